@@ -1,0 +1,80 @@
+//! The chain rule (format section 1): what is hashed, and the line that is stored.
+
+use alloc::string::String;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::base64;
+use crate::digest::{self, Digest};
+use crate::id::ReceiptId;
+use crate::time::Timestamp;
+
+/// `prev_hash` of the first receipt: SHA-256("WHL_MANAGER_GENESIS").
+pub const GENESIS_PREV: Digest = Digest([
+    0x88, 0xa8, 0xfb, 0xac, 0x09, 0xad, 0x1e, 0xc5, 0x8d, 0xc0, 0x6c, 0x0c, 0xbc, 0xcf, 0xf9, 0xa2, 0xa7,
+    0x87, 0xd5, 0xbc, 0x9a, 0x0f, 0xf6, 0x95, 0x8b, 0x01, 0xd3, 0xe6, 0xcf, 0x06, 0x28, 0x0c,
+]);
+
+/// Longest line of a ledger in bytes, its LF not counted.
+pub const LINE_BYTES_MAX: usize = 64 * 1024;
+/// Most receipts in one HMAC epoch (format section 5).
+pub const EPOCH_RECEIPTS_MAX: u64 = 10_000;
+
+/// SHA-256(prev_hash as 64 ASCII hex ‖ "|" ‖ JCS(content)).
+#[must_use]
+pub fn entry_hash(prev: &Digest, content: &[u8]) -> Digest {
+    let mut prefix = String::with_capacity(65);
+    digest::push_hex(&mut prefix, &prev.0);
+    prefix.push('|');
+    let mut hasher = Sha256::new();
+    hasher.update(prefix.as_bytes());
+    hasher.update(content);
+    Digest(hasher.finalize().into())
+}
+
+/// The parts of a receipt around its content.
+#[derive(Clone, Copy, Debug)]
+pub struct Seal {
+    /// `receipt_id`, equal to the one inside.
+    pub receipt_id: ReceiptId,
+    /// `timestamp`, equal to the one inside.
+    pub timestamp: Timestamp,
+    /// `entry_hash` of the receipt before.
+    pub prev_hash: Digest,
+    /// Hash of this receipt.
+    pub entry_hash: Digest,
+    /// HMAC-SHA256 over the 32 bytes of `entry_hash`.
+    pub hmac: [u8; 32],
+    /// Ed25519 over the 32 bytes of `entry_hash`.
+    pub signature: [u8; 64],
+}
+
+/// Appends the receipt's one line and its LF. `content` is the canonical text that was hashed.
+pub fn write_line(out: &mut String, content: &str, seal: &Seal) {
+    use core::fmt::Write as _;
+    out.reserve(content.len() + 420);
+    out.push_str("{\"content\":");
+    out.push_str(content);
+    out.push_str(",\"ed25519_sig\":\"");
+    out.push_str(&base64::encode(&seal.signature));
+    out.push_str("\",\"entry_hash\":\"");
+    digest::push_hex(out, &seal.entry_hash.0);
+    out.push_str("\",\"hmac\":\"");
+    digest::push_hex(out, &seal.hmac);
+    out.push_str("\",\"prev_hash\":\"");
+    digest::push_hex(out, &seal.prev_hash.0);
+    // Writing to a String cannot fail.
+    let written =
+        writeln!(out, "\",\"receipt_id\":\"{}\",\"timestamp\":\"{}\"}}", seal.receipt_id, seal.timestamp);
+    debug_assert!(written.is_ok());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn genesis_value_is_the_published_one() {
+        assert_eq!(GENESIS_PREV, Digest::of(b"WHL_MANAGER_GENESIS"));
+    }
+}

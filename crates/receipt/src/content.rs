@@ -1,0 +1,593 @@
+//! Content types per kind (format section 2), for those who write receipts.
+//!
+//! [`Envelope`] is what every receipt has; [`Body`] is what its kind adds. Free text and names never
+//! appear here: they live in the vault, and content carries their salted hashes.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::base64;
+use crate::decision::{Decision, Reason, RiskTier};
+use crate::digest::Digest;
+use crate::id::{KeyId, LogOrigin, PrincipalId, ReceiptId};
+use crate::kind::Kind;
+use crate::member::Members;
+use crate::time::Timestamp;
+
+/// `_type` of content.
+pub const TYPE: &str = "cascade/receipt/v1";
+
+/// Members that every receipt has, set by the writer of the chain at the moment of the append.
+#[derive(Clone, Debug)]
+pub struct Envelope {
+    /// The chain's name.
+    pub log_origin: LogOrigin,
+    /// Position, from 0.
+    pub seq: u64,
+    /// Random id.
+    pub receipt_id: ReceiptId,
+    /// Never smaller than the one before.
+    pub timestamp: Timestamp,
+    /// The clock stood before the last time stamp, which was repeated.
+    pub clock_stepped: bool,
+    /// The receipt key that signs.
+    pub key_id: KeyId,
+    /// HMAC epoch, from 0.
+    pub hmac_epoch: u64,
+    /// The policy in force.
+    pub policy: PolicyRef,
+}
+
+/// A policy snapshot by label and hash.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PolicyRef {
+    /// `policy_version`, a label for people.
+    pub version: String,
+    /// `policy_hash`, the snapshot's address.
+    pub hash: Digest,
+}
+
+/// A reference to another receipt of the same chain.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Ref {
+    /// What the other receipt is to this one.
+    pub rel: Rel,
+    /// Its id.
+    pub receipt_id: ReceiptId,
+    /// Its hash.
+    pub entry_hash: Digest,
+}
+
+macro_rules! rels {
+    ($($(#[$doc:meta])* $variant:ident = $text:literal,)*) => {
+        /// How one receipt refers to another.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+        pub enum Rel { $($(#[$doc])* $variant,)* }
+
+        impl Rel {
+            /// The word in `refs`.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text,)* }
+            }
+
+            /// Reads the word.
+            #[must_use]
+            pub fn parse(text: &str) -> Option<Self> {
+                match text { $($text => Some(Self::$variant),)* _ => None }
+            }
+        }
+    };
+}
+
+rels! {
+    /// The `task_started` this closes or reports on.
+    Intent = "intent",
+    /// The dry run that was approved in advance.
+    DryRun = "dry_run",
+    /// The escalation this answers or follows.
+    Escalation = "escalation",
+    /// The approval this uses.
+    Approval = "approval",
+    /// The grant this stands on.
+    Grant = "grant",
+    /// The workflow this belongs to.
+    Chain = "chain",
+    /// The action this is part of.
+    Parent = "parent",
+    /// The schedule's invocation.
+    Cron = "cron",
+    /// The memory used.
+    Memory = "memory",
+    /// What this replaces.
+    Supersedes = "supersedes",
+}
+
+/// A person's SSH signature.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Signature {
+    /// Who signed.
+    pub principal: PrincipalId,
+    /// The armoured SSHSIG text.
+    pub sshsig: String,
+}
+
+/// Which program wrote the receipt.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Runtime {
+    /// Name of the node within its organisation; never a person's.
+    pub node: String,
+    /// Version of Cascade.
+    pub version: String,
+    /// SHA-256 of the running binary.
+    pub binary_sha256: Digest,
+}
+
+/// What every decided action carries, whether it ran or not.
+#[derive(Clone, Debug)]
+pub struct Action {
+    /// `cli` for a command.
+    pub task_type: String,
+    /// Its tier.
+    pub risk_tier: RiskTier,
+    /// False when it could not be classified.
+    pub classified: bool,
+    /// Who asked.
+    pub principal: PrincipalId,
+    /// For whom, if that is somebody else.
+    pub on_behalf_of: Option<PrincipalId>,
+    /// Salted hash of the normalised action.
+    pub action_hash: Digest,
+    /// Salted hash of the facts that were decided on.
+    pub facts_hash: Digest,
+    /// Ten gates.
+    pub decision: Decision,
+    /// What it refers to.
+    pub refs: Vec<Ref>,
+    /// Which program.
+    pub runtime: Runtime,
+}
+
+/// A key named in `genesis`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct GenesisKey {
+    /// Its id.
+    pub key_id: KeyId,
+    /// Raw Ed25519 public key.
+    pub public_key: [u8; 32],
+}
+
+/// The first administrator.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Admin {
+    /// Who.
+    pub principal: PrincipalId,
+    /// Public SSH key in `authorized_keys` form without its comment, which may be a name.
+    pub ssh_key: String,
+}
+
+/// `genesis`.
+#[derive(Clone, Debug)]
+pub struct Genesis {
+    /// Signs receipts.
+    pub receipt: GenesisKey,
+    /// Signs checkpoints.
+    pub log: GenesisKey,
+    /// Takes keys back; kept offline.
+    pub recovery: GenesisKey,
+    /// Who may add keys, people and policies.
+    pub admins: Vec<Admin>,
+}
+
+/// How an action that had started ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ending {
+    /// `task_completed`: exit 0.
+    Completed,
+    /// `task_failed`: another exit code, a signal, or it could not start.
+    Failed,
+    /// `task_revoked`: ended by a deadline, a revocation or a budget.
+    Revoked,
+    /// `task_unknown`: Cascade died while it ran.
+    Unknown,
+}
+
+/// A closer of `task_started`.
+#[derive(Clone, Debug)]
+pub struct Closing {
+    /// How it ended.
+    pub ending: Ending,
+    /// The intent it closes.
+    pub intent: Ref,
+    /// SHA-256(output nonce ‖ frames), when output was captured.
+    pub output_hash: Option<Digest>,
+    /// Output beyond the cap was dropped.
+    pub truncated: bool,
+    /// The child's exit code.
+    pub exit_code: Option<u8>,
+    /// The signal that killed the child.
+    pub signal: Option<u8>,
+    /// From the start of the child to its end.
+    pub duration_us: Option<u64>,
+    /// Why, as codes.
+    pub reasons: Vec<Reason>,
+}
+
+/// `heartbeat`.
+#[derive(Clone, Debug)]
+pub struct Heartbeat {
+    /// The intent it reports on.
+    pub intent: Ref,
+    /// From 0.
+    pub segment: u64,
+    /// Output bytes so far.
+    pub bytes: u64,
+    /// SHA-256(output nonce ‖ frames so far).
+    pub running_hash: Digest,
+}
+
+/// `escalation`.
+#[derive(Clone, Debug)]
+pub struct Escalation {
+    /// The action that waits.
+    pub action: Action,
+    /// How many people must approve.
+    pub required: u32,
+    /// From which groups.
+    pub groups: Vec<String>,
+    /// Until when.
+    pub expires: Timestamp,
+    /// Whether they must sign with their SSH key.
+    pub signature_required: bool,
+}
+
+/// `approval` or `denial`.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// True for `approval`.
+    pub approve: bool,
+    /// The escalation, or the dry run approved in advance.
+    pub subject: Ref,
+    /// Who answers.
+    pub principal: PrincipalId,
+    /// The exact action.
+    pub action_hash: Digest,
+    /// Until when an approval may be used.
+    pub expires: Timestamp,
+    /// Signature over the approval statement.
+    pub signatures: Vec<Signature>,
+}
+
+/// `approval_refused`: an approval was offered and not accepted.
+#[derive(Clone, Debug)]
+pub struct AnswerRefused {
+    /// What it was about.
+    pub refs: Vec<Ref>,
+    /// Who offered it.
+    pub principal: PrincipalId,
+    /// Why not.
+    pub reasons: Vec<Reason>,
+}
+
+/// `policy_activated`.
+#[derive(Clone, Debug)]
+pub struct PolicyActivated {
+    /// What is in force from the next receipt on. (The envelope names what was until now.)
+    pub activates: PolicyRef,
+    /// Who activated it.
+    pub principal: PrincipalId,
+    /// Random, so that no signed statement can be used twice.
+    pub statement_id: [u8; 8],
+    /// An administrator's signature.
+    pub signatures: Vec<Signature>,
+}
+
+/// What a kind adds.
+#[derive(Clone, Debug)]
+pub enum Body {
+    /// `genesis`.
+    Genesis(Genesis),
+    /// `dry_run`.
+    DryRun(Action),
+    /// `blocked`.
+    Blocked(Action),
+    /// `escalation`.
+    Escalation(Escalation),
+    /// `approval`, `denial`.
+    Answer(Answer),
+    /// `approval_refused`.
+    AnswerRefused(AnswerRefused),
+    /// `approval_expired`.
+    AnswerExpired(Ref),
+    /// `task_started`.
+    TaskStarted(Action),
+    /// `heartbeat`.
+    Heartbeat(Heartbeat),
+    /// `task_completed`, `task_failed`, `task_revoked`, `task_unknown`.
+    Closing(Closing),
+    /// `policy_activated`.
+    PolicyActivated(PolicyActivated),
+}
+
+impl Body {
+    /// The member `kind`.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::Genesis(_) => Kind::Genesis,
+            Self::DryRun(_) => Kind::DryRun,
+            Self::Blocked(_) => Kind::Blocked,
+            Self::Escalation(_) => Kind::Escalation,
+            Self::Answer(answer) => {
+                if answer.approve {
+                    Kind::Approval
+                } else {
+                    Kind::Denial
+                }
+            }
+            Self::AnswerRefused(_) => Kind::ApprovalRefused,
+            Self::AnswerExpired(_) => Kind::ApprovalExpired,
+            Self::TaskStarted(_) => Kind::TaskStarted,
+            Self::Heartbeat(_) => Kind::Heartbeat,
+            Self::Closing(closing) => match closing.ending {
+                Ending::Completed => Kind::TaskCompleted,
+                Ending::Failed => Kind::TaskFailed,
+                Ending::Revoked => Kind::TaskRevoked,
+                Ending::Unknown => Kind::TaskUnknown,
+            },
+            Self::PolicyActivated(_) => Kind::PolicyActivated,
+        }
+    }
+
+    /// Adds this kind's own members.
+    fn add_to(&self, to: &mut Members) {
+        match self {
+            Self::Genesis(genesis) => genesis.add_to(to),
+            Self::DryRun(action) | Self::Blocked(action) | Self::TaskStarted(action) => action.add_to(to),
+            Self::Escalation(escalation) => escalation.add_to(to),
+            Self::Answer(answer) => answer.add_to(to),
+            Self::AnswerRefused(refused) => refused.add_to(to),
+            Self::AnswerExpired(subject) => add_refs(to, core::slice::from_ref(subject)),
+            Self::Heartbeat(heartbeat) => heartbeat.add_to(to),
+            Self::Closing(closing) => closing.add_to(to),
+            Self::PolicyActivated(activated) => activated.add_to(to),
+        }
+    }
+
+    /// The statement an administrator signs (format section 2.2): `kind` and the kind's own members
+    /// without `signatures`, as canonical JSON.
+    #[must_use]
+    pub fn statement(&self) -> String {
+        let mut members = Members::new();
+        members.add("kind", |out| out.str(self.kind().as_str()));
+        match self {
+            Self::PolicyActivated(activated) => activated.add_statement_to(&mut members),
+            other => other.add_to(&mut members),
+        }
+        let mut text = String::new();
+        members.write(&mut text);
+        text
+    }
+}
+
+/// The whole content of one receipt.
+#[derive(Debug)]
+pub struct Content<'a> {
+    /// What every receipt has.
+    pub envelope: &'a Envelope,
+    /// What its kind adds.
+    pub body: &'a Body,
+}
+
+impl Content<'_> {
+    /// Appends the canonical text, the bytes that are hashed and stored.
+    pub fn write(&self, out: &mut String) {
+        let mut members = Members::new();
+        let envelope = self.envelope;
+        members.add("_type", |out| out.str(TYPE));
+        if envelope.clock_stepped {
+            members.add("clock", |out| out.str("stepped"));
+        }
+        members.add("hmac_key_id", |out| out.display(&format_args!("e{}", envelope.hmac_epoch)));
+        members.add("key_id", |out| out.str(envelope.key_id.as_str()));
+        members.add("kind", |out| out.str(self.body.kind().as_str()));
+        members.add("log_origin", |out| out.str(envelope.log_origin.as_str()));
+        members.add("policy_hash", |out| out.hex(&envelope.policy.hash.0));
+        members.add("policy_version", |out| out.str(&envelope.policy.version));
+        members.add("receipt_id", |out| out.display(&envelope.receipt_id));
+        members.add("seq", |out| out.int(envelope.seq));
+        members.add("timestamp", |out| out.display(&envelope.timestamp));
+        self.body.add_to(&mut members);
+        members.write(out);
+    }
+}
+
+impl Genesis {
+    fn add_to(&self, to: &mut Members) {
+        to.add("admins", |out| {
+            out.array(|out| {
+                for admin in &self.admins {
+                    out.item().object(|out| {
+                        out.key("principal").display(&admin.principal);
+                        out.key("ssh_key").str(&admin.ssh_key);
+                    });
+                }
+            });
+        });
+        to.add("keys", |out| {
+            out.object(|out| {
+                for (purpose, key) in
+                    [("log", &self.log), ("receipt", &self.receipt), ("recovery", &self.recovery)]
+                {
+                    let name: &'static str = match purpose {
+                        "log" => "log",
+                        "receipt" => "receipt",
+                        _ => "recovery",
+                    };
+                    out.key(name).object(|out| {
+                        out.key("key_id").str(key.key_id.as_str());
+                        out.key("public_key").str(&base64::encode(&key.public_key));
+                    });
+                }
+            });
+        });
+    }
+}
+
+impl Action {
+    fn add_to(&self, to: &mut Members) {
+        to.add("action_hash", |out| out.hex(&self.action_hash.0));
+        if !self.classified {
+            to.add("classified", |out| out.bool(false));
+        }
+        to.add("decision", |out| self.decision.write(out));
+        to.add("facts_hash", |out| out.hex(&self.facts_hash.0));
+        if let Some(person) = &self.on_behalf_of {
+            to.add("on_behalf_of", |out| out.display(person));
+        }
+        to.add("principal", |out| out.display(&self.principal));
+        add_refs(to, &self.refs);
+        to.add("risk_tier", |out| out.str(self.risk_tier.as_str()));
+        to.add("runtime", |out| {
+            out.object(|out| {
+                out.key("binary_sha256").hex(&self.runtime.binary_sha256.0);
+                out.key("node").str(&self.runtime.node);
+                out.key("version").str(&self.runtime.version);
+            });
+        });
+        to.add("task_type", |out| out.str(&self.task_type));
+    }
+}
+
+impl Escalation {
+    fn add_to(&self, to: &mut Members) {
+        self.action.add_to(to);
+        to.add("expires", |out| out.display(&self.expires));
+        to.add("groups", |out| {
+            out.array(|out| {
+                for group in &self.groups {
+                    out.item().str(group);
+                }
+            });
+        });
+        to.add("required", |out| out.int(u64::from(self.required)));
+        to.add("signature_required", |out| out.bool(self.signature_required));
+    }
+}
+
+impl Answer {
+    fn add_to(&self, to: &mut Members) {
+        to.add("action_hash", |out| out.hex(&self.action_hash.0));
+        to.add("expires", |out| out.display(&self.expires));
+        to.add("principal", |out| out.display(&self.principal));
+        add_refs(to, core::slice::from_ref(&self.subject));
+        add_signatures(to, &self.signatures);
+    }
+}
+
+impl AnswerRefused {
+    fn add_to(&self, to: &mut Members) {
+        to.add("principal", |out| out.display(&self.principal));
+        add_reasons(to, &self.reasons);
+        add_refs(to, &self.refs);
+    }
+}
+
+impl Heartbeat {
+    fn add_to(&self, to: &mut Members) {
+        to.add("bytes", |out| out.int(self.bytes));
+        add_refs(to, core::slice::from_ref(&self.intent));
+        to.add("running_hash", |out| out.hex(&self.running_hash.0));
+        to.add("segment", |out| out.int(self.segment));
+    }
+}
+
+impl Closing {
+    fn add_to(&self, to: &mut Members) {
+        if let Some(duration_us) = self.duration_us {
+            to.add("duration_us", |out| out.int(duration_us));
+        }
+        to.add("effect_status", |out| {
+            out.str(match self.ending {
+                Ending::Completed => "confirmed",
+                Ending::Failed => "failed",
+                Ending::Revoked => "revoked",
+                Ending::Unknown => "unknown",
+            });
+        });
+        if let Some(code) = self.exit_code {
+            to.add("exit_code", |out| out.int(u64::from(code)));
+        }
+        if let Some(hash) = &self.output_hash {
+            to.add("output_hash", |out| out.hex(&hash.0));
+        }
+        if !self.reasons.is_empty() {
+            add_reasons(to, &self.reasons);
+        }
+        add_refs(to, core::slice::from_ref(&self.intent));
+        if let Some(signal) = self.signal {
+            to.add("signal", |out| out.int(u64::from(signal)));
+        }
+        if self.truncated {
+            to.add("truncated", |out| out.bool(true));
+        }
+    }
+}
+
+impl PolicyActivated {
+    fn add_statement_to(&self, to: &mut Members) {
+        to.add("activates", |out| {
+            out.object(|out| {
+                out.key("policy_hash").hex(&self.activates.hash.0);
+                out.key("policy_version").str(&self.activates.version);
+            });
+        });
+        to.add("principal", |out| out.display(&self.principal));
+        to.add("statement_id", |out| out.hex(&self.statement_id));
+    }
+
+    fn add_to(&self, to: &mut Members) {
+        self.add_statement_to(to);
+        add_signatures(to, &self.signatures);
+    }
+}
+
+fn add_refs(to: &mut Members, refs: &[Ref]) {
+    if refs.is_empty() {
+        return;
+    }
+    to.add("refs", |out| {
+        out.array(|out| {
+            for one in refs {
+                out.item().object(|out| {
+                    out.key("entry_hash").hex(&one.entry_hash.0);
+                    out.key("receipt_id").display(&one.receipt_id);
+                    out.key("rel").str(one.rel.as_str());
+                });
+            }
+        });
+    });
+}
+
+fn add_reasons(to: &mut Members, reasons: &[Reason]) {
+    to.add("reasons", |out| {
+        out.array(|out| {
+            for reason in reasons {
+                out.item().object(|out| out.key("code").str(&reason.code));
+            }
+        });
+    });
+}
+
+fn add_signatures(to: &mut Members, signatures: &[Signature]) {
+    to.add("signatures", |out| {
+        out.array(|out| {
+            for signature in signatures {
+                out.item().object(|out| {
+                    out.key("principal").display(&signature.principal);
+                    out.key("sshsig").str(&signature.sshsig);
+                });
+            }
+        });
+    });
+}
