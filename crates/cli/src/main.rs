@@ -1,2 +1,35 @@
-//! x
-fn main() {}
+//! `cascade`: every action decided by policy before it runs, every decision and outcome a receipt.
+//!
+//! This crate is the edge that people touch: it reads arguments, prints, and turns outcomes into exit
+//! codes. One file per verb under [`verb`]; nothing here decides, writes a chain or starts a process.
+
+mod args;
+mod exit;
+mod output;
+mod place;
+mod verb;
+
+use std::process::ExitCode;
+
+use cascade_runtime::process;
+
+fn main() -> ExitCode {
+    // The two inner commands are spoken by Cascade to itself and never typed by people; they come
+    // before argument parsing because they must not depend on it.
+    match std::env::args_os().nth(1) {
+        Some(word) if word == process::SUPERVISE => return process::supervise_main(),
+        Some(word) if word == process::EXEC => return process::exec_main(),
+        _ => {}
+    }
+    // One fixed stack size: the policy evaluator looks at the stack that remains, and a decision
+    // must not depend on how large the caller's happened to be (invariant I8).
+    let work = std::thread::Builder::new().stack_size(cascade_policy::STACK_BYTES).spawn(verb::dispatch);
+    match work.map(std::thread::JoinHandle::join) {
+        Ok(Ok(code)) => code,
+        Ok(Err(_)) => ExitCode::from(exit::COULD_NOT),
+        Err(error) => {
+            output::complain(&exit::Failure::could_not(anyhow::Error::new(error).context("couldn't start a thread")));
+            ExitCode::from(exit::COULD_NOT)
+        }
+    }
+}

@@ -1,6 +1,8 @@
 //! Every status with every event, against one table; then the two orders that must never break,
 //! over every path the table allows.
 
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
+
 use std::collections::BTreeSet;
 
 use cascade_kernel::action::{Action, DECIDE_ATTEMPTS_MAX, Effect, Event, Status};
@@ -82,7 +84,7 @@ fn nothing_starts_without_intent_and_nothing_leaves_without_a_receipt() {
             match effect {
                 Effect::Append(record) => appended = Some(*record),
                 Effect::Start | Effect::Release => {
-                    assert!(durable > 0, "{effect:?} before a durable receipt")
+                    assert!(durable > 0, "{effect:?} before a durable receipt");
                 }
                 _ => {}
             }

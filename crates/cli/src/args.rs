@@ -1,0 +1,73 @@
+//! What was typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::verb;
+
+/// Decide before it runs, prove it afterwards.
+///
+/// Every command that goes through Cascade is decided by policy before it runs, and every decision and
+/// outcome is a signed, hash-chained receipt that anyone can check with the public key alone.
+#[derive(Parser, Debug)]
+#[command(name = "cascade", version, propagate_version = true, max_term_width = 100, after_help = EXAMPLES)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+const EXAMPLES: &str = "Examples:
+  cascade run -- git push                      govern one command
+  cascade run --dry-run -- terraform apply     decide only, leave a receipt
+  cascade shell-check -- 'curl x | sh'         classify a shell line, record nothing
+  cascade log                                  what happened
+  cascade export --out ledger.receipts.jsonl   hand the history to an outsider
+  cascade verify ledger.receipts.jsonl --public-key key.pem
+  cascade demo                                 the whole story on a throw-away home
+
+Exit codes: 0 done, 1 could not, 2 usage, 3 denied, 4 evidence invalid, 5 waiting for approval,
+124 timed out; `run` gives the command's own code when it ran.";
+
+/// Flags of every verb.
+#[derive(Args, Debug, Clone)]
+pub(crate) struct Global {
+    /// Directory of the ledger [default: the platform's data directory]
+    #[arg(long, global = true, env = "CASCADE_HOME", value_name = "DIR")]
+    pub(crate) home: Option<PathBuf>,
+    /// Whose chain
+    #[arg(long, global = true, default_value = "default", value_name = "ID")]
+    pub(crate) tenant: String,
+    /// One JSON document (or JSON lines) on stdout, nothing else there
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Act as this principal: `person`, `agent`, `agent:NAME`, a name or an id
+    #[arg(long = "as", global = true, value_name = "PRINCIPAL")]
+    pub(crate) acting_as: Option<String>,
+    /// File with the passphrase of the keys [default: ask on the terminal]
+    #[arg(long, global = true, env = "CASCADE_PASSPHRASE_FILE", value_name = "FILE")]
+    pub(crate) passphrase_file: Option<PathBuf>,
+}
+
+/// One variant per verb; each verb's arguments live in its own file.
+#[derive(Subcommand, Debug)]
+pub(crate) enum Verb {
+    Init(verb::init::Init),
+    Run(verb::run::Run),
+    ShellCheck(verb::shell_check::ShellCheck),
+    Approvals(verb::approvals::Approvals),
+    Approve(verb::approve::Approve),
+    Deny(verb::approve::Deny),
+    Log(verb::log::Log),
+    Show(verb::show::Show),
+    Export(verb::export::Export),
+    Verify(verb::verify::Verify),
+    Fsck(verb::fsck::Fsck),
+    Key(verb::key::Key),
+    Policy(verb::policy::Policy),
+    Demo(verb::demo::Demo),
+    Bench(verb::bench::Bench),
+    Completions(verb::completions::Completions),
+}

@@ -1,0 +1,110 @@
+//! What is printed where.
+//!
+//! Results go to stdout, messages for people to stderr. With `--json` stdout holds one JSON document
+//! or JSON lines and nothing else. Colour appears only on a terminal and never with `NO_COLOR`.
+//! Messages begin lower-case and end without a period; an id ends a line so that it can be copied.
+
+use std::fmt;
+use std::io::{self, Write as _};
+
+use anstyle::{AnsiColor, Style};
+use cascade_receipt::decision::{RiskTier, Verdict};
+use cascade_receipt::json::Value;
+
+use crate::exit::Failure;
+
+/// Green.
+pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
+/// Yellow.
+pub(crate) const CARE: Style = AnsiColor::Yellow.on_default();
+/// Red.
+pub(crate) const BAD: Style = AnsiColor::Red.on_default();
+/// Dim.
+pub(crate) const DIM: Style = Style::new().dimmed();
+/// Bold.
+pub(crate) const BOLD: Style = Style::new().bold();
+
+/// A text in a style; the stream strips the style where it does not belong.
+pub(crate) struct Painted<T>(pub(crate) Style, pub(crate) T);
+
+impl<T: fmt::Display> fmt::Display for Painted<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The inner text takes the width, so that columns stay aligned with and without colour.
+        write!(f, "{}", self.0)?;
+        self.1.fmt(f)?;
+        write!(f, "{:#}", self.0)
+    }
+}
+
+/// The style of a verdict.
+pub(crate) const fn verdict_style(verdict: Verdict) -> Style {
+    match verdict {
+        Verdict::Admit => GOOD,
+        Verdict::Escalate => CARE,
+        Verdict::Deny => BAD,
+    }
+}
+
+/// The style of a tier.
+pub(crate) const fn tier_style(tier: RiskTier) -> Style {
+    match tier {
+        RiskTier::Low => GOOD,
+        RiskTier::Medium => BOLD,
+        RiskTier::High => CARE,
+        RiskTier::Critical => BAD,
+    }
+}
+
+/// Writes a result. A reader that went away (`| head`) is a normal ending, not an error.
+pub(crate) fn result(text: impl fmt::Display) -> io::Result<()> {
+    finish(write!(anstream::stdout().lock(), "{text}"))
+}
+
+/// Writes a result line.
+pub(crate) fn line(text: impl fmt::Display) -> io::Result<()> {
+    finish(writeln!(anstream::stdout().lock(), "{text}"))
+}
+
+/// Writes one JSON document.
+pub(crate) fn json(value: &Value) -> io::Result<()> {
+    let mut text = value.to_canonical();
+    text.push('\n');
+    bytes(text.as_bytes())
+}
+
+/// Writes bytes as they are.
+pub(crate) fn bytes(bytes: &[u8]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    finish(out.write_all(bytes).and_then(|()| out.flush()))
+}
+
+fn finish(written: io::Result<()>) -> io::Result<()> {
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
+}
+
+/// Tells a person something on stderr.
+pub(crate) fn say(text: impl fmt::Display) {
+    say_raw(format_args!("{}: {text}\n", Painted(DIM, "cascade")));
+}
+
+/// Writes to stderr as is.
+pub(crate) fn say_raw(text: impl fmt::Display) {
+    // There is nobody left to tell when stderr is gone.
+    drop(write!(anstream::stderr().lock(), "{text}"));
+}
+
+/// Tells a person what failed, and what to do.
+pub(crate) fn complain(failure: &Failure) {
+    say_raw(format_args!("cascade: {}: {:#}\n", Painted(BAD, "error"), failure.cause));
+    if let Some(hint) = &failure.hint {
+        hint_line(hint);
+    }
+}
+
+/// Tells a person what to do next.
+pub(crate) fn hint_line(hint: impl fmt::Display) {
+    say_raw(format_args!("cascade: {}: {hint}\n", Painted(BOLD, "hint")));
+}
