@@ -1,0 +1,156 @@
+//! Which crate may use which, which names a crate may not have, and what keeps the pure ones pure.
+
+use super::Finding;
+use super::tree::Tree;
+use super::workspace::Workspace;
+
+/// Arrows from user to used. A crate that is not here may not exist: add it together with its arrows
+/// and with its line in ARCHITECTURE.md.
+const ARROWS: &[(&str, &[&str])] = &[
+    ("receipt", &[]),
+    ("policy", &["receipt"]),
+    ("kernel", &["policy", "receipt"]),
+    ("ledger", &["receipt"]),
+    ("runtime", &["ledger", "kernel", "policy", "receipt"]),
+    ("cli", &["runtime", "ledger", "kernel", "policy", "receipt"]),
+    ("verify", &["receipt"]),
+    ("bench", &["runtime", "ledger", "kernel", "policy", "receipt"]),
+    ("xtask", &["receipt"]),
+];
+
+/// Names that say nothing about what a crate is for, so that everything ends up in it.
+const NAMES_REFUSED: &[&str] =
+    &["core", "common", "types", "utils", "util", "models", "shared", "base", "misc"];
+
+/// Crates that read no file, clock, environment or randomness.
+const PURE: &[&str] = &["receipt", "policy", "kernel"];
+
+/// What the clippy.toml of a pure crate must disallow, at the least.
+const IMPURE: &[&str] = &[
+    "std::time::SystemTime::now",
+    "std::time::Instant::now",
+    "std::env::var",
+    "std::fs::read",
+    "std::fs::write",
+    "std::fs::File::open",
+    "std::thread::spawn",
+    "std::process::Command::new",
+    "std::collections::HashMap",
+    "std::collections::HashSet",
+];
+
+/// Every arrow between our crates is a listed one; every crate has a name that says what it is for.
+pub(super) fn check(workspace: &Workspace) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let ours: Vec<&str> = workspace.ours().map(|package| short(&package.name)).collect();
+    for package in workspace.ours() {
+        let user = short(&package.name);
+        if NAMES_REFUSED.contains(&user) {
+            findings.push(Finding::new(&package.name, "names a crate after nothing: say what it is for"));
+        }
+        let Some((_, allowed)) = ARROWS.iter().find(|(name, _)| *name == user) else {
+            findings.push(Finding::new(&package.name, "has no arrows in xtask/src/tidy/arrows.rs"));
+            continue;
+        };
+        let mut used: Vec<&str> = package.dependencies.iter().map(|name| short(name)).collect();
+        used.sort_unstable();
+        used.dedup();
+        for used in used.into_iter().filter(|used| ours.contains(used)) {
+            if used != user && !allowed.contains(&used) {
+                findings.push(Finding::new(&package.name, format!("may not use `{used}`: no such arrow")));
+            }
+        }
+    }
+    findings
+}
+
+/// Every pure crate disallows what would make its answers depend on the machine.
+///
+/// A crate under `no_std` cannot name those things at all, so the compiler holds the rule there.
+pub(super) fn purity(tree: &Tree) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for name in PURE {
+        let library = tree.text(&format!("crates/{name}/src/lib.rs")).unwrap_or_default();
+        if library.lines().any(|line| line.trim() == "#![no_std]") {
+            continue;
+        }
+        let path = format!("crates/{name}/clippy.toml");
+        let Some(list) = tree.text(&path) else {
+            findings
+                .push(Finding::new(path, "is missing: a pure crate is no_std or disallows what is impure"));
+            continue;
+        };
+        for path_refused in IMPURE.iter().filter(|refused| !list.contains(&format!("\"{refused}\""))) {
+            findings.push(Finding::new(path.clone(), format!("does not disallow `{path_refused}`")));
+        }
+        // A crate's own clippy.toml replaces the root's, so the shared keys have to be repeated.
+        for shared in tree.text("clippy.toml").unwrap_or_default().lines().filter(|line| line.contains('=')) {
+            if !list.lines().any(|line| line == shared) {
+                findings.push(Finding::new(path.clone(), format!("does not repeat the root's `{shared}`")));
+            }
+        }
+    }
+    findings
+}
+
+fn short(package: &str) -> &str {
+    package.strip_prefix("cascade-").unwrap_or(package)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tidy::tree::tree;
+    use crate::tidy::workspace::Package;
+
+    fn workspace(packages: &[(&str, &[&str])]) -> Workspace {
+        let package = |(name, used): &(&str, &[&str])| Package {
+            name: (*name).to_owned(),
+            dependencies: used.iter().map(|name| (*name).to_owned()).collect(),
+            ..Package::default()
+        };
+        Workspace { packages: packages.iter().map(package).collect() }
+    }
+
+    #[test]
+    fn only_listed_arrows_pass() {
+        let receipt: (&str, &[&str]) = ("cascade-receipt", &["sha2"]);
+        let ledger: (&str, &[&str]) = ("cascade-ledger", &["cascade-receipt"]);
+        let verify: (&str, &[&str]) = ("cascade-verify", &["cascade-receipt"]);
+        assert_eq!(check(&workspace(&[receipt, ledger, verify])), []);
+        let back: (&str, &[&str]) = ("cascade-receipt", &["cascade-ledger"]);
+        let wide: (&str, &[&str]) = ("cascade-verify", &["cascade-ledger", "cascade-receipt"]);
+        let found = check(&workspace(&[back, ledger, wide]));
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert!(found[0].text.contains("may not use `ledger`"));
+    }
+
+    #[test]
+    fn empty_names_and_unlisted_crates_are_found() {
+        let found = check(&workspace(&[("cascade-common", &[])]));
+        assert_eq!(found.len(), 2, "{found:?}");
+        let found = check(&workspace(&[("cascade-oracle", &[])]));
+        assert!(found[0].text.contains("no arrows"), "{found:?}");
+    }
+
+    #[test]
+    fn a_pure_crate_needs_its_list() {
+        let full: String = IMPURE.iter().map(|path| format!("{{ path = \"{path}\" }},\n")).collect();
+        let with_shared = format!("threshold = 70\n{full}");
+        let pure = "#![no_std]\n";
+        let good = [
+            ("clippy.toml", "threshold = 70\n"),
+            ("crates/receipt/src/lib.rs", pure),
+            ("crates/policy/clippy.toml", with_shared.as_str()),
+            ("crates/kernel/src/lib.rs", pure),
+        ];
+        assert_eq!(purity(&tree(&good)), []);
+        let cut = full.replace("std::env::var", "std::env::args");
+        let bad = [("clippy.toml", "threshold = 70\n"), ("crates/policy/clippy.toml", cut.as_str())];
+        let found = purity(&tree(&bad));
+        let texts: Vec<&str> = found.iter().map(|finding| finding.text.as_str()).collect();
+        assert!(texts.contains(&"does not disallow `std::env::var`"), "{texts:?}");
+        assert!(texts.contains(&"does not repeat the root's `threshold = 70`"), "{texts:?}");
+        assert_eq!(found.iter().filter(|finding| finding.text.contains("is missing")).count(), 2);
+    }
+}

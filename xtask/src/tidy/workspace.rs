@@ -1,0 +1,117 @@
+//! What Cargo says about the packages: ours and everything they pull in on this platform.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::Value;
+
+/// Every package of the build graph.
+#[derive(Debug, Default)]
+pub(super) struct Workspace {
+    pub(super) packages: Vec<Package>,
+}
+
+/// One package.
+#[derive(Debug, Default)]
+pub(super) struct Package {
+    pub(super) name: String,
+    pub(super) version: String,
+    /// The SPDX expression; empty when the package states none.
+    pub(super) licence: String,
+    /// Where it came from; `None` for a package of this workspace.
+    pub(super) source: Option<String>,
+    /// Names of the packages it names as dependencies of any kind.
+    pub(super) dependencies: Vec<String>,
+    /// Root source files of its targets, from the workspace root. Ours only.
+    pub(super) roots: Vec<String>,
+}
+
+impl Workspace {
+    /// Asks Cargo. Only what this platform builds is listed: the rest need not be on the disk.
+    pub(super) fn read(root: &Path) -> Result<Self> {
+        let host = host()?;
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let output = Command::new(cargo)
+            .args(["metadata", "--locked", "--format-version", "1", "--filter-platform", &host])
+            .current_dir(root)
+            .output()
+            .context("couldn't start cargo")?;
+        if !output.status.success() {
+            bail!("cargo metadata failed: {}", String::from_utf8_lossy(&output.stderr).trim());
+        }
+        let metadata = serde_json::from_slice(&output.stdout).context("couldn't read cargo's metadata")?;
+        Ok(Self::from_metadata(&metadata))
+    }
+
+    fn from_metadata(metadata: &Value) -> Self {
+        let root = format!("{}/", text(metadata, "workspace_root"));
+        let packages = list(metadata, "packages").iter().map(|package| Package::new(package, &root));
+        Self { packages: packages.collect() }
+    }
+
+    /// The packages of this workspace.
+    pub(super) fn ours(&self) -> impl Iterator<Item = &Package> {
+        self.packages.iter().filter(|package| package.source.is_none())
+    }
+}
+
+impl Package {
+    fn new(package: &Value, root: &str) -> Self {
+        let names = |key: &str, member: &str| -> Vec<String> {
+            list(package, key).iter().map(|value| text(value, member)).collect()
+        };
+        let roots = names("targets", "src_path");
+        Self {
+            name: text(package, "name"),
+            version: text(package, "version"),
+            licence: text(package, "license"),
+            source: package.get("source").and_then(Value::as_str).map(str::to_owned),
+            dependencies: names("dependencies", "name"),
+            roots: roots.iter().filter_map(|path| path.strip_prefix(root)).map(str::to_owned).collect(),
+        }
+    }
+}
+
+fn text(value: &Value, key: &str) -> String {
+    value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
+    value.get(key).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+fn host() -> Result<String> {
+    let output = Command::new("rustc").arg("-vV").output().context("couldn't start rustc")?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    match text.lines().find_map(|line| line.strip_prefix("host: ")) {
+        Some(host) => Ok(host.to_owned()),
+        None => bail!("`rustc -vV` names no host"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cargo_metadata_becomes_packages() {
+        let metadata = serde_json::json!({
+            "workspace_root": "/home/me/cascade",
+            "packages": [
+                { "name": "cascade-policy", "version": "0.1.0", "license": "Apache-2.0", "source": null,
+                  "dependencies": [{ "name": "toml" }],
+                  "targets": [{ "src_path": "/home/me/cascade/crates/policy/src/lib.rs" }] },
+                { "name": "toml", "version": "1.2.0", "license": null, "source": "registry+x",
+                  "dependencies": [], "targets": [{ "src_path": "/elsewhere/toml/src/lib.rs" }] },
+            ],
+        });
+        let workspace = Workspace::from_metadata(&metadata);
+        let ours: Vec<&Package> = workspace.ours().collect();
+        assert_eq!(ours.len(), 1);
+        assert_eq!(ours[0].dependencies, ["toml"]);
+        assert_eq!(ours[0].roots, ["crates/policy/src/lib.rs"]);
+        assert_eq!(workspace.packages[1].licence, "");
+        assert!(workspace.packages[1].roots.is_empty());
+    }
+}

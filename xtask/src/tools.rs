@@ -1,0 +1,123 @@
+//! What the tests need on a machine, and how to get it there.
+//!
+//! With root or a sudo that asks nothing, missing Debian packages are installed. Otherwise the run
+//! stops and names every missing thing at once, so that nobody learns of them one by one.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Result, bail};
+
+use crate::steps::{answers, say, succeed};
+
+/// One thing the tests need.
+struct Need {
+    name: &'static str,
+    package: &'static str,
+    present: fn() -> bool,
+}
+
+const NEEDS: &[Need] = &[
+    Need { name: "a C compiler", package: "gcc", present: || answers("cc", &["--version"]) },
+    Need { name: "the C library's headers", package: "libc6-dev", present: has_c_headers },
+    Need { name: "git", package: "git", present: || answers("git", &["--version"]) },
+    Need { name: "bash", package: "bash", present: || answers("bash", &["--version"]) },
+    Need { name: "openssl", package: "openssl", present: || answers("openssl", &["version"]) },
+    Need { name: "ssh-keygen", package: "openssh-client", present: || found("ssh-keygen") },
+    Need { name: "strace", package: "strace", present: || answers("strace", &["-V"]) },
+    Need { name: "python3", package: "python3", present: || answers("python3", &["--version"]) },
+    Need {
+        name: "python3's cryptography",
+        package: "python3-cryptography",
+        present: || PYTHONS.iter().any(|python| imports_cryptography(python)),
+    },
+];
+
+/// Interpreters that may carry the `cryptography` package. A python3 of one's own (pyenv, venv) hides
+/// the one Debian's packages serve, so both are asked.
+const PYTHONS: &[&str] = &["python3", "/usr/bin/python3"];
+
+/// Makes the machine ready for the tests, or says exactly what is missing.
+///
+/// # Errors
+/// Something is missing and could not be installed.
+pub(crate) fn prepare() -> Result<()> {
+    let missing: Vec<&Need> = NEEDS.iter().filter(|need| !(need.present)()).collect();
+    if !missing.is_empty() {
+        install(&missing)?;
+    }
+    for (component, probe) in [("rustfmt", "fmt"), ("clippy", "clippy")] {
+        if !answers("cargo", &[probe, "--version"]) && !answers("rustup", &["component", "add", component]) {
+            bail!("cargo {probe} is missing: run `rustup component add {component}`");
+        }
+    }
+    Ok(())
+}
+
+/// An interpreter that can run the Python verifier.
+///
+/// # Errors
+/// No interpreter has the `cryptography` package.
+pub(crate) fn python() -> Result<&'static str> {
+    match PYTHONS.iter().find(|python| imports_cryptography(python)) {
+        Some(python) => Ok(python),
+        None => bail!(
+            "no python3 here has the `cryptography` package: run `apt-get install python3-cryptography`"
+        ),
+    }
+}
+
+fn install(missing: &[&Need]) -> Result<()> {
+    let names: Vec<&str> = missing.iter().map(|need| need.name).collect();
+    let packages: Vec<&str> = missing.iter().map(|need| need.package).collect();
+    let advice = format!(
+        "missing: {}; on Debian run `apt-get install {}` as root",
+        names.join(", "),
+        packages.join(" ")
+    );
+    if !found("apt-get") {
+        bail!("{advice}");
+    }
+    let Some(prefix) = privilege() else { bail!("{advice} (neither root nor a sudo without password here)") };
+    say(&format!("installing {}", packages.join(" ")));
+    let apt = |arguments: &[&str]| {
+        let mut words = prefix.iter().copied().chain(["env", "DEBIAN_FRONTEND=noninteractive", "apt-get"]);
+        let mut command = Command::new(words.next().unwrap_or("env"));
+        command.args(words).args(["-q", "-o", "DPkg::Lock::Timeout=300"]).args(arguments);
+        succeed(command.stdin(Stdio::null()))
+    };
+    apt(&["update"])?;
+    let mut arguments = vec!["install", "--yes", "--no-install-recommends"];
+    arguments.extend(&packages);
+    apt(&arguments)?;
+    let still: Vec<&str> = missing.iter().filter(|need| !(need.present)()).map(|need| need.name).collect();
+    if !still.is_empty() {
+        bail!("still missing after the installation: {}; {advice}", still.join(", "));
+    }
+    Ok(())
+}
+
+/// The words that make a command run as root: none for root, sudo where it asks no password.
+fn privilege() -> Option<&'static [&'static str]> {
+    let id = Command::new("id").arg("-u").output().ok()?;
+    if id.stdout.trim_ascii() == b"0" {
+        return Some(&[]);
+    }
+    answers("sudo", &["-n", "true"]).then_some(&["sudo", "-n"])
+}
+
+/// Whether the compiler finds the C library's headers: the compiler alone is there without them.
+fn has_c_headers() -> bool {
+    ["/usr/include/stdio.h", "/usr/local/include/stdio.h"].iter().any(|path| Path::new(path).is_file())
+        || answers("cc", &["-E", "-include", "stdio.h", "-x", "c", "/dev/null"])
+}
+
+fn imports_cryptography(python: &str) -> bool {
+    answers(python, &["-c", "from cryptography.hazmat.primitives.asymmetric import ed25519, rsa, ec"])
+}
+
+/// Whether a program of this name is on PATH. For programs without a harmless `--version`.
+fn found(program: &str) -> bool {
+    std::env::var_os("PATH")
+        .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(program).is_file()))
+}
