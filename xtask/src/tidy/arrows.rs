@@ -1,6 +1,7 @@
 //! Which crate may use which, which names a crate may not have, and what keeps the pure ones pure.
 
 use super::Finding;
+use super::mask::{is_test, line_of, outside_tests};
 use super::tree::Tree;
 use super::workspace::Workspace;
 
@@ -25,18 +26,31 @@ const NAMES_REFUSED: &[&str] =
 /// Crates that read no file, clock, environment or randomness.
 const PURE: &[&str] = &["receipt", "policy", "kernel"];
 
-/// What the clippy.toml of a pure crate must disallow, at the least.
+/// What the clippy.toml of a pure crate must disallow, at the least; a path or everything below it.
 const IMPURE: &[&str] = &[
-    "std::time::SystemTime::now",
-    "std::time::Instant::now",
+    "std::time::SystemTime",
+    "std::time::Instant",
     "std::env::var",
+    "std::env::var_os",
+    "std::env::args",
     "std::fs::read",
+    "std::fs::read_to_string",
     "std::fs::write",
-    "std::fs::File::open",
+    "std::fs::File",
     "std::thread::spawn",
-    "std::process::Command::new",
+    "std::process::Command",
+    "std::net::TcpStream",
     "std::collections::HashMap",
     "std::collections::HashSet",
+];
+
+/// Powers that few crates have (invariant I11): what using it looks like, who may, and what it is.
+const POWERS: &[(&str, &[&str], &str)] = &[
+    ("process::Command", &["runtime"], "starts processes"),
+    ("Command::new(", &["runtime"], "starts processes"),
+    ("Ed25519KeyPair", &["ledger"], "holds private keys"),
+    ("SigningKey", &["ledger"], "holds private keys"),
+    ("rusqlite", &["ledger"], "opens the database"),
 ];
 
 /// Every arrow between our crates is a listed one; every crate has a name that says what it is for.
@@ -80,13 +94,37 @@ pub(super) fn purity(tree: &Tree) -> Vec<Finding> {
                 .push(Finding::new(path, "is missing: a pure crate is no_std or disallows what is impure"));
             continue;
         };
-        for path_refused in IMPURE.iter().filter(|refused| !list.contains(&format!("\"{refused}\""))) {
-            findings.push(Finding::new(path.clone(), format!("does not disallow `{path_refused}`")));
+        let disallows = |refused: &str| {
+            list.contains(&format!("\"{refused}\"")) || list.contains(&format!("\"{refused}::"))
+        };
+        for refused in IMPURE.iter().filter(|refused| !disallows(refused)) {
+            findings.push(Finding::new(path.clone(), format!("does not disallow `{refused}`")));
         }
         // A crate's own clippy.toml replaces the root's, so the shared keys have to be repeated.
         for shared in tree.text("clippy.toml").unwrap_or_default().lines().filter(|line| line.contains('=')) {
             if !list.lines().any(|line| line == shared) {
                 findings.push(Finding::new(path.clone(), format!("does not repeat the root's `{shared}`")));
+            }
+        }
+    }
+    findings
+}
+
+/// Only the crates that may start processes, hold private keys or open the database do so, tests aside.
+pub(super) fn powers(tree: &Tree) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (path, source) in tree.ending(".rs") {
+        let Some((user, rest)) = path.strip_prefix("crates/").and_then(|path| path.split_once('/')) else {
+            continue;
+        };
+        if !rest.starts_with("src/") || is_test(path) {
+            continue;
+        }
+        let code = outside_tests(source);
+        for (sign, allowed, power) in POWERS.iter().filter(|(_, allowed, _)| !allowed.contains(&user)) {
+            if let Some(at) = code.find(sign) {
+                let text = format!("`{sign}`: only {} {power}", allowed.join(", "));
+                findings.push(Finding::at(path, line_of(&code, at), text));
             }
         }
     }
@@ -145,12 +183,32 @@ mod tests {
             ("crates/kernel/src/lib.rs", pure),
         ];
         assert_eq!(purity(&tree(&good)), []);
-        let cut = full.replace("std::env::var", "std::env::args");
+        let cut = full.replace("\"std::env::var\"", "\"std::env::vars\"");
         let bad = [("clippy.toml", "threshold = 70\n"), ("crates/policy/clippy.toml", cut.as_str())];
         let found = purity(&tree(&bad));
         let texts: Vec<&str> = found.iter().map(|finding| finding.text.as_str()).collect();
         assert!(texts.contains(&"does not disallow `std::env::var`"), "{texts:?}");
         assert!(texts.contains(&"does not repeat the root's `threshold = 70`"), "{texts:?}");
         assert_eq!(found.iter().filter(|finding| finding.text.contains("is missing")).count(), 2);
+    }
+
+    #[test]
+    fn powers_stay_where_they_belong() {
+        let start = "use std::process::Command;\nfn a() { Command::new(\"git\"); }\n";
+        let in_test = format!("#[cfg(test)]\nmod tests {{\n{start}}}\n");
+        let fine = [
+            ("crates/runtime/src/process.rs", start),
+            ("crates/cli/src/run.rs", in_test.as_str()),
+            ("crates/cli/tests/crash.rs", start),
+            ("crates/cli/src/init.rs", "// rusqlite is not ours\nconst A: &str = \"SigningKey\";"),
+        ];
+        assert_eq!(powers(&tree(&fine)), []);
+        let found = powers(&tree(&[("crates/cli/src/run.rs", start)]));
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert_eq!(
+            found[0].to_string(),
+            "crates/cli/src/run.rs:1: `process::Command`: only runtime starts processes"
+        );
+        assert_eq!(powers(&tree(&[("crates/verify/src/main.rs", "use x::SigningKey;")])).len(), 1);
     }
 }

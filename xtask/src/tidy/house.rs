@@ -76,24 +76,21 @@ fn names_room(text: &str, room: &str) -> bool {
 }
 
 /// Every worker manifest is part of the binary: one that is not would be reviewed and never used.
+///
+/// The embedding source names each manifest in a literal, by path or by its bare name.
 fn workers(tree: &Tree) -> Vec<Finding> {
-    let sources: Vec<&str> = tree
+    let embedding: String = tree
         .ending(".rs")
-        .filter(|(path, _)| path.starts_with("crates/policy/src/"))
-        .map(|(_, t)| t)
+        .filter(|(path, text)| path.starts_with("crates/policy/src/") && text.contains("include_str!("))
+        .filter(|(_, text)| text.contains("workers/"))
+        .flat_map(|(_, text)| text.lines().filter(|line| !line.trim_start().starts_with("//")))
         .collect();
     tree.ending(".toml")
-        .filter(|(path, _)| path.starts_with("workers/"))
-        .filter(|(path, _)| {
-            let end = format!("{path}\")");
-            !sources.iter().any(|source| {
-                source.match_indices(&end).any(|(at, _)| {
-                    let line = source.get(..at).and_then(|text| text.rsplit('\n').next());
-                    line.is_some_and(|line| line.contains("include_str!("))
-                })
-            })
+        .filter_map(|(path, _)| Some((path, path.strip_prefix("workers/")?.strip_suffix(".toml")?)))
+        .filter(|(path, name)| {
+            !embedding.contains(&format!("\"{name}\"")) && !embedding.contains(&format!("/{path}\""))
         })
-        .map(|(path, _)| Finding::new(path, "is not embedded: include it in policy::worker::builtin"))
+        .map(|(path, _)| Finding::new(path, "is not embedded: name it in policy::worker::builtin"))
         .collect()
 }
 
@@ -135,13 +132,15 @@ mod tests {
     #[test]
     fn big_files_and_manifests_left_outside_are_found() {
         let big = "x".repeat(FILE_BYTES_MAX + 1);
-        let source = "&[(\"git\", include_str!(\"../../../../workers/git.toml\"))]\n// workers/npm.toml\")";
+        let source = "include_str!(concat!(\"../../../../workers/\", $name, \".toml\"))\n\
+                      texts! { \"git\" }\n// \"npm\"\ninclude_str!(\"../../../../workers/psql.toml\")";
         let files = [
             ("README.md", README),
             ("ARCHITECTURE.md", "crates/ policy/ workers/ `docs`"),
             ("crates/policy/src/worker/builtin.rs", source),
             ("workers/git.toml", ""),
             ("workers/npm.toml", ""),
+            ("workers/psql.toml", ""),
             ("docs/big.bin", &big),
         ];
         let found = texts(&files);

@@ -51,6 +51,11 @@ pub(super) fn outside_tests(source: &str) -> String {
     text
 }
 
+/// Whether a whole source file is test code.
+pub(super) fn is_test(path: &str) -> bool {
+    path.contains("/tests/") || path.ends_with("/tests.rs")
+}
+
 /// The length of a braced block, from its opening brace through its closing one.
 pub(super) fn braced(masked: &str) -> usize {
     let mut depth = 0_usize;

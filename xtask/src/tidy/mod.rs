@@ -57,6 +57,7 @@ pub(crate) fn run(root: &Path) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
     findings.extend(arrows::check(&workspace));
     findings.extend(arrows::purity(&tree));
+    findings.extend(arrows::powers(&tree));
     findings.extend(licences::check(&workspace, tree.text("deny.toml").unwrap_or_default()));
     findings.extend(sizes::check(&tree));
     findings.extend(reach::check(&tree, &workspace));

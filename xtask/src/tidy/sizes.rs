@@ -1,7 +1,7 @@
 //! How long a file and a function may be, tests aside.
 
 use super::Finding;
-use super::mask::{braced, line_of, outside_tests};
+use super::mask::{braced, is_test, line_of, mask, outside_tests};
 use super::tree::Tree;
 
 /// Lines of a source file outside its tests. Past this it holds more than one thing.
@@ -15,7 +15,7 @@ const FUNCTION_LINES_MAX: usize = 70;
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (path, source) in tree.ending(".rs") {
-        if path.contains("/tests/") {
+        if is_test(path) {
             continue;
         }
         let code = outside_tests(source);
@@ -37,7 +37,7 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
 
 /// Lines that are not inside a test item: those that masking for tests alone would blank do not count.
 fn file_lines(source: &str, code: &str) -> usize {
-    let masked = super::mask::mask(source);
+    let masked = mask(source);
     let tests = masked
         .lines()
         .zip(code.lines())
