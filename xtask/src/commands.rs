@@ -26,7 +26,7 @@ pub(crate) fn test(root: &Path) -> Result<()> {
     Ok(())
 }
 
-/// [`test`], then what a merge must pass besides.
+/// What [`test()`] does, then what a merge must pass besides.
 ///
 /// # Errors
 /// The first step that fails.

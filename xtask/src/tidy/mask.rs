@@ -36,19 +36,63 @@ pub(super) fn outside_tests(source: &str) -> String {
     let mut text = mask(source);
     let attribute = "#[cfg(test)]";
     while let Some(start) = text.find(attribute) {
-        let body = text.get(start + attribute.len()..).unwrap_or_default();
-        let length = match body.find(['{', ';']) {
-            Some(at) if body.get(at..).is_some_and(|b| b.starts_with('{')) => {
-                at + braced(body.get(at..).unwrap_or_default())
-            }
-            Some(at) => at + 1,
-            None => body.len(),
-        };
+        let length = governed(text.get(start + attribute.len()..).unwrap_or_default());
         let end = start + attribute.len() + length;
         let blank: String = text.get(start..end).unwrap_or_default().chars().flat_map(blanked).collect();
         text.replace_range(start..end, &blank);
     }
     text
+}
+
+/// The length of what an attribute governs: an item through its block or semicolon, or else a field, arm or
+/// statement through its comma or semicolon.
+fn governed(masked: &str) -> usize {
+    const ITEMS: &[&str] = &[
+        "async",
+        "const",
+        "enum",
+        "extern",
+        "fn",
+        "impl",
+        "macro_rules",
+        "mod",
+        "static",
+        "struct",
+        "trait",
+        "type",
+        "unsafe",
+        "use",
+    ];
+    let plain = |text: &'_ str| -> String {
+        text.trim_start().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
+    };
+    let mut first = plain(masked);
+    if first == "pub" {
+        let after = masked.trim_start().trim_start_matches("pub").trim_start();
+        first = plain(
+            after.strip_prefix('(').and_then(|text| text.split_once(')')).map_or(after, |(_, rest)| rest),
+        );
+    }
+    let is_item = ITEMS.contains(&first.as_str());
+    let mut depth = 0_usize;
+    for (at, c) in masked.char_indices() {
+        match c {
+            '{' if depth == 0 && is_item => return at + braced(masked.get(at..).unwrap_or_default()),
+            ';' if depth == 0 => return at + 1,
+            ',' if depth == 0 && !is_item => return at + 1,
+            '(' | '[' | '{' => depth += 1,
+            // The end of what encloses a last field without a comma.
+            ')' | ']' | '}' if depth == 0 => return at,
+            ')' | ']' | '}' => depth -= 1,
+            _ => {}
+        }
+        // An arm or statement whose block ends it needs no comma.
+        let rest = masked.get(at + c.len_utf8()..).unwrap_or_default().trim_start();
+        if c == '}' && depth == 0 && !rest.starts_with([',', '.', '?', ';', ')']) {
+            return at + 1;
+        }
+    }
+    masked.len()
 }
 
 /// Whether a whole source file is test code.
@@ -177,5 +221,22 @@ mod tests {
         let text = outside_tests(source);
         assert!(text.contains("fn a") && text.contains("fn c") && !text.contains("fn b"), "{text}");
         assert_eq!(text.lines().count(), source.lines().count());
+    }
+
+    #[test]
+    fn a_test_attribute_governs_one_field_or_item_and_no_more() {
+        let table = [
+            ("S { a, #[cfg(test)] b: f(1, 2), c }", "S { a, c }"),
+            ("S { a, #[cfg(test)] b: 1 } d()", "S { a, } d()"),
+            ("S { #[cfg(test)] pub(crate) b: [u8; 2], c: u8 }", "S { c: u8 }"),
+            ("#[cfg(test)] pub(crate) fn a<T, U>(x: [u8; 2]) -> u8 { 1 } b", "b"),
+            ("#[cfg(test)] mod tests; b", "b"),
+            ("#[cfg(test)] const A: [u8; 2] = [1, 2]; b", "b"),
+            ("match x { #[cfg(test)] A => { 1, } B => 2 }", "match x { B => 2 }"),
+        ];
+        for (source, expected) in table {
+            let words = outside_tests(source);
+            assert_eq!(words.split_whitespace().collect::<Vec<_>>().join(" "), expected, "{source}");
+        }
     }
 }
