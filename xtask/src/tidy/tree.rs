@@ -101,3 +101,32 @@ fn walked(root: &Path) -> Result<Vec<String>> {
 pub(super) fn tree(files: &[(&str, &str)]) -> Tree {
     Tree { files: files.iter().map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec())).collect() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_git_build_folders_stay_outside() {
+        let root = std::env::temp_dir().join(format!("cascade-tidy-{}", std::process::id()));
+        for path in ["a/src/b.rs", "target/debug/c.rs", "a/target.md", ".ci/run"] {
+            let full = root.join(path);
+            std::fs::create_dir_all(full.parent().unwrap()).unwrap();
+            std::fs::write(full, "").unwrap();
+        }
+        let mut paths = walked(&root).unwrap();
+        paths.sort();
+        std::fs::remove_dir_all(&root).unwrap();
+        assert_eq!(paths, [".ci/run", "a/src/b.rs", "a/target.md"]);
+    }
+
+    #[test]
+    fn files_and_folders_exist_and_prefixes_do_not() {
+        let tree = tree(&[("docs/design/a.md", "")]);
+        for (path, expected) in
+            [("docs/design/a.md", true), ("docs/design", true), ("docs/", true), ("docs/des", false)]
+        {
+            assert_eq!(tree.has(path), expected, "{path}");
+        }
+    }
+}
