@@ -1,0 +1,281 @@
+//! What each kind adds (format sections 2 and 2.1).
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::content::{Admin, PolicyRef, Ref, Rel, Signature};
+use crate::decision::{GateName, GateOutcome, RiskTier, Verdict};
+use crate::kind::Kind;
+use crate::reader::fields::{self, Fields, missing};
+use crate::reader::keys;
+use crate::reader::{Action, ContentFault, EffectStatus, Meaning};
+use crate::tree::View;
+
+/// Checks the named members that any kind may carry and that no check reads.
+pub(super) fn common(fields: &Fields<'_, '_>) -> Result<(), ContentFault> {
+    for key in ["duration_us", "tokens_in", "tokens_out", "cost_microusd", "exit_code", "signal"] {
+        fields.opt(key, View::uint)?;
+    }
+    for key in ["output_hash", "action_hash", "facts_hash"] {
+        fields.opt(key, fields::digest)?;
+    }
+    for key in ["principal", "on_behalf_of"] {
+        fields.opt(key, fields::principal)?;
+    }
+    fields.opt("task_type", View::text)?;
+    fields.opt("layer_hit", |view| view.plain().filter(|text| is_layer(text)))?;
+    fields.opt("risk_tier", |view| RiskTier::parse(view.plain()?))?;
+    fields.opt("classified", View::bool)?;
+    fields.opt("truncated", View::bool)?;
+    fields.opt("effect_status", |view| EffectStatus::parse(view.plain()?))?;
+    fields.opt("evidence", |view| {
+        view.plain().filter(|word| matches!(*word, "proposed" | "checked" | "verified"))
+    })?;
+    if fields.has("decision") {
+        decision(fields)?;
+    }
+    if fields.has("reasons") {
+        fields.req("reasons", reasons)?;
+    }
+    if fields.has("runtime") {
+        runtime(fields)?;
+    }
+    Ok(())
+}
+
+/// Reads what `kind` means.
+pub(super) fn meaning(kind: Kind, fields: &Fields<'_, '_>, refs: &[Ref]) -> Result<Meaning, ContentFault> {
+    Ok(match kind {
+        Kind::Genesis => genesis(fields)?,
+        Kind::DryRun => Meaning::DryRun(action(fields)?),
+        Kind::Blocked => Meaning::Blocked(action(fields)?),
+        Kind::TaskStarted => Meaning::Started(action(fields)?),
+        Kind::Escalation => escalation(fields)?,
+        Kind::Approval | Kind::Denial => answer(kind, fields)?,
+        Kind::ApprovalRefused => {
+            fields.req("principal", fields::principal)?;
+            fields.req("reasons", reasons)?;
+            Meaning::Other
+        }
+        Kind::ApprovalExpired => Meaning::Expired,
+        Kind::Heartbeat => Meaning::Heartbeat {
+            segment: fields.req("segment", View::uint)?,
+            bytes: fields.req("bytes", View::uint)?,
+            running_hash: fields.req("running_hash", fields::digest)?,
+        },
+        Kind::TaskCompleted if refs.iter().all(|one| one.rel != Rel::Intent) && fields.has("decision") => {
+            Meaning::Pure(action(fields)?)
+        }
+        Kind::TaskCompleted | Kind::TaskFailed | Kind::TaskRevoked | Kind::TaskUnknown => closing(fields)?,
+        Kind::KeyAdded => keys::added(fields, false)?,
+        Kind::KeyRotated => keys::added(fields, true)?,
+        Kind::KeyRevoked => keys::revoked(fields)?,
+        other => governance(other, fields)?,
+    })
+}
+
+fn governance(kind: Kind, fields: &Fields<'_, '_>) -> Result<Meaning, ContentFault> {
+    Ok(match kind {
+        Kind::ClockCorrected => Meaning::ClockCorrected {
+            from: fields.req("from", fields::timestamp)?,
+            to: fields.req("to", fields::timestamp)?,
+            recovery_sig: fields.req("recovery_sig", fields::signature)?,
+        },
+        Kind::Anchor => {
+            fields.opt("tst_sha256", fields::digest)?;
+            Meaning::Anchor {
+                checkpoint: fields.req("checkpoint", text)?,
+                checkpoint_sha256: fields.req("checkpoint_sha256", fields::digest)?,
+            }
+        }
+        Kind::Erasure => Meaning::Erasure(fields.req("erased", |view| list(view, erased))?),
+        Kind::Recovery => {
+            fields.req("dropped_bytes", View::uint)?;
+            fields.req("dropped_sha256", fields::digest)?;
+            fields.req("orphans", View::uint)?;
+            Meaning::Other
+        }
+        Kind::PrincipalAdded => Meaning::PrincipalAdded {
+            principal: fields.req("principal", fields::principal)?,
+            ssh_key: fields.req("ssh_key", text)?,
+            groups: fields.req("groups", texts)?,
+        },
+        Kind::PrincipalRemoved => Meaning::PrincipalRemoved(fields.req("principal", fields::principal)?),
+        Kind::PolicyActivated => policy_activated(fields)?,
+        _ => Meaning::Other,
+    })
+}
+
+fn genesis(fields: &Fields<'_, '_>) -> Result<Meaning, ContentFault> {
+    let keys = fields.object("keys")?;
+    let key = |purpose| keys::raw_key(&keys.object(purpose)?);
+    Ok(Meaning::Genesis {
+        receipt: key("receipt")?,
+        log: key("log")?,
+        recovery: key("recovery")?,
+        admins: fields.req("admins", |view| list(view, admin))?,
+    })
+}
+
+fn admin(view: View<'_, '_>) -> Option<Admin> {
+    Some(Admin {
+        principal: fields::principal(view.member("principal")?)?,
+        ssh_key: text(view.member("ssh_key")?)?,
+    })
+}
+
+fn action(fields: &Fields<'_, '_>) -> Result<Action, ContentFault> {
+    fields.req("task_type", View::text)?;
+    runtime(fields)?;
+    let (verdict, from_gates) = decision(fields)?;
+    Ok(Action {
+        principal: fields.req("principal", fields::principal)?,
+        on_behalf_of: fields.opt("on_behalf_of", fields::principal)?,
+        action_hash: fields.req("action_hash", fields::digest)?,
+        facts_hash: fields.req("facts_hash", fields::digest)?,
+        risk_tier: fields.req("risk_tier", |view| RiskTier::parse(view.plain()?))?,
+        classified: fields.opt("classified", View::bool)?.unwrap_or(true),
+        verdict,
+        from_gates,
+    })
+}
+
+fn escalation(fields: &Fields<'_, '_>) -> Result<Meaning, ContentFault> {
+    Ok(Meaning::Escalation {
+        action: action(fields)?,
+        required: fields.req("required", |view| view.uint().filter(|number| *number > 0))?,
+        groups: fields.req("groups", texts)?,
+        expires: fields.req("expires", fields::timestamp)?,
+        signature_required: fields.req("signature_required", View::bool)?,
+    })
+}
+
+fn answer(kind: Kind, fields: &Fields<'_, '_>) -> Result<Meaning, ContentFault> {
+    Ok(Meaning::Answer {
+        approve: kind == Kind::Approval,
+        principal: fields.req("principal", fields::principal)?,
+        action_hash: fields.req("action_hash", fields::digest)?,
+        expires: fields.req("expires", fields::timestamp)?,
+    })
+}
+
+fn closing(fields: &Fields<'_, '_>) -> Result<Meaning, ContentFault> {
+    Ok(Meaning::Closing {
+        effect_status: fields.opt("effect_status", |view| EffectStatus::parse(view.plain()?))?,
+        exit_code: fields.opt("exit_code", View::uint)?,
+        signal: fields.opt("signal", View::uint)?,
+        output_hash: fields.opt("output_hash", fields::digest)?,
+        truncated: fields.opt("truncated", View::bool)?.unwrap_or(false),
+    })
+}
+
+fn policy_activated(fields: &Fields<'_, '_>) -> Result<Meaning, ContentFault> {
+    let activates = fields.object("activates")?;
+    fields.req("statement_id", fields::statement_id)?;
+    Ok(Meaning::PolicyActivated {
+        activates: PolicyRef {
+            version: activates.req("policy_version", text)?,
+            hash: activates.req("policy_hash", fields::digest)?,
+        },
+        principal: fields.req("principal", fields::principal)?,
+    })
+}
+
+/// The verdict that stands there and the one that follows from the ten gates.
+fn decision(fields: &Fields<'_, '_>) -> Result<(Verdict, Verdict), ContentFault> {
+    let decision = fields.object("decision")?;
+    let verdict = decision.req("verdict", |view| Verdict::parse(view.plain()?))?;
+    let gates = decision.req("gates", View::items)?;
+    let mut names = GateName::ALL.iter();
+    let mut from_gates = Verdict::Admit;
+    for view in gates {
+        let gate = Fields::of(view, "gates")?;
+        let name = gate.req("gate", |view| GateName::parse(view.plain()?))?;
+        if names.next() != Some(&name) {
+            return Err(missing("gates"));
+        }
+        from_gates = from_gates.max(match gate.req("outcome", |view| GateOutcome::parse(view.plain()?))? {
+            GateOutcome::Pass | GateOutcome::NotApplicable => Verdict::Admit,
+            GateOutcome::Escalate => Verdict::Escalate,
+            GateOutcome::Deny => Verdict::Deny,
+        });
+        gate.req("reasons", reasons)?;
+    }
+    if names.next().is_some() { Err(missing("gates")) } else { Ok((verdict, from_gates)) }
+}
+
+/// `[{code, policy_id?, control?}]`.
+fn reasons(view: View<'_, '_>) -> Option<()> {
+    for item in view.items()? {
+        item.member("code")?.text()?;
+        for key in ["policy_id", "control"] {
+            if let Some(value) = item.member(key) {
+                value.text()?;
+            }
+        }
+    }
+    Some(())
+}
+
+fn runtime(fields: &Fields<'_, '_>) -> Result<(), ContentFault> {
+    let runtime = fields.object("runtime")?;
+    runtime.req("node", View::text)?;
+    runtime.req("version", View::text)?;
+    runtime.req("binary_sha256", fields::digest).map(|_| ())
+}
+
+pub(super) fn refs(fields: &Fields<'_, '_>) -> Result<Vec<Ref>, ContentFault> {
+    let read = |view: View<'_, '_>| {
+        Some(Ref {
+            rel: Rel::parse(view.member("rel")?.plain()?)?,
+            receipt_id: fields::receipt_id(view.member("receipt_id")?)?,
+            entry_hash: fields::digest(view.member("entry_hash")?)?,
+        })
+    };
+    Ok(fields.opt("refs", |view| list(view, read))?.unwrap_or_default())
+}
+
+pub(super) fn signatures(fields: &Fields<'_, '_>) -> Result<Vec<Signature>, ContentFault> {
+    let read = |view: View<'_, '_>| {
+        Some(Signature {
+            principal: fields::principal(view.member("principal")?)?,
+            sshsig: text(view.member("sshsig")?)?,
+        })
+    };
+    Ok(fields.opt("signatures", |view| list(view, read))?.unwrap_or_default())
+}
+
+fn erased(view: View<'_, '_>) -> Option<crate::id::ReceiptId> {
+    texts(view.member("fields")?)?;
+    fields::receipt_id(view.member("receipt_id")?)
+}
+
+fn list<'t, 'a: 't, T>(view: View<'t, 'a>, read: impl Fn(View<'t, 'a>) -> Option<T>) -> Option<Vec<T>> {
+    view.items()?.map(read).collect()
+}
+
+fn text(view: View<'_, '_>) -> Option<String> {
+    view.text().map(alloc::borrow::Cow::into_owned)
+}
+
+fn texts(view: View<'_, '_>) -> Option<Vec<String>> {
+    list(view, text)
+}
+
+/// "L1" … "L7", "L6.5", "ext:<name>".
+fn is_layer(text: &str) -> bool {
+    let own = matches!(text, "L1" | "L2" | "L3" | "L4" | "L5" | "L6" | "L6.5" | "L7");
+    own || text.strip_prefix("ext:").is_some_and(|name| !name.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn layers() {
+        for (text, good) in [("L1", true), ("L6.5", true), ("ext:a", true), ("ext:", false), ("L8", false)] {
+            assert_eq!(is_layer(text), good, "{text}");
+        }
+    }
+}

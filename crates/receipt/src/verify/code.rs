@@ -1,0 +1,207 @@
+//! Names of checks and of what they find. They are stable: scripts and vectors rely on them.
+
+use crate::json::JsonFault;
+use crate::line::LineFault;
+use crate::reader::ContentFault;
+
+/// A check of format section 3, in order.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Check {
+    /// Every line parses strictly and is canonical.
+    Syntax,
+    /// Outer id and time equal the inner.
+    Copies,
+    /// Sequence numbers, links and hashes.
+    Chain,
+    /// Ed25519 signatures by active keys of the chain.
+    Signature,
+    /// One chain's name.
+    Origin,
+    /// Time does not run backwards.
+    Time,
+    /// What happened may have happened in this order.
+    Lifecycle,
+    /// Given checkpoints fit.
+    Checkpoint,
+    /// The trusted quorum has cosigned.
+    Witness,
+    /// What the reader remembers is a prefix.
+    Memory,
+    /// Tags, for those who hold the key.
+    Hmac,
+}
+
+impl Check {
+    /// All of them, in order.
+    pub const ALL: &[Self] = &[
+        Self::Syntax,
+        Self::Copies,
+        Self::Chain,
+        Self::Signature,
+        Self::Origin,
+        Self::Time,
+        Self::Lifecycle,
+        Self::Checkpoint,
+        Self::Witness,
+        Self::Memory,
+        Self::Hmac,
+    ];
+
+    /// Its name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Syntax => "syntax",
+            Self::Copies => "copies",
+            Self::Chain => "chain",
+            Self::Signature => "signature",
+            Self::Origin => "origin",
+            Self::Time => "time",
+            Self::Lifecycle => "lifecycle",
+            Self::Checkpoint => "checkpoint",
+            Self::Witness => "witness",
+            Self::Memory => "memory",
+            Self::Hmac => "hmac",
+        }
+    }
+}
+
+macro_rules! codes {
+    ($($variant:ident = $check:ident $text:literal, $meaning:literal;)*) => {
+        /// What a check found, as a stable code `<check>.<fault>`.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+        pub enum Code { $(#[doc = $meaning] $variant,)* }
+
+        impl Code {
+            /// Every code, by check.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// The code.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text,)* }
+            }
+
+            /// The check that finds it.
+            #[must_use]
+            pub const fn check(self) -> Check {
+                match self { $(Self::$variant => Check::$check,)* }
+            }
+
+            /// What it means, for people.
+            #[must_use]
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => $meaning,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    Empty = Syntax "syntax.empty", "there is no receipt";
+    Torn = Syntax "syntax.torn", "the last line has no line feed";
+    LineLength = Syntax "syntax.line_length", "a line is longer than 64 KiB";
+    Unicode = Syntax "syntax.unicode", "text is not UTF-8 or holds a lone surrogate";
+    Malformed = Syntax "syntax.malformed", "a line is not JSON";
+    DuplicateKey = Syntax "syntax.duplicate_key", "an object has the same key twice";
+    Key = Syntax "syntax.key", "a key is outside [a-z0-9_]+";
+    Float = Syntax "syntax.float", "a number has a fraction or an exponent";
+    IntRange = Syntax "syntax.int_range", "an integer is beyond 2^53-1";
+    Null = Syntax "syntax.null", "a value is null";
+    Depth = Syntax "syntax.depth", "values are nested deeper than 16";
+    NotCanonical = Syntax "syntax.not_canonical", "a line is not spelled as RFC 8785 demands";
+    UnknownMember = Syntax "syntax.unknown_member", "a receipt has a member beside the seven";
+    Member = Syntax "syntax.member", "a member is missing or has another type or spelling";
+    Type = Syntax "syntax.type", "content is of another format";
+    Kind = Syntax "syntax.kind", "the kind is neither known nor an extension";
+
+    CopyReceiptId = Copies "copies.receipt_id", "the two receipt ids differ";
+    CopyTimestamp = Copies "copies.timestamp", "the two time stamps differ";
+
+    Seq = Chain "chain.seq", "seq is not the receipt's position";
+    PrevHash = Chain "chain.prev_hash", "prev_hash is not the hash of the receipt before";
+    EntryHash = Chain "chain.entry_hash", "entry_hash is not the hash of the content";
+    Genesis = Chain "chain.genesis", "the first receipt is no genesis, or a later one is";
+    ReceiptId = Chain "chain.receipt_id", "a receipt id was used before";
+
+    KeyRefused = Signature "signature.key_refused", "a public key is no point, of small order, or not in canonical form";
+    KeyId = Signature "signature.key_id", "a key id does not fit its public key";
+    KeyRepeated = Signature "signature.key_repeated", "a key id or public key is in the chain already";
+    PinnedKey = Signature "signature.pinned_key", "genesis names another receipt key than the one given";
+    UnknownKey = Signature "signature.unknown_key", "the receipt names a key that the chain does not know";
+    InactiveKey = Signature "signature.inactive_key", "the receipt names a key that may not sign receipts here";
+    SignatureBad = Signature "signature.bad", "the receipt's signature does not verify";
+    Pop = Signature "signature.pop", "a new key does not prove its possession";
+    RecoverySig = Signature "signature.recovery", "the recovery key's signature is missing or does not verify";
+    Retires = Signature "signature.retires", "a rotation does not put a receipt key in the place of the one that signs";
+    RevokedKey = Signature "signature.revoked_key", "the revoked key is unknown, revoked already, or replaced by one of another purpose";
+    Disputed = Signature "signature.disputed", "a receipt stands on a key that was taken back";
+
+    OriginChanged = Origin "origin.changed", "the receipt belongs to another chain";
+    OriginKey = Origin "origin.key", "a key or revocation was made for another chain";
+
+    Backwards = Time "time.backwards", "the time is before that of the receipt before";
+    Stepped = Time "time.stepped", "a stepped clock must repeat the time of the receipt before";
+    Correction = Time "time.correction", "a correction of the clock does not name its two times";
+
+    EpochStep = Lifecycle "lifecycle.epoch_step", "the HMAC epoch does not stay or step by one from e0";
+    EpochFull = Lifecycle "lifecycle.epoch_full", "an HMAC epoch has more than 10,000 receipts";
+    Ref = Lifecycle "lifecycle.ref", "a reference names no earlier receipt of this chain";
+    RefKind = Lifecycle "lifecycle.ref_kind", "a reference names a receipt of the wrong kind";
+    Decision = Lifecycle "lifecycle.decision", "a verdict is not what its gates say";
+    Verdict = Lifecycle "lifecycle.verdict", "a kind and its verdict contradict each other";
+    Denied = Lifecycle "lifecycle.denied", "something ran that was denied";
+    NoIntent = Lifecycle "lifecycle.no_intent", "a closer or heartbeat does not name exactly one intent";
+    TwoClosers = Lifecycle "lifecycle.two_closers", "an intent is closed twice";
+    HeartbeatClosed = Lifecycle "lifecycle.heartbeat_closed", "a heartbeat follows the closer of its intent";
+    Segment = Lifecycle "lifecycle.segment", "heartbeats are not in order";
+    Effect = Lifecycle "lifecycle.effect", "a closer contradicts its kind";
+    Subject = Lifecycle "lifecycle.subject", "an answer does not name exactly one escalation or dry run";
+    ActionHash = Lifecycle "lifecycle.action_hash", "an answer or run is about another action";
+    ApprovalsMissing = Lifecycle "lifecycle.approvals_missing", "an escalated action ran without enough approvals";
+    ApprovalSubject = Lifecycle "lifecycle.approval_subject", "an approval was given for something else";
+    ApprovalReused = Lifecycle "lifecycle.approval_reused", "an approval is used twice";
+    Expired = Lifecycle "lifecycle.expired", "an approval or escalation had run out";
+    SelfApproval = Lifecycle "lifecycle.self_approval", "the requester approved";
+    SameApprover = Lifecycle "lifecycle.same_approver", "one principal approved twice";
+    NotEligible = Lifecycle "lifecycle.not_eligible", "the approver was in none of the groups";
+    SignatureMissing = Lifecycle "lifecycle.signature_missing", "a person's signature is demanded and not there";
+    Signer = Lifecycle "lifecycle.signer", "a signature is not by the principal who must sign";
+    SignerUnknown = Lifecycle "lifecycle.signer_unknown", "the signer has no registered SSH key";
+    NotAdmin = Lifecycle "lifecycle.not_admin", "the signer is no administrator";
+    Sshsig = Lifecycle "lifecycle.sshsig", "a person's signature does not verify";
+    StatementReused = Lifecycle "lifecycle.statement_reused", "a signed statement is used twice";
+    SshKey = Lifecycle "lifecycle.ssh_key", "an SSH key is refused, or another principal has it";
+    Anchor = Lifecycle "lifecycle.anchor", "an embedded checkpoint does not fit its hash";
+
+    HmacTag = Hmac "hmac.tag", "the tag was not made with the key given";
+}
+
+impl From<JsonFault> for Code {
+    fn from(fault: JsonFault) -> Self {
+        match fault {
+            JsonFault::Malformed => Self::Malformed,
+            JsonFault::Unicode => Self::Unicode,
+            JsonFault::DuplicateKey => Self::DuplicateKey,
+            JsonFault::Key => Self::Key,
+            JsonFault::Float => Self::Float,
+            JsonFault::IntRange => Self::IntRange,
+            JsonFault::Null => Self::Null,
+            JsonFault::Depth => Self::Depth,
+            JsonFault::NotCanonical => Self::NotCanonical,
+        }
+    }
+}
+
+impl From<LineFault> for Code {
+    fn from(fault: LineFault) -> Self {
+        match fault {
+            LineFault::Length => Self::LineLength,
+            LineFault::Json(fault) => fault.into(),
+            LineFault::UnknownMember => Self::UnknownMember,
+            LineFault::Content(ContentFault::Member(_)) => Self::Member,
+            LineFault::Content(ContentFault::Type) => Self::Type,
+            LineFault::Content(ContentFault::Kind) => Self::Kind,
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! Check 4: which keys a chain has, and what they signed (format section 2.1).
+
+use alloc::borrow::ToOwned as _;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::digest::Digest;
+use crate::ed25519::PublicKey;
+use crate::id::KeyId;
+use crate::line::Receipt;
+use crate::reader::{Meaning, NewKey, Purpose, RawKey, Revocation};
+use crate::statement;
+use crate::time::Timestamp;
+use crate::verify::code::Code;
+
+/// The keys of a chain, as far as it was read.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Keys {
+    keys: Vec<Key>,
+}
+
+#[derive(Clone, Debug)]
+struct Key {
+    key_id: String,
+    public: PublicKey,
+    purpose: Purpose,
+    active: bool,
+    /// Taken back by `key_revoked`, or fallen with a key that was.
+    fallen: bool,
+    /// Who signed the receipt that added it, and when. Genesis keys have no parent.
+    parent: Option<(String, Timestamp)>,
+    /// The first receipt it signed.
+    first_signed: Option<u64>,
+}
+
+/// A signature that was checked ahead of its turn: by which key, and with which answer.
+///
+/// It counts only if the key turns out to be the one that must sign, so checking ahead cannot
+/// change a verdict.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Precheck {
+    key: PublicKey,
+    digest: Digest,
+    verifies: bool,
+}
+
+impl Keys {
+    /// Checks a signature with the key that the receipt names, if it is known by now.
+    pub(super) fn precheck(&self, receipt: &Receipt<'_>, digest: Digest) -> Option<Precheck> {
+        let key = self.find(receipt.content.key_id)?.public;
+        Some(Precheck { key, digest, verifies: key.verifies(&digest, &receipt.signature) })
+    }
+
+    /// Runs check 4 on one receipt and takes over what it says about keys.
+    pub(super) fn check(
+        &mut self,
+        receipt: &Receipt<'_>,
+        pinned: Option<&[u8; 32]>,
+        ahead: Option<Precheck>,
+    ) -> Result<(), Code> {
+        let content = &receipt.content;
+        if let Meaning::Genesis { receipt: signing, log, recovery, .. } = &content.meaning {
+            for (key, purpose) in
+                [(signing, Purpose::Receipt), (log, Purpose::Log), (recovery, Purpose::Recovery)]
+            {
+                self.add(key, purpose, None)?;
+            }
+            if pinned.is_some_and(|pinned| *pinned != signing.public_key) {
+                return Err(Code::PinnedKey);
+            }
+        }
+        if let Meaning::KeyRevoked(revocation) = &content.meaning {
+            // The replacement enters first, because it may sign this very receipt.
+            self.check_revocation(revocation)?;
+        }
+        self.check_signature(receipt, ahead)?;
+        match &content.meaning {
+            Meaning::KeyAdded { key, retires, recovery_sig } => {
+                if retires.as_ref().is_some_and(|id| id != content.key_id || key.purpose != Purpose::Receipt)
+                {
+                    return Err(Code::Retires);
+                }
+                check_new(key)?;
+                match recovery_sig {
+                    Some(signature) => self.check_recovery(&key.digest, signature)?,
+                    None if key.purpose != Purpose::Receipt => return Err(Code::RecoverySig),
+                    None => {}
+                }
+                if let Some(retired) = retires.as_ref().and_then(|id| self.find_mut(id)) {
+                    retired.active = false;
+                }
+                self.add(&key.key, key.purpose, Some((content.key_id.to_owned(), content.timestamp)))
+            }
+            Meaning::KeyRevoked(revocation) => {
+                self.fall(revocation);
+                Ok(())
+            }
+            Meaning::ClockCorrected { from, to, recovery_sig } => {
+                let digest = statement::clock(content.log_origin, content.seq, from, to);
+                self.check_recovery(&digest, recovery_sig)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The first receipt of a fallen key, with the key's id.
+    pub(super) fn disputed(&self) -> Option<(u64, &str)> {
+        self.keys
+            .iter()
+            .filter(|key| key.fallen)
+            .filter_map(|key| key.first_signed.map(|seq| (seq, key.key_id.as_str())))
+            .min()
+    }
+
+    fn check_signature(&mut self, receipt: &Receipt<'_>, ahead: Option<Precheck>) -> Result<(), Code> {
+        let key = self.find_mut(receipt.content.key_id).ok_or(Code::UnknownKey)?;
+        if !key.active || key.purpose != Purpose::Receipt {
+            return Err(Code::InactiveKey);
+        }
+        let verifies = match ahead {
+            Some(done) if done.key == key.public && done.digest == receipt.entry_hash => done.verifies,
+            _ => key.public.verifies(&receipt.entry_hash, &receipt.signature),
+        };
+        if !verifies {
+            return Err(Code::SignatureBad);
+        }
+        key.first_signed.get_or_insert(receipt.content.seq);
+        Ok(())
+    }
+
+    fn check_revocation(&mut self, revocation: &Revocation) -> Result<(), Code> {
+        self.check_recovery(&revocation.digest, &revocation.recovery_sig)?;
+        let target = self.find(&revocation.key_id).filter(|key| !key.fallen).ok_or(Code::RevokedKey)?;
+        let Some(new) = &revocation.replacement else { return Ok(()) };
+        if new.purpose != target.purpose {
+            return Err(Code::RevokedKey);
+        }
+        check_new(new)?;
+        self.add(&new.key, new.purpose, None)
+    }
+
+    /// Takes a key back, with every receipt key added under it since it may have been stolen.
+    fn fall(&mut self, revocation: &Revocation) {
+        for id in self.fallen_by(revocation) {
+            if let Some(key) = self.find_mut(&id) {
+                (key.fallen, key.active) = (true, false);
+            }
+        }
+    }
+
+    /// The revoked key and the keys that fall with it.
+    fn fallen_by(&self, revocation: &Revocation) -> Vec<String> {
+        let mut fallen: Vec<String> = Vec::from([revocation.key_id.clone()]);
+        let mut at = 0;
+        while let Some(id) = fallen.get(at).cloned() {
+            for key in &self.keys {
+                let under = key
+                    .parent
+                    .as_ref()
+                    .is_some_and(|(parent, added)| *parent == id && *added >= revocation.compromised_since);
+                if under && key.purpose == Purpose::Receipt && !fallen.contains(&key.key_id) {
+                    fallen.push(key.key_id.clone());
+                }
+            }
+            at += 1;
+        }
+        fallen
+    }
+
+    fn check_recovery(&self, digest: &Digest, signature: &[u8; 64]) -> Result<(), Code> {
+        let mut recovery = self.keys.iter().filter(|key| key.active && key.purpose == Purpose::Recovery);
+        if recovery.any(|key| key.public.verifies(digest, signature)) {
+            Ok(())
+        } else {
+            Err(Code::RecoverySig)
+        }
+    }
+
+    fn add(
+        &mut self,
+        raw: &RawKey,
+        purpose: Purpose,
+        parent: Option<(String, Timestamp)>,
+    ) -> Result<(), Code> {
+        let public = PublicKey::accept(&raw.public_key).ok_or(Code::KeyRefused)?;
+        KeyId::parse_for(&raw.key_id, &raw.public_key).ok_or(Code::KeyId)?;
+        if self.keys.iter().any(|key| key.key_id == raw.key_id || key.public == public) {
+            return Err(Code::KeyRepeated);
+        }
+        self.keys.push(Key {
+            key_id: raw.key_id.clone(),
+            public,
+            purpose,
+            active: true,
+            fallen: false,
+            parent,
+            first_signed: None,
+        });
+        Ok(())
+    }
+
+    fn find(&self, key_id: &str) -> Option<&Key> {
+        self.keys.iter().find(|key| key.key_id == key_id)
+    }
+
+    fn find_mut(&mut self, key_id: &str) -> Option<&mut Key> {
+        self.keys.iter_mut().find(|key| key.key_id == key_id)
+    }
+}
+
+/// A new key proves that its owner holds the private half.
+fn check_new(new: &NewKey) -> Result<(), Code> {
+    let public = PublicKey::accept(&new.key.public_key).ok_or(Code::KeyRefused)?;
+    if public.verifies(&new.pop_digest, &new.pop) { Ok(()) } else { Err(Code::Pop) }
+}

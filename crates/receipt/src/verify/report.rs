@@ -1,0 +1,60 @@
+//! A verdict as text for people.
+
+use alloc::string::String;
+use core::fmt::Write as _;
+
+use crate::verify::verdict::{Outcome, Verdict};
+
+/// The verdict in a few lines, without colour codes. The first line begins with `valid` or
+/// `INVALID`, so that a caller can colour that word.
+#[must_use]
+pub fn text(verdict: &Verdict) -> String {
+    let mut out = String::new();
+    // Writing to a String cannot fail.
+    let written = write(&mut out, verdict);
+    debug_assert!(written.is_ok());
+    out
+}
+
+fn write(out: &mut String, verdict: &Verdict) -> core::fmt::Result {
+    let receipts = verdict.receipts();
+    match verdict.fault() {
+        None => writeln!(out, "valid: {receipts} receipts, every link and signature checked")?,
+        Some(fault) => writeln!(
+            out,
+            "INVALID at receipt {}: {} ({}; {})",
+            fault.seq,
+            fault.code.meaning(),
+            fault.code.as_str(),
+            fault.detail
+        )?,
+    }
+    if let Some(head) = verdict.head() {
+        let word = if verdict.valid() { "head" } else { "good up to" };
+        writeln!(out, "  {word}  receipt {} {}", head.seq, head.entry_hash)?;
+    }
+    let pinned = if verdict.key_pinned() { "the one given" } else { "the chain's own (none was given)" };
+    writeln!(out, "  key  {pinned}")?;
+    out.push_str("  checks ");
+    for result in verdict.checks() {
+        let mark = match result.outcome {
+            Outcome::Pass => "ok",
+            Outcome::Fail => "FAIL",
+            Outcome::NotReached => "not reached",
+            Outcome::NotAsked => continue,
+        };
+        write!(out, " {} {mark},", result.check.as_str())?;
+    }
+    if out.ends_with(',') {
+        out.truncate(out.len() - 1);
+    }
+    out.push('\n');
+    for open in verdict.open() {
+        writeln!(out, "  open  {} (receipt {}): started, no outcome yet", open.receipt_id, open.seq)?;
+    }
+    out.push_str("not proven\n");
+    for line in verdict.not_proven() {
+        writeln!(out, "  {line}")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,247 @@
+//! What a verification answers.
+
+use alloc::borrow::ToOwned as _;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::digest::Digest;
+use crate::id::ReceiptId;
+use crate::json::Writer;
+use crate::verify::code::{Check, Code};
+
+/// The last receipt found good.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Head {
+    /// Its position.
+    pub seq: u64,
+    /// Its hash.
+    pub entry_hash: Digest,
+}
+
+/// The first fault.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Fault {
+    /// What it is.
+    pub code: Code,
+    /// The first bad receipt; for a line that does not parse, the line's index from 0.
+    pub seq: u64,
+    /// More, for people.
+    pub detail: String,
+}
+
+/// How a check ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    /// Nothing wrong in the whole input.
+    Pass,
+    /// Something is wrong.
+    Fail,
+    /// An earlier check failed first.
+    NotReached,
+    /// The reader brought nothing to check against.
+    NotAsked,
+}
+
+impl Outcome {
+    /// The word in JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+            Self::NotReached => "not_reached",
+            Self::NotAsked => "not_asked",
+        }
+    }
+}
+
+/// One check's answer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CheckResult {
+    /// Which check.
+    pub check: Check,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What it found, when it failed.
+    pub fault: Option<Fault>,
+}
+
+/// An intent in flight at the end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Open {
+    /// Its position.
+    pub seq: u64,
+    /// Its id.
+    pub receipt_id: ReceiptId,
+}
+
+/// The whole answer.
+#[derive(Clone, Debug)]
+pub struct Verdict {
+    parts: Parts,
+    checks: Vec<CheckResult>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Parts {
+    pub(super) key_pinned: bool,
+    pub(super) hmac_asked: bool,
+    pub(super) receipts: u64,
+    pub(super) head: Option<Head>,
+    pub(super) open: Vec<(u64, ReceiptId)>,
+    pub(super) fault: Option<Fault>,
+}
+
+impl Verdict {
+    pub(super) fn new(parts: Parts) -> Self {
+        let failed = parts.fault.as_ref().map(|fault| fault.code.check());
+        let checks = Check::ALL
+            .iter()
+            .map(|check| {
+                let asked = match check {
+                    Check::Checkpoint | Check::Witness | Check::Memory => false,
+                    Check::Hmac => parts.hmac_asked,
+                    _ => true,
+                };
+                let outcome = match failed {
+                    _ if !asked => Outcome::NotAsked,
+                    Some(failed) if failed == *check => Outcome::Fail,
+                    Some(failed) if failed < *check => Outcome::NotReached,
+                    _ => Outcome::Pass,
+                };
+                let fault = if outcome == Outcome::Fail { parts.fault.clone() } else { None };
+                CheckResult { check: *check, outcome, fault }
+            })
+            .collect();
+        Self { parts, checks }
+    }
+
+    /// Whether nothing is wrong.
+    #[must_use]
+    pub const fn valid(&self) -> bool {
+        self.parts.fault.is_none()
+    }
+
+    /// Whether the reader gave the public key. Without it the chain is consistent, but anybody may
+    /// have made it.
+    #[must_use]
+    pub const fn key_pinned(&self) -> bool {
+        self.parts.key_pinned
+    }
+
+    /// Receipts found good before the first fault.
+    #[must_use]
+    pub const fn receipts(&self) -> u64 {
+        self.parts.receipts
+    }
+
+    /// The last of them.
+    #[must_use]
+    pub const fn head(&self) -> Option<Head> {
+        self.parts.head
+    }
+
+    /// The eleven checks, in order.
+    #[must_use]
+    pub fn checks(&self) -> &[CheckResult] {
+        &self.checks
+    }
+
+    /// The first fault.
+    #[must_use]
+    pub const fn fault(&self) -> Option<&Fault> {
+        self.parts.fault.as_ref()
+    }
+
+    /// Intents in flight at the end.
+    pub fn open(&self) -> impl ExactSizeIterator<Item = Open> {
+        self.parts.open.iter().map(|(seq, receipt_id)| Open { seq: *seq, receipt_id: *receipt_id })
+    }
+
+    /// The last receipt that a trusted cosignature covers. Nothing is anchored without a checkpoint.
+    #[must_use]
+    pub const fn anchored_through(&self) -> Option<u64> {
+        None
+    }
+
+    /// What even a valid verdict does not prove, each with a word first.
+    #[must_use]
+    pub fn not_proven(&self) -> Vec<String> {
+        let mut list = Vec::new();
+        if !self.key_pinned() {
+            list.push(
+                "origin: no public key was given, so the chain is consistent but anybody may have made it"
+                    .to_owned(),
+            );
+        }
+        let after = self.head().map_or_else(
+            || "the tail".to_owned(),
+            |head| alloc::format!("the tail after receipt {}", head.seq),
+        );
+        list.push(alloc::format!(
+            "tail: {after} is not anchored by a cosigned checkpoint; receipts cut from the end, or a history \
+             rewritten by the holder of the keys, leave no trace"
+        ));
+        list.push("unsubmitted: actions that never went through Cascade are not here".to_owned());
+        list.push("truth: that what was recorded was true when it was written".to_owned());
+        list
+    }
+
+    /// The JSON document of `verify --json`, on one line without LF.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let mut text = String::new();
+        Writer::new(&mut text).object(|out| {
+            out.key("anchored_through").null();
+            out.key("checks").array(|out| {
+                for result in &self.checks {
+                    out.item().object(|out| result.write(out));
+                }
+            });
+            match self.head() {
+                None => out.key("head").null(),
+                Some(head) => out.key("head").object(|out| {
+                    out.key("entry_hash").hex(&head.entry_hash.0);
+                    out.key("seq").int(head.seq);
+                }),
+            }
+            out.key("key_pinned").bool(self.key_pinned());
+            out.key("not_proven").array(|out| {
+                for line in self.not_proven() {
+                    out.item().str(&line);
+                }
+            });
+            out.key("open").array(|out| {
+                for open in self.open() {
+                    out.item().object(|out| {
+                        out.key("receipt_id").display(&open.receipt_id);
+                        out.key("seq").int(open.seq);
+                    });
+                }
+            });
+            out.key("receipts").int(self.receipts());
+            out.key("valid").bool(self.valid());
+        });
+        text
+    }
+}
+
+impl CheckResult {
+    fn write(&self, out: &mut Writer<'_>) {
+        out.key("check").str(self.check.as_str());
+        match &self.fault {
+            None => {
+                out.key("code").null();
+                out.key("detail").null();
+                out.key("outcome").str(self.outcome.as_str());
+                out.key("seq").null();
+            }
+            Some(fault) => {
+                out.key("code").str(fault.code.as_str());
+                out.key("detail").str(&alloc::format!("{}: {}", fault.code.meaning(), fault.detail));
+                out.key("outcome").str(self.outcome.as_str());
+                out.key("seq").int(fault.seq);
+            }
+        }
+    }
+}

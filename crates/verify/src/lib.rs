@@ -1,0 +1,83 @@
+//! Reads a ledger from a stream and has it verified.
+//!
+//! The verifier itself is pure and lives in [`cascade_receipt::verify`]; this crate adds the reading
+//! and the threads. Lines are prepared (parsed, hashed, signature checked) in batches on all cores
+//! and then judged in order, which cannot change a verdict: see [`Prepared`].
+
+use std::io::Read;
+use std::thread;
+
+use cascade_receipt::chain::LINE_BYTES_MAX;
+use cascade_receipt::verify::{Options, Prepared, Verdict, Verifier};
+
+/// Bytes read before a batch is judged. Bounds the memory of a verification.
+const BATCH_BYTES: usize = 4 * 1024 * 1024;
+/// Lines that one thread must have to be worth starting.
+const LINES_PER_THREAD_MIN: usize = 64;
+/// Most threads; beyond it the reading and judging in order is the limit.
+const THREADS_MAX: usize = 16;
+
+/// Verifies the ledger that `source` gives. `progress` is told after each batch how many receipts
+/// were found good.
+///
+/// # Errors
+/// When reading fails, which is not the same as bad evidence.
+pub fn verify(
+    source: &mut impl Read,
+    options: Options,
+    mut progress: impl FnMut(u64),
+) -> std::io::Result<Verdict> {
+    let threads = thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX);
+    let mut verifier = Verifier::new(options);
+    let mut batch = Vec::new();
+    while !verifier.stopped() {
+        let more = fill(source, &mut batch)?;
+        let whole = batch.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        let (lines, tail) = batch.split_at(whole);
+        judge(&mut verifier, lines, threads);
+        progress(verifier.receipts());
+        if !more || tail.len() > LINE_BYTES_MAX {
+            // What is left has no line feed; the verifier says what is wrong with it.
+            verifier.feed(tail);
+            break;
+        }
+        batch = tail.to_vec();
+    }
+    Ok(verifier.finish())
+}
+
+/// Reads until the batch is full or the source ends; false at the end.
+fn fill(source: &mut impl Read, batch: &mut Vec<u8>) -> std::io::Result<bool> {
+    let room = BATCH_BYTES.saturating_sub(batch.len());
+    let taken = source.take(u64::try_from(room).unwrap_or(u64::MAX)).read_to_end(batch)?;
+    Ok(taken == room)
+}
+
+fn judge(verifier: &mut Verifier, lines: &[u8], threads: usize) {
+    let lines: Vec<&[u8]> = lines.split_inclusive(|byte| *byte == b'\n').map(without_lf).collect();
+    let (first, rest) = lines.split_at(lines.len().min(1));
+    // The first line of a ledger brings the keys that the rest is checked ahead with.
+    first.iter().for_each(|line| verifier.line(line));
+    let share = rest.len().div_ceil(threads).max(LINES_PER_THREAD_MIN);
+    let keys = verifier.keys();
+    let prepared: Vec<Vec<Prepared<'_>>> = thread::scope(|scope| {
+        let running: Vec<_> = rest
+            .chunks(share)
+            .map(|chunk| {
+                let keys = &keys;
+                scope.spawn(move || chunk.iter().map(|line| Prepared::new(line, keys)).collect())
+            })
+            .collect();
+        running.into_iter().map(joined).collect()
+    });
+    prepared.into_iter().flatten().for_each(|line| verifier.accept(line));
+}
+
+fn without_lf(line: &[u8]) -> &[u8] {
+    line.strip_suffix(b"\n").unwrap_or(line)
+}
+
+/// A line that makes a thread panic must not be skipped: the panic goes on here.
+fn joined<T>(thread: thread::ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|cause| std::panic::resume_unwind(cause))
+}
