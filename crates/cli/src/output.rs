@@ -108,3 +108,11 @@ pub(crate) fn complain(failure: &Failure) {
 pub(crate) fn hint_line(hint: impl fmt::Display) {
     say_raw(format_args!("cascade: {}: {hint}\n", Painted(BOLD, "hint")));
 }
+
+/// `text` with control characters made visible: what a governed command was called must not move the
+/// cursor or forge a line of ours.
+pub(crate) fn safe(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { format!("\\u{{{:x}}}", u32::from(c)) } else { c.to_string() })
+        .collect()
+}

@@ -1,0 +1,134 @@
+//! Where the ledger lives, and opening it.
+
+use std::io::{IsTerminal as _, Read as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use cascade_ledger::fault::OpenError;
+use cascade_ledger::home::{Home, TenantId};
+use cascade_ledger::keys::Passphrase;
+use cascade_ledger::ledger::Ledger;
+use cascade_ledger::reader::{OpenAction, Reader};
+use cascade_runtime::birth::{self, BirthError, Created, Wishes};
+use cascade_runtime::process;
+
+use crate::args::Global;
+use crate::exit::{self, Failure};
+use crate::output;
+use crate::verb::init;
+
+/// Longest passphrase, in bytes.
+const PASSPHRASE_BYTES_MAX: u64 = 4096;
+
+/// The home that was asked for, or the platform's data directory.
+pub(crate) fn home_dir(global: &Global) -> Result<PathBuf, Failure> {
+    if let Some(home) = &global.home {
+        return std::path::absolute(home).map_err(Failure::from);
+    }
+    let from_env = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    if let Some(data) = from_env("XDG_DATA_HOME").filter(|path| path.is_absolute()) {
+        return Ok(data.join("cascade"));
+    }
+    let Some(user) = from_env("HOME") else {
+        return Err(Failure::could_not(anyhow::anyhow!("no home directory is known")).hint("give --home DIR"));
+    };
+    let data = if cfg!(target_os = "macos") { "Library/Application Support" } else { ".local/share" };
+    Ok(user.join(data).join("cascade"))
+}
+
+/// The tenant that was asked for.
+pub(crate) fn tenant(global: &Global) -> Result<TenantId, Failure> {
+    TenantId::parse(&global.tenant).map_err(|error| Failure { code: exit::USAGE, ..opening(error) })
+}
+
+/// Opens the ledger, creating it on first use (and saying so). What a dead process left open is ended and
+/// closed first.
+pub(crate) fn ledger(global: &Global) -> Result<Ledger, Failure> {
+    let home = home_dir(global)?;
+    let tenant = tenant(global)?;
+    match open(global, &home, &tenant) {
+        Err(OpenError::NoHome(_) | OpenError::NoTenant(_)) => {}
+        Err(error) => return Err(opening(error)),
+        Ok(ledger) => return Ok(ledger),
+    }
+    match birth::create(&home, &tenant, &Wishes::default()) {
+        Ok(created) => {
+            output::say(format_args!("first use: created a ledger at {}", home.display()));
+            init::tell(&created);
+            Ok(created.ledger)
+        }
+        // Another process was faster.
+        Err(BirthError::Open(OpenError::TenantExists(_))) => open(global, &home, &tenant).map_err(opening),
+        Err(error) => Err(creating(error)),
+    }
+}
+
+/// Opens a ledger that must exist.
+pub(crate) fn open(global: &Global, home: &Path, tenant: &TenantId) -> Result<Ledger, OpenError> {
+    let sweep = |action: &OpenAction| {
+        let ended = process::sweep(action.receipt_id);
+        if ended > 0 {
+            output::say(format_args!("ended {ended} process(es) left behind by {}", action.receipt_id));
+        }
+    };
+    let home = Home::open(home)?;
+    match home.open_tenant(tenant, None, &sweep) {
+        Err(OpenError::PassphraseNeeded) => {
+            let passphrase = passphrase(global, "passphrase: ").map_err(|_| OpenError::PassphraseNeeded)?;
+            home.open_tenant(tenant, Some(&passphrase), &sweep)
+        }
+        other => other,
+    }
+}
+
+/// Opens the chain for looking only: no key, no write, also on a read-only place.
+pub(crate) fn reader(global: &Global) -> Result<Reader, Failure> {
+    let tenant = tenant(global)?;
+    let home = Home::open(&home_dir(global)?).map_err(opening)?;
+    home.open_tenant_read_only(&tenant).map_err(opening)
+}
+
+/// The passphrase from the file that was named, or from the terminal.
+pub(crate) fn passphrase(global: &Global, prompt: &str) -> anyhow::Result<Passphrase> {
+    if let Some(path) = &global.passphrase_file {
+        let file = std::fs::File::open(path).with_context(|| format!("couldn't read `{}`", path.display()))?;
+        let mut bytes = Vec::new();
+        file.take(PASSPHRASE_BYTES_MAX).read_to_end(&mut bytes)?;
+        // Editors end a file with a line feed that nobody thinks of as part of the passphrase.
+        while matches!(bytes.last(), Some(b'\n' | b'\r')) {
+            bytes.pop();
+        }
+        return Ok(Passphrase::new(bytes));
+    }
+    anyhow::ensure!(std::io::stderr().is_terminal(), "no terminal to ask for the passphrase");
+    Ok(Passphrase::new(rpassword::prompt_password(prompt)?.into_bytes()))
+}
+
+/// A failure to open, with its hint.
+pub(crate) fn opening(error: OpenError) -> Failure {
+    let hint = match &error {
+        OpenError::PassphraseNeeded => Some("run on a terminal, or give --passphrase-file FILE"),
+        other => other.hint(),
+    };
+    let failure = Failure { code: exit::COULD_NOT, hint: hint.map(str::to_owned), cause: error.into() };
+    Failure { cause: failure.cause.context("couldn't open the ledger"), ..failure }
+}
+
+/// A failure to create, with its hint.
+pub(crate) fn creating(error: BirthError) -> Failure {
+    let hint = match &error {
+        BirthError::Open(open) => open.hint().map(str::to_owned),
+        BirthError::Fault(fault) => fault.hint().map(str::to_owned),
+        BirthError::Ssh(_) | BirthError::Key { .. } | BirthError::KeyFile { .. } => {
+            Some("name a public key with --ssh-key FILE.pub".to_owned())
+        }
+        BirthError::Policy(_) => None,
+    };
+    let cause = anyhow::Error::from(error).context("couldn't create the ledger");
+    Failure { code: exit::COULD_NOT, cause, hint }
+}
+
+/// Unused parts of what was created, for those who only want the ledger.
+pub(crate) fn origin_of(created: &Created) -> String {
+    created.ledger.log_origin().to_string()
+}

@@ -1,0 +1,56 @@
+//! One file per verb.
+
+pub(crate) mod approvals;
+pub(crate) mod approve;
+pub(crate) mod bench;
+pub(crate) mod completions;
+pub(crate) mod demo;
+pub(crate) mod export;
+pub(crate) mod fsck;
+pub(crate) mod init;
+pub(crate) mod key;
+pub(crate) mod log;
+pub(crate) mod policy;
+pub(crate) mod run;
+pub(crate) mod shell_check;
+pub(crate) mod show;
+pub(crate) mod verify;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::args::{Cli, Verb};
+use crate::exit::Exit;
+use crate::output;
+
+/// Reads the arguments, does what they say, and turns the outcome into an exit code.
+pub(crate) fn dispatch() -> ExitCode {
+    let cli = Cli::parse();
+    let global = &cli.global;
+    let done: Exit = match &cli.verb {
+        Verb::Init(args) => init::run(global, args),
+        Verb::Run(args) => run::run(global, args),
+        Verb::ShellCheck(args) => shell_check::run(global, args),
+        Verb::Approvals(args) => approvals::run(global, args),
+        Verb::Approve(args) => approve::run(global, &args.into()),
+        Verb::Deny(args) => approve::run(global, &args.into()),
+        Verb::Log(args) => log::run(global, args),
+        Verb::Show(args) => show::run(global, args),
+        Verb::Export(args) => export::run(global, args),
+        Verb::Verify(args) => verify::run(global, args),
+        Verb::Fsck(args) => fsck::run(global, args),
+        Verb::Key(args) => key::run(global, args),
+        Verb::Policy(args) => policy::run(global, args),
+        Verb::Demo(args) => demo::run(args),
+        Verb::Bench(args) => bench::run(global, args),
+        Verb::Completions(args) => completions::run(args),
+    };
+    match done {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => {
+            output::complain(&failure);
+            ExitCode::from(failure.code)
+        }
+    }
+}

@@ -1,0 +1,100 @@
+use std::path::PathBuf;
+use std::time::Duration;
+
+use cascade_receipt::json::Value;
+use cascade_runtime::consent::{self, Replied, Reply};
+use cascade_runtime::facts::Asker;
+use cascade_runtime::ssh;
+use clap::Args;
+
+use crate::args::Global;
+use crate::exit::{self, Exit};
+use crate::output::{BAD, CARE, GOOD, Painted};
+use crate::{failures, output, place, reasons};
+
+/// Approve an escalation, or a dry run in advance; signed with the administrator's SSH key
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  cascade approve r_0123456789abcdef
+  cascade approve r_01234 --reason 'change 42' --expires 30m --key ~/.ssh/id_ed25519")]
+pub(crate) struct Approve {
+    /// The escalation or dry run; the beginning of its id is enough
+    id: String,
+    /// Why, in your words; kept privately with the receipt
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    /// How long an approval of a dry run may be used [default: 1h]
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    expires: Option<Duration>,
+    /// Private key to sign with [default: the SSH agent, then ~/.ssh]
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
+}
+
+/// Deny an escalation or a dry run
+#[derive(Args, Debug)]
+pub(crate) struct Deny {
+    /// The escalation or dry run; the beginning of its id is enough
+    id: String,
+    /// Why, in your words; kept privately with the receipt
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    /// Private key to sign with [default: the SSH agent, then ~/.ssh]
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
+}
+
+/// A reply and the key to sign it with.
+pub(crate) struct Signed {
+    reply: Reply,
+    key: Option<PathBuf>,
+}
+
+impl From<&Approve> for Signed {
+    fn from(args: &Approve) -> Self {
+        let expires_after_ms = args.expires.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
+        let reply = Reply { id: args.id.clone(), approve: true, reason: args.reason.clone(), expires_after_ms };
+        Self { reply, key: args.key.clone() }
+    }
+}
+
+impl From<&Deny> for Signed {
+    fn from(args: &Deny) -> Self {
+        let reply = Reply { id: args.id.clone(), approve: false, reason: args.reason.clone(), expires_after_ms: None };
+        Self { reply, key: args.key.clone() }
+    }
+}
+
+pub(crate) fn run(global: &Global, signed: &Signed) -> Exit {
+    let ledger = place::ledger(global)?;
+    let env: Vec<_> = std::env::vars_os().collect();
+    let asker = Asker::find(&ledger, &env, global.acting_as.as_deref())?;
+    let mut signer = crate::signer::Signer::new(global, signed.key.clone())?;
+    let replied = consent::reply(&ledger, &asker, &signed.reply, &mut |key, namespace, payload| {
+        signer.sign(key, namespace, payload)
+    })
+    .map_err(failures::consent)?;
+    let (receipt, code, word, reasons) = match replied {
+        Replied::Accepted(receipt) if signed.reply.approve => (receipt, exit::DONE, Painted(GOOD, "approved"), Vec::new()),
+        Replied::Accepted(receipt) => (receipt, exit::DONE, Painted(CARE, "denied"), Vec::new()),
+        Replied::Refused(receipt, reasons) => (receipt, exit::DENIED, Painted(BAD, "refused"), reasons),
+    };
+    if global.json {
+        let codes = reasons.iter().map(|reason| Value::object([("code", reason.code.as_str().into())]));
+        output::json(&Value::object([
+            ("accepted", (code == exit::DONE).into()),
+            ("reasons", Value::Array(codes.collect())),
+            ("receipt_id", receipt.receipt_id.to_string().into()),
+        ]))?;
+        return Ok(code);
+    }
+    output::say(&word);
+    for reason in &reasons {
+        output::say(format_args!("  {}", reasons::code_text(&reason.code)));
+    }
+    if code == exit::DONE && signed.reply.approve {
+        output::hint_line(format_args!("the requester runs: cascade run --approval {}", receipt.receipt_id));
+    }
+    output::say(format_args!("receipt {}", receipt.receipt_id));
+    Ok(code)
+}

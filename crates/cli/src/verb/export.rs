@@ -1,0 +1,66 @@
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use cascade_ledger::reader::Reader;
+use clap::Args;
+
+use crate::args::Global;
+use crate::exit::{self, Exit, Failure};
+use crate::progress::Progress;
+use crate::{output, place};
+
+/// Write the whole chain as receipts, one line each
+///
+/// What an outsider needs beside it is the public key: `cascade key export --public`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  cascade export --out ledger.receipts.jsonl
+  cascade export | cascade-verify - --public-key key.pem")]
+pub(crate) struct Export {
+    /// File to write; it appears whole or not at all [default: stdout]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+pub(crate) fn run(global: &Global, args: &Export) -> Exit {
+    let reader = place::reader(global)?;
+    let receipts = match &args.out {
+        Some(path) => to_file(&reader, path)?,
+        None => copy(&reader, &mut std::io::BufWriter::new(std::io::stdout().lock()))?,
+    };
+    output::say(format_args!("exported {receipts} receipts"));
+    Ok(exit::DONE)
+}
+
+/// A reader that sees half a file would take it for a cut chain: write beside, sync, rename.
+fn to_file(reader: &Reader, path: &Path) -> Result<u64, Failure> {
+    let dir = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let beside = tempfile::Builder::new()
+        .prefix(".cascade-export-")
+        .tempfile_in(dir)
+        .with_context(|| format!("couldn't write in `{}`", dir.display()))?;
+    let receipts = copy(reader, &mut std::io::BufWriter::new(beside.as_file()))?;
+    beside.as_file().sync_all()?;
+    beside.persist(path).with_context(|| format!("couldn't write `{}`", path.display()))?;
+    Ok(receipts)
+}
+
+fn copy(reader: &Reader, out: &mut impl std::io::Write) -> Result<u64, Failure> {
+    let total = reader.head()?.next_seq;
+    let progress = Progress::new("exporting", total);
+    let mut count = 0;
+    for line in reader.lines(0..total) {
+        let written = out.write_all(line?.text.as_bytes()).and_then(|()| out.write_all(b"\n"));
+        match written {
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => return Ok(count),
+            other => other?,
+        }
+        count += 1;
+        progress.set(count);
+    }
+    match out.flush() {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(count),
+    }
+}

@@ -1,0 +1,41 @@
+use cascade_receipt::json::Value;
+use clap::Args;
+
+use crate::args::Global;
+use crate::exit::{self, Exit};
+use crate::output::{BAD, GOOD, Painted};
+use crate::progress::Progress;
+use crate::{output, place};
+
+/// Prove what is on disk: databases, lines, views, vault, keys
+///
+/// `verify` checks the evidence as a stranger would; `fsck` also checks what only the owner can see.
+#[derive(Args, Debug)]
+pub(crate) struct Fsck {}
+
+pub(crate) fn run(global: &Global, _: &Fsck) -> Exit {
+    let reader = place::reader(global)?;
+    let progress = Progress::new("checking", reader.head()?.next_seq);
+    let report = reader.fsck(&mut |done, _| progress.set(done))?;
+    drop(progress);
+    let clean = report.findings.is_empty();
+    if global.json {
+        let findings = report.findings.iter().map(|finding| {
+            Value::object([("code", finding.code.into()), ("detail", finding.detail.as_str().into())])
+        });
+        output::json(&Value::object([
+            ("clean", clean.into()),
+            ("findings", Value::Array(findings.collect())),
+            ("receipts", Value::Int(i64::try_from(report.receipts).unwrap_or(i64::MAX))),
+        ]))?;
+    } else if clean {
+        output::line(format_args!("{}: {} receipts, nothing damaged", Painted(GOOD, "clean"), report.receipts))?;
+    } else {
+        output::line(format_args!("{}: {} finding(s)", Painted(BAD, "damaged"), report.findings.len()))?;
+        for finding in &report.findings {
+            output::line(format_args!("  {}  {}", finding.code, finding.detail))?;
+        }
+        output::hint_line("keep a copy of the whole home before anything else; `cascade export` still gives what can be read");
+    }
+    Ok(if clean { exit::DONE } else { exit::EVIDENCE })
+}

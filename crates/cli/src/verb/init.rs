@@ -1,0 +1,115 @@
+use std::path::PathBuf;
+
+use cascade_ledger::fault::OpenError;
+use cascade_receipt::json::Value;
+use cascade_runtime::birth::{self, AdminKey, BirthError, Created, Wishes};
+use clap::Args;
+
+use crate::args::Global;
+use crate::exit::{self, Exit, Failure};
+use crate::{output, place};
+
+/// Create the ledger: keys, first administrator, default policy
+///
+/// Does nothing when the ledger exists. Other commands do this on first use.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  cascade init
+  cascade init --recovery-out /media/usb/cascade --passphrase
+  cascade init --ssh-key ~/.ssh/id_ed25519.pub")]
+pub(crate) struct Init {
+    /// Directory for the recovery key and the HMAC master [default: beside the home]
+    #[arg(long, value_name = "DIR")]
+    recovery_out: Option<PathBuf>,
+    /// Encrypt the keys in the home with a passphrase
+    #[arg(long)]
+    passphrase: bool,
+    /// Public SSH key of the first administrator [default: from the agent or ~/.ssh]
+    #[arg(long, value_name = "FILE")]
+    ssh_key: Option<PathBuf>,
+    /// Host or organisation in the chain's public name [default: the host's name]
+    #[arg(long, value_name = "NAME")]
+    host: Option<String>,
+}
+
+pub(crate) fn run(global: &Global, args: &Init) -> Exit {
+    let home = place::home_dir(global)?;
+    let tenant = place::tenant(global)?;
+    match place::open(global, &home, &tenant) {
+        Ok(ledger) => return exists(global, &home, ledger.log_origin().as_str()),
+        Err(OpenError::NoHome(_) | OpenError::NoTenant(_)) => {}
+        Err(error) => return Err(place::opening(error)),
+    }
+    let wishes = Wishes {
+        recovery_out: args.recovery_out.clone(),
+        passphrase: if args.passphrase { Some(new_passphrase(global)?) } else { None },
+        ssh_key: args.ssh_key.clone(),
+        host: args.host.clone(),
+    };
+    match birth::create(&home, &tenant, &wishes) {
+        Ok(created) => {
+            output::say(format_args!("created a ledger at {}", home.display()));
+            tell(&created);
+            if global.json {
+                output::json(&document(&home, &created))?;
+            }
+            Ok(exit::DONE)
+        }
+        Err(BirthError::Open(OpenError::TenantExists(_))) => {
+            let ledger = place::open(global, &home, &tenant).map_err(place::opening)?;
+            exists(global, &home, ledger.log_origin().as_str())
+        }
+        Err(error) => Err(place::creating(error)),
+    }
+}
+
+fn exists(global: &Global, home: &std::path::Path, origin: &str) -> Exit {
+    output::say(format_args!("the ledger at {} exists already; nothing was changed", home.display()));
+    if global.json {
+        output::json(&Value::object([
+            ("created", Value::Bool(false)),
+            ("home", home.display().to_string().into()),
+            ("log_origin", origin.into()),
+        ]))?;
+    }
+    Ok(exit::DONE)
+}
+
+fn new_passphrase(global: &Global) -> Result<cascade_ledger::keys::Passphrase, Failure> {
+    let first = place::passphrase(global, "new passphrase: ")?;
+    if global.passphrase_file.is_none() && first != place::passphrase(global, "the same again: ")? {
+        return Err(Failure::usage("the two passphrases differ"));
+    }
+    Ok(first)
+}
+
+/// What a person must know about a new ledger.
+pub(crate) fn tell(created: &Created) {
+    output::say(format_args!("chain {}", created.ledger.log_origin()));
+    match &created.admin_key {
+        AdminKey::File(path) => {
+            output::say(format_args!("first administrator: {} with {}", created.person.name, path.display()));
+        }
+        AdminKey::Agent => {
+            output::say(format_args!("first administrator: {} with a key of the SSH agent", created.person.name));
+        }
+        AdminKey::Made(path) => output::say(format_args!(
+            "first administrator: {}; no SSH key was found, so one was made: {}",
+            created.person.name,
+            path.display()
+        )),
+    }
+    output::say(format_args!("recovery key {}", created.recovery.key.display()));
+    output::say(format_args!("HMAC master  {}", created.recovery.master.display()));
+    output::hint_line("move these two files off this machine: whoever has them can take keys back or check every tag");
+}
+
+fn document(home: &std::path::Path, created: &Created) -> Value {
+    Value::object([
+        ("created", Value::Bool(true)),
+        ("hmac_master", created.recovery.master.display().to_string().into()),
+        ("home", home.display().to_string().into()),
+        ("log_origin", created.ledger.log_origin().as_str().into()),
+        ("recovery_key", created.recovery.key.display().to_string().into()),
+    ])
+}

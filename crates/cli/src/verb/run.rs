@@ -1,0 +1,246 @@
+use std::ffi::OsString;
+use std::time::Duration;
+
+use cascade_kernel::action::{Outcome, Record};
+use cascade_ledger::ledger::Ledger;
+use cascade_receipt::decision::Verdict;
+use cascade_receipt::json::Value;
+use cascade_runtime::consent::{self, Approved, ConsentError, Replied};
+use cascade_runtime::facts::{Asker, Command};
+use cascade_runtime::govern::{GovernError, Governed, Request, govern};
+use cascade_runtime::identity;
+use cascade_runtime::process::{Captured, Status, StreamsPlan};
+use clap::Args;
+
+use crate::args::Global;
+use crate::exit::{self, Exit, Failure};
+use crate::output::{BOLD, Painted, verdict_style};
+use crate::{failures, output, place, reasons};
+
+/// Most output kept for `--json`; beyond it the rest is dropped and said so.
+const CAPTURE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// Govern one command: decided before it runs, receipted before its output leaves
+///
+/// stdin, stdout, stderr and the exit code are the command's own.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  cascade run -- git push
+  cascade run --dry-run -- terraform apply
+  cascade run --reason 'ticket 42' --timeout 5m -- ./deploy.sh
+  cascade run --approval r_0123456789abcdef")]
+pub(crate) struct Run {
+    /// Decide only, leave a `dry_run` receipt; the program need not exist
+    #[arg(long, conflicts_with = "approval")]
+    dry_run: bool,
+    /// Run exactly what was approved: the id of the escalation, dry run or approval
+    #[arg(long, value_name = "ID", conflicts_with = "command")]
+    approval: Option<String>,
+    /// Why, in your words; kept privately with the receipt
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    /// End the command after this long: `90s`, `5m`, `1h 30m`
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    timeout: Option<Duration>,
+    /// Program and arguments; never goes through a shell
+    #[arg(last = true, required_unless_present = "approval", value_name = "CMD")]
+    command: Vec<OsString>,
+}
+
+pub(crate) fn run(global: &Global, args: &Run) -> Exit {
+    let ledger = place::ledger(global)?;
+    let (approved, command) = match &args.approval {
+        Some(id) => {
+            let (approved, command) = consent::approved(&ledger, id).map_err(failures::consent)?;
+            (Some(approved), command)
+        }
+        None => (None, Command::here(args.command.clone())?),
+    };
+    let asker = Asker::find(&ledger, &command.env, global.acting_as.as_deref())?;
+    if let Some(approved) = &approved
+        && let Some(code) = refused(global, &ledger, &asker, approved, &command)?
+    {
+        return Ok(code);
+    }
+    let streams = if global.json {
+        StreamsPlan::Capture { cap_bytes: CAPTURE_BYTES_MAX }
+    } else {
+        StreamsPlan::PassThrough { cap_bytes: None }
+    };
+    let request = Request {
+        command,
+        asker,
+        dry_run: args.dry_run,
+        approved,
+        reason: args.reason.clone(),
+        timeout: args.timeout,
+        streams,
+        runtime: identity::runtime(&ledger)?,
+    };
+    let governed = govern(&ledger, request).map_err(failures::govern)?;
+    if global.json {
+        output::json(&document(&governed))?;
+    } else {
+        tell(&governed);
+    }
+    Ok(code(&governed))
+}
+
+/// An approval that cannot carry this run leaves a receipt and ends it here.
+fn refused(
+    global: &Global,
+    ledger: &Ledger,
+    asker: &Asker,
+    approved: &Approved,
+    command: &Command,
+) -> Result<Option<u8>, Failure> {
+    let reasons = consent::run_objections(ledger, asker, approved, command).map_err(failures::consent)?;
+    if reasons.is_empty() {
+        return Ok(None);
+    }
+    let waiting = reasons.iter().all(|reason| reason.code == "approval.missing");
+    let refusal = consent::refuse(ledger, asker, approved.refs.clone(), reasons).map_err(failures::consent)?;
+    let Replied::Refused(receipt, reasons) = refusal else {
+        return Ok(None);
+    };
+    let verdict = if waiting { Verdict::Escalate } else { Verdict::Deny };
+    if global.json {
+        let codes = reasons.iter().map(|reason| Value::object([("code", reason.code.as_str().into())]));
+        output::json(&Value::object([
+            ("reasons", Value::Array(codes.collect())),
+            ("receipt_id", receipt.receipt_id.to_string().into()),
+            ("receipts", Value::Array(vec![receipt.receipt_id.to_string().into()])),
+            ("verdict", verdict.as_str().into()),
+        ]))?;
+    } else {
+        output::say(format_args!("{}: not run", Painted(verdict_style(verdict), verdict)));
+        for reason in &reasons {
+            output::say(format_args!("  {}", reasons::code_text(&reason.code)));
+        }
+        if waiting {
+            let subject = approved.subject.receipt_id;
+            output::hint_line(format_args!("somebody eligible runs: cascade approve {subject}"));
+        }
+        output::say(format_args!("receipt {}", receipt.receipt_id));
+    }
+    Ok(Some(if waiting { exit::WAITING } else { exit::DENIED }))
+}
+
+fn code(governed: &Governed) -> u8 {
+    match (&governed.outcome, &governed.status) {
+        (Outcome::Decided(Record::DryRun), _) => super::shell_check::code(governed.ruling.decision.verdict),
+        (Outcome::Decided(Record::Escalation), _) => exit::WAITING,
+        (Outcome::Decided(_), _) => exit::DENIED,
+        (Outcome::ClosedElsewhere, _) => exit::COULD_NOT,
+        (Outcome::Ran(_), Some(Status::Exited(code))) => *code,
+        (Outcome::Ran(_), Some(Status::Signaled(signal) | Status::Interrupted(signal))) => {
+            signal.saturating_add(128)
+        }
+        (Outcome::Ran(_), Some(Status::TimedOut)) => exit::TIMED_OUT,
+        (Outcome::Ran(_), Some(Status::CouldNotStart(_) | Status::Lost) | None) => exit::COULD_NOT,
+    }
+}
+
+/// What a person is told beside the command's own output: nothing when all went as asked.
+fn tell(governed: &Governed) {
+    let ruling = &governed.ruling;
+    let verdict = ruling.decision.verdict;
+    let last = governed.receipts.last().map(|receipt| receipt.receipt_id.to_string()).unwrap_or_default();
+    match &governed.outcome {
+        Outcome::Decided(record) => {
+            let what = if *record == Record::DryRun { "would be: " } else { "" };
+            output::say(format_args!(
+                "{what}{}  {}",
+                Painted(verdict_style(verdict), verdict),
+                Painted(output::tier_style(ruling.risk_tier), ruling.risk_tier)
+            ));
+            findings(governed);
+            match record {
+                Record::Escalation => {
+                    output::hint_line(format_args!("somebody eligible runs: cascade approve {last}"));
+                    output::hint_line(format_args!("then: cascade run --approval {last}"));
+                }
+                Record::DryRun if verdict == Verdict::Escalate => {
+                    output::hint_line(format_args!("it can be approved in advance: cascade approve {last}"));
+                }
+                _ => {}
+            }
+            output::say(format_args!("receipt {last}"));
+        }
+        Outcome::Ran(_) => ended(governed, &last),
+        Outcome::ClosedElsewhere => {
+            output::say("the run was closed as unknown by another process; its output is withheld");
+            output::say(format_args!("receipt {last}"));
+        }
+    }
+}
+
+fn findings(governed: &Governed) {
+    for command in &governed.ruling.classification.commands {
+        for finding in &command.findings {
+            output::say(format_args!("  {} {}", finding.text, Painted(output::DIM, &finding.code)));
+        }
+    }
+    for text in reasons::texts(&governed.ruling) {
+        output::say(format_args!("  {text}"));
+    }
+}
+
+fn ended(governed: &Governed, last: &str) {
+    match &governed.status {
+        Some(Status::CouldNotStart(error)) => {
+            let not_found = error.kind() == std::io::ErrorKind::NotFound;
+            let failure = Failure::could_not(anyhow::anyhow!("couldn't start the command: {error}"));
+            output::complain(&if not_found {
+                failure.hint("check the name and PATH; shell words such as `cd` or `|` need `bash -c`")
+            } else {
+                failure
+            });
+        }
+        Some(Status::TimedOut) => output::say("the command ran out of time and was ended"),
+        Some(Status::Lost) => output::say("the supervisor of the run was killed; what the command did is not known"),
+        None => output::say("no supervisor could be started; nothing ran"),
+        _ => {}
+    }
+    if governed.survivors_ended > 0 {
+        output::say(format_args!(
+            "{} process(es) that outlived the command were ended",
+            Painted(BOLD, governed.survivors_ended)
+        ));
+    }
+    if !matches!(governed.status, Some(Status::Exited(_))) {
+        output::say(format_args!("receipt {last}"));
+    }
+}
+
+fn document(governed: &Governed) -> Value {
+    let mut members = std::collections::BTreeMap::new();
+    let mut put = |key: &str, value: Value| {
+        members.insert(key.to_owned(), value);
+    };
+    let ids: Vec<Value> =
+        governed.receipts.iter().map(|receipt| receipt.receipt_id.to_string().into()).collect();
+    if let Some(last) = ids.last() {
+        put("receipt_id", last.clone());
+    }
+    put("receipts", Value::Array(ids));
+    put("verdict", governed.ruling.decision.verdict.as_str().into());
+    put("risk_tier", governed.ruling.risk_tier.as_str().into());
+    put("reasons", reasons::document(&governed.ruling));
+    put("exit_code", u32::from(code(governed)).into());
+    if let Some(Status::Signaled(signal) | Status::Interrupted(signal)) = &governed.status {
+        put("signal", u32::from(*signal).into());
+    }
+    if let Some(Status::CouldNotStart(error)) = &governed.status {
+        put("error", error.to_string().into());
+    }
+    if let Some(Captured { stdout, stderr, .. }) = &governed.captured {
+        for (name, bytes) in [("stdout", stdout), ("stderr", stderr)] {
+            match std::str::from_utf8(bytes) {
+                Ok(text) => put(name, text.into()),
+                Err(_) => put(&format!("{name}_b64"), cascade_receipt::base64::encode(bytes).into()),
+            }
+        }
+    }
+    Value::Object(members)
+}

@@ -1,0 +1,143 @@
+//! First use: a tenant with its keys, its first administrator and the default policy.
+
+use std::path::{Path, PathBuf};
+
+use cascade_ledger::birth::{Birth, RecoveryFiles};
+use cascade_ledger::fault::{Fault, OpenError};
+use cascade_ledger::home::{Home, TenantId};
+use cascade_ledger::keys::Passphrase;
+use cascade_ledger::ledger::Ledger;
+use cascade_ledger::vault::PrincipalKind;
+use cascade_policy::snapshot::{PolicyFault, Snapshot, SnapshotSource};
+use cascade_receipt::content::{Admin, PolicyRef};
+use cascade_receipt::sshsig::{self, SshKey};
+
+use crate::facts;
+use crate::people::Person;
+use crate::ssh::{self, SshError};
+
+/// Label of the policy that Cascade ships.
+pub const DEFAULT_POLICY: &str = "default";
+
+/// What the person who creates a tenant may choose.
+#[derive(Debug, Default)]
+pub struct Wishes {
+    /// Where the recovery key and the HMAC master go.
+    pub recovery_out: Option<PathBuf>,
+    /// Encrypts the keys in the home.
+    pub passphrase: Option<Passphrase>,
+    /// Public key of the first administrator.
+    pub ssh_key: Option<PathBuf>,
+    /// Host or organisation in the chain's name.
+    pub host: Option<String>,
+}
+
+/// Where the first administrator's key comes from.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum AdminKey {
+    /// A public key file of the user, or the one that was named.
+    File(PathBuf),
+    /// The SSH agent.
+    Agent,
+    /// Made for Cascade, because the user had none.
+    Made(PathBuf),
+}
+
+/// What was created.
+#[derive(Debug)]
+pub struct Created {
+    /// The open ledger.
+    pub ledger: Ledger,
+    /// Secrets to be moved off this machine.
+    pub recovery: RecoveryFiles,
+    /// The first administrator.
+    pub person: Person,
+    /// That person's SSH key.
+    pub admin_key: AdminKey,
+}
+
+/// Why a tenant could not be created. Nothing is left behind.
+#[derive(Debug, thiserror::Error)]
+pub enum BirthError {
+    /// The ledger.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// No random bytes.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    /// The user's SSH keys.
+    #[error("couldn't use an SSH key for the first administrator: {0}")]
+    Ssh(#[from] SshError),
+    /// The key named is no public key that may sign approvals.
+    #[error("`{}` is no SSH public key that can be an administrator's: {fault}", .path.display())]
+    Key {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        fault: sshsig::SshFault,
+    },
+    /// The key file could not be read.
+    #[error("couldn't read `{}`: {error}", .path.display())]
+    KeyFile {
+        /// The file.
+        path: PathBuf,
+        /// The system's words.
+        error: std::io::Error,
+    },
+    /// The shipped policy does not compile: a defect.
+    #[error("the default policy has faults: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Policy(Vec<PolicyFault>),
+}
+
+/// Creates `tenant` in the home at `dir`.
+///
+/// # Errors
+/// [`BirthError`].
+pub fn create(dir: &Path, tenant: &TenantId, wishes: &Wishes) -> Result<Created, BirthError> {
+    let source = SnapshotSource::builtin();
+    let snapshot = Snapshot::compile(&source).map_err(BirthError::Policy)?;
+    let home = Home::open_or_create(dir)?;
+    let person = Person::current();
+    let (admin_key, public) = admin_key(&home, wishes)?;
+    let principal = cascade_ledger::random::principal_id()?;
+    let host = wishes.host.clone().unwrap_or_else(host_name);
+    let birth = Birth {
+        host: &host,
+        admins: vec![Admin { principal, ssh_key: public }],
+        names: vec![(principal, PrincipalKind::Person, person.name.clone())],
+        policy: PolicyRef { version: DEFAULT_POLICY.to_owned(), hash: snapshot.hash() },
+        blobs: snapshot.blobs(&source),
+        recovery_out: wishes.recovery_out.clone(),
+        passphrase: wishes.passphrase.as_ref(),
+        now: facts::now(),
+    };
+    let (ledger, recovery) = home.create_tenant(tenant, &birth)?;
+    Ok(Created { ledger, recovery, person, admin_key })
+}
+
+/// The key named, else the user's own (agent first: what it holds can sign without a passphrase), else a
+/// new one inside the home.
+fn admin_key(home: &Home, wishes: &Wishes) -> Result<(AdminKey, String), BirthError> {
+    if let Some(path) = &wishes.ssh_key {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| BirthError::KeyFile { path: path.clone(), error })?;
+        let public = ssh::public_text(&text).map_err(|fault| BirthError::Key { path: path.clone(), fault })?;
+        return Ok((AdminKey::File(path.clone()), public));
+    }
+    let ssh_dir = ssh::user_dir();
+    let agent = std::env::var_os("SSH_AUTH_SOCK").map(PathBuf::from);
+    for candidate in ssh::candidates(ssh_dir.as_deref(), agent.as_deref()) {
+        if SshKey::accept(&candidate.public).is_ok() {
+            let source = candidate.private_path.map_or(AdminKey::Agent, AdminKey::File);
+            return Ok((source, candidate.public));
+        }
+    }
+    let path = home.path().join("admin").join("id_ed25519");
+    let public = ssh::generate(&path)?;
+    Ok((AdminKey::Made(path), public))
+}
+
+fn host_name() -> String {
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    if name.is_empty() { "host".to_owned() } else { name }
+}

@@ -1,0 +1,360 @@
+//! What people answer: approvals and denials, and running exactly what was approved.
+//!
+//! Every answer that is not accepted leaves an `approval_refused` receipt with its reasons; an attempt
+//! to approve what one may not approve is as much part of the history as an approval.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt as _;
+use std::path::PathBuf;
+
+use cascade_ledger::draft::{AppendError, Appended, Draft, PrivateItem};
+use cascade_ledger::fault::Fault;
+use cascade_ledger::ledger::Ledger;
+use cascade_ledger::reader::{Approval, Found, Reader, Subject, SubjectState};
+use cascade_policy::decide::EscalationTerms;
+use cascade_policy::facts::{self as policy_facts, Facts, FactsFault, Invocation, Stdin};
+use cascade_receipt::content::{Answer, AnswerRefused, Body, Ref, Rel, Signature};
+use cascade_receipt::decision::Reason;
+use cascade_receipt::digest::{Digest, Nonce};
+use cascade_receipt::id::ReceiptId;
+use cascade_receipt::json::{self, Value};
+use cascade_receipt::kind::Kind;
+use cascade_receipt::sshsig::SshKey;
+use cascade_receipt::statement;
+use cascade_receipt::time::Timestamp;
+
+use crate::facts::{self, Asker, Command, Input};
+
+/// How long an approval of a dry run may be used, unless told otherwise.
+pub const DRY_RUN_APPROVAL_MS: u64 = 60 * 60 * 1000;
+/// Longest time an approval may be used.
+pub const APPROVAL_MS_MAX: u64 = 7 * 24 * 60 * 60 * 1000;
+
+/// Why an answer or an approved run could not be looked at, as opposed to being refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ConsentError {
+    /// No receipt has this id.
+    #[error("no receipt `{0}`")]
+    NotFound(String),
+    /// The beginning of an id fits several.
+    #[error("more than one receipt begins with `{0}`")]
+    Ambiguous(String),
+    /// The receipt is of a kind that people do not answer.
+    #[error("{0} is a `{1}`: only an escalation or a dry run can be answered")]
+    NotAnswerable(ReceiptId, String),
+    /// Its private bytes were erased.
+    #[error("the action of {0} is erased; it can no longer be run or approved")]
+    Erased(ReceiptId),
+    /// Stored facts that cannot be read.
+    #[error("the stored facts of {0} cannot be read: {1}")]
+    Facts(ReceiptId, FactsFault),
+    /// Stored bytes that are not what they should be.
+    #[error("the stored action of {0} is damaged")]
+    Damaged(ReceiptId),
+    /// The signature could not be made.
+    #[error("couldn't sign: {0}")]
+    Sign(#[from] crate::ssh::SshError),
+    /// The ledger could not be read.
+    #[error(transparent)]
+    Ledger(#[from] Fault),
+    /// The answer could not be recorded.
+    #[error("couldn't record the answer: {0}")]
+    Append(#[from] AppendError),
+}
+
+/// A receipt by id or beginning of one.
+///
+/// # Errors
+/// [`ConsentError::NotFound`] and [`ConsentError::Ambiguous`].
+pub fn find(reader: &Reader, id: &str) -> Result<(ReceiptId, Value), ConsentError> {
+    match reader.find(id)? {
+        Found::Nothing => Err(ConsentError::NotFound(id.to_owned())),
+        Found::Several => Err(ConsentError::Ambiguous(id.to_owned())),
+        Found::One(id, _, line) => {
+            let receipt = json::parse(line.as_bytes()).map_err(|_| ConsentError::Damaged(id))?;
+            let content = receipt.member("content").cloned().ok_or(ConsentError::Damaged(id))?;
+            Ok((id, content))
+        }
+    }
+}
+
+/// The escalation or dry run that `id` names, or that the approval `id` answers.
+///
+/// # Errors
+/// [`ConsentError`].
+pub fn subject_of(reader: &Reader, id: &str) -> Result<(Subject, Value), ConsentError> {
+    let (id, content) = find(reader, id)?;
+    let kind = content.member("kind").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let (id, content) = match Kind::parse(&kind) {
+        Some(Kind::Escalation | Kind::DryRun) => (id, content),
+        Some(Kind::Approval | Kind::Denial) => {
+            let answered = content
+                .member("refs")
+                .and_then(Value::as_array)
+                .and_then(|refs| refs.first()?.member("receipt_id")?.as_str())
+                .ok_or(ConsentError::Damaged(id))?;
+            find(reader, answered)?
+        }
+        _ => return Err(ConsentError::NotAnswerable(id, kind)),
+    };
+    let subject = reader.subject(id)?.ok_or(ConsentError::Damaged(id))?;
+    Ok((subject, content))
+}
+
+/// An action that people answered, with all it takes to run exactly that.
+#[derive(Debug)]
+pub struct Approved {
+    /// The escalation or dry run.
+    pub subject: Subject,
+    /// What the run refers to.
+    pub refs: Vec<Ref>,
+    /// The nonce of `action_hash`, inherited so that the hash is the same.
+    pub action_nonce: Nonce,
+    approvals: Vec<Approval>,
+    terms: Option<EscalationTerms>,
+}
+
+/// The approved action and the command that repeats it in this process's environment, with the
+/// variables that govern the program as they were then.
+///
+/// # Errors
+/// [`ConsentError`].
+pub fn approved(ledger: &Reader, id: &str) -> Result<(Approved, Command), ConsentError> {
+    let (subject, content) = subject_of(ledger, id)?;
+    let (action_nonce, _) =
+        ledger.private(&subject.action_hash)?.ok_or(ConsentError::Erased(subject.receipt_id))?;
+    let facts = stored_facts(ledger, subject.receipt_id, &content)?;
+    let command = repeat(ledger, &subject, &facts)?;
+    let approvals: Vec<_> = ledger.approvals_of(subject.receipt_id)?;
+    let rel = if subject.kind == Kind::DryRun { Rel::DryRun } else { Rel::Escalation };
+    let mut refs = vec![Ref { rel, receipt_id: subject.receipt_id, entry_hash: subject.entry_hash }];
+    refs.extend(approvals.iter().filter(|answer| answer.approve).map(|answer| Ref {
+        rel: Rel::Approval,
+        receipt_id: answer.receipt_id,
+        entry_hash: answer.entry_hash,
+    }));
+    let terms = subject.expires.map(|_| EscalationTerms {
+        required: subject.required,
+        groups: subject.groups.clone(),
+        expires_after_ms: 0,
+        signature_required: subject.signature_required,
+    });
+    Ok((Approved { subject, refs, action_nonce, approvals, terms }, command))
+}
+
+impl Approved {
+    /// Adds the answers to the facts of the run that stands on them.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub fn add_to(&self, ledger: &Ledger, facts: &mut Facts) -> Result<(), Fault> {
+        let action_hash = Digest::salted(&self.action_nonce, facts.action().to_canonical().as_bytes());
+        let admins = ledger.admins()?;
+        facts.answers.clone_from(&self.terms);
+        facts.approvals = ledger
+            .approvals_of(self.subject.receipt_id)?
+            .into_iter()
+            .map(|answer| policy_facts::Approval {
+                receipt_id: answer.receipt_id,
+                principal: answer.principal,
+                // An approval that was used counts for nothing.
+                action_matches: answer.action_hash == action_hash && answer.used_by.is_none(),
+                expires: answer.expires,
+                groups: groups_of(&admins, answer.principal),
+                approve: answer.approve,
+                signed: answer.signed,
+            })
+            .collect();
+        Ok(())
+    }
+
+    /// Why this may not run now, before the gates are even asked; empty when it may.
+    #[must_use]
+    pub fn refusals(&self, now: Timestamp, action_hash: &Digest) -> Vec<Reason> {
+        let mut codes = Vec::new();
+        match self.subject.state {
+            SubjectState::Used => codes.push("approval.used"),
+            SubjectState::Denied => codes.push("approval.denied"),
+            SubjectState::Expired => codes.push("approval.expired"),
+            SubjectState::Open if !self.approvals.iter().any(|answer| answer.approve) => {
+                codes.push("approval.missing");
+            }
+            SubjectState::Open | SubjectState::Approved => {}
+        }
+        let live = |answer: &&Approval| answer.approve && answer.expires > now;
+        if self.approvals.iter().any(|answer| answer.approve) && !self.approvals.iter().any(|a| live(&a)) {
+            codes.push("approval.expired");
+        }
+        if *action_hash != self.subject.action_hash {
+            codes.push("approval.changed_action");
+        }
+        codes.dedup();
+        codes.into_iter().map(Reason::code).collect()
+    }
+}
+
+fn groups_of(admins: &[(cascade_receipt::id::PrincipalId, String)], who: cascade_receipt::id::PrincipalId) -> Vec<String> {
+    if admins.iter().any(|(admin, _)| *admin == who) { vec!["admins".to_owned()] } else { Vec::new() }
+}
+
+fn stored_facts(ledger: &Reader, id: ReceiptId, content: &Value) -> Result<Facts, ConsentError> {
+    let hash = content
+        .member("facts_hash")
+        .and_then(Value::as_str)
+        .and_then(Digest::from_hex)
+        .ok_or(ConsentError::Damaged(id))?;
+    let (_, bytes) = ledger.private(&hash)?.ok_or(ConsentError::Erased(id))?;
+    let value = json::parse_canonical(&bytes).map_err(|_| ConsentError::Damaged(id))?;
+    Facts::from_json(&value).map_err(|fault| ConsentError::Facts(id, fault))
+}
+
+/// The command of stored facts. The governing variables are set as they were; the rest of the
+/// environment is this process's own, which by definition does not change what the program does.
+fn repeat(ledger: &Reader, subject: &Subject, facts: &Facts) -> Result<Command, ConsentError> {
+    let Invocation::Cli(argv) = &facts.action.invocation else {
+        return Err(ConsentError::Damaged(subject.receipt_id));
+    };
+    let (snapshot, _) =
+        crate::policy_store::in_force(ledger).map_err(|_| ConsentError::Damaged(subject.receipt_id))?;
+    let patterns = snapshot.registry().governing_env(argv);
+    let mut env: Vec<(OsString, OsString)> = std::env::vars_os()
+        .filter(|(name, _)| !patterns.matches(std::os::unix::ffi::OsStrExt::as_bytes(name.as_os_str())))
+        .collect();
+    let owned = |bytes: &Vec<u8>| OsString::from_vec(bytes.clone());
+    env.extend(facts.action.env.iter().map(|(name, value)| (owned(name), owned(value))));
+    let input = match facts.action.stdin {
+        Stdin::None => Input::None,
+        Stdin::Terminal => Input::Terminal,
+        Stdin::Stream => Input::Stream,
+        Stdin::Captured(hash) => {
+            let stored = ledger.private_of(subject.receipt_id)?;
+            let stdin = stored.into_iter().find(|item| item.field == "stdin" && Digest::of(&item.bytes) == hash);
+            Input::Captured(stdin.ok_or(ConsentError::Erased(subject.receipt_id))?.bytes)
+        }
+    };
+    Ok(Command { argv: argv.iter().map(owned).collect(), cwd: PathBuf::from(owned(&facts.action.cwd)), env, input })
+}
+
+/// A person's answer.
+#[derive(Debug)]
+pub struct Reply {
+    /// The escalation, the dry run, or one of their answers.
+    pub id: String,
+    /// Yes or no.
+    pub approve: bool,
+    /// Why, in the person's words; kept in the vault.
+    pub reason: Option<String>,
+    /// Until when an approval of a dry run may be used.
+    pub expires_after_ms: Option<u64>,
+}
+
+/// What became of an answer.
+#[derive(Debug)]
+pub enum Replied {
+    /// It stands.
+    Accepted(Appended),
+    /// It does not count, and a receipt says why.
+    Refused(Appended, Vec<Reason>),
+}
+
+/// Signs the statement of an answer with the key the chain knows; given the public key, the namespace and
+/// the exact bytes.
+pub type Sign<'a> = &'a mut dyn FnMut(&str, &str, &[u8]) -> Result<String, crate::ssh::SshError>;
+
+/// Records a person's answer to an escalation or a dry run.
+///
+/// # Errors
+/// [`ConsentError`]; an answer that does not count is no error but [`Replied::Refused`].
+pub fn reply(ledger: &Ledger, asker: &Asker, reply: &Reply, sign: Sign<'_>) -> Result<Replied, ConsentError> {
+    let (_, mark) = ledger.policy_in_force()?;
+    let (subject, _) = subject_of(ledger, &reply.id)?;
+    let admins = ledger.admins()?;
+    let now = facts::now();
+    let rel = if subject.kind == Kind::DryRun { Rel::DryRun } else { Rel::Escalation };
+    let about = Ref { rel, receipt_id: subject.receipt_id, entry_hash: subject.entry_hash };
+    let key = admins.iter().find(|(admin, _)| *admin == asker.person_id).map(|(_, key)| key.clone());
+    let answers = ledger.approvals_of(subject.receipt_id)?;
+    let reasons = objections(&subject, asker, key.is_some(), &answers, now);
+    let Some(key) = key.filter(|_| reasons.is_empty()) else {
+        return refuse(ledger, asker, vec![about], reasons);
+    };
+    let expires = subject.expires.unwrap_or_else(|| {
+        let after = reply.expires_after_ms.unwrap_or(DRY_RUN_APPROVAL_MS).min(APPROVAL_MS_MAX);
+        Timestamp::from_ms(now.ms().saturating_add(after))
+    });
+    let payload = statement::Approval {
+        log_origin: ledger.log_origin().as_str(),
+        subject: &subject.entry_hash,
+        action_hash: &subject.action_hash,
+        approve: reply.approve,
+        approver: &asker.person_id,
+        expires: &expires,
+    }
+    .text();
+    let sshsig = sign(&key, statement::APPROVAL, payload.as_bytes())?;
+    // Never record what a stranger would refuse.
+    let checked = SshKey::accept(&key).and_then(|key| key.verify(statement::APPROVAL, payload.as_bytes(), &sshsig));
+    if checked.is_err() {
+        return refuse(ledger, asker, vec![about], vec![Reason::code("approval.signature")]);
+    }
+    let body = Body::Answer(Answer {
+        approve: reply.approve,
+        subject: about,
+        principal: asker.person_id,
+        action_hash: subject.action_hash,
+        expires,
+        signatures: vec![Signature { principal: asker.person_id, sshsig }],
+    });
+    let mut draft = Draft::new(cascade_ledger::random::receipt_id()?, body);
+    draft.seen = Some(mark);
+    if let Some(reason) = &reply.reason {
+        let nonce = cascade_ledger::random::nonce()?;
+        draft.private.push(PrivateItem::new("reason", nonce, reason.clone().into_bytes()));
+    }
+    Ok(Replied::Accepted(ledger.append(draft)?))
+}
+
+/// Why this answer does not count.
+fn objections(subject: &Subject, asker: &Asker, admin: bool, answers: &[Approval], now: Timestamp) -> Vec<Reason> {
+    let mut codes = Vec::new();
+    if asker.agent.is_some() {
+        codes.push("approval.agent");
+    } else if asker.assumed.is_some() || !admin {
+        codes.push("approval.not_eligible");
+    }
+    if subject.principal == asker.person_id {
+        codes.push("approval.requester");
+    }
+    if answers.iter().any(|answer| answer.principal == asker.person_id) {
+        codes.push("approval.repeated");
+    }
+    match subject.state {
+        SubjectState::Open | SubjectState::Approved => {}
+        SubjectState::Denied => codes.push("approval.denied"),
+        SubjectState::Expired => codes.push("approval.expired"),
+        SubjectState::Used => codes.push("approval.used"),
+    }
+    if subject.expires.is_some_and(|expires| expires <= now) && subject.state != SubjectState::Expired {
+        codes.push("approval.expired");
+    }
+    codes.into_iter().map(Reason::code).collect()
+}
+
+/// Leaves an `approval_refused` receipt.
+///
+/// # Errors
+/// [`ConsentError`].
+pub fn refuse(
+    ledger: &Ledger,
+    asker: &Asker,
+    refs: Vec<Ref>,
+    reasons: Vec<Reason>,
+) -> Result<Replied, ConsentError> {
+    let body = Body::AnswerRefused(AnswerRefused {
+        refs,
+        principal: asker.principal_id(),
+        reasons: reasons.clone(),
+    });
+    let appended = ledger.append(Draft::new(cascade_ledger::random::receipt_id()?, body))?;
+    Ok(Replied::Refused(appended, reasons))
+}

@@ -1,0 +1,329 @@
+//! Looks at the world before a decision: who asks, which program, which directory, which variables,
+//! what stands on standard input. What is found here is all that the gates will know.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::os::fd::AsFd as _;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::path::{Path, PathBuf};
+
+use cascade_ledger::fault::Fault;
+use cascade_ledger::ledger::Ledger;
+use cascade_ledger::reader::Reader;
+use cascade_ledger::vault::PrincipalKind as NameKind;
+use cascade_policy::facts::{self, Authentication, Delegator, Executable, Facts, Invocation, PrincipalKind, Stdin};
+use cascade_policy::snapshot::Snapshot;
+use cascade_receipt::chain;
+use cascade_receipt::digest::Digest;
+use cascade_receipt::id::PrincipalId;
+use cascade_receipt::json::{self, Value};
+use cascade_receipt::time::Timestamp;
+
+use crate::file_hash;
+use crate::people::{self, Person, Whom};
+
+/// Most bytes of standard input that are read before a decision, for programs that execute them.
+pub const STDIN_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Who asks, with ids of this chain.
+#[derive(Clone, Debug)]
+pub struct Asker {
+    /// The operating-system user.
+    pub person: Person,
+    /// That user's id in this chain.
+    pub person_id: PrincipalId,
+    /// Whether that person was ever admitted to this chain.
+    pub registered: bool,
+    /// The agent that acts for the person.
+    pub agent: Option<(String, PrincipalId)>,
+    /// Somebody else whom `--as` names.
+    pub assumed: Option<PrincipalId>,
+}
+
+impl Asker {
+    /// Finds out who asks.
+    ///
+    /// # Errors
+    /// When the ledger cannot look up or keep a principal.
+    pub fn find(ledger: &Ledger, env: &[(OsString, OsString)], whom: Option<&str>) -> Result<Self, Fault> {
+        let person = Person::current();
+        let person_id = ledger.principal_for(NameKind::Person, &person.name)?;
+        let registered = ledger.admins()?.iter().any(|(admin, _)| *admin == person_id);
+        let marker = people::agent_marker(env.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str())));
+        let whom = whom.map(|text| Whom::parse(text, &person));
+        let (agent, assumed) = match whom {
+            None => (marker, None),
+            Some(Whom::Agent(name)) => (Some(name), None),
+            // An agent that says it is the person asks for somebody else's authority.
+            Some(Whom::SelfPerson) => {
+                let assumed = marker.is_some().then_some(person_id);
+                (marker, assumed)
+            }
+            Some(Whom::Other(name)) => (marker, Some(named(ledger, &name)?)),
+        };
+        let agent = match agent {
+            Some(name) => {
+                let full = format!("{name} for {}", person.name);
+                let id = ledger.principal_for(NameKind::Agent, &full)?;
+                Some((name, id))
+            }
+            None => None,
+        };
+        Ok(Self { person, person_id, registered, agent, assumed })
+    }
+
+    /// Who is accountable for the action in the receipt.
+    #[must_use]
+    pub fn principal_id(&self) -> PrincipalId {
+        self.agent.as_ref().map_or(self.person_id, |(_, id)| *id)
+    }
+
+    fn principal(&self) -> facts::Principal {
+        let (kind, authentication) = match (&self.agent, self.registered) {
+            (Some(_), _) => (PrincipalKind::Agent, Authentication::EnvironmentMarker),
+            (None, true) => (PrincipalKind::Person, Authentication::OsUser),
+            (None, false) => (PrincipalKind::Person, Authentication::None),
+        };
+        let admin = self.agent.is_none() && self.registered;
+        facts::Principal {
+            id: self.principal_id(),
+            kind,
+            authentication,
+            alive: self.registered,
+            admin,
+            groups: Vec::new(),
+        }
+    }
+
+    fn delegator(&self) -> Option<Delegator> {
+        self.agent.as_ref().map(|_| Delegator {
+            id: self.person_id,
+            groups: Vec::new(),
+            admin: self.registered,
+            alive: self.registered,
+        })
+    }
+}
+
+/// An id as such, or the id of a name; a name nobody has gets an id that no grant covers.
+fn named(ledger: &Ledger, name: &str) -> Result<PrincipalId, Fault> {
+    match PrincipalId::parse(name) {
+        Some(id) => Ok(id),
+        None => ledger.principal_for(NameKind::Person, name),
+    }
+}
+
+/// Where standard input comes from, and its bytes when they were read beforehand.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Input {
+    /// Closed or /dev/null.
+    None,
+    /// A terminal.
+    Terminal,
+    /// A pipe or file that nobody has read.
+    Stream,
+    /// Read before the decision.
+    Captured(Vec<u8>),
+}
+
+impl Input {
+    /// What stands on this process's standard input, unread.
+    #[must_use]
+    pub fn of_stdin() -> Self {
+        let stdin = io::stdin();
+        if rustix::termios::isatty(stdin.as_fd()) {
+            return Self::Terminal;
+        }
+        let null = rustix::fs::stat("/dev/null").map(|stat| stat.st_rdev);
+        match rustix::fs::fstat(stdin.as_fd()) {
+            Ok(stat) if stat.st_rdev != 0 && null == Ok(stat.st_rdev) => Self::None,
+            Ok(_) => Self::Stream,
+            Err(_) => Self::None,
+        }
+    }
+
+    fn fact(&self) -> Stdin {
+        match self {
+            Self::None => Stdin::None,
+            Self::Terminal => Stdin::Terminal,
+            Self::Stream => Stdin::Stream,
+            Self::Captured(bytes) => Stdin::Captured(Digest::of(bytes)),
+        }
+    }
+}
+
+/// A command that is to be decided.
+#[derive(Clone, Debug)]
+pub struct Command {
+    /// Program and arguments.
+    pub argv: Vec<OsString>,
+    /// Where it runs.
+    pub cwd: PathBuf,
+    /// Its whole environment; only what governs the program becomes a fact.
+    pub env: Vec<(OsString, OsString)>,
+    /// Its standard input.
+    pub input: Input,
+}
+
+/// Why the world could not be looked at. Nothing was decided, nothing ran.
+#[derive(Debug, thiserror::Error)]
+pub enum LookError {
+    /// Standard input of a program that executes it is longer than [`STDIN_BYTES_MAX`].
+    #[error("standard input of a program that executes it is longer than {STDIN_BYTES_MAX} bytes")]
+    InputTooLong,
+    /// Standard input could not be read.
+    #[error("couldn't read standard input: {0}")]
+    Input(io::Error),
+    /// The working directory is gone or unreadable.
+    #[error("couldn't find the working directory: {0}")]
+    Cwd(io::Error),
+    /// The ledger failed.
+    #[error(transparent)]
+    Ledger(#[from] Fault),
+}
+
+impl Command {
+    /// The command as this process would run it.
+    ///
+    /// # Errors
+    /// [`LookError::Cwd`].
+    pub fn here(argv: Vec<OsString>) -> Result<Self, LookError> {
+        let cwd = std::env::current_dir().map_err(LookError::Cwd)?;
+        Ok(Self { argv, cwd, env: std::env::vars_os().collect(), input: Input::of_stdin() })
+    }
+
+    /// The file that would be executed: `argv[0]` itself when it holds a slash, else the first
+    /// executable of that name along `PATH`, as `execvp` would find it.
+    #[must_use]
+    pub fn executable(&self) -> Option<PathBuf> {
+        let program = self.argv.first()?;
+        if program.as_bytes().contains(&b'/') {
+            let path = self.cwd.join(program);
+            return is_executable(&path).then_some(path);
+        }
+        let path = self.env.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value.as_os_str());
+        std::env::split_paths(path.unwrap_or(OsStr::new("/usr/local/bin:/usr/bin:/bin")))
+            .map(|dir| self.cwd.join(dir).join(program))
+            .find(|path| is_executable(path))
+    }
+
+    /// Reads standard input whole when the program executes what it reads, so that the decision and
+    /// an approval are about these bytes; any other input passes through unread.
+    ///
+    /// # Errors
+    /// [`LookError::InputTooLong`] and [`LookError::Input`].
+    pub fn capture_if_executed(&mut self, snapshot: &Snapshot) -> Result<(), LookError> {
+        if self.input != Input::Stream {
+            return Ok(());
+        }
+        let executes = snapshot.registry().classify_argv(&self.argv_bytes(), &[]).stdin_executes;
+        if executes {
+            let mut bytes = Vec::new();
+            let limit = STDIN_BYTES_MAX as u64 + 1;
+            io::stdin().lock().take(limit).read_to_end(&mut bytes).map_err(LookError::Input)?;
+            if bytes.len() > STDIN_BYTES_MAX {
+                return Err(LookError::InputTooLong);
+            }
+            self.input = Input::Captured(bytes);
+        }
+        Ok(())
+    }
+
+    fn argv_bytes(&self) -> Vec<Vec<u8>> {
+        self.argv.iter().map(|word| word.as_bytes().to_vec()).collect()
+    }
+
+    /// The variables that can change what the program does.
+    fn governing_env(&self, snapshot: &Snapshot) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let patterns = snapshot.registry().governing_env(&self.argv_bytes());
+        self.env
+            .iter()
+            .filter(|(name, _)| patterns.matches(name.as_bytes()))
+            .map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec()))
+            .collect()
+    }
+}
+
+fn is_executable(path: &Path) -> bool {
+    path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
+}
+
+/// Everything a decision about `command` may depend on. Approvals are added by the caller.
+///
+/// # Errors
+/// When the ledger cannot be read.
+pub fn look(ledger: &Ledger, snapshot: &Snapshot, asker: &Asker, command: &Command) -> Result<Facts, LookError> {
+    let executable = command.executable().and_then(|path| {
+        let sha256 = file_hash::of_file(ledger, &path)?;
+        Some(Executable { path: path.into_os_string().into_vec(), sha256 })
+    });
+    Ok(Facts {
+        at: now(),
+        tenant: facts::Tenant {
+            active: true,
+            halted: ledger.is_halted()?,
+            chain_healthy: is_healthy(ledger)?,
+            regimes: Vec::new(),
+        },
+        principal: asker.principal(),
+        on_behalf_of: asker.delegator(),
+        assumed: asker.assumed,
+        action: facts::Action {
+            invocation: Invocation::Cli(command.argv_bytes()),
+            executable,
+            cwd: command.cwd.as_os_str().as_bytes().to_vec(),
+            env: command.governing_env(snapshot),
+            stdin: command.input.fact(),
+            resource: None,
+        },
+        spec: None,
+        answers: None,
+        approvals: Vec::new(),
+        grants: Vec::new(),
+        budgets: Vec::new(),
+        windows: Vec::new(),
+        dry_run: false,
+    })
+}
+
+/// Whether the newest stored line is the one the head names and its hash is the one it gives: a torn or
+/// exchanged tail must stop new actions, not be built upon.
+fn is_healthy(ledger: &Reader) -> Result<bool, Fault> {
+    let head = ledger.head()?;
+    let Some(line) = ledger.lines(head.next_seq.saturating_sub(1)..head.next_seq).next() else {
+        return Ok(false);
+    };
+    let Ok(value) = json::parse(line?.text.as_bytes()) else {
+        return Ok(false);
+    };
+    let digest = |key| value.member(key).and_then(Value::as_str).and_then(Digest::from_hex);
+    let (Some(prev), Some(entry), Some(content)) =
+        (digest("prev_hash"), digest("entry_hash"), value.member("content"))
+    else {
+        return Ok(false);
+    };
+    let computed = chain::entry_hash(&prev, content.to_canonical().as_bytes());
+    Ok(entry == computed && entry == head.entry_hash)
+}
+
+/// The system clock.
+#[must_use]
+pub fn now() -> Timestamp {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_ms(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// Hash of an open file's bytes.
+pub(crate) fn hash_reader(mut file: &File) -> io::Result<Digest> {
+    use sha2::Digest as _;
+    let mut hasher = sha2::Sha256::new();
+    let mut buffer = vec![0; 256 * 1024];
+    loop {
+        let count = file.read(&mut buffer)?;
+        match buffer.get(..count) {
+            Some([]) | None => return Ok(Digest(hasher.finalize().into())),
+            Some(bytes) => hasher.update(bytes),
+        }
+    }
+}

@@ -1,0 +1,497 @@
+//! Takes one action through its life: performs the kernel's effects in the order given and answers
+//! each with an event. What must precede what is decided in `cascade_kernel::action`, not here.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use cascade_kernel::action::{Action, Effect, Event, Fault as KernelFault, Outcome, Record, Report, Unexpected};
+use cascade_ledger::draft::{AppendError, Appended, Draft, PrivateItem};
+use cascade_ledger::fault::Fault;
+use cascade_ledger::ledger::Ledger;
+use cascade_ledger::reader::Mark;
+use cascade_policy::decide::{self, Ruling};
+use cascade_policy::facts::Facts;
+use cascade_receipt::content::{self, Body, Closing, Ending, Escalation, Heartbeat, Ref, Rel, Runtime};
+use cascade_receipt::decision::Reason;
+use cascade_receipt::digest::Nonce;
+use cascade_receipt::id::ReceiptId;
+use cascade_receipt::time::Timestamp;
+
+use crate::consent::Approved;
+use crate::facts::{self, Asker, Command, LookError};
+use crate::policy_store::{self, StoreError};
+use crate::process::{self, Ended, Plan, Prepared, Segment, Status, StdinPlan, Streams};
+
+/// What is asked for.
+#[derive(Debug)]
+pub struct Request {
+    /// The command.
+    pub command: Command,
+    /// Who asks.
+    pub asker: Asker,
+    /// Only the decision is wanted.
+    pub dry_run: bool,
+    /// The approval this run stands on.
+    pub approved: Option<Approved>,
+    /// Why, in the asker's words; kept in the vault.
+    pub reason: Option<String>,
+    /// The run is ended after this long.
+    pub timeout: Option<Duration>,
+    /// Where output goes.
+    pub streams: Streams,
+    /// Which program writes the receipts.
+    pub runtime: Runtime,
+}
+
+/// How it went.
+#[derive(Debug)]
+pub struct Governed {
+    /// The end of the action.
+    pub outcome: Outcome,
+    /// What the gates said.
+    pub ruling: Ruling,
+    /// Every receipt of this action, in order.
+    pub receipts: Vec<Appended>,
+    /// How the command ended, when it ran.
+    pub status: Option<Status>,
+    /// Its output, when it was captured and may leave.
+    pub captured: Option<process::Captured>,
+    /// Processes that outlived the command and were ended.
+    pub survivors_ended: u32,
+}
+
+/// Why an action has no end. Whatever had started is ended; no output left that no receipt commits to.
+#[derive(Debug, thiserror::Error)]
+pub enum GovernError {
+    /// The world could not be looked at.
+    #[error(transparent)]
+    Look(#[from] LookError),
+    /// The policy in force could not be loaded.
+    #[error(transparent)]
+    Policy(#[from] StoreError),
+    /// The ledger could not be read.
+    #[error(transparent)]
+    Ledger(#[from] Fault),
+    /// A receipt could not be made durable.
+    #[error("couldn't record the action: {0}")]
+    Append(AppendError),
+    /// Governance kept changing while the action was being decided.
+    #[error("policy or approvals kept changing while the action was decided")]
+    Unsettled,
+    /// Output could not be written where it should go.
+    #[error("couldn't release output: {0}")]
+    Release(std::io::Error),
+    /// A defect in Cascade.
+    #[error("internal defect: {0}")]
+    Defect(String),
+}
+
+impl From<Unexpected> for GovernError {
+    fn from(defect: Unexpected) -> Self {
+        Self::Defect(defect.to_string())
+    }
+}
+
+/// Governs one action.
+///
+/// # Errors
+/// See [`GovernError`].
+pub fn govern(ledger: &Ledger, request: Request) -> Result<Governed, GovernError> {
+    let mut performer = Performer::new(ledger, request)?;
+    let (mut action, effects) = Action::submit();
+    let report = performer.perform_all(&mut action, effects)?;
+    performer.finish(report)
+}
+
+/// What a decision was made of; replaced when the action is decided again.
+struct Decided {
+    facts: Facts,
+    ruling: Ruling,
+    mark: Mark,
+}
+
+struct Performer<'a> {
+    ledger: &'a Ledger,
+    request: Request,
+    action_nonce: Nonce,
+    facts_nonce: Nonce,
+    output_nonce: Nonce,
+    decided: Option<Decided>,
+    prepared: Option<Prepared>,
+    intent_id: ReceiptId,
+    intent: Option<Ref>,
+    ended: Option<Ended>,
+    receipts: Vec<Appended>,
+    append_error: Option<AppendError>,
+    prepare_error: Option<process::PrepareError>,
+}
+
+impl<'a> Performer<'a> {
+    fn new(ledger: &'a Ledger, request: Request) -> Result<Self, GovernError> {
+        // What follows an escalation or a dry run inherits its nonce, so that all carry the same
+        // action_hash (format section 2.2).
+        let action_nonce = match &request.approved {
+            Some(approved) => approved.action_nonce,
+            None => cascade_ledger::random::nonce()?,
+        };
+        Ok(Self {
+            ledger,
+            request,
+            action_nonce,
+            facts_nonce: cascade_ledger::random::nonce()?,
+            output_nonce: cascade_ledger::random::nonce()?,
+            decided: None,
+            prepared: None,
+            intent_id: cascade_ledger::random::receipt_id()?,
+            intent: None,
+            ended: None,
+            receipts: Vec::new(),
+            append_error: None,
+            prepare_error: None,
+        })
+    }
+
+    /// Performs effects until the action reports its end.
+    fn perform_all(&mut self, action: &mut Action, effects: Vec<Effect>) -> Result<Report, GovernError> {
+        let mut queue = VecDeque::from(effects);
+        while let Some(effect) = queue.pop_front() {
+            let event = match effect {
+                Effect::Decide => Some(self.decide()?),
+                Effect::Append(record) => Some(self.append(record, None)),
+                Effect::Prepare => Some(self.prepare()?),
+                Effect::Abandon => {
+                    self.prepared = None;
+                    None
+                }
+                Effect::Start => Some(self.start(action)?),
+                Effect::Release => {
+                    self.release()?;
+                    None
+                }
+                // Ending the run is what letting go of it does: see `Ended` and `Prepared`.
+                Effect::Kill | Effect::Unlock => {
+                    self.unlock();
+                    None
+                }
+                Effect::Report(report) => return Ok(report),
+            };
+            if let Some(event) = event {
+                queue.extend(action.step(event)?);
+            }
+        }
+        Err(GovernError::Defect("the action ended without a report".to_owned()))
+    }
+
+    fn decide(&mut self) -> Result<Event, GovernError> {
+        // The mark comes from the same look as the policy: whatever changes after it makes the receipt
+        // stale, never unseen.
+        let (snapshot, mark) = policy_store::in_force(self.ledger)?;
+        self.request.command.capture_if_executed(&snapshot)?;
+        let mut facts = facts::look(self.ledger, &snapshot, &self.request.asker, &self.request.command)?;
+        facts.dry_run = self.request.dry_run;
+        if let Some(approved) = &self.request.approved {
+            approved.add_to(self.ledger, &mut facts)?;
+        }
+        let ruling = decide::decide(&snapshot, &facts);
+        let event = Event::Decided { verdict: ruling.decision.verdict, dry_run: self.request.dry_run };
+        self.decided = Some(Decided { facts, ruling, mark });
+        Ok(event)
+    }
+
+    fn prepare(&mut self) -> Result<Event, GovernError> {
+        let command = &self.request.command;
+        let decided = self.decided.as_ref().ok_or_else(undecided)?;
+        let executable = command.executable();
+        let plan = Plan {
+            receipt_id: self.intent_id,
+            lock_path: self.ledger.run_lock_path(self.intent_id),
+            // A program that is not there is an admitted action that could not start.
+            executable: executable.unwrap_or_else(|| command.argv.first().cloned().unwrap_or_default().into()),
+            argv: command.argv.clone(),
+            env: command.env.clone(),
+            cwd: command.cwd.clone(),
+            stdin: stdin_plan(&command.input),
+            streams: self.request.streams,
+            timeout: self.request.timeout,
+            output_nonce: self.output_nonce,
+        };
+        debug_assert!(decided.ruling.decision.verdict == cascade_receipt::decision::Verdict::Admit);
+        Ok(match process::prepare(plan) {
+            Ok(prepared) => {
+                self.prepared = Some(prepared);
+                Event::Prepared
+            }
+            Err(error) => {
+                self.prepare_error = Some(error);
+                Event::PrepareFailed
+            }
+        })
+    }
+
+    fn start(&mut self, action: &mut Action) -> Result<Event, GovernError> {
+        let prepared = self.prepared.take().ok_or_else(|| GovernError::Defect("nothing prepared".to_owned()))?;
+        let mut broken = None;
+        let ended = prepared.start(&mut |segment: &Segment| self.heartbeat(action, segment, &mut broken));
+        if let Some(error) = broken {
+            return Err(error);
+        }
+        let ending = ending_of(ended.status());
+        self.ended = Some(ended);
+        Ok(Event::Ended(ending))
+    }
+
+    /// Makes a heartbeat durable before its segment leaves. `Err` ends the run with nothing released.
+    fn heartbeat(
+        &mut self,
+        action: &mut Action,
+        segment: &Segment,
+        broken: &mut Option<GovernError>,
+    ) -> Result<(), process::Stop> {
+        let released = self.take_heartbeat(action, segment);
+        released.map_err(|error| {
+            *broken = Some(error);
+            process::Stop
+        })
+    }
+
+    fn take_heartbeat(&mut self, action: &mut Action, segment: &Segment) -> Result<(), GovernError> {
+        for effect in action.step(Event::SegmentReady)? {
+            if let Effect::Append(record) = effect {
+                let event = self.append(record, Some(segment));
+                let effects = action.step(event)?;
+                if effects != [Effect::Release] {
+                    return Err(self.append_failure());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, record: Record, segment: Option<&Segment>) -> Event {
+        let drafted = match record {
+            Record::DryRun | Record::Blocked | Record::Escalation | Record::Intent => self.decision_draft(record),
+            Record::Heartbeat => self.heartbeat_draft(segment),
+            Record::Closer(ending) => self.closer_draft(ending),
+        };
+        let appended = match drafted {
+            Ok(draft) => self.ledger.append(draft),
+            Err(GovernError::Ledger(fault)) => Err(AppendError::NotRecorded(fault)),
+            Err(_) => Err(AppendError::Stopped),
+        };
+        match appended {
+            Ok(appended) => {
+                if record == Record::Intent {
+                    self.intent = Some(reference(Rel::Intent, &appended));
+                }
+                self.receipts.push(appended);
+                Event::Durable
+            }
+            Err(AppendError::Stale) => Event::Stale,
+            Err(AppendError::NotOpen { intent }) => {
+                self.append_error = Some(AppendError::NotOpen { intent });
+                Event::NotOpen
+            }
+            // Somebody used or changed the approval in between: the gates look again.
+            Err(error) if is_about_approvals(&error) => Event::Stale,
+            Err(error) => {
+                self.append_error = Some(error);
+                Event::AppendFailed
+            }
+        }
+    }
+
+    fn decision_draft(&mut self, record: Record) -> Result<Draft, GovernError> {
+        let decided = self.decided.as_ref().ok_or_else(undecided)?;
+        let action = PrivateItem::new(
+            "action_hash",
+            self.action_nonce,
+            decided.facts.action().to_canonical().into_bytes(),
+        );
+        let facts =
+            PrivateItem::new("facts_hash", self.facts_nonce, decided.facts.to_json().to_canonical().into_bytes());
+        let body = content::Action {
+            task_type: "cli".to_owned(),
+            risk_tier: decided.ruling.risk_tier,
+            classified: decided.ruling.classified,
+            principal: self.request.asker.principal_id(),
+            on_behalf_of: self.request.asker.agent.as_ref().map(|_| self.request.asker.person_id),
+            action_hash: action.hash,
+            facts_hash: facts.hash,
+            decision: decided.ruling.decision.clone(),
+            refs: self.request.approved.as_ref().map(|approved| approved.refs.clone()).unwrap_or_default(),
+            runtime: self.request.runtime.clone(),
+        };
+        let body = match record {
+            Record::DryRun => Body::DryRun(body),
+            Record::Blocked => Body::Blocked(body),
+            Record::Escalation => Body::Escalation(escalation(body, decided)),
+            _ => Body::TaskStarted(body),
+        };
+        let receipt_id = match record {
+            Record::Intent => self.intent_id,
+            _ => cascade_ledger::random::receipt_id()?,
+        };
+        let mut draft = Draft::new(receipt_id, body);
+        draft.seen = Some(decided.mark);
+        draft.private = vec![action, facts];
+        self.add_private(record, &mut draft)?;
+        Ok(draft)
+    }
+
+    /// The asker's words, captured input, and the nonce that lets somebody who kept the output show
+    /// that it is this one.
+    fn add_private(&self, record: Record, draft: &mut Draft) -> Result<(), GovernError> {
+        if let Some(reason) = &self.request.reason {
+            let nonce = cascade_ledger::random::nonce()?;
+            draft.private.push(PrivateItem::new("reason", nonce, reason.clone().into_bytes()));
+        }
+        if let facts::Input::Captured(bytes) = &self.request.command.input {
+            let nonce = cascade_ledger::random::nonce()?;
+            draft.private.push(PrivateItem::new("stdin", nonce, bytes.clone()));
+        }
+        if record == Record::Intent {
+            let nonce = cascade_ledger::random::nonce()?;
+            draft.private.push(PrivateItem::new("output_nonce", nonce, self.output_nonce.0.to_vec()));
+        }
+        Ok(())
+    }
+
+    fn heartbeat_draft(&self, segment: Option<&Segment>) -> Result<Draft, GovernError> {
+        let (Some(segment), Some(intent)) = (segment, &self.intent) else {
+            return Err(GovernError::Defect("heartbeat without intent".to_owned()));
+        };
+        let body = Body::Heartbeat(Heartbeat {
+            intent: intent.clone(),
+            segment: segment.index,
+            bytes: segment.bytes_total,
+            running_hash: segment.running_hash,
+        });
+        Ok(Draft::new(cascade_ledger::random::receipt_id()?, body))
+    }
+
+    fn closer_draft(&self, ending: Ending) -> Result<Draft, GovernError> {
+        let intent = self.intent.clone().ok_or_else(|| GovernError::Defect("closer without intent".to_owned()))?;
+        let status = self.ended.as_ref().map(Ended::status);
+        let body = Body::Closing(Closing {
+            ending,
+            intent,
+            output_hash: self.ended.as_ref().map(|ended| ended.output_hash),
+            truncated: self.ended.as_ref().is_some_and(|ended| ended.truncated),
+            exit_code: match status {
+                Some(Status::Exited(code)) => Some(*code),
+                _ => None,
+            },
+            signal: match status {
+                Some(Status::Signaled(signal)) => Some(*signal),
+                _ => None,
+            },
+            duration_us: self.ended.as_ref().map(|ended| ended.duration_us),
+            reasons: self.closing_reasons(),
+        });
+        Ok(Draft::new(cascade_ledger::random::receipt_id()?, body))
+    }
+
+    fn closing_reasons(&self) -> Vec<Reason> {
+        let mut codes = Vec::new();
+        if self.prepare_error.is_some() {
+            codes.push("start.no_supervisor");
+        }
+        match self.ended.as_ref().map(Ended::status) {
+            Some(Status::CouldNotStart(error)) => codes.push(match error.kind() {
+                std::io::ErrorKind::NotFound => "start.not_found",
+                std::io::ErrorKind::PermissionDenied => "start.not_permitted",
+                std::io::ErrorKind::ArgumentListTooLong => "start.too_long",
+                _ => "start.failed",
+            }),
+            Some(Status::TimedOut) => codes.push("run.timed_out"),
+            Some(Status::Interrupted(_)) => codes.push("run.interrupted"),
+            Some(Status::Lost) => codes.push("run.supervisor_lost"),
+            _ => {}
+        }
+        if self.ended.as_ref().is_some_and(|ended| ended.survivors_ended > 0) {
+            codes.push("run.survivors_ended");
+        }
+        codes.into_iter().map(Reason::code).collect()
+    }
+
+    fn release(&mut self) -> Result<(), GovernError> {
+        self.ended.as_mut().map_or(Ok(()), |ended| ended.release()).map_err(GovernError::Release)
+    }
+
+    fn unlock(&mut self) {
+        if let Some(ended) = &mut self.ended {
+            ended.unlock();
+        }
+    }
+
+    fn append_failure(&mut self) -> GovernError {
+        GovernError::Append(self.append_error.take().unwrap_or(AppendError::Stopped))
+    }
+
+    fn finish(mut self, report: Report) -> Result<Governed, GovernError> {
+        let outcome = match report {
+            Report::Outcome(outcome) => outcome,
+            Report::Fault(KernelFault::Unsettled) => return Err(GovernError::Unsettled),
+            Report::Fault(KernelFault::Ledger) => return Err(self.append_failure()),
+        };
+        let decided = self.decided.ok_or_else(undecided)?;
+        let (status, captured, survivors_ended) = match self.ended {
+            Some(ended) => {
+                let survivors = ended.survivors_ended;
+                let (status, captured) = ended.into_parts();
+                let visible = matches!(outcome, Outcome::Ran(_));
+                (Some(status), captured.filter(|_| visible), survivors)
+            }
+            None => (None, None, 0),
+        };
+        Ok(Governed { outcome, ruling: decided.ruling, receipts: self.receipts, status, captured, survivors_ended })
+    }
+}
+
+fn undecided() -> GovernError {
+    GovernError::Defect("nothing decided".to_owned())
+}
+
+fn escalation(action: content::Action, decided: &Decided) -> Escalation {
+    let terms = decided.ruling.escalation.clone().unwrap_or_default();
+    let expires = Timestamp::from_ms(decided.facts.at.ms().saturating_add(terms.expires_after_ms));
+    Escalation {
+        action,
+        required: terms.required,
+        groups: terms.groups,
+        expires,
+        signature_required: terms.signature_required,
+    }
+}
+
+fn stdin_plan(input: &facts::Input) -> StdinPlan {
+    match input {
+        facts::Input::None => StdinPlan::Null,
+        facts::Input::Terminal | facts::Input::Stream => StdinPlan::Inherit,
+        facts::Input::Captured(bytes) => StdinPlan::Bytes(bytes.clone()),
+    }
+}
+
+const fn ending_of(status: &Status) -> Ending {
+    match status {
+        Status::Exited(0) => Ending::Completed,
+        Status::Exited(_) | Status::Signaled(_) | Status::CouldNotStart(_) => Ending::Failed,
+        Status::TimedOut | Status::Interrupted(_) => Ending::Revoked,
+        Status::Lost => Ending::Unknown,
+    }
+}
+
+const fn is_about_approvals(error: &AppendError) -> bool {
+    matches!(
+        error,
+        AppendError::ApprovalUnknown { .. }
+            | AppendError::ApprovalUsed { .. }
+            | AppendError::ApprovalExpired { .. }
+            | AppendError::SubjectUnknown { .. }
+            | AppendError::SubjectClosed { .. }
+    )
+}
+
+pub(crate) fn reference(rel: Rel, appended: &Appended) -> Ref {
+    Ref { rel, receipt_id: appended.receipt_id, entry_hash: appended.entry_hash }
+}

@@ -1,0 +1,50 @@
+//! Policy snapshots in the ledger: load the one in force, keep a new one.
+
+use cascade_ledger::fault::Fault;
+use cascade_ledger::reader::{Mark, Reader};
+use cascade_policy::snapshot::{LoadFault, Snapshot};
+use cascade_receipt::content::PolicyRef;
+use cascade_receipt::digest::Digest;
+
+/// Why the policy in force cannot be used. Nothing is decided without it.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The ledger could not be read.
+    #[error(transparent)]
+    Ledger(#[from] Fault),
+    /// A snapshot is not in the vault.
+    #[error("policy snapshot {0} is missing from the vault")]
+    Missing(Digest),
+    /// The stored bytes are no snapshot.
+    #[error("couldn't load the policy in force: {0}")]
+    Load(#[from] LoadFault),
+}
+
+/// The snapshot that decides now, and the mark of the look that found it.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn in_force(reader: &Reader) -> Result<(Snapshot, Mark), StoreError> {
+    let (policy, mark) = reader.policy_in_force()?;
+    Ok((load(reader, &policy)?, mark))
+}
+
+/// A snapshot by its address.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn load(reader: &Reader, policy: &PolicyRef) -> Result<Snapshot, StoreError> {
+    let document = reader.blob(&policy.hash)?.ok_or(StoreError::Missing(policy.hash))?;
+    let mut fault = None;
+    let loaded = Snapshot::load(&document, &mut |hash| match reader.blob(hash) {
+        Ok(found) => found,
+        Err(error) => {
+            fault = Some(error);
+            None
+        }
+    });
+    match fault {
+        Some(fault) => Err(fault.into()),
+        None => Ok(loaded?),
+    }
+}
