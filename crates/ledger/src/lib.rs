@@ -1,1 +1,58 @@
-//! ledger
+//! The only writer of chains: one directory per tenant, SQLite inside, receipts by group commit.
+//!
+//! What is trusted for what: the databases are trusted for availability alone. Whoever can edit
+//! them can remove or change receipts, and the chain, its signatures and checkpoints that others
+//! hold show it. The receipt key in `keys/` is trusted to say what this node recorded.
+//!
+//! The rules that everything here serves:
+//! - Nobody is answered before the commit of their receipt has returned ([`Ledger::append`]).
+//! - Bytes are stored as they were hashed and signed; views follow from them and can be rebuilt.
+//! - A failed write stops the writer; opening the ledger again finds out what is true.
+//! - One tenant's code path never opens another tenant's files.
+//!
+//! Many processes may have one tenant open. Each append reads the head again under SQLite's write
+//! lock, so the chain has no gaps whoever writes.
+
+mod batch;
+mod birth;
+mod cache;
+mod change;
+mod draft;
+mod epoch;
+mod fault;
+mod files;
+mod fsck;
+mod head;
+mod home;
+mod keys;
+mod ledger;
+mod lines;
+mod random;
+mod reader;
+mod rebuild;
+mod schema;
+mod seal;
+mod segment;
+mod store;
+mod tail;
+mod vault;
+mod views;
+mod walk;
+mod writer;
+
+pub use birth::{Birth, RecoveryFiles};
+pub use cache::FileStamp;
+pub use draft::{AppendError, Appended, Draft, ITEM_BYTES_MAX, PrivateItem, Ticket};
+pub use fault::{Fault, OpenError};
+pub use fsck::{FINDINGS_MAX, Finding, FsckReport};
+pub use head::Head;
+pub use home::{Home, TenantId, VERSION};
+pub use keys::{Passphrase, public_key_pem};
+pub use ledger::Ledger;
+pub use lines::{Line, Lines};
+pub use random::{nonce, principal_id, receipt_id};
+pub use reader::{Approval, Found, Grant, Mark, OpenAction, Reader, Subject, SubjectState};
+pub use seal::Sealer;
+pub use store::BUSY_WAIT_MAX;
+pub use vault::{Name, PrincipalKind};
+pub use writer::{BATCH_DRAFTS_MAX, QUEUE_BYTES_MAX, QUEUE_DRAFTS_MAX};

@@ -1,0 +1,351 @@
+//! One commit: many drafts become one segment.
+//!
+//! The order must not change:
+//! 1. Private bytes are committed to the vault. If the process dies here, the vault holds bytes that
+//!    no receipt names, and nothing has happened.
+//! 2. Under the write lock of the log the head is read again, each draft is checked against the
+//!    views and linked, the views follow, all lines are signed and stored, and the head moves.
+//! 3. `COMMIT` returns. This is the commit point: before it nothing of the batch is in the chain,
+//!    after it all of it is. A failure of `COMMIT` itself leaves open which, until the ledger is
+//!    opened again.
+//! 4. Only then is anyone answered.
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use cascade_receipt::chain::{EPOCH_RECEIPTS_MAX, LINE_BYTES_MAX};
+use cascade_receipt::content::{Body, Envelope};
+use cascade_receipt::id::LogOrigin;
+use cascade_receipt::time::Timestamp;
+use rusqlite::{Connection, params};
+use zeroize::Zeroizing;
+
+use crate::change::Change;
+use crate::draft::{AppendError, Appended, Draft};
+use crate::epoch::{EPOCH_MS_MAX, EpochKey};
+use crate::fault::{At as _, Fault};
+use crate::head::HeadRow;
+use crate::keys::Key;
+use crate::seal::{self, Linked};
+use crate::segment::{self, Segment};
+use crate::store::{Database, to_sql};
+use crate::tail::Tail;
+use crate::views::{self, Entry, Standing};
+
+/// What signs and tags the receipts of one chain.
+#[derive(Debug)]
+pub(crate) struct Signer {
+    pub(crate) log_origin: LogOrigin,
+    pub(crate) key: Key,
+    /// Seals the epoch key on disk, when a passphrase protects `key`.
+    pub(crate) wrap: Option<Zeroizing<[u8; 32]>>,
+}
+
+/// Writes batches. Owned by the writer thread alone.
+#[derive(Debug)]
+pub(crate) struct Scribe {
+    ledger: Database,
+    vault: Database,
+    signer: Arc<Signer>,
+    /// The epoch key read last; another process may have moved on.
+    epoch: Option<EpochKey>,
+    tail: Tail,
+    ratcheted: bool,
+    epoch_receipts_max: u64,
+    #[cfg(test)]
+    fault: Option<tests::Point>,
+}
+
+/// Why a whole batch failed.
+#[derive(Clone, Debug)]
+pub(crate) enum Failure {
+    /// Nothing was recorded and the writer can go on: the lock was not to be had.
+    Busy(Fault),
+    /// Nothing was recorded; the writer stops.
+    NotRecorded(Fault),
+    /// The commit itself failed; the writer stops.
+    Unsettled(Fault),
+}
+
+/// One answer per draft, in order.
+pub(crate) type Answers = Vec<Result<Appended, AppendError>>;
+
+impl Scribe {
+    pub(crate) fn new(ledger: Database, vault: Database, signer: Arc<Signer>) -> Self {
+        Self {
+            ledger,
+            vault,
+            signer,
+            epoch: None,
+            tail: Tail::default(),
+            ratcheted: false,
+            epoch_receipts_max: EPOCH_RECEIPTS_MAX,
+            #[cfg(test)]
+            fault: None,
+        }
+    }
+
+    /// Makes the drafts durable. Refused drafts do not hold up the others.
+    pub(crate) fn commit(&mut self, drafts: &[&Draft]) -> Result<Answers, Failure> {
+        self.keep_private(drafts)?;
+        let tx = self.ledger.begin().map_err(|fault| match fault {
+            Fault::Busy { .. } => Failure::Busy(fault),
+            other => Failure::NotRecorded(other),
+        })?;
+        let lost = Failure::NotRecorded;
+        let mut run =
+            Run::start(&tx, &self.ledger, &self.signer, self.epoch.take(), &mut self.tail).map_err(lost)?;
+        run.epoch_receipts_max = self.epoch_receipts_max;
+        let mut answers: Vec<Option<AppendError>> = Vec::with_capacity(drafts.len());
+        for draft in drafts {
+            answers.push(run.admit(draft, &self.vault).map_err(lost)?);
+        }
+        let lines = run.store().map_err(lost)?;
+        let Run { linked, epochs, ratcheted, .. } = run;
+        #[cfg(test)]
+        self.fail_at(tests::Point::BeforeCommit)?;
+        if linked.is_empty() {
+            tx.rollback().at(&self.ledger.path).map_err(lost)?;
+        } else {
+            tx.commit().at(&self.ledger.path).map_err(Failure::Unsettled)?;
+            self.ratcheted |= ratcheted;
+        }
+        #[cfg(test)]
+        self.fail_at(tests::Point::AfterCommit)?;
+        self.epoch = epochs.into_iter().next_back();
+        Ok(answered(answers, linked, lines))
+    }
+
+    /// Step 1. Items already there (an action that follows its dry run) stay as they are.
+    fn keep_private(&self, drafts: &[&Draft]) -> Result<(), Failure> {
+        if drafts.iter().all(|draft| draft.private.is_empty() && draft.blobs.is_empty()) {
+            return Ok(());
+        }
+        let tx = self.vault.begin().map_err(|fault| match fault {
+            Fault::Busy { .. } => Failure::Busy(fault),
+            other => Failure::NotRecorded(other),
+        })?;
+        let kept = drafts.iter().try_for_each(|draft| keep(&tx, draft)).and_then(|()| tx.commit());
+        kept.at(&self.vault.path).map_err(Failure::NotRecorded)?;
+        #[cfg(test)]
+        self.fail_at(tests::Point::AfterVault)?;
+        Ok(())
+    }
+
+    /// After a ratchet, folds the write-ahead log so that no copy of the old epoch key stays in it.
+    /// An open reader can prevent it; the next ratchet tries again.
+    pub(crate) fn wipe_if_ratcheted(&mut self) {
+        if !std::mem::take(&mut self.ratcheted) {
+            return;
+        }
+        self.ratcheted = !self.ledger.truncate_log();
+    }
+}
+
+fn keep(conn: &Connection, draft: &Draft) -> rusqlite::Result<()> {
+    for item in &draft.private {
+        conn.prepare_cached(
+            "INSERT OR IGNORE INTO items (hash, nonce, receipt_id, field, bytes) VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?
+        .execute(params![item.hash.0, item.nonce.0, draft.receipt_id.0, item.field, item.bytes])?;
+    }
+    for (hash, bytes) in &draft.blobs {
+        conn.prepare_cached("INSERT OR IGNORE INTO blobs (hash, bytes) VALUES (?1, ?2)")?
+            .execute(params![hash.0, bytes])?;
+    }
+    Ok(())
+}
+
+fn answered(refusals: Vec<Option<AppendError>>, linked: Vec<Linked>, lines: Vec<String>) -> Answers {
+    let mut done = linked.into_iter().zip(lines);
+    refusals
+        .into_iter()
+        .map(|refusal| match refusal {
+            Some(refusal) => Err(refusal),
+            None => done.next().ok_or(AppendError::Stopped).map(|(one, mut line)| {
+                line.pop();
+                Appended {
+                    receipt_id: one.receipt_id,
+                    seq: one.seq,
+                    entry_hash: one.entry_hash,
+                    timestamp: one.timestamp,
+                    line,
+                }
+            }),
+        })
+        .collect()
+}
+
+/// The state of one transaction on the log.
+struct Run<'a> {
+    conn: &'a Connection,
+    place: &'a Database,
+    signer: &'a Signer,
+    row: HeadRow,
+    first_seq: u64,
+    standing: Standing,
+    epochs: Vec<EpochKey>,
+    epoch_receipts_max: u64,
+    ratcheted: bool,
+    now_ms: u64,
+    tail: &'a mut Tail,
+    linked: Vec<Linked>,
+}
+
+impl<'a> Run<'a> {
+    fn start(
+        conn: &'a Connection,
+        place: &'a Database,
+        signer: &'a Signer,
+        cached: Option<EpochKey>,
+        tail: &'a mut Tail,
+    ) -> Result<Self, Fault> {
+        let row = place.at(HeadRow::read(conn))?;
+        place.at(tail.follow(conn, &row))?;
+        let epoch = match cached {
+            Some(key) if key.epoch == row.epoch => key,
+            _ => read_epoch(conn, place, signer, row.epoch)?,
+        };
+        let standing = place.at(views::standing(conn))?;
+        let now_ms = now_ms();
+        Ok(Self {
+            conn,
+            place,
+            signer,
+            first_seq: row.head.next_seq,
+            row,
+            standing,
+            epochs: vec![epoch],
+            epoch_receipts_max: EPOCH_RECEIPTS_MAX,
+            ratcheted: false,
+            now_ms,
+            tail,
+            linked: Vec::new(),
+        })
+    }
+
+    /// Checks one draft and links it, or says why it is refused.
+    fn admit(&mut self, draft: &Draft, vault: &Database) -> Result<Option<AppendError>, Fault> {
+        let timestamp = self.row.head.timestamp.max(Timestamp::from_ms(self.now_ms));
+        if draft.seen.is_some_and(|mark| mark.0 != self.standing.mark) {
+            return Ok(Some(AppendError::Stale));
+        }
+        if self.tail.contains(draft.receipt_id) {
+            return Ok(Some(AppendError::IdTaken(draft.receipt_id)));
+        }
+        if let Some(refusal) =
+            self.place.at(views::refusal(self.conn, draft.receipt_id, &draft.body, timestamp))?
+        {
+            return Ok(Some(refusal));
+        }
+        if let Body::PolicyActivated(activated) = &draft.body
+            && !vault.at(crate::vault::has_blob(&vault.conn, &activated.activates.hash))?
+        {
+            return Ok(Some(AppendError::SnapshotMissing { hash: activated.activates.hash }));
+        }
+        self.link(draft, timestamp)
+    }
+
+    fn link(&mut self, draft: &Draft, timestamp: Timestamp) -> Result<Option<AppendError>, Fault> {
+        let new_epoch = self.row.epoch_receipts >= self.epoch_receipts_max
+            || (self.row.epoch_receipts > 0
+                && timestamp.ms() - self.row.epoch_since_ms.min(timestamp.ms()) >= EPOCH_MS_MAX);
+        let envelope = Envelope {
+            log_origin: self.signer.log_origin.clone(),
+            seq: self.row.head.next_seq,
+            receipt_id: draft.receipt_id,
+            timestamp,
+            clock_stepped: self.now_ms < self.row.head.timestamp.ms(),
+            key_id: self.signer.key.id.clone(),
+            hmac_epoch: self.row.epoch + u64::from(new_epoch),
+            policy: self.standing.policy.clone(),
+        };
+        let slot = self.epochs.len() - 1 + usize::from(new_epoch);
+        let linked = Linked::new(&envelope, &draft.body, self.row.head.entry_hash, slot);
+        let bytes = linked.content.len() + SEAL_BYTES;
+        if bytes > LINE_BYTES_MAX {
+            return Ok(Some(AppendError::TooLong { bytes }));
+        }
+        if new_epoch {
+            self.ratchet(timestamp)?;
+        }
+        let entry = Entry { receipt_id: linked.receipt_id, seq: linked.seq, entry_hash: linked.entry_hash };
+        let change = Change::of_body(&draft.body, &self.standing.policy);
+        self.place.at(views::apply(self.conn, &entry, &change))?;
+        if change.moves_mark() {
+            self.standing = self.place.at(views::standing(self.conn))?;
+        }
+        self.row.head.next_seq += 1;
+        self.row.head.entry_hash = linked.entry_hash;
+        self.row.head.timestamp = timestamp;
+        if self.row.epoch_receipts == 0 {
+            self.row.epoch_since_ms = timestamp.ms();
+        }
+        self.row.epoch_receipts += 1;
+        self.tail.push(draft.receipt_id);
+        self.linked.push(linked);
+        Ok(None)
+    }
+
+    /// Moves to the next epoch; the old key is overwritten in this transaction.
+    fn ratchet(&mut self, timestamp: Timestamp) -> Result<(), Fault> {
+        let next = self.epochs.last().and_then(EpochKey::ratchet);
+        let next = next.ok_or_else(|| Fault::damaged(&self.place.path, "no epoch key"))?;
+        write_epoch(self.conn, self.place, self.signer, &next)?;
+        self.row.epoch = next.epoch;
+        self.row.epoch_since_ms = timestamp.ms();
+        self.row.epoch_receipts = 0;
+        self.epochs.push(next);
+        self.ratcheted = true;
+        Ok(())
+    }
+
+    /// Signs, stores the segment and moves the head. Gives the lines.
+    fn store(&mut self) -> Result<Vec<String>, Fault> {
+        if self.linked.is_empty() {
+            return Ok(Vec::new());
+        }
+        let lines = seal::lines(&self.linked, &self.signer.key, &self.epochs)?;
+        let bytes = lines.concat();
+        let count = self.row.head.next_seq - self.first_seq;
+        self.place.at(Segment::insert(self.conn, self.first_seq, count, bytes.as_bytes()))?;
+        self.row.segments_unindexed += 1;
+        self.place.at(segment::index_if_due(self.conn, &mut self.row))?;
+        self.place.at(self.row.write(self.conn))?;
+        Ok(lines)
+    }
+}
+
+/// Bytes of a line around its content, its LF not counted: every part has a fixed length.
+const SEAL_BYTES: usize = 423;
+
+/// Milliseconds since 1970 by the system clock; a clock before 1970 counts as 1970.
+pub(crate) fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn read_epoch(conn: &Connection, place: &Database, signer: &Signer, epoch: u64) -> Result<EpochKey, Fault> {
+    let stored: Zeroizing<Vec<u8>> = place
+        .at(conn.query_row("SELECT key FROM epoch WHERE epoch = ?1", [to_sql(epoch)], |row| row.get(0)))
+        .map(Zeroizing::new)?;
+    EpochKey::from_stored(epoch, &stored, signer.wrap.as_deref())
+        .ok_or_else(|| Fault::damaged(&place.path, "the HMAC epoch key cannot be read"))
+}
+
+/// Stores the key of the current epoch over the one before.
+pub(crate) fn write_epoch(
+    conn: &Connection,
+    place: &Database,
+    signer: &Signer,
+    key: &EpochKey,
+) -> Result<(), Fault> {
+    let stored = key.to_stored(signer.wrap.as_deref())?;
+    place.at(
+        conn.execute("INSERT OR REPLACE INTO epoch VALUES (0, ?1, ?2)", params![to_sql(key.epoch), *stored])
+    )?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,239 @@
+//! What a caller hands to the ledger, and what comes back.
+
+use std::sync::mpsc::Receiver;
+
+use cascade_receipt::content::Body;
+use cascade_receipt::digest::{Digest, Nonce};
+use cascade_receipt::id::ReceiptId;
+use cascade_receipt::time::Timestamp;
+
+use crate::fault::Fault;
+use crate::reader::Mark;
+
+/// Largest private item or blob.
+pub const ITEM_BYTES_MAX: usize = 128 * 1024 * 1024;
+
+/// A receipt before it has a place in the chain.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    /// Random; the caller keeps it, so that it can look for the receipt after a crash.
+    pub receipt_id: ReceiptId,
+    /// What is recorded.
+    pub body: Body,
+    /// Private bytes that the body commits to; durable before the receipt is.
+    pub private: Vec<PrivateItem>,
+    /// Content-addressed bytes without a salt, such as policy snapshots.
+    pub blobs: Vec<(Digest, Vec<u8>)>,
+    /// What the decision looked at; another mark in force refuses the draft as stale.
+    pub seen: Option<Mark>,
+}
+
+impl Draft {
+    /// A draft without private bytes.
+    #[must_use]
+    pub const fn new(receipt_id: ReceiptId, body: Body) -> Self {
+        Self { receipt_id, body, private: Vec::new(), blobs: Vec::new(), seen: None }
+    }
+
+    pub(crate) fn bytes_len(&self) -> usize {
+        let private: usize = self.private.iter().map(|item| item.bytes.len()).sum();
+        let blobs: usize = self.blobs.iter().map(|(_, bytes)| bytes.len()).sum();
+        private + blobs
+    }
+
+    /// What can be refused without looking at the chain.
+    pub(crate) fn check(&self) -> Result<(), AppendError> {
+        if matches!(self.body, Body::Genesis(_)) {
+            return Err(AppendError::SecondGenesis);
+        }
+        for item in &self.private {
+            if item.bytes.len() > ITEM_BYTES_MAX {
+                return Err(AppendError::ItemTooLong { field: item.field });
+            }
+            if Digest::salted(&item.nonce, &item.bytes) != item.hash {
+                return Err(AppendError::ItemHash { field: item.field });
+            }
+        }
+        for (hash, bytes) in &self.blobs {
+            if bytes.len() > ITEM_BYTES_MAX {
+                return Err(AppendError::ItemTooLong { field: "blob" });
+            }
+            if Digest::of(bytes) != *hash {
+                return Err(AppendError::ItemHash { field: "blob" });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Private bytes behind a salted hash (format section 2.2).
+#[derive(Clone)]
+pub struct PrivateItem {
+    /// SHA-256(nonce ‖ bytes), as it stands in the body.
+    pub hash: Digest,
+    /// The salt.
+    pub nonce: Nonce,
+    /// The private bytes.
+    pub bytes: Vec<u8>,
+    /// The member of content that carries the hash.
+    pub field: &'static str,
+}
+
+impl PrivateItem {
+    /// Salts and hashes `bytes`.
+    #[must_use]
+    pub fn new(field: &'static str, nonce: Nonce, bytes: Vec<u8>) -> Self {
+        Self { hash: Digest::salted(&nonce, &bytes), nonce, bytes, field }
+    }
+}
+
+impl std::fmt::Debug for PrivateItem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "PrivateItem({}, {}, {} bytes)", self.field, self.hash, self.bytes.len())
+    }
+}
+
+/// A receipt that is durable.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Appended {
+    /// Its id.
+    pub receipt_id: ReceiptId,
+    /// Its place.
+    pub seq: u64,
+    /// Its hash.
+    pub entry_hash: Digest,
+    /// Its time.
+    pub timestamp: Timestamp,
+    /// The exact stored line without its LF.
+    pub line: String,
+}
+
+/// Why a draft is not in the chain. Everything up to [`AppendError::SecondGenesis`] refuses one
+/// draft; the rest is about the writer.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum AppendError {
+    /// Policy, approvals, grants or a halt changed since the decision: decide again.
+    #[error("the decision is stale: governance changed since it was made")]
+    Stale,
+    /// The intent was never started, or has its closer.
+    #[error("action {intent} is not open")]
+    NotOpen {
+        /// The intent that was named.
+        intent: ReceiptId,
+    },
+    /// No such approval of this action.
+    #[error("{approval} is no approval of this action")]
+    ApprovalUnknown {
+        /// What was named as one.
+        approval: ReceiptId,
+    },
+    /// Each approval is used once.
+    #[error("approval {approval} is used already")]
+    ApprovalUsed {
+        /// The approval.
+        approval: ReceiptId,
+    },
+    /// It ran out before this receipt.
+    #[error("approval {approval} has expired")]
+    ApprovalExpired {
+        /// The approval.
+        approval: ReceiptId,
+    },
+    /// No escalation or dry run of that id, hash and action.
+    #[error("{subject} is no escalation or dry run of this action")]
+    SubjectUnknown {
+        /// What was named as one.
+        subject: ReceiptId,
+    },
+    /// Denied, expired or used.
+    #[error("{subject} takes no more answers: it is {state}")]
+    SubjectClosed {
+        /// The escalation or dry run.
+        subject: ReceiptId,
+        /// Where it stands.
+        state: &'static str,
+    },
+    /// The snapshot of the policy to activate is not in the vault.
+    #[error("the policy snapshot {hash} is not in the vault")]
+    SnapshotMissing {
+        /// Its address.
+        hash: Digest,
+    },
+    /// The receipt id is taken.
+    #[error("receipt id {0} is taken")]
+    IdTaken(ReceiptId),
+    /// The line would be longer than the format allows.
+    #[error("the receipt is longer than one line may be ({bytes} bytes)")]
+    TooLong {
+        /// Its length.
+        bytes: usize,
+    },
+    /// A private item is longer than [`ITEM_BYTES_MAX`].
+    #[error("private bytes of `{field}` are too long")]
+    ItemTooLong {
+        /// Which.
+        field: &'static str,
+    },
+    /// Private bytes do not give the hash they came with.
+    #[error("private bytes of `{field}` do not give their hash")]
+    ItemHash {
+        /// Which.
+        field: &'static str,
+    },
+    /// `genesis` is written by creation alone.
+    #[error("a chain has one genesis")]
+    SecondGenesis,
+
+    /// Too many drafts wait; nothing was recorded.
+    #[error("too many receipts are waiting to be written")]
+    QueueFull,
+    /// Certainly not recorded. When the writer stopped over it, later drafts get
+    /// [`AppendError::Stopped`].
+    #[error("nothing was recorded: {0}")]
+    NotRecorded(Fault),
+    /// The commit failed: recorded or not is known after the ledger is opened again. Look for the
+    /// receipt id.
+    #[error("not known whether it was recorded: {0}")]
+    Unsettled(Fault),
+    /// The writer stopped after an earlier failure; open the ledger again.
+    #[error("the ledger stopped writing after an earlier failure")]
+    Stopped,
+}
+
+impl AppendError {
+    /// What a person can do, where there is something to do.
+    #[must_use]
+    pub const fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::NotRecorded(fault) | Self::Unsettled(fault) => fault.hint(),
+            _ => None,
+        }
+    }
+}
+
+/// The answer to a draft, later.
+#[derive(Debug)]
+pub struct Ticket(pub(crate) Waiting);
+
+#[derive(Debug)]
+pub(crate) enum Waiting {
+    Answer(Receiver<Result<Appended, AppendError>>),
+    Refused(AppendError),
+}
+
+impl Ticket {
+    /// Waits until the receipt is durable or refused.
+    ///
+    /// # Errors
+    /// See [`AppendError`].
+    pub fn wait(self) -> Result<Appended, AppendError> {
+        match self.0 {
+            // A writer that is gone without an answer may have died between commit and answer.
+            Waiting::Answer(receiver) => receiver.recv().unwrap_or_else(|_| {
+                let detail = "the writer ended without an answer".to_owned();
+                Err(AppendError::Unsettled(Fault::Io { place: "ledger.db".to_owned(), detail }))
+            }),
+            Waiting::Refused(error) => Err(error),
+        }
+    }
+}

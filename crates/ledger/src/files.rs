@@ -1,0 +1,63 @@
+//! Files and directories of a home: private from the first moment, durable when a function returns.
+//!
+//! The order of a durable new file is: create with mode 0600, write, fsync the file, fsync the
+//! directory. A rename is durable once the parent directory is synced.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::Path;
+
+use rustix::fs::FlockOperation;
+
+use crate::fault::{At as _, Fault};
+
+/// Mode of every file.
+pub(crate) const FILE_MODE: u32 = 0o600;
+/// Mode of every directory.
+pub(crate) const DIR_MODE: u32 = 0o700;
+
+/// Creates a directory of mode 0700 and its missing parents; an existing one is left as it is.
+pub(crate) fn make_dirs(dir: &Path) -> Result<(), Fault> {
+    DirBuilder::new().recursive(true).mode(DIR_MODE).create(dir).at(dir)
+}
+
+/// Creates a new file of mode 0600 with these bytes and syncs it. Fails if the name is taken.
+pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(path).at(path)?;
+    file.write_all(bytes).at(path)?;
+    file.sync_all().at(path)
+}
+
+/// Syncs a directory, so that names made or renamed in it outlast a power cut.
+pub(crate) fn sync_dir(dir: &Path) -> Result<(), Fault> {
+    File::open(dir).at(dir)?.sync_all().at(dir)
+}
+
+/// The permission bits of a file.
+pub(crate) fn mode(path: &Path) -> Result<u32, Fault> {
+    Ok(std::fs::symlink_metadata(path).at(path)?.mode() & 0o7777)
+}
+
+/// Opens or creates a lock file of mode 0600. The file's bytes mean nothing; its `flock` does.
+pub(crate) fn lock_file(path: &Path) -> Result<File, Fault> {
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(FILE_MODE).open(path).at(path)
+}
+
+/// Opens a lock file if it is there.
+pub(crate) fn open_lock(path: &Path) -> Result<Option<File>, Fault> {
+    match OpenOptions::new().read(true).write(true).open(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Fault::io(path, &error)),
+    }
+}
+
+/// Takes the lock unless another process holds it.
+pub(crate) fn try_lock(file: &File) -> rustix::io::Result<bool> {
+    match rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(true),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(false),
+        Err(other) => Err(other),
+    }
+}

@@ -1,0 +1,133 @@
+//! An open tenant: everything a [`Reader`] can, and appending.
+
+use std::ops::Deref;
+use std::path::Path;
+use std::sync::Arc;
+
+use cascade_receipt::content::{Body, Closing, Ending, Ref, Rel};
+use cascade_receipt::decision::Reason;
+use cascade_receipt::id::PrincipalId;
+
+use crate::batch::Signer;
+use crate::draft::{AppendError, Appended, Draft, Ticket};
+use crate::fault::{At as _, Fault, OpenError};
+use crate::keys::{Key, Passphrase};
+use crate::reader::{OpenAction, Reader};
+use crate::store::Access;
+use crate::vault::{self, PrincipalKind};
+use crate::writer::Writer;
+use crate::{files, random};
+
+/// One tenant, open for writing. Several threads may share it, and several processes may have the
+/// same tenant open.
+#[derive(Debug)]
+pub struct Ledger {
+    // Declared before `reader`: queued receipts are written while the tenant is still open.
+    writer: Writer,
+    reader: Reader,
+}
+
+impl Deref for Ledger {
+    type Target = Reader;
+
+    fn deref(&self) -> &Reader {
+        &self.reader
+    }
+}
+
+impl Ledger {
+    pub(crate) fn open(dir: &Path, passphrase: Option<&Passphrase>) -> Result<Self, OpenError> {
+        let reader = Reader::open(dir, Access::ReadWrite)?;
+        let path = dir.join("keys/receipt.pem");
+        let (key, encrypted) = Key::load(&path, reader.signing_key_id(), passphrase)?;
+        let log_origin = reader.log_origin().clone();
+        let wrap = if encrypted {
+            Some(key.wrapping_key(log_origin.as_str()).ok_or(OpenError::KeyMismatch(path))?)
+        } else {
+            None
+        };
+        let writer = Writer::start(dir.to_owned(), Arc::new(Signer { log_origin, key, wrap }))?;
+        Ok(Self { writer, reader })
+    }
+
+    /// Makes a receipt durable. Waits for room in the queue, then for the commit; a lone caller
+    /// waits for nothing else.
+    ///
+    /// # Errors
+    /// See [`AppendError`].
+    pub fn append(&self, draft: Draft) -> Result<Appended, AppendError> {
+        self.writer.submit(draft, true).wait()
+    }
+
+    /// Queues a receipt without waiting. A full queue refuses it.
+    #[must_use]
+    pub fn submit(&self, draft: Draft) -> Ticket {
+        self.writer.submit(draft, false)
+    }
+
+    /// The principal of this kind and name; a random id is made on first use and stays, whichever
+    /// process asks.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub fn principal_for(&self, kind: PrincipalKind, name: &str) -> Result<PrincipalId, Fault> {
+        if let Some(known) = self.ask_vault(|conn| vault::principal(conn, kind, name))? {
+            return Ok(known);
+        }
+        let fresh = random::principal_id()?;
+        self.with_vault(|database| {
+            let tx = database.begin()?;
+            if let Some(known) = database.at(vault::principal(&tx, kind, name))? {
+                return Ok(known);
+            }
+            database.at(vault::add_name(&tx, fresh, kind, name))?;
+            database.at(tx.commit())?;
+            Ok(fresh)
+        })
+    }
+
+    /// Closes intents that no live process owns; see [`crate::home::Home::open_tenant`].
+    pub(crate) fn close_orphans(&self, sweep: &dyn Fn(&OpenAction)) -> Result<Vec<Appended>, OpenError> {
+        let mut closed = Vec::new();
+        for action in self.open_actions()? {
+            let path = self.run_lock_path(action.receipt_id);
+            // Held until the closer is durable, so that another opener waits its turn.
+            let _lock = match files::open_lock(&path)? {
+                None => None,
+                Some(file) => {
+                    if !files::try_lock(&file).at(&path)? {
+                        continue;
+                    }
+                    Some(file)
+                }
+            };
+            sweep(&action);
+            match self.append(Draft::new(random::receipt_id()?, unknown(&action))) {
+                Ok(appended) => closed.push(appended),
+                // Another opener, or the run itself, was faster.
+                Err(AppendError::NotOpen { .. }) => {}
+                Err(other) => return Err(other.into()),
+            }
+            match std::fs::remove_file(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(Fault::io(&path, &error).into());
+                }
+                _ => {}
+            }
+        }
+        Ok(closed)
+    }
+}
+
+fn unknown(action: &OpenAction) -> Body {
+    Body::Closing(Closing {
+        ending: Ending::Unknown,
+        intent: Ref { rel: Rel::Intent, receipt_id: action.receipt_id, entry_hash: action.entry_hash },
+        output_hash: None,
+        truncated: false,
+        exit_code: None,
+        signal: None,
+        duration_us: None,
+        reasons: vec![Reason::code("run.orphaned")],
+    })
+}

@@ -1,0 +1,71 @@
+//! The lines of a chain, one segment in memory at a time.
+
+use std::ops::Range;
+
+use crate::fault::Fault;
+use crate::reader::Reader;
+
+/// One stored receipt.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Line {
+    /// Its place, by its segment; the text carries its own claim.
+    pub seq: u64,
+    /// The exact text without its LF.
+    pub text: String,
+}
+
+/// An iterator over stored lines. It ends after the first error.
+#[derive(Debug)]
+pub struct Lines<'a> {
+    reader: &'a Reader,
+    seqs: Range<u64>,
+    waiting: std::vec::IntoIter<Line>,
+}
+
+impl<'a> Lines<'a> {
+    pub(crate) fn new(reader: &'a Reader, seqs: Range<u64>) -> Self {
+        Self { reader, seqs, waiting: Vec::new().into_iter() }
+    }
+
+    fn load(&mut self) -> Result<(), Fault> {
+        let Some(segment) = self.reader.segment_from(self.seqs.start)? else {
+            self.seqs.start = self.seqs.end;
+            return Ok(());
+        };
+        let place = self.reader.dir().join("ledger.db");
+        let damaged = |what: &str| Fault::damaged(&place, &format!("segment {}: {what}", segment.first_seq));
+        let mut lines = Vec::new();
+        for (seq, line) in (segment.first_seq..).zip(segment.lines()) {
+            if self.seqs.contains(&seq) {
+                let text = std::str::from_utf8(line).map_err(|_| damaged("not UTF-8"))?.to_owned();
+                lines.push(Line { seq, text });
+            }
+        }
+        let next = segment.first_seq + segment.count;
+        if segment.lines().count() as u64 != segment.count || next <= self.seqs.start {
+            return Err(damaged("wrong number of lines"));
+        }
+        self.seqs.start = next;
+        self.waiting = lines.into_iter();
+        Ok(())
+    }
+}
+
+impl Iterator for Lines<'_> {
+    type Item = Result<Line, Fault>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(line) = self.waiting.next() {
+                return Some(Ok(line));
+            }
+            if self.seqs.is_empty() {
+                return None;
+            }
+            if let Err(fault) = self.load() {
+                self.seqs.start = self.seqs.end;
+                return Some(Err(fault));
+            }
+        }
+    }
+}

@@ -1,0 +1,485 @@
+//! Reading a tenant: lines, views, vault. Nothing here writes, and nothing holds a read
+//! transaction open between calls, so that folding the write-ahead log is never kept waiting long.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use cascade_receipt::content::PolicyRef;
+use cascade_receipt::digest::{Digest, Nonce};
+use cascade_receipt::id::{KeyId, LogOrigin, PrincipalId, ReceiptId};
+use cascade_receipt::json::{self, Value};
+use cascade_receipt::kind::Kind;
+use cascade_receipt::time::Timestamp;
+use rusqlite::Row;
+
+use crate::fault::Fault;
+use crate::head::{Head, HeadRow};
+use crate::lines::Lines;
+use crate::segment::{self, Segment};
+use crate::store::{Access, Database, from_sql};
+use crate::vault::{self, Name};
+use crate::{keys, views};
+
+/// A counter that moves when something changes that decisions read: policy, approvals, grants,
+/// halt. Ordinary runs leave it where it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Mark(pub u64);
+
+/// An intent without a closer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OpenAction {
+    /// The intent.
+    pub receipt_id: ReceiptId,
+    /// Its hash.
+    pub entry_hash: Digest,
+    /// Its place.
+    pub seq: u64,
+    /// Who asked.
+    pub principal: PrincipalId,
+    /// Salted hash of the action.
+    pub action_hash: Digest,
+}
+
+/// Where an escalation or dry run stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SubjectState {
+    /// Nobody, or not enough people, answered.
+    Open,
+    /// As many people as required approved.
+    Approved,
+    /// Somebody denied.
+    Denied,
+    /// It ran out.
+    Expired,
+    /// An action ran on it.
+    Used,
+}
+
+/// An escalation or a dry run: something that people can answer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Subject {
+    /// Its id.
+    pub receipt_id: ReceiptId,
+    /// Its place.
+    pub seq: u64,
+    /// `escalation` or `dry_run`.
+    pub kind: Kind,
+    /// Its hash.
+    pub entry_hash: Digest,
+    /// The exact action.
+    pub action_hash: Digest,
+    /// Who asked.
+    pub principal: PrincipalId,
+    /// How many people must approve; 1 for a dry run.
+    pub required: u32,
+    /// From which groups; empty for a dry run.
+    pub groups: Vec<String>,
+    /// Until when; `None` for a dry run.
+    pub expires: Option<Timestamp>,
+    /// Whether answers must carry an SSH signature.
+    pub signature_required: bool,
+    /// Where it stands. An escalation past `expires` stays as it was until a receipt says so.
+    pub state: SubjectState,
+}
+
+/// An approval or denial.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Approval {
+    /// Its id.
+    pub receipt_id: ReceiptId,
+    /// Its place.
+    pub seq: u64,
+    /// Its hash.
+    pub entry_hash: Digest,
+    /// The escalation or dry run.
+    pub subject: ReceiptId,
+    /// The exact action.
+    pub action_hash: Digest,
+    /// Who answered.
+    pub principal: PrincipalId,
+    /// False for a denial.
+    pub approve: bool,
+    /// Until when it may be used.
+    pub expires: Timestamp,
+    /// Whether it carries an SSH signature.
+    pub signed: bool,
+    /// The intent that used it.
+    pub used_by: Option<ReceiptId>,
+}
+
+/// A grant of authority.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Grant {
+    /// Its id.
+    pub receipt_id: ReceiptId,
+    /// Its hash.
+    pub entry_hash: Digest,
+    /// To whom.
+    pub principal: PrincipalId,
+    /// For what, as canonical JSON.
+    pub scope: String,
+    /// Until when.
+    pub expires: Option<Timestamp>,
+}
+
+/// A receipt found by id.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Found {
+    /// No receipt begins so.
+    Nothing,
+    /// Its id, place and exact line without LF.
+    One(ReceiptId, u64, String),
+    /// More than one receipt begins so.
+    Several,
+}
+
+/// Read access to one tenant.
+#[derive(Debug)]
+pub struct Reader {
+    dir: PathBuf,
+    access: Access,
+    log_origin: LogOrigin,
+    key_id: KeyId,
+    genesis_public_key: [u8; 32],
+    ledger: Mutex<Database>,
+    vault: Mutex<Option<Database>>,
+}
+
+impl Reader {
+    pub(crate) fn open(dir: &Path, access: Access) -> Result<Self, Fault> {
+        let ledger = Database::open(&dir.join("ledger.db"), access)?;
+        let (origin, key_id, public): (String, String, [u8; 32]) = ledger.at(ledger.conn.query_row(
+            "SELECT log_origin, key_id, genesis_public_key FROM chain",
+            (),
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+        ))?;
+        let damaged = |what| Fault::damaged(&ledger.path, what);
+        Ok(Self {
+            dir: dir.to_owned(),
+            access,
+            log_origin: LogOrigin::parse(&origin).ok_or_else(|| damaged("no log origin"))?,
+            key_id: KeyId::parse_for(&key_id, &public).ok_or_else(|| damaged("no key id"))?,
+            genesis_public_key: public,
+            ledger: Mutex::new(ledger),
+            vault: Mutex::new(None),
+        })
+    }
+
+    /// The tenant's directory.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The chain's name.
+    #[must_use]
+    pub const fn log_origin(&self) -> &LogOrigin {
+        &self.log_origin
+    }
+
+    /// Id of the key that signs receipts now.
+    #[must_use]
+    pub const fn signing_key_id(&self) -> &KeyId {
+        &self.key_id
+    }
+
+    /// The genesis receipt key, raw: what a stranger pins.
+    #[must_use]
+    pub const fn genesis_public_key(&self) -> &[u8; 32] {
+        &self.genesis_public_key
+    }
+
+    /// The genesis receipt key as PEM (SubjectPublicKeyInfo).
+    #[must_use]
+    pub fn public_key_pem(&self) -> String {
+        keys::public_key_pem(&self.genesis_public_key)
+    }
+
+    /// Where a run's lock lies. Its supervisor holds it from before the intent is durable until the
+    /// whole process tree is gone.
+    #[must_use]
+    pub fn run_lock_path(&self, intent: ReceiptId) -> PathBuf {
+        self.dir.join("runs").join(format!("{intent}.lock"))
+    }
+
+    /// The newest receipt.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub fn head(&self) -> Result<Head, Fault> {
+        self.ask(HeadRow::read).map(|row| row.head)
+    }
+
+    /// What decisions made now must be appended with.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub fn mark(&self) -> Result<Mark, Fault> {
+        self.ask(views::standing).map(|standing| Mark(standing.mark))
+    }
+
+    /// The policy in force and the mark, from one look.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub fn policy_in_force(&self) -> Result<(PolicyRef, Mark), Fault> {
+        self.ask(views::standing).map(|standing| (standing.policy, Mark(standing.mark)))
+    }
+
+    /// Whether the tenant was stopped.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub fn is_halted(&self) -> Result<bool, Fault> {
+        self.ask(views::standing).map(|standing| standing.halted)
+    }
+
+    /// Every policy that was in force, oldest first, with the seq of the receipt that activated it.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub fn policy_history(&self) -> Result<Vec<(u64, PolicyRef)>, Fault> {
+        self.all("SELECT seq, version, hash FROM policies ORDER BY seq", (), |row| {
+            Ok((from_sql(row.get(0)?), PolicyRef { version: row.get(1)?, hash: Digest(row.get(2)?) }))
+        })
+    }
+
+    /// The administrators and their SSH keys.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub fn admins(&self) -> Result<Vec<(PrincipalId, String)>, Fault> {
+        self.all("SELECT principal, ssh_key FROM admins ORDER BY principal", (), |row| {
+            Ok((PrincipalId(row.get(0)?), row.get(1)?))
+        })
+    }
+
+    /// Intents without a closer, oldest first.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub fn open_actions(&self) -> Result<Vec<OpenAction>, Fault> {
+        self.all(
+            "SELECT receipt_id, entry_hash, seq, principal, action_hash FROM open_actions ORDER BY seq",
+            (),
+            |row| {
+                Ok(OpenAction {
+                    receipt_id: ReceiptId(row.get(0)?),
+                    entry_hash: Digest(row.get(1)?),
+                    seq: from_sql(row.get(2)?),
+                    principal: PrincipalId(row.get(3)?),
+                    action_hash: Digest(row.get(4)?),
+                })
+            },
+        )
+    }
+
+    /// An escalation or dry run.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub fn subject(&self, id: ReceiptId) -> Result<Option<Subject>, Fault> {
+        let sql = format!("SELECT {SUBJECT} FROM subjects WHERE receipt_id = ?1");
+        Ok(self.all(&sql, [id.0], subject_of)?.into_iter().next())
+    }
+
+    /// Escalations that wait for people or for their run, oldest first; expired ones included.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub fn pending_escalations(&self) -> Result<Vec<Subject>, Fault> {
+        let sql = format!(
+            "SELECT {SUBJECT} FROM subjects WHERE kind = 'escalation' AND state IN ('open', 'approved') ORDER BY seq"
+        );
+        self.all(&sql, (), subject_of)
+    }
+
+    /// Answers to an escalation or dry run, oldest first.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub fn approvals_of(&self, subject: ReceiptId) -> Result<Vec<Approval>, Fault> {
+        self.all(
+            "SELECT receipt_id, seq, entry_hash, subject, action_hash, principal, approve, expires_ms, signed, used_by
+             FROM approvals WHERE subject = ?1 ORDER BY seq",
+            [subject.0],
+            |row| {
+                Ok(Approval {
+                    receipt_id: ReceiptId(row.get(0)?),
+                    seq: from_sql(row.get(1)?),
+                    entry_hash: Digest(row.get(2)?),
+                    subject: ReceiptId(row.get(3)?),
+                    action_hash: Digest(row.get(4)?),
+                    principal: PrincipalId(row.get(5)?),
+                    approve: row.get(6)?,
+                    expires: Timestamp::from_ms(from_sql(row.get(7)?)),
+                    signed: row.get(8)?,
+                    used_by: row.get::<_, Option<[u8; 8]>>(9)?.map(ReceiptId),
+                })
+            },
+        )
+    }
+
+    /// Grants of a principal.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub fn grants_of(&self, principal: PrincipalId) -> Result<Vec<Grant>, Fault> {
+        self.all(
+            "SELECT receipt_id, entry_hash, scope, expires_ms FROM grants WHERE principal = ?1 ORDER BY seq",
+            [principal.0],
+            |row| {
+                Ok(Grant {
+                    receipt_id: ReceiptId(row.get(0)?),
+                    entry_hash: Digest(row.get(1)?),
+                    principal,
+                    scope: row.get(2)?,
+                    expires: row.get::<_, Option<i64>>(3)?.map(|ms| Timestamp::from_ms(from_sql(ms))),
+                })
+            },
+        )
+    }
+
+    /// What was used of a budget in the window that began at `window_start`.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub fn budget_used(&self, name: &str, window_start: Timestamp) -> Result<u64, Fault> {
+        let used: Vec<i64> = self.all(
+            "SELECT used FROM budgets WHERE name = ?1 AND window_start_ms = ?2",
+            rusqlite::params![name, crate::store::to_sql(window_start.ms())],
+            |row| row.get(0),
+        )?;
+        Ok(used.first().map_or(0, |used| from_sql(*used)))
+    }
+
+    /// The exact lines of `seqs` in order; ends early at the head.
+    #[must_use]
+    pub fn lines(&self, seqs: std::ops::Range<u64>) -> Lines<'_> {
+        Lines::new(self, seqs)
+    }
+
+    /// A receipt by its id or the beginning of one (`r_` and at least one digit).
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub fn find(&self, prefix: &str) -> Result<Found, Fault> {
+        let found = self.ask(|conn| segment::find(conn, prefix))?;
+        match found.as_slice() {
+            [] => Ok(Found::Nothing),
+            [(id, seq)] => match self.lines(*seq..*seq + 1).next() {
+                Some(line) => Ok(Found::One(*id, *seq, line?.text)),
+                None => Ok(Found::Nothing),
+            },
+            _ => Ok(Found::Several),
+        }
+    }
+
+    /// Private bytes and their salt; `None` once erased.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub fn private(&self, hash: &Digest) -> Result<Option<(Nonce, Vec<u8>)>, Fault> {
+        self.ask_vault(|conn| vault::item(conn, hash))
+    }
+
+    /// Bytes kept by their plain hash, such as a policy snapshot.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub fn blob(&self, hash: &Digest) -> Result<Option<Vec<u8>>, Fault> {
+        self.ask_vault(|conn| vault::blob(conn, hash))
+    }
+
+    /// The name behind a principal id.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub fn name(&self, principal: PrincipalId) -> Result<Option<Name>, Fault> {
+        self.ask_vault(|conn| vault::name(conn, principal))
+    }
+
+    /// Every principal with its name.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub fn names(&self) -> Result<Vec<(PrincipalId, Name)>, Fault> {
+        self.ask_vault(vault::names)
+    }
+
+    pub(crate) fn segment_from(&self, seq: u64) -> Result<Option<Segment>, Fault> {
+        self.ask(|conn| Segment::at_or_after(conn, seq))
+    }
+
+    pub(crate) fn with_ledger<T>(&self, f: impl FnOnce(&Database) -> Result<T, Fault>) -> Result<T, Fault> {
+        f(&lock(&self.ledger))
+    }
+
+    pub(crate) fn ask<T>(
+        &self,
+        f: impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, Fault> {
+        self.with_ledger(|database| database.at(f(&database.conn)))
+    }
+
+    pub(crate) fn ask_vault<T>(
+        &self,
+        f: impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, Fault> {
+        self.with_vault(|database| database.at(f(&database.conn)))
+    }
+
+    /// Runs `f` on the vault, opened on first use: many readers never need it.
+    pub(crate) fn with_vault<T>(&self, f: impl FnOnce(&Database) -> Result<T, Fault>) -> Result<T, Fault> {
+        let mut vault = lock(&self.vault);
+        let database = match vault.take() {
+            Some(open) => open,
+            None => Database::open(&self.dir.join("vault.db"), self.access)?,
+        };
+        f(vault.insert(database))
+    }
+
+    fn all<T>(
+        &self,
+        sql: &str,
+        params: impl rusqlite::Params,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, Fault> {
+        self.ask(|conn| conn.prepare_cached(sql)?.query_map(params, read)?.collect())
+    }
+}
+
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+const SUBJECT: &str = "receipt_id, seq, kind, entry_hash, action_hash, principal, required, groups, expires_ms, \
+                       signature_required, state";
+
+fn subject_of(row: &Row<'_>) -> rusqlite::Result<Subject> {
+    let kind: String = row.get(2)?;
+    let groups: String = row.get(7)?;
+    let groups = json::parse_canonical(groups.as_bytes()).ok();
+    let groups = groups.as_ref().and_then(Value::as_array).unwrap_or_default();
+    let state: String = row.get(10)?;
+    Ok(Subject {
+        receipt_id: ReceiptId(row.get(0)?),
+        seq: from_sql(row.get(1)?),
+        kind: if kind == Kind::DryRun.as_str() { Kind::DryRun } else { Kind::Escalation },
+        entry_hash: Digest(row.get(3)?),
+        action_hash: Digest(row.get(4)?),
+        principal: PrincipalId(row.get(5)?),
+        required: row.get(6)?,
+        groups: groups.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        expires: row.get::<_, Option<i64>>(8)?.map(|ms| Timestamp::from_ms(from_sql(ms))),
+        signature_required: row.get(9)?,
+        state: match state.as_str() {
+            "open" => SubjectState::Open,
+            "approved" => SubjectState::Approved,
+            "denied" => SubjectState::Denied,
+            "expired" => SubjectState::Expired,
+            // The word nobody can use again: an unknown one must not open anything.
+            _ => SubjectState::Used,
+        },
+    })
+}

@@ -1,0 +1,49 @@
+//! Views dropped and made again from the log.
+
+use cascade_receipt::digest::Digest;
+use cascade_receipt::id::ReceiptId;
+use cascade_receipt::json::{self, Value};
+
+use crate::change::Change;
+use crate::fault::Fault;
+use crate::ledger::Ledger;
+use crate::schema::{VIEW_TABLES, VIEWS};
+use crate::segment::Segment;
+use crate::views::{self, Entry};
+
+impl Ledger {
+    /// Drops every view and makes it again from the log, in one transaction; appends of all
+    /// processes wait meanwhile. The log itself is not touched.
+    ///
+    /// # Errors
+    /// [`Fault::Damaged`] when the log holds something that is no receipt; the views then stay as
+    /// they were.
+    pub fn rebuild_views(&self) -> Result<(), Fault> {
+        self.with_ledger(|database| {
+            let tx = database.begin()?;
+            for (table, _, _) in VIEW_TABLES {
+                database.at(tx.execute_batch(&format!("DROP TABLE IF EXISTS {table}")))?;
+            }
+            database.at(tx.execute_batch(VIEWS))?;
+            let mut next = 0;
+            while let Some(segment) = database.at(Segment::at_or_after(&tx, next))? {
+                for (seq, line) in (segment.first_seq..).zip(segment.lines()) {
+                    let (entry, change) = read(seq, line).ok_or_else(|| {
+                        Fault::damaged(&database.path, &format!("receipt {seq} cannot be read"))
+                    })?;
+                    database.at(views::apply(&tx, &entry, &change))?;
+                }
+                next = segment.first_seq + segment.count.max(1);
+            }
+            database.at(tx.commit())
+        })
+    }
+}
+
+fn read(seq: u64, line: &[u8]) -> Option<(Entry, Change)> {
+    let receipt = json::parse_canonical(line).ok()?;
+    let text = |key: &str| receipt.member(key).and_then(Value::as_str);
+    let receipt_id = ReceiptId::parse(text("receipt_id")?)?;
+    let entry_hash = Digest::from_hex(text("entry_hash")?)?;
+    Some((Entry { receipt_id, seq, entry_hash }, Change::of_value(receipt.member("content")?)?))
+}

@@ -1,0 +1,156 @@
+//! The tables of a tenant.
+//!
+//! `segments`, `head`, `epoch` and `chain` are the log; the tables of [`VIEWS`] follow from it and
+//! can be dropped and rebuilt ([`crate::views`]); `ids` is a search index that may lag.
+
+/// `ledger.db`.
+pub(crate) const LEDGER: &str = "
+CREATE TABLE chain (
+    id INTEGER PRIMARY KEY CHECK (id = 0),
+    log_origin TEXT NOT NULL,
+    key_id TEXT NOT NULL,
+    genesis_public_key BLOB NOT NULL
+) STRICT;
+CREATE TABLE head (
+    id INTEGER PRIMARY KEY CHECK (id = 0),
+    next_seq INTEGER NOT NULL,
+    entry_hash BLOB NOT NULL,
+    timestamp_ms INTEGER NOT NULL,
+    epoch INTEGER NOT NULL,
+    epoch_since_ms INTEGER NOT NULL,
+    epoch_receipts INTEGER NOT NULL,
+    indexed_through INTEGER NOT NULL,
+    segments_unindexed INTEGER NOT NULL
+) STRICT;
+CREATE TABLE epoch (
+    id INTEGER PRIMARY KEY CHECK (id = 0),
+    epoch INTEGER NOT NULL,
+    key BLOB NOT NULL
+) STRICT;
+CREATE TABLE segments (
+    first_seq INTEGER PRIMARY KEY,
+    count INTEGER NOT NULL,
+    sha256 BLOB NOT NULL,
+    bytes BLOB NOT NULL
+) STRICT;
+CREATE TABLE ids (
+    receipt_id BLOB PRIMARY KEY,
+    seq INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+";
+
+/// What decisions read; written in the transaction of the append.
+pub(crate) const VIEWS: &str = "
+CREATE TABLE standing (
+    id INTEGER PRIMARY KEY CHECK (id = 0),
+    mark INTEGER NOT NULL,
+    halted INTEGER NOT NULL,
+    policy_version TEXT NOT NULL,
+    policy_hash BLOB NOT NULL
+) STRICT;
+CREATE TABLE open_actions (
+    receipt_id BLOB PRIMARY KEY,
+    entry_hash BLOB NOT NULL,
+    seq INTEGER NOT NULL,
+    principal BLOB NOT NULL,
+    action_hash BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE subjects (
+    receipt_id BLOB PRIMARY KEY,
+    seq INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    entry_hash BLOB NOT NULL,
+    action_hash BLOB NOT NULL,
+    principal BLOB NOT NULL,
+    required INTEGER NOT NULL,
+    groups TEXT NOT NULL,
+    expires_ms INTEGER,
+    signature_required INTEGER NOT NULL,
+    state TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX subjects_pending ON subjects (seq) WHERE kind = 'escalation' AND state IN ('open', 'approved');
+CREATE TABLE approvals (
+    receipt_id BLOB PRIMARY KEY,
+    seq INTEGER NOT NULL,
+    entry_hash BLOB NOT NULL,
+    subject BLOB NOT NULL,
+    action_hash BLOB NOT NULL,
+    principal BLOB NOT NULL,
+    approve INTEGER NOT NULL,
+    expires_ms INTEGER NOT NULL,
+    signed INTEGER NOT NULL,
+    used_by BLOB
+) STRICT, WITHOUT ROWID;
+CREATE INDEX approvals_subject ON approvals (subject, seq);
+CREATE TABLE policies (
+    seq INTEGER PRIMARY KEY,
+    version TEXT NOT NULL,
+    hash BLOB NOT NULL
+) STRICT;
+CREATE TABLE admins (
+    principal BLOB PRIMARY KEY,
+    ssh_key TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE grants (
+    receipt_id BLOB PRIMARY KEY,
+    seq INTEGER NOT NULL,
+    entry_hash BLOB NOT NULL,
+    principal BLOB NOT NULL,
+    scope TEXT NOT NULL,
+    expires_ms INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE TABLE budgets (
+    name TEXT NOT NULL,
+    window_start_ms INTEGER NOT NULL,
+    used INTEGER NOT NULL,
+    PRIMARY KEY (name, window_start_ms)
+) STRICT, WITHOUT ROWID;
+";
+
+/// Each table of [`VIEWS`] with its order and the finding when it differs from a rebuild.
+pub(crate) const VIEW_TABLES: [(&str, &str, &str); 8] = [
+    ("standing", "id", "views.standing"),
+    ("open_actions", "receipt_id", "views.open_actions"),
+    ("subjects", "receipt_id", "views.subjects"),
+    ("approvals", "receipt_id", "views.approvals"),
+    ("policies", "seq", "views.policies"),
+    ("admins", "principal", "views.admins"),
+    ("grants", "receipt_id", "views.grants"),
+    ("budgets", "name, window_start_ms", "views.budgets"),
+];
+
+/// `vault.db`: everything private, erasable, by salted hash; snapshots by plain hash; names.
+pub(crate) const VAULT: &str = "
+CREATE TABLE items (
+    id INTEGER PRIMARY KEY,
+    hash BLOB NOT NULL UNIQUE,
+    nonce BLOB NOT NULL,
+    receipt_id BLOB NOT NULL,
+    field TEXT NOT NULL,
+    bytes BLOB NOT NULL
+) STRICT;
+CREATE TABLE blobs (
+    id INTEGER PRIMARY KEY,
+    hash BLOB NOT NULL UNIQUE,
+    bytes BLOB NOT NULL
+) STRICT;
+CREATE TABLE names (
+    principal BLOB PRIMARY KEY,
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    UNIQUE (kind, name)
+) STRICT, WITHOUT ROWID;
+";
+
+/// `cache.db`: hints that may be lost at any time.
+pub(crate) const CACHE: &str = "
+CREATE TABLE IF NOT EXISTS file_hashes (
+    dev INTEGER NOT NULL,
+    ino INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    mtime_ns INTEGER NOT NULL,
+    ctime_ns INTEGER NOT NULL,
+    sha256 BLOB NOT NULL,
+    PRIMARY KEY (dev, ino)
+) STRICT, WITHOUT ROWID;
+";

@@ -1,0 +1,118 @@
+//! Sealing: content gets its hash in order, then tag, signature and line, in any order.
+
+use cascade_receipt::chain::{self, Seal};
+use cascade_receipt::content::{Body, Content, Envelope};
+use cascade_receipt::digest::Digest;
+use cascade_receipt::id::{KeyId, ReceiptId};
+use cascade_receipt::time::Timestamp;
+
+use crate::epoch::EpochKey;
+use crate::fault::Fault;
+use crate::keys::Key;
+
+/// From this many receipts on, signing is spread over threads; below, starting them costs more.
+pub(crate) const PARALLEL_FROM: usize = 16;
+
+/// A receipt with its place and hash, not yet signed.
+#[derive(Debug)]
+pub(crate) struct Linked {
+    pub(crate) receipt_id: ReceiptId,
+    pub(crate) seq: u64,
+    pub(crate) timestamp: Timestamp,
+    pub(crate) prev_hash: Digest,
+    pub(crate) entry_hash: Digest,
+    pub(crate) content: String,
+    /// Which of the batch's epoch keys tags it.
+    pub(crate) epoch_slot: usize,
+}
+
+impl Linked {
+    /// Writes the canonical content and hashes it onto `prev_hash`.
+    pub(crate) fn new(envelope: &Envelope, body: &Body, prev_hash: Digest, epoch_slot: usize) -> Self {
+        let mut content = String::with_capacity(2048);
+        Content { envelope, body }.write(&mut content);
+        let entry_hash = chain::entry_hash(&prev_hash, content.as_bytes());
+        let Envelope { receipt_id, seq, timestamp, .. } = *envelope;
+        Self { receipt_id, seq, timestamp, prev_hash, entry_hash, content, epoch_slot }
+    }
+
+    /// The stored line with its LF; `None` if the library cannot sign.
+    pub(crate) fn line(&self, key: &Key, epoch: &EpochKey) -> Option<String> {
+        let seal = Seal {
+            receipt_id: self.receipt_id,
+            timestamp: self.timestamp,
+            prev_hash: self.prev_hash,
+            entry_hash: self.entry_hash,
+            hmac: epoch.tag(&self.entry_hash.0)?,
+            signature: key.sign(&self.entry_hash.0)?,
+        };
+        let mut line = String::new();
+        chain::write_line(&mut line, &self.content, &seal);
+        Some(line)
+    }
+}
+
+/// Signs all of `linked`, in parallel when there are many. Order is kept.
+pub(crate) fn lines(linked: &[Linked], key: &Key, epochs: &[EpochKey]) -> Result<Vec<String>, Fault> {
+    let seal = |part: &[Linked]| -> Option<Vec<String>> {
+        part.iter().map(|one| one.line(key, epochs.get(one.epoch_slot)?)).collect()
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let lines = if linked.len() < PARALLEL_FROM || threads < 2 {
+        seal(linked)
+    } else {
+        let part = linked.len().div_ceil(threads);
+        std::thread::scope(|scope| {
+            let (first, rest) = linked.split_at(part.min(linked.len()));
+            let others: Vec<_> = rest.chunks(part).map(|part| scope.spawn(move || seal(part))).collect();
+            let mut lines = seal(first)?;
+            for other in others {
+                lines.append(&mut other.join().ok()??);
+            }
+            Some(lines)
+        })
+    };
+    lines.ok_or_else(|| Fault::Io {
+        place: key.id.as_str().to_owned(),
+        detail: "the cryptographic library could not sign".to_owned(),
+    })
+}
+
+/// The sealing pipeline on its own, with throw-away keys, for measuring it against bare signing.
+#[derive(Debug)]
+pub struct Sealer {
+    key: Key,
+    epoch: EpochKey,
+}
+
+impl Sealer {
+    /// New random keys that belong to no chain.
+    ///
+    /// # Errors
+    /// [`Fault::Random`] when the system gives no random bytes.
+    pub fn ephemeral() -> Result<Self, Fault> {
+        let master = crate::random::bytes()?;
+        let epoch = EpochKey::first(&master, "bench/t/0").ok_or(Fault::Random)?;
+        Ok(Self { key: Key::generate("receipt")?, epoch })
+    }
+
+    /// Id of the throw-away key.
+    #[must_use]
+    pub const fn key_id(&self) -> &KeyId {
+        &self.key.id
+    }
+
+    /// Canonical content, hash, tag, signature, line: everything but the disk. `None` if the
+    /// library cannot sign.
+    #[must_use]
+    pub fn seal(&self, envelope: &Envelope, body: &Body, prev_hash: Digest) -> Option<(Digest, String)> {
+        let linked = Linked::new(envelope, body, prev_hash, 0);
+        Some((linked.entry_hash, linked.line(&self.key, &self.epoch)?))
+    }
+
+    /// The bare signature over 32 bytes.
+    #[must_use]
+    pub fn sign(&self, hash: &Digest) -> Option<[u8; 64]> {
+        self.key.sign(&hash.0)
+    }
+}

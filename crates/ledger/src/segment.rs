@@ -1,0 +1,129 @@
+//! Segments: the exact lines of one commit in one row, and the search index over them.
+
+use cascade_receipt::digest::Digest;
+use cascade_receipt::id::ReceiptId;
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use crate::head::HeadRow;
+use crate::store::{from_sql, to_sql};
+
+/// Segments that may wait for the index; a search scans them.
+pub(crate) const UNINDEXED_SEGMENTS_MAX: u64 = 64;
+/// Receipts that may wait for the index.
+pub(crate) const UNINDEXED_RECEIPTS_MAX: u64 = 16_384;
+
+/// One row: consecutive lines, each with its LF.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    pub(crate) first_seq: u64,
+    pub(crate) count: u64,
+    pub(crate) sha256: Digest,
+    pub(crate) bytes: Vec<u8>,
+}
+
+impl Segment {
+    /// Stores the lines of one commit.
+    pub(crate) fn insert(
+        conn: &Connection,
+        first_seq: u64,
+        count: u64,
+        bytes: &[u8],
+    ) -> rusqlite::Result<()> {
+        // The checksum finds decay in what no hash of the chain covers (tag and signature).
+        conn.prepare_cached("INSERT INTO segments VALUES (?1, ?2, ?3, ?4)")?.execute(params![
+            to_sql(first_seq),
+            to_sql(count),
+            Digest::of(bytes).0,
+            bytes
+        ])?;
+        Ok(())
+    }
+
+    /// The segment that holds `seq`, or the first one after it.
+    pub(crate) fn at_or_after(conn: &Connection, seq: u64) -> rusqlite::Result<Option<Self>> {
+        conn.prepare_cached(
+            "SELECT first_seq, count, sha256, bytes FROM segments WHERE first_seq >=
+             coalesce((SELECT first_seq FROM segments WHERE first_seq <= ?1 AND first_seq + count > ?1
+                       ORDER BY first_seq DESC LIMIT 1), ?1)
+             ORDER BY first_seq LIMIT 1",
+        )?
+        .query_row([to_sql(seq)], |row| {
+            Ok(Self {
+                first_seq: from_sql(row.get(0)?),
+                count: from_sql(row.get(1)?),
+                sha256: Digest(row.get(2)?),
+                bytes: row.get(3)?,
+            })
+        })
+        .optional()
+    }
+
+    /// The lines without their LFs, as stored.
+    pub(crate) fn lines(&self) -> impl Iterator<Item = &[u8]> {
+        let body = self.bytes.strip_suffix(b"\n").unwrap_or(&self.bytes);
+        body.split(|byte| *byte == b'\n')
+    }
+}
+
+/// The receipt id of a stored line. It stands at a fixed distance from the end.
+pub(crate) fn line_id(line: &[u8]) -> Option<ReceiptId> {
+    let line = line.strip_suffix(b"\"}")?;
+    let (line, _timestamp) = line.split_at_checked(line.len().checked_sub(24)?)?;
+    let line = line.strip_suffix(b"\",\"timestamp\":\"")?;
+    let (_, id) = line.split_at_checked(line.len().checked_sub(18)?)?;
+    ReceiptId::parse(std::str::from_utf8(id).ok()?)
+}
+
+/// Brings the index up to the head when too much waits.
+pub(crate) fn index_if_due(conn: &Connection, row: &mut HeadRow) -> rusqlite::Result<()> {
+    let receipts = row.head.next_seq.saturating_sub(row.indexed_through);
+    if row.segments_unindexed < UNINDEXED_SEGMENTS_MAX && receipts < UNINDEXED_RECEIPTS_MAX {
+        return Ok(());
+    }
+    let mut insert = conn.prepare_cached("INSERT OR IGNORE INTO ids VALUES (?1, ?2)")?;
+    while let Some(segment) = Segment::at_or_after(conn, row.indexed_through)? {
+        for (seq, line) in (segment.first_seq..).zip(segment.lines()) {
+            if let Some(id) = line_id(line) {
+                insert.execute(params![id.0, to_sql(seq)])?;
+            }
+        }
+        row.indexed_through = segment.first_seq + segment.count;
+    }
+    row.segments_unindexed = 0;
+    Ok(())
+}
+
+/// Which receipts an id or a unique beginning of one means.
+pub(crate) fn find(conn: &Connection, prefix: &str) -> rusqlite::Result<Vec<(ReceiptId, u64)>> {
+    let Some(hex) = prefix.strip_prefix("r_") else { return Ok(Vec::new()) };
+    let plain = hex.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+    if hex.is_empty() || hex.len() > 16 || !plain {
+        return Ok(Vec::new());
+    }
+    let (Some(low), Some(high)) = (bound_of(hex, '0'), bound_of(hex, 'f')) else { return Ok(Vec::new()) };
+    let mut found: Vec<(ReceiptId, u64)> = conn
+        .prepare_cached("SELECT receipt_id, seq FROM ids WHERE receipt_id BETWEEN ?1 AND ?2 LIMIT 2")?
+        .query_map(params![low.0, high.0], |row| Ok((ReceiptId(row.get(0)?), from_sql(row.get(1)?))))?
+        .collect::<Result<_, _>>()?;
+    let mut next = HeadRow::read(conn)?.indexed_through;
+    while let Some(segment) = Segment::at_or_after(conn, next)? {
+        for (seq, line) in (segment.first_seq..).zip(segment.lines()) {
+            if let Some(id) = line_id(line)
+                && (low..=high).contains(&id)
+                && !found.contains(&(id, seq))
+            {
+                found.push((id, seq));
+            }
+        }
+        next = segment.first_seq + segment.count;
+    }
+    Ok(found)
+}
+
+fn bound_of(hex: &str, fill: char) -> Option<ReceiptId> {
+    let mut text = format!("r_{hex}");
+    while text.len() < 18 {
+        text.push(fill);
+    }
+    ReceiptId::parse(&text)
+}

@@ -1,0 +1,174 @@
+//! SQLite as this ledger uses it: WAL, every commit synced, deleted bytes overwritten, waits bounded.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
+use rustix::fs::Access as Permission;
+
+use crate::fault::{At as _, Fault};
+
+/// Longest wait for another process that holds a lock.
+pub const BUSY_WAIT_MAX: Duration = Duration::from_secs(30);
+/// Longest sleep between two tries. Random sleeps below it: a fixed one starves some processes.
+const BUSY_SLEEP_MAX: Duration = Duration::from_millis(3);
+/// Pages of write-ahead log after which a commit folds it into the database: 32 MiB.
+const WAL_PAGES_MAX: u32 = 8_000;
+/// Page cache of one connection in KiB.
+const CACHE_KIB: u32 = 32 * 1024;
+
+/// How a database is opened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Access {
+    ReadWrite,
+    ReadOnly,
+}
+
+/// One open SQLite file.
+#[derive(Debug)]
+pub(crate) struct Database {
+    pub(crate) conn: Connection,
+    pub(crate) path: PathBuf,
+}
+
+impl Database {
+    /// Makes a new file with this schema. The caller works in a directory that nobody else sees yet.
+    pub(crate) fn create(path: &Path, schema: &str) -> Result<Self, Fault> {
+        crate::files::write_new(path, b"")?;
+        let database = Self::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        database.conn.execute_batch("PRAGMA journal_mode=WAL;").at(path)?;
+        database.settle()?;
+        database.conn.execute_batch(schema).at(path)?;
+        Ok(database)
+    }
+
+    /// Opens an existing file. Read-only access never writes where it cannot: on a read-only place
+    /// without a write-ahead log the file is opened as immutable.
+    pub(crate) fn open(path: &Path, access: Access) -> Result<Self, Fault> {
+        if access == Access::ReadWrite {
+            rustix::fs::access(path, Permission::READ_OK | Permission::WRITE_OK).at(path)?;
+            let database = Self::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+            database.settle()?;
+            return Ok(database);
+        }
+        rustix::fs::access(path, Permission::READ_OK).at(path)?;
+        let read_only = OpenFlags::SQLITE_OPEN_READ_ONLY;
+        let dir = path.parent().unwrap_or(path);
+        if rustix::fs::access(dir, Permission::WRITE_OK).is_ok() {
+            return Self::connect(path, read_only);
+        }
+        // Nobody can write here, so without a log of pending frames the file cannot change.
+        if std::fs::metadata(beside(path, "-wal")).is_ok_and(|wal| wal.len() > 0) {
+            let database = Self::connect(path, read_only)?;
+            let readable = database.conn.query_row("SELECT count(*) FROM sqlite_schema", (), |_| Ok(()));
+            return readable
+                .map(|()| database)
+                .map_err(|_| Fault::WalUnreadable { place: path.display().to_string() });
+        }
+        let flags = read_only | OpenFlags::SQLITE_OPEN_URI;
+        let mut database = Self::connect(Path::new(&immutable_uri(path)), flags)?;
+        database.path = path.to_owned();
+        Ok(database)
+    }
+
+    fn connect(path: &Path, flags: OpenFlags) -> Result<Self, Fault> {
+        let mut conn = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX).at(path)?;
+        conn.busy_handler(Some(jittered_wait())).at(path)?;
+        conn.set_prepared_statement_cache_capacity(64);
+        Ok(Self { conn, path: path.to_owned() })
+    }
+
+    fn settle(&self) -> Result<(), Fault> {
+        let pragmas = format!(
+            "PRAGMA synchronous=FULL; PRAGMA secure_delete=ON; PRAGMA wal_autocheckpoint={WAL_PAGES_MAX}; \
+             PRAGMA cache_size=-{CACHE_KIB}; PRAGMA foreign_keys=OFF;"
+        );
+        patient(|| self.conn.execute_batch(&pragmas)).at(&self.path)
+    }
+
+    /// Takes the write lock. The transaction rolls back when dropped without a commit.
+    pub(crate) fn begin(&self) -> Result<Transaction<'_>, Fault> {
+        patient(|| Transaction::new_unchecked(&self.conn, TransactionBehavior::Immediate)).at(&self.path)
+    }
+
+    /// Folds the write-ahead log into the database and empties it, without waiting for anyone.
+    /// False when a reader or writer was in the way and old pages stay in the log for now.
+    pub(crate) fn truncate_log(&mut self) -> bool {
+        let unhurried = self.conn.busy_timeout(Duration::ZERO).is_ok();
+        let busy = self.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |row| row.get::<_, bool>(0));
+        let restored = self.conn.busy_handler(Some(jittered_wait())).is_ok();
+        unhurried && restored && matches!(busy, Ok(false))
+    }
+
+    /// Names this file in an error.
+    pub(crate) fn at<T>(&self, result: rusqlite::Result<T>) -> Result<T, Fault> {
+        result.at(&self.path)
+    }
+}
+
+/// The file that SQLite keeps beside a database.
+pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+/// Runs `f` again while the database is locked; some locks (recovery of a log, the switch to WAL)
+/// are reported without asking the busy handler.
+fn patient<T>(mut f: impl FnMut() -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+    let mut wait = jittered_wait();
+    let mut tries = 0;
+    loop {
+        match f() {
+            Err(error) if is_busy(&error) && wait(tries) => tries += 1,
+            other => return other,
+        }
+    }
+}
+
+pub(crate) fn is_busy(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+}
+
+/// Sleeps a random moment, until [`BUSY_WAIT_MAX`] has passed since the first try.
+fn jittered_wait() -> impl FnMut(i32) -> bool + Send + 'static {
+    let mut started = Instant::now();
+    let mut state = crate::random::bytes().map_or(0x9e37_79b9_7f4a_7c15, u64::from_ne_bytes) | 1;
+    move |tries| {
+        if tries == 0 {
+            started = Instant::now();
+        }
+        // xorshift64: spreads processes, nothing more.
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        let most_us = u64::try_from(BUSY_SLEEP_MAX.as_micros()).unwrap_or(1);
+        std::thread::sleep(Duration::from_micros(50 + state % most_us));
+        started.elapsed() < BUSY_WAIT_MAX
+    }
+}
+
+fn immutable_uri(path: &Path) -> OsString {
+    let mut uri = b"file:".to_vec();
+    for &byte in path.as_os_str().as_bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'-' | b'_') {
+            uri.push(byte);
+        } else {
+            uri.extend_from_slice(format!("%{byte:02X}").as_bytes());
+        }
+    }
+    uri.extend_from_slice(b"?immutable=1");
+    OsString::from_vec(uri)
+}
+
+/// SQLite integers are signed; sequence numbers and milliseconds stay far below 2^63.
+pub(crate) const fn to_sql(number: u64) -> i64 {
+    number.cast_signed()
+}
+
+/// See [`to_sql`].
+pub(crate) const fn from_sql(number: i64) -> u64 {
+    number.cast_unsigned()
+}

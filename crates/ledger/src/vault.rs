@@ -1,0 +1,102 @@
+//! The vault: private bytes by salted hash, snapshots by plain hash, names of principals.
+
+use cascade_receipt::digest::{Digest, Nonce};
+use cascade_receipt::id::PrincipalId;
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+/// What a principal is.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum PrincipalKind {
+    /// A human being.
+    Person,
+    /// A program that acts, usually on behalf of a person.
+    Agent,
+}
+
+impl PrincipalKind {
+    /// The word in the vault.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Person => "person",
+            Self::Agent => "agent",
+        }
+    }
+
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        [Self::Person, Self::Agent].into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
+/// Who stands behind a principal id.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Name {
+    /// Person or agent.
+    pub kind: PrincipalKind,
+    /// The name, as given.
+    pub name: String,
+}
+
+pub(crate) fn has_blob(conn: &Connection, hash: &Digest) -> rusqlite::Result<bool> {
+    conn.prepare_cached("SELECT EXISTS (SELECT 1 FROM blobs WHERE hash = ?1)")?
+        .query_row([hash.0], |row| row.get(0))
+}
+
+pub(crate) fn blob(conn: &Connection, hash: &Digest) -> rusqlite::Result<Option<Vec<u8>>> {
+    conn.prepare_cached("SELECT bytes FROM blobs WHERE hash = ?1")?
+        .query_row([hash.0], |row| row.get(0))
+        .optional()
+}
+
+pub(crate) fn add_blob(conn: &Connection, hash: &Digest, bytes: &[u8]) -> rusqlite::Result<()> {
+    conn.prepare_cached("INSERT OR IGNORE INTO blobs (hash, bytes) VALUES (?1, ?2)")?
+        .execute(params![hash.0, bytes])?;
+    Ok(())
+}
+
+pub(crate) fn item(conn: &Connection, hash: &Digest) -> rusqlite::Result<Option<(Nonce, Vec<u8>)>> {
+    conn.prepare_cached("SELECT nonce, bytes FROM items WHERE hash = ?1")?
+        .query_row([hash.0], |row| Ok((Nonce(row.get(0)?), row.get(1)?)))
+        .optional()
+}
+
+pub(crate) fn name(conn: &Connection, principal: PrincipalId) -> rusqlite::Result<Option<Name>> {
+    let row: Option<(String, String)> = conn
+        .prepare_cached("SELECT kind, name FROM names WHERE principal = ?1")?
+        .query_row([principal.0], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    Ok(row.and_then(|(kind, name)| Some(Name { kind: PrincipalKind::parse(&kind)?, name })))
+}
+
+pub(crate) fn principal(
+    conn: &Connection,
+    kind: PrincipalKind,
+    name: &str,
+) -> rusqlite::Result<Option<PrincipalId>> {
+    conn.prepare_cached("SELECT principal FROM names WHERE kind = ?1 AND name = ?2")?
+        .query_row(params![kind.as_str(), name], |row| Ok(PrincipalId(row.get(0)?)))
+        .optional()
+}
+
+/// Every principal that has a name.
+pub(crate) fn names(conn: &Connection) -> rusqlite::Result<Vec<(PrincipalId, Name)>> {
+    let mut all = Vec::new();
+    let mut query = conn.prepare_cached("SELECT principal, kind, name FROM names ORDER BY kind, name")?;
+    let mut rows = query.query(())?;
+    while let Some(row) = rows.next()? {
+        if let Some(kind) = PrincipalKind::parse(&row.get::<_, String>(1)?) {
+            all.push((PrincipalId(row.get(0)?), Name { kind, name: row.get(2)? }));
+        }
+    }
+    Ok(all)
+}
+
+pub(crate) fn add_name(
+    conn: &Connection,
+    principal: PrincipalId,
+    kind: PrincipalKind,
+    name: &str,
+) -> rusqlite::Result<()> {
+    conn.execute("INSERT INTO names VALUES (?1, ?2, ?3)", params![principal.0, kind.as_str(), name])?;
+    Ok(())
+}

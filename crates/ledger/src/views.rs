@@ -1,0 +1,263 @@
+//! Views: what decisions read. One function, [`apply`], makes them from receipts, inside the
+//! transaction of the append; [`rebuild`] makes them again from the log.
+
+use cascade_receipt::content::{Body, PolicyRef, Rel};
+use cascade_receipt::digest::Digest;
+use cascade_receipt::id::ReceiptId;
+use cascade_receipt::json::Value;
+use cascade_receipt::time::Timestamp;
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use crate::change::{Change, Subject};
+use crate::draft::AppendError;
+use crate::store::{from_sql, to_sql};
+
+/// Where a receipt stands.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Entry {
+    pub(crate) receipt_id: ReceiptId,
+    pub(crate) seq: u64,
+    pub(crate) entry_hash: Digest,
+}
+
+/// The one row of `standing`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Standing {
+    pub(crate) mark: u64,
+    pub(crate) halted: bool,
+    pub(crate) policy: PolicyRef,
+}
+
+/// Reads `standing`.
+pub(crate) fn standing(conn: &Connection) -> rusqlite::Result<Standing> {
+    conn.prepare_cached("SELECT mark, halted, policy_version, policy_hash FROM standing")?.query_row(
+        (),
+        |row| {
+            Ok(Standing {
+                mark: from_sql(row.get(0)?),
+                halted: row.get(1)?,
+                policy: PolicyRef { version: row.get(2)?, hash: Digest(row.get(3)?) },
+            })
+        },
+    )
+}
+
+/// Makes the views follow one receipt.
+pub(crate) fn apply(conn: &Connection, entry: &Entry, change: &Change) -> rusqlite::Result<()> {
+    if change.moves_mark() {
+        conn.prepare_cached("UPDATE standing SET mark = mark + 1")?.execute(())?;
+    }
+    let id = entry.receipt_id.0;
+    match change {
+        Change::Genesis { policy, admins } => {
+            conn.execute(
+                "INSERT INTO standing VALUES (0, 0, 0, ?1, ?2)",
+                params![policy.version, policy.hash.0],
+            )?;
+            for (principal, ssh_key) in admins {
+                conn.execute("INSERT INTO admins VALUES (?1, ?2)", params![principal.0, ssh_key])?;
+            }
+            log_policy(conn, entry.seq, policy)
+        }
+        Change::Started { principal, action_hash, used } => {
+            conn.prepare_cached("INSERT INTO open_actions VALUES (?1, ?2, ?3, ?4, ?5)")?.execute(params![
+                id,
+                entry.entry_hash.0,
+                to_sql(entry.seq),
+                principal.0,
+                action_hash.0
+            ])?;
+            use_up(conn, entry.receipt_id, used)
+        }
+        Change::Closed { intent } => {
+            conn.prepare_cached("DELETE FROM open_actions WHERE receipt_id = ?1")?.execute([intent.0])?;
+            Ok(())
+        }
+        Change::Subject(subject) => add_subject(conn, entry, subject),
+        Change::Answered { subject, principal, action_hash, approve, expires, signed } => {
+            conn.prepare_cached("INSERT INTO approvals VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, NULL)")?
+                .execute(params![
+                id,
+                to_sql(entry.seq),
+                entry.entry_hash.0,
+                subject.0,
+                action_hash.0,
+                principal.0,
+                approve,
+                to_sql(expires.ms()),
+                signed
+            ])?;
+            settle_subject(conn, *subject, *approve)
+        }
+        Change::Expired { subject } => set_state(conn, *subject, "expired"),
+        Change::PolicyActivated(policy) => {
+            conn.execute(
+                "UPDATE standing SET policy_version = ?1, policy_hash = ?2",
+                params![policy.version, policy.hash.0],
+            )?;
+            log_policy(conn, entry.seq, policy)
+        }
+        Change::Nothing => Ok(()),
+    }
+}
+
+fn log_policy(conn: &Connection, seq: u64, policy: &PolicyRef) -> rusqlite::Result<()> {
+    conn.execute(
+        "INSERT INTO policies VALUES (?1, ?2, ?3)",
+        params![to_sql(seq), policy.version, policy.hash.0],
+    )?;
+    Ok(())
+}
+
+fn add_subject(conn: &Connection, entry: &Entry, subject: &Subject) -> rusqlite::Result<()> {
+    let groups = Value::Array(subject.groups.iter().map(|group| Value::from(group.as_str())).collect());
+    conn.prepare_cached("INSERT INTO subjects VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 'open')")?
+        .execute(params![
+            entry.receipt_id.0,
+            to_sql(entry.seq),
+            subject.kind.as_str(),
+            entry.entry_hash.0,
+            subject.action_hash.0,
+            subject.principal.0,
+            subject.required,
+            groups.to_canonical(),
+            subject.expires.map(|expires| to_sql(expires.ms())),
+            subject.signature_required
+        ])?;
+    Ok(())
+}
+
+/// Marks what an intent refers to as used, by whom.
+fn use_up(conn: &Connection, intent: ReceiptId, used: &[(Rel, ReceiptId)]) -> rusqlite::Result<()> {
+    for (rel, id) in used {
+        match rel {
+            Rel::Approval => {
+                conn.prepare_cached("UPDATE approvals SET used_by = ?1 WHERE receipt_id = ?2")?
+                    .execute(params![intent.0, id.0])?;
+            }
+            _ => set_state(conn, *id, "used")?,
+        }
+    }
+    Ok(())
+}
+
+/// A denial settles at once; approvals settle when as many people as required have given one.
+fn settle_subject(conn: &Connection, subject: ReceiptId, approve: bool) -> rusqlite::Result<()> {
+    if !approve {
+        return set_state(conn, subject, "denied");
+    }
+    conn.prepare_cached(
+        "UPDATE subjects SET state = 'approved' WHERE receipt_id = ?1 AND state = 'open' AND required <=
+         (SELECT count(DISTINCT principal) FROM approvals WHERE subject = ?1 AND approve = 1)",
+    )?
+    .execute([subject.0])?;
+    Ok(())
+}
+
+fn set_state(conn: &Connection, subject: ReceiptId, state: &str) -> rusqlite::Result<()> {
+    conn.prepare_cached("UPDATE subjects SET state = ?1 WHERE receipt_id = ?2")?
+        .execute(params![state, subject.0])?;
+    Ok(())
+}
+
+/// Whether index and views let this body into the chain at `now`. `Ok(Some(..))` refuses this draft alone.
+pub(crate) fn refusal(
+    conn: &Connection,
+    receipt_id: ReceiptId,
+    body: &Body,
+    now: Timestamp,
+) -> rusqlite::Result<Option<AppendError>> {
+    if is_taken(conn, receipt_id)? {
+        return Ok(Some(AppendError::IdTaken(receipt_id)));
+    }
+    match body {
+        Body::Closing(closing) => not_open(conn, closing.intent.receipt_id, &closing.intent.entry_hash),
+        Body::Heartbeat(heartbeat) => {
+            not_open(conn, heartbeat.intent.receipt_id, &heartbeat.intent.entry_hash)
+        }
+        Body::TaskStarted(action) => {
+            for one in &action.refs {
+                let refused = match one.rel {
+                    Rel::Approval => {
+                        unusable_approval(conn, one.receipt_id, &one.entry_hash, &action.action_hash, now)?
+                    }
+                    Rel::Escalation | Rel::DryRun => {
+                        closed_subject(conn, one.receipt_id, &one.entry_hash, &action.action_hash)?
+                    }
+                    _ => None,
+                };
+                if refused.is_some() {
+                    return Ok(refused);
+                }
+            }
+            Ok(None)
+        }
+        Body::Answer(answer) => {
+            closed_subject(conn, answer.subject.receipt_id, &answer.subject.entry_hash, &answer.action_hash)
+        }
+        _ => Ok(None),
+    }
+}
+
+fn is_taken(conn: &Connection, id: ReceiptId) -> rusqlite::Result<bool> {
+    conn.prepare_cached("SELECT EXISTS (SELECT 1 FROM ids WHERE receipt_id = ?1)")?
+        .query_row([id.0], |row| row.get(0))
+}
+
+fn not_open(
+    conn: &Connection,
+    intent: ReceiptId,
+    entry_hash: &Digest,
+) -> rusqlite::Result<Option<AppendError>> {
+    let open: bool = conn
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM open_actions WHERE receipt_id = ?1 AND entry_hash = ?2)",
+        )?
+        .query_row(params![intent.0, entry_hash.0], |row| row.get(0))?;
+    Ok((!open).then_some(AppendError::NotOpen { intent }))
+}
+
+fn unusable_approval(
+    conn: &Connection,
+    approval: ReceiptId,
+    entry_hash: &Digest,
+    action_hash: &Digest,
+    now: Timestamp,
+) -> rusqlite::Result<Option<AppendError>> {
+    let row: Option<(bool, i64)> = conn
+        .prepare_cached(
+            "SELECT used_by IS NOT NULL, expires_ms FROM approvals
+             WHERE receipt_id = ?1 AND entry_hash = ?2 AND action_hash = ?3 AND approve = 1",
+        )?
+        .query_row(params![approval.0, entry_hash.0, action_hash.0], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    Ok(match row {
+        None => Some(AppendError::ApprovalUnknown { approval }),
+        Some((true, _)) => Some(AppendError::ApprovalUsed { approval }),
+        Some((false, expires)) if from_sql(expires) <= now.ms() => {
+            Some(AppendError::ApprovalExpired { approval })
+        }
+        Some(_) => None,
+    })
+}
+
+fn closed_subject(
+    conn: &Connection,
+    subject: ReceiptId,
+    entry_hash: &Digest,
+    action_hash: &Digest,
+) -> rusqlite::Result<Option<AppendError>> {
+    let state: Option<String> = conn
+        .prepare_cached(
+            "SELECT state FROM subjects WHERE receipt_id = ?1 AND entry_hash = ?2 AND action_hash = ?3",
+        )?
+        .query_row(params![subject.0, entry_hash.0, action_hash.0], |row| row.get(0))
+        .optional()?;
+    Ok(match state.as_deref() {
+        None => Some(AppendError::SubjectUnknown { subject }),
+        Some("used") => Some(AppendError::SubjectClosed { subject, state: "used" }),
+        Some("denied") => Some(AppendError::SubjectClosed { subject, state: "denied" }),
+        Some("expired") => Some(AppendError::SubjectClosed { subject, state: "expired" }),
+        Some(_) => None,
+    })
+}

@@ -1,0 +1,198 @@
+//! The writer thread: drains the queue, commits, answers. One per open ledger.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use crate::batch::{Failure, Scribe, Signer};
+use crate::draft::{AppendError, Appended, Draft, Ticket, Waiting};
+use crate::fault::Fault;
+use crate::reader::lock;
+use crate::store::{Access, Database};
+
+/// Drafts that may wait.
+pub const QUEUE_DRAFTS_MAX: usize = 4096;
+/// Private bytes that may wait; one draft beyond it is taken when nothing else waits.
+pub const QUEUE_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Drafts in one commit.
+pub const BATCH_DRAFTS_MAX: usize = 1024;
+
+type Answer = Result<Appended, AppendError>;
+
+struct Pending {
+    draft: Draft,
+    answer: SyncSender<Answer>,
+}
+
+#[derive(Default)]
+struct Queue {
+    waiting: VecDeque<Pending>,
+    bytes: usize,
+    /// The ledger is being dropped: write what waits, then end.
+    closing: bool,
+    /// The writer ended after a failure.
+    stopped: bool,
+}
+
+impl Queue {
+    fn has_room(&self, bytes: usize) -> bool {
+        self.waiting.is_empty()
+            || (self.waiting.len() < QUEUE_DRAFTS_MAX && self.bytes + bytes <= QUEUE_BYTES_MAX)
+    }
+}
+
+#[derive(Default)]
+struct Shared {
+    queue: Mutex<Queue>,
+    work: Condvar,
+    room: Condvar,
+}
+
+/// The handle that callers share.
+pub(crate) struct Writer {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl std::fmt::Debug for Writer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Writer")
+    }
+}
+
+impl Writer {
+    /// Starts the thread. It opens its own connections while the caller goes on; what goes wrong
+    /// there answers the first draft.
+    pub(crate) fn start(dir: PathBuf, signer: Arc<Signer>) -> Result<Self, Fault> {
+        Self::with(move || {
+            let ledger = Database::open(&dir.join("ledger.db"), Access::ReadWrite)?;
+            let vault = Database::open(&dir.join("vault.db"), Access::ReadWrite)?;
+            Ok(Scribe::new(ledger, vault, signer))
+        })
+    }
+
+    pub(crate) fn with(open: impl FnOnce() -> Result<Scribe, Fault> + Send + 'static) -> Result<Self, Fault> {
+        let shared = Arc::new(Shared::default());
+        let for_thread = Arc::clone(&shared);
+        let thread = std::thread::Builder::new()
+            .name("ledger-writer".to_owned())
+            .spawn(move || run(&for_thread, open()))
+            .map_err(|error| Fault::Io { place: "ledger-writer".to_owned(), detail: error.to_string() })?;
+        Ok(Self { shared, thread: Some(thread) })
+    }
+
+    /// Queues a draft; waits for room only if `patient`.
+    pub(crate) fn submit(&self, draft: Draft, patient: bool) -> Ticket {
+        if let Err(error) = draft.check() {
+            return Ticket(Waiting::Refused(error));
+        }
+        let bytes = draft.bytes_len();
+        let mut queue = lock(&self.shared.queue);
+        while !queue.stopped && !queue.has_room(bytes) {
+            if !patient {
+                return Ticket(Waiting::Refused(AppendError::QueueFull));
+            }
+            queue = self.shared.room.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+        if queue.stopped {
+            return Ticket(Waiting::Refused(AppendError::Stopped));
+        }
+        let (answer, receiver) = sync_channel(1);
+        queue.bytes += bytes;
+        queue.waiting.push_back(Pending { draft, answer });
+        drop(queue);
+        self.shared.work.notify_one();
+        Ticket(Waiting::Answer(receiver))
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        lock(&self.shared.queue).closing = true;
+        self.shared.work.notify_all();
+        if let Some(thread) = self.thread.take() {
+            // A panic of the writer has already told every waiter by dropping its answers.
+            drop(thread.join());
+        }
+    }
+}
+
+/// Marks the queue as stopped however the thread ends, so that nobody waits for it.
+struct StopOnExit<'a>(&'a Shared);
+
+impl Drop for StopOnExit<'_> {
+    fn drop(&mut self) {
+        let mut queue = lock(&self.0.queue);
+        queue.stopped = true;
+        for pending in queue.waiting.drain(..) {
+            tell(&pending, Err(AppendError::Stopped));
+        }
+        drop(queue);
+        self.0.room.notify_all();
+    }
+}
+
+fn run(shared: &Shared, scribe: Result<Scribe, Fault>) {
+    let _stop = StopOnExit(shared);
+    let mut scribe = match scribe {
+        Ok(scribe) => scribe,
+        Err(fault) => {
+            for pending in take(shared) {
+                tell(&pending, Err(AppendError::NotRecorded(fault.clone())));
+            }
+            return;
+        }
+    };
+    loop {
+        let batch = take(shared);
+        if batch.is_empty() {
+            return;
+        }
+        if !write(&mut scribe, &batch) {
+            return;
+        }
+        scribe.wipe_if_ratcheted();
+    }
+}
+
+/// Waits for drafts and takes a batch of them. Empty when the ledger is closing.
+fn take(shared: &Shared) -> Vec<Pending> {
+    let mut queue = lock(&shared.queue);
+    while queue.waiting.is_empty() && !queue.closing {
+        queue = shared.work.wait(queue).unwrap_or_else(PoisonError::into_inner);
+    }
+    let count = queue.waiting.len().min(BATCH_DRAFTS_MAX);
+    let batch: Vec<Pending> = queue.waiting.drain(..count).collect();
+    queue.bytes -= batch.iter().map(|pending| pending.draft.bytes_len()).sum::<usize>();
+    drop(queue);
+    shared.room.notify_all();
+    batch
+}
+
+/// Commits a batch and answers it. False when the writer must stop: after a failed write, memory
+/// and disk may differ, and trying again could hide it.
+fn write(scribe: &mut Scribe, batch: &[Pending]) -> bool {
+    let drafts: Vec<&Draft> = batch.iter().map(|pending| &pending.draft).collect();
+    let (error, go_on) = match scribe.commit(&drafts) {
+        Ok(answers) => {
+            for (pending, answer) in batch.iter().zip(answers) {
+                tell(pending, answer);
+            }
+            return true;
+        }
+        Err(Failure::Busy(fault)) => (AppendError::NotRecorded(fault), true),
+        Err(Failure::NotRecorded(fault)) => (AppendError::NotRecorded(fault), false),
+        Err(Failure::Unsettled(fault)) => (AppendError::Unsettled(fault), false),
+    };
+    for pending in batch {
+        tell(pending, Err(error.clone()));
+    }
+    go_on
+}
+
+/// A caller that no longer waits is no concern of the writer: the receipt stands either way.
+fn tell(pending: &Pending, answer: Answer) {
+    drop(pending.answer.send(answer));
+}

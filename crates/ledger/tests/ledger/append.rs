@@ -1,0 +1,160 @@
+//! Appending, refusing and finding again.
+
+use cascade_ledger::{AppendError, Found, PrivateItem, nonce};
+use cascade_receipt::content::Rel;
+use cascade_receipt::digest::Digest;
+
+use crate::chain;
+use crate::fixture::{
+    ADMIN, PERSON, SNAPSHOT, activation, answer, blocked, closed, create, draft, escalation, open, policy,
+    reference, started,
+};
+
+#[test]
+fn a_receipt_is_there_after_append_and_after_opening_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = create(dir.path());
+    let mut private = blocked("one");
+    let item = PrivateItem::new("facts_hash", nonce().unwrap(), b"argv".to_vec());
+    private.private.push(item.clone());
+    let one = ledger.append(private).unwrap();
+    let tickets: Vec<_> = (0..300).map(|index| ledger.submit(blocked(&format!("many {index}")))).collect();
+    let many: Vec<_> = tickets.into_iter().map(|ticket| ticket.wait().unwrap()).collect();
+    assert_eq!((one.seq, many[0].seq, many[299].seq), (1, 2, 301));
+    drop(ledger);
+
+    let ledger = open(dir.path());
+    let receipts = chain::check(&ledger);
+    assert_eq!(receipts.len(), 302);
+    let master = std::fs::read_to_string(dir.path().join("home-recovery/default/hmac-master.hex")).unwrap();
+    chain::check_tags(&receipts, &master, ledger.log_origin().as_str());
+    assert_eq!(ledger.private(&item.hash).unwrap(), Some((item.nonce, item.bytes)));
+    assert_eq!(ledger.blob(&Digest::of(SNAPSHOT)).unwrap().as_deref(), Some(SNAPSHOT));
+    assert_eq!(ledger.name(ADMIN).unwrap().unwrap().name, "ada");
+    for appended in [&one, &many[0], &many[299]] {
+        let id = appended.receipt_id.to_string();
+        let found = Found::One(appended.receipt_id, appended.seq, appended.line.clone());
+        assert_eq!(ledger.find(&id).unwrap(), found);
+        assert_eq!(ledger.find(&id[..16]).unwrap(), found);
+    }
+    assert_eq!(ledger.find("r_").unwrap(), Found::Nothing);
+    let prefixes: Vec<_> = (0..16).map(|digit| ledger.find(&format!("r_{digit:x}")).unwrap()).collect();
+    assert!(prefixes.contains(&Found::Several));
+}
+
+#[test]
+fn an_intent_has_one_closer() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = create(dir.path());
+    let intent = ledger.append(started("run", Vec::new())).unwrap();
+    assert_eq!(ledger.open_actions().unwrap().len(), 1);
+    let (first, second) = (ledger.submit(closed(&intent)), ledger.submit(closed(&intent)));
+    first.wait().unwrap();
+    assert_eq!(second.wait(), Err(AppendError::NotOpen { intent: intent.receipt_id }));
+    assert_eq!(ledger.open_actions().unwrap(), []);
+    assert_eq!(chain::check(&ledger).len(), 3);
+}
+
+#[test]
+fn a_stale_decision_is_refused_and_ordinary_runs_do_not_make_it_stale() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = create(dir.path());
+    let (in_force, mark) = ledger.policy_in_force().unwrap();
+    assert_eq!(in_force, policy(SNAPSHOT, "default/1"));
+    let intent = ledger.append(started("ordinary", Vec::new())).unwrap();
+    ledger.append(closed(&intent)).unwrap();
+    ledger.append(escalation("waits", 1)).unwrap();
+    let seen = |mut draft: cascade_ledger::Draft| {
+        draft.seen = Some(mark);
+        draft
+    };
+    ledger.append(seen(started("fresh", Vec::new()))).unwrap();
+    ledger.append(activation(b"{\"policies\":\"new\"}", "new/1")).unwrap();
+    assert_eq!(ledger.append(seen(started("stale", Vec::new()))), Err(AppendError::Stale));
+    let (in_force, now) = ledger.policy_in_force().unwrap();
+    assert_eq!(in_force.version, "new/1");
+    assert_ne!(now, mark);
+    let receipts = chain::check(&ledger);
+    let version =
+        |at: usize| receipts[at].member("content").unwrap().member("policy_version").unwrap().clone();
+    let last = ledger.append(blocked("under the new policy")).unwrap();
+    assert_eq!(version(receipts.len() - 1).as_str(), Some("default/1"));
+    assert!(last.line.contains("\"policy_version\":\"new/1\""));
+}
+
+#[test]
+fn an_approval_is_used_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = create(dir.path());
+    let asked = ledger.append(escalation("push", 1)).unwrap();
+    assert_eq!(ledger.pending_escalations().unwrap().len(), 1);
+    let given = ledger.append(answer("push", &asked, true, ADMIN)).unwrap();
+    let refs = || vec![reference(Rel::Escalation, &asked), reference(Rel::Approval, &given)];
+    let other = ledger.append(started("something else", refs()));
+    assert_eq!(other, Err(AppendError::SubjectUnknown { subject: asked.receipt_id }));
+    let only_approval = || vec![reference(Rel::Approval, &given)];
+    let tickets: Vec<_> = (0..20).map(|_| ledger.submit(started("push", only_approval()))).collect();
+    let answers: Vec<_> = tickets.into_iter().map(cascade_ledger::Ticket::wait).collect();
+    assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 1);
+    let used = Err(AppendError::ApprovalUsed { approval: given.receipt_id });
+    assert_eq!(answers.iter().filter(|answer| **answer == used).count(), 19);
+    assert!(ledger.approvals_of(asked.receipt_id).unwrap()[0].used_by.is_some());
+    chain::check(&ledger);
+}
+
+#[test]
+fn answers_need_an_open_subject_of_the_same_action() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = create(dir.path());
+    let asked = ledger.append(escalation("push", 2)).unwrap();
+    let subject = asked.receipt_id;
+    assert_eq!(
+        ledger.append(answer("pull", &asked, true, ADMIN)),
+        Err(AppendError::SubjectUnknown { subject })
+    );
+    ledger.append(answer("push", &asked, true, ADMIN)).unwrap();
+    ledger.append(answer("push", &asked, true, ADMIN)).unwrap();
+    let state = |ledger: &cascade_ledger::Ledger| ledger.subject(subject).unwrap().unwrap().state;
+    assert_eq!(state(&ledger), cascade_ledger::SubjectState::Open, "one person twice is one person");
+    ledger.append(answer("push", &asked, true, PERSON)).unwrap();
+    assert_eq!(state(&ledger), cascade_ledger::SubjectState::Approved);
+    ledger.append(answer("push", &asked, false, PERSON)).unwrap();
+    assert_eq!(
+        ledger.append(answer("push", &asked, true, ADMIN)),
+        Err(AppendError::SubjectClosed { subject, state: "denied" })
+    );
+    assert_eq!(ledger.pending_escalations().unwrap(), []);
+}
+
+#[test]
+fn drafts_that_lie_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = create(dir.path());
+    let mut lie = blocked("lie");
+    let mut item = PrivateItem::new("facts_hash", nonce().unwrap(), b"argv".to_vec());
+    item.bytes.push(b'!');
+    lie.private.push(item);
+    assert_eq!(ledger.append(lie), Err(AppendError::ItemHash { field: "facts_hash" }));
+
+    let mut missing = activation(b"nowhere", "x");
+    missing.blobs.clear();
+    assert_eq!(ledger.append(missing), Err(AppendError::SnapshotMissing { hash: Digest::of(b"nowhere") }));
+
+    let twice = blocked("twice");
+    ledger.append(twice.clone()).unwrap();
+    assert_eq!(ledger.append(twice.clone()), Err(AppendError::IdTaken(twice.receipt_id)));
+    drop(ledger);
+    let ledger = open(dir.path());
+    assert_eq!(ledger.append(twice.clone()), Err(AppendError::IdTaken(twice.receipt_id)));
+
+    let long = |bytes: usize| {
+        let mut action = crate::fixture::action("long");
+        action.task_type = "x".repeat(bytes);
+        draft(cascade_receipt::content::Body::Blocked(action))
+    };
+    let short = ledger.append(long(1)).unwrap();
+    let room = 64 * 1024 - short.line.len();
+    let longest = ledger.append(long(1 + room)).unwrap();
+    assert_eq!(longest.line.len(), 64 * 1024);
+    assert_eq!(ledger.append(long(2 + room)), Err(AppendError::TooLong { bytes: 64 * 1024 + 1 }));
+}
