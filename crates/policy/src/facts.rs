@@ -1,0 +1,342 @@
+//! Everything a decision depends on, as plain data.
+//!
+//! Whoever asks for a decision (the kernel, a back-test, an outsider with a replayable bundle)
+//! fills in [`Facts`]; [`decide`](crate::decide::decide) looks at nothing else but the snapshot.
+//! The canonical JSON of the facts is kept in the vault and its salted hash stands in the receipt,
+//! so that the same question can be asked again years later.
+
+mod action;
+mod read;
+mod write;
+
+use cascade_receipt::digest::Digest;
+use cascade_receipt::id::{PrincipalId, ReceiptId};
+use cascade_receipt::json::Value;
+use cascade_receipt::time::Timestamp;
+
+use crate::decide::EscalationTerms;
+
+pub(crate) use self::read::terms as read_terms;
+pub(crate) use self::write::{terms as write_terms, words as write_words};
+
+pub use self::read::FactsFault;
+
+/// The `_type` of the JSON form. Another one is refused: facts of a later version may hold
+/// something that forbids the action.
+pub const FACTS_TYPE: &str = "cascade/facts/v1";
+
+/// All inputs of one decision.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Facts {
+    /// The moment of the decision. The crate never looks at a clock.
+    pub at: Timestamp,
+    /// The tenant whose chain will hold the receipt.
+    pub tenant: Tenant,
+    /// Who is really there.
+    pub principal: Principal,
+    /// The person an agent acts for.
+    pub on_behalf_of: Option<Delegator>,
+    /// Whom the principal asked to be taken for (`--as`). Needs a grant of kind assume; it never
+    /// widens what the principal itself may do.
+    pub assumed: Option<PrincipalId>,
+    /// What is to be done.
+    pub action: Action,
+    /// The workflow step this action claims to be.
+    pub spec: Option<Spec>,
+    /// The terms of the escalation receipt that `approvals` answer. They hold together with the
+    /// terms that today's policy asks for, so neither an old nor a new policy can be undercut.
+    pub answers: Option<EscalationTerms>,
+    /// Answers of people.
+    pub approvals: Vec<Approval>,
+    /// Grants in force for this principal, the principal assumed and the delegator.
+    pub grants: Vec<Grant>,
+    /// Budgets this action would draw on.
+    pub budgets: Vec<Budget>,
+    /// Freezes and opening windows that concern this action.
+    pub windows: Vec<Window>,
+    /// Only the decision is wanted. Policies see it; no gate is lifted by it.
+    pub dry_run: bool,
+}
+
+/// State of the tenant.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Tenant {
+    /// Exists and is not suspended.
+    pub active: bool,
+    /// The stop button is pressed.
+    pub halted: bool,
+    /// The last check of the chain found nothing.
+    pub chain_healthy: bool,
+    /// Declared regimes; the snapshot must hold a pack of each name.
+    pub regimes: Vec<String>,
+}
+
+/// What kind of being a principal is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum PrincipalKind {
+    /// A human being.
+    Person,
+    /// A program that chooses its own actions.
+    Agent,
+    /// A machine of the deployment acting for itself (scheduled jobs).
+    Node,
+}
+
+impl PrincipalKind {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::Person, Self::Agent, Self::Node];
+
+    /// The word in JSON and in threshold files.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Person => "person",
+            Self::Agent => "agent",
+            Self::Node => "node",
+        }
+    }
+
+    /// Reads the word.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
+/// How we know who it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Authentication {
+    /// The operating system's user.
+    OsUser,
+    /// Variables that known coding agents set. They can be hidden, so they only ever lower
+    /// somebody from person to agent.
+    EnvironmentMarker,
+    /// A bearer token that Cascade issued.
+    Token,
+    /// Not at all.
+    None,
+}
+
+impl Authentication {
+    /// Every way.
+    pub const ALL: [Self; 4] = [Self::OsUser, Self::EnvironmentMarker, Self::Token, Self::None];
+
+    /// The word in JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::OsUser => "os_user",
+            Self::EnvironmentMarker => "environment_marker",
+            Self::Token => "token",
+            Self::None => "none",
+        }
+    }
+
+    /// Reads the word.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|way| way.as_str() == text)
+    }
+}
+
+/// Who acts. Names live in the vault, never here.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Principal {
+    /// Its id in this chain.
+    pub id: PrincipalId,
+    /// Person, agent or node.
+    pub kind: PrincipalKind,
+    /// How we know.
+    pub authentication: Authentication,
+    /// The credential is neither revoked nor expired.
+    pub alive: bool,
+    /// Belongs to the group `admins` as well.
+    pub admin: bool,
+    /// Groups, by name.
+    pub groups: Vec<String>,
+}
+
+/// The person behind an agent.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Delegator {
+    /// That person's id in this chain.
+    pub id: PrincipalId,
+    /// Groups, by name.
+    pub groups: Vec<String>,
+    /// Belongs to the group `admins` as well.
+    pub admin: bool,
+    /// That person may still act; otherwise the delegation is broken.
+    pub alive: bool,
+}
+
+/// What is to be done.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Action {
+    /// The command.
+    pub invocation: Invocation,
+    /// What the first word was resolved to.
+    pub executable: Option<Executable>,
+    /// Working directory.
+    pub cwd: Vec<u8>,
+    /// The variables that can change what the program does, PATH and `LD_*` included; no others.
+    pub env: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Standard input.
+    pub stdin: Stdin,
+    /// What is acted on, where the surface knows it.
+    pub resource: Option<String>,
+}
+
+/// The command in the form in which it was handed over.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Invocation {
+    /// Argument vector; never goes through a shell.
+    Cli(Vec<Vec<u8>>),
+    /// A line for a shell.
+    Shell(Vec<u8>),
+}
+
+impl Invocation {
+    /// The member `kind`.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Cli(_) => "cli",
+            Self::Shell(_) => "shell",
+        }
+    }
+}
+
+/// The file that will be executed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Executable {
+    /// Absolute path.
+    pub path: Vec<u8>,
+    /// SHA-256 of the file's bytes.
+    pub sha256: Digest,
+}
+
+/// Where standard input comes from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stdin {
+    /// Closed or /dev/null.
+    None,
+    /// A person types.
+    Terminal,
+    /// Bytes nobody has seen yet.
+    Stream,
+    /// Bytes that were read beforehand; their SHA-256.
+    Captured(Digest),
+}
+
+/// Claim to be a step of a workflow, already compared with the stored spec.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Spec {
+    /// `spec_hash`.
+    pub hash: Digest,
+    /// Signed by an author whom the tenant trusts.
+    pub trusted: bool,
+    /// The run was started with exactly this hash.
+    pub pinned: bool,
+    /// The spec holds a step with this action.
+    pub has_step: bool,
+}
+
+/// One person's answer to an escalation or a dry run.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Approval {
+    /// The `approval` or `denial` receipt.
+    pub receipt_id: ReceiptId,
+    /// Who answered.
+    pub principal: PrincipalId,
+    /// The answer names the `action_hash` of this very action.
+    pub action_matches: bool,
+    /// Until when it counts; at that moment it no longer does.
+    pub expires: Timestamp,
+    /// The groups the person belongs to (`admins` included for an admin).
+    pub groups: Vec<String>,
+    /// Yes or no.
+    pub approve: bool,
+    /// Carries a signature that was verified.
+    pub signed: bool,
+}
+
+/// A right that somebody was given by a receipt.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Grant {
+    /// The `grant` receipt.
+    pub receipt_id: ReceiptId,
+    /// Who holds the right.
+    pub to: PrincipalId,
+    /// Whoever gave it may still give it; a broken delegation covers nothing.
+    pub grantor_alive: bool,
+    /// Until when, if it ends.
+    pub expires: Option<Timestamp>,
+    /// What it covers.
+    pub covers: Covers,
+}
+
+/// What a grant covers.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Covers {
+    /// Commands: a program (`git`), a program and its subcommand (`git push`), or `*`.
+    Commands(Vec<String>),
+    /// To be taken for this principal.
+    Assume(PrincipalId),
+}
+
+/// A count, amount or rate with an end.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Budget {
+    /// The operator's name of it.
+    pub name: String,
+    /// Used so far in the current period, this action not included.
+    pub used: u64,
+    /// The action may run while `used` is below.
+    pub limit: u64,
+}
+
+/// A span of time, `from` included, `to` not.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Window {
+    /// First moment.
+    pub from: Timestamp,
+    /// First moment after.
+    pub to: Timestamp,
+    /// What the span means.
+    pub kind: WindowKind,
+}
+
+/// What a span of time means.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum WindowKind {
+    /// Nothing may run inside.
+    Freeze,
+    /// Where such windows exist, things run inside one of them only.
+    Open,
+}
+
+impl Facts {
+    /// The canonical JSON value; [`Value::to_canonical`] gives the bytes that are hashed.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        write::facts(self)
+    }
+
+    /// Reads what [`Facts::to_json`] wrote.
+    ///
+    /// # Errors
+    /// A missing, unknown or ill-formed member. Unknown members are refused because they may hold
+    /// a reason to deny.
+    pub fn from_json(value: &Value) -> Result<Self, FactsFault> {
+        read::facts(value)
+    }
+
+    /// The normalised action of format section 2.2; its salted hash is `action_hash`.
+    ///
+    /// Approval, dry run and run of the same thing give the same value: nothing in it depends on
+    /// the moment, on approvals or on whether it is a dry run.
+    #[must_use]
+    pub fn action(&self) -> Value {
+        action::normalised(self)
+    }
+}

@@ -1,0 +1,306 @@
+//! Facts from JSON. Every member is looked at; what is left over is an error.
+
+use std::collections::BTreeMap;
+
+use cascade_receipt::base64;
+use cascade_receipt::digest::Digest;
+use cascade_receipt::id::{PrincipalId, ReceiptId};
+use cascade_receipt::json::Value;
+use cascade_receipt::time::Timestamp;
+
+use super::{
+    Action, Approval, Authentication, Budget, Covers, Delegator, Executable, FACTS_TYPE, Facts, Grant,
+    Invocation, Principal, PrincipalKind, Spec, Stdin, Tenant, Window, WindowKind,
+};
+use crate::decide::EscalationTerms;
+
+/// Why a JSON value is not facts.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum FactsFault {
+    /// A member that must be there is not.
+    #[error("facts lack `{0}`")]
+    Missing(&'static str),
+    /// A member has the wrong type or spelling.
+    #[error("facts: `{0}` is ill-formed")]
+    Malformed(&'static str),
+    /// A member that this version does not know.
+    #[error("facts: `{0}` is unknown")]
+    Unknown(String),
+}
+
+type Read<T> = Result<T, FactsFault>;
+
+pub(super) fn facts(value: &Value) -> Read<Facts> {
+    let mut members = Members::of("facts", value)?;
+    if members.text("_type")? != FACTS_TYPE {
+        return Err(FactsFault::Malformed("_type"));
+    }
+    let facts = Facts {
+        at: members.parsed("at", Timestamp::parse)?,
+        tenant: tenant(members.take("tenant")?)?,
+        principal: principal(members.take("principal")?)?,
+        on_behalf_of: members.optional("on_behalf_of").map(delegator).transpose()?,
+        assumed: members.optional_parsed("assumed", PrincipalId::parse)?,
+        action: action(members.take("action")?)?,
+        spec: members.optional("spec").map(spec).transpose()?,
+        answers: members.optional("answers").map(terms).transpose()?,
+        approvals: members.list("approvals", approval)?,
+        grants: members.list("grants", grant)?,
+        budgets: members.list("budgets", budget)?,
+        windows: members.list("windows", window)?,
+        dry_run: members.truth("dry_run")?,
+    };
+    members.end()?;
+    Ok(facts)
+}
+
+/// The terms of an escalation; the snapshot reads its defaults the same way.
+pub(crate) fn terms(value: &Value) -> Read<EscalationTerms> {
+    let mut members = Members::of("answers", value)?;
+    let required = members.number("required")?;
+    let terms = EscalationTerms {
+        required: u32::try_from(required).map_err(|_| FactsFault::Malformed("required"))?,
+        groups: members.words("groups")?,
+        expires_after_ms: members.number("expires_after_ms")?,
+        signature_required: members.truth("signature_required")?,
+    };
+    members.end()?;
+    Ok(terms)
+}
+
+fn tenant(value: &Value) -> Read<Tenant> {
+    let mut members = Members::of("tenant", value)?;
+    let tenant = Tenant {
+        active: members.truth("active")?,
+        halted: members.truth("halted")?,
+        chain_healthy: members.truth("chain_healthy")?,
+        regimes: members.words("regimes")?,
+    };
+    members.end()?;
+    Ok(tenant)
+}
+
+fn principal(value: &Value) -> Read<Principal> {
+    let mut members = Members::of("principal", value)?;
+    let principal = Principal {
+        id: members.parsed("id", PrincipalId::parse)?,
+        kind: members.parsed("kind", PrincipalKind::parse)?,
+        authentication: members.parsed("authentication", Authentication::parse)?,
+        alive: members.truth("alive")?,
+        admin: members.truth("admin")?,
+        groups: members.words("groups")?,
+    };
+    members.end()?;
+    Ok(principal)
+}
+
+fn delegator(value: &Value) -> Read<Delegator> {
+    let mut members = Members::of("on_behalf_of", value)?;
+    let delegator = Delegator {
+        id: members.parsed("id", PrincipalId::parse)?,
+        groups: members.words("groups")?,
+        admin: members.truth("admin")?,
+        alive: members.truth("alive")?,
+    };
+    members.end()?;
+    Ok(delegator)
+}
+
+fn action(value: &Value) -> Read<Action> {
+    let mut members = Members::of("action", value)?;
+    let invocation = match members.text("kind")? {
+        "cli" => Invocation::Cli(members.byte_list("argv", "argv_b64")?),
+        "shell" => Invocation::Shell(members.bytes("line", "line_b64")?),
+        _ => return Err(FactsFault::Malformed("kind")),
+    };
+    let action = Action {
+        invocation,
+        executable: members.optional("executable").map(executable).transpose()?,
+        cwd: members.bytes("cwd", "cwd_b64")?,
+        env: members.list("env", variable)?,
+        stdin: members.parsed("stdin", stdin)?,
+        resource: members.optional_parsed("resource", |text| Some(text.to_owned()))?,
+    };
+    members.end()?;
+    Ok(action)
+}
+
+fn executable(value: &Value) -> Read<Executable> {
+    let mut members = Members::of("executable", value)?;
+    let executable = Executable {
+        path: members.bytes("path", "path_b64")?,
+        sha256: members.parsed("sha256", Digest::from_hex)?,
+    };
+    members.end()?;
+    Ok(executable)
+}
+
+fn variable(value: &Value) -> Read<(Vec<u8>, Vec<u8>)> {
+    let mut members = Members::of("env", value)?;
+    let variable = (members.bytes("name", "name_b64")?, members.bytes("value", "value_b64")?);
+    members.end()?;
+    Ok(variable)
+}
+
+fn stdin(word: &str) -> Option<Stdin> {
+    match word {
+        "none" => Some(Stdin::None),
+        "terminal" => Some(Stdin::Terminal),
+        "stream" => Some(Stdin::Stream),
+        hex => Digest::from_hex(hex).map(Stdin::Captured),
+    }
+}
+
+fn spec(value: &Value) -> Read<Spec> {
+    let mut members = Members::of("spec", value)?;
+    let spec = Spec {
+        hash: members.parsed("hash", Digest::from_hex)?,
+        trusted: members.truth("trusted")?,
+        pinned: members.truth("pinned")?,
+        has_step: members.truth("has_step")?,
+    };
+    members.end()?;
+    Ok(spec)
+}
+
+fn approval(value: &Value) -> Read<Approval> {
+    let mut members = Members::of("approvals", value)?;
+    let approval = Approval {
+        receipt_id: members.parsed("receipt_id", ReceiptId::parse)?,
+        principal: members.parsed("principal", PrincipalId::parse)?,
+        action_matches: members.truth("action_matches")?,
+        expires: members.parsed("expires", Timestamp::parse)?,
+        groups: members.words("groups")?,
+        approve: members.truth("approve")?,
+        signed: members.truth("signed")?,
+    };
+    members.end()?;
+    Ok(approval)
+}
+
+fn grant(value: &Value) -> Read<Grant> {
+    let mut members = Members::of("grants", value)?;
+    let covers = match members.optional_parsed("assume", PrincipalId::parse)? {
+        Some(id) => Covers::Assume(id),
+        None => Covers::Commands(members.words("commands")?),
+    };
+    let grant = Grant {
+        receipt_id: members.parsed("receipt_id", ReceiptId::parse)?,
+        to: members.parsed("to", PrincipalId::parse)?,
+        grantor_alive: members.truth("grantor_alive")?,
+        expires: members.optional_parsed("expires", Timestamp::parse)?,
+        covers,
+    };
+    members.end()?;
+    Ok(grant)
+}
+
+fn budget(value: &Value) -> Read<Budget> {
+    let mut members = Members::of("budgets", value)?;
+    let budget = Budget {
+        name: members.text("name")?.to_owned(),
+        used: members.number("used")?,
+        limit: members.number("limit")?,
+    };
+    members.end()?;
+    Ok(budget)
+}
+
+fn window(value: &Value) -> Read<Window> {
+    let mut members = Members::of("windows", value)?;
+    let window = Window {
+        from: members.parsed("from", Timestamp::parse)?,
+        to: members.parsed("to", Timestamp::parse)?,
+        kind: members.parsed("kind", |word| match word {
+            "freeze" => Some(WindowKind::Freeze),
+            "open" => Some(WindowKind::Open),
+            _ => None,
+        })?,
+    };
+    members.end()?;
+    Ok(window)
+}
+
+/// The members of an object that nobody has looked at yet.
+struct Members<'a> {
+    left: BTreeMap<&'a str, &'a Value>,
+}
+
+impl<'a> Members<'a> {
+    fn of(name: &'static str, value: &'a Value) -> Read<Self> {
+        let members = value.as_object().ok_or(FactsFault::Malformed(name))?;
+        Ok(Self { left: members.iter().map(|(key, value)| (key.as_str(), value)).collect() })
+    }
+
+    fn optional(&mut self, key: &str) -> Option<&'a Value> {
+        self.left.remove(key)
+    }
+
+    fn take(&mut self, key: &'static str) -> Read<&'a Value> {
+        self.optional(key).ok_or(FactsFault::Missing(key))
+    }
+
+    fn text(&mut self, key: &'static str) -> Read<&'a str> {
+        self.take(key)?.as_str().ok_or(FactsFault::Malformed(key))
+    }
+
+    fn truth(&mut self, key: &'static str) -> Read<bool> {
+        self.take(key)?.as_bool().ok_or(FactsFault::Malformed(key))
+    }
+
+    fn number(&mut self, key: &'static str) -> Read<u64> {
+        self.take(key)?.as_u64().ok_or(FactsFault::Malformed(key))
+    }
+
+    fn parsed<T>(&mut self, key: &'static str, parse: impl FnOnce(&str) -> Option<T>) -> Read<T> {
+        parse(self.text(key)?).ok_or(FactsFault::Malformed(key))
+    }
+
+    fn optional_parsed<T>(
+        &mut self,
+        key: &'static str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Read<Option<T>> {
+        let Some(value) = self.optional(key) else { return Ok(None) };
+        value.as_str().and_then(parse).map(Some).ok_or(FactsFault::Malformed(key))
+    }
+
+    fn list<T>(&mut self, key: &'static str, each: impl Fn(&Value) -> Read<T>) -> Read<Vec<T>> {
+        self.take(key)?.as_array().ok_or(FactsFault::Malformed(key))?.iter().map(each).collect()
+    }
+
+    fn words(&mut self, key: &'static str) -> Read<Vec<String>> {
+        self.list(key, |value| value.as_str().map(str::to_owned).ok_or(FactsFault::Malformed(key)))
+    }
+
+    fn bytes(&mut self, key: &'static str, key_b64: &'static str) -> Read<Vec<u8>> {
+        match self.optional(key_b64) {
+            Some(value) => value.as_str().and_then(not_text).ok_or(FactsFault::Malformed(key_b64)),
+            None => Ok(self.text(key)?.as_bytes().to_vec()),
+        }
+    }
+
+    fn byte_list(&mut self, key: &'static str, key_b64: &'static str) -> Read<Vec<Vec<u8>>> {
+        let Some(value) = self.optional(key_b64) else {
+            return Ok(self.words(key)?.into_iter().map(String::into_bytes).collect());
+        };
+        let decoded: Option<Vec<Vec<u8>>> = value
+            .as_array()
+            .and_then(|items| items.iter().map(|item| base64::decode(item.as_str()?)).collect());
+        decoded
+            .filter(|items| items.iter().any(|item| str::from_utf8(item).is_err()))
+            .ok_or(FactsFault::Malformed(key_b64))
+    }
+
+    fn end(self) -> Read<()> {
+        match self.left.into_keys().next() {
+            Some(key) => Err(FactsFault::Unknown(key.to_owned())),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Base64 stands for bytes that are not text and for no others: a value has one spelling.
+fn not_text(encoded: &str) -> Option<Vec<u8>> {
+    base64::decode(encoded).filter(|bytes| str::from_utf8(bytes).is_err())
+}

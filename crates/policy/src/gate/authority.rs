@@ -1,0 +1,69 @@
+//! Gate 3: a role or a grant covers principal, action and resource, and the delegation is intact.
+//!
+//! Without further settings every kind of principal has the role to submit actions, which the
+//! policy then judges. `[authority] grant_required` in thresholds.toml takes the role away from a
+//! kind, so that each command needs a live grant.
+
+use cascade_receipt::decision::{GateOutcome, Reason};
+use cascade_receipt::time::Timestamp;
+
+use super::{Answer, Case};
+use crate::facts::{Covers, Grant, PrincipalKind};
+use crate::worker::Classified;
+
+pub(super) fn answer(case: &Case<'_>) -> Answer {
+    let facts = case.facts;
+    let mut answer = Answer::pass();
+    match &facts.on_behalf_of {
+        Some(delegator) if !delegator.alive => answer.deny("authority.delegator"),
+        None if facts.principal.kind == PrincipalKind::Agent => answer.deny("authority.no_delegator"),
+        Some(_) | None => {}
+    }
+    if let Some(assumed) = facts.assumed.filter(|id| *id != facts.principal.id) {
+        let covers = |grant: &Grant| grant.covers == Covers::Assume(assumed);
+        require(&mut answer, case, "authority.assume", covers);
+    }
+    if case.thresholds.grant_required.contains(&facts.principal.kind) {
+        if case.classification.commands.is_empty() {
+            answer.deny("authority.no_grant");
+        }
+        for command in &case.classification.commands {
+            require(&mut answer, case, "authority.no_grant", |grant| covers_command(grant, command));
+        }
+    }
+    answer
+}
+
+/// Demands a live grant; where there is none, says how near the principal came.
+fn require(answer: &mut Answer, case: &Case<'_>, code: &str, covers: impl Fn(&Grant) -> bool) {
+    let mut nearest = code;
+    for grant in case.facts.grants.iter().filter(|grant| grant.to == case.facts.principal.id && covers(grant))
+    {
+        match standing(grant, case.facts.at) {
+            Ok(()) => {
+                let reason = Reason::of("authority.granted", &grant.receipt_id.to_string());
+                return answer.add(GateOutcome::Pass, reason);
+            }
+            Err(cause) => nearest = cause,
+        }
+    }
+    answer.deny(nearest);
+}
+
+fn standing(grant: &Grant, at: Timestamp) -> Result<(), &'static str> {
+    if !grant.grantor_alive {
+        return Err("authority.grant_broken");
+    }
+    if grant.expires.is_some_and(|expires| expires <= at) {
+        return Err("authority.grant_expired");
+    }
+    Ok(())
+}
+
+fn covers_command(grant: &Grant, command: &Classified) -> bool {
+    let Covers::Commands(commands) = &grant.covers else { return false };
+    commands.iter().any(|covered| match covered.split_once(' ') {
+        Some((program, subcommand)) => program == command.program && subcommand == command.subcommand,
+        None => covered == "*" || *covered == command.program,
+    })
+}

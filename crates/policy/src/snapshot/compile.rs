@@ -1,0 +1,331 @@
+//! The strict path: from texts to a snapshot, or to a list of everything that is wrong.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cascade_receipt::decision::{GateName, RiskTier};
+use cascade_receipt::id::PrincipalId;
+use cascade_receipt::time::Timestamp;
+use cedar_policy::{Effect, Policy, PolicyId, PolicySet, Schema, ValidationMode, Validator};
+use miette::Diagnostic;
+
+use super::fault::PolicyFault;
+use super::lexical::{self, Piece};
+use super::source::{SCHEMA_FILE, SnapshotSource};
+use super::{Snapshot, document};
+use crate::cedar::{Scope, StoredPolicy, World};
+use crate::facts::{
+    Action, Authentication, Delegator, Facts, Invocation, Principal, PrincipalKind, Stdin, Tenant,
+};
+use crate::worker::{Classification, Classified, Finding, Registry};
+
+/// Most policies in one snapshot.
+pub const POLICIES_MAX: usize = 10_000;
+/// Most bytes of policy text in one snapshot.
+pub const POLICIES_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Longest schema, in bytes.
+pub const SCHEMA_BYTES_MAX: usize = 64 * 1024;
+/// Longest policy id, in bytes. Ids stand in receipts.
+pub const ID_BYTES_MAX: usize = 100;
+
+pub(super) fn compile(source: &SnapshotSource) -> Result<Snapshot, Vec<PolicyFault>> {
+    let mut faults = Vec::new();
+    let policies = policies(source, &mut faults);
+    if let Some(schema) = schema(source, &mut faults) {
+        validate(&schema, source, &policies, &mut faults);
+    }
+    manifests(source, &mut faults);
+    if !faults.is_empty() {
+        faults.sort_unstable();
+        faults.dedup();
+        return Err(faults);
+    }
+    let stored = policies.into_iter().map(|parsed| parsed.stored).collect();
+    Ok(document::assemble(source, stored))
+}
+
+/// A policy and where its text begins.
+struct Parsed<'a> {
+    stored: StoredPolicy,
+    policy: Policy,
+    file_text: &'a str,
+    start: usize,
+}
+
+fn policies<'a>(source: &'a SnapshotSource, faults: &mut Vec<PolicyFault>) -> Vec<Parsed<'a>> {
+    let mut parsed: Vec<Parsed<'a>> = Vec::new();
+    let bytes: usize = source.policies.iter().map(|(_, text)| text.len()).sum();
+    if let Some((file, _)) = source.policies.first().filter(|_| bytes > POLICIES_BYTES_MAX) {
+        let message = format!("policies have {bytes} bytes in all, more than {POLICIES_BYTES_MAX}");
+        faults.push(PolicyFault::of_file(file, "policy.limit", message));
+        return parsed;
+    }
+    let mut ids: BTreeSet<String> = BTreeSet::new();
+    let mut count = 0;
+    for (file, text) in &source.policies {
+        for (number, piece) in (1..).zip(lexical::pieces(text)) {
+            count += 1;
+            if count > POLICIES_MAX {
+                let message = format!("there are more than {POLICIES_MAX} policies");
+                faults.push(PolicyFault::at(file, text, piece.start, "policy.limit", message));
+                return parsed;
+            }
+            match policy(file, text, &piece, number) {
+                Ok(one) if ids.insert(one.stored.id.clone()) => parsed.push(one),
+                Ok(one) => {
+                    let message = format!("the id `{}` is taken", one.stored.id);
+                    let fault = PolicyFault::at(file, text, head(text, &piece), "policy.id", message);
+                    faults.push(fault.suggest("give each policy its own @id"));
+                }
+                Err(found) => faults.extend(found),
+            }
+        }
+    }
+    parsed
+}
+
+fn policy<'a>(
+    file: &str,
+    text: &'a str,
+    piece: &Piece,
+    number: usize,
+) -> Result<Parsed<'a>, Vec<PolicyFault>> {
+    if let Some((offset, excess)) = &piece.excess {
+        let fault = PolicyFault::at(file, text, *offset, "policy.limit", excess.to_string());
+        return Err(vec![fault.suggest("split the policy, or compare with a set: [..].contains(..)")]);
+    }
+    let own = text.get(piece.start..piece.end).unwrap_or_default();
+    let stem = file.strip_suffix(".cedar").unwrap_or(file);
+    let policy = Policy::parse(Some(PolicyId::new(format!("{stem}.{number}"))), own).map_err(|errors| {
+        let faults = errors.iter().map(|error| diagnosed("policy.syntax", file, text, piece.start, error));
+        faults.collect::<Vec<_>>()
+    })?;
+    let faults: Vec<PolicyFault> = annotation_faults(&policy)
+        .map(|(message, hint)| {
+            let fault = PolicyFault::at(file, text, head(text, piece), "policy.annotation", message);
+            fault.suggest(hint)
+        })
+        .collect();
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    let policy = match policy.annotation("id") {
+        Some(id) => policy.new_id(PolicyId::new(id)),
+        None => policy,
+    };
+    let stored = StoredPolicy {
+        id: policy.id().to_string(),
+        file: file.to_owned(),
+        text: own.to_owned(),
+        scope: Scope::of(&policy),
+    };
+    Ok(Parsed { stored, policy, file_text: text, start: piece.start })
+}
+
+/// The first byte of the policy itself: comments and space before it are passed over.
+fn head(text: &str, piece: &Piece) -> usize {
+    let mut at = piece.start;
+    for line in text.get(piece.start..piece.end).unwrap_or_default().split_inclusive('\n') {
+        let bare = line.trim_start();
+        if !bare.is_empty() && !bare.starts_with("//") {
+            return at + (line.len() - bare.len());
+        }
+        at += line.len();
+    }
+    piece.start
+}
+
+/// Faults of annotations, each with what to do. A misspelt one would silently mean nothing.
+fn annotation_faults(policy: &Policy) -> impl Iterator<Item = (String, &'static str)> {
+    let forbid = policy.effect() == Effect::Forbid;
+    let failfast = policy.annotation("gate") == Some(GateName::Failfast.as_str());
+    policy.annotations().filter_map(move |(key, value)| match key {
+        "id" if !is_id(value) => Some((
+            format!("`{value}` is not an id"),
+            "use a-z, A-Z, 0-9, `.`, `_`, `-`, `:`, up to 100 of them",
+        )),
+        "gate" if !forbid => Some(("only a forbid speaks at a gate".to_owned(), "remove @gate")),
+        "gate" if GateName::parse(value).is_none_or(|gate| gate == GateName::Approval) => Some((
+            format!("no policy can speak at the gate `{value}`"),
+            "use standing, identity, authority, specification, policy, risk, failfast, budget or window",
+        )),
+        "escalate" if !forbid => Some(("only a forbid escalates".to_owned(), "remove @escalate")),
+        "escalate" if failfast => {
+            Some(("the failfast gate is never lifted".to_owned(), "remove @escalate or use another @gate"))
+        }
+        "escalate" if value.is_empty() => {
+            Some(("@escalate names no group".to_owned(), "write @escalate(\"group\")"))
+        }
+        "control" if !is_id(value) => {
+            Some((format!("`{value}` is not a control id"), "write it as the catalogue does: CC8.1"))
+        }
+        "id" | "gate" | "escalate" | "control" | "reason" => None,
+        _ => Some((
+            format!("the annotation @{key} means nothing here"),
+            "use @id, @gate, @escalate, @control or @reason",
+        )),
+    })
+}
+
+fn is_id(text: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b':');
+    !text.is_empty() && text.len() <= ID_BYTES_MAX && text.bytes().all(fits)
+}
+
+fn schema(source: &SnapshotSource, faults: &mut Vec<PolicyFault>) -> Option<Schema> {
+    let text = &source.schema;
+    if text.len() > SCHEMA_BYTES_MAX {
+        let message = format!("schema is longer than {SCHEMA_BYTES_MAX} bytes");
+        faults.push(PolicyFault::of_file(SCHEMA_FILE, "schema.limit", message));
+        return None;
+    }
+    if let Some((offset, excess)) = lexical::pieces(text).into_iter().find_map(|piece| piece.excess) {
+        let message = excess.to_string().replace("policy", "declaration");
+        faults.push(PolicyFault::at(SCHEMA_FILE, text, offset, "schema.limit", message));
+        return None;
+    }
+    match Schema::from_cedarschema_str(text) {
+        Ok((schema, _warnings)) => {
+            if let Err(message) = conform(&schema) {
+                let fault = PolicyFault::of_file(SCHEMA_FILE, "schema.mismatch", one_line(&message));
+                faults.push(fault.suggest("start from the default schema; requests have its shape"));
+                return None;
+            }
+            Some(schema)
+        }
+        Err(error) => {
+            faults.push(diagnosed("schema.syntax", SCHEMA_FILE, text, 0, &error));
+            None
+        }
+    }
+}
+
+/// All policies against the schema, strictly. Warnings are faults: a policy that can never apply is
+/// a forbid that never forbids.
+fn validate(
+    schema: &Schema,
+    source: &SnapshotSource,
+    policies: &[Parsed<'_>],
+    faults: &mut Vec<PolicyFault>,
+) {
+    let by_id: BTreeMap<&str, &Parsed<'_>> =
+        policies.iter().map(|parsed| (parsed.stored.id.as_str(), parsed)).collect();
+    let set = match PolicySet::from_policies(policies.iter().map(|parsed| parsed.policy.clone())) {
+        Ok(set) => set,
+        Err(error) => {
+            let file = source.policies.first().map_or("", |(file, _)| file.as_str());
+            return faults.push(PolicyFault::of_file(file, "policy.id", error.to_string()));
+        }
+    };
+    let result = Validator::new(schema.clone()).validate(&set, ValidationMode::Strict);
+    let errors = result.validation_errors().map(|error| (error.policy_id(), error as &dyn Diagnostic));
+    let warnings =
+        result.validation_warnings().map(|warning| (warning.policy_id(), warning as &dyn Diagnostic));
+    for (id, diagnostic) in errors.chain(warnings) {
+        let id: &str = id.as_ref();
+        let Some(parsed) = by_id.get(id) else { continue };
+        let fault =
+            diagnosed("policy.schema", &parsed.stored.file, parsed.file_text, parsed.start, diagnostic);
+        faults.push(fault);
+    }
+}
+
+fn manifests(source: &SnapshotSource, faults: &mut Vec<PolicyFault>) {
+    let registry = Registry::new(source.manifests.iter().cloned());
+    for fault in registry.check() {
+        let file = format!("workers/{}.toml", fault.manifest);
+        faults.push(PolicyFault::of_file(&file, "worker.fault", fault.what));
+    }
+}
+
+/// A fault as Cedar reports it, moved to its place in the file.
+fn diagnosed(
+    code: &'static str,
+    file: &str,
+    text: &str,
+    start: usize,
+    diagnostic: &(impl Diagnostic + ?Sized),
+) -> PolicyFault {
+    let label = diagnostic.labels().and_then(|mut labels| labels.next());
+    let offset = start + label.as_ref().map_or(0, |label| label.offset());
+    let mut message = one_line(&diagnostic.to_string());
+    if let Some(detail) =
+        label.as_ref().and_then(|label| label.label()).filter(|detail| !message.contains(detail))
+    {
+        message = format!("{message}: {}", one_line(detail));
+    }
+    let fault = PolicyFault::at(file, text, offset, code, message);
+    match diagnostic.help() {
+        Some(help) => fault.suggest(one_line(&help.to_string())),
+        None => fault,
+    }
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Checks that a schema fits what requests look like, with every optional member and without.
+fn conform(schema: &Schema) -> Result<(), String> {
+    let families = [("sample".to_owned(), BTreeSet::from(["sample".to_owned()]))].into();
+    for kind in PrincipalKind::ALL {
+        for full in [false, true] {
+            World::conform(schema, &sample_facts(kind, full), &sample_classification(), &families)?;
+        }
+    }
+    Ok(())
+}
+
+fn sample_facts(kind: PrincipalKind, full: bool) -> Facts {
+    let groups = vec!["sample".to_owned()];
+    let delegator = Delegator { id: PrincipalId([1; 8]), groups: groups.clone(), admin: true, alive: true };
+    Facts {
+        at: Timestamp::from_ms(0),
+        tenant: Tenant { active: true, halted: false, chain_healthy: true, regimes: Vec::new() },
+        principal: Principal {
+            id: PrincipalId([2; 8]),
+            kind,
+            authentication: Authentication::OsUser,
+            alive: true,
+            admin: true,
+            groups,
+        },
+        on_behalf_of: full.then_some(delegator),
+        assumed: None,
+        action: Action {
+            invocation: Invocation::Cli(vec![b"sample".to_vec()]),
+            executable: None,
+            cwd: b"/".to_vec(),
+            env: Vec::new(),
+            stdin: Stdin::None,
+            resource: full.then(|| "sample".to_owned()),
+        },
+        spec: None,
+        answers: None,
+        approvals: Vec::new(),
+        grants: Vec::new(),
+        budgets: Vec::new(),
+        windows: Vec::new(),
+        dry_run: false,
+    }
+}
+
+fn sample_classification() -> Classification {
+    let sample = || "sample".to_owned();
+    let finding = Finding { code: sample(), tier: RiskTier::Low, failfast: false, text: sample() };
+    let command = Classified {
+        words: vec![sample()],
+        program: sample(),
+        subcommand: String::new(),
+        tier: RiskTier::Low,
+        classified: true,
+        findings: vec![finding],
+    };
+    Classification {
+        tier: RiskTier::Low,
+        classified: true,
+        refused: None,
+        failfast: Vec::new(),
+        commands: vec![command],
+        stdin_executes: false,
+    }
+}

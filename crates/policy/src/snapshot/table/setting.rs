@@ -1,0 +1,254 @@
+//! The left end of a row: who asks, and under what circumstances.
+//!
+//! Without settings: a Monday noon, a healthy tenant, an authenticated principal, no standard input,
+//! and for an agent a person behind it.
+
+use cascade_receipt::digest::Digest;
+use cascade_receipt::id::{PrincipalId, ReceiptId};
+use cascade_receipt::time::Timestamp;
+
+use crate::decide::EscalationTerms;
+use crate::facts::{
+    Action, Approval, Authentication, Budget, Covers, Delegator, Facts, Grant, Invocation, Principal,
+    PrincipalKind, Spec, Stdin, Tenant, Window, WindowKind,
+};
+use crate::gate::ADMINS;
+
+const REQUESTER: PrincipalId = PrincipalId([1; 8]);
+const DELEGATOR: PrincipalId = PrincipalId([2; 8]);
+const ASSUMED: PrincipalId = PrincipalId([3; 8]);
+const HOUR_MS: u64 = 3_600_000;
+/// 2026-01-05T12:00:00.000Z, a Monday.
+const NOON: Timestamp = Timestamp::from_ms(1_767_614_400_000);
+
+/// Reads the words before the colon.
+pub(super) fn facts(who: &str) -> Result<Facts, String> {
+    let mut words = who.split_whitespace();
+    let kind = words.next().unwrap_or_default();
+    let kind =
+        PrincipalKind::parse(kind).ok_or_else(|| format!("`{kind}` is none of person, agent, node"))?;
+    let mut facts = plain(kind);
+    let words: Vec<&str> = words.collect();
+    // The moment first: windows and approvals are placed around it.
+    for word in words.iter().filter_map(|word| word.strip_prefix("at=")) {
+        facts.at = Timestamp::parse(word).ok_or_else(|| format!("`{word}` is no time stamp"))?;
+    }
+    for word in words.iter().filter(|word| !word.starts_with("at=")) {
+        let known = match word.split_once('=') {
+            Some((key, value)) => circumstance(&mut facts, key, value) || people(&mut facts, key, value),
+            None => flag(&mut facts, word),
+        };
+        if !known {
+            return Err(format!("`{word}` is no setting of a test row"));
+        }
+    }
+    Ok(facts)
+}
+
+fn plain(kind: PrincipalKind) -> Facts {
+    let delegator = Delegator { id: DELEGATOR, groups: Vec::new(), admin: false, alive: true };
+    Facts {
+        at: NOON,
+        tenant: Tenant { active: true, halted: false, chain_healthy: true, regimes: Vec::new() },
+        principal: Principal {
+            id: REQUESTER,
+            kind,
+            authentication: Authentication::OsUser,
+            alive: true,
+            admin: false,
+            groups: Vec::new(),
+        },
+        on_behalf_of: (kind == PrincipalKind::Agent).then_some(delegator),
+        assumed: None,
+        action: Action {
+            invocation: Invocation::Cli(Vec::new()),
+            executable: None,
+            cwd: b"/work".to_vec(),
+            env: Vec::new(),
+            stdin: Stdin::None,
+            resource: None,
+        },
+        spec: None,
+        answers: None,
+        approvals: Vec::new(),
+        grants: Vec::new(),
+        budgets: Vec::new(),
+        windows: Vec::new(),
+        dry_run: false,
+    }
+}
+
+fn flag(facts: &mut Facts, word: &str) -> bool {
+    match word {
+        "admin" => facts.principal.admin = true,
+        "revoked" => facts.principal.alive = false,
+        "inactive" => facts.tenant.active = false,
+        "halted" => facts.tenant.halted = true,
+        "unhealthy" => facts.tenant.chain_healthy = false,
+        "dry_run" => facts.dry_run = true,
+        _ => return false,
+    }
+    true
+}
+
+/// Settings about tenant, action and time.
+fn circumstance(facts: &mut Facts, key: &str, value: &str) -> bool {
+    match key {
+        "regimes" => facts.tenant.regimes = words(value),
+        "cwd" => facts.action.cwd = value.as_bytes().to_vec(),
+        "target" => facts.action.resource = Some(value.to_owned()),
+        "env" => {
+            let (name, value) = value.split_once('=').unwrap_or((value, ""));
+            facts.action.env.push((name.as_bytes().to_vec(), value.as_bytes().to_vec()));
+        }
+        "stdin" => return stdin(value).map(|stdin| facts.action.stdin = stdin).is_some(),
+        "spec" => {
+            let lacks = |word| words(value).iter().any(|other| other == word);
+            facts.spec = Some(Spec {
+                hash: Digest([7; 32]),
+                trusted: !lacks("untrusted"),
+                pinned: !lacks("unpinned"),
+                has_step: !lacks("no_step"),
+            });
+        }
+        "budget" => return budget(value).map(|budget| facts.budgets.push(budget)).is_some(),
+        "freeze" | "open" => {
+            let kind = if key == "open" { WindowKind::Open } else { WindowKind::Freeze };
+            return window(facts.at, kind, value).map(|window| facts.windows.push(window)).is_some();
+        }
+        _ => return false,
+    }
+    true
+}
+
+/// Settings about principals, grants and approvals.
+fn people(facts: &mut Facts, key: &str, value: &str) -> bool {
+    match key {
+        "groups" => facts.principal.groups = words(value),
+        "auth" => {
+            let way = Authentication::parse(value);
+            return way.map(|way| facts.principal.authentication = way).is_some();
+        }
+        "delegator" => return delegator(facts, value),
+        "delegator_groups" => {
+            let Some(person) = &mut facts.on_behalf_of else { return false };
+            person.groups = words(value);
+        }
+        "as" => {
+            facts.assumed = Some(ASSUMED);
+            if value != "nobody" {
+                facts.grants.push(grant(facts.at, value, Covers::Assume(ASSUMED)));
+            }
+        }
+        "grant" => {
+            // `+` stands for the space of `git push`.
+            let (commands, flags) = value.split_once('/').unwrap_or((value, ""));
+            let commands = words(commands).iter().map(|command| command.replace('+', " ")).collect();
+            facts.grants.push(grant(facts.at, flags, Covers::Commands(commands)));
+        }
+        "approved" | "denied" => {
+            let approval = approval(facts, key == "approved", value);
+            facts.approvals.push(approval);
+        }
+        "answers" => {
+            let Some((required, groups)) = value.split_once(':') else { return false };
+            let Ok(required) = required.parse() else { return false };
+            let terms = EscalationTerms {
+                required,
+                groups: words(groups),
+                expires_after_ms: HOUR_MS,
+                signature_required: true,
+            };
+            facts.answers = Some(terms);
+        }
+        _ => return false,
+    }
+    true
+}
+
+fn words(list: &str) -> Vec<String> {
+    list.split(',').filter(|word| !word.is_empty()).map(str::to_owned).collect()
+}
+
+fn stdin(word: &str) -> Option<Stdin> {
+    match word {
+        "none" => Some(Stdin::None),
+        "terminal" => Some(Stdin::Terminal),
+        "stream" => Some(Stdin::Stream),
+        "captured" => Some(Stdin::Captured(Digest([9; 32]))),
+        _ => None,
+    }
+}
+
+/// `name:used/limit`.
+fn budget(value: &str) -> Option<Budget> {
+    let (name, amounts) = value.split_once(':')?;
+    let (used, limit) = amounts.split_once('/')?;
+    Some(Budget { name: name.to_owned(), used: used.parse().ok()?, limit: limit.parse().ok()? })
+}
+
+/// A span around the moment (`now`), one that begins or ends with it (`from_now`, `until_now`), or
+/// one that holds nothing (`empty`).
+fn window(at: Timestamp, kind: WindowKind, word: &str) -> Option<Window> {
+    let around = |before, after| Window {
+        from: Timestamp::from_ms(at.ms() - before),
+        to: Timestamp::from_ms(at.ms() + after),
+        kind,
+    };
+    match word {
+        "now" => Some(around(HOUR_MS, HOUR_MS)),
+        "from_now" => Some(around(0, HOUR_MS)),
+        "until_now" => Some(around(HOUR_MS, 0)),
+        "empty" => Some(around(0, 0)),
+        _ => None,
+    }
+}
+
+fn delegator(facts: &mut Facts, value: &str) -> bool {
+    let person = Delegator { id: DELEGATOR, groups: Vec::new(), admin: false, alive: true };
+    facts.on_behalf_of = match value {
+        "none" => None,
+        "person" => Some(person),
+        "revoked" => Some(Delegator { alive: false, ..person }),
+        "admin" => Some(Delegator { admin: true, ..person }),
+        _ => return false,
+    };
+    true
+}
+
+/// Flags: `expired`, `broken` (the grantor is gone), `other` (somebody else's).
+fn grant(at: Timestamp, flags: &str, covers: Covers) -> Grant {
+    let has = |flag| flags.split('/').any(|word| word == flag);
+    Grant {
+        receipt_id: ReceiptId([5; 8]),
+        to: if has("other") { DELEGATOR } else { REQUESTER },
+        grantor_alive: !has("broken"),
+        expires: has("expired").then_some(at),
+        covers,
+    }
+}
+
+/// `group,group` and flags: `unsigned`, `expired`, `other` (of another action), `requester`,
+/// `delegator`, `again` (by the person of the approval before).
+fn approval(facts: &Facts, approve: bool, value: &str) -> Approval {
+    let (groups, flags) = value.split_once('/').unwrap_or((value, ""));
+    let has = |flag| flags.split('/').any(|word| word == flag);
+    let number = u8::try_from(facts.approvals.len()).unwrap_or(u8::MAX - 16) + 16;
+    let principal = match facts.approvals.last() {
+        _ if has("requester") => REQUESTER,
+        _ if has("delegator") => DELEGATOR,
+        Some(before) if has("again") => before.principal,
+        _ => PrincipalId([number; 8]),
+    };
+    let groups = if groups.is_empty() { vec![ADMINS.to_owned()] } else { words(groups) };
+    let lasts_ms = if has("expired") { 0 } else { HOUR_MS };
+    Approval {
+        receipt_id: ReceiptId([number; 8]),
+        principal,
+        action_matches: !has("other"),
+        expires: Timestamp::from_ms(facts.at.ms() + lasts_ms),
+        groups,
+        approve,
+        signed: !has("unsigned"),
+    }
+}

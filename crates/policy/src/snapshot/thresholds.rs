@@ -1,0 +1,216 @@
+//! The operator's settings: thresholds.toml.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cascade_receipt::decision::RiskTier;
+use cascade_receipt::json::Value;
+use serde::Deserialize;
+
+use super::fault::PolicyFault;
+use crate::cedar::Families;
+use crate::decide::EscalationTerms;
+use crate::facts::{PrincipalKind, read_terms, write_terms, write_words};
+use crate::gate::ADMINS;
+
+/// How much runs without asking, and who is asked.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Thresholds {
+    /// Highest tier a person runs without asking.
+    pub person: RiskTier,
+    /// Highest tier an agent runs without asking.
+    pub agent: RiskTier,
+    /// Highest tier a node runs without asking.
+    pub node: RiskTier,
+    /// What is asked of people above the threshold.
+    pub escalation: EscalationTerms,
+    /// Kinds of principals that need a grant for each command.
+    pub grant_required: BTreeSet<PrincipalKind>,
+    /// Programs that policies can name together, by family.
+    pub families: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Default for Thresholds {
+    fn default() -> Self {
+        Self {
+            person: RiskTier::High,
+            agent: RiskTier::Medium,
+            node: RiskTier::Medium,
+            escalation: EscalationTerms {
+                required: 1,
+                groups: vec![ADMINS.to_owned()],
+                expires_after_ms: 60 * MS_PER_MINUTE,
+                signature_required: true,
+            },
+            grant_required: BTreeSet::new(),
+            families: BTreeMap::new(),
+        }
+    }
+}
+
+const MS_PER_MINUTE: u64 = 60_000;
+/// A year. An approval that outlives the people who gave it protects nothing.
+const EXPIRES_MINUTES_MAX: u64 = 366 * 24 * 60;
+
+impl Thresholds {
+    /// The highest tier this kind of principal runs without asking.
+    #[must_use]
+    pub const fn tier_max(&self, kind: PrincipalKind) -> RiskTier {
+        match kind {
+            PrincipalKind::Person => self.person,
+            PrincipalKind::Agent => self.agent,
+            PrincipalKind::Node => self.node,
+        }
+    }
+
+    /// Reads the TOML text. What is left out has its default; what is unknown is a fault.
+    ///
+    /// # Errors
+    /// The first fault, placed in `file`.
+    pub fn parse(file: &str, text: &str) -> Result<Self, PolicyFault> {
+        let table: File = toml::from_str(text).map_err(|error| {
+            let offset = error.span().map_or(0, |span| span.start);
+            let message = error.message().replace('\n', " ");
+            PolicyFault::at(file, text, offset, "thresholds.syntax", message)
+        })?;
+        table.read().map_err(|(key, message)| {
+            let offset = text.find(key).unwrap_or(0);
+            PolicyFault::at(file, text, offset, "thresholds.value", message)
+        })
+    }
+
+    /// Families the other way round, as requests need them.
+    pub(super) fn families_by_program(&self) -> Families {
+        let mut by_program = Families::new();
+        for (family, programs) in &self.families {
+            for program in programs {
+                by_program.entry(program.clone()).or_default().insert(family.clone());
+            }
+        }
+        by_program
+    }
+
+    pub(super) fn to_json(&self) -> Value {
+        let families = self.families.iter().map(|(name, programs)| {
+            let programs: Vec<String> = programs.iter().cloned().collect();
+            Value::object([("name", name.as_str().into()), ("programs", write_words(&programs))])
+        });
+        let grant_required = self.grant_required.iter().map(|kind| kind.as_str().into());
+        Value::object([
+            ("person", self.person.as_str().into()),
+            ("agent", self.agent.as_str().into()),
+            ("node", self.node.as_str().into()),
+            ("escalation", write_terms(&self.escalation)),
+            ("grant_required", Value::Array(grant_required.collect())),
+            ("families", Value::Array(families.collect())),
+        ])
+    }
+
+    pub(super) fn from_json(value: &Value) -> Option<Self> {
+        let tier = |key| RiskTier::parse(value.member(key)?.as_str()?);
+        let mut families = BTreeMap::new();
+        for family in value.member("families")?.as_array()? {
+            let programs = family.member("programs")?.as_array()?;
+            let programs = programs.iter().map(|program| program.as_str().map(str::to_owned));
+            families.insert(family.member("name")?.as_str()?.to_owned(), programs.collect::<Option<_>>()?);
+        }
+        let kinds = value.member("grant_required")?.as_array()?;
+        Some(Self {
+            person: tier("person")?,
+            agent: tier("agent")?,
+            node: tier("node")?,
+            escalation: read_terms(value.member("escalation")?).ok()?,
+            grant_required: kinds
+                .iter()
+                .map(|kind| PrincipalKind::parse(kind.as_str()?))
+                .collect::<Option<_>>()?,
+            families,
+        })
+    }
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct File {
+    risk: Risk,
+    escalation: Escalation,
+    authority: Authority,
+    families: BTreeMap<String, BTreeSet<String>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct Risk {
+    person: Option<String>,
+    agent: Option<String>,
+    node: Option<String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct Escalation {
+    groups: Option<Vec<String>>,
+    required: Option<u32>,
+    expires_minutes: Option<u64>,
+    signature_required: Option<bool>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct Authority {
+    grant_required: Vec<String>,
+}
+
+/// The key at fault, and what is wrong.
+type ValueFault = (&'static str, String);
+
+impl File {
+    fn read(self) -> Result<Thresholds, ValueFault> {
+        let default = Thresholds::default();
+        let escalation = self.escalation.read(default.escalation)?;
+        let mut grant_required = BTreeSet::new();
+        for kind in &self.authority.grant_required {
+            let known = PrincipalKind::parse(kind);
+            let fault = || ("grant_required", format!("`{kind}` is none of person, agent, node"));
+            grant_required.insert(known.ok_or_else(fault)?);
+        }
+        Ok(Thresholds {
+            person: tier("person", self.risk.person.as_deref(), default.person)?,
+            agent: tier("agent", self.risk.agent.as_deref(), default.agent)?,
+            node: tier("node", self.risk.node.as_deref(), default.node)?,
+            escalation,
+            grant_required,
+            families: self.families,
+        })
+    }
+}
+
+impl Escalation {
+    fn read(self, default: EscalationTerms) -> Result<EscalationTerms, ValueFault> {
+        let mut groups = self.groups.unwrap_or(default.groups);
+        groups.sort_unstable();
+        groups.dedup();
+        if groups.is_empty() || groups.iter().any(String::is_empty) {
+            return Err(("groups", "`groups` must name at least one group".to_owned()));
+        }
+        let required = self.required.unwrap_or(default.required);
+        if required == 0 {
+            return Err(("required", "`required` must be at least 1".to_owned()));
+        }
+        let minutes = self.expires_minutes.unwrap_or(default.expires_after_ms / MS_PER_MINUTE);
+        if minutes == 0 || minutes > EXPIRES_MINUTES_MAX {
+            let message = format!("`expires_minutes` must lie between 1 and {EXPIRES_MINUTES_MAX}");
+            return Err(("expires_minutes", message));
+        }
+        Ok(EscalationTerms {
+            required,
+            groups,
+            expires_after_ms: minutes * MS_PER_MINUTE,
+            signature_required: self.signature_required.unwrap_or(default.signature_required),
+        })
+    }
+}
+
+fn tier(key: &'static str, word: Option<&str>, default: RiskTier) -> Result<RiskTier, ValueFault> {
+    let Some(word) = word else { return Ok(default) };
+    RiskTier::parse(word).ok_or_else(|| (key, format!("`{word}` is none of LOW, MEDIUM, HIGH, CRITICAL")))
+}

@@ -1,0 +1,87 @@
+//! What is said of a command or a line once it has been looked at.
+
+use cascade_receipt::decision::RiskTier;
+
+/// Something a rule found.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Finding {
+    /// Stable word, for example `git.push.force`.
+    pub code: String,
+    /// How much it can harm.
+    pub tier: RiskTier,
+    /// No appeal: the action is stopped for everyone.
+    pub failfast: bool,
+    /// For people.
+    pub text: String,
+}
+
+/// One program call, after wrappers and inner lines were unfolded.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Classified {
+    /// The words as given; one that cannot be known beforehand is shown as `…`.
+    pub words: Vec<String>,
+    /// The program's known name, or the first word where no manifest knows it.
+    pub program: String,
+    /// The subcommand path, words joined by spaces; empty where there is none.
+    pub subcommand: String,
+    /// The highest tier of anything found in this call.
+    pub tier: RiskTier,
+    /// False where the manifest cannot vouch for the whole call; the tier is then HIGH or higher.
+    pub classified: bool,
+    /// Everything found, in the order of the rules.
+    pub findings: Vec<Finding>,
+}
+
+/// The answer for a whole argv or line.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Classification {
+    /// The highest tier of all commands.
+    pub tier: RiskTier,
+    /// False where any part is not vouched for; the tier is then HIGH or higher.
+    pub classified: bool,
+    /// A named limit was passed: the caller denies.
+    pub refused: Option<String>,
+    /// Findings without appeal, without repetition.
+    pub failfast: Vec<Finding>,
+    /// Every program call, outer before inner, in the order of the line.
+    pub commands: Vec<Classified>,
+    /// What arrives on standard input would be executed.
+    pub stdin_executes: bool,
+}
+
+impl Classification {
+    /// Nothing looked at yet.
+    pub(super) const fn empty() -> Self {
+        Self {
+            tier: RiskTier::Low,
+            classified: true,
+            refused: None,
+            failfast: Vec::new(),
+            commands: Vec::new(),
+            stdin_executes: false,
+        }
+    }
+
+    /// A named limit was passed: HIGH, not classified, to be denied.
+    pub(super) fn refuse(&mut self, limit: &str) {
+        self.refused.get_or_insert_with(|| limit.to_owned());
+        self.leave_unclassified();
+    }
+
+    /// Some part cannot be vouched for.
+    pub(super) fn leave_unclassified(&mut self) {
+        self.classified = false;
+        self.tier = self.tier.max(RiskTier::High);
+    }
+
+    pub(super) fn add(&mut self, command: Classified) {
+        self.tier = self.tier.max(command.tier);
+        self.classified &= command.classified;
+        for finding in command.findings.iter().filter(|finding| finding.failfast) {
+            if !self.failfast.contains(finding) {
+                self.failfast.push(finding.clone());
+            }
+        }
+        self.commands.push(command);
+    }
+}
