@@ -1,1 +1,3 @@
-//! policy
+//! May this principal take this action now: the pure half of governance.
+
+pub mod shell;
