@@ -1,6 +1,6 @@
 //! Failures of the layers below, with the hint a person can act on.
 
-use cascade_ledger::draft::AppendError;
+use cascade_ledger::AppendError;
 use cascade_runtime::consent::ConsentError;
 use cascade_runtime::govern::GovernError;
 use cascade_runtime::ssh::SshError;

@@ -4,11 +4,11 @@ use std::io::{IsTerminal as _, Read as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use cascade_ledger::fault::OpenError;
-use cascade_ledger::home::{Home, TenantId};
-use cascade_ledger::keys::Passphrase;
-use cascade_ledger::ledger::Ledger;
-use cascade_ledger::reader::{OpenAction, Reader};
+use cascade_ledger::OpenError;
+use cascade_ledger::{Home, TenantId};
+use cascade_ledger::Passphrase;
+use cascade_ledger::Ledger;
+use cascade_ledger::{OpenAction, Reader};
 use cascade_runtime::birth::{self, BirthError, Created, Wishes};
 use cascade_runtime::process;
 

@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use cascade_ledger::birth::{Birth, RecoveryFiles};
-use cascade_ledger::fault::{Fault, OpenError};
-use cascade_ledger::home::{Home, TenantId};
-use cascade_ledger::keys::Passphrase;
-use cascade_ledger::ledger::Ledger;
-use cascade_ledger::vault::PrincipalKind;
+use cascade_ledger::{Birth, RecoveryFiles};
+use cascade_ledger::{Fault, OpenError};
+use cascade_ledger::{Home, TenantId};
+use cascade_ledger::Passphrase;
+use cascade_ledger::Ledger;
+use cascade_ledger::PrincipalKind;
 use cascade_policy::snapshot::{PolicyFault, Snapshot, SnapshotSource};
 use cascade_receipt::content::{Admin, PolicyRef};
 use cascade_receipt::sshsig::{self, SshKey};
@@ -99,7 +99,7 @@ pub fn create(dir: &Path, tenant: &TenantId, wishes: &Wishes) -> Result<Created,
     let home = Home::open_or_create(dir)?;
     let person = Person::current();
     let (admin_key, public) = admin_key(&home, wishes)?;
-    let principal = cascade_ledger::random::principal_id()?;
+    let principal = cascade_ledger::principal_id()?;
     let host = wishes.host.clone().unwrap_or_else(host_name);
     let birth = Birth {
         host: &host,

@@ -7,10 +7,10 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::PathBuf;
 
-use cascade_ledger::draft::{AppendError, Appended, Draft, PrivateItem};
-use cascade_ledger::fault::Fault;
-use cascade_ledger::ledger::Ledger;
-use cascade_ledger::reader::{Approval, Found, Reader, Subject, SubjectState};
+use cascade_ledger::{AppendError, Appended, Draft, PrivateItem};
+use cascade_ledger::Fault;
+use cascade_ledger::Ledger;
+use cascade_ledger::{Approval, Found, Reader, Subject, SubjectState};
 use cascade_policy::decide::EscalationTerms;
 use cascade_policy::facts::{self as policy_facts, Facts, FactsFault, Invocation, Stdin};
 use cascade_receipt::content::{Answer, AnswerRefused, Body, Ref, Rel, Signature};
@@ -305,10 +305,10 @@ pub fn reply(ledger: &Ledger, asker: &Asker, reply: &Reply, sign: Sign<'_>) -> R
         expires,
         signatures: vec![Signature { principal: asker.person_id, sshsig }],
     });
-    let mut draft = Draft::new(cascade_ledger::random::receipt_id()?, body);
+    let mut draft = Draft::new(cascade_ledger::receipt_id()?, body);
     draft.seen = Some(mark);
     if let Some(reason) = &reply.reason {
-        let nonce = cascade_ledger::random::nonce()?;
+        let nonce = cascade_ledger::nonce()?;
         draft.private.push(PrivateItem::new("reason", nonce, reason.clone().into_bytes()));
     }
     Ok(Replied::Accepted(ledger.append(draft)?))
@@ -355,6 +355,6 @@ pub fn refuse(
         principal: asker.principal_id(),
         reasons: reasons.clone(),
     });
-    let appended = ledger.append(Draft::new(cascade_ledger::random::receipt_id()?, body))?;
+    let appended = ledger.append(Draft::new(cascade_ledger::receipt_id()?, body))?;
     Ok(Replied::Refused(appended, reasons))
 }

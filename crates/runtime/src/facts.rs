@@ -8,10 +8,10 @@ use std::os::fd::AsFd as _;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
-use cascade_ledger::fault::Fault;
-use cascade_ledger::ledger::Ledger;
-use cascade_ledger::reader::Reader;
-use cascade_ledger::vault::PrincipalKind as NameKind;
+use cascade_ledger::Fault;
+use cascade_ledger::Ledger;
+use cascade_ledger::Reader;
+use cascade_ledger::PrincipalKind as NameKind;
 use cascade_policy::facts::{self, Authentication, Delegator, Executable, Facts, Invocation, PrincipalKind, Stdin};
 use cascade_policy::snapshot::Snapshot;
 use cascade_receipt::chain;

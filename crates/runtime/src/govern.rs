@@ -5,10 +5,10 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use cascade_kernel::action::{Action, Effect, Event, Fault as KernelFault, Outcome, Record, Report, Unexpected};
-use cascade_ledger::draft::{AppendError, Appended, Draft, PrivateItem};
-use cascade_ledger::fault::Fault;
-use cascade_ledger::ledger::Ledger;
-use cascade_ledger::reader::Mark;
+use cascade_ledger::{AppendError, Appended, Draft, PrivateItem};
+use cascade_ledger::Fault;
+use cascade_ledger::Ledger;
+use cascade_ledger::Mark;
 use cascade_policy::decide::{self, Ruling};
 use cascade_policy::facts::Facts;
 use cascade_receipt::content::{self, Body, Closing, Ending, Escalation, Heartbeat, Ref, Rel, Runtime};
@@ -132,17 +132,17 @@ impl<'a> Performer<'a> {
         // action_hash (format section 2.2).
         let action_nonce = match &request.approved {
             Some(approved) => approved.action_nonce,
-            None => cascade_ledger::random::nonce()?,
+            None => cascade_ledger::nonce()?,
         };
         Ok(Self {
             ledger,
             request,
             action_nonce,
-            facts_nonce: cascade_ledger::random::nonce()?,
-            output_nonce: cascade_ledger::random::nonce()?,
+            facts_nonce: cascade_ledger::nonce()?,
+            output_nonce: cascade_ledger::nonce()?,
             decided: None,
             prepared: None,
-            intent_id: cascade_ledger::random::receipt_id()?,
+            intent_id: cascade_ledger::receipt_id()?,
             intent: None,
             ended: None,
             receipts: Vec::new(),
@@ -329,7 +329,7 @@ impl<'a> Performer<'a> {
         };
         let receipt_id = match record {
             Record::Intent => self.intent_id,
-            _ => cascade_ledger::random::receipt_id()?,
+            _ => cascade_ledger::receipt_id()?,
         };
         let mut draft = Draft::new(receipt_id, body);
         draft.seen = Some(decided.mark);
@@ -342,15 +342,15 @@ impl<'a> Performer<'a> {
     /// that it is this one.
     fn add_private(&self, record: Record, draft: &mut Draft) -> Result<(), GovernError> {
         if let Some(reason) = &self.request.reason {
-            let nonce = cascade_ledger::random::nonce()?;
+            let nonce = cascade_ledger::nonce()?;
             draft.private.push(PrivateItem::new("reason", nonce, reason.clone().into_bytes()));
         }
         if let facts::Input::Captured(bytes) = &self.request.command.input {
-            let nonce = cascade_ledger::random::nonce()?;
+            let nonce = cascade_ledger::nonce()?;
             draft.private.push(PrivateItem::new("stdin", nonce, bytes.clone()));
         }
         if record == Record::Intent {
-            let nonce = cascade_ledger::random::nonce()?;
+            let nonce = cascade_ledger::nonce()?;
             draft.private.push(PrivateItem::new("output_nonce", nonce, self.output_nonce.0.to_vec()));
         }
         Ok(())
@@ -366,7 +366,7 @@ impl<'a> Performer<'a> {
             bytes: segment.bytes_total,
             running_hash: segment.running_hash,
         });
-        Ok(Draft::new(cascade_ledger::random::receipt_id()?, body))
+        Ok(Draft::new(cascade_ledger::receipt_id()?, body))
     }
 
     fn closer_draft(&self, ending: Ending) -> Result<Draft, GovernError> {
@@ -388,7 +388,7 @@ impl<'a> Performer<'a> {
             duration_us: self.ended.as_ref().map(|ended| ended.duration_us),
             reasons: self.closing_reasons(),
         });
-        Ok(Draft::new(cascade_ledger::random::receipt_id()?, body))
+        Ok(Draft::new(cascade_ledger::receipt_id()?, body))
     }
 
     fn closing_reasons(&self) -> Vec<Reason> {

@@ -1,7 +1,7 @@
 //! Policy snapshots in the ledger: load the one in force, keep a new one.
 
-use cascade_ledger::fault::Fault;
-use cascade_ledger::reader::{Mark, Reader};
+use cascade_ledger::Fault;
+use cascade_ledger::{Mark, Reader};
 use cascade_policy::snapshot::{LoadFault, Snapshot};
 use cascade_receipt::content::PolicyRef;
 use cascade_receipt::digest::Digest;

@@ -2,7 +2,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use cascade_ledger::reader::Reader;
+use cascade_ledger::Reader;
 use clap::Args;
 
 use crate::args::Global;

@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use cascade_ledger::fault::OpenError;
+use cascade_ledger::OpenError;
 use cascade_receipt::json::Value;
 use cascade_runtime::birth::{self, AdminKey, BirthError, Created, Wishes};
 use clap::Args;
@@ -75,7 +75,7 @@ fn exists(global: &Global, home: &std::path::Path, origin: &str) -> Exit {
     Ok(exit::DONE)
 }
 
-fn new_passphrase(global: &Global) -> Result<cascade_ledger::keys::Passphrase, Failure> {
+fn new_passphrase(global: &Global) -> Result<cascade_ledger::Passphrase, Failure> {
     let first = place::passphrase(global, "new passphrase: ")?;
     if global.passphrase_file.is_none() && first != place::passphrase(global, "the same again: ")? {
         return Err(Failure::usage("the two passphrases differ"));

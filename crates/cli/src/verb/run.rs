@@ -2,7 +2,7 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use cascade_kernel::action::{Outcome, Record};
-use cascade_ledger::ledger::Ledger;
+use cascade_ledger::Ledger;
 use cascade_receipt::decision::Verdict;
 use cascade_receipt::json::Value;
 use cascade_runtime::consent::{self, Approved, ConsentError, Replied};

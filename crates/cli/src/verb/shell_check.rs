@@ -1,7 +1,7 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 
-use cascade_ledger::fault::OpenError;
+use cascade_ledger::OpenError;
 use cascade_policy::decide::{self, Ruling};
 use cascade_policy::snapshot::{Snapshot, SnapshotSource};
 use cascade_receipt::decision::Verdict;
@@ -43,7 +43,7 @@ pub(crate) fn run(global: &Global, args: &ShellCheck) -> Exit {
 /// The policy in force, or the shipped one where there is no ledger yet: looking must not create one.
 fn snapshot(global: &Global) -> Result<Snapshot, Failure> {
     let tenant = place::tenant(global)?;
-    let opened = cascade_ledger::home::Home::open(&place::home_dir(global)?)
+    let opened = cascade_ledger::Home::open(&place::home_dir(global)?)
         .and_then(|home| home.open_tenant_read_only(&tenant));
     match opened {
         Ok(reader) => Ok(policy_store::in_force(&reader)?.0),

@@ -3,8 +3,8 @@ use std::io::{BufRead as _, BufReader, IsTerminal as _, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use cascade_ledger::lines::Lines;
-use cascade_ledger::reader::Reader;
+use cascade_ledger::Lines;
+use cascade_ledger::Reader;
 use cascade_receipt::verify::{Options, Verdict, report};
 use cascade_receipt::{digest, pem};
 use clap::Args;
