@@ -1,1 +1,3 @@
-//! runtime
+//! Performs effects: the only place that starts processes.
+
+pub mod process;
