@@ -2,7 +2,7 @@
 //!
 //! [`govern`] takes one action through its life; [`process`] owns supervised child processes;
 //! [`facts`] looks at the world before a decision; [`people`] finds out who asks; [`consent`] records
-//! what people answer; [`ssh`] signs for them.
+//! what people answer.
 
 pub mod birth;
 pub mod consent;
@@ -13,4 +13,3 @@ pub mod hypothesis;
 pub mod people;
 pub mod policy_store;
 pub mod process;
-pub mod ssh;

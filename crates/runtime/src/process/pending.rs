@@ -1,0 +1,87 @@
+//! Output of a finished run that waits for its closer.
+
+use std::io;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+
+use rustix::event::{PollFd, PollFlags};
+
+use super::output::{Frame, Stream};
+use super::wire::retry;
+
+/// Output that must not leave before the closer is durable.
+///
+/// Dropping it drops the output.
+#[derive(Debug)]
+pub struct Pending {
+    /// Covered by a heartbeat, but the reader was slow.
+    pub(super) committed: Vec<Frame>,
+    pub(super) frames: Vec<Frame>,
+    pub(super) captured: bool,
+    pub(super) terminal: Option<OwnedFd>,
+    pub(super) closed: Vec<Stream>,
+}
+
+impl Pending {
+    /// The frames that no heartbeat covers, in release order: of a live run the last ones, of a captured one all.
+    #[must_use]
+    pub fn uncommitted(&self) -> &[Frame] {
+        &self.frames
+    }
+
+    /// Writes everything to this process's own streams, or, of a captured run, gives it to the caller. Call this only
+    /// when the closer is durable.
+    ///
+    /// # Errors
+    /// When a stream cannot be written to. A reader that went away is not an error.
+    pub fn release(self) -> io::Result<Captured> {
+        let mut captured = Captured::default();
+        for frame in self.committed.into_iter().chain(self.frames) {
+            if self.captured {
+                match frame.stream {
+                    Stream::Out | Stream::Terminal => captured.stdout.extend(frame.bytes),
+                    Stream::Err => captured.stderr.extend(frame.bytes),
+                }
+            } else if !self.closed.contains(&frame.stream) {
+                match write_all(target(frame.stream, self.terminal.as_ref()), &frame.bytes) {
+                    Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+                    other => other?,
+                }
+            }
+        }
+        Ok(captured)
+    }
+}
+
+/// Output of a captured run; empty for a live one.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Captured {
+    /// Standard output.
+    pub stdout: Vec<u8>,
+    /// Standard error.
+    pub stderr: Vec<u8>,
+}
+
+/// The real stream that frames of `stream` go to.
+pub(super) fn target(stream: Stream, terminal: Option<&OwnedFd>) -> BorrowedFd<'_> {
+    match (stream, terminal) {
+        (Stream::Err, _) => rustix::stdio::stderr(),
+        (Stream::Terminal, Some(terminal)) => terminal.as_fd(),
+        (Stream::Out | Stream::Terminal, _) => rustix::stdio::stdout(),
+    }
+}
+
+fn write_all(fd: BorrowedFd<'_>, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match rustix::io::write(fd, bytes) {
+            Ok(count) => bytes = bytes.get(count..).unwrap_or_default(),
+            Err(rustix::io::Errno::INTR) => {}
+            // Somebody else made the stream non-blocking.
+            Err(rustix::io::Errno::AGAIN) => {
+                let mut fds = [PollFd::from_borrowed_fd(fd, PollFlags::OUT)];
+                retry(|| rustix::event::poll(&mut fds, None))?;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
