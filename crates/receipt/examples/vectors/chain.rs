@@ -58,6 +58,7 @@ pub(crate) struct Chain {
     pub(crate) head: Digest,
     pub(crate) time_ms: u64,
     pub(crate) epoch: u64,
+    pub(crate) policy: PolicyRef,
     epoch_key: EpochKey,
 }
 
@@ -80,6 +81,7 @@ impl Chain {
             head: GENESIS_PREV,
             time_ms: START_MS,
             epoch: 0,
+            policy: PolicyRef { version: "default-1".into(), hash: Digest::of(b"policy snapshot") },
         }
     }
 
@@ -154,7 +156,7 @@ impl Chain {
             clock_stepped: false,
             key_id: self.signer.id.clone(),
             hmac_epoch: self.epoch,
-            policy: policy(),
+            policy: self.policy.clone(),
         };
         let mut text = String::new();
         Content { envelope: &envelope, body }.write(&mut text);
@@ -245,10 +247,6 @@ pub(crate) fn principal(number: u8) -> PrincipalId {
 
 fn dangling() -> Ref {
     Ref { rel: Rel::Escalation, receipt_id: receipt_id(0), entry_hash: Digest([0; 32]) }
-}
-
-fn policy() -> PolicyRef {
-    PolicyRef { version: "default-1".into(), hash: Digest::of(b"policy snapshot") }
 }
 
 pub(crate) fn set(object: &mut Value, key: &str, value: impl Into<Value>) {

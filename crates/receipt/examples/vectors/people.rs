@@ -202,13 +202,13 @@ fn security_key(touched: bool) -> Waiting {
     waiting
 }
 
+fn strict() -> PolicyRef {
+    PolicyRef { version: "strict-2".into(), hash: Digest::of(b"strict") }
+}
+
 fn policy_activated(chain: &Chain, admin: Option<&Person>) -> Body {
-    let mut activated = PolicyActivated {
-        activates: PolicyRef { version: "strict-2".into(), hash: Digest::of(b"strict") },
-        principal: ALICE(),
-        statement_id: [8; 8],
-        signatures: vec![],
-    };
+    let mut activated =
+        PolicyActivated { activates: strict(), principal: ALICE(), statement_id: [8; 8], signatures: vec![] };
     let text = statement::admin(chain.origin.as_str(), &Body::PolicyActivated(activated.clone()).statement());
     activated.signatures = admin.iter().map(|admin| admin.sign(statement::ADMIN, &text)).collect();
     Body::PolicyActivated(activated)
@@ -218,8 +218,10 @@ fn governance(out: &mut Vec<Case>) {
     let mut chain = Chain::founded(&[alice().admin()]);
     let signed = policy_activated(&chain, Some(&alice()));
     chain.add(&signed);
+    chain.policy = strict();
     let unsigned = policy_activated(&chain, None);
     chain.add(&unsigned);
+    chain.add(&started("under the new policy", &[]));
     out.push(Case::valid(
         "policy",
         "a policy activated with and without an administrator's signature",
@@ -459,8 +461,20 @@ fn administrators(out: &mut Vec<Case>) {
     out.push(fault(Code::NotAdmin, "a member of another group activates a policy", &chain));
 
     let mut chain = Chain::founded(&[alice().admin()]);
+    chain.policy = strict();
+    chain.add(&started("under a policy out of nowhere", &[]));
+    out.push(fault(Code::Policy, "another policy without its activation", &chain));
+
+    let mut chain = Chain::founded(&[alice().admin()]);
     let body = policy_activated(&chain, Some(&alice()));
     chain.add(&body);
+    chain.add(&started("under the old policy", &[]));
+    out.push(fault(Code::Policy, "the policy before is used after the activation", &chain).named("old"));
+
+    let mut chain = Chain::founded(&[alice().admin()]);
+    let body = policy_activated(&chain, Some(&alice()));
+    chain.add(&body);
+    chain.policy = strict();
     chain.add(&body);
     out.push(fault(Code::StatementReused, "one signed activation, used twice", &chain).named("policy"));
 

@@ -70,12 +70,14 @@ fn plain(out: &mut Vec<Case>) {
 }
 
 fn other_kinds(out: &mut Vec<Case>) {
-    let mut chain = Chain::founded(&[]);
+    let mut chain = Chain::new();
+    chain.policy.version = "\u{fffd}\u{10ffff}\n".into();
+    let genesis = chain.genesis(&[]);
+    chain.add(&genesis);
     let text =
         "gr\u{fc}n \u{65e5}\u{672c} \u{1f600} e\u{301} \u{7f} \"\\/ \u{1}\u{8}\t\n\u{c}\r\u{1f} \u{2028}";
     chain.add_with(&started("unicode", &[]), |content| {
         set(content, "task_type", text);
-        set(content, "policy_version", "\u{fffd}\u{10ffff}\n");
         set(content, "a_member_of_a_later_version", Value::Array(vec![Value::Int(-9_007_199_254_740_991)]));
     });
     out.push(Case::valid("unicode", "strings with every kind of escape, and an unknown member", &chain));
