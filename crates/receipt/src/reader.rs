@@ -249,12 +249,12 @@ impl<'a> Content<'a> {
     /// The first member, in the order of format section 2, that is not as the format says.
     pub fn read(view: View<'_, 'a>) -> Result<Self, ContentFault> {
         let fields = Fields::of(view, "content")?;
-        if fields.plain("_type")? != content::TYPE {
+        if fields.req("_type", View::text)? != content::TYPE {
             return Err(ContentFault::Type);
         }
-        let kind_text = fields.plain("kind")?;
-        let kind = Kind::parse(kind_text);
-        if kind.is_none() && !is_extension(kind_text) {
+        let kind_text = fields.req("kind", View::text)?;
+        let kind = Kind::parse(&kind_text);
+        if kind.is_none() && !is_extension(&kind_text) {
             return Err(ContentFault::Kind);
         }
         let mut content = Self::read_envelope(&fields, kind)?;

@@ -4,6 +4,7 @@ use alloc::borrow::ToOwned as _;
 use alloc::string::String;
 
 use crate::digest::Digest;
+use crate::id::LogOrigin;
 use crate::reader::fields::{self, Fields, missing};
 use crate::reader::{ContentFault, Meaning};
 use crate::time::Timestamp;
@@ -91,6 +92,10 @@ fn key_id(view: View<'_, '_>) -> Option<String> {
     view.plain().filter(|text| is_key_id(text)).map(str::to_owned)
 }
 
+fn origin(view: View<'_, '_>) -> Option<String> {
+    view.plain().filter(|text| LogOrigin::parse(text).is_some()).map(str::to_owned)
+}
+
 fn public_key(view: View<'_, '_>) -> Option<[u8; 32]> {
     crate::base64::decode_array(view.plain()?)
 }
@@ -107,7 +112,7 @@ fn new_key(fields: &Fields<'_, '_>) -> Result<NewKey, ContentFault> {
     let without_pop = fields.view().without(|key| key == "pop").unwrap_or_default();
     Ok(NewKey {
         key: raw_key(fields)?,
-        log_origin: fields.plain("log_origin")?.to_owned(),
+        log_origin: fields.req("log_origin", origin)?,
         purpose,
         pop: fields.req("pop", fields::signature)?,
         pop_digest: Digest::of(without_pop.as_bytes()),
@@ -132,7 +137,7 @@ pub(super) fn revoked(fields: &Fields<'_, '_>) -> Result<Meaning, ContentFault> 
     let replacement =
         if statement.has("replacement") { Some(new_key(&statement.object("replacement")?)?) } else { None };
     Ok(Meaning::KeyRevoked(Revocation {
-        log_origin: statement.plain("log_origin")?.to_owned(),
+        log_origin: statement.req("log_origin", origin)?,
         key_id: statement.req("key_id", key_id)?,
         compromised_since: statement.req("compromised_since", fields::timestamp)?,
         replacement,

@@ -146,6 +146,7 @@ codes! {
 
     EpochStep = Lifecycle "lifecycle.epoch_step", "the HMAC epoch does not stay or step by one from e0";
     EpochFull = Lifecycle "lifecycle.epoch_full", "an HMAC epoch has more than 10,000 receipts";
+    Policy = Lifecycle "lifecycle.policy", "the policy in force changed without a receipt that says so";
     Ref = Lifecycle "lifecycle.ref", "a reference names no earlier receipt of this chain";
     RefKind = Lifecycle "lifecycle.ref_kind", "a reference names a receipt of the wrong kind";
     Decision = Lifecycle "lifecycle.decision", "a verdict is not what its gates say";

@@ -4,13 +4,13 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use crate::chain::EPOCH_RECEIPTS_MAX;
-use crate::content::Rel;
+use crate::content::{PolicyRef, Rel};
 use crate::decision::Verdict;
 use crate::digest::Digest;
 use crate::id::ReceiptId;
 use crate::kind::Kind;
 use crate::line::Receipt;
-use crate::reader::{Action, EffectStatus, Meaning};
+use crate::reader::{Action, Content, EffectStatus, Meaning};
 use crate::statement;
 use crate::verify::approvals::Approvals;
 use crate::verify::code::Code;
@@ -23,6 +23,9 @@ pub(super) struct Lifecycle {
     open: BTreeMap<ReceiptId, OpenIntent>,
     approvals: Approvals,
     people: People,
+    /// Label and hash of the policy that the next receipt must name; unknown before genesis and
+    /// after a kind that may change it without naming the new one.
+    policy: Option<PolicyRef>,
     epoch: u64,
     epoch_receipts: u64,
 }
@@ -55,6 +58,7 @@ impl Lifecycle {
     pub(super) fn check(&mut self, receipt: &Receipt<'_>) -> Result<(), Code> {
         let content = &receipt.content;
         self.check_epoch(content.hmac_epoch)?;
+        self.check_policy(content)?;
         self.check_refs(receipt)?;
         self.check_meaning(receipt)?;
         if !people::is_answer(content.kind) {
@@ -75,6 +79,21 @@ impl Lifecycle {
         }
         self.epoch_receipts += 1;
         if self.epoch_receipts > EPOCH_RECEIPTS_MAX { Err(Code::EpochFull) } else { Ok(()) }
+    }
+
+    /// Nothing is decided under a policy that no receipt put in force.
+    fn check_policy(&mut self, content: &Content<'_>) -> Result<(), Code> {
+        let here =
+            PolicyRef { version: content.policy_version.clone().into_owned(), hash: content.policy_hash };
+        if self.policy.as_ref().is_some_and(|policy| *policy != here) {
+            return Err(Code::Policy);
+        }
+        self.policy = match (&content.meaning, content.kind) {
+            (Meaning::PolicyActivated { activates, .. }, _) => Some(activates.clone()),
+            (_, Some(Kind::PackActivated | Kind::TenantChanged)) => None,
+            _ => Some(here),
+        };
+        Ok(())
     }
 
     /// Every reference names an earlier receipt by id and hash; four relations also demand a kind.

@@ -1,0 +1,93 @@
+//! One vector: what is expected, and the ledger.
+
+use cascade_receipt::digest;
+use cascade_receipt::verify::Code;
+
+use crate::chain::{Chain, Key, MASTER};
+
+/// A vector.
+pub(crate) struct Case {
+    name: String,
+    expect: Option<(Code, u64)>,
+    key: Option<[u8; 32]>,
+    hmac: bool,
+    comment: &'static str,
+    ledger: Vec<u8>,
+}
+
+impl Case {
+    /// A ledger that is valid.
+    pub(crate) fn valid(name: &str, comment: &'static str, chain: &Chain) -> Self {
+        let name = format!("valid-{name}");
+        Self { name, expect: None, key: None, hmac: false, comment, ledger: chain.bytes() }
+            .pinned(&chain.receipt)
+    }
+
+    /// A ledger with one fault.
+    pub(crate) fn fault(code: Code, seq: u64, comment: &'static str, ledger: impl Into<Vec<u8>>) -> Self {
+        let name = code.as_str().replace('.', "-");
+        Self { name, expect: Some((code, seq)), key: None, hmac: false, comment, ledger: ledger.into() }
+    }
+
+    /// Tells it apart from another vector of the same code.
+    pub(crate) fn named(mut self, suffix: &str) -> Self {
+        self.name = format!("{}-{suffix}", self.name);
+        self
+    }
+
+    pub(crate) fn pinned(mut self, key: &Key) -> Self {
+        self.key = Some(key.public());
+        self
+    }
+
+    pub(crate) fn with_hmac(mut self) -> Self {
+        self.hmac = true;
+        self
+    }
+
+    pub(crate) fn file_name(&self) -> String {
+        format!("{}.vector", self.name)
+    }
+
+    /// Header lines, an empty line, the ledger's bytes.
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        let mut head = String::new();
+        let mut line = |name: &str, value: &str| {
+            head.push_str(name);
+            head.push_str(": ");
+            head.push_str(value);
+            head.push('\n');
+        };
+        match self.expect {
+            None => line("expect", "valid"),
+            Some((code, seq)) => {
+                line("expect", code.as_str());
+                line("seq", &seq.to_string());
+            }
+        }
+        if let Some(key) = self.key {
+            line("key", &digest::to_hex(&key));
+        }
+        if self.hmac {
+            line("hmac", &digest::to_hex(&MASTER));
+        }
+        line("comment", self.comment);
+        head.push('\n');
+        [head.as_bytes(), &self.ledger].concat()
+    }
+}
+
+/// Every vector.
+pub(crate) fn all() -> Vec<Case> {
+    let mut cases = Vec::new();
+    crate::valid::cases(&mut cases);
+    crate::bytes::cases(&mut cases);
+    crate::keys::cases(&mut cases);
+    crate::runs::cases(&mut cases);
+    crate::people::cases(&mut cases);
+    let mut names: Vec<String> = cases.iter().map(Case::file_name).collect();
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), cases.len(), "two vectors have the same name");
+    cases
+}

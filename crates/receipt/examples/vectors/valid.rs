@@ -1,0 +1,148 @@
+//! Ledgers that are valid.
+
+use cascade_receipt::content::{Body, Ending, Rel};
+use cascade_receipt::decision::Verdict;
+use cascade_receipt::digest::Digest;
+use cascade_receipt::json::Value;
+
+use crate::case::Case;
+use crate::chain::{Chain, action, set};
+use crate::runs::{closing, heartbeat, started};
+
+pub(crate) fn cases(out: &mut Vec<Case>) {
+    out.push(Case::valid("genesis", "the shortest chain", &Chain::founded(&[])));
+    plain(out);
+    other_kinds(out);
+    time_and_epochs(out);
+    crate::keys::valid(out);
+    crate::people::valid(out);
+}
+
+fn plain(out: &mut Vec<Case>) {
+    let mut chain = Chain::founded(&[]);
+    for (name, ending) in [
+        ("completes", Ending::Completed),
+        ("fails", Ending::Failed),
+        ("is ended", Ending::Revoked),
+        ("is lost", Ending::Unknown),
+    ] {
+        let intent = chain.add(&started(name, &[]));
+        chain.add(&closing(ending, &intent));
+    }
+    out.push(Case::valid("runs", "one run for every way to end", &chain));
+
+    let mut chain = Chain::founded(&[]);
+    let first = chain.add(&started("first", &[]));
+    let second = chain.add(&started("second", &[]));
+    chain.add(&heartbeat(&second, 0, 5));
+    chain.add(&heartbeat(&first, 0, 0));
+    chain.add(&heartbeat(&second, 1, 5));
+    chain.add(&closing(Ending::Completed, &first));
+    chain.add(&heartbeat(&second, 2, 4096));
+    chain.add(&closing(Ending::Completed, &second));
+    out.push(Case::valid("heartbeats", "two runs side by side report on their output", &chain));
+
+    let mut chain = Chain::founded(&[]);
+    chain.add(&started("first", &[]));
+    let second = chain.add(&started("second", &[]));
+    chain.add(&closing(Ending::Completed, &second));
+    out.push(Case::valid("open-intent", "one run is in flight at the end", &chain));
+
+    let mut chain = Chain::founded(&[]);
+    chain.add(&Body::Blocked(action("force push", Verdict::Deny, &[])));
+    chain.add(&Body::DryRun(action("apply", Verdict::Admit, &[])));
+    chain.add(&Body::DryRun(action("destroy", Verdict::Deny, &[])));
+    out.push(Case::valid("blocked", "nothing ran: one denial, two dry runs", &chain));
+
+    let mut chain = Chain::founded(&[]);
+    let dry = chain.add(&Body::DryRun(action("apply", Verdict::Admit, &[])));
+    let intent = chain.add(&started("apply", &[dry.as_ref(Rel::DryRun)]));
+    chain.add(&closing(Ending::Completed, &intent));
+    out.push(Case::valid("dry-run", "a run follows its admitted dry run", &chain));
+
+    let mut chain = Chain::founded(&[]);
+    chain.add_with(&started("pure", &[]), |content| {
+        set(content, "kind", "task_completed");
+        set(content, "layer_hit", "L6.5");
+        set(content, "evidence", "checked");
+    });
+    out.push(Case::valid("pure", "a pure task: decision and outcome in one receipt", &chain));
+}
+
+fn other_kinds(out: &mut Vec<Case>) {
+    let mut chain = Chain::new();
+    chain.policy.version = "\u{fffd}\u{10ffff}\n".into();
+    let genesis = chain.genesis(&[]);
+    chain.add(&genesis);
+    let text =
+        "gr\u{fc}n \u{65e5}\u{672c} \u{1f600} e\u{301} \u{7f} \"\\/ \u{1}\u{8}\t\n\u{c}\r\u{1f} \u{2028}";
+    chain.add_with(&started("unicode", &[]), |content| {
+        set(content, "task_type", text);
+        set(content, "a_member_of_a_later_version", Value::Array(vec![Value::Int(-9_007_199_254_740_991)]));
+    });
+    out.push(Case::valid("unicode", "strings with every kind of escape, and an unknown member", &chain));
+
+    let mut chain = Chain::founded(&[]);
+    chain.add_kind("x_acme_ticket", &[("refs", "anything".into()), ("decision", true.into())]);
+    out.push(Case::valid("extension", "an extension's members mean what they like", &chain));
+
+    let mut chain = Chain::founded(&[]);
+    let intent = chain.add(&started("erased later", &[]));
+    chain.add(&closing(Ending::Completed, &intent));
+    let erased = Value::object([
+        ("fields", Value::Array(vec!["facts".into(), "action".into()])),
+        ("receipt_id", intent.id.to_string().into()),
+    ]);
+    chain.add_kind("erasure", &[("erased", Value::Array(vec![erased]))]);
+    chain.add_kind(
+        "recovery",
+        &[
+            ("dropped_bytes", Value::Int(17)),
+            ("dropped_sha256", Digest::of(b"dropped").to_hex().into()),
+            ("orphans", Value::Int(0)),
+        ],
+    );
+    let note = "vectors.example/log\n5\nAAAA\n";
+    let members =
+        [("checkpoint", note.into()), ("checkpoint_sha256", Digest::of(note.as_bytes()).to_hex().into())];
+    chain.add_kind("anchor", &members);
+    for kind in ["halted", "resumed", "grant", "cron_invocation", "chain_started", "memory_learned"] {
+        chain.add_kind(kind, &[]);
+    }
+    out.push(Case::valid("log-kinds", "erasure, recovery, anchor and kinds without own members", &chain));
+}
+
+fn time_and_epochs(out: &mut Vec<Case>) {
+    let mut chain = Chain::founded(&[]);
+    chain.time_ms -= 1000;
+    chain.add_with(&started("stepped", &[]), |content| set(content, "clock", "stepped"));
+    chain.time_ms -= 1000;
+    chain.add(&started("same millisecond", &[]));
+    out.push(Case::valid("clock-stepped", "the clock stepped back and the time was repeated", &chain));
+
+    let mut chain = Chain::founded(&[]);
+    chain.add(&started("before", &[]));
+    let from = chain.now();
+    chain.time_ms -= 86_400_000;
+    let to = chain.later(1000);
+    let digest = cascade_receipt::statement::clock(chain.origin.as_str(), chain.seq(), &from, &to);
+    let signature = cascade_receipt::base64::encode(&chain.recovery.sign(&digest));
+    chain.add_kind(
+        "clock_corrected",
+        &[
+            ("from", from.to_string().into()),
+            ("to", to.to_string().into()),
+            ("recovery_sig", signature.into()),
+        ],
+    );
+    chain.add(&started("after", &[]));
+    out.push(Case::valid("clock-corrected", "the recovery key set the clock back by a day", &chain));
+
+    let mut chain = Chain::founded(&[]);
+    for name in ["first", "second", "third"] {
+        chain.step_epoch();
+        let intent = chain.add(&started(name, &[]));
+        chain.add(&closing(Ending::Completed, &intent));
+    }
+    out.push(Case::valid("hmac", "four HMAC epochs, checked with the master", &chain).with_hmac());
+}

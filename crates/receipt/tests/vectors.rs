@@ -1,0 +1,184 @@
+//! The golden vectors in `vectors/`: every file is run, every code has one, and the checked-in bytes
+//! are what the generator makes.
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "the input is checked in; a panic here is a failed test"
+)]
+#![expect(clippy::disallowed_methods, reason = "only the library is pure; tests read files")]
+
+#[path = "../examples/vectors/bytes.rs"]
+mod bytes;
+#[path = "../examples/vectors/case.rs"]
+mod case;
+#[path = "../examples/vectors/chain.rs"]
+mod chain;
+#[path = "../examples/vectors/keys.rs"]
+mod keys;
+#[path = "../examples/vectors/people.rs"]
+mod people;
+#[path = "../examples/vectors/runs.rs"]
+mod runs;
+#[path = "../examples/vectors/ssh.rs"]
+mod ssh;
+#[path = "../examples/vectors/valid.rs"]
+mod valid;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use cascade_receipt::chain::EPOCH_RECEIPTS_MAX;
+use cascade_receipt::digest;
+use cascade_receipt::verify::{Code, Options, Prepared, Verdict, Verifier};
+
+fn root(path: &str) -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).join(path)
+}
+
+struct Vector {
+    headers: BTreeMap<String, String>,
+    ledger: Vec<u8>,
+}
+
+fn vectors() -> BTreeMap<String, Vector> {
+    let mut vectors = BTreeMap::new();
+    for entry in std::fs::read_dir(root("vectors")).expect("vectors/") {
+        let path = entry.expect("an entry").path();
+        if path.extension().is_some_and(|extension| extension == "vector") {
+            let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
+            vectors.insert(name, read(&std::fs::read(&path).expect("readable")));
+        }
+    }
+    vectors
+}
+
+fn read(bytes: &[u8]) -> Vector {
+    let end = bytes.windows(2).position(|window| window == b"\n\n").expect("an empty line");
+    let head = std::str::from_utf8(&bytes[..end]).expect("headers are text");
+    let headers = head
+        .lines()
+        .map(|line| line.split_once(": ").expect("`name: value`"))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    Vector { headers, ledger: bytes[end + 2..].to_vec() }
+}
+
+impl Vector {
+    fn options(&self) -> Options {
+        let raw = |name: &str| self.headers.get(name).map(|text| digest::from_hex(text).expect("hex"));
+        Options { pinned: raw("key"), hmac_master: raw("hmac") }
+    }
+
+    fn verify(&self, chunk: usize) -> Verdict {
+        let mut verifier = Verifier::new(self.options());
+        self.ledger.chunks(chunk).for_each(|bytes| verifier.feed(bytes));
+        verifier.finish()
+    }
+
+    /// Lines prepared with the keys known after the first, as several threads do it.
+    fn verify_prepared(&self) -> Verdict {
+        let mut verifier = Verifier::new(self.options());
+        let whole = self.ledger.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        let lines = self.ledger[..whole].split_inclusive(|byte| *byte == b'\n');
+        for (index, line) in lines.enumerate() {
+            let line = &line[..line.len() - 1];
+            let keys = verifier.keys();
+            match index {
+                0 => verifier.line(line),
+                _ => verifier.accept(Prepared::new(line, &keys)),
+            }
+        }
+        verifier.feed(&self.ledger[whole..]);
+        verifier.finish()
+    }
+}
+
+fn answer(verdict: &Verdict) -> String {
+    match verdict.fault() {
+        None => "valid".to_owned(),
+        Some(fault) => format!("{} at {}", fault.code.as_str(), fault.seq),
+    }
+}
+
+#[test]
+fn every_vector_gives_what_it_says() {
+    let vectors = vectors();
+    assert!(vectors.len() >= 60, "only {} vectors", vectors.len());
+    let mut wrong = Vec::new();
+    for (name, vector) in &vectors {
+        let expect = &vector.headers["expect"];
+        let want = match vector.headers.get("seq") {
+            None => expect.clone(),
+            Some(seq) => format!("{expect} at {seq}"),
+        };
+        let verdicts = [vector.verify(usize::MAX), vector.verify(7), vector.verify_prepared()];
+        for verdict in &verdicts {
+            if answer(verdict) != want {
+                wrong.push(format!("{name}: {} instead of {want}", answer(verdict)));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_code_has_a_vector() {
+    let mut expected: BTreeSet<String> =
+        vectors().values().map(|vector| vector.headers["expect"].clone()).collect();
+    expected.remove("valid");
+    // Ten thousand receipts are too many for a file; the test below builds them.
+    expected.insert(Code::EpochFull.as_str().to_owned());
+    let codes: BTreeSet<String> = Code::ALL.iter().map(|code| code.as_str().to_owned()).collect();
+    assert_eq!(expected, codes);
+}
+
+#[test]
+fn an_epoch_ends_after_ten_thousand_receipts() {
+    let mut chain = chain::Chain::founded(&[]);
+    while chain.seq() < EPOCH_RECEIPTS_MAX {
+        chain.add_kind("x_a", &[]);
+    }
+    let verify = |chain: &chain::Chain| {
+        let mut verifier = Verifier::new(Options::default());
+        verifier.feed(&chain.bytes());
+        answer(&verifier.finish())
+    };
+    assert_eq!(verify(&chain), "valid");
+    let mut next = chain.clone();
+    next.step_epoch();
+    next.add_kind("x_a", &[]);
+    assert_eq!(verify(&next), "valid");
+    chain.add_kind("x_a", &[]);
+    assert_eq!(verify(&chain), "lifecycle.epoch_full at 10000");
+}
+
+#[test]
+fn files_are_what_the_generator_makes() {
+    let mut stale: BTreeSet<String> = vectors().into_keys().map(|name| format!("{name}.vector")).collect();
+    for case in case::all() {
+        let name = case.file_name();
+        let stored = std::fs::read(root("vectors").join(&name)).unwrap_or_default();
+        assert!(
+            stored == case.to_bytes(),
+            "{name} differs: run `cargo run -p cascade-receipt --example vectors`"
+        );
+        stale.remove(&name);
+    }
+    assert!(stale.is_empty(), "no generator for {stale:?}");
+}
+
+#[test]
+fn the_document_lists_exactly_the_codes() {
+    let document = std::fs::read_to_string(root("docs/format.md")).expect("docs/format.md");
+    let listed: BTreeSet<&str> = document
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split_once("` |"))
+        .map(|(code, _)| code)
+        .filter(|code| {
+            Code::ALL.iter().any(|known| code.starts_with(&format!("{}.", known.check().as_str())))
+        })
+        .collect();
+    let codes: BTreeSet<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
+    assert_eq!(listed, codes);
+}
