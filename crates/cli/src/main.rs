@@ -5,25 +5,31 @@
 
 mod args;
 mod exit;
+mod failures;
 mod output;
 mod place;
+mod progress;
+mod reasons;
+mod record;
+mod signer;
 mod verb;
 
 use std::process::ExitCode;
 
+use cascade_policy::decide::STACK_BYTES;
 use cascade_runtime::process;
 
 fn main() -> ExitCode {
     // The two inner commands are spoken by Cascade to itself and never typed by people; they come
     // before argument parsing because they must not depend on it.
     match std::env::args_os().nth(1) {
-        Some(word) if word == process::SUPERVISE => return process::supervise_main(),
-        Some(word) if word == process::EXEC => return process::exec_main(),
+        Some(word) if word == process::SUPERVISE_ARG => return process::supervise_main(),
+        Some(word) if word == process::EXEC_ARG => return process::exec_main(),
         _ => {}
     }
     // One fixed stack size: the policy evaluator looks at the stack that remains, and a decision
     // must not depend on how large the caller's happened to be (invariant I8).
-    let work = std::thread::Builder::new().stack_size(cascade_policy::STACK_BYTES).spawn(verb::dispatch);
+    let work = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(verb::dispatch);
     match work.map(std::thread::JoinHandle::join) {
         Ok(Ok(code)) => code,
         Ok(Err(_)) => ExitCode::from(exit::COULD_NOT),

@@ -116,3 +116,12 @@ pub(crate) fn safe(text: &str) -> String {
         .map(|c| if c.is_control() { format!("\\u{{{:x}}}", u32::from(c)) } else { c.to_string() })
         .collect()
 }
+
+/// [`safe`] text cut to `width` characters, with a mark where something is missing.
+pub(crate) fn shortened(text: &str, width: usize) -> String {
+    let text = safe(text);
+    match text.char_indices().nth(width) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text,
+    }
+}

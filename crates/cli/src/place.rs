@@ -9,7 +9,7 @@ use cascade_ledger::{Home, TenantId};
 use cascade_ledger::Passphrase;
 use cascade_ledger::Ledger;
 use cascade_ledger::{OpenAction, Reader};
-use cascade_runtime::birth::{self, BirthError, Created, Wishes};
+use cascade_runtime::birth::{self, BirthError, Wishes};
 use cascade_runtime::process;
 
 use crate::args::Global;
@@ -126,9 +126,4 @@ pub(crate) fn creating(error: BirthError) -> Failure {
     };
     let cause = anyhow::Error::from(error).context("couldn't create the ledger");
     Failure { code: exit::COULD_NOT, cause, hint }
-}
-
-/// Unused parts of what was created, for those who only want the ledger.
-pub(crate) fn origin_of(created: &Created) -> String {
-    created.ledger.log_origin().to_string()
 }

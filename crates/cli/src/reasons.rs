@@ -1,34 +1,57 @@
 //! Why the gates answered as they did, in words for people and as JSON.
 
 use cascade_policy::decide::Ruling;
+use cascade_receipt::decision::{GateName, Reason};
 use cascade_receipt::json::Value;
 
-/// One line per reason against the action: what the rule says, then its code.
+/// One line per reason against the action: what the code means, then who said so.
 pub(crate) fn texts(ruling: &Ruling) -> Vec<String> {
-    ruling
-        .decision
-        .reasons()
-        .map(|(gate, reason)| {
-            let by = reason.policy_id.as_deref().map(|id| format!(" ({id})")).unwrap_or_default();
-            format!("{gate}: {}{by}", words(&reason.code).unwrap_or(&reason.code))
-        })
-        .collect()
+    let line = |(gate, reason): (GateName, &Reason)| {
+        let by = reason.policy_id.as_deref().map(|id| format!(" ({id})")).unwrap_or_default();
+        format!("{gate}: {}{by}", code_text(&reason.code))
+    };
+    ruling.decision.reasons().map(line).collect()
 }
 
-/// What a code means. Codes without an entry are shown as they are.
-fn words(code: &str) -> Option<&'static str> {
-    cascade_policy::explain::code(code)
+/// What a code means; a code that is not in the table stands for itself.
+pub(crate) fn code_text(code: &str) -> &str {
+    WORDS.iter().find(|(known, _)| *known == code).map_or(code, |(_, text)| text)
 }
+
+const WORDS: &[(&str, &str)] = &[
+    ("approval.agent", "an agent cannot answer for people"),
+    ("approval.changed_action", "the action is no longer the one that was approved"),
+    ("approval.denied", "somebody denied it"),
+    ("approval.expired", "the time to approve or to use the approval has run out"),
+    ("approval.missing", "nobody has approved it yet"),
+    ("approval.not_eligible", "you are not among those who may answer this"),
+    ("approval.repeated", "you have answered already"),
+    ("approval.requester", "whoever asks cannot approve"),
+    ("approval.signature", "the signature does not verify"),
+    ("approval.too_few", "more people must approve"),
+    ("approval.used", "the approval is used up"),
+    ("authority.assume", "acting as somebody else needs a grant"),
+    ("authority.no_delegator", "an agent needs a person behind it"),
+    ("failfast.critical", "critical actions are stopped for everyone"),
+    ("failfast.pattern", "matches a destructive pattern"),
+    ("identity.unauthenticated", "this user was never admitted to the chain"),
+    ("policy.evaluation_error", "a policy could not be evaluated, which denies"),
+    ("policy.forbid", "a policy forbids it"),
+    ("policy.no_permit", "no policy permits it"),
+    ("risk.above_threshold", "above what this principal may do without approval"),
+    ("risk.limit", "longer or deeper than a command may be"),
+    ("risk.unclassified", "it could not be classified"),
+    ("standing.chain", "the chain on disk is damaged"),
+    ("standing.halted", "the tenant is halted"),
+];
 
 /// The member `reasons` of `run` and `shell-check`.
 pub(crate) fn document(ruling: &Ruling) -> Value {
-    let item = |(gate, reason): (cascade_receipt::decision::GateName, &cascade_receipt::decision::Reason)| {
+    let item = |(gate, reason): (GateName, &Reason)| {
         let mut members = std::collections::BTreeMap::new();
         members.insert("code".to_owned(), reason.code.as_str().into());
         members.insert("gate".to_owned(), gate.as_str().into());
-        if let Some(text) = words(&reason.code) {
-            members.insert("text".to_owned(), text.into());
-        }
+        members.insert("text".to_owned(), code_text(&reason.code).into());
         if let Some(policy_id) = &reason.policy_id {
             members.insert("policy_id".to_owned(), policy_id.as_str().into());
         }

@@ -8,7 +8,7 @@ use std::os::unix::fs::MetadataExt as _;
 use cascade_receipt::digest::Digest;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use crate::ledger::Ledger;
+use crate::reader::Reader;
 use crate::schema;
 use crate::store::to_sql;
 
@@ -46,7 +46,7 @@ impl FileStamp {
     }
 }
 
-impl Ledger {
+impl Reader {
     /// The remembered hash of a file in exactly this state.
     #[must_use]
     pub fn cached_hash(&self, stamp: &FileStamp) -> Option<Digest> {

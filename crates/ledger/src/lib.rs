@@ -54,5 +54,5 @@ pub use random::{nonce, principal_id, receipt_id};
 pub use reader::{Approval, Found, Grant, Mark, OpenAction, Reader, Subject, SubjectState};
 pub use seal::Sealer;
 pub use store::BUSY_WAIT_MAX;
-pub use vault::{Name, PrincipalKind};
+pub use vault::{Item, Name, PrincipalKind};
 pub use writer::{BATCH_DRAFTS_MAX, QUEUE_BYTES_MAX, QUEUE_DRAFTS_MAX};

@@ -17,7 +17,7 @@ use crate::head::{Head, HeadRow};
 use crate::lines::Lines;
 use crate::segment::{self, Segment};
 use crate::store::{Access, Database, from_sql};
-use crate::vault::{self, Name};
+use crate::vault::{self, Item, Name};
 use crate::{keys, views};
 
 /// A counter that moves when something changes that decisions read: policy, approvals, grants,
@@ -381,6 +381,15 @@ impl Reader {
     /// [`Fault`].
     pub fn private(&self, hash: &Digest) -> Result<Option<(Nonce, Vec<u8>)>, Fault> {
         self.ask_vault(|conn| vault::item(conn, hash))
+    }
+
+    /// Private bytes that first came with this receipt. An action that follows an escalation or dry run
+    /// shares the action of that one, where it is kept.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub fn private_of(&self, receipt_id: ReceiptId) -> Result<Vec<Item>, Fault> {
+        self.ask_vault(|conn| vault::items_of(conn, receipt_id))
     }
 
     /// Bytes kept by their plain hash, such as a policy snapshot.

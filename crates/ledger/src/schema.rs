@@ -129,6 +129,7 @@ CREATE TABLE items (
     field TEXT NOT NULL,
     bytes BLOB NOT NULL
 ) STRICT;
+CREATE INDEX items_receipt ON items (receipt_id);
 CREATE TABLE blobs (
     id INTEGER PRIMARY KEY,
     hash BLOB NOT NULL UNIQUE,

@@ -1,7 +1,7 @@
 //! The vault: private bytes by salted hash, snapshots by plain hash, names of principals.
 
 use cascade_receipt::digest::{Digest, Nonce};
-use cascade_receipt::id::PrincipalId;
+use cascade_receipt::id::{PrincipalId, ReceiptId};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 /// What a principal is.
@@ -37,6 +37,17 @@ pub struct Name {
     pub name: String,
 }
 
+/// Private bytes as the vault keeps them.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Item {
+    /// The member of content they belong to, or what they are.
+    pub field: String,
+    /// Their salt.
+    pub nonce: Nonce,
+    /// The bytes.
+    pub bytes: Vec<u8>,
+}
+
 pub(crate) fn has_blob(conn: &Connection, hash: &Digest) -> rusqlite::Result<bool> {
     conn.prepare_cached("SELECT EXISTS (SELECT 1 FROM blobs WHERE hash = ?1)")?
         .query_row([hash.0], |row| row.get(0))
@@ -58,6 +69,15 @@ pub(crate) fn item(conn: &Connection, hash: &Digest) -> rusqlite::Result<Option<
     conn.prepare_cached("SELECT nonce, bytes FROM items WHERE hash = ?1")?
         .query_row([hash.0], |row| Ok((Nonce(row.get(0)?), row.get(1)?)))
         .optional()
+}
+
+/// Everything private that came with one receipt.
+pub(crate) fn items_of(conn: &Connection, receipt_id: ReceiptId) -> rusqlite::Result<Vec<Item>> {
+    let mut query = conn.prepare_cached("SELECT field, nonce, bytes FROM items WHERE receipt_id = ?1 ORDER BY id")?;
+    let rows = query.query_map([receipt_id.0], |row| {
+        Ok(Item { field: row.get(0)?, nonce: Nonce(row.get(1)?), bytes: row.get(2)? })
+    })?;
+    rows.collect()
 }
 
 pub(crate) fn name(conn: &Connection, principal: PrincipalId) -> rusqlite::Result<Option<Name>> {

@@ -13,7 +13,9 @@ use cascade_receipt::content::{Admin, PolicyRef};
 use cascade_receipt::sshsig::{self, SshKey};
 
 use crate::facts;
+use crate::identity;
 use crate::people::Person;
+use crate::policy_store;
 use crate::ssh::{self, SshError};
 
 /// Label of the policy that Cascade ships.
@@ -94,19 +96,19 @@ pub enum BirthError {
 /// # Errors
 /// [`BirthError`].
 pub fn create(dir: &Path, tenant: &TenantId, wishes: &Wishes) -> Result<Created, BirthError> {
-    let source = SnapshotSource::builtin();
+    let source = SnapshotSource::bundled();
     let snapshot = Snapshot::compile(&source).map_err(BirthError::Policy)?;
     let home = Home::open_or_create(dir)?;
     let person = Person::current();
     let (admin_key, public) = admin_key(&home, wishes)?;
     let principal = cascade_ledger::principal_id()?;
-    let host = wishes.host.clone().unwrap_or_else(host_name);
+    let host = wishes.host.clone().unwrap_or_else(identity::node_name);
     let birth = Birth {
         host: &host,
         admins: vec![Admin { principal, ssh_key: public }],
         names: vec![(principal, PrincipalKind::Person, person.name.clone())],
-        policy: PolicyRef { version: DEFAULT_POLICY.to_owned(), hash: snapshot.hash() },
-        blobs: snapshot.blobs(&source),
+        policy: PolicyRef { version: DEFAULT_POLICY.to_owned(), hash: snapshot.policy_hash() },
+        blobs: policy_store::blobs(&source, &snapshot),
         recovery_out: wishes.recovery_out.clone(),
         passphrase: wishes.passphrase.as_ref(),
         now: facts::now(),
@@ -135,9 +137,4 @@ fn admin_key(home: &Home, wishes: &Wishes) -> Result<(AdminKey, String), BirthEr
     let path = home.path().join("admin").join("id_ed25519");
     let public = ssh::generate(&path)?;
     Ok((AdminKey::Made(path), public))
-}
-
-fn host_name() -> String {
-    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    if name.is_empty() { "host".to_owned() } else { name }
 }

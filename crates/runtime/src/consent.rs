@@ -16,14 +16,15 @@ use cascade_policy::facts::{self as policy_facts, Facts, FactsFault, Invocation,
 use cascade_receipt::content::{Answer, AnswerRefused, Body, Ref, Rel, Signature};
 use cascade_receipt::decision::Reason;
 use cascade_receipt::digest::{Digest, Nonce};
-use cascade_receipt::id::ReceiptId;
+use cascade_receipt::id::{PrincipalId, ReceiptId};
 use cascade_receipt::json::{self, Value};
 use cascade_receipt::kind::Kind;
 use cascade_receipt::sshsig::SshKey;
 use cascade_receipt::statement;
 use cascade_receipt::time::Timestamp;
 
-use crate::facts::{self, Asker, Command, Input};
+use crate::facts::{self, Asker, Command, Input, LookError};
+use crate::policy_store::{self, StoreError};
 
 /// How long an approval of a dry run may be used, unless told otherwise.
 pub const DRY_RUN_APPROVAL_MS: u64 = 60 * 60 * 1000;
@@ -51,6 +52,12 @@ pub enum ConsentError {
     /// Stored bytes that are not what they should be.
     #[error("the stored action of {0} is damaged")]
     Damaged(ReceiptId),
+    /// The policy in force could not be loaded.
+    #[error(transparent)]
+    Policy(#[from] StoreError),
+    /// The world could not be looked at.
+    #[error(transparent)]
+    Look(#[from] LookError),
     /// The signature could not be made.
     #[error("couldn't sign: {0}")]
     Sign(#[from] crate::ssh::SshError),
@@ -193,7 +200,7 @@ impl Approved {
     }
 }
 
-fn groups_of(admins: &[(cascade_receipt::id::PrincipalId, String)], who: cascade_receipt::id::PrincipalId) -> Vec<String> {
+fn groups_of(admins: &[(PrincipalId, String)], who: PrincipalId) -> Vec<String> {
     if admins.iter().any(|(admin, _)| *admin == who) { vec!["admins".to_owned()] } else { Vec::new() }
 }
 
@@ -214,11 +221,10 @@ fn repeat(ledger: &Reader, subject: &Subject, facts: &Facts) -> Result<Command, 
     let Invocation::Cli(argv) = &facts.action.invocation else {
         return Err(ConsentError::Damaged(subject.receipt_id));
     };
-    let (snapshot, _) =
-        crate::policy_store::in_force(ledger).map_err(|_| ConsentError::Damaged(subject.receipt_id))?;
+    let (snapshot, _) = policy_store::in_force(ledger)?;
     let patterns = snapshot.registry().governing_env(argv);
     let mut env: Vec<(OsString, OsString)> = std::env::vars_os()
-        .filter(|(name, _)| !patterns.matches(std::os::unix::ffi::OsStrExt::as_bytes(name.as_os_str())))
+        .filter(|(name, _)| !facts::governs(&patterns, name))
         .collect();
     let owned = |bytes: &Vec<u8>| OsString::from_vec(bytes.clone());
     env.extend(facts.action.env.iter().map(|(name, value)| (owned(name), owned(value))));
@@ -233,6 +239,22 @@ fn repeat(ledger: &Reader, subject: &Subject, facts: &Facts) -> Result<Command, 
         }
     };
     Ok(Command { argv: argv.iter().map(owned).collect(), cwd: PathBuf::from(owned(&facts.action.cwd)), env, input })
+}
+
+/// Why a run may not stand on `approved` now; empty when the gates can be asked.
+///
+/// # Errors
+/// [`ConsentError`].
+pub fn run_objections(
+    ledger: &Ledger,
+    asker: &Asker,
+    approved: &Approved,
+    command: &Command,
+) -> Result<Vec<Reason>, ConsentError> {
+    let (snapshot, _) = policy_store::in_force(ledger)?;
+    let facts = facts::look(ledger, &snapshot, asker, command)?;
+    let action_hash = Digest::salted(&approved.action_nonce, facts.action().to_canonical().as_bytes());
+    Ok(approved.refusals(facts.at, &action_hash))
 }
 
 /// A person's answer.

@@ -8,10 +8,7 @@ use std::os::fd::AsFd as _;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
-use cascade_ledger::Fault;
-use cascade_ledger::Ledger;
-use cascade_ledger::Reader;
-use cascade_ledger::PrincipalKind as NameKind;
+use cascade_ledger::{Fault, Ledger, PrincipalKind as NameKind, Reader};
 use cascade_policy::facts::{self, Authentication, Delegator, Executable, Facts, Invocation, PrincipalKind, Stdin};
 use cascade_policy::snapshot::Snapshot;
 use cascade_receipt::chain;
@@ -239,10 +236,18 @@ impl Command {
         let patterns = snapshot.registry().governing_env(&self.argv_bytes());
         self.env
             .iter()
-            .filter(|(name, _)| patterns.matches(name.as_bytes()))
+            .filter(|(name, _)| governs(&patterns, name))
             .map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec()))
             .collect()
     }
+}
+
+/// Whether a variable is one of `patterns`: names, or beginnings that end in `*`.
+pub(crate) fn governs(patterns: &[String], name: &OsStr) -> bool {
+    patterns.iter().any(|pattern| match pattern.strip_suffix('*') {
+        Some(beginning) => name.as_bytes().starts_with(beginning.as_bytes()),
+        None => name.as_bytes() == pattern.as_bytes(),
+    })
 }
 
 fn is_executable(path: &Path) -> bool {

@@ -9,7 +9,7 @@ use std::fs::File;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use cascade_ledger::{FileStamp, Ledger};
+use cascade_ledger::{FileStamp, Reader};
 use cascade_receipt::digest::Digest;
 
 use crate::facts;
@@ -20,23 +20,17 @@ const SETTLED_AFTER_S: i64 = 2;
 /// The hash of the file's bytes; `None` when it cannot be read (then no hash stands in the facts, and
 /// an approval of this action cannot be bound to the file).
 #[must_use]
-pub fn of_file(ledger: &Ledger, path: &Path) -> Option<Digest> {
+pub fn of_file(ledger: &Reader, path: &Path) -> Option<Digest> {
     let file = File::open(path).ok()?;
     let meta = file.metadata().ok()?;
-    let stamp = FileStamp {
-        dev: meta.dev(),
-        ino: meta.ino(),
-        size: meta.size(),
-        mtime_ns: meta.mtime().saturating_mul(1_000_000_000).saturating_add(meta.mtime_nsec()),
-        ctime_ns: meta.ctime().saturating_mul(1_000_000_000).saturating_add(meta.ctime_nsec()),
-    };
-    if let Some(known) = ledger.cached_file_hash(&stamp) {
+    let stamp = FileStamp::of(&meta);
+    if let Some(known) = ledger.cached_hash(&stamp) {
         return Some(known);
     }
     let hash = facts::hash_reader(&file).ok()?;
     let now_s = i64::try_from(facts::now().ms() / 1000).unwrap_or(i64::MAX);
     if meta.ctime().saturating_add(SETTLED_AFTER_S) < now_s {
-        ledger.remember_file_hash(&stamp, &hash);
+        ledger.cache_hash(&stamp, &hash);
     }
     Some(hash)
 }

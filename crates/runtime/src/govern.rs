@@ -9,18 +9,18 @@ use cascade_ledger::{AppendError, Appended, Draft, PrivateItem};
 use cascade_ledger::Fault;
 use cascade_ledger::Ledger;
 use cascade_ledger::Mark;
-use cascade_policy::decide::{self, Ruling};
+use cascade_policy::decide::{self, EscalationTerms, Ruling};
 use cascade_policy::facts::Facts;
 use cascade_receipt::content::{self, Body, Closing, Ending, Escalation, Heartbeat, Ref, Rel, Runtime};
 use cascade_receipt::decision::Reason;
-use cascade_receipt::digest::Nonce;
+use cascade_receipt::digest::{Digest, Nonce};
 use cascade_receipt::id::ReceiptId;
 use cascade_receipt::time::Timestamp;
 
 use crate::consent::Approved;
 use crate::facts::{self, Asker, Command, LookError};
 use crate::policy_store::{self, StoreError};
-use crate::process::{self, Ended, Plan, Prepared, Segment, Status, StdinPlan, Streams};
+use crate::process::{self, Captured, Guard, Pending, Plan, Prepared, RunError, Segment, Status, StdinPlan, StreamsPlan};
 
 /// What is asked for.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ pub struct Request {
     /// The run is ended after this long.
     pub timeout: Option<Duration>,
     /// Where output goes.
-    pub streams: Streams,
+    pub streams: StreamsPlan,
     /// Which program writes the receipts.
     pub runtime: Runtime,
 }
@@ -55,7 +55,7 @@ pub struct Governed {
     /// How the command ended, when it ran.
     pub status: Option<Status>,
     /// Its output, when it was captured and may leave.
-    pub captured: Option<process::Captured>,
+    pub captured: Option<Captured>,
     /// Processes that outlived the command and were ended.
     pub survivors_ended: u32,
 }
@@ -81,6 +81,9 @@ pub enum GovernError {
     /// Output could not be written where it should go.
     #[error("couldn't release output: {0}")]
     Release(std::io::Error),
+    /// The run was broken off.
+    #[error(transparent)]
+    Run(RunError),
     /// A defect in Cascade.
     #[error("internal defect: {0}")]
     Defect(String),
@@ -110,6 +113,15 @@ struct Decided {
     mark: Mark,
 }
 
+/// What is left of a run when nothing of it is alive.
+struct Run {
+    status: Status,
+    duration_us: u64,
+    output_hash: Digest,
+    truncated: bool,
+    survivors_ended: u32,
+}
+
 struct Performer<'a> {
     ledger: &'a Ledger,
     request: Request,
@@ -120,7 +132,10 @@ struct Performer<'a> {
     prepared: Option<Prepared>,
     intent_id: ReceiptId,
     intent: Option<Ref>,
-    ended: Option<Ended>,
+    ended: Option<Run>,
+    pending: Option<Pending>,
+    guard: Option<Guard>,
+    captured: Option<Captured>,
     receipts: Vec<Appended>,
     append_error: Option<AppendError>,
     prepare_error: Option<process::PrepareError>,
@@ -145,6 +160,9 @@ impl<'a> Performer<'a> {
             intent_id: cascade_ledger::receipt_id()?,
             intent: None,
             ended: None,
+            pending: None,
+            guard: None,
+            captured: None,
             receipts: Vec::new(),
             append_error: None,
             prepare_error: None,
@@ -158,7 +176,7 @@ impl<'a> Performer<'a> {
             let event = match effect {
                 Effect::Decide => Some(self.decide()?),
                 Effect::Append(record) => Some(self.append(record, None)),
-                Effect::Prepare => Some(self.prepare()?),
+                Effect::Prepare => Some(self.prepare()),
                 Effect::Abandon => {
                     self.prepared = None;
                     None
@@ -168,9 +186,9 @@ impl<'a> Performer<'a> {
                     self.release()?;
                     None
                 }
-                // Ending the run is what letting go of it does: see `Ended` and `Prepared`.
+                // Ending the run is what letting go of its guard does.
                 Effect::Kill | Effect::Unlock => {
-                    self.unlock();
+                    self.guard = None;
                     None
                 }
                 Effect::Report(report) => return Ok(report),
@@ -198,15 +216,15 @@ impl<'a> Performer<'a> {
         Ok(event)
     }
 
-    fn prepare(&mut self) -> Result<Event, GovernError> {
+    fn prepare(&mut self) -> Event {
         let command = &self.request.command;
-        let decided = self.decided.as_ref().ok_or_else(undecided)?;
         let executable = command.executable();
         let plan = Plan {
             receipt_id: self.intent_id,
             lock_path: self.ledger.run_lock_path(self.intent_id),
             // A program that is not there is an admitted action that could not start.
-            executable: executable.unwrap_or_else(|| command.argv.first().cloned().unwrap_or_default().into()),
+            executable: executable
+                .unwrap_or_else(|| command.cwd.join(command.argv.first().cloned().unwrap_or_default())),
             argv: command.argv.clone(),
             env: command.env.clone(),
             cwd: command.cwd.clone(),
@@ -214,9 +232,9 @@ impl<'a> Performer<'a> {
             streams: self.request.streams,
             timeout: self.request.timeout,
             output_nonce: self.output_nonce,
+            foreground: true,
         };
-        debug_assert!(decided.ruling.decision.verdict == cascade_receipt::decision::Verdict::Admit);
-        Ok(match process::prepare(plan) {
+        match process::prepare(plan) {
             Ok(prepared) => {
                 self.prepared = Some(prepared);
                 Event::Prepared
@@ -225,36 +243,38 @@ impl<'a> Performer<'a> {
                 self.prepare_error = Some(error);
                 Event::PrepareFailed
             }
-        })
+        }
     }
 
     fn start(&mut self, action: &mut Action) -> Result<Event, GovernError> {
         let prepared = self.prepared.take().ok_or_else(|| GovernError::Defect("nothing prepared".to_owned()))?;
         let mut broken = None;
-        let ended = prepared.start(&mut |segment: &Segment| self.heartbeat(action, segment, &mut broken));
-        if let Some(error) = broken {
-            return Err(error);
-        }
-        let ending = ending_of(ended.status());
-        self.ended = Some(ended);
+        let ended = prepared.start(&mut |segment: &Segment<'_>| {
+            self.take_heartbeat(action, segment).map_err(|error| {
+                broken = Some(error);
+                process::HookError::from("no more output may leave")
+            })
+        });
+        let ended = match (ended, broken) {
+            (_, Some(error)) => return Err(error),
+            (Err(error), None) => return Err(GovernError::Run(error)),
+            (Ok(ended), None) => ended,
+        };
+        let ending = ending_of(&ended.status);
+        self.ended = Some(Run {
+            status: ended.status,
+            duration_us: ended.duration_us,
+            output_hash: ended.output_hash,
+            truncated: ended.truncated,
+            survivors_ended: ended.survivors_ended,
+        });
+        self.pending = Some(ended.pending);
+        self.guard = Some(ended.guard);
         Ok(Event::Ended(ending))
     }
 
-    /// Makes a heartbeat durable before its segment leaves. `Err` ends the run with nothing released.
-    fn heartbeat(
-        &mut self,
-        action: &mut Action,
-        segment: &Segment,
-        broken: &mut Option<GovernError>,
-    ) -> Result<(), process::Stop> {
-        let released = self.take_heartbeat(action, segment);
-        released.map_err(|error| {
-            *broken = Some(error);
-            process::Stop
-        })
-    }
-
-    fn take_heartbeat(&mut self, action: &mut Action, segment: &Segment) -> Result<(), GovernError> {
+    /// Makes a heartbeat durable before its segment leaves. An error ends the run with nothing released.
+    fn take_heartbeat(&mut self, action: &mut Action, segment: &Segment<'_>) -> Result<(), GovernError> {
         for effect in action.step(Event::SegmentReady)? {
             if let Effect::Append(record) = effect {
                 let event = self.append(record, Some(segment));
@@ -267,7 +287,7 @@ impl<'a> Performer<'a> {
         Ok(())
     }
 
-    fn append(&mut self, record: Record, segment: Option<&Segment>) -> Event {
+    fn append(&mut self, record: Record, segment: Option<&Segment<'_>>) -> Event {
         let drafted = match record {
             Record::DryRun | Record::Blocked | Record::Escalation | Record::Intent => self.decision_draft(record),
             Record::Heartbeat => self.heartbeat_draft(segment),
@@ -324,7 +344,10 @@ impl<'a> Performer<'a> {
         let body = match record {
             Record::DryRun => Body::DryRun(body),
             Record::Blocked => Body::Blocked(body),
-            Record::Escalation => Body::Escalation(escalation(body, decided)),
+            Record::Escalation => {
+                let terms = decided.ruling.escalation.as_ref().ok_or_else(undecided)?;
+                Body::Escalation(escalation(body, decided, terms))
+            }
             _ => Body::TaskStarted(body),
         };
         let receipt_id = match record {
@@ -356,7 +379,7 @@ impl<'a> Performer<'a> {
         Ok(())
     }
 
-    fn heartbeat_draft(&self, segment: Option<&Segment>) -> Result<Draft, GovernError> {
+    fn heartbeat_draft(&self, segment: Option<&Segment<'_>>) -> Result<Draft, GovernError> {
         let (Some(segment), Some(intent)) = (segment, &self.intent) else {
             return Err(GovernError::Defect("heartbeat without intent".to_owned()));
         };
@@ -371,7 +394,7 @@ impl<'a> Performer<'a> {
 
     fn closer_draft(&self, ending: Ending) -> Result<Draft, GovernError> {
         let intent = self.intent.clone().ok_or_else(|| GovernError::Defect("closer without intent".to_owned()))?;
-        let status = self.ended.as_ref().map(Ended::status);
+        let status = self.ended.as_ref().map(|ended| &ended.status);
         let body = Body::Closing(Closing {
             ending,
             intent,
@@ -396,7 +419,7 @@ impl<'a> Performer<'a> {
         if self.prepare_error.is_some() {
             codes.push("start.no_supervisor");
         }
-        match self.ended.as_ref().map(Ended::status) {
+        match self.ended.as_ref().map(|ended| &ended.status) {
             Some(Status::CouldNotStart(error)) => codes.push(match error.kind() {
                 std::io::ErrorKind::NotFound => "start.not_found",
                 std::io::ErrorKind::PermissionDenied => "start.not_permitted",
@@ -415,13 +438,10 @@ impl<'a> Performer<'a> {
     }
 
     fn release(&mut self) -> Result<(), GovernError> {
-        self.ended.as_mut().map_or(Ok(()), |ended| ended.release()).map_err(GovernError::Release)
-    }
-
-    fn unlock(&mut self) {
-        if let Some(ended) = &mut self.ended {
-            ended.unlock();
+        if let Some(pending) = self.pending.take() {
+            self.captured = Some(pending.release().map_err(GovernError::Release)?);
         }
+        Ok(())
     }
 
     fn append_failure(&mut self) -> GovernError {
@@ -435,16 +455,16 @@ impl<'a> Performer<'a> {
             Report::Fault(KernelFault::Ledger) => return Err(self.append_failure()),
         };
         let decided = self.decided.ok_or_else(undecided)?;
-        let (status, captured, survivors_ended) = match self.ended {
-            Some(ended) => {
-                let survivors = ended.survivors_ended;
-                let (status, captured) = ended.into_parts();
-                let visible = matches!(outcome, Outcome::Ran(_));
-                (Some(status), captured.filter(|_| visible), survivors)
-            }
-            None => (None, None, 0),
-        };
-        Ok(Governed { outcome, ruling: decided.ruling, receipts: self.receipts, status, captured, survivors_ended })
+        let capturing = matches!(self.request.streams, StreamsPlan::Capture { .. });
+        let survivors_ended = self.ended.as_ref().map_or(0, |ended| ended.survivors_ended);
+        Ok(Governed {
+            outcome,
+            ruling: decided.ruling,
+            receipts: self.receipts,
+            status: self.ended.map(|ended| ended.status),
+            captured: self.captured.filter(|_| capturing),
+            survivors_ended,
+        })
     }
 }
 
@@ -452,13 +472,12 @@ fn undecided() -> GovernError {
     GovernError::Defect("nothing decided".to_owned())
 }
 
-fn escalation(action: content::Action, decided: &Decided) -> Escalation {
-    let terms = decided.ruling.escalation.clone().unwrap_or_default();
+fn escalation(action: content::Action, decided: &Decided, terms: &EscalationTerms) -> Escalation {
     let expires = Timestamp::from_ms(decided.facts.at.ms().saturating_add(terms.expires_after_ms));
     Escalation {
         action,
         required: terms.required,
-        groups: terms.groups,
+        groups: terms.groups.clone(),
         expires,
         signature_required: terms.signature_required,
     }

@@ -4,12 +4,15 @@
 //! [`facts`] looks at the world before a decision; [`people`] finds out who asks; [`consent`] records
 //! what people answer.
 
+pub mod activate;
 pub mod birth;
 pub mod consent;
 pub mod facts;
 pub mod file_hash;
 pub mod govern;
 pub mod hypothesis;
+pub mod identity;
 pub mod people;
 pub mod policy_store;
 pub mod process;
+pub mod ssh;

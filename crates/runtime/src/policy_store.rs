@@ -1,8 +1,10 @@
 //! Policy snapshots in the ledger: load the one in force, keep a new one.
 
+use std::cell::RefCell;
+
 use cascade_ledger::Fault;
 use cascade_ledger::{Mark, Reader};
-use cascade_policy::snapshot::{LoadFault, Snapshot};
+use cascade_policy::snapshot::{LoadFault, Snapshot, SnapshotSource};
 use cascade_receipt::content::PolicyRef;
 use cascade_receipt::digest::Digest;
 
@@ -35,16 +37,27 @@ pub fn in_force(reader: &Reader) -> Result<(Snapshot, Mark), StoreError> {
 /// [`StoreError`].
 pub fn load(reader: &Reader, policy: &PolicyRef) -> Result<Snapshot, StoreError> {
     let document = reader.blob(&policy.hash)?.ok_or(StoreError::Missing(policy.hash))?;
-    let mut fault = None;
-    let loaded = Snapshot::load(&document, &mut |hash| match reader.blob(hash) {
+    if Digest::of(&document) != policy.hash {
+        return Err(StoreError::Missing(policy.hash));
+    }
+    let fault = RefCell::new(None);
+    let loaded = Snapshot::load(&document, |hash| match reader.blob(hash) {
         Ok(found) => found,
         Err(error) => {
-            fault = Some(error);
+            fault.replace(Some(error));
             None
         }
     });
-    match fault {
+    match fault.into_inner() {
         Some(fault) => Err(fault.into()),
         None => Ok(loaded?),
     }
+}
+
+/// What has to be in the vault for `snapshot` to be loaded again: its document and the texts it names.
+#[must_use]
+pub fn blobs(source: &SnapshotSource, snapshot: &Snapshot) -> Vec<(Digest, Vec<u8>)> {
+    let mut blobs: Vec<_> = source.blobs().map(|(hash, text)| (hash, text.as_bytes().to_vec())).collect();
+    blobs.push((snapshot.policy_hash(), snapshot.document().to_vec()));
+    blobs
 }

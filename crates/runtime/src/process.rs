@@ -43,7 +43,7 @@ mod wire;
 
 pub use exec::exec_main;
 pub use output::{BUFFER_BYTES_MAX, Frame, LEADING_EDGE, LONG_RUN, Segment, Stream, TICK, TICK_LONG};
-pub use pending::Pending;
+pub use pending::{Captured, Pending};
 pub use run::{INTERRUPT_GRACE, TERM_GRACE};
 pub use supervise::supervise_main;
 pub use tree::{MARKER, Swept, sweep};

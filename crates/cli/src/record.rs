@@ -1,0 +1,76 @@
+//! A stored receipt as people want to read it: the public members, and what the vault adds.
+
+use cascade_ledger::{Fault, Reader};
+use cascade_receipt::digest::Digest;
+use cascade_receipt::id::PrincipalId;
+use cascade_receipt::json::{self, Value};
+
+/// One receipt of the local chain.
+pub(crate) struct Record {
+    pub(crate) seq: u64,
+    pub(crate) receipt: Value,
+}
+
+impl Record {
+    /// Reads a stored line; `None` when it is none.
+    pub(crate) fn parse(seq: u64, line: &str) -> Option<Self> {
+        json::parse(line.as_bytes()).ok().map(|receipt| Self { seq, receipt })
+    }
+
+    /// A member of content.
+    pub(crate) fn content(&self, key: &str) -> Option<&Value> {
+        self.receipt.member("content")?.member(key)
+    }
+
+    /// A text member of content, or nothing.
+    pub(crate) fn text(&self, key: &str) -> &str {
+        self.content(key).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// The verdict, where the receipt carries a decision.
+    pub(crate) fn verdict(&self) -> &str {
+        self.content("decision").and_then(|decision| decision.member("verdict")?.as_str()).unwrap_or_default()
+    }
+
+    /// The receipts this one refers to: what they are to it, and their ids.
+    pub(crate) fn refs(&self) -> Vec<(&str, &str)> {
+        let refs = self.content("refs").and_then(Value::as_array).unwrap_or_default();
+        refs.iter().filter_map(|one| Some((one.member("rel")?.as_str()?, one.member("receipt_id")?.as_str()?))).collect()
+    }
+
+    /// The private bytes behind a salted hash in content.
+    pub(crate) fn private(&self, reader: &Reader, key: &str) -> Result<Option<Value>, Fault> {
+        let Some(hash) = Digest::from_hex(self.text(key)) else { return Ok(None) };
+        Ok(reader.private(&hash)?.and_then(|(_, bytes)| json::parse(&bytes).ok()))
+    }
+
+    /// The command, as the vault remembers it; `None` when there is none or it is erased.
+    pub(crate) fn command(&self, reader: &Reader) -> Result<Option<String>, Fault> {
+        Ok(self.private(reader, "action_hash")?.as_ref().and_then(command_of))
+    }
+
+    /// The name behind a principal member.
+    pub(crate) fn name(&self, reader: &Reader, key: &str) -> Result<Option<String>, Fault> {
+        let Some(id) = PrincipalId::parse(self.text(key)) else { return Ok(None) };
+        Ok(reader.name(id)?.map(|name| name.name))
+    }
+}
+
+/// The words of a normalised action, quoted where a shell would need it.
+fn command_of(action: &Value) -> Option<String> {
+    if let Some(line) = action.member("line").and_then(Value::as_str) {
+        return Some(line.to_owned());
+    }
+    if let Some(argv) = action.member("argv").and_then(Value::as_array) {
+        let words: Vec<String> = argv.iter().filter_map(Value::as_str).map(quoted).collect();
+        return Some(words.join(" "));
+    }
+    let encoded = action.member("argv_b64")?.as_array()?;
+    let words = encoded.iter().filter_map(Value::as_str).filter_map(cascade_receipt::base64::decode);
+    Some(words.map(|word| quoted(&String::from_utf8_lossy(&word))).collect::<Vec<_>>().join(" "))
+}
+
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_./:=@%+,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+}

@@ -1,0 +1,145 @@
+use cascade_ledger::{Item, Reader};
+use cascade_receipt::decision::{GateOutcome, RiskTier, Verdict};
+use cascade_receipt::id::ReceiptId;
+use cascade_receipt::json::Value;
+use clap::Args;
+
+use crate::args::Global;
+use crate::exit::{self, Exit, Failure};
+use crate::output::{BAD, BOLD, CARE, DIM, GOOD, Painted, tier_style, verdict_style};
+use crate::record::Record;
+use crate::{failures, output, place, reasons};
+
+/// One receipt, with what only the owner knows of it
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  cascade show r_0123456789abcdef
+  cascade show r_01234 --json")]
+pub(crate) struct Show {
+    /// Its id; the beginning is enough
+    id: String,
+}
+
+pub(crate) fn run(global: &Global, args: &Show) -> Exit {
+    let reader = place::reader(global)?;
+    let (id, _) = cascade_runtime::consent::find(&reader, &args.id).map_err(failures::consent)?;
+    let cascade_ledger::Found::One(_, seq, line) = reader.find(&id.to_string())? else {
+        return Err(Failure::could_not(anyhow::anyhow!("no receipt `{}`", args.id)));
+    };
+    let Some(record) = Record::parse(seq, &line) else {
+        return Err(Failure::could_not(anyhow::anyhow!("{id} is damaged")).hint("run `cascade fsck`"));
+    };
+    let private = private(&reader, &record, id)?;
+    if global.json {
+        output::json(&Value::object([("private", private), ("receipt", record.receipt)]))?;
+    } else {
+        print(&reader, &record, &private)?;
+    }
+    Ok(exit::DONE)
+}
+
+/// What the vault keeps behind this receipt's hashes.
+fn private(reader: &Reader, record: &Record, id: ReceiptId) -> Result<Value, Failure> {
+    let mut members = std::collections::BTreeMap::new();
+    for (key, hash) in [("action", "action_hash"), ("facts", "facts_hash")] {
+        if let Some(value) = record.private(reader, hash)? {
+            members.insert(key.to_owned(), value);
+        }
+    }
+    for Item { field, bytes, .. } in reader.private_of(id)? {
+        if let ("reason", Ok(text)) = (field.as_str(), std::str::from_utf8(&bytes)) {
+            members.insert(field, text.into());
+        }
+    }
+    for key in ["principal", "on_behalf_of"] {
+        if let Some(name) = record.name(reader, key)? {
+            members.insert(format!("{key}_name"), name.into());
+        }
+    }
+    Ok(Value::Object(members))
+}
+
+fn print(reader: &Reader, record: &Record, private: &Value) -> Result<(), Failure> {
+    output::line(format_args!(
+        "{} {}  seq {}  {}",
+        Painted(BOLD, record.text("kind")),
+        record.text("receipt_id"),
+        record.seq,
+        record.text("timestamp")
+    ))?;
+    if let Some(command) = record.command(reader)? {
+        output::line(format_args!("  command      {}", output::safe(&command)))?;
+    }
+    for (label, key) in [("cwd", "cwd"), ("stdin", "stdin")] {
+        if let Some(text) = private.member("action").and_then(|action| action.member(key)?.as_str()) {
+            output::line(format_args!("  {label:<12} {}", output::safe(text)))?;
+        }
+    }
+    for (label, key) in [("principal", "principal"), ("on behalf of", "on_behalf_of")] {
+        if !record.text(key).is_empty() {
+            let name = private.member(&format!("{key}_name")).and_then(Value::as_str).unwrap_or_default();
+            output::line(format_args!("  {label:<12} {} {}", record.text(key), Painted(DIM, output::safe(name))))?;
+        }
+    }
+    if let Some(reason) = private.member("reason").and_then(Value::as_str) {
+        output::line(format_args!("  reason       {}", output::safe(reason)))?;
+    }
+    outcome(record)?;
+    for (rel, id) in record.refs() {
+        output::line(format_args!("  {rel:<12} {id}"))?;
+    }
+    gates(record)?;
+    for key in ["prev_hash", "entry_hash"] {
+        let hash = record.receipt.member(key).and_then(Value::as_str).unwrap_or_default();
+        output::line(format_args!("  {key:<12} {}", Painted(DIM, hash)))?;
+    }
+    Ok(())
+}
+
+fn outcome(record: &Record) -> Result<(), Failure> {
+    if let Some(tier) = RiskTier::parse(record.text("risk_tier")) {
+        let classified = record.content("classified").and_then(Value::as_bool).unwrap_or(true);
+        let note = if classified { "" } else { "  (not classified)" };
+        output::line(format_args!("  tier         {}{note}", Painted(tier_style(tier), tier)))?;
+    }
+    for key in ["effect_status", "exit_code", "signal", "duration_us", "expires", "output_hash"] {
+        if let Some(value) = record.content(key) {
+            let text = value.as_str().map_or_else(|| value.to_canonical(), str::to_owned);
+            output::line(format_args!("  {key:<12} {text}"))?;
+        }
+    }
+    Ok(())
+}
+
+fn gates(record: &Record) -> Result<(), Failure> {
+    let Some(decision) = record.content("decision") else { return Ok(()) };
+    if let Some(verdict) = Verdict::parse(record.verdict()) {
+        output::line(format_args!("  verdict      {}", Painted(verdict_style(verdict), verdict)))?;
+    }
+    for gate in decision.member("gates").and_then(Value::as_array).unwrap_or_default() {
+        let text = |key: &str| gate.member(key).and_then(Value::as_str).unwrap_or_default();
+        let style = match GateOutcome::parse(text("outcome")) {
+            Some(GateOutcome::Pass) => GOOD,
+            Some(GateOutcome::Escalate) => CARE,
+            Some(GateOutcome::Deny) => BAD,
+            _ => DIM,
+        };
+        let why: Vec<String> = gate
+            .member("reasons")
+            .and_then(Value::as_array)
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|reason| {
+                let by = reason.member("policy_id").and_then(Value::as_str).map(|id| format!(" ({id})"));
+                Some(format!("{}{}", reasons::code_text(reason.member("code")?.as_str()?), by.unwrap_or_default()))
+            })
+            .collect();
+        output::line(format_args!(
+            "    {:<14} {:<14} {}",
+            text("gate"),
+            Painted(style, text("outcome")),
+            Painted(DIM, why.join("; "))
+        ))?;
+    }
+    Ok(())
+}
