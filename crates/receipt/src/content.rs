@@ -360,10 +360,8 @@ impl Body {
     pub fn statement(&self) -> String {
         let mut members = Members::new();
         members.add("kind", |out| out.str(self.kind().as_str()));
-        match self {
-            Self::PolicyActivated(activated) => activated.add_statement_to(&mut members),
-            other => other.add_to(&mut members),
-        }
+        self.add_to(&mut members);
+        members.remove("signatures");
         let mut text = String::new();
         members.write(&mut text);
         text
@@ -535,7 +533,7 @@ impl Closing {
 }
 
 impl PolicyActivated {
-    fn add_statement_to(&self, to: &mut Members) {
+    fn add_to(&self, to: &mut Members) {
         to.add("activates", |out| {
             out.object(|out| {
                 out.key("policy_hash").hex(&self.activates.hash.0);
@@ -544,10 +542,6 @@ impl PolicyActivated {
         });
         to.add("principal", |out| out.display(&self.principal));
         to.add("statement_id", |out| out.hex(&self.statement_id));
-    }
-
-    fn add_to(&self, to: &mut Members) {
-        self.add_statement_to(to);
         add_signatures(to, &self.signatures);
     }
 }

@@ -10,6 +10,8 @@
 #![no_std]
 
 extern crate alloc;
+#[cfg(test)]
+extern crate std;
 
 pub mod base64;
 pub mod chain;

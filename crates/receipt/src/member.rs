@@ -31,6 +31,11 @@ impl Members {
         self.spans.push((key, start..self.text.len()));
     }
 
+    /// Takes a member out again, if it is there.
+    pub fn remove(&mut self, key: &str) {
+        self.spans.retain(|(name, _)| *name != key);
+    }
+
     /// Writes the object.
     pub fn write(&mut self, out: &mut String) {
         self.spans.sort_unstable_by_key(|(key, _)| *key);

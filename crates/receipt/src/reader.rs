@@ -4,6 +4,8 @@
 //! does not name are hashed with the rest and otherwise ignored, so that later versions may add
 //! some without breaking this reader.
 
+#[cfg(test)]
+mod agree;
 mod fields;
 mod keys;
 mod kinds;

@@ -329,6 +329,7 @@ fn canonical_escape(rest: &[u8]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::{collection, prelude::*};
 
     #[test]
     fn reads_what_stands_there() {
@@ -345,5 +346,52 @@ mod tests {
         assert!(root.member("f").is_none());
         assert_eq!(root.without(|key| key != "d" && key != "e").unwrap(), r#"{"d":{},"e":true}"#);
         assert_eq!(root.without(|_| true).unwrap(), "{}");
+    }
+
+    /// Values of the restricted kind.
+    fn value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            any::<bool>().prop_map(Value::Bool),
+            (-INT_MAX..=INT_MAX).prop_map(Value::Int),
+            any::<String>().prop_map(Value::Str),
+            "[\\x00-\\x20\"\\\\/\\x7f]{0,8}".prop_map(Value::Str),
+        ];
+        leaf.prop_recursive(4, 40, 6, |inner| {
+            prop_oneof![
+                collection::vec(inner.clone(), 0..6).prop_map(Value::Array),
+                collection::btree_map("[a-z0-9_]{1,4}", inner, 0..6).prop_map(Value::Object),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn writer_agrees_with_the_oracle(value in value()) {
+            let text = value.to_canonical();
+            let foreign: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+            let oracle = serde_json_canonicalizer::to_string(&foreign).expect("canonical");
+            prop_assert_eq!(&text, &oracle);
+            prop_assert_eq!(json::parse_canonical(text.as_bytes()), Ok(value));
+            prop_assert!(Tree::parse(&text).is_some());
+        }
+
+        #[test]
+        fn accepts_what_the_slow_reader_accepts(
+            value in value(),
+            at in any::<prop::sample::Index>(),
+            with in prop::sample::select(&["", " ", "0", "-", "\"", "\\", "\\u00", "e", ",", "{", "}", "]", "a", "1."][..]),
+            cut in 0..3_usize,
+        ) {
+            let mut text = value.to_canonical();
+            let places: Vec<usize> = text.char_indices().map(|(at, _)| at).collect();
+            let start = *at.get(&places);
+            let end = text[start..].char_indices().nth(cut).map_or(text.len(), |(length, _)| start + length);
+            text.replace_range(start..end, with);
+            prop_assert_eq!(
+                Tree::parse(&text).is_some(),
+                json::parse_canonical(text.as_bytes()).is_ok(),
+                "{}", text
+            );
+        }
     }
 }

@@ -1,0 +1,204 @@
+//! What is written can be read, member by member, for every `Body`.
+
+use alloc::vec;
+use std::string::String;
+
+use super::*;
+use crate::content::{
+    Action as Written, Answer, AnswerRefused, Body, Closing, Content as Writing, Ending, Envelope,
+    Escalation, Genesis, GenesisKey, Heartbeat, PolicyActivated, Runtime,
+};
+use crate::decision::{Decision, Gate, GateName, GateOutcome, Reason};
+use crate::id::KeyId;
+use crate::tree::Tree;
+
+fn envelope() -> Envelope {
+    Envelope {
+        log_origin: LogOrigin::of("host", &[1; 16]),
+        seq: 7,
+        receipt_id: ReceiptId([2; 8]),
+        timestamp: Timestamp::from_ms(1_700_000_000_000),
+        clock_stepped: true,
+        key_id: KeyId::of("receipt", &[3; 32]),
+        hmac_epoch: 12,
+        policy: PolicyRef { version: "a \"label\"\n".into(), hash: Digest([4; 32]) },
+    }
+}
+
+fn reference(rel: Rel) -> Ref {
+    Ref { rel, receipt_id: ReceiptId([5; 8]), entry_hash: Digest([6; 32]) }
+}
+
+fn action() -> Written {
+    let outcome = |gate| if gate == GateName::Risk { GateOutcome::Escalate } else { GateOutcome::Pass };
+    let reasons = vec![Reason { code: "a.b".into(), policy_id: Some("p".into()), control: Some("c".into()) }];
+    let gates = GateName::ALL
+        .iter()
+        .map(|gate| Gate { gate: *gate, outcome: outcome(*gate), reasons: reasons.clone() })
+        .collect();
+    Written {
+        task_type: "cli".into(),
+        risk_tier: RiskTier::High,
+        classified: false,
+        principal: PrincipalId([7; 8]),
+        on_behalf_of: Some(PrincipalId([8; 8])),
+        action_hash: Digest([9; 32]),
+        facts_hash: Digest([10; 32]),
+        decision: Decision::from_gates(gates),
+        refs: vec![reference(Rel::DryRun), reference(Rel::Approval)],
+        runtime: Runtime { node: "n".into(), version: "0".into(), binary_sha256: Digest([11; 32]) },
+    }
+}
+
+/// Writes `body`, reads it and gives what was read to `check`.
+fn read(body: &Body, check: impl FnOnce(Content<'_>)) {
+    let envelope = envelope();
+    let mut text = String::new();
+    Writing { envelope: &envelope, body }.write(&mut text);
+    let tree = Tree::parse(&text).expect("the writer is canonical");
+    let content = Content::read(tree.root()).unwrap_or_else(|fault| panic!("{fault}: {text}"));
+    assert_eq!(content.kind, Some(body.kind()));
+    assert_eq!(content.log_origin, envelope.log_origin.as_str());
+    assert_eq!((content.seq, content.receipt_id), (envelope.seq, envelope.receipt_id));
+    assert_eq!((content.timestamp, content.clock_stepped), (envelope.timestamp, true));
+    assert_eq!((content.key_id, content.hmac_epoch), (envelope.key_id.as_str(), 12));
+    assert_eq!((content.policy_version.as_ref(), content.policy_hash), ("a \"label\"\n", Digest([4; 32])));
+    if let Some(statement) = &content.statement {
+        assert_eq!(*statement, body.statement(), "both sides mean the same statement");
+    }
+    check(content);
+}
+
+fn expect_action(read: &Action) {
+    let written = action();
+    assert_eq!((read.principal, read.on_behalf_of), (written.principal, written.on_behalf_of));
+    assert_eq!((read.action_hash, read.facts_hash), (written.action_hash, written.facts_hash));
+    assert_eq!((read.risk_tier, read.classified), (written.risk_tier, written.classified));
+    assert_eq!((read.verdict, read.from_gates), (Verdict::Escalate, Verdict::Escalate));
+}
+
+#[test]
+fn actions() {
+    for body in [Body::DryRun(action()), Body::Blocked(action()), Body::TaskStarted(action())] {
+        read(&body, |content| {
+            assert_eq!(content.refs, action().refs);
+            let (Meaning::DryRun(read) | Meaning::Blocked(read) | Meaning::Started(read)) = &content.meaning
+            else {
+                panic!("{:?}", content.meaning)
+            };
+            expect_action(read);
+        });
+    }
+    let written = Escalation {
+        action: action(),
+        required: 2,
+        groups: vec!["a".into(), "\u{e9}".into()],
+        expires: Timestamp::from_ms(5),
+        signature_required: true,
+    };
+    read(&Body::Escalation(written.clone()), |content| {
+        let Meaning::Escalation { action, required, groups, expires, signature_required } = content.meaning
+        else {
+            panic!("no escalation")
+        };
+        expect_action(&action);
+        assert_eq!((required, groups, expires), (2, written.groups, written.expires));
+        assert!(signature_required);
+    });
+}
+
+#[test]
+fn answers() {
+    for approve in [true, false] {
+        let signatures = vec![Signature { principal: PrincipalId([1; 8]), sshsig: "a\nb\n".into() }];
+        let written = Answer {
+            approve,
+            subject: reference(Rel::Escalation),
+            principal: PrincipalId([1; 8]),
+            action_hash: Digest([2; 32]),
+            expires: Timestamp::from_ms(9),
+            signatures: signatures.clone(),
+        };
+        read(&Body::Answer(written), |content| {
+            let Meaning::Answer { approve: read, principal, action_hash, expires } = content.meaning else {
+                panic!("no answer")
+            };
+            assert_eq!((read, principal, action_hash), (approve, PrincipalId([1; 8]), Digest([2; 32])));
+            assert_eq!((expires, content.signatures), (Timestamp::from_ms(9), signatures));
+            assert_eq!(content.refs, vec![reference(Rel::Escalation)]);
+        });
+    }
+    let refused = AnswerRefused {
+        refs: vec![reference(Rel::Escalation)],
+        principal: PrincipalId([1; 8]),
+        reasons: vec![Reason::code("approval.expired")],
+    };
+    read(&Body::AnswerRefused(refused), |content| assert_eq!(content.refs, vec![reference(Rel::Escalation)]));
+    read(&Body::AnswerExpired(reference(Rel::Approval)), |content| {
+        assert_eq!(content.refs, vec![reference(Rel::Approval)]);
+    });
+}
+
+#[test]
+fn runs() {
+    for (ending, status) in [
+        (Ending::Completed, EffectStatus::Confirmed),
+        (Ending::Failed, EffectStatus::Failed),
+        (Ending::Revoked, EffectStatus::Revoked),
+        (Ending::Unknown, EffectStatus::Unknown),
+    ] {
+        let written = Closing {
+            ending,
+            intent: reference(Rel::Intent),
+            output_hash: Some(Digest([1; 32])),
+            truncated: true,
+            exit_code: Some(3),
+            signal: Some(9),
+            duration_us: Some(1),
+            reasons: vec![Reason::code("x.y")],
+        };
+        read(&Body::Closing(written), |content| {
+            let Meaning::Closing { effect_status, exit_code, signal, output_hash, truncated } =
+                content.meaning
+            else {
+                panic!("no closer")
+            };
+            assert_eq!((effect_status, exit_code, signal), (Some(status), Some(3), Some(9)));
+            assert_eq!((output_hash, truncated), (Some(Digest([1; 32])), true));
+            assert_eq!(content.refs, vec![reference(Rel::Intent)]);
+        });
+    }
+    let written =
+        Heartbeat { intent: reference(Rel::Intent), segment: 4, bytes: 5, running_hash: Digest([6; 32]) };
+    read(&Body::Heartbeat(written), |content| {
+        let Meaning::Heartbeat { segment, bytes, running_hash } = content.meaning else { panic!("none") };
+        assert_eq!((segment, bytes, running_hash), (4, 5, Digest([6; 32])));
+    });
+}
+
+#[test]
+fn governance() {
+    let key = |seed| GenesisKey { key_id: KeyId::of("k", &[seed; 32]), public_key: [seed; 32] };
+    let admins = vec![Admin { principal: PrincipalId([1; 8]), ssh_key: "ssh-ed25519 AAAA".into() }];
+    let written = Genesis { receipt: key(1), log: key(2), recovery: key(3), admins: admins.clone() };
+    read(&Body::Genesis(written), |content| {
+        let Meaning::Genesis { receipt, log, recovery, admins: read } = content.meaning else {
+            panic!("none")
+        };
+        let raw = |key: GenesisKey| RawKey { key_id: key.key_id.as_str().into(), public_key: key.public_key };
+        assert_eq!([receipt, log, recovery], [raw(key(1)), raw(key(2)), raw(key(3))]);
+        assert_eq!(read, admins);
+    });
+    let activates = PolicyRef { version: "v".into(), hash: Digest([1; 32]) };
+    let written = PolicyActivated {
+        activates: activates.clone(),
+        principal: PrincipalId([1; 8]),
+        statement_id: [2; 8],
+        signatures: vec![Signature { principal: PrincipalId([1; 8]), sshsig: "x".into() }],
+    };
+    read(&Body::PolicyActivated(written), |content| {
+        assert!(content.statement.is_some());
+        let Meaning::PolicyActivated { activates: read, principal } = content.meaning else { panic!("none") };
+        assert_eq!((read, principal), (activates, PrincipalId([1; 8])));
+    });
+}
