@@ -13,12 +13,13 @@ use super::{DEPTH_MAX, Opaque, Refusal};
 /// Deepest chain of nodes walked; a line within the lexical limit stays far below.
 pub(super) const NODES_MAX: usize = 4 * DEPTH_MAX;
 
+/// Commands whose output a pipe after this place would carry.
 pub(super) type Direct = Vec<usize>;
 
 /// Everything this parser sees in the text.
 pub(super) fn walk(text: &str) -> Result<Found, Refusal> {
     let mut parser = Parser::new();
-    let mut walker = Walker { text, found: Found::default() };
+    let mut walker = Walker { text, found: Found::default(), last_of_list: Direct::new() };
     let parsed = parser
         .set_language(&tree_sitter_bash::LANGUAGE.into())
         .is_ok()
@@ -42,6 +43,19 @@ pub(super) fn walk(text: &str) -> Result<Found, Refusal> {
 pub(super) struct Walker<'a> {
     pub(super) text: &'a str,
     pub(super) found: Found,
+    /// What the last part of the list walked last wrote to.
+    last_of_list: Direct,
+}
+
+/// A statement without the redirects around it.
+fn core(mut node: Node<'_>) -> Node<'_> {
+    while node.kind() == "redirected_statement" {
+        match node.child_by_field_name("body") {
+            Some(body) => node = body,
+            None => break,
+        }
+    }
+    node
 }
 
 /// All children, in order.
@@ -146,12 +160,16 @@ impl<'a> Walker<'a> {
         }
         parts.push((Some(left), false));
         let mut place = place.deeper();
+        let mut last = Direct::new();
         while let Some((part, or)) = parts.pop() {
             place.straight &= !or;
             let Some(part) = part else { continue };
             let tail = if parts.is_empty() { tail } else { &[] };
-            self.statement(part, &place, tail, out)?;
+            last.clear();
+            self.statement(part, &place, tail, &mut last)?;
+            out.extend_from_slice(&last);
         }
+        self.last_of_list = last;
         Ok(())
     }
 
@@ -177,8 +195,14 @@ impl<'a> Walker<'a> {
             let tail = if i + 1 == stages.len() { tail } else { &[] };
             let mut direct = Direct::new();
             self.statement(*stage, &place, tail, &mut direct)?;
-            place.stdin = RawInput::Pipe(direct.clone());
-            out.append(&mut direct);
+            if core(*stage).kind() == "list" {
+                // `a && b 2>&1 | c` comes as a pipeline of a list; only its last part is piped.
+                direct = std::mem::take(&mut self.last_of_list);
+            }
+            if i + 1 == stages.len() {
+                out.append(&mut direct);
+            }
+            place.stdin = RawInput::Pipe(direct);
         }
         Ok(())
     }
