@@ -1,3 +1,4 @@
-//! policy
+//! May this principal take this action now: the pure half of governance.
 
+pub mod shell;
 pub mod worker;
