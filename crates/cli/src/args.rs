@@ -67,7 +67,5 @@ pub(crate) enum Verb {
     Fsck(verb::fsck::Fsck),
     Key(verb::key::Key),
     Policy(verb::policy::Policy),
-    Demo(verb::demo::Demo),
-    Bench(verb::bench::Bench),
     Completions(verb::completions::Completions),
 }

@@ -2,9 +2,7 @@
 
 pub(crate) mod approvals;
 pub(crate) mod approve;
-pub(crate) mod bench;
 pub(crate) mod completions;
-pub(crate) mod demo;
 pub(crate) mod export;
 pub(crate) mod fsck;
 pub(crate) mod init;
@@ -42,8 +40,6 @@ pub(crate) fn dispatch() -> ExitCode {
         Verb::Fsck(args) => fsck::run(global, args),
         Verb::Key(args) => key::run(global, args),
         Verb::Policy(args) => policy::run(global, args),
-        Verb::Demo(args) => demo::run(args),
-        Verb::Bench(args) => bench::run(global, args),
         Verb::Completions(args) => completions::run(args),
     };
     match done {
