@@ -66,16 +66,28 @@ pub(crate) fn ledger(global: &Global) -> Result<Ledger, Failure> {
 /// Opens a ledger that must exist.
 pub(crate) fn open(global: &Global, home: &Path, tenant: &TenantId) -> Result<Ledger, OpenError> {
     let sweep = |action: &OpenAction| {
-        let ended = process::sweep(action.receipt_id);
-        if ended > 0 {
-            output::say(format_args!("ended {ended} process(es) left behind by {}", action.receipt_id));
+        let id = action.receipt_id;
+        match process::sweep(id) {
+            Ok(swept) => {
+                if swept.ended > 0 {
+                    output::say(format_args!("ended {} process(es) left behind by {id}", swept.ended));
+                }
+                if swept.left > 0 {
+                    output::say(format_args!("{} process(es) of {id} cannot be ended; it stays open", swept.left));
+                }
+                swept.left == 0
+            }
+            Err(error) => {
+                output::say(format_args!("couldn't look for processes of {id}: {error}; it stays open"));
+                false
+            }
         }
     };
     let home = Home::open(home)?;
     match home.open_tenant(tenant, None, &sweep) {
         Err(OpenError::PassphraseNeeded) => {
             let passphrase = passphrase(global, "passphrase: ").map_err(|_| OpenError::PassphraseNeeded)?;
-            home.open_tenant(tenant, Some(&passphrase), &sweep)
+            home.open_tenant(tenant, Some(&Passphrase::new(passphrase)), &sweep)
         }
         other => other,
     }
@@ -89,7 +101,7 @@ pub(crate) fn reader(global: &Global) -> Result<Reader, Failure> {
 }
 
 /// The passphrase from the file that was named, or from the terminal.
-pub(crate) fn passphrase(global: &Global, prompt: &str) -> anyhow::Result<Passphrase> {
+pub(crate) fn passphrase(global: &Global, prompt: &str) -> anyhow::Result<Vec<u8>> {
     if let Some(path) = &global.passphrase_file {
         let file = std::fs::File::open(path).with_context(|| format!("couldn't read `{}`", path.display()))?;
         let mut bytes = Vec::new();
@@ -98,10 +110,10 @@ pub(crate) fn passphrase(global: &Global, prompt: &str) -> anyhow::Result<Passph
         while matches!(bytes.last(), Some(b'\n' | b'\r')) {
             bytes.pop();
         }
-        return Ok(Passphrase::new(bytes));
+        return Ok(bytes);
     }
     anyhow::ensure!(std::io::stderr().is_terminal(), "no terminal to ask for the passphrase");
-    Ok(Passphrase::new(rpassword::prompt_password(prompt)?.into_bytes()))
+    Ok(rpassword::prompt_password(prompt)?.into_bytes())
 }
 
 /// A failure to open, with its hint.

@@ -151,8 +151,8 @@ impl Home {
     }
 
     /// Opens a tenant for writing, and first closes what a dead process left open: for every intent
-    /// whose lock is free, `sweep` is called (to end what may still run), then `task_unknown` is
-    /// appended. Intents of live processes are left alone.
+    /// whose lock is free, `sweep` is called (to end what may still run; false when something is left),
+    /// then `task_unknown` is appended. Intents of live processes are left alone.
     ///
     /// # Errors
     /// See [`OpenError`].
@@ -160,7 +160,7 @@ impl Home {
         &self,
         tenant: &TenantId,
         passphrase: Option<&Passphrase>,
-        sweep: &dyn Fn(&OpenAction),
+        sweep: &dyn Fn(&OpenAction) -> bool,
     ) -> Result<Ledger, OpenError> {
         let ledger = Ledger::open(&self.existing(tenant)?, passphrase)?;
         ledger.close_orphans(sweep)?;

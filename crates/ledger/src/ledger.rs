@@ -87,7 +87,7 @@ impl Ledger {
     }
 
     /// Closes intents that no live process owns; see [`crate::home::Home::open_tenant`].
-    pub(crate) fn close_orphans(&self, sweep: &dyn Fn(&OpenAction)) -> Result<Vec<Appended>, OpenError> {
+    pub(crate) fn close_orphans(&self, sweep: &dyn Fn(&OpenAction) -> bool) -> Result<Vec<Appended>, OpenError> {
         let mut closed = Vec::new();
         for action in self.open_actions()? {
             let path = self.run_lock_path(action.receipt_id);
@@ -101,7 +101,10 @@ impl Ledger {
                     Some(file)
                 }
             };
-            sweep(&action);
+            // What cannot be ended keeps its intent open: `task_unknown` never describes what still runs.
+            if !sweep(&action) {
+                continue;
+            }
             match self.append(Draft::new(random::receipt_id()?, unknown(&action))) {
                 Ok(appended) => closed.push(appended),
                 // Another opener, or the run itself, was faster.

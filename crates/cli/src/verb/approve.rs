@@ -4,12 +4,12 @@ use std::time::Duration;
 use cascade_receipt::json::Value;
 use cascade_runtime::consent::{self, Replied, Reply};
 use cascade_runtime::facts::Asker;
-use cascade_runtime::ssh;
 use clap::Args;
 
 use crate::args::Global;
 use crate::exit::{self, Exit};
 use crate::output::{BAD, CARE, GOOD, Painted};
+use crate::signer::Signer;
 use crate::{failures, output, place, reasons};
 
 /// Approve an escalation, or a dry run in advance; signed with the administrator's SSH key
@@ -69,7 +69,7 @@ pub(crate) fn run(global: &Global, signed: &Signed) -> Exit {
     let ledger = place::ledger(global)?;
     let env: Vec<_> = std::env::vars_os().collect();
     let asker = Asker::find(&ledger, &env, global.acting_as.as_deref())?;
-    let mut signer = crate::signer::Signer::new(global, signed.key.clone())?;
+    let signer = Signer::new(global, signed.key.clone())?;
     let replied = consent::reply(&ledger, &asker, &signed.reply, &mut |key, namespace, payload| {
         signer.sign(key, namespace, payload)
     })

@@ -77,10 +77,14 @@ fn exists(global: &Global, home: &std::path::Path, origin: &str) -> Exit {
 
 fn new_passphrase(global: &Global) -> Result<cascade_ledger::Passphrase, Failure> {
     let first = place::passphrase(global, "new passphrase: ")?;
-    if global.passphrase_file.is_none() && first != place::passphrase(global, "the same again: ")? {
+    let second = match global.passphrase_file {
+        Some(_) => first.clone(),
+        None => place::passphrase(global, "the same again: ")?,
+    };
+    if first != second {
         return Err(Failure::usage("the two passphrases differ"));
     }
-    Ok(first)
+    Ok(cascade_ledger::Passphrase::new(first))
 }
 
 /// What a person must know about a new ledger.

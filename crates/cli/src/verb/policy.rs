@@ -106,8 +106,7 @@ fn test(global: &Global, dir: &Path) -> Exit {
         Ok(compiled) => compiled,
         Err(faults) => return tell(global, &faults),
     };
-    let tables = directory.tests.iter().map(|(name, text)| (name.as_str(), text.as_str()));
-    let report = run_tests(&snapshot, tables);
+    let report = run_tests(&snapshot, &directory.tests);
     if report.all_passed() {
         good(global, "passed", &snapshot, report.passed)?;
         return Ok(exit::DONE);
@@ -142,8 +141,7 @@ fn activate(global: &Global, dir: &Path, label: Option<&str>, key: Option<PathBu
         Ok(compiled) => compiled,
         Err(faults) => return tell(global, &faults),
     };
-    let tables = directory.tests.iter().map(|(name, text)| (name.as_str(), text.as_str()));
-    let report = run_tests(&snapshot, tables);
+    let report = run_tests(&snapshot, &directory.tests);
     if !report.all_passed() {
         return Err(Failure::could_not(anyhow::anyhow!("the policy's own tests fail"))
             .hint(format!("run: cascade policy test {}", dir.display())));

@@ -6,6 +6,7 @@ use cascade_policy::decide::{self, Ruling};
 use cascade_policy::snapshot::{Snapshot, SnapshotSource};
 use cascade_receipt::decision::Verdict;
 use cascade_receipt::json::Value;
+use cascade_runtime::birth::BirthError;
 use cascade_runtime::{hypothesis, policy_store};
 use clap::Args;
 
@@ -48,7 +49,7 @@ fn snapshot(global: &Global) -> Result<Snapshot, Failure> {
     match opened {
         Ok(reader) => Ok(policy_store::in_force(&reader)?.0),
         Err(OpenError::NoHome(_) | OpenError::NoTenant(_)) => {
-            Ok(Snapshot::builtin().map_err(|fault| anyhow::anyhow!("{fault}"))?)
+            Snapshot::compile(&SnapshotSource::bundled()).map_err(|faults| place::creating(BirthError::Policy(faults)))
         }
         Err(error) => Err(place::opening(error)),
     }

@@ -68,7 +68,7 @@ fn local(global: &Global, options: Options) -> Result<Verdict, Failure> {
     check(&mut LineSource::new(&reader, total), options, total)
 }
 
-fn check(source: &mut dyn Read, options: Options, total: u64) -> Result<Verdict, Failure> {
+fn check(source: &mut impl Read, options: Options, total: u64) -> Result<Verdict, Failure> {
     let progress = Progress::new("verifying", total);
     Ok(cascade_verify::verify(source, options, |done| progress.set(done))?)
 }

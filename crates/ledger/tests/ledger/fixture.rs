@@ -41,7 +41,9 @@ pub(crate) fn birth(passphrase: Option<&Passphrase>) -> Birth<'_> {
     }
 }
 
-pub(crate) fn no_sweep(_: &OpenAction) {}
+pub(crate) fn no_sweep(_: &OpenAction) -> bool {
+    true
+}
 
 pub(crate) fn create(dir: &Path) -> Ledger {
     let home = Home::open_or_create(&dir.join("home")).unwrap();
