@@ -1,6 +1,7 @@
 //! Gate 8: the approvals that the other gates demand are there.
 //!
-//! Four eyes: the requester, the person behind an agent and the principal assumed never count.
+//! Four eyes: the requester and the principal assumed never count. The person behind an agent does: agent
+//! and person are two principals, and that person's consent is what an escalated agent waits for.
 
 use std::collections::BTreeSet;
 
@@ -51,8 +52,7 @@ pub(super) fn answer(facts: &Facts, demand: Option<&EscalationTerms>) -> Answer 
 
 /// Whether an answer counts. A refusal needs neither signature nor time limit: it can only stop.
 fn weigh(approval: &Approval, facts: &Facts, terms: &EscalationTerms) -> Result<(), &'static str> {
-    let requester =
-        [Some(facts.principal.id), facts.on_behalf_of.as_ref().map(|delegator| delegator.id), facts.assumed];
+    let requester = [Some(facts.principal.id), facts.assumed];
     if !approval.action_matches {
         return Err("approval.other_action");
     }
