@@ -1,8 +1,24 @@
 //! Every step of a commit, failing in both ways: it failed and nothing persisted; it failed, as far
-//! as the caller knows, but did persist.
+//! as the caller knows, but did persist. And the ratchet of the HMAC key, with short epochs.
 
-use super::{Failure, Scribe};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use cascade_receipt::content::{AnswerRefused, Body, PolicyRef};
+use cascade_receipt::digest::Digest;
+use cascade_receipt::id::PrincipalId;
+use cascade_receipt::time::Timestamp;
+
+use super::{EPOCH_MS_MAX, Failure, Scribe, Signer};
+use crate::birth::Birth;
+use crate::draft::{AppendError, Draft, PrivateItem};
 use crate::fault::Fault;
+use crate::home::{Home, TenantId};
+use crate::keys::Key;
+use crate::reader::{Found, Reader};
+use crate::store::{Access, Database};
+use crate::writer::Writer;
+use crate::{random, store};
 
 /// Where a test makes a commit fail.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -17,7 +33,145 @@ impl Scribe {
         if self.fault != Some(point) {
             return Ok(());
         }
-        let fault = Fault::Io { place: "test".to_owned(), detail: format!("{point:?}") };
+        let fault = fault(point);
         Err(if point == Point::AfterCommit { Failure::Unsettled(fault) } else { Failure::NotRecorded(fault) })
     }
+}
+
+fn fault(point: Point) -> Fault {
+    Fault::Io { place: "test".to_owned(), detail: format!("{point:?}") }
+}
+
+fn tenant(dir: &Path) -> PathBuf {
+    let home = Home::open_or_create(&dir.join("home")).unwrap();
+    let birth = Birth {
+        host: "test",
+        admins: Vec::new(),
+        names: Vec::new(),
+        policy: PolicyRef { version: "1".to_owned(), hash: Digest::of(b"{}") },
+        blobs: vec![(Digest::of(b"{}"), b"{}".to_vec())],
+        recovery_out: None,
+        passphrase: None,
+        now: Timestamp::from_ms(super::now_ms()),
+    };
+    let (ledger, _) = home.create_tenant(&TenantId::parse("default").unwrap(), &birth).unwrap();
+    ledger.dir().to_owned()
+}
+
+fn scribe(dir: &Path) -> Result<Scribe, Fault> {
+    let reader = Reader::open(dir, Access::ReadWrite)?;
+    let (key, _) = Key::load(&dir.join("keys/receipt.pem"), reader.signing_key_id(), None).unwrap();
+    let signer = Signer { log_origin: reader.log_origin().clone(), key, wrap: None };
+    let open = |name| Database::open(&dir.join(name), Access::ReadWrite);
+    Ok(Scribe::new(open("ledger.db")?, open("vault.db")?, Arc::new(signer)))
+}
+
+fn draft() -> Draft {
+    let body = AnswerRefused { refs: Vec::new(), principal: PrincipalId([1; 8]), reasons: Vec::new() };
+    let mut draft = Draft::new(random::receipt_id().unwrap(), Body::AnswerRefused(body));
+    draft.private.push(PrivateItem::new("reasons", random::nonce().unwrap(), b"why".to_vec()));
+    draft
+}
+
+fn assert_clean(reader: &Reader) {
+    let report = reader.fsck(&mut |_, _| ()).unwrap();
+    assert!(report.is_clean(), "{report:?}");
+}
+
+#[test]
+fn a_failed_step_stops_the_writer_and_opening_again_tells_the_truth() {
+    // Where it fails, what the callers hear, whether the receipts turn out to be there.
+    for (point, heard, there) in [
+        (Point::AfterVault, AppendError::NotRecorded(fault(Point::AfterVault)), false),
+        (Point::BeforeCommit, AppendError::NotRecorded(fault(Point::BeforeCommit)), false),
+        (Point::AfterCommit, AppendError::Unsettled(fault(Point::AfterCommit)), true),
+    ] {
+        let temp = tempfile::tempdir().unwrap();
+        let dir = tenant(temp.path());
+        let of_thread = dir.clone();
+        let writer = Writer::with(move || {
+            let mut scribe = scribe(&of_thread)?;
+            scribe.fault = Some(point);
+            Ok(scribe)
+        })
+        .unwrap();
+        let drafts = [draft(), draft(), draft()];
+        let tickets: Vec<_> = drafts.iter().map(|draft| writer.submit(draft.clone(), true)).collect();
+        // The three may fall into one batch or two; every waiter is told either way.
+        let answers: Vec<_> = tickets.into_iter().map(|ticket| ticket.wait().unwrap_err()).collect();
+        assert_eq!(answers[0], heard);
+        for answer in &answers[1..] {
+            assert!(*answer == heard || *answer == AppendError::Stopped, "{answer:?}");
+        }
+        assert_eq!(writer.submit(draft(), true).wait(), Err(AppendError::Stopped));
+        drop(writer);
+
+        let reader = Reader::open(&dir, Access::ReadWrite).unwrap();
+        for (draft, answer) in drafts.iter().zip(&answers) {
+            let found = reader.find(&draft.receipt_id.to_string()).unwrap();
+            let expected = there && *answer == heard;
+            assert_eq!(matches!(found, Found::One(..)), expected, "{point:?}: {answer:?}");
+        }
+        assert_clean(&reader);
+        let writer = Writer::with(move || scribe(&dir)).unwrap();
+        let retried = writer.submit(drafts[0].clone(), true).wait();
+        assert_eq!(retried.is_ok(), !there, "{retried:?}");
+        writer.submit(draft(), true).wait().unwrap();
+        assert_clean(&reader);
+    }
+}
+
+#[test]
+fn a_writer_that_cannot_open_tells_its_first_caller() {
+    let temp = tempfile::tempdir().unwrap();
+    let writer = Writer::with(move || scribe(temp.path())).unwrap();
+    let error = writer.submit(draft(), true).wait().unwrap_err();
+    assert!(matches!(error, AppendError::NotRecorded(_) | AppendError::Stopped), "{error:?}");
+}
+
+#[test]
+fn epochs_end_at_their_limit_and_leave_no_key_behind() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = tenant(temp.path());
+    let mut scribe = scribe(&dir).unwrap();
+    scribe.epoch_receipts_max = 5;
+    let key = |scribe: &Scribe| -> Vec<u8> {
+        scribe.ledger.conn.query_row("SELECT key FROM epoch", (), |row| row.get(0)).unwrap()
+    };
+    let first_key = key(&scribe);
+    let drafts: Vec<_> = (0..14).map(|_| draft()).collect();
+    // Genesis is the first of e0, so one batch crosses two ends.
+    let appended = scribe.commit(&drafts[..13].iter().collect::<Vec<_>>()).unwrap();
+    let epochs: Vec<_> = appended.iter().map(|one| epoch_of(&one.as_ref().unwrap().line)).collect();
+    assert_eq!(epochs, [0, 0, 0, 0, 1, 1, 1, 1, 1, 2, 2, 2, 2]);
+    scribe.wipe_if_ratcheted();
+    assert!(!scribe.ratcheted);
+    for name in ["ledger.db", "ledger.db-wal"] {
+        let bytes = std::fs::read(dir.join(name)).unwrap_or_default();
+        assert!(!bytes.windows(32).any(|part| part == first_key), "an old key is left in {name}");
+    }
+    let now = key(&scribe);
+    let bytes = std::fs::read(dir.join("ledger.db")).unwrap();
+    assert!(bytes.windows(32).any(|part| part == now), "the search above would find a key");
+
+    // A quarter of an hour after its first receipt an epoch ends too, by one step.
+    let older = store::to_sql(EPOCH_MS_MAX);
+    scribe.ledger.conn.execute("UPDATE head SET epoch_since_ms = epoch_since_ms - ?1", [older]).unwrap();
+    let last = scribe.commit(&[&drafts[13]]).unwrap().remove(0).unwrap();
+    assert_eq!(epoch_of(&last.line), 3);
+    assert_clean(&Reader::open(&dir, Access::ReadWrite).unwrap());
+}
+
+fn epoch_of(line: &str) -> u64 {
+    let (_, rest) = line.split_once("\"hmac_key_id\":\"e").unwrap();
+    rest.split('"').next().unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_line_is_as_long_as_the_limit_counts() {
+    let temp = tempfile::tempdir().unwrap();
+    let mut scribe = scribe(&tenant(temp.path())).unwrap();
+    let line = scribe.commit(&[&draft()]).unwrap().remove(0).unwrap().line;
+    let content = line.split_once(",\"ed25519_sig\"").unwrap().0.strip_prefix("{\"content\":").unwrap();
+    assert_eq!(line.len() - content.len(), super::SEAL_BYTES);
 }

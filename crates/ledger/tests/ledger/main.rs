@@ -5,4 +5,18 @@ mod append;
 #[cfg(test)]
 mod chain;
 #[cfg(test)]
+mod child;
+#[cfg(test)]
+mod damage;
+#[cfg(test)]
+mod disk;
+#[cfg(test)]
 mod fixture;
+#[cfg(test)]
+mod home;
+#[cfg(test)]
+mod keys;
+#[cfg(test)]
+mod orphans;
+#[cfg(test)]
+mod processes;

@@ -1,0 +1,201 @@
+//! Damage on disk, one kind per row, and the finding that names it.
+
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use cascade_ledger::{Home, PrivateItem, nonce};
+use rusqlite::Connection;
+
+use crate::fixture::{ADMIN, activation, answer, blocked, closed, create, escalation, open, started, tenant};
+
+/// A chain with something in every view, closed.
+fn grown(dir: &Path) {
+    let ledger = create(dir);
+    let mut private = blocked("private");
+    private.private.push(PrivateItem::new("facts_hash", nonce().unwrap(), vec![7; 100]));
+    ledger.append(private).unwrap();
+    let intent = ledger.append(started("done", Vec::new())).unwrap();
+    ledger.append(closed(&intent)).unwrap();
+    let asked = ledger.append(escalation("push", 1)).unwrap();
+    ledger.append(answer("push", &asked, true, ADMIN)).unwrap();
+    ledger.append(activation(b"{\"policies\":\"new\"}", "new/1")).unwrap();
+    for index in 0..80 {
+        ledger.append(blocked(&format!("filler {index}"))).unwrap();
+    }
+    ledger.append(started("open", Vec::new())).unwrap();
+}
+
+fn codes(dir: &Path) -> Vec<&'static str> {
+    let home = Home::open(&dir.join("home")).unwrap();
+    let reader = home.open_tenant_read_only(&tenant()).unwrap();
+    let (mut last, mut all) = (0, 0);
+    let report = reader.fsck(&mut |done, of| (last, all) = (done, of)).unwrap();
+    assert!(last <= all, "{last} of {all}");
+    let mut codes: Vec<_> = report.findings.iter().map(|finding| finding.code).collect();
+    codes.dedup();
+    codes
+}
+
+/// Runs SQL on a database of a fresh copy and expects exactly these findings, in order.
+fn check(original: &Path, database: &str, sql: &str, expected: &[&str]) {
+    let dir = tempfile::tempdir().unwrap();
+    let copied =
+        std::process::Command::new("cp").arg("-a").arg(original.join("home")).arg(dir.path()).status();
+    assert!(copied.unwrap().success());
+    let conn = Connection::open(dir.path().join("home/tenants/default").join(database)).unwrap();
+    conn.execute_batch(sql).unwrap();
+    drop(conn);
+    assert_eq!(codes(dir.path()), expected, "{sql}");
+}
+
+#[test]
+fn every_kind_of_damage_has_its_finding() {
+    let dir = tempfile::tempdir().unwrap();
+    grown(dir.path());
+    assert_eq!(codes(dir.path()), Vec::<&str>::new());
+    // Lets a row change its bytes and still carry the right checksum.
+    let edit = |seq: u64, from: &str, to: &str| {
+        format!(
+            "UPDATE segments SET bytes = CAST(replace(CAST(bytes AS TEXT), '{from}', '{to}') AS BLOB)
+             WHERE first_seq = {seq}"
+        )
+    };
+    let sums = ["log.segment_sum", "log.hash"];
+    check(dir.path(), "ledger.db", &edit(5, "==\"", "A=\""), &sums[..1]);
+    check(dir.path(), "ledger.db", &edit(2, "\"LOW\"", "\"TOP\""), &sums);
+    check(
+        dir.path(),
+        "ledger.db",
+        &edit(2, "\"seq\":2", "\"seq\":3"),
+        &["log.segment_sum", "log.hash", "log.seq"],
+    );
+    check(
+        dir.path(),
+        "ledger.db",
+        &edit(2, "\"hmac\":\"", "\"hmac\": \""),
+        &["log.segment_sum", "log.syntax"],
+    );
+    // A receipt that falls between two segments is missed by all that follow from it.
+    let fallen = [
+        "log.segment_count",
+        "log.link",
+        "head.epoch",
+        "views.standing",
+        "views.subjects",
+        "views.approvals",
+    ];
+    for (sql, expected) in [
+        ("UPDATE segments SET sha256 = zeroblob(32) WHERE first_seq = 4", &["log.segment_sum"][..]),
+        ("UPDATE segments SET count = 2 WHERE first_seq = 4", &fallen),
+        ("DELETE FROM segments WHERE first_seq = 7", &["log.gap", "head.epoch"]),
+        (
+            "DELETE FROM segments WHERE first_seq = 87",
+            &["head.seq", "head.hash", "head.epoch", "views.open_actions"],
+        ),
+        ("UPDATE head SET entry_hash = zeroblob(32)", &["head.hash"]),
+        ("UPDATE head SET next_seq = next_seq + 1", &["head.seq"]),
+        ("UPDATE head SET timestamp_ms = timestamp_ms + 1", &["head.hash"]),
+        ("UPDATE head SET epoch_receipts = 1", &["head.epoch"]),
+        ("DELETE FROM epoch", &["head.epoch"]),
+        ("UPDATE standing SET mark = mark + 1", &["views.standing"]),
+        ("UPDATE standing SET halted = 1", &["views.standing"]),
+        ("DELETE FROM open_actions", &["views.open_actions"]),
+        ("UPDATE subjects SET state = 'used'", &["views.subjects"]),
+        ("UPDATE approvals SET expires_ms = expires_ms + 1", &["views.approvals"]),
+        ("UPDATE policies SET version = 'other'", &["views.policies"]),
+        ("INSERT INTO admins VALUES (x'0102030405060708', 'ssh-ed25519 mine')", &["views.admins"]),
+        ("INSERT INTO grants VALUES (x'01', 1, x'02', x'03', '{}', NULL)", &["views.grants"]),
+        ("INSERT INTO budgets VALUES ('calls', 0, 1)", &["views.budgets"]),
+        ("DELETE FROM ids WHERE seq = 3", &["index.count"]),
+        ("UPDATE ids SET seq = 9 WHERE seq = 3", &["index.entry"]),
+    ] {
+        check(dir.path(), "ledger.db", sql, expected);
+    }
+    for (sql, expected) in [
+        ("UPDATE items SET bytes = zeroblob(100)", "vault.item"),
+        ("UPDATE items SET nonce = zeroblob(32)", "vault.item"),
+        ("UPDATE blobs SET bytes = x'00' WHERE id = 1", "vault.blob"),
+        ("DELETE FROM blobs WHERE id = 2", "vault.snapshot"),
+    ] {
+        check(dir.path(), "vault.db", sql, &[expected]);
+    }
+}
+
+#[test]
+fn files_and_modes_are_looked_at() {
+    let dir = tempfile::tempdir().unwrap();
+    grown(dir.path());
+    let home = dir.path().join("home");
+    let own = home.join("tenants/default");
+    std::fs::rename(own.join("keys/log.pem"), own.join("keys/away")).unwrap();
+    std::fs::write(home.join("VERSION"), "0\n").unwrap();
+    assert_eq!(codes(dir.path()), ["files.version", "files.missing"]);
+    std::fs::rename(own.join("keys/away"), own.join("keys/log.pem")).unwrap();
+    std::fs::write(home.join("VERSION"), "1\n").unwrap();
+    let mode = |path: &str, mode: u32| {
+        std::fs::set_permissions(own.join(path), Permissions::from_mode(mode)).unwrap();
+    };
+    for (path, good, bad) in
+        [("ledger.db", 0o600, 0o644), ("keys/log.pem", 0o600, 0o640), ("runs", 0o700, 0o755)]
+    {
+        mode(path, bad);
+        assert_eq!(codes(dir.path()), ["files.mode"], "{path}");
+        mode(path, good);
+    }
+}
+
+#[test]
+fn torn_pages_are_damage_and_not_a_crash() {
+    let dir = tempfile::tempdir().unwrap();
+    grown(dir.path());
+    for database in ["ledger.db", "vault.db"] {
+        let path = dir.path().join("home/tenants/default").join(database);
+        let whole = std::fs::read(&path).unwrap();
+        let mut found = 0;
+        for page in 1..whole.len() / 4096 {
+            let mut torn = whole.clone();
+            torn[page * 4096..][..512].fill(0xa5);
+            std::fs::write(&path, &torn).unwrap();
+            let home = Home::open(&dir.path().join("home")).unwrap();
+            match home.open_tenant_read_only(&tenant()) {
+                Ok(reader) => match reader.fsck(&mut |_, _| ()) {
+                    Ok(report) => found += usize::from(!report.is_clean()),
+                    Err(cascade_ledger::Fault::Damaged { .. }) => found += 1,
+                    Err(other) => panic!("page {page}: {other}"),
+                },
+                Err(cascade_ledger::OpenError::Fault(cascade_ledger::Fault::Damaged { .. })) => found += 1,
+                Err(other) => panic!("page {page}: {other}"),
+            }
+        }
+        assert_eq!(found, whole.len() / 4096 - 1, "{database}");
+        std::fs::write(&path, whole).unwrap();
+    }
+    assert_eq!(codes(dir.path()), Vec::<&str>::new());
+}
+
+#[test]
+fn views_come_back_from_the_log() {
+    let dir = tempfile::tempdir().unwrap();
+    grown(dir.path());
+    let conn = Connection::open(dir.path().join("home/tenants/default/ledger.db")).unwrap();
+    conn.execute_batch(
+        "DELETE FROM approvals; DELETE FROM subjects; UPDATE standing SET mark = 99, policy_version = 'x'",
+    )
+    .unwrap();
+    drop(conn);
+    assert_eq!(codes(dir.path()), ["views.standing", "views.subjects", "views.approvals"]);
+    // Opening would close the intent that nobody owns; its lock is held here.
+    let reader = Home::open(&dir.path().join("home")).unwrap().open_tenant_read_only(&tenant()).unwrap();
+    let lock =
+        std::fs::File::create(reader.run_lock_path(reader.open_actions().unwrap()[0].receipt_id)).unwrap();
+    std::fs::set_permissions(reader.dir().join("runs"), Permissions::from_mode(0o700)).unwrap();
+    lock.set_permissions(Permissions::from_mode(0o600)).unwrap();
+    rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    drop(reader);
+    let ledger = open(dir.path());
+    ledger.rebuild_views().unwrap();
+    assert_eq!(ledger.policy_in_force().unwrap().0.version, "new/1");
+    drop(ledger);
+    assert_eq!(codes(dir.path()), Vec::<&str>::new());
+}

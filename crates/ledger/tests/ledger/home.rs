@@ -1,0 +1,59 @@
+//! Homes of other versions, clocks that step back, and what a first look finds.
+
+use cascade_ledger::{Home, OpenError, TenantId, VERSION};
+use cascade_receipt::time::Timestamp;
+
+use crate::chain;
+use crate::fixture::{birth, blocked, create, no_sweep, tenant};
+
+#[test]
+fn a_newer_home_is_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(create(dir.path()));
+    let home = dir.path().join("home");
+    std::fs::write(home.join("VERSION"), "2\n").unwrap();
+    for error in [Home::open(&home).unwrap_err(), Home::open_or_create(&home).unwrap_err()] {
+        assert_eq!(error, OpenError::Newer { found: 2, known: VERSION });
+        assert!(error.hint().is_some());
+    }
+    std::fs::write(home.join("VERSION"), "one\n").unwrap();
+    assert!(matches!(Home::open(&home), Err(OpenError::NotAHome(_))));
+}
+
+#[test]
+fn a_directory_of_other_things_does_not_become_a_home() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("thesis.txt"), "years of work").unwrap();
+    assert!(matches!(Home::open_or_create(dir.path()), Err(OpenError::NotAHome(_))));
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    assert!(matches!(Home::open(&dir.path().join("nowhere")), Err(OpenError::NoHome(_))));
+    let home = Home::open_or_create(&dir.path().join("empty")).unwrap();
+    let nobody = TenantId::parse("nobody").unwrap();
+    assert!(matches!(home.open_tenant(&nobody, None, &no_sweep), Err(OpenError::NoTenant(_))));
+    assert!(matches!(home.open_tenant_read_only(&nobody), Err(OpenError::NoTenant(_))));
+}
+
+#[test]
+fn a_clock_set_back_repeats_the_last_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = Home::open_or_create(&dir.path().join("home")).unwrap();
+    let mut early = birth(None);
+    early.now = Timestamp::parse("2999-01-01T00:00:00.000Z").unwrap();
+    let (ledger, _) = home.create_tenant(&tenant(), &early).unwrap();
+    for _ in 0..2 {
+        let appended = ledger.append(blocked("later, by its place")).unwrap();
+        assert_eq!(appended.timestamp, early.now);
+        assert!(appended.line.contains("\"clock\":\"stepped\""));
+    }
+    chain::check(&ledger);
+}
+
+#[test]
+fn a_snapshot_that_is_missing_makes_no_tenant() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = Home::open_or_create(&dir.path().join("home")).unwrap();
+    let mut bare = birth(None);
+    bare.blobs.clear();
+    assert_eq!(home.create_tenant(&tenant(), &bare).unwrap_err(), OpenError::SnapshotMissing);
+    assert_eq!(home.tenants().unwrap(), []);
+}
