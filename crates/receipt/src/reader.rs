@@ -264,8 +264,8 @@ impl<'a> Content<'a> {
             content.refs = kinds::refs(&fields)?;
             content.signatures = kinds::signatures(&fields)?;
             content.spec_hash = fields.opt("spec_hash", fields::digest)?;
-            kinds::common(&fields)?;
-            content.meaning = kinds::meaning(kind, &fields, &content.refs)?;
+            let common = kinds::common(&fields)?;
+            content.meaning = kinds::meaning(kind, &fields, common, &content.refs)?;
             if !content.signatures.is_empty() {
                 content.statement = view.without(|key| is_envelope(key) || key == "signatures");
             }

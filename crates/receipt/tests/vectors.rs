@@ -182,3 +182,38 @@ fn the_document_lists_exactly_the_codes() {
     let codes: BTreeSet<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
     assert_eq!(listed, codes);
 }
+
+#[test]
+fn every_changed_or_lost_byte_is_found() {
+    let mut vector = vectors().remove("valid-two-approvers").expect("the vector");
+    // With the master, so that the tags count too.
+    vector.headers.insert("hmac".to_owned(), digest::to_hex(&chain::MASTER));
+    assert_eq!(answer(&vector.verify(usize::MAX)), "valid");
+    let whole = vector.ledger.clone();
+    for at in (0..whole.len()).step_by(19) {
+        for bit in [0x01, 0x20, 0x80] {
+            vector.ledger = whole.clone();
+            vector.ledger[at] ^= bit;
+            assert!(!vector.verify(usize::MAX).valid(), "bit {bit:#x} of byte {at}");
+        }
+        vector.ledger = whole.clone();
+        vector.ledger.remove(at);
+        assert!(!vector.verify(usize::MAX).valid(), "byte {at} removed");
+        vector.ledger = whole[..at].to_vec();
+        let clean = at > 0 && whole[at - 1] == b'\n';
+        assert_eq!(vector.verify(usize::MAX).valid(), clean, "cut at {at}");
+    }
+}
+
+#[test]
+fn a_cut_tail_is_named_as_not_proven() {
+    let vector = &vectors()["valid-open-intent"];
+    let verdict = vector.verify(usize::MAX);
+    assert!(verdict.not_proven().iter().any(|line| line.contains("the tail after receipt 3")));
+    let open: Vec<_> = verdict.open().map(|open| open.seq).collect();
+    assert_eq!(open, [1]);
+    assert!(verdict.key_pinned());
+    let unpinned = Vector { headers: BTreeMap::new(), ledger: vector.ledger.clone() }.verify(usize::MAX);
+    assert!(unpinned.valid() && !unpinned.key_pinned());
+    assert!(unpinned.not_proven()[0].starts_with("origin: "));
+}

@@ -25,13 +25,23 @@ const THREADS_MAX: usize = 16;
 pub fn verify(
     source: &mut impl Read,
     options: Options,
+    progress: impl FnMut(u64),
+) -> std::io::Result<Verdict> {
+    verify_in_batches(source, options, BATCH_BYTES, progress)
+}
+
+/// `batch_bytes` is more than a line has, or a batch could hold no whole line.
+fn verify_in_batches(
+    source: &mut impl Read,
+    options: Options,
+    batch_bytes: usize,
     mut progress: impl FnMut(u64),
 ) -> std::io::Result<Verdict> {
     let threads = thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX);
     let mut verifier = Verifier::new(options);
     let mut batch = Vec::new();
     while !verifier.stopped() {
-        let more = fill(source, &mut batch)?;
+        let more = fill(source, &mut batch, batch_bytes)?;
         let whole = batch.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
         let (lines, tail) = batch.split_at(whole);
         judge(&mut verifier, lines, threads);
@@ -47,8 +57,8 @@ pub fn verify(
 }
 
 /// Reads until the batch is full or the source ends; false at the end.
-fn fill(source: &mut impl Read, batch: &mut Vec<u8>) -> std::io::Result<bool> {
-    let room = BATCH_BYTES.saturating_sub(batch.len());
+fn fill(source: &mut impl Read, batch: &mut Vec<u8>, batch_bytes: usize) -> std::io::Result<bool> {
+    let room = batch_bytes.saturating_sub(batch.len());
     let taken = source.take(u64::try_from(room).unwrap_or(u64::MAX)).read_to_end(batch)?;
     Ok(taken == room)
 }
@@ -80,4 +90,34 @@ fn without_lf(line: &[u8]) -> &[u8] {
 /// A line that makes a thread panic must not be skipped: the panic goes on here.
 fn joined<T>(thread: thread::ScopedJoinHandle<'_, T>) -> T {
     thread.join().unwrap_or_else(|cause| std::panic::resume_unwind(cause))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_across_batches() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../vectors/valid-long.vector");
+        let bytes = std::fs::read(path).expect("the vector");
+        let start = bytes.windows(2).position(|window| window == b"\n\n").expect("an empty line") + 2;
+        let mut ledger = bytes[start..].to_vec();
+        assert!(ledger.len() > LINE_BYTES_MAX + 2, "more than one batch");
+        let mut told = Vec::new();
+        let mut judge = |ledger: &[u8]| {
+            let mut source = ledger;
+            let batch_bytes = LINE_BYTES_MAX + 2;
+            verify_in_batches(&mut source, Options::default(), batch_bytes, |count| told.push(count))
+        };
+        assert!(judge(&ledger).expect("reads").valid());
+        ledger.pop();
+        let verdict = judge(&ledger).expect("reads");
+        assert_eq!(verdict.fault().map(|fault| (fault.code.as_str(), fault.seq)), Some(("syntax.torn", 80)));
+        ledger.push(b'\n');
+        ledger.resize(ledger.len() + LINE_BYTES_MAX + 1, b'x');
+        let verdict = judge(&ledger).expect("reads");
+        let fault = verdict.fault().map(|fault| (fault.code.as_str(), fault.seq));
+        assert_eq!(fault, Some(("syntax.line_length", 81)));
+        assert_eq!(told.get(1), Some(&81), "the second batch is the last");
+    }
 }

@@ -32,6 +32,13 @@ fn plain(out: &mut Vec<Case>) {
     out.push(Case::valid("runs", "one run for every way to end", &chain));
 
     let mut chain = Chain::founded(&[]);
+    for number in 0..40 {
+        let intent = chain.add(&started(&format!("run {number}"), &[]));
+        chain.add(&closing(Ending::Completed, &intent));
+    }
+    out.push(Case::valid("long", "forty runs, more than fits into one line's length", &chain));
+
+    let mut chain = Chain::founded(&[]);
     let first = chain.add(&started("first", &[]));
     let second = chain.add(&started("second", &[]));
     chain.add(&heartbeat(&second, 0, 5));

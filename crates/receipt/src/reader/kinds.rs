@@ -11,46 +11,84 @@ use crate::reader::keys;
 use crate::reader::{Action, ContentFault, EffectStatus, Meaning};
 use crate::tree::View;
 
-/// Checks the named members that any kind may carry and that no check reads.
-pub(super) fn common(fields: &Fields<'_, '_>) -> Result<(), ContentFault> {
-    for key in ["duration_us", "tokens_in", "tokens_out", "cost_microusd", "exit_code", "signal"] {
-        fields.opt(key, View::uint)?;
-    }
-    for key in ["output_hash", "action_hash", "facts_hash"] {
-        fields.opt(key, fields::digest)?;
-    }
-    for key in ["principal", "on_behalf_of"] {
-        fields.opt(key, fields::principal)?;
-    }
-    fields.opt("task_type", View::text)?;
-    fields.opt("layer_hit", |view| view.plain().filter(|text| is_layer(text)))?;
-    fields.opt("risk_tier", |view| RiskTier::parse(view.plain()?))?;
-    fields.opt("classified", View::bool)?;
-    fields.opt("truncated", View::bool)?;
-    fields.opt("effect_status", |view| EffectStatus::parse(view.plain()?))?;
-    fields.opt("evidence", |view| {
-        view.plain().filter(|word| matches!(*word, "proposed" | "checked" | "verified"))
-    })?;
-    if fields.has("decision") {
-        decision(fields)?;
-    }
-    if fields.has("reasons") {
-        fields.req("reasons", reasons)?;
-    }
-    if fields.has("runtime") {
-        runtime(fields)?;
-    }
-    Ok(())
+/// What the members say that any kind may carry.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Common {
+    /// The verdict that stands there and the one that follows from the ten gates.
+    decided: Option<(Verdict, Verdict)>,
+    runtime: bool,
 }
 
+/// Checks the named members that any kind may carry, in one pass: most receipts have few of them.
+pub(super) fn common(fields: &Fields<'_, '_>) -> Result<Common, ContentFault> {
+    let mut common = Common::default();
+    for (key, value) in fields.view().members().into_iter().flatten() {
+        let fits = match key {
+            "duration_us" | "tokens_in" | "tokens_out" | "cost_microusd" | "exit_code" | "signal" => {
+                value.uint().is_some()
+            }
+            "output_hash" | "action_hash" | "facts_hash" => fields::digest(value).is_some(),
+            "principal" | "on_behalf_of" => fields::principal(value).is_some(),
+            "task_type" => value.text().is_some(),
+            "layer_hit" => value.plain().is_some_and(is_layer),
+            "risk_tier" => value.plain().and_then(RiskTier::parse).is_some(),
+            "classified" | "truncated" => value.bool().is_some(),
+            "effect_status" => value.plain().and_then(EffectStatus::parse).is_some(),
+            "evidence" => matches!(value.plain(), Some("proposed" | "checked" | "verified")),
+            "reasons" => reasons(value).is_some(),
+            "decision" => {
+                common.decided = Some(decision(&Fields::of(value, "decision")?)?);
+                true
+            }
+            "runtime" => {
+                common.runtime = true;
+                runtime(&Fields::of(value, "runtime")?)?;
+                true
+            }
+            _ => true,
+        };
+        if !fits {
+            return Err(missing(COMMON.into_iter().find(|name| *name == key).unwrap_or("content")));
+        }
+    }
+    Ok(common)
+}
+
+/// Names for faults of [`common`].
+const COMMON: [&str; 18] = [
+    "duration_us",
+    "tokens_in",
+    "tokens_out",
+    "cost_microusd",
+    "exit_code",
+    "signal",
+    "output_hash",
+    "action_hash",
+    "facts_hash",
+    "principal",
+    "on_behalf_of",
+    "task_type",
+    "layer_hit",
+    "risk_tier",
+    "classified",
+    "truncated",
+    "effect_status",
+    "evidence",
+];
+
 /// Reads what `kind` means.
-pub(super) fn meaning(kind: Kind, fields: &Fields<'_, '_>, refs: &[Ref]) -> Result<Meaning, ContentFault> {
+pub(super) fn meaning(
+    kind: Kind,
+    fields: &Fields<'_, '_>,
+    common: Common,
+    refs: &[Ref],
+) -> Result<Meaning, ContentFault> {
     Ok(match kind {
         Kind::Genesis => genesis(fields)?,
-        Kind::DryRun => Meaning::DryRun(action(fields)?),
-        Kind::Blocked => Meaning::Blocked(action(fields)?),
-        Kind::TaskStarted => Meaning::Started(action(fields)?),
-        Kind::Escalation => escalation(fields)?,
+        Kind::DryRun => Meaning::DryRun(action(fields, common)?),
+        Kind::Blocked => Meaning::Blocked(action(fields, common)?),
+        Kind::TaskStarted => Meaning::Started(action(fields, common)?),
+        Kind::Escalation => escalation(fields, common)?,
         Kind::Approval | Kind::Denial => answer(kind, fields)?,
         Kind::ApprovalRefused => {
             fields.req("principal", fields::principal)?;
@@ -63,8 +101,8 @@ pub(super) fn meaning(kind: Kind, fields: &Fields<'_, '_>, refs: &[Ref]) -> Resu
             bytes: fields.req("bytes", View::uint)?,
             running_hash: fields.req("running_hash", fields::digest)?,
         },
-        Kind::TaskCompleted if refs.iter().all(|one| one.rel != Rel::Intent) && fields.has("decision") => {
-            Meaning::Pure(action(fields)?)
+        Kind::TaskCompleted if refs.iter().all(|one| one.rel != Rel::Intent) && common.decided.is_some() => {
+            Meaning::Pure(action(fields, common)?)
         }
         Kind::TaskCompleted | Kind::TaskFailed | Kind::TaskRevoked | Kind::TaskUnknown => closing(fields)?,
         Kind::KeyAdded => keys::added(fields, false)?,
@@ -124,10 +162,12 @@ fn admin(view: View<'_, '_>) -> Option<Admin> {
     })
 }
 
-fn action(fields: &Fields<'_, '_>) -> Result<Action, ContentFault> {
-    fields.req("task_type", View::text)?;
-    runtime(fields)?;
-    let (verdict, from_gates) = decision(fields)?;
+fn action(fields: &Fields<'_, '_>, common: Common) -> Result<Action, ContentFault> {
+    fields.req("task_type", Some)?;
+    let (verdict, from_gates) = common.decided.ok_or_else(|| missing("decision"))?;
+    if !common.runtime {
+        return Err(missing("runtime"));
+    }
     Ok(Action {
         principal: fields.req("principal", fields::principal)?,
         on_behalf_of: fields.opt("on_behalf_of", fields::principal)?,
@@ -140,9 +180,9 @@ fn action(fields: &Fields<'_, '_>) -> Result<Action, ContentFault> {
     })
 }
 
-fn escalation(fields: &Fields<'_, '_>) -> Result<Meaning, ContentFault> {
+fn escalation(fields: &Fields<'_, '_>, common: Common) -> Result<Meaning, ContentFault> {
     Ok(Meaning::Escalation {
-        action: action(fields)?,
+        action: action(fields, common)?,
         required: fields.req("required", |view| view.uint().filter(|number| *number > 0))?,
         groups: fields.req("groups", texts)?,
         expires: fields.req("expires", fields::timestamp)?,
@@ -182,8 +222,7 @@ fn policy_activated(fields: &Fields<'_, '_>) -> Result<Meaning, ContentFault> {
 }
 
 /// The verdict that stands there and the one that follows from the ten gates.
-fn decision(fields: &Fields<'_, '_>) -> Result<(Verdict, Verdict), ContentFault> {
-    let decision = fields.object("decision")?;
+fn decision(decision: &Fields<'_, '_>) -> Result<(Verdict, Verdict), ContentFault> {
     let verdict = decision.req("verdict", |view| Verdict::parse(view.plain()?))?;
     let gates = decision.req("gates", View::items)?;
     let mut names = GateName::ALL.iter();
@@ -217,8 +256,7 @@ fn reasons(view: View<'_, '_>) -> Option<()> {
     Some(())
 }
 
-fn runtime(fields: &Fields<'_, '_>) -> Result<(), ContentFault> {
-    let runtime = fields.object("runtime")?;
+fn runtime(runtime: &Fields<'_, '_>) -> Result<(), ContentFault> {
     runtime.req("node", View::text)?;
     runtime.req("version", View::text)?;
     runtime.req("binary_sha256", fields::digest).map(|_| ())

@@ -1,6 +1,7 @@
 //! Check 4: which keys a chain has, and what they signed (format section 2.1).
 
 use alloc::borrow::ToOwned as _;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -17,6 +18,9 @@ use crate::verify::code::Code;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Keys {
     keys: Vec<Key>,
+    /// Where a key id stands in `keys`: a chain with very many keys must not take quadratic time.
+    by_id: BTreeMap<String, usize>,
+    raw: BTreeSet<[u8; 32]>,
 }
 
 #[derive(Clone, Debug)]
@@ -184,9 +188,10 @@ impl Keys {
     ) -> Result<(), Code> {
         let public = PublicKey::accept(&raw.public_key).ok_or(Code::KeyRefused)?;
         KeyId::parse_for(&raw.key_id, &raw.public_key).ok_or(Code::KeyId)?;
-        if self.keys.iter().any(|key| key.key_id == raw.key_id || key.public == public) {
+        if self.by_id.contains_key(&raw.key_id) || !self.raw.insert(raw.public_key) {
             return Err(Code::KeyRepeated);
         }
+        self.by_id.insert(raw.key_id.clone(), self.keys.len());
         self.keys.push(Key {
             key_id: raw.key_id.clone(),
             public,
@@ -200,11 +205,11 @@ impl Keys {
     }
 
     fn find(&self, key_id: &str) -> Option<&Key> {
-        self.keys.iter().find(|key| key.key_id == key_id)
+        self.keys.get(*self.by_id.get(key_id)?)
     }
 
     fn find_mut(&mut self, key_id: &str) -> Option<&mut Key> {
-        self.keys.iter_mut().find(|key| key.key_id == key_id)
+        self.keys.get_mut(*self.by_id.get(key_id)?)
     }
 }
 

@@ -83,16 +83,18 @@ impl Lifecycle {
 
     /// Nothing is decided under a policy that no receipt put in force.
     fn check_policy(&mut self, content: &Content<'_>) -> Result<(), Code> {
-        let here =
-            PolicyRef { version: content.policy_version.clone().into_owned(), hash: content.policy_hash };
-        if self.policy.as_ref().is_some_and(|policy| *policy != here) {
+        let (version, hash) = (&content.policy_version, content.policy_hash);
+        if self.policy.as_ref().is_some_and(|policy| policy.version != *version || policy.hash != hash) {
             return Err(Code::Policy);
         }
-        self.policy = match (&content.meaning, content.kind) {
-            (Meaning::PolicyActivated { activates, .. }, _) => Some(activates.clone()),
-            (_, Some(Kind::PackActivated | Kind::TenantChanged)) => None,
-            _ => Some(here),
-        };
+        match (&content.meaning, content.kind) {
+            (Meaning::PolicyActivated { activates, .. }, _) => self.policy = Some(activates.clone()),
+            (_, Some(Kind::PackActivated | Kind::TenantChanged)) => self.policy = None,
+            _ if self.policy.is_none() => {
+                self.policy = Some(PolicyRef { version: version.clone().into_owned(), hash });
+            }
+            _ => {}
+        }
         Ok(())
     }
 
