@@ -217,16 +217,21 @@ fn validate(
         }
     };
     let result = Validator::new(schema.clone()).validate(&set, ValidationMode::Strict);
-    let errors = result.validation_errors().map(|error| (error.policy_id(), error as &dyn Diagnostic));
-    let warnings =
-        result.validation_warnings().map(|warning| (warning.policy_id(), warning as &dyn Diagnostic));
-    for (id, diagnostic) in errors.chain(warnings) {
-        let id: &str = id.as_ref();
+    let errors: Vec<_> = result.validation_errors().map(|error| (id_of(error.policy_id()), error)).collect();
+    let erring: BTreeSet<&str> = errors.iter().map(|(id, _)| *id).collect();
+    // What is misspelt can never apply either; once is enough.
+    let warnings = result.validation_warnings().map(|warning| (id_of(warning.policy_id()), warning));
+    let warnings = warnings.filter(|(id, _)| !erring.contains(id));
+    let all = errors.iter().map(|(id, error)| (*id, *error as &dyn Diagnostic));
+    for (id, diagnostic) in all.chain(warnings.map(|(id, warning)| (id, warning as &dyn Diagnostic))) {
         let Some(parsed) = by_id.get(id) else { continue };
-        let fault =
-            diagnosed("policy.schema", &parsed.stored.file, parsed.file_text, parsed.start, diagnostic);
-        faults.push(fault);
+        let (file, text) = (&parsed.stored.file, parsed.file_text);
+        faults.push(diagnosed("policy.schema", file, text, parsed.start, diagnostic));
     }
+}
+
+fn id_of(id: &PolicyId) -> &str {
+    id.as_ref()
 }
 
 fn manifests(source: &SnapshotSource, faults: &mut Vec<PolicyFault>) {
