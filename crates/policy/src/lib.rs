@@ -11,5 +11,6 @@ mod cedar;
 pub mod decide;
 pub mod facts;
 mod gate;
+pub mod shell;
 pub mod snapshot;
 pub mod worker;

@@ -46,6 +46,6 @@ fn policies_at_the_limits_need_no_more_than_the_stated_stack() {
     assert_eq!(small, large);
     for (condition, decision) in deep().iter().zip(&small) {
         let codes: Vec<&str> = decision.reasons().map(|(_, reason)| reason.code.as_str()).collect();
-        assert_eq!(codes, ["policy.forbid"], "{condition}");
+        assert_eq!(codes, ["policy.forbid"], "{condition:.60}");
     }
 }

@@ -1,0 +1,491 @@
+//! Walks the tree of brush-parser.
+//!
+//! Only the entry points without a cache are used (`uncached_tokenize_str`, `parse_tokens`); the
+//! insides of words go through [`super::scan`].
+
+use brush_parser::ast;
+use brush_parser::{ParserOptions, TokenizerOptions};
+
+use super::neutral::{Found, Place, RawAssignment, RawCommand, RawInput, RawRedirect, RawWord};
+use super::scan::{self, Inner, Mode, Scanned};
+use super::tree_words::test_name;
+use super::{DEPTH_MAX, Opaque, RedirectOp, Refusal, tokens};
+
+/// Commands that stand directly in a place and share its standard input and output.
+type Direct = Vec<usize>;
+
+/// Everything this parser sees in the text.
+pub(super) fn walk(text: &str) -> Result<Found, Refusal> {
+    let mut walker = Walker::default();
+    walker.text(text, &Place::top())?;
+    Ok(walker.found)
+}
+
+#[derive(Default)]
+struct Walker {
+    found: Found,
+}
+
+impl Walker {
+    fn text(&mut self, text: &str, place: &Place) -> Result<Direct, Refusal> {
+        if place.depth > 4 * DEPTH_MAX {
+            return Err(Refusal::Depth);
+        }
+        let program = tokens::text_fits(text)
+            .then(|| brush_parser::uncached_tokenize_str(text, &TokenizerOptions::default()).ok())
+            .flatten()
+            .filter(|stream| tokens::stream_fits(stream, place.depth))
+            .and_then(|stream| brush_parser::parse_tokens(&stream, &ParserOptions::default()).ok());
+        let mut direct = Direct::new();
+        match program {
+            Some(program) => {
+                for list in &program.complete_commands {
+                    self.list(list, place, &mut direct)?;
+                }
+            }
+            None => {
+                self.found.opaque.insert(Opaque::NotParsed);
+            }
+        }
+        Ok(direct)
+    }
+
+    fn list(&mut self, list: &ast::CompoundList, place: &Place, out: &mut Direct) -> Result<(), Refusal> {
+        for ast::CompoundListItem(item, separator) in &list.0 {
+            let background = matches!(separator, ast::SeparatorOperator::Async);
+            let mut straight = place.straight && !background;
+            self.pipeline(&item.first, &Place { straight, ..place.clone() }, out)?;
+            for next in &item.additional {
+                let pipeline = match next {
+                    ast::AndOr::And(pipeline) => pipeline,
+                    ast::AndOr::Or(pipeline) => {
+                        straight = false;
+                        pipeline
+                    }
+                };
+                self.pipeline(pipeline, &Place { straight, ..place.clone() }, out)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn pipeline(&mut self, pipeline: &ast::Pipeline, place: &Place, out: &mut Direct) -> Result<(), Refusal> {
+        let single = pipeline.seq.len() == 1;
+        let mut place = Place { straight: place.straight && single && !pipeline.bang, ..place.clone() };
+        for command in &pipeline.seq {
+            let mut direct = Direct::new();
+            self.command(command, &place, &mut direct)?;
+            place.stdin = RawInput::Pipe(direct.clone());
+            out.append(&mut direct);
+        }
+        Ok(())
+    }
+
+    fn command(&mut self, command: &ast::Command, place: &Place, out: &mut Direct) -> Result<(), Refusal> {
+        match command {
+            ast::Command::Simple(simple) => self.simple(simple, place, out),
+            ast::Command::Compound(compound, redirects) => {
+                self.grouped(redirects.as_ref(), place, out, |walker, place, out| {
+                    walker.compound(compound, place, out)
+                })
+            }
+            ast::Command::Function(function) => {
+                self.found.functions.insert(function.fname.value.clone());
+                let ast::FunctionBody(body, redirects) = &function.body;
+                self.grouped(redirects.as_ref(), &place.within(), out, |walker, place, out| {
+                    walker.compound(body, place, out)
+                })
+            }
+            ast::Command::ExtendedTest(test, redirects) => {
+                self.grouped(redirects.as_ref(), place, out, |walker, place, _| {
+                    walker.test(&test.expr, place)
+                })
+            }
+        }
+    }
+
+    /// A compound command, preceded by a command of no words for its redirects.
+    fn grouped(
+        &mut self,
+        redirects: Option<&ast::RedirectList>,
+        place: &Place,
+        out: &mut Direct,
+        body: impl FnOnce(&mut Self, &Place, &mut Direct) -> Result<(), Refusal>,
+    ) -> Result<(), Refusal> {
+        let Some(ast::RedirectList(list)) = redirects else {
+            return body(self, &place.deeper(), out);
+        };
+        let index = self.found.reserve()?;
+        out.push(index);
+        let mut command = RawCommand { straight: false, stdin: place.stdin.clone(), ..RawCommand::default() };
+        for redirect in list {
+            self.redirect(redirect, index, place, &mut command)?;
+        }
+        let inside = Place { stdin: command.stdin.clone(), ..place.deeper() };
+        self.found.fill(index, command);
+        body(self, &inside, out)
+    }
+
+    fn compound(
+        &mut self,
+        compound: &ast::CompoundCommand,
+        place: &Place,
+        out: &mut Direct,
+    ) -> Result<(), Refusal> {
+        match compound {
+            ast::CompoundCommand::Arithmetic(command) => self.evaluated(&command.expr.value, place),
+            ast::CompoundCommand::ArithmeticForClause(clause) => {
+                for expr in [&clause.initializer, &clause.condition, &clause.updater].into_iter().flatten() {
+                    self.evaluated(&expr.value, place)?;
+                }
+                self.list(&clause.body.list, &place.within(), out)
+            }
+            ast::CompoundCommand::BraceGroup(group) => self.list(&group.list, place, out),
+            ast::CompoundCommand::Subshell(shell) => self.list(&shell.list, &place.within(), out),
+            ast::CompoundCommand::ForClause(clause) => self.for_clause(clause, place, out),
+            ast::CompoundCommand::CaseClause(clause) => {
+                self.loose(&clause.value.value, place)?;
+                for case in &clause.cases {
+                    for pattern in &case.patterns {
+                        self.loose(&pattern.value, place)?;
+                    }
+                    if let Some(list) = &case.cmd {
+                        self.list(list, &place.within(), out)?;
+                    }
+                }
+                Ok(())
+            }
+            ast::CompoundCommand::IfClause(clause) => {
+                let inside = place.within();
+                self.list(&clause.condition, &inside, out)?;
+                self.list(&clause.then, &inside, out)?;
+                for part in clause.elses.iter().flatten() {
+                    if let Some(condition) = &part.condition {
+                        self.list(condition, &inside, out)?;
+                    }
+                    self.list(&part.body, &inside, out)?;
+                }
+                Ok(())
+            }
+            ast::CompoundCommand::WhileClause(clause) | ast::CompoundCommand::UntilClause(clause) => {
+                let ast::WhileOrUntilClauseCommand(condition, body, _) = clause;
+                self.list(condition, &place.within(), out)?;
+                self.list(&body.list, &place.within(), out)
+            }
+            ast::CompoundCommand::Coprocess(coprocess) => {
+                self.found.opaque.insert(Opaque::Coprocess);
+                self.command(&coprocess.body, &place.fed(RawInput::Inherited), out)
+            }
+        }
+    }
+
+    fn for_clause(
+        &mut self,
+        clause: &ast::ForClauseCommand,
+        place: &Place,
+        out: &mut Direct,
+    ) -> Result<(), Refusal> {
+        match &clause.values {
+            None => self.found.bound.push((clause.variable_name.clone(), RawWord::unknown())),
+            Some(values) => {
+                for value in values {
+                    let word = self.loose(&value.value, place)?;
+                    self.found.bound.push((clause.variable_name.clone(), word));
+                }
+            }
+        }
+        self.list(&clause.body.list, &place.within(), out)
+    }
+
+    fn test(&mut self, expr: &ast::ExtendedTestExpr, place: &Place) -> Result<(), Refusal> {
+        match expr {
+            ast::ExtendedTestExpr::And(left, right) | ast::ExtendedTestExpr::Or(left, right) => {
+                self.test(left, place)?;
+                self.test(right, place)
+            }
+            ast::ExtendedTestExpr::Not(inner) | ast::ExtendedTestExpr::Parenthesized(inner) => {
+                self.test(inner, place)
+            }
+            ast::ExtendedTestExpr::UnaryTest(predicate, word) => {
+                self.loose(&word.value, place)?;
+                if matches!(
+                    predicate,
+                    ast::UnaryPredicate::ShellVariableIsSetAndAssigned
+                        | ast::UnaryPredicate::ShellVariableIsSetAndNameRef
+                ) {
+                    test_name(&word.value, &mut self.found);
+                }
+                Ok(())
+            }
+            ast::ExtendedTestExpr::BinaryTest(predicate, left, right) => {
+                self.loose(&left.value, place)?;
+                self.loose(&right.value, place)?;
+                if matches!(
+                    predicate,
+                    ast::BinaryPredicate::ArithmeticEqualTo
+                        | ast::BinaryPredicate::ArithmeticNotEqualTo
+                        | ast::BinaryPredicate::ArithmeticLessThan
+                        | ast::BinaryPredicate::ArithmeticLessThanOrEqualTo
+                        | ast::BinaryPredicate::ArithmeticGreaterThan
+                        | ast::BinaryPredicate::ArithmeticGreaterThanOrEqualTo
+                ) {
+                    self.found.arithmetic.insert(left.value.clone());
+                    self.found.arithmetic.insert(right.value.clone());
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn simple(
+        &mut self,
+        simple: &ast::SimpleCommand,
+        place: &Place,
+        out: &mut Direct,
+    ) -> Result<(), Refusal> {
+        let index = self.found.reserve()?;
+        out.push(index);
+        let mut command =
+            RawCommand { straight: place.straight, stdin: place.stdin.clone(), ..RawCommand::default() };
+        let prefix = simple.prefix.iter().flat_map(|prefix| &prefix.0);
+        for item in prefix {
+            match item {
+                ast::CommandPrefixOrSuffixItem::AssignmentWord(assignment, _) => {
+                    let assignment = self.assignment(assignment, index, place)?;
+                    command.assignments.push(assignment);
+                }
+                other => self.item(other, index, place, &mut command)?,
+            }
+        }
+        if let Some(word) = &simple.word_or_name {
+            let word = self.word(&word.value, Mode::Plain, index, place)?;
+            command.words.push(word);
+        }
+        for item in simple.suffix.iter().flat_map(|suffix| &suffix.0) {
+            self.item(item, index, place, &mut command)?;
+        }
+        self.found.fill(index, command);
+        Ok(())
+    }
+
+    fn item(
+        &mut self,
+        item: &ast::CommandPrefixOrSuffixItem,
+        index: usize,
+        place: &Place,
+        command: &mut RawCommand,
+    ) -> Result<(), Refusal> {
+        match item {
+            ast::CommandPrefixOrSuffixItem::IoRedirect(redirect) => {
+                self.redirect(redirect, index, place, command)?;
+            }
+            ast::CommandPrefixOrSuffixItem::Word(word) => {
+                command.words.push(self.word(&word.value, Mode::Plain, index, place)?);
+            }
+            ast::CommandPrefixOrSuffixItem::AssignmentWord(assignment, word) => {
+                let word = match &assignment.value {
+                    ast::AssignmentValue::Scalar(_) => self.word(&word.value, Mode::Plain, index, place)?,
+                    ast::AssignmentValue::Array(_) => {
+                        let parsed = self.assignment(assignment, index, place)?;
+                        let mut word = RawWord::of(&format!("{}=", parsed.name));
+                        word.append(RawWord::unknown());
+                        word
+                    }
+                };
+                command.words.push(word);
+            }
+            ast::CommandPrefixOrSuffixItem::ProcessSubstitution(kind, shell) => {
+                self.process(kind, &shell.list, index, place)?;
+                command.words.push(RawWord::unknown());
+            }
+        }
+        Ok(())
+    }
+
+    fn process(
+        &mut self,
+        kind: &ast::ProcessSubstitutionKind,
+        list: &ast::CompoundList,
+        index: usize,
+        place: &Place,
+    ) -> Result<Direct, Refusal> {
+        let inside = match kind {
+            ast::ProcessSubstitutionKind::Read => place.within(),
+            ast::ProcessSubstitutionKind::Write => place.fed(RawInput::Pipe(vec![index])),
+        };
+        let mut direct = Direct::new();
+        self.list(list, &inside, &mut direct)?;
+        Ok(direct)
+    }
+
+    fn assignment(
+        &mut self,
+        assignment: &ast::Assignment,
+        index: usize,
+        place: &Place,
+    ) -> Result<RawAssignment, Refusal> {
+        let (name, subscript) = match &assignment.name {
+            ast::AssignmentName::VariableName(name) => (name.clone(), None),
+            ast::AssignmentName::ArrayElementName(name, subscript) => (name.clone(), Some(subscript)),
+        };
+        if let Some(subscript) = subscript {
+            self.evaluated(subscript, place)?;
+        }
+        let value = match &assignment.value {
+            ast::AssignmentValue::Scalar(word) => self.word(&word.value, Mode::Plain, index, place)?,
+            ast::AssignmentValue::Array(elements) => {
+                for (key, value) in elements {
+                    if let Some(key) = key {
+                        self.evaluated(&key.value, place)?;
+                    }
+                    let value = self.word(&value.value, Mode::Plain, index, place)?;
+                    self.found.bound.push((name.clone(), value));
+                }
+                RawWord::unknown()
+            }
+        };
+        let plain = subscript.is_none()
+            && !assignment.append
+            && matches!(assignment.value, ast::AssignmentValue::Scalar(_));
+        Ok(RawAssignment { name, value, plain })
+    }
+
+    fn redirect(
+        &mut self,
+        redirect: &ast::IoRedirect,
+        index: usize,
+        place: &Place,
+        command: &mut RawCommand,
+    ) -> Result<(), Refusal> {
+        let (fd, op, target) = match redirect {
+            ast::IoRedirect::File(_, _, ast::IoFileRedirectTarget::Fd(_)) => return Ok(()),
+            ast::IoRedirect::File(fd, kind, target) => (*fd, redirect_op(kind), target),
+            ast::IoRedirect::OutputAndError(word, append) => {
+                let op = if *append { RedirectOp::Append } else { RedirectOp::Write };
+                let target = self.word(&word.value, Mode::Plain, index, place)?;
+                command.redirects.push(RawRedirect { op, target });
+                return Ok(());
+            }
+            ast::IoRedirect::HereString(fd, word) => {
+                let word = self.word(&word.value, Mode::Plain, index, place)?;
+                if matches!(fd, None | Some(0)) {
+                    command.stdin = RawInput::Text(word);
+                }
+                return Ok(());
+            }
+            ast::IoRedirect::HereDocument(fd, doc) => {
+                let word = self.here_document(doc, index, place)?;
+                if matches!(fd, None | Some(0)) {
+                    command.stdin = RawInput::Text(word);
+                }
+                return Ok(());
+            }
+        };
+        let reads_stdin = matches!(fd, Some(0))
+            || fd.is_none()
+                && matches!(
+                    redirect,
+                    ast::IoRedirect::File(
+                        _,
+                        ast::IoFileRedirectKind::Read
+                            | ast::IoFileRedirectKind::ReadAndWrite
+                            | ast::IoFileRedirectKind::DuplicateInput,
+                        _
+                    )
+                );
+        let mut stdin = RawInput::Inherited;
+        let target = match target {
+            ast::IoFileRedirectTarget::Filename(word) | ast::IoFileRedirectTarget::Duplicate(word) => {
+                self.word(&word.value, Mode::Plain, index, place)?
+            }
+            ast::IoFileRedirectTarget::Fd(fd) => RawWord::of(&fd.to_string()),
+            ast::IoFileRedirectTarget::ProcessSubstitution(kind, shell) => {
+                let direct = self.process(kind, &shell.list, index, place)?;
+                stdin = RawInput::Pipe(direct);
+                RawWord::unknown()
+            }
+        };
+        if reads_stdin {
+            command.stdin = stdin;
+        }
+        let output =
+            matches!(redirect, ast::IoRedirect::File(_, ast::IoFileRedirectKind::DuplicateOutput, _));
+        command.redirects.push(RawRedirect::new(op, target, output));
+        Ok(())
+    }
+
+    fn here_document(
+        &mut self,
+        doc: &ast::IoHereDocument,
+        index: usize,
+        place: &Place,
+    ) -> Result<RawWord, Refusal> {
+        if !doc.requires_expansion {
+            return Ok(RawWord::document(&doc.doc.value));
+        }
+        let word = self.word(&doc.doc.value, Mode::Body, index, place)?;
+        Ok(match word.literal() {
+            Some(text) => RawWord::document(&text),
+            None => RawWord::unknown(),
+        })
+    }
+
+    /// A word whose value goes nowhere, looked at for what is inside it.
+    fn loose(&mut self, text: &str, place: &Place) -> Result<RawWord, Refusal> {
+        let scanned = self.scanned(text, Mode::Plain);
+        self.inner(&scanned.inner, None, place)?;
+        Ok(scanned.word)
+    }
+
+    fn word(&mut self, text: &str, mode: Mode, index: usize, place: &Place) -> Result<RawWord, Refusal> {
+        let scanned = self.scanned(text, mode);
+        self.inner(&scanned.inner, Some(index), place)?;
+        Ok(scanned.word)
+    }
+
+    fn evaluated(&mut self, expression: &str, place: &Place) -> Result<(), Refusal> {
+        let mut scanned = Scanned::default();
+        if scan::evaluated(expression, &mut scanned).is_err() {
+            self.found.opaque.insert(Opaque::NotParsed);
+        }
+        self.inner(&scanned.inner, None, place)
+    }
+
+    fn scanned(&mut self, text: &str, mode: Mode) -> Scanned {
+        scan::scan(text, mode).unwrap_or_else(|_| {
+            self.found.opaque.insert(Opaque::NotParsed);
+            Scanned { word: RawWord::unknown(), inner: Vec::new() }
+        })
+    }
+
+    fn inner(&mut self, inner: &[Inner], index: Option<usize>, place: &Place) -> Result<(), Refusal> {
+        for item in inner {
+            match item {
+                Inner::Command(text) => {
+                    self.text(text, &place.within())?;
+                }
+                Inner::Process(text, written) => {
+                    let inside = match index {
+                        Some(index) if *written => place.fed(RawInput::Pipe(vec![index])),
+                        _ => place.within(),
+                    };
+                    self.text(text, &inside)?;
+                }
+                other => self.found.note(other),
+            }
+        }
+        Ok(())
+    }
+}
+
+const fn redirect_op(kind: &ast::IoFileRedirectKind) -> RedirectOp {
+    match kind {
+        ast::IoFileRedirectKind::Read => RedirectOp::Read,
+        ast::IoFileRedirectKind::Write | ast::IoFileRedirectKind::Clobber => RedirectOp::Write,
+        ast::IoFileRedirectKind::Append => RedirectOp::Append,
+        ast::IoFileRedirectKind::ReadAndWrite => RedirectOp::ReadWrite,
+        ast::IoFileRedirectKind::DuplicateInput | ast::IoFileRedirectKind::DuplicateOutput => {
+            RedirectOp::Duplicate
+        }
+    }
+}

@@ -1,0 +1,382 @@
+//! The inside of a word, for the parser that hands words over as raw text.
+//!
+//! That parser's own word grammar keeps its last inputs in a process-wide cache, which would hold
+//! one tenant's text while another's is parsed, so words never reach it. This scanner finds the
+//! extent of each quote and expansion; the text inside a substitution goes back to the grammar.
+
+use super::ansi;
+use super::neutral::{Piece, RawWord};
+
+/// Something inside a word that has to be looked at on its own.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Inner {
+    /// Text of a command substitution.
+    Command(String),
+    /// Text of a process substitution; true when it is written to.
+    Process(String, bool),
+    /// Text that is evaluated as arithmetic.
+    Arithmetic(String),
+    /// `${name:=…}` gives the variable a value.
+    Bound(String),
+    /// `${x@P}`.
+    Prompt,
+    /// `${!x}`.
+    Indirect,
+}
+
+/// The text cannot be a word of this shell.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Malformed;
+
+/// How the characters of a text are meant.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Mode {
+    /// Outside quotes.
+    Plain,
+    /// Between double quotes.
+    Double,
+    /// Body of an unquoted here-document, or arithmetic: quotes are literal.
+    Body,
+}
+
+/// A word in pieces, and what has to be looked at inside it.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(super) struct Scanned {
+    pub(super) word: RawWord,
+    pub(super) inner: Vec<Inner>,
+}
+
+/// Scans a whole text in one mode.
+pub(super) fn scan(text: &str, mode: Mode) -> Result<Scanned, Malformed> {
+    let mut out = Scanned::default();
+    run(text, mode, &mut out)?;
+    Ok(out)
+}
+
+fn run(text: &str, mode: Mode, out: &mut Scanned) -> Result<(), Malformed> {
+    let quoted = mode != Mode::Plain;
+    let mut at = 0;
+    while let Some(c) = peek(text, at) {
+        let next = at + c.len_utf8();
+        at = match c {
+            '\\' => escape(text, next, mode, &mut out.word),
+            '\'' if mode == Mode::Plain => {
+                let end = next + rest(text, next).find('\'').ok_or(Malformed)?;
+                out.word.text(slice(text, next, end), true);
+                end + 1
+            }
+            '"' if mode == Mode::Plain => {
+                let end = double_end(text, next)?;
+                out.word.text("", true);
+                run(slice(text, next, end), Mode::Double, out)?;
+                end + 1
+            }
+            '$' => dollar(text, next, mode, out)?,
+            '`' => {
+                let end = backtick_end(text, next)?;
+                out.inner.push(Inner::Command(unescape_backtick(slice(text, next, end), quoted)));
+                out.word.push(Piece::Expansion);
+                end + 1
+            }
+            '<' | '>' if mode == Mode::Plain && peek(text, next) == Some('(') => {
+                let end = close(text, next + 1, ')')?;
+                out.inner.push(Inner::Process(slice(text, next + 1, end).to_owned(), c == '>'));
+                out.word.push(Piece::Expansion);
+                end + 1
+            }
+            other => {
+                out.word.text(other.encode_utf8(&mut [0; 4]), quoted);
+                next
+            }
+        };
+    }
+    Ok(())
+}
+
+fn escape(text: &str, at: usize, mode: Mode, word: &mut RawWord) -> usize {
+    let Some(c) = peek(text, at) else {
+        word.text("\\", mode != Mode::Plain);
+        return at;
+    };
+    let special = match mode {
+        Mode::Plain => true,
+        Mode::Double => matches!(c, '$' | '`' | '"' | '\\' | '\n'),
+        Mode::Body => matches!(c, '$' | '`' | '\\' | '\n'),
+    };
+    if special {
+        if c != '\n' {
+            word.text(c.encode_utf8(&mut [0; 4]), true);
+        }
+    } else {
+        word.text("\\", true);
+        word.text(c.encode_utf8(&mut [0; 4]), true);
+    }
+    at + c.len_utf8()
+}
+
+/// What follows a `$` at `at`; returns where scanning goes on.
+fn dollar(text: &str, at: usize, mode: Mode, out: &mut Scanned) -> Result<usize, Malformed> {
+    let quoted = mode != Mode::Plain;
+    match peek(text, at) {
+        Some('(') => {
+            let end = close(text, at + 1, ')')?;
+            let inside = slice(text, at + 1, end);
+            if let Some(expression) = arithmetic(inside) {
+                evaluated(expression, out)?;
+                out.word.push(Piece::Number);
+            } else {
+                out.inner.push(Inner::Command(inside.to_owned()));
+                out.word.push(Piece::Expansion);
+            }
+            Ok(end + 1)
+        }
+        Some('{') => {
+            let end = close(text, at + 1, '}')?;
+            parameter(slice(text, at + 1, end), quoted, mode, out)?;
+            Ok(end + 1)
+        }
+        Some('[') => {
+            let end = close(text, at + 1, ']')?;
+            evaluated(slice(text, at + 1, end), out)?;
+            out.word.push(Piece::Number);
+            Ok(end + 1)
+        }
+        Some('\'') if mode == Mode::Plain => {
+            let end = ansi_end(text, at + 1)?;
+            match ansi::decode(slice(text, at + 1, end)) {
+                Some(decoded) => out.word.text(&decoded, true),
+                None => out.word.push(Piece::Expansion),
+            }
+            Ok(end + 1)
+        }
+        // A translated string: the quotes do what they always do.
+        Some('"') if mode == Mode::Plain => Ok(at),
+        Some(c) if c == '_' || c.is_ascii_alphabetic() => {
+            let end = at + name_length(rest(text, at));
+            out.word.push(Piece::Var { name: slice(text, at, end).to_owned(), quoted });
+            Ok(end)
+        }
+        Some(c) if c.is_ascii_digit() || matches!(c, '@' | '*' | '#' | '?' | '-' | '$' | '!') => {
+            out.word.push(special(c));
+            Ok(at + 1)
+        }
+        _ => {
+            out.word.text("$", quoted);
+            Ok(at)
+        }
+    }
+}
+
+/// What `$c` yields for a special parameter.
+pub(super) const fn special(c: char) -> Piece {
+    match c {
+        '#' | '?' | '$' | '!' => Piece::Number,
+        _ => Piece::Expansion,
+    }
+}
+
+/// `((…))` after a `$`: the expression, if the inner parentheses close together with the outer.
+fn arithmetic(inside: &str) -> Option<&str> {
+    let body = inside.strip_prefix('(')?;
+    let end = close(body, 0, ')').ok()?;
+    (end + 1 == body.len()).then(|| slice(body, 0, end))
+}
+
+/// Records an arithmetic text and what is substituted into it.
+pub(super) fn evaluated(expression: &str, out: &mut Scanned) -> Result<(), Malformed> {
+    out.inner.push(Inner::Arithmetic(expression.to_owned()));
+    let mut inside = Scanned::default();
+    run(expression, Mode::Body, &mut inside)?;
+    out.inner.append(&mut inside.inner);
+    Ok(())
+}
+
+fn parameter(body: &str, quoted: bool, mode: Mode, out: &mut Scanned) -> Result<(), Malformed> {
+    if body.is_empty() || body.starts_with([' ', '\t', '\n', '|']) {
+        // `${ cmd; }` runs a command in newer shells.
+        return Err(Malformed);
+    }
+    if name_length(body) == body.len() {
+        out.word.push(Piece::Var { name: body.to_owned(), quoted });
+        return Ok(());
+    }
+    out.word.push(if is_length(body) { Piece::Number } else { Piece::Expansion });
+    let mut inside = Scanned::default();
+    let facts = parameter_facts(body)?;
+    out.inner.extend(facts);
+    let operand = if mode == Mode::Plain { Mode::Plain } else { Mode::Double };
+    run(body, operand, &mut inside)?;
+    out.inner.append(&mut inside.inner);
+    Ok(())
+}
+
+/// Whether `${body}` is a length.
+pub(super) fn is_length(body: &str) -> bool {
+    body.strip_prefix('#')
+        .is_some_and(|more| more.starts_with(|c: char| c == '_' || c.is_ascii_alphanumeric()))
+}
+
+/// What the spelling of a `${…}` says beyond the commands inside it.
+pub(super) fn parameter_facts(body: &str) -> Result<Vec<Inner>, Malformed> {
+    let mut facts = Vec::new();
+    let (bang, body) = match body.strip_prefix('!') {
+        Some(more) if !more.is_empty() => (true, more),
+        _ => (false, body),
+    };
+    let body = match body.strip_prefix('#') {
+        Some(more) if more.starts_with(|c: char| c == '_' || c.is_ascii_alphanumeric()) => more,
+        _ => body,
+    };
+    let length = body.chars().take_while(|c| *c == '_' || c.is_ascii_alphanumeric()).count();
+    let length = if length == 0 { body.chars().next().map_or(0, char::len_utf8) } else { length };
+    let name = slice(body, 0, length);
+    let mut tail = rest(body, length);
+    let mut every = false;
+    if tail.starts_with('[') {
+        let end = close(tail, 1, ']')?;
+        let index = slice(tail, 1, end);
+        every = matches!(index, "@" | "*");
+        if !every {
+            facts.push(Inner::Arithmetic(index.to_owned()));
+        }
+        tail = rest(tail, end + 1);
+    }
+    if bang && !every && !matches!(tail, "@" | "*") {
+        facts.push(Inner::Indirect);
+    }
+    if tail.starts_with("@P") {
+        facts.push(Inner::Prompt);
+    }
+    if tail.starts_with(":=") || tail.starts_with('=') {
+        facts.push(Inner::Bound(name.to_owned()));
+    }
+    if let Some(range) = tail.strip_prefix(':')
+        && !range.starts_with(['-', '=', '?', '+'])
+    {
+        facts.push(Inner::Arithmetic(range.to_owned()));
+    }
+    Ok(facts)
+}
+
+/// Length of the variable name a text begins with.
+pub(super) fn name_length(text: &str) -> usize {
+    if text.starts_with(|c: char| c.is_ascii_digit()) {
+        return 0;
+    }
+    text.bytes().take_while(|b| *b == b'_' || b.is_ascii_alphanumeric()).count()
+}
+
+/// Where the closing character of a construct opened before `at` stands.
+fn close(text: &str, at: usize, closing: char) -> Result<usize, Malformed> {
+    let opening = match closing {
+        ')' => '(',
+        '}' => '{',
+        _ => '[',
+    };
+    let mut depth = 1usize;
+    let mut i = at;
+    while let Some(c) = peek(text, i) {
+        let next = i + c.len_utf8();
+        i = match c {
+            '\\' => next + peek(text, next).map_or(0, char::len_utf8),
+            '\'' if closing != '}' => next + rest(text, next).find('\'').ok_or(Malformed)? + 1,
+            '"' => double_end(text, next)? + 1,
+            '`' => backtick_end(text, next)? + 1,
+            '$' => match peek(text, next) {
+                Some('(') => close(text, next + 1, ')')? + 1,
+                Some('{') => close(text, next + 1, '}')? + 1,
+                Some('\'') if closing != '}' => ansi_end(text, next + 1)? + 1,
+                _ => next,
+            },
+            c if c == closing => {
+                depth -= 1;
+                if depth == 0 {
+                    return Ok(i);
+                }
+                next
+            }
+            c if c == opening && closing != '}' => {
+                depth += 1;
+                next
+            }
+            _ => next,
+        };
+    }
+    Err(Malformed)
+}
+
+/// Where a double quote opened before `at` closes.
+fn double_end(text: &str, at: usize) -> Result<usize, Malformed> {
+    let mut i = at;
+    while let Some(c) = peek(text, i) {
+        let next = i + c.len_utf8();
+        i = match c {
+            '"' => return Ok(i),
+            '\\' => next + peek(text, next).map_or(0, char::len_utf8),
+            '`' => backtick_end(text, next)? + 1,
+            '$' => match peek(text, next) {
+                Some('(') => close(text, next + 1, ')')? + 1,
+                Some('{') => close(text, next + 1, '}')? + 1,
+                _ => next,
+            },
+            _ => next,
+        };
+    }
+    Err(Malformed)
+}
+
+fn ansi_end(text: &str, at: usize) -> Result<usize, Malformed> {
+    let mut escaped = false;
+    for (i, c) in rest(text, at).char_indices() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            '\'' => return Ok(at + i),
+            _ => {}
+        }
+    }
+    Err(Malformed)
+}
+
+fn backtick_end(text: &str, at: usize) -> Result<usize, Malformed> {
+    let mut escaped = false;
+    for (i, c) in rest(text, at).char_indices() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            '`' => return Ok(at + i),
+            _ => {}
+        }
+    }
+    Err(Malformed)
+}
+
+/// Removes the backslashes that only protect a text from the backticks around it.
+pub(super) fn unescape_backtick(text: &str, quoted: bool) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
+        let removed =
+            c == '\\' && rest.peek().is_some_and(|n| matches!(n, '`' | '\\' | '$') || (quoted && *n == '"'));
+        match rest.peek() {
+            Some(n) if removed => {
+                out.push(*n);
+                rest.next();
+            }
+            _ => out.push(c),
+        }
+    }
+    out
+}
+
+fn peek(text: &str, at: usize) -> Option<char> {
+    text.get(at..)?.chars().next()
+}
+
+fn rest(text: &str, at: usize) -> &str {
+    text.get(at..).unwrap_or("")
+}
+
+fn slice(text: &str, from: usize, to: usize) -> &str {
+    text.get(from..to).unwrap_or("")
+}

@@ -1,0 +1,477 @@
+//! Walks the tree of tree-sitter-bash.
+//!
+//! That grammar binds a redirect to the whole list or pipeline before it, and lets a
+//! here-document swallow the rest of its line. Both are undone here: redirects travel as a *tail*
+//! to the last command, and what follows a here-document continues from that command.
+
+use tree_sitter::{Node, Parser};
+
+use super::neutral::{Found, Place, RawAssignment, RawCommand, RawInput, RawWord};
+use super::scan::{self, Inner};
+use super::{DEPTH_MAX, Opaque, Refusal};
+
+/// Deepest chain of nodes walked; a line within the lexical limit stays far below.
+pub(super) const NODES_MAX: usize = 4 * DEPTH_MAX;
+
+pub(super) type Direct = Vec<usize>;
+
+/// Everything this parser sees in the text.
+pub(super) fn walk(text: &str) -> Result<Found, Refusal> {
+    let mut parser = Parser::new();
+    let mut walker = Walker { text, found: Found::default() };
+    let parsed = parser
+        .set_language(&tree_sitter_bash::LANGUAGE.into())
+        .is_ok()
+        .then(|| parser.parse(text, None))
+        .flatten();
+    match parsed {
+        Some(tree) => {
+            let root = tree.root_node();
+            if root.has_error() {
+                walker.found.opaque.insert(Opaque::NotParsed);
+            }
+            walker.body(root, &Place::top(), &mut Direct::new())?;
+        }
+        None => {
+            walker.found.opaque.insert(Opaque::NotParsed);
+        }
+    }
+    Ok(walker.found)
+}
+
+pub(super) struct Walker<'a> {
+    pub(super) text: &'a str,
+    pub(super) found: Found,
+}
+
+/// All children, in order.
+pub(super) fn children(node: Node<'_>) -> impl Iterator<Item = Node<'_>> {
+    (0..node.child_count()).filter_map(move |i| node.child(i))
+}
+
+pub(super) fn named(node: Node<'_>) -> impl Iterator<Item = Node<'_>> {
+    children(node).filter(Node::is_named)
+}
+
+fn is_redirect(node: Node<'_>) -> bool {
+    matches!(node.kind(), "file_redirect" | "heredoc_redirect" | "herestring_redirect")
+}
+
+impl<'a> Walker<'a> {
+    pub(super) fn source(&self, node: Node<'_>) -> &'a str {
+        self.text.get(node.byte_range()).unwrap_or("")
+    }
+
+    /// The statements among a node's children.
+    pub(super) fn body(&mut self, node: Node<'_>, place: &Place, out: &mut Direct) -> Result<(), Refusal> {
+        let all: Vec<Node<'_>> = children(node).collect();
+        for (i, child) in all.iter().enumerate() {
+            let field = u32::try_from(i).ok().and_then(|i| node.field_name_for_child(i));
+            if !child.is_named() || matches!(field, Some("value" | "variable" | "name")) {
+                continue;
+            }
+            let background = all.get(i + 1).is_some_and(|next| next.kind() == "&");
+            let place = Place { straight: place.straight && !background, ..place.deeper() };
+            match child.kind() {
+                "do_group" | "elif_clause" | "else_clause" => self.body(*child, &place, out)?,
+                _ => self.statement(*child, &place, &[], out)?,
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn statement(
+        &mut self,
+        node: Node<'_>,
+        place: &Place,
+        tail: &[Node<'_>],
+        out: &mut Direct,
+    ) -> Result<(), Refusal> {
+        if place.depth > NODES_MAX {
+            return Err(Refusal::Depth);
+        }
+        match node.kind() {
+            "comment" | "heredoc_body" | "heredoc_end" | "heredoc_start" => Ok(()),
+            "redirected_statement" => self.redirected(node, place, tail, out),
+            "list" => self.list(node, place, tail, out),
+            "pipeline" => self.pipeline(node, place, tail, out),
+            "negated_command" => {
+                let place = Place { straight: false, ..place.deeper() };
+                named(node).try_for_each(|child| self.statement(child, &place, tail, out))
+            }
+            "command" | "variable_assignment" | "variable_assignments" => self.simple(node, place, tail, out),
+            "declaration_command" | "unset_command" => self.simple(node, place, tail, out),
+            "test_command" if self.source(node).starts_with("[[") => {
+                self.grouped(place, tail, out, |walker, place, _| walker.extended_test(node, place))
+            }
+            "test_command" => self.simple(node, place, tail, out),
+            "subshell" | "if_statement" | "while_statement" => {
+                self.grouped(place, tail, out, |walker, place, out| walker.body(node, &place.within(), out))
+            }
+            "compound_statement" if self.source(node).starts_with("((") => {
+                self.grouped(place, tail, out, |walker, place, _| walker.arithmetic(node, place))
+            }
+            "compound_statement" => {
+                self.grouped(place, tail, out, |walker, place, out| walker.body(node, place, out))
+            }
+            "for_statement" | "c_style_for_statement" => {
+                self.grouped(place, tail, out, |walker, place, out| walker.for_loop(node, place, out))
+            }
+            "case_statement" => {
+                self.grouped(place, tail, out, |walker, place, out| walker.case(node, place, out))
+            }
+            "function_definition" => self.function(node, place, tail, out),
+            _ => self.salvage(node, place, tail, out),
+        }
+    }
+
+    fn list(
+        &mut self,
+        node: Node<'_>,
+        place: &Place,
+        tail: &[Node<'_>],
+        out: &mut Direct,
+    ) -> Result<(), Refusal> {
+        // Lists nest to the left, once per operator: too deep for recursion.
+        let mut parts = Vec::new();
+        let mut left = node;
+        while left.kind() == "list" {
+            let mut statements = named(left).filter(|child| child.kind() != "comment");
+            let first = statements.next();
+            parts.push((statements.next(), children(left).any(|child| child.kind() == "||")));
+            match first {
+                Some(first) => left = first,
+                None => return Ok(()),
+            }
+        }
+        parts.push((Some(left), false));
+        let mut place = place.deeper();
+        while let Some((part, or)) = parts.pop() {
+            place.straight &= !or;
+            let Some(part) = part else { continue };
+            let tail = if parts.is_empty() { tail } else { &[] };
+            self.statement(part, &place, tail, out)?;
+        }
+        Ok(())
+    }
+
+    fn pipeline(
+        &mut self,
+        node: Node<'_>,
+        place: &Place,
+        tail: &[Node<'_>],
+        out: &mut Direct,
+    ) -> Result<(), Refusal> {
+        let stages: Vec<Node<'_>> = named(node).filter(|child| child.kind() != "comment").collect();
+        self.stages(&stages, Place { straight: false, ..place.deeper() }, tail, out)
+    }
+
+    pub(super) fn stages(
+        &mut self,
+        stages: &[Node<'_>],
+        mut place: Place,
+        tail: &[Node<'_>],
+        out: &mut Direct,
+    ) -> Result<(), Refusal> {
+        for (i, stage) in stages.iter().enumerate() {
+            let tail = if i + 1 == stages.len() { tail } else { &[] };
+            let mut direct = Direct::new();
+            self.statement(*stage, &place, tail, &mut direct)?;
+            place.stdin = RawInput::Pipe(direct.clone());
+            out.append(&mut direct);
+        }
+        Ok(())
+    }
+
+    fn redirected(
+        &mut self,
+        node: Node<'_>,
+        place: &Place,
+        tail: &[Node<'_>],
+        out: &mut Direct,
+    ) -> Result<(), Refusal> {
+        let mut all: Vec<Node<'_>> = named(node).filter(|child| is_redirect(*child)).collect();
+        all.extend_from_slice(tail);
+        match node.child_by_field_name("body") {
+            Some(body) => self.statement(body, &place.deeper(), &all, out),
+            None => self.simple_of(&[], place, &all, out),
+        }
+    }
+
+    fn simple(
+        &mut self,
+        node: Node<'_>,
+        place: &Place,
+        tail: &[Node<'_>],
+        out: &mut Direct,
+    ) -> Result<(), Refusal> {
+        match node.kind() {
+            "variable_assignment" => self.simple_of(&[node], place, tail, out),
+            "test_command" => self.test(node, place, tail, out),
+            _ => self.simple_of(&children(node).collect::<Vec<_>>(), place, tail, out),
+        }
+    }
+
+    /// One command from the nodes of its parts.
+    fn simple_of(
+        &mut self,
+        parts: &[Node<'_>],
+        place: &Place,
+        tail: &[Node<'_>],
+        out: &mut Direct,
+    ) -> Result<(), Refusal> {
+        let index = self.found.reserve()?;
+        let mut command =
+            RawCommand { straight: place.straight, stdin: place.stdin.clone(), ..RawCommand::default() };
+        for (i, part) in parts.iter().enumerate() {
+            // `$"…"` comes as a lone dollar that touches a string.
+            let translated = part.kind() == "$"
+                && parts
+                    .get(i + 1)
+                    .is_some_and(|next| next.kind() == "string" && next.start_byte() == part.end_byte());
+            if !translated {
+                self.part(*part, index, place, &mut command)?;
+            }
+        }
+        for redirect in tail {
+            self.redirect(*redirect, index, place, &mut command)?;
+        }
+        drop_time(&mut command);
+        self.found.fill(index, command);
+        self.continued(index, place, tail, out)
+    }
+
+    /// What the rest of a here-document's line does with the command before it.
+    pub(super) fn continued(
+        &mut self,
+        index: usize,
+        place: &Place,
+        tail: &[Node<'_>],
+        out: &mut Direct,
+    ) -> Result<(), Refusal> {
+        out.push(index);
+        for redirect in tail.iter().filter(|node| node.kind() == "heredoc_redirect") {
+            for child in named(*redirect).filter(|child| child.kind() == "pipeline") {
+                let place = Place { stdin: RawInput::Pipe(vec![index]), straight: false, ..place.deeper() };
+                let stages: Vec<Node<'_>> = named(child).collect();
+                self.stages(&stages, place, &[], out)?;
+            }
+            if let Some(right) = redirect.child_by_field_name("right") {
+                let place = Place { straight: false, ..place.deeper() };
+                self.statement(right, &place, &[], out)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn part(
+        &mut self,
+        node: Node<'_>,
+        index: usize,
+        place: &Place,
+        command: &mut RawCommand,
+    ) -> Result<(), Refusal> {
+        match node.kind() {
+            "comment" => {}
+            "variable_assignment" if command.words.is_empty() => {
+                let assignment = self.assignment(node, index, place)?;
+                command.assignments.push(assignment);
+            }
+            _ if is_redirect(node) => self.redirect(node, index, place, command)?,
+            "subshell" => {
+                // `command ( … )`: no shell accepts it as a call.
+                self.found.opaque.insert(Opaque::NotParsed);
+                self.body(node, &place.within(), &mut Direct::new())?;
+            }
+            _ => {
+                let word = self.word(node, index, place)?;
+                command.words.push(word);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn assignment(
+        &mut self,
+        node: Node<'_>,
+        index: usize,
+        place: &Place,
+    ) -> Result<RawAssignment, Refusal> {
+        let target = node.child_by_field_name("name");
+        let subscript = target.filter(|target| target.kind() == "subscript");
+        let name = match subscript {
+            Some(subscript) => {
+                if let Some(key) = subscript.child_by_field_name("index") {
+                    self.arithmetic(key, place)?;
+                }
+                subscript.child_by_field_name("name")
+            }
+            None => target,
+        };
+        let name = name.map_or("", |name| self.source(name)).to_owned();
+        let append = children(node).any(|child| child.kind() == "+=");
+        let value = node.child_by_field_name("value");
+        let array = value.is_some_and(|value| value.kind() == "array");
+        let value = match value {
+            Some(value) if array => {
+                for element in named(value) {
+                    let element = self.word(element, index, place)?;
+                    self.found.bound.push((name.clone(), element));
+                }
+                RawWord::unknown()
+            }
+            Some(value) => self.word(value, index, place)?,
+            None => RawWord::default(),
+        };
+        Ok(RawAssignment { name, value, plain: subscript.is_none() && !append && !array })
+    }
+
+    /// A compound command, preceded by a command of no words for its redirects.
+    pub(super) fn grouped(
+        &mut self,
+        place: &Place,
+        tail: &[Node<'_>],
+        out: &mut Direct,
+        body: impl FnOnce(&mut Self, &Place, &mut Direct) -> Result<(), Refusal>,
+    ) -> Result<(), Refusal> {
+        if tail.is_empty() {
+            return body(self, &place.deeper(), out);
+        }
+        let index = self.found.reserve()?;
+        let mut command = RawCommand { stdin: place.stdin.clone(), ..RawCommand::default() };
+        for redirect in tail {
+            self.redirect(*redirect, index, place, &mut command)?;
+        }
+        let inside = Place { stdin: command.stdin.clone(), ..place.deeper() };
+        self.found.fill(index, command);
+        body(self, &inside, out)?;
+        self.continued(index, place, tail, out)
+    }
+
+    fn for_loop(&mut self, node: Node<'_>, place: &Place, out: &mut Direct) -> Result<(), Refusal> {
+        if node.kind() == "c_style_for_statement" {
+            for field in ["initializer", "condition", "update"] {
+                for i in 0..node.child_count() {
+                    if node.field_name_for_child(i) == Some(field)
+                        && let Some(part) = node.child(i)
+                    {
+                        self.arithmetic(part, place)?;
+                    }
+                }
+            }
+        } else {
+            let name = node.child_by_field_name("variable").map_or("", |name| self.source(name)).to_owned();
+            let mut cursor = node.walk();
+            let values: Vec<Node<'_>> = node.children_by_field_name("value", &mut cursor).collect();
+            for value in &values {
+                let word = self.loose(*value, place)?;
+                self.found.bound.push((name.clone(), word));
+            }
+            if values.is_empty() {
+                self.found.bound.push((name, RawWord::unknown()));
+            }
+        }
+        match node.child_by_field_name("body") {
+            Some(body) => self.body(body, &place.within(), out),
+            None => Ok(()),
+        }
+    }
+
+    fn case(&mut self, node: Node<'_>, place: &Place, out: &mut Direct) -> Result<(), Refusal> {
+        if let Some(value) = node.child_by_field_name("value") {
+            self.loose(value, place)?;
+        }
+        for item in named(node).filter(|child| child.kind() == "case_item") {
+            let mut cursor = item.walk();
+            for pattern in item.children_by_field_name("value", &mut cursor) {
+                self.loose(pattern, place)?;
+            }
+            self.body(item, &place.within(), out)?;
+        }
+        Ok(())
+    }
+
+    fn function(
+        &mut self,
+        node: Node<'_>,
+        place: &Place,
+        tail: &[Node<'_>],
+        out: &mut Direct,
+    ) -> Result<(), Refusal> {
+        if let Some(name) = node.child_by_field_name("name") {
+            self.found.functions.insert(self.source(name).to_owned());
+        }
+        let mut all: Vec<Node<'_>> = named(node).filter(|child| is_redirect(*child)).collect();
+        all.extend_from_slice(tail);
+        match node.child_by_field_name("body") {
+            Some(body) => self.statement(body, &place.within(), &all, out),
+            None => Ok(()),
+        }
+    }
+
+    /// A node that stands where a statement should: whatever commands it holds are still listed.
+    fn salvage(
+        &mut self,
+        node: Node<'_>,
+        place: &Place,
+        tail: &[Node<'_>],
+        out: &mut Direct,
+    ) -> Result<(), Refusal> {
+        self.found.opaque.insert(Opaque::NotParsed);
+        if node.kind() == "ERROR" {
+            let words: Vec<Node<'_>> = named(node).filter(|child| is_word(*child)).collect();
+            if !words.is_empty() {
+                self.simple_of(&words, place, tail, out)?;
+            }
+            for child in named(node).filter(|child| !is_word(*child) && !is_redirect(*child)) {
+                self.statement(child, &place.within(), &[], out)?;
+            }
+            return Ok(());
+        }
+        if is_word(node) {
+            return self.simple_of(&[node], place, tail, out);
+        }
+        self.body(node, &place.within(), out)
+    }
+
+    /// Keeps what a word says beyond its commands.
+    pub(super) fn note(&mut self, body: &str) {
+        match scan::parameter_facts(body) {
+            Ok(facts) => facts.iter().for_each(|fact: &Inner| self.found.note(fact)),
+            Err(_) => {
+                self.found.opaque.insert(Opaque::NotParsed);
+            }
+        }
+    }
+}
+
+fn is_word(node: Node<'_>) -> bool {
+    matches!(
+        node.kind(),
+        "word"
+            | "command_name"
+            | "string"
+            | "raw_string"
+            | "ansi_c_string"
+            | "translated_string"
+            | "concatenation"
+            | "number"
+            | "simple_expansion"
+            | "expansion"
+            | "command_substitution"
+            | "process_substitution"
+            | "arithmetic_expansion"
+            | "brace_expression"
+            | "variable_name"
+    )
+}
+
+/// `time` and `time -p` are keywords; this grammar takes them for a program.
+fn drop_time(command: &mut RawCommand) {
+    if command.words.len() > 1 && command.words.first().and_then(RawWord::bare) == Some("time") {
+        command.words.remove(0);
+        if command.words.len() > 1 && command.words.first().and_then(RawWord::bare) == Some("-p") {
+            command.words.remove(0);
+        }
+    }
+}

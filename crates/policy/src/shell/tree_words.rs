@@ -1,0 +1,452 @@
+//! Words, redirects and tests of tree-sitter-bash.
+
+use tree_sitter::Node;
+
+use super::neutral::{Found, Piece, Place, RawCommand, RawInput, RawRedirect, RawWord};
+use super::scan::{self, Mode};
+use super::tree_sitter::{Direct, NODES_MAX, Walker, children, named};
+use super::{Opaque, RedirectOp, Refusal, ansi};
+
+/// The operand of `[[ -v … ]]`: evaluated only when it carries a subscript.
+pub(super) fn test_name(text: &str, found: &mut Found) {
+    if text.contains(['[', '$', '`']) {
+        found.arithmetic.insert(text.to_owned());
+    }
+}
+
+const COMPARISONS: [&str; 6] = ["-eq", "-ne", "-lt", "-le", "-gt", "-ge"];
+
+impl Walker<'_> {
+    /// A word whose value goes nowhere, looked at for what is inside it.
+    pub(super) fn loose(&mut self, node: Node<'_>, place: &Place) -> Result<RawWord, Refusal> {
+        let index = usize::MAX;
+        self.word(node, index, place)
+    }
+
+    pub(super) fn word(&mut self, node: Node<'_>, index: usize, place: &Place) -> Result<RawWord, Refusal> {
+        if place.depth > NODES_MAX {
+            return Err(Refusal::Depth);
+        }
+        let mut word = RawWord::default();
+        let source = self.source(node);
+        match node.kind() {
+            "string" => {
+                word.text("", true);
+                self.quoted(node, index, place, &mut word)?;
+            }
+            "translated_string" | "command_name" | "concatenation" => {
+                self.joined(node, index, place, &mut word)?;
+            }
+            "raw_string" => word.text(source.trim_matches('\''), true),
+            "ansi_c_string" => {
+                let inside = source.strip_prefix("$'").and_then(|text| text.strip_suffix('\''));
+                match inside.and_then(ansi::decode) {
+                    Some(decoded) => word.text(&decoded, true),
+                    None => word.push(Piece::Expansion),
+                }
+            }
+            "simple_expansion" => word.push(parameter(source.trim_start(), false)),
+            "expansion" => {
+                let piece = self.expansion(node, false, place)?;
+                word.push(piece);
+            }
+            "command_substitution" => {
+                self.body(node, &place.within(), &mut Direct::new())?;
+                word.push(Piece::Expansion);
+            }
+            "process_substitution" => {
+                self.process(node, index, place)?;
+                word.push(Piece::Expansion);
+            }
+            "arithmetic_expansion" => {
+                self.arithmetic(node, place)?;
+                word.push(Piece::Number);
+            }
+            "variable_assignment" => {
+                let assignment = self.assignment(node, index, place)?;
+                let head =
+                    node.child_by_field_name("value").map_or(node.end_byte(), |value| value.start_byte());
+                word.text(self.text.get(node.start_byte()..head).unwrap_or(""), false);
+                word.append(assignment.value);
+            }
+            _ if node.named_child_count() == 0 => self.leaf(source, &mut word),
+            _ => self.joined(node, index, place, &mut word)?,
+        }
+        Ok(word)
+    }
+
+    /// A leaf without structure of its own.
+    fn leaf(&mut self, source: &str, word: &mut RawWord) {
+        match scan::scan(source, Mode::Plain) {
+            Ok(scanned) if scanned.inner.is_empty() => word.append(scanned.word),
+            _ => {
+                self.found.opaque.insert(Opaque::NotParsed);
+                word.push(Piece::Expansion);
+            }
+        }
+    }
+
+    /// Children side by side; text between them that no node covers is literal.
+    fn joined(
+        &mut self,
+        node: Node<'_>,
+        index: usize,
+        place: &Place,
+        word: &mut RawWord,
+    ) -> Result<(), Refusal> {
+        let mut at = node.start_byte();
+        for child in children(node).filter(|child| child.end_byte() > child.start_byte()) {
+            if node.kind() != "translated_string" {
+                self.leaf(self.text.get(at..child.start_byte()).unwrap_or(""), word);
+            }
+            at = child.end_byte();
+            if child.is_named() {
+                let inside = self.word(child, index, &place.deeper())?;
+                word.append(inside);
+            } else if node.kind() != "translated_string" {
+                self.leaf(self.source(child), word);
+            }
+        }
+        self.leaf(self.text.get(at..node.end_byte()).unwrap_or(""), word);
+        Ok(())
+    }
+
+    /// The inside of double quotes, or the body of an expanding here-document.
+    fn quoted(
+        &mut self,
+        node: Node<'_>,
+        index: usize,
+        place: &Place,
+        word: &mut RawWord,
+    ) -> Result<(), Refusal> {
+        let (start, end, mode) = if node.kind() == "string" {
+            (node.start_byte() + 1, node.end_byte().saturating_sub(1), Mode::Double)
+        } else {
+            (node.start_byte(), node.end_byte(), Mode::Body)
+        };
+        let mut at = start;
+        for child in named(node) {
+            let piece = match child.kind() {
+                "simple_expansion" => parameter(self.source(child).trim_start(), true),
+                "expansion" => self.expansion(child, true, place)?,
+                "command_substitution" => {
+                    self.body(child, &place.within(), &mut Direct::new())?;
+                    Piece::Expansion
+                }
+                "arithmetic_expansion" => {
+                    self.arithmetic(child, place)?;
+                    Piece::Number
+                }
+                "string_content" | "heredoc_content" => continue,
+                _ => {
+                    self.word(child, index, &place.deeper())?;
+                    Piece::Expansion
+                }
+            };
+            // Blanks before an expansion in quotes are made part of its node.
+            let source = self.source(child);
+            let blanks = source.len() - source.trim_start().len();
+            self.literal(at, child.start_byte() + blanks, mode, word);
+            word.push(piece);
+            at = child.end_byte();
+        }
+        self.literal(at, end, mode, word);
+        Ok(())
+    }
+
+    fn literal(&mut self, from: usize, to: usize, mode: Mode, word: &mut RawWord) {
+        match scan::scan(self.text.get(from..to).unwrap_or(""), mode) {
+            Ok(scanned) if scanned.inner.is_empty() => word.append(scanned.word),
+            _ => {
+                self.found.opaque.insert(Opaque::NotParsed);
+                word.push(Piece::Expansion);
+            }
+        }
+    }
+
+    fn expansion(&mut self, node: Node<'_>, quoted: bool, place: &Place) -> Result<Piece, Refusal> {
+        let source = self.source(node).trim_start();
+        let body = source.strip_prefix("${").and_then(|text| text.strip_suffix('}')).unwrap_or("");
+        if body.is_empty() || body.starts_with([' ', '\t', '\n', '|']) {
+            self.found.opaque.insert(Opaque::NotParsed);
+        }
+        self.substitutions(node, place)?;
+        if scan::name_length(body) == body.len() {
+            return Ok(Piece::Var { name: body.to_owned(), quoted });
+        }
+        self.note(body);
+        Ok(if scan::is_length(body) { Piece::Number } else { Piece::Expansion })
+    }
+
+    /// A node whose text the shell evaluates as arithmetic.
+    pub(super) fn arithmetic(&mut self, node: Node<'_>, place: &Place) -> Result<(), Refusal> {
+        if place.depth > NODES_MAX {
+            return Err(Refusal::Depth);
+        }
+        let mut text = self.source(node).trim();
+        for (open, shut) in [("$((", "))"), ("((", "))"), ("$[", "]")] {
+            if let Some(inside) = text.strip_prefix(open).and_then(|text| text.strip_suffix(shut)) {
+                text = inside;
+                break;
+            }
+        }
+        self.found.arithmetic.insert(text.to_owned());
+        self.substitutions(node, place)
+    }
+
+    /// Every substitution below a node, however deep; a plain loop, for operators nest once each.
+    fn substitutions(&mut self, node: Node<'_>, place: &Place) -> Result<(), Refusal> {
+        let mut todo: Vec<Node<'_>> = children(node).collect();
+        todo.reverse();
+        if node.kind() == "command_substitution" {
+            todo = vec![node];
+        }
+        while let Some(next) = todo.pop() {
+            match next.kind() {
+                "command_substitution" => self.body(next, &place.within(), &mut Direct::new())?,
+                "process_substitution" => {
+                    self.process(next, usize::MAX, place)?;
+                }
+                "expansion" => {
+                    let source = self.source(next).trim_start();
+                    let body =
+                        source.strip_prefix("${").and_then(|text| text.strip_suffix('}')).unwrap_or("");
+                    if scan::name_length(body) != body.len() {
+                        self.note(body);
+                    }
+                    let mut inner: Vec<Node<'_>> = children(next).collect();
+                    inner.reverse();
+                    todo.append(&mut inner);
+                }
+                "arithmetic_expansion" => self.arithmetic(next, &place.deeper())?,
+                _ => {
+                    let mut inner: Vec<Node<'_>> = children(next).collect();
+                    inner.reverse();
+                    todo.append(&mut inner);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn process(&mut self, node: Node<'_>, index: usize, place: &Place) -> Result<Direct, Refusal> {
+        let written = self.source(node).starts_with('>') && index != usize::MAX;
+        let inside = if written { place.fed(RawInput::Pipe(vec![index])) } else { place.within() };
+        let mut direct = Direct::new();
+        self.body(node, &inside, &mut direct)?;
+        Ok(direct)
+    }
+
+    pub(super) fn redirect(
+        &mut self,
+        node: Node<'_>,
+        index: usize,
+        place: &Place,
+        command: &mut RawCommand,
+    ) -> Result<(), Refusal> {
+        let fd = node.child_by_field_name("descriptor").map(|fd| self.source(fd));
+        match node.kind() {
+            "heredoc_redirect" => self.here_document(node, fd, index, place, command),
+            "herestring_redirect" => {
+                if let Some(text) = named(node).find(|child| child.kind() != "file_descriptor") {
+                    let word = self.word(text, index, place)?;
+                    if matches!(fd, None | Some("0")) {
+                        command.stdin = RawInput::Text(word);
+                    }
+                }
+                Ok(())
+            }
+            _ => self.file_redirect(node, fd, index, place, command),
+        }
+    }
+
+    fn file_redirect(
+        &mut self,
+        node: Node<'_>,
+        fd: Option<&str>,
+        index: usize,
+        place: &Place,
+        command: &mut RawCommand,
+    ) -> Result<(), Refusal> {
+        let operator = children(node).find(|child| !child.is_named()).map_or("", |child| child.kind());
+        let op = match operator {
+            "<" => RedirectOp::Read,
+            ">" | ">|" | "&>" => RedirectOp::Write,
+            ">>" | "&>>" => RedirectOp::Append,
+            "<&" | ">&" | "<&-" | ">&-" => RedirectOp::Duplicate,
+            _ => {
+                self.found.opaque.insert(Opaque::NotParsed);
+                RedirectOp::ReadWrite
+            }
+        };
+        let mut cursor = node.walk();
+        let mut targets = node.children_by_field_name("destination", &mut cursor);
+        let mut stdin = RawInput::Inherited;
+        let target = if operator.ends_with('-') {
+            RawWord::of("-")
+        } else {
+            match targets.next() {
+                Some(target) if target.kind() == "process_substitution" => {
+                    stdin = RawInput::Pipe(self.process(target, index, place)?);
+                    RawWord::unknown()
+                }
+                Some(target) => self.word(target, index, place)?,
+                None => RawWord::unknown(),
+            }
+        };
+        if fd == Some("0") || fd.is_none() && operator.starts_with('<') {
+            command.stdin = stdin;
+        }
+        command.redirects.push(RawRedirect::new(op, target, operator == ">&"));
+        // This grammar takes what follows the target for more targets; they are arguments.
+        for argument in targets {
+            let word = self.word(argument, index, place)?;
+            command.words.push(word);
+        }
+        Ok(())
+    }
+
+    fn here_document(
+        &mut self,
+        node: Node<'_>,
+        fd: Option<&str>,
+        index: usize,
+        place: &Place,
+        command: &mut RawCommand,
+    ) -> Result<(), Refusal> {
+        let child = |kind: &str| named(node).find(|child| child.kind() == kind);
+        let literal =
+            child("heredoc_start").is_some_and(|start| self.source(start).contains(['\'', '"', '\\']));
+        let strip = children(node).any(|child| child.kind() == "<<-");
+        if let Some(body) = child("heredoc_body") {
+            let end =
+                child("heredoc_end").map_or(body.end_byte(), |end| end.start_byte().max(body.end_byte()));
+            let mut text = self.text.get(body.start_byte()..end).unwrap_or("").to_owned();
+            if strip {
+                text =
+                    text.split('\n').map(|line| line.trim_start_matches('\t')).collect::<Vec<_>>().join("\n");
+            }
+            let document = if literal {
+                RawWord::document(&text)
+            } else {
+                self.expanded_document(body, &text, index, place)?
+            };
+            if matches!(fd, None | Some("0")) {
+                command.stdin = RawInput::Text(document);
+            }
+        }
+        for i in 0..node.child_count() {
+            let Some(child) = node.child(i) else { continue };
+            match node.field_name_for_child(i) {
+                Some("redirect") => self.redirect(child, index, place, command)?,
+                Some("argument") => {
+                    let word = self.word(child, index, place)?;
+                    command.words.push(word);
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn expanded_document(
+        &mut self,
+        body: Node<'_>,
+        text: &str,
+        index: usize,
+        place: &Place,
+    ) -> Result<RawWord, Refusal> {
+        let mut word = RawWord::default();
+        self.quoted(body, index, place, &mut word)?;
+        if word.literal().is_none() {
+            return Ok(RawWord::unknown());
+        }
+        let plain = scan::scan(text, Mode::Body).ok().and_then(|scanned| scanned.word.literal());
+        Ok(plain.map_or_else(RawWord::unknown, |text| RawWord::document(&text)))
+    }
+
+    /// `[ … ]` as the words of a command, joined again where they touch.
+    pub(super) fn test(
+        &mut self,
+        node: Node<'_>,
+        place: &Place,
+        tail: &[Node<'_>],
+        out: &mut Direct,
+    ) -> Result<(), Refusal> {
+        let index = self.found.reserve()?;
+        let mut command =
+            RawCommand { straight: place.straight, stdin: place.stdin.clone(), ..RawCommand::default() };
+        let mut last_end = usize::MAX;
+        let mut todo: Vec<Node<'_>> = children(node).collect();
+        todo.reverse();
+        while let Some(next) = todo.pop() {
+            if matches!(next.kind(), "redirected_statement" | "file_redirect" | "heredoc_redirect") {
+                self.found.opaque.insert(Opaque::NotParsed);
+            }
+            if next.kind().ends_with("_expression") && next.kind() != "brace_expression" {
+                let mut inner: Vec<Node<'_>> = children(next).collect();
+                inner.reverse();
+                todo.append(&mut inner);
+                continue;
+            }
+            let word = self.word(next, index, place)?;
+            match command.words.last_mut() {
+                Some(last) if last_end == next.start_byte() => last.append(word),
+                _ => command.words.push(word),
+            }
+            last_end = next.end_byte();
+        }
+        for redirect in tail {
+            self.redirect(*redirect, index, place, &mut command)?;
+        }
+        self.found.fill(index, command);
+        self.continued(index, place, tail, out)
+    }
+
+    /// `[[ … ]]`: not a command, but its operands may hold some, or be evaluated.
+    pub(super) fn extended_test(&mut self, node: Node<'_>, place: &Place) -> Result<(), Refusal> {
+        let mut todo: Vec<Node<'_>> = vec![node];
+        while let Some(next) = todo.pop() {
+            match next.kind() {
+                "test_command" | "parenthesized_expression" | "ternary_expression" | "postfix_expression" => {
+                }
+                "unary_expression" | "binary_expression" => self.evaluated_operands(next),
+                _ if next.is_named() && next.kind() != "test_operator" => {
+                    self.loose(next, &place.deeper())?;
+                    continue;
+                }
+                _ => continue,
+            }
+            let mut inner: Vec<Node<'_>> = children(next).collect();
+            inner.reverse();
+            todo.append(&mut inner);
+        }
+        Ok(())
+    }
+
+    fn evaluated_operands(&mut self, node: Node<'_>) {
+        let operator = node.child_by_field_name("operator").map_or("", |operator| self.source(operator));
+        let evaluated = COMPARISONS.contains(&operator);
+        let name = matches!(operator, "-v" | "-R");
+        for operand in named(node).filter(|child| child.kind() != "test_operator") {
+            let text = self.source(operand).to_owned();
+            if evaluated {
+                self.found.arithmetic.insert(text);
+            } else if name {
+                test_name(&text, &mut self.found);
+            }
+        }
+    }
+}
+
+/// `$x`, `$1`, `$?`.
+fn parameter(source: &str, quoted: bool) -> Piece {
+    let name = source.strip_prefix('$').unwrap_or("");
+    if !name.is_empty() && scan::name_length(name) == name.len() {
+        return Piece::Var { name: name.to_owned(), quoted };
+    }
+    match name.chars().next() {
+        Some(c) if name.len() == c.len_utf8() => scan::special(c),
+        _ => Piece::Expansion,
+    }
+}
