@@ -1,6 +1,5 @@
 use cascade_policy::snapshot::{
-    DEPTH_MAX, OPERATORS_MAX, POLICIES_MAX, POLICY_BYTES_MAX, PolicyFault, SCHEMA_BYTES_MAX, Snapshot,
-    SnapshotSource, Thresholds,
+    DEPTH_MAX, POLICY_BYTES_MAX, PolicyFault, SCHEMA_BYTES_MAX, Snapshot, SnapshotSource, Thresholds,
 };
 
 use crate::{bundled_and, directory};
@@ -86,10 +85,13 @@ fn condition(inner: &str) -> String {
 
 #[test]
 fn limits_hold_at_the_limit_and_one_past() {
-    // The braces of `when` are one level, the operators in the scope line two (its parenthesis).
+    // The braces of `when` are one level of their own.
     let nested = |levels: usize| condition(&format!("{}true{}", "(".repeat(levels), ")".repeat(levels)));
     let ifs = |count: usize| condition(&format!("{}true", "if true then true else ".repeat(count)));
-    let chain = |count: usize| condition(&format!("true{}", " || true".repeat(count)));
+    // The chain, the comparison and the dot in it, and the clause.
+    let chain = |levels: usize| {
+        condition(&format!("{}context.tier == 1", "context.tier == 2 || ".repeat(levels - 3)))
+    };
     let long = |bytes: usize| {
         let policy = condition("context.hour > 0");
         format!("//{}\n{policy}", "x".repeat(bytes - policy.len() - 3))
@@ -98,21 +100,23 @@ fn limits_hold_at_the_limit_and_one_past() {
     let cases = [
         ("brackets", nested(DEPTH_MAX - 1), nested(DEPTH_MAX)),
         ("ifs", ifs(DEPTH_MAX - 1), ifs(DEPTH_MAX)),
-        ("operators", chain(OPERATORS_MAX - 2), chain(OPERATORS_MAX - 1)),
+        ("chain", chain(DEPTH_MAX), chain(DEPTH_MAX + 1)),
         ("bytes", long(POLICY_BYTES_MAX), long(POLICY_BYTES_MAX + 1)),
     ];
     for (name, at, past) in cases {
         assert!(!limited(&at), "{name} at the limit: {:#?}", faults(&at));
         assert!(limited(&past), "{name} past the limit");
     }
-    let schema = |bytes: usize| {
-        let mut source = SnapshotSource::bundled();
-        source.schema.push_str("//");
-        source.schema.push_str(&"x".repeat(bytes - source.schema.len()));
-        Snapshot::compile(&source).is_ok()
+    let mut source = bundled_and("x.cedar", "");
+    source.schema.push_str(&"\n".repeat(SCHEMA_BYTES_MAX - source.schema.len()));
+    assert_eq!(source.schema.len(), SCHEMA_BYTES_MAX);
+    let codes = |source: &SnapshotSource| {
+        let faults = Snapshot::compile(source).err().unwrap_or_default();
+        faults.iter().map(|fault| fault.code).collect::<Vec<_>>()
     };
-    // A schema of 64 KiB is not one declaration: comments before a declaration count with it.
-    assert!(!schema(SCHEMA_BYTES_MAX + 1));
+    assert_eq!(codes(&source), Vec::<&str>::new());
+    source.schema.push('\n');
+    assert_eq!(codes(&source), ["schema.limit"]);
 }
 
 #[test]
@@ -128,19 +132,6 @@ fn strings_and_comments_hide_nothing_and_are_not_counted() {
 }
 
 #[test]
-fn ten_thousand_policies_are_read_and_one_more_is_not() {
-    let one = "permit(principal,action,resource);";
-    let faults = |count: usize| {
-        let source = bundled_and("x.cedar", &one.repeat(count));
-        // Annotated ids of the bundled policies come first.
-        Snapshot::compile(&source)
-    };
-    let bundled = Snapshot::compile(&SnapshotSource::bundled()).unwrap().policies().count();
-    assert_eq!(faults(POLICIES_MAX - bundled).unwrap().policies().count(), POLICIES_MAX);
-    assert_eq!(faults(POLICIES_MAX - bundled + 1).unwrap_err()[0].code, "policy.limit");
-}
-
-#[test]
 fn a_schema_that_requests_do_not_fit_is_refused() {
     let cases = [
         ("entity Group", "entity Grp", "schema.syntax"),
@@ -152,7 +143,7 @@ fn a_schema_that_requests_do_not_fit_is_refused() {
         ("entity Group;", "entity Group", "schema.syntax"),
     ];
     for (from, to, code) in cases {
-        let mut source = SnapshotSource::bundled();
+        let mut source = bundled_and("x.cedar", "");
         assert!(source.schema.contains(from), "{from}");
         source.schema = source.schema.replacen(from, to, 1);
         let found = Snapshot::compile(&source).unwrap_err();
