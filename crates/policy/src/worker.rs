@@ -4,10 +4,31 @@
 //! with a tier, a stable code, a sentence for people and their own tests. The classifier reads an argv or a shell
 //! line against the manifests and takes the highest tier of anything it finds. What it cannot vouch for (an
 //! unknown program, subcommand or option) is HIGH and says so.
+//!
+//! From the outside in: [`Registry`] finds and parses manifests; `call` reads words against a grammar; `judge`
+//! applies rules; `settings` adds what the environment changes; `walk` follows wrappers inwards; `line` goes
+//! through a shell line.
 
+mod awk;
 pub mod builtin;
+mod call;
+mod check;
 mod classification;
+mod code;
+mod grammar;
+mod judge;
+mod line;
+mod manifest;
+mod pattern;
+mod place;
 mod registry;
+mod scene;
+mod sed;
+mod settings;
+mod sql;
+mod walk;
+mod word;
 
+pub use check::Fault;
 pub use classification::{Classification, Classified, Finding};
-pub use registry::{Fault, Registry};
+pub use registry::Registry;

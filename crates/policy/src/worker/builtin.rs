@@ -22,4 +22,4 @@ macro_rules! texts {
     };
 }
 
-const TEXTS: &[(&str, &str)] = texts! { "git" };
+const TEXTS: &[(&str, &str)] = texts! { "files" "find" "git" "shells" "text" };

@@ -1,104 +1,175 @@
 //! All manifests, each parsed when one of its programs is first asked for.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
-use cascade_receipt::decision::RiskTier;
-
-use super::classification::{Classification, Classified, Finding};
-
-/// What is wrong with a manifest.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("worker manifest `{manifest}`: {what}")]
-pub struct Fault {
-    /// The manifest's name.
-    pub manifest: String,
-    /// What is wrong, for people.
-    pub what: String,
-}
+use super::classification::Classification;
+use super::grammar::{Malformed, Worker};
+use super::manifest::{self, File};
+use super::place::Location;
+use super::scene::{Feed, Scene, Variable};
+use super::walk::Walk;
+use super::word::Word;
 
 /// The known programs.
 #[derive(Debug)]
 pub struct Registry {
-    manifests: Vec<Manifest>,
+    pub(super) manifests: Vec<Manifest>,
+    /// Program name -> index of the manifest.
     programs: BTreeMap<String, usize>,
 }
 
+/// One manifest and, once it was needed, what is in it.
 #[derive(Debug)]
-struct Manifest {
-    name: String,
+pub(super) struct Manifest {
+    pub(super) name: String,
     text: String,
+    parsed: OnceLock<Result<Parsed, Malformed>>,
+}
+
+/// What is in a manifest.
+#[derive(Debug)]
+pub(super) struct Parsed {
+    pub(super) workers: Vec<Worker>,
+    /// Tier -> lines.
+    pub(super) tests: BTreeMap<String, Vec<String>>,
+}
+
+/// A program as it was called.
+#[derive(Debug)]
+pub(super) struct Found<'r> {
+    pub(super) worker: &'r Worker,
+    pub(super) name: String,
+    /// Called by a path outside the usual directories.
+    pub(super) elsewhere: bool,
+    /// Not spelled in the usual case.
+    pub(super) respelled: bool,
 }
 
 impl Registry {
     /// Takes manifests as name and TOML text. Only the first line of each, `programs = "…"`, is read here: looking
-    /// at one program must not cost the parsing of all others.
+    /// at one program must not cost the parsing of all others. The first manifest that announces a program has it.
     pub fn new(manifests: impl IntoIterator<Item = (String, String)>) -> Self {
-        let manifests: Vec<Manifest> =
-            manifests.into_iter().map(|(name, text)| Manifest { name, text }).collect();
+        let manifest = |(name, text)| Manifest { name, text, parsed: OnceLock::new() };
+        let manifests: Vec<Manifest> = manifests.into_iter().map(manifest).collect();
         let mut programs = BTreeMap::new();
         for (index, manifest) in manifests.iter().enumerate() {
-            for program in announced(&manifest.text) {
+            for program in manifest.announced() {
                 programs.entry(program.to_owned()).or_insert(index);
             }
         }
         Self { manifests, programs }
     }
 
-    /// Parses every manifest and runs the tests that its rules carry.
+    /// Classifies one program call with the environment it gets.
     #[must_use]
-    pub fn check(&self) -> Vec<Fault> {
-        let silent = self.manifests.iter().filter(|manifest| announced(&manifest.text).next().is_none());
-        silent
-            .map(|manifest| Fault {
-                manifest: manifest.name.clone(),
-                what: "the first line must name its programs: programs = \"…\"".to_owned(),
-            })
-            .collect()
+    pub fn classify_argv(&self, argv: &[Vec<u8>], env: &[(Vec<u8>, Vec<u8>)]) -> Classification {
+        let words: Vec<Word> = argv.iter().map(|bytes| Word::of_bytes(bytes)).collect();
+        let mut walk = Walk::new(self);
+        walk.call(&words, &scene(&ambient(env)));
+        walk.finish()
     }
 
-    /// Classifies one program call.
+    /// Classifies a shell line with the environment it gets.
     #[must_use]
-    pub fn classify_argv(&self, argv: &[Vec<u8>], _env: &[(Vec<u8>, Vec<u8>)]) -> Classification {
-        let words: Vec<String> = argv.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect();
-        let program = words.first().cloned().unwrap_or_default();
-        let mut answer = Classification::empty();
-        answer.add(unknown_program(program, words));
-        answer
+    pub fn classify_line(&self, line: &str, env: &[(Vec<u8>, Vec<u8>)]) -> Classification {
+        let mut walk = Walk::new(self);
+        walk.line(line, &scene(&ambient(env)));
+        walk.finish()
     }
 
-    /// Classifies a shell line.
+    /// Patterns of the environment variables that can change what this call, or one it wraps, does.
     #[must_use]
-    pub fn classify_line(&self, _line: &str, _env: &[(Vec<u8>, Vec<u8>)]) -> Classification {
-        let mut answer = Classification::empty();
-        answer.leave_unclassified();
-        answer
+    pub fn governing_env(&self, argv: &[Vec<u8>]) -> Vec<String> {
+        let mut patterns: Vec<String> = ["PATH", "LD_*", "DYLD_*"].map(str::to_owned).to_vec();
+        for program in self.classify_argv(argv, &[]).commands {
+            let settings = self.program(&program.program).map(|found| found.worker.settings.as_slice());
+            patterns.extend(settings.unwrap_or_default().iter().flat_map(|setting| setting.env_text.clone()));
+        }
+        patterns.sort_unstable();
+        patterns.dedup();
+        patterns
     }
 
-    /// Patterns of the environment variables that can change what this call does.
-    #[must_use]
-    pub fn governing_env(&self, _argv: &[Vec<u8>]) -> Vec<String> {
-        vec!["PATH".to_owned(), "LD_*".to_owned()]
+    /// The programs, in order.
+    pub fn programs(&self) -> impl Iterator<Item = &str> {
+        self.programs.keys().map(String::as_str)
+    }
+
+    /// The program that a first word names.
+    pub(super) fn program(&self, word: &str) -> Option<Found<'_>> {
+        let (directory, base) = match word.rfind(['/', '\\']) {
+            Some(at) => (word.get(..=at), word.get(at + 1..).unwrap_or_default()),
+            None => (None, word),
+        };
+        let lower = base.to_ascii_lowercase();
+        let stem = SUFFIXES.iter().find_map(|suffix| lower.strip_suffix(suffix)).unwrap_or(&lower);
+        let plain = stem.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.').trim_end_matches('-');
+        let names = [base, stem, plain];
+        let (name, index) = names.iter().find_map(|name| Some((*name, *self.programs.get(*name)?)))?;
+        let parsed = self.manifests.get(index)?.parsed().as_ref().ok()?;
+        let worker = parsed.workers.iter().find(|worker| worker.names.iter().any(|own| own == name))?;
+        Some(Found {
+            worker,
+            name: name.to_owned(),
+            elsewhere: directory.is_some_and(|directory| !USUAL.contains(&directory)),
+            respelled: lower != base && name != base,
+        })
     }
 }
 
-fn announced(text: &str) -> impl Iterator<Item = &str> {
-    let first = text.lines().next().unwrap_or_default();
-    let names = first.strip_prefix("programs = \"").and_then(|rest| rest.strip_suffix('"'));
-    names.unwrap_or_default().split_whitespace()
-}
+impl Manifest {
+    /// The names in the first line.
+    pub(super) fn announced(&self) -> impl Iterator<Item = &str> {
+        let first = self.text.lines().next().unwrap_or_default();
+        let names = first.strip_prefix("programs = \"").and_then(|rest| rest.strip_suffix('"'));
+        names.unwrap_or_default().split_whitespace()
+    }
 
-fn unknown_program(program: String, words: Vec<String>) -> Classified {
-    Classified {
-        words,
-        program,
-        subcommand: String::new(),
-        tier: RiskTier::High,
-        classified: false,
-        findings: vec![Finding {
-            code: "worker.program.unknown".to_owned(),
-            tier: RiskTier::High,
-            failfast: false,
-            text: "no manifest knows this program".to_owned(),
-        }],
+    pub(super) fn parsed(&self) -> &Result<Parsed, Malformed> {
+        self.parsed.get_or_init(|| {
+            let file: File =
+                toml::from_str(&self.text).map_err(|error| Malformed::Toml(error.to_string()))?;
+            let tests = file.tests;
+            let compile = |worker: manifest::Worker| Worker::compile(worker);
+            let workers = file.worker.into_iter().map(compile).collect::<Result<Vec<_>, _>>()?;
+            let named: Vec<&str> =
+                workers.iter().flat_map(|worker| &worker.names).map(String::as_str).collect();
+            let announced: Vec<&str> = file.programs.split_whitespace().collect();
+            let odd = announced.iter().find(|name| !named.contains(name));
+            let odd = odd.or_else(|| named.iter().find(|name| !announced.contains(name)));
+            match odd {
+                Some(name) => Err(Malformed::Announced((*name).to_owned())),
+                None => Ok(Parsed { workers, tests }),
+            }
+        })
     }
 }
+
+fn ambient(env: &[(Vec<u8>, Vec<u8>)]) -> Vec<Variable> {
+    env.iter()
+        .map(|(name, value)| Variable {
+            name: String::from_utf8_lossy(name).into_owned(),
+            value: Word::of_bytes(value),
+            ambient: true,
+        })
+        .collect()
+}
+
+fn scene(env: &[Variable]) -> Scene<'_> {
+    Scene { directory: Location::START, env, input: Feed::Inherited, written: &[], depth: 0 }
+}
+
+/// Directories in which a known name is taken for the program itself.
+const USUAL: &[&str] = &[
+    "/bin/",
+    "/usr/bin/",
+    "/usr/local/bin/",
+    "/sbin/",
+    "/usr/sbin/",
+    "/usr/local/sbin/",
+    "/snap/bin/",
+    "/opt/homebrew/bin/",
+    "/run/current-system/sw/bin/",
+];
+const SUFFIXES: &[&str] = &[".exe", ".cmd", ".bat", ".com"];

@@ -1,0 +1,120 @@
+//! Manifests are tested by what is written in them.
+
+use cascade_receipt::decision::RiskTier;
+
+use super::classification::{Classification, Finding};
+use super::grammar::{Rule, Worker, tier};
+use super::manifest::Effect;
+use super::registry::{Manifest, Parsed, Registry};
+
+/// What is wrong with a manifest.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("worker manifest `{manifest}`: {what}")]
+pub struct Fault {
+    /// The manifest's name.
+    pub manifest: String,
+    /// What is wrong, for people.
+    pub what: String,
+}
+
+impl Registry {
+    /// Parses every manifest and runs the tests that it carries. An empty answer means that all of them hold.
+    #[must_use]
+    pub fn check(&self) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        for manifest in &self.manifests {
+            let mut complain = |what: String| faults.push(Fault { manifest: manifest.name.clone(), what });
+            match manifest.parsed() {
+                Err(error) => complain(error.to_string()),
+                Ok(parsed) => {
+                    self.twice(manifest, &mut complain);
+                    self.tests(parsed, &mut complain);
+                    for worker in &parsed.workers {
+                        self.worker_tests(worker, &mut complain);
+                    }
+                }
+            }
+        }
+        faults
+    }
+
+    /// A program belongs to one manifest.
+    fn twice(&self, manifest: &Manifest, complain: &mut impl FnMut(String)) {
+        for program in manifest.announced() {
+            let holders = self.manifests.iter().filter(|other| other.announced().any(|name| name == program));
+            if holders.count() > 1 {
+                complain(format!("`{program}` is in more than one manifest"));
+            }
+        }
+    }
+
+    fn tests(&self, parsed: &Parsed, complain: &mut impl FnMut(String)) {
+        for (word, lines) in &parsed.tests {
+            match tier(word) {
+                Err(error) => complain(error.to_string()),
+                Ok(expected) => {
+                    for line in lines {
+                        self.expect(line, expected, complain);
+                    }
+                }
+            }
+        }
+    }
+
+    fn expect(&self, line: &str, expected: RiskTier, complain: &mut impl FnMut(String)) {
+        let answer = self.classify_line(line, &[]);
+        if answer.tier != expected || answer.refused.is_some() {
+            complain(format!("`{line}` is {}, expected {expected}: {}", answer.tier, codes(&answer)));
+        }
+    }
+
+    fn worker_tests(&self, worker: &Worker, complain: &mut impl FnMut(String)) {
+        for rule in &worker.rules {
+            for line in &rule.tests {
+                self.speaks(rule, line, complain);
+            }
+        }
+        for setting in &worker.settings {
+            if setting.tests.is_empty() && !matches!(setting.effect, Effect::Harmless | Effect::Key) {
+                complain(format!("setting `{}` has no tests", setting.env_text.join(" ")));
+            }
+            for line in &setting.tests {
+                if self.classify_line(line, &[]).tier < RiskTier::High {
+                    complain(format!("`{line}` is not stopped by its setting"));
+                }
+            }
+        }
+    }
+
+    /// The rule must find something in its own line, and nothing stronger may hide that it does.
+    fn speaks(&self, rule: &Rule, line: &str, complain: &mut impl FnMut(String)) {
+        let answer = self.classify_line(line, &[]);
+        let finding: &Finding = &rule.finding;
+        let spoke = answer.commands.iter().any(|command| command.findings.contains(finding));
+        if !spoke || answer.tier != finding.tier || answer.refused.is_some() {
+            let code = &finding.code;
+            complain(format!("rule `{code}` on `{line}`: {} {}", answer.tier, codes(&answer)));
+        }
+    }
+}
+
+fn codes(answer: &Classification) -> String {
+    let findings = answer.commands.iter().flat_map(|command| &command.findings);
+    let codes: Vec<&str> = findings.map(|finding| finding.code.as_str()).collect();
+    if codes.is_empty() { "nothing found".to_owned() } else { codes.join(", ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Registry;
+
+    #[test]
+    fn every_builtin_manifest_holds_its_own_tests() {
+        let faults: Vec<String> = Registry::builtin()
+            .check()
+            .iter()
+            .map(|fault| format!("{}: {}", fault.manifest, fault.what))
+            .collect();
+        assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
+    }
+}

@@ -1,0 +1,285 @@
+//! A manifest as it is written: TOML, unknown members refused. [`super::grammar`] turns it into something checked.
+//!
+//! Lists of plain names are one string with blanks between (`"-q --quiet"`): a hundred flags stay readable in a few
+//! lines.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+/// One file.
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields)]
+pub(super) struct File {
+    /// Every program name and alias in this file; read before the rest is parsed.
+    pub(super) programs: String,
+    pub(super) worker: Vec<Worker>,
+    /// Tier -> lines that must get exactly this tier.
+    #[serde(default)]
+    pub(super) tests: BTreeMap<String, Vec<String>>,
+}
+
+/// One program.
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Worker {
+    /// `name` and `aliases`: the first is used in codes.
+    pub(super) names: String,
+    #[serde(default)]
+    pub(super) style: Style,
+    /// Long options may be shortened (`--forc`).
+    #[serde(default)]
+    pub(super) abbreviations: bool,
+    /// `--no-x` is understood for every long option `--x`.
+    #[serde(default)]
+    pub(super) negations: bool,
+    #[serde(default)]
+    pub(super) globals: Globals,
+    /// What is true of the program itself, and its options before any subcommand.
+    #[serde(default)]
+    pub(super) own: Node,
+    #[serde(default)]
+    pub(super) command: Vec<Node>,
+    #[serde(default)]
+    pub(super) rule: Vec<Rule>,
+    #[serde(default)]
+    pub(super) setting: Vec<Setting>,
+}
+
+/// How options are spelled.
+#[derive(Deserialize, Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Style {
+    /// `-qf`, `-cVALUE`, `--long=VALUE`.
+    #[default]
+    Gnu,
+    /// `-long`, `--long`, `-long=VALUE`; no clusters.
+    Go,
+    /// `-word` as a whole, no clusters (find).
+    Single,
+    /// `name=VALUE` without dashes (dd); the manifest writes such a name with its `=`.
+    Operands,
+    /// No options: every word is an argument (echo).
+    Words,
+    /// As Gnu, and the first word is a cluster even without a dash (tar).
+    Bundled,
+}
+
+/// Where the program's own options may stand.
+#[derive(Deserialize, Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Globals {
+    /// Before the subcommand only.
+    #[default]
+    Before,
+    /// After it too.
+    Anywhere,
+}
+
+/// Options and arguments at one place of the tree.
+#[derive(Deserialize, Debug, Default)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Node {
+    /// Subcommand paths that are alike, separated by commas: `"remote add, remote rename"`. A word may be a glob;
+    /// `**` in front stands for any number of words.
+    pub(super) path: String,
+    pub(super) tier: Option<String>,
+    /// For people: what it does.
+    pub(super) text: Option<String>,
+    /// Tier of a word that cannot be known beforehand; computed where it is missing.
+    pub(super) unresolved: Option<String>,
+    pub(super) flags: String,
+    /// Options with a value that is plain text.
+    pub(super) values: String,
+    /// Options whose value may be left out and must be attached.
+    pub(super) optional: String,
+    /// Options with a value of a kind: kind -> names.
+    pub(super) kinds: BTreeMap<Kind, String>,
+    /// Unknown options are taken as flags: nothing this program's options do changes its tier.
+    pub(super) lenient: bool,
+    /// `-20` is an option.
+    pub(super) numeric: bool,
+    /// Kinds of the arguments in order; the last one repeats. Empty: text.
+    pub(super) arguments: Vec<Kind>,
+    /// With one of these options the first kind of `arguments` is not expected.
+    pub(super) shifts: String,
+    /// With one of these nothing is changed: the call is LOW.
+    pub(super) dry: String,
+    /// Where another command starts.
+    pub(super) wraps: Option<Wraps>,
+    /// Standard input is executed as this when there is no script argument.
+    pub(super) stdin: Option<Kind>,
+    /// Options that keep standard input from being executed (`-c`).
+    pub(super) stdin_unless: String,
+    pub(super) emits: Emits,
+    /// With one of these options paths are written (`grep -l`).
+    pub(super) emits_paths_if: String,
+}
+
+/// Where another command starts.
+#[derive(Deserialize, Debug, Clone)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wraps {
+    #[serde(rename = "as")]
+    pub(super) form: Form,
+    /// Arguments before it.
+    #[serde(default)]
+    pub(super) skip: usize,
+    /// `NAME=VALUE` words before it set its environment.
+    #[serde(default)]
+    pub(super) assignments: bool,
+    /// With one of these options the first word is a shell line (`bash -c`).
+    #[serde(default)]
+    pub(super) line_if: String,
+    /// With one of these options nothing is executed (`command -v`).
+    #[serde(default)]
+    pub(super) unless: String,
+}
+
+/// What the words from there on are.
+#[derive(Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Form {
+    /// Program and arguments.
+    Argv,
+    /// Joined by blanks they are a shell line.
+    Line,
+    /// Program and arguments, to which words from standard input are added.
+    Appended,
+    /// A template, `:::` and words that are added one by one (parallel).
+    Template,
+    /// A script file and its arguments, or a shell line where an option of `line_if` is given.
+    Script,
+}
+
+/// What a word is.
+#[derive(Deserialize, Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Kind {
+    /// Means nothing to the classifier.
+    Text,
+    /// A file or directory that is read.
+    Read,
+    /// Text, or `@FILE` for the contents of a file that is sent away.
+    Upload,
+    /// A file that is written.
+    Write,
+    /// A path that rules look at by its place.
+    Path,
+    /// All but the last are read, the last is written.
+    Copy,
+    /// A shell line.
+    Line,
+    /// Program and arguments up to `;` or `+`.
+    Exec,
+    /// Source text for an interpreter.
+    Code,
+    /// An awk program.
+    Awk,
+    /// A sed script.
+    Sed,
+    /// SQL statements.
+    Sql,
+    /// A script file that is executed.
+    Script,
+    /// The directory in which the rest is done (`-C`).
+    Directory,
+    /// `key=value` of a setting.
+    Config,
+    /// `-I`: the text in the inner command that is replaced by words from standard input.
+    Replace,
+}
+
+/// What a program writes to standard output, for the next one in the pipeline.
+#[derive(Deserialize, Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Emits {
+    /// Anything.
+    #[default]
+    Unknown,
+    /// Its arguments.
+    Arguments,
+    /// Paths below its path arguments, or below the working directory.
+    Paths,
+    /// Its input, or part of it.
+    Input,
+    /// Something made from its input.
+    Changed,
+    /// Bytes from the network.
+    Network,
+    /// Something decoded, so that it cannot be read beforehand.
+    Decoded,
+}
+
+/// All conditions that are given must hold.
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Rule {
+    pub(super) code: String,
+    pub(super) tier: String,
+    #[serde(default)]
+    pub(super) failfast: bool,
+    /// For people.
+    pub(super) text: String,
+    /// Subcommand paths, separated by commas; missing: all.
+    pub(super) command: Option<String>,
+    /// Each entry: names with blanks between (or `--name=glob`), one of which is given.
+    #[serde(default)]
+    pub(super) options: Vec<String>,
+    /// None of these is given.
+    #[serde(default)]
+    pub(super) without: String,
+    /// Globs, one of which one argument matches.
+    #[serde(default)]
+    pub(super) argument: Vec<String>,
+    /// Only the argument at this place, counted from 0.
+    pub(super) at: Option<usize>,
+    /// Places, with blanks between, one of which one path argument is in.
+    #[serde(default)]
+    pub(super) place: String,
+    /// At least so many arguments.
+    #[serde(default)]
+    pub(super) min: usize,
+    /// At most so many arguments.
+    pub(super) max: Option<usize>,
+    /// An argument stands after `--`.
+    #[serde(default)]
+    pub(super) dashes: bool,
+    /// Lines that this rule must find.
+    pub(super) tests: Vec<String>,
+}
+
+/// An environment variable or configuration key that changes what the program does.
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Setting {
+    /// Patterns of environment variables.
+    #[serde(default)]
+    pub(super) env: String,
+    /// Patterns of configuration keys, lower case.
+    #[serde(default)]
+    pub(super) config: String,
+    pub(super) effect: Effect,
+    /// Subcommands that look at it; missing: all.
+    pub(super) command: Option<String>,
+    #[serde(default)]
+    pub(super) tests: Vec<String>,
+}
+
+/// What a setting's value does.
+#[derive(Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Effect {
+    /// Nothing that harms.
+    Harmless,
+    /// It is executed as a shell line.
+    Line,
+    /// It is more options and arguments.
+    Options,
+    /// The last part of the key is a new subcommand, the value what it stands for.
+    Alias,
+    /// It is itself a configuration key, whose value stands in `…_VALUE_…`.
+    Key,
+    /// It can do anything.
+    Opaque,
+}

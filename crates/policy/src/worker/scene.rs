@@ -1,0 +1,94 @@
+//! What surrounds a call: directory, environment, standard input.
+
+use super::place::Location;
+use super::word::Word;
+
+/// The surroundings of one call.
+#[derive(Clone, Debug)]
+pub(super) struct Scene<'a> {
+    pub(super) directory: Location,
+    pub(super) env: &'a [Variable],
+    pub(super) input: Feed,
+    /// Files that the same line writes.
+    pub(super) written: &'a [Location],
+    /// Wrappers and inner lines around it.
+    pub(super) depth: usize,
+}
+
+/// An environment variable.
+#[derive(Clone, Debug)]
+pub(super) struct Variable {
+    pub(super) name: String,
+    pub(super) value: Word,
+    /// It was there before the line; the line did not set it.
+    pub(super) ambient: bool,
+}
+
+impl Variable {
+    /// Reads `NAME=VALUE`.
+    pub(super) fn assigned(text: &str) -> Option<Self> {
+        let (name, value) = text.split_once('=')?;
+        Some(Self { name: name.to_owned(), value: Word::Known(value.to_owned()), ambient: false })
+    }
+}
+
+/// What arrives on standard input, or leaves on standard output.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Feed {
+    /// The caller's own.
+    Inherited,
+    /// Exactly this text.
+    Text(String),
+    /// These words, one a line.
+    Words(Vec<Word>),
+    /// Cannot be known.
+    Unknown,
+    /// From the network.
+    Network,
+    /// From a decoder.
+    Decoded,
+}
+
+impl Feed {
+    /// The words that a program finds which splits its input at blanks.
+    pub(super) fn words(&self) -> Vec<Word> {
+        let split = |text: &str| text.split_whitespace().map(|word| Word::Known(word.to_owned())).collect();
+        match self {
+            Self::Text(text) => split(text),
+            Self::Words(words) => words
+                .iter()
+                .flat_map(|word| match word.known() {
+                    Some(text) => split(text),
+                    None => vec![word.clone()],
+                })
+                .collect(),
+            Self::Inherited | Self::Unknown | Self::Network | Self::Decoded => vec![Word::Unknown],
+        }
+    }
+
+    /// The text, where all of it is known.
+    pub(super) fn text(&self) -> Option<String> {
+        match self {
+            Self::Text(text) => Some(text.clone()),
+            Self::Words(words) => {
+                let texts: Option<Vec<&str>> = words.iter().map(Word::known).collect();
+                texts.map(|texts| texts.join(" "))
+            }
+            Self::Inherited | Self::Unknown | Self::Network | Self::Decoded => None,
+        }
+    }
+
+    /// Two feeds into one program: the worse one counts.
+    pub(super) fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Network, _) | (_, Self::Network) => Self::Network,
+            (Self::Decoded, _) | (_, Self::Decoded) => Self::Decoded,
+            (Self::Words(mut words), Self::Words(more)) => {
+                words.extend(more);
+                Self::Words(words)
+            }
+            (feed, other) if feed == other => feed,
+            _ => Self::Unknown,
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Environment variables and configuration keys that change what a program does.
+
+use super::call::Call;
+use super::grammar::{Setting, Worker, covers};
+use super::judge::{Follow, Judgement};
+use super::manifest::{Effect, Kind};
+use super::scene::Variable;
+use super::word::Word;
+
+/// Words that variables like `TF_CLI_ARGS` add to the command line.
+pub(super) fn options(call: &Call<'_>, env: &[Variable]) -> Vec<Word> {
+    let mut added = Vec::new();
+    for (setting, variable) in matching(call.worker, env) {
+        if setting.effect == Effect::Options && covers(setting.commands.as_deref(), &call.path) {
+            match variable.value.known() {
+                Some(text) => added.extend(split(text)),
+                None => added.push(Word::Unknown),
+            }
+        }
+    }
+    added
+}
+
+/// Keys and values given as options or through the environment.
+pub(super) fn pairs(call: &Call<'_>, env: &[Variable]) -> Vec<(String, Word)> {
+    let mut pairs = Vec::new();
+    for given in call.given.iter().filter(|given| given.kind == Kind::Config) {
+        pairs.push(match given.value.known() {
+            Some(text) => {
+                let (key, value) = text.split_once(['=', ' ']).unwrap_or((text, "true"));
+                (key.to_ascii_lowercase(), Word::Known(value.to_owned()))
+            }
+            None => (String::new(), Word::Unknown),
+        });
+    }
+    for (setting, variable) in matching(call.worker, env) {
+        if setting.effect == Effect::Key {
+            let holder = variable.name.replace("_KEY_", "_VALUE_");
+            let value = env.iter().rev().find(|variable| variable.name == holder);
+            let value = value.map_or(Word::Unknown, |variable| variable.value.clone());
+            let key = variable.value.known().unwrap_or_default();
+            pairs.push((key.to_ascii_lowercase(), value));
+        }
+    }
+    pairs
+}
+
+/// What the alias `name` stands for.
+pub(super) fn alias<'a>(worker: &Worker, name: &str, pairs: &'a [(String, Word)]) -> Option<&'a Word> {
+    let aliased = |setting: &Setting, key: &str| {
+        setting.effect == Effect::Alias && setting.config.iter().any(|pattern| pattern.matches(key))
+    };
+    let wanted = name.to_ascii_lowercase();
+    pairs
+        .iter()
+        .find(|(key, _)| {
+            key.rsplit('.').next() == Some(wanted.as_str())
+                && worker.settings.iter().any(|setting| aliased(setting, key))
+        })
+        .map(|(_, value)| value)
+}
+
+/// The call that an alias stands for: what stood before it, its body, what stood after it.
+pub(super) enum Expanded {
+    Line(Word),
+    Argv(Vec<Word>),
+}
+
+pub(super) fn expand(program: &Word, arguments: &[Word], at: usize, body: &Word) -> Expanded {
+    let rest = arguments.get(at + 1..).unwrap_or_default();
+    let Some(body) = body.known() else { return Expanded::Line(Word::Unknown) };
+    if let Some(line) = body.strip_prefix('!') {
+        let texts: Option<Vec<&str>> = rest.iter().map(Word::known).collect();
+        let line = texts.map(|texts| format!("{line} {}", texts.join(" ")));
+        return Expanded::Line(line.map_or(Word::Unknown, Word::Known));
+    }
+    let mut call = vec![program.clone()];
+    call.extend(arguments.iter().take(at).cloned());
+    call.extend(split(body));
+    call.extend(rest.iter().cloned());
+    Expanded::Argv(call)
+}
+
+/// Adds what settings do to the judgement.
+pub(super) fn weigh(call: &Call<'_>, env: &[Variable], pairs: &[(String, Word)], judgement: &mut Judgement) {
+    for (setting, variable) in matching(call.worker, env) {
+        if covers(setting.commands.as_deref(), &call.path) {
+            act(call, setting.effect, &variable.name, &variable.value, judgement);
+        }
+    }
+    for (key, value) in pairs {
+        let of_key = |setting: &&Setting| setting.config.iter().any(|pattern| pattern.matches(key));
+        let mut known = false;
+        for setting in call.worker.settings.iter().filter(of_key) {
+            known = true;
+            if covers(setting.commands.as_deref(), &call.path) {
+                act(call, setting.effect, key, value, judgement);
+            }
+        }
+        if !known {
+            judgement.doubt("worker.setting.unknown", format!("setting `{key}` is not known here"));
+        }
+    }
+    for variable in env {
+        let injects = INJECTED.contains(&variable.name.as_str());
+        let name = variable.name.as_str();
+        let changes = CHANGING.contains(&name) || name.starts_with("LD_") || name.starts_with("DYLD_");
+        if injects || (changes && !variable.ambient) {
+            let text = format!("`{}` changes which code a program runs", variable.name);
+            judgement.doubt("env.loader", text);
+        }
+    }
+}
+
+fn act(call: &Call<'_>, effect: Effect, name: &str, value: &Word, judgement: &mut Judgement) {
+    match effect {
+        Effect::Harmless | Effect::Options | Effect::Alias | Effect::Key => {}
+        Effect::Opaque if matches!(value.known(), Some("" | "/dev/null")) => {}
+        Effect::Line if value.known().is_some_and(|text| text.trim().is_empty()) => {}
+        Effect::Line => judgement.follow.push(Follow::Line(value.clone())),
+        Effect::Opaque => {
+            let code = format!("{}.setting", call.worker.name());
+            judgement.doubt(&code, format!("`{name}` changes what the program does"));
+        }
+    }
+}
+
+fn matching<'a>(
+    worker: &'a Worker,
+    env: &'a [Variable],
+) -> impl Iterator<Item = (&'a Setting, &'a Variable)> {
+    worker.settings.iter().flat_map(move |setting| {
+        env.iter()
+            .filter(|variable| setting.env.iter().any(|pattern| pattern.matches(&variable.name)))
+            .map(move |variable| (setting, variable))
+    })
+}
+
+/// Splits as the programs that read such variables do, near enough: quotes around a whole word are dropped.
+fn split(text: &str) -> impl Iterator<Item = Word> {
+    text.split_whitespace().map(|word| Word::Known(word.trim_matches(['"', '\'']).to_owned()))
+}
+
+/// Suspect where the line sets them: they say where programs and their configuration are.
+const CHANGING: &[&str] = &["PATH", "HOME", "XDG_CONFIG_HOME", "LESSOPEN", "LESSCLOSE", "MANPATH", "TMPDIR"];
+
+/// Suspect even where they were set before: they put code into every program.
+const INJECTED: &[&str] = &["LD_PRELOAD", "LD_AUDIT", "DYLD_INSERT_LIBRARIES"];

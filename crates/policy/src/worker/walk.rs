@@ -1,0 +1,210 @@
+//! From an outer call inwards: wrappers, settings and aliases are followed until nothing is left to unfold.
+
+use cascade_receipt::decision::RiskTier;
+
+use super::call::Call;
+use super::classification::{Classification, Classified, Finding};
+use super::judge::{Follow, Judgement, judge};
+use super::manifest::Emits;
+use super::place::Location;
+use super::registry::{Found, Registry};
+use super::scene::{Feed, Scene, Variable};
+use super::settings::{self, Expanded};
+use super::word::Word;
+
+/// Wrappers and inner lines around a command.
+pub(super) const DEPTH_MAX: usize = 8;
+/// Program calls in one classification.
+pub(super) const COMMANDS_MAX: usize = 50;
+/// Words of one call.
+pub(super) const WORDS_MAX: usize = 4096;
+/// Bytes of one argv.
+pub(super) const ARGV_BYTES_MAX: usize = 1 << 20;
+
+/// One classification while it is made.
+#[derive(Debug)]
+pub(super) struct Walk<'r> {
+    pub(super) registry: &'r Registry,
+    pub(super) answer: Classification,
+}
+
+impl<'r> Walk<'r> {
+    pub(super) const fn new(registry: &'r Registry) -> Self {
+        Self { registry, answer: Classification::empty() }
+    }
+
+    /// Looks at one program call and everything inside it; answers what it writes to standard output.
+    pub(super) fn call(&mut self, words: &[Word], scene: &Scene<'_>) -> Feed {
+        if self.passes_limit(words, scene) {
+            return Feed::Unknown;
+        }
+        let Some((program, arguments)) = words.split_first() else { return Feed::Unknown };
+        let Some(found) = program.known().and_then(|name| self.registry.program(name)) else {
+            self.answer.add(unknown(words));
+            return Feed::Unknown;
+        };
+        let call = Call::read(found.worker, arguments);
+        let added = settings::options(&call, scene.env);
+        if added.is_empty() {
+            return self.read(words, &found, &call, arguments, scene);
+        }
+        let arguments: Vec<Word> = arguments.iter().cloned().chain(added).collect();
+        self.read(words, &found, &Call::read(found.worker, &arguments), &arguments, scene)
+    }
+
+    /// The finished answer.
+    pub(super) fn finish(mut self) -> Classification {
+        if !self.answer.classified {
+            self.answer.leave_unclassified();
+        }
+        self.answer
+    }
+
+    fn passes_limit(&mut self, words: &[Word], scene: &Scene<'_>) -> bool {
+        let bytes: usize = words.iter().map(|word| word.known().map_or(1, str::len)).sum();
+        let limits = [
+            (scene.depth > DEPTH_MAX, "depth"),
+            (self.answer.commands.len() >= COMMANDS_MAX, "commands"),
+            (words.len() > WORDS_MAX, "words"),
+            (bytes > ARGV_BYTES_MAX, "argument bytes"),
+        ];
+        let passed = limits.iter().find(|(passed, _)| *passed);
+        if let Some((_, name)) = passed {
+            self.answer.refuse(name);
+        }
+        passed.is_some() || self.answer.refused.is_some()
+    }
+
+    /// Judges a call that was read, and follows what is inside.
+    fn read(
+        &mut self,
+        words: &[Word],
+        found: &Found<'_>,
+        call: &Call<'_>,
+        arguments: &[Word],
+        scene: &Scene<'_>,
+    ) -> Feed {
+        let pairs = settings::pairs(call, scene.env);
+        let aliased = call.unknown_command.as_ref().and_then(|name| {
+            let body = settings::alias(found.worker, name, &pairs)?;
+            let at = arguments.iter().position(|word| word.known() == Some(name.as_str()))?;
+            Some(settings::expand(words.first()?, arguments, at, body))
+        });
+        let mut judgement = judge(call, scene);
+        if found.elsewhere {
+            judgement.doubt("program.elsewhere", "the program stands in an unusual directory");
+        }
+        if found.respelled {
+            judgement.doubt("program.respelled", "the program's name is spelled unusually");
+        }
+        settings::weigh(call, scene.env, &pairs, &mut judgement);
+        if let Some(expanded) = aliased {
+            judgement.findings.retain(|finding| finding.code != "worker.subcommand.unknown");
+            judgement.classified = true;
+            judgement.tier = RiskTier::Low;
+            judgement.follow.push(match expanded {
+                Expanded::Line(word) => Follow::Line(word),
+                Expanded::Argv(words) => Follow::Argv(words),
+            });
+        }
+        let feed = emitted(call, scene, &judgement.directory);
+        let mut env = scene.env.to_vec();
+        env.extend(call.assignments.iter().filter_map(|word| Variable::assigned(word.known()?)));
+        self.answer.stdin_executes |= judgement.stdin_executes;
+        let Judgement { tier, classified, findings, follow, directory, .. } = judgement;
+        let shown = std::iter::once(found.name.clone()).chain(words.iter().skip(1).map(Word::shown));
+        let at = self.answer.commands.len();
+        self.answer.add(Classified {
+            words: shown.collect(),
+            program: found.name.clone(),
+            subcommand: call.path.join(" "),
+            tier: if classified { tier } else { tier.max(RiskTier::High) },
+            classified,
+            findings,
+        });
+        let (written, depth) = (scene.written, scene.depth + 1);
+        let inner = Scene { directory, env: &env, input: scene.input.clone(), written, depth };
+        self.follow(follow, &inner, at).unwrap_or(feed)
+    }
+
+    /// What is inside a call; answers what the last inner call writes.
+    fn follow(&mut self, follow: Vec<Follow>, scene: &Scene<'_>, at: usize) -> Option<Feed> {
+        let mut feed = None;
+        for inner in follow {
+            match inner {
+                Follow::Argv(words) => feed = Some(self.call(&words, scene)),
+                Follow::Line(Word::Known(line)) => feed = Some(self.line(&line, scene)),
+                Follow::Line(word) => {
+                    if let Word::Around(line) = &word {
+                        self.line(line, scene);
+                    }
+                    self.doubt_at(at, "line.unknown", "a shell line cannot be known before it runs");
+                }
+                Follow::Literals(literals) => self.literals(&literals, scene),
+            }
+        }
+        feed
+    }
+
+    /// A text in source code counts only when it is stopped without appeal.
+    fn literals(&mut self, literals: &[String], scene: &Scene<'_>) {
+        for literal in literals {
+            let mut walk = Walk::new(self.registry);
+            walk.line(literal, scene);
+            if !walk.answer.failfast.is_empty() {
+                for command in walk.answer.commands {
+                    self.answer.add(command);
+                }
+            }
+        }
+    }
+
+    /// Adds a doubt to a call that was added before.
+    fn doubt_at(&mut self, at: usize, code: &str, text: &str) {
+        self.answer.leave_unclassified();
+        if let Some(command) = self.answer.commands.get_mut(at) {
+            command.classified = false;
+            command.tier = command.tier.max(RiskTier::High);
+            command.findings.push(doubt(code, text));
+        }
+    }
+}
+
+/// What a call writes to standard output.
+fn emitted(call: &Call<'_>, scene: &Scene<'_>, directory: &Location) -> Feed {
+    let words = || call.arguments.iter().map(|argument| argument.word.clone()).collect();
+    if call.gives(&call.node.emits_paths_if) {
+        return Feed::Words(vec![Word::Glob("./*".to_owned())]);
+    }
+    match call.node.emits {
+        Emits::Unknown => Feed::Unknown,
+        Emits::Arguments => Feed::Words(words()),
+        Emits::Paths if *directory == Location::Unknown => Feed::Unknown,
+        Emits::Paths => Feed::Words(super::judge::starts(call, directory)),
+        Emits::Network => Feed::Network,
+        Emits::Decoded => Feed::Decoded,
+        Emits::Input | Emits::Changed if !call.arguments.is_empty() && call.node.emits == Emits::Input => {
+            Feed::Unknown
+        }
+        Emits::Input if scene.input != Feed::Inherited => scene.input.clone(),
+        Emits::Changed if matches!(scene.input, Feed::Network | Feed::Decoded) => scene.input.clone(),
+        Emits::Input | Emits::Changed => Feed::Unknown,
+    }
+}
+
+/// A call of a program that no manifest knows.
+fn unknown(words: &[Word]) -> Classified {
+    let shown: Vec<String> = words.iter().map(Word::shown).collect();
+    Classified {
+        program: shown.first().cloned().unwrap_or_default(),
+        words: shown,
+        subcommand: String::new(),
+        tier: RiskTier::High,
+        classified: false,
+        findings: vec![doubt("worker.program.unknown", "no manifest knows this program")],
+    }
+}
+
+pub(super) fn doubt(code: &str, text: &str) -> Finding {
+    Finding { code: code.to_owned(), tier: RiskTier::High, failfast: false, text: text.to_owned() }
+}
