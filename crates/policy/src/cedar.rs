@@ -228,3 +228,6 @@ impl Entry {
             .as_ref()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -73,6 +73,7 @@ pub fn decide(snapshot: &Snapshot, facts: &Facts) -> Ruling {
 
 fn classify(registry: &Registry, action: &Action) -> Classification {
     match &action.invocation {
+        Invocation::Cli(argv) if argv.is_empty() => refusal("empty"),
         Invocation::Cli(argv) => registry.classify_argv(argv, &action.env),
         Invocation::Shell(line) => match str::from_utf8(line) {
             Ok(line) => registry.classify_line(line, &action.env),

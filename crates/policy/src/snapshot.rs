@@ -8,6 +8,7 @@
 //! The document is kept for ever under its hash; replay loads it again years later.
 
 mod compile;
+mod depth;
 mod directory;
 mod document;
 mod fault;
@@ -24,7 +25,7 @@ pub use self::compile::{ID_BYTES_MAX, POLICIES_BYTES_MAX, POLICIES_MAX, SCHEMA_B
 pub use self::directory::{Directory, FILES_MAX, MANIFEST_BYTES_MAX, read_directory};
 pub use self::document::LoadFault;
 pub use self::fault::PolicyFault;
-pub use self::lexical::{DEPTH_MAX, OPERATORS_MAX, POLICY_BYTES_MAX};
+pub use self::lexical::{DEPTH_MAX, POLICY_BYTES_MAX};
 pub use self::source::SnapshotSource;
 pub use self::table::{TestFailure, TestReport, run_tests};
 pub use self::thresholds::Thresholds;

@@ -3,7 +3,7 @@
 //! Forbids are heard at the gate they name, this one unless they say otherwise. Here stands the
 //! rest: that each command has a permit, and that nothing failed to evaluate.
 
-use cascade_receipt::decision::{GateOutcome, Reason};
+use cascade_receipt::decision::{GateName, GateOutcome, Reason};
 
 use super::Answer;
 use crate::cedar::{Judgement, Trouble};
@@ -20,8 +20,11 @@ pub(super) fn answer(judgement: &Judgement) -> Answer {
             Trouble::NoPermit => answer.deny("policy.no_permit"),
         }
     }
-    for permit in &judgement.permits {
-        answer.add(GateOutcome::Pass, Reason::of("policy.permit", permit));
+    // A permit explains a pass only.
+    if answer.reasons.is_empty() && judgement.forbids.iter().all(|forbid| forbid.gate != GateName::Policy) {
+        for permit in &judgement.permits {
+            answer.add(GateOutcome::Pass, Reason::of("policy.permit", permit));
+        }
     }
     answer
 }

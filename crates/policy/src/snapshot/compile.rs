@@ -27,6 +27,8 @@ pub const SCHEMA_BYTES_MAX: usize = 64 * 1024;
 /// Longest policy id, in bytes. Ids stand in receipts.
 pub const ID_BYTES_MAX: usize = 100;
 
+const SHORTER: &str = "split the policy, or compare with a set: [..].contains(..)";
+
 pub(super) fn compile(source: &SnapshotSource) -> Result<Snapshot, Vec<PolicyFault>> {
     let mut faults = Vec::new();
     let policies = policies(source, &mut faults);
@@ -53,22 +55,13 @@ struct Parsed<'a> {
 
 fn policies<'a>(source: &'a SnapshotSource, faults: &mut Vec<PolicyFault>) -> Vec<Parsed<'a>> {
     let mut parsed: Vec<Parsed<'a>> = Vec::new();
-    let bytes: usize = source.policies.iter().map(|(_, text)| text.len()).sum();
-    if let Some((file, _)) = source.policies.first().filter(|_| bytes > POLICIES_BYTES_MAX) {
-        let message = format!("policies have {bytes} bytes in all, more than {POLICIES_BYTES_MAX}");
-        faults.push(PolicyFault::of_file(file, "policy.limit", message));
+    if let Some(fault) = excess(source) {
+        faults.push(fault);
         return parsed;
     }
     let mut ids: BTreeSet<String> = BTreeSet::new();
-    let mut count = 0;
     for (file, text) in &source.policies {
         for (number, piece) in (1..).zip(lexical::pieces(text)) {
-            count += 1;
-            if count > POLICIES_MAX {
-                let message = format!("there are more than {POLICIES_MAX} policies");
-                faults.push(PolicyFault::at(file, text, piece.start, "policy.limit", message));
-                return parsed;
-            }
             match policy(file, text, &piece, number) {
                 Ok(one) if ids.insert(one.stored.id.clone()) => parsed.push(one),
                 Ok(one) => {
@@ -83,6 +76,26 @@ fn policies<'a>(source: &'a SnapshotSource, faults: &mut Vec<PolicyFault>) -> Ve
     parsed
 }
 
+/// The limits on all policies together, before any is parsed.
+fn excess(source: &SnapshotSource) -> Option<PolicyFault> {
+    let bytes: usize = source.policies.iter().map(|(_, text)| text.len()).sum();
+    if bytes > POLICIES_BYTES_MAX {
+        let (file, _) = source.policies.first()?;
+        let message = format!("policies have {bytes} bytes in all, more than {POLICIES_BYTES_MAX}");
+        return Some(PolicyFault::of_file(file, "policy.limit", message));
+    }
+    let mut left = POLICIES_MAX;
+    for (file, text) in &source.policies {
+        let pieces = lexical::pieces(text);
+        if let Some(piece) = pieces.get(left) {
+            let message = format!("there are more than {POLICIES_MAX} policies");
+            return Some(PolicyFault::at(file, text, piece.start, "policy.limit", message));
+        }
+        left -= pieces.len();
+    }
+    None
+}
+
 fn policy<'a>(
     file: &str,
     text: &'a str,
@@ -91,7 +104,7 @@ fn policy<'a>(
 ) -> Result<Parsed<'a>, Vec<PolicyFault>> {
     if let Some((offset, excess)) = &piece.excess {
         let fault = PolicyFault::at(file, text, *offset, "policy.limit", excess.to_string());
-        return Err(vec![fault.suggest("split the policy, or compare with a set: [..].contains(..)")]);
+        return Err(vec![fault.suggest(SHORTER)]);
     }
     let own = text.get(piece.start..piece.end).unwrap_or_default();
     let stem = file.strip_suffix(".cedar").unwrap_or(file);
@@ -217,16 +230,21 @@ fn validate(
         }
     };
     let result = Validator::new(schema.clone()).validate(&set, ValidationMode::Strict);
-    let errors = result.validation_errors().map(|error| (error.policy_id(), error as &dyn Diagnostic));
-    let warnings =
-        result.validation_warnings().map(|warning| (warning.policy_id(), warning as &dyn Diagnostic));
-    for (id, diagnostic) in errors.chain(warnings) {
-        let id: &str = id.as_ref();
+    let errors: Vec<_> = result.validation_errors().map(|error| (id_of(error.policy_id()), error)).collect();
+    let erring: BTreeSet<&str> = errors.iter().map(|(id, _)| *id).collect();
+    // What is misspelt can never apply either; once is enough.
+    let warnings = result.validation_warnings().map(|warning| (id_of(warning.policy_id()), warning));
+    let warnings = warnings.filter(|(id, _)| !erring.contains(id));
+    let all = errors.iter().map(|(id, error)| (*id, *error as &dyn Diagnostic));
+    for (id, diagnostic) in all.chain(warnings.map(|(id, warning)| (id, warning as &dyn Diagnostic))) {
         let Some(parsed) = by_id.get(id) else { continue };
-        let fault =
-            diagnosed("policy.schema", &parsed.stored.file, parsed.file_text, parsed.start, diagnostic);
-        faults.push(fault);
+        let (file, text) = (&parsed.stored.file, parsed.file_text);
+        faults.push(diagnosed("policy.schema", file, text, parsed.start, diagnostic));
     }
+}
+
+fn id_of(id: &PolicyId) -> &str {
+    id.as_ref()
 }
 
 fn manifests(source: &SnapshotSource, faults: &mut Vec<PolicyFault>) {
@@ -327,5 +345,27 @@ fn sample_classification() -> Classification {
         failfast: Vec::new(),
         commands: vec![command],
         stdin_executes: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_limited(text: String) -> bool {
+        let policies = vec![("x.cedar".to_owned(), "permit(principal,action,resource);".to_owned())];
+        let mut source = SnapshotSource { policies, ..SnapshotSource::empty() };
+        source.policies.push(("y.cedar".to_owned(), text));
+        excess(&source).is_some()
+    }
+
+    #[test]
+    fn limits_on_all_policies_together() {
+        let count = |count: usize| "permit(principal,action,resource);".repeat(count - 1);
+        assert!(!is_limited(count(POLICIES_MAX)));
+        assert!(is_limited(count(POLICIES_MAX + 1)));
+        let bytes = |bytes: usize| " ".repeat(bytes - 34);
+        assert!(!is_limited(bytes(POLICIES_BYTES_MAX)));
+        assert!(is_limited(bytes(POLICIES_BYTES_MAX + 1)));
     }
 }

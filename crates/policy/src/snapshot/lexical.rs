@@ -1,14 +1,21 @@
 //! A look at policy text before any parser sees it.
 //!
 //! Cedar's parser and evaluator recurse over nesting and over chains of operators, and neither
-//! bounds itself: a policy of brackets alone can end the process. So a text is first cut into
-//! policies and measured, with strings and comments understood and nothing else.
+//! bounds itself: a policy of brackets alone can end the process, and one that only just fits
+//! decides differently on a smaller stack. So a text is first cut into policies and measured, with
+//! strings, comments and precedence understood and nothing else.
 
-/// Deepest nesting of brackets, `if`s added, in one policy.
-pub const DEPTH_MAX: usize = 64;
-/// Most operators (`&&`, `||`, `+`, `-`, `*`, `!`, `.` and opening brackets) in one policy. Each can
-/// be one more level of the parsed tree.
-pub const OPERATORS_MAX: usize = 512;
+use core::mem;
+
+use super::depth::{Binding, Depth};
+
+/// Deepest nesting in one policy, in two senses: brackets with `if`s added, and levels of the parsed
+/// expression, where a chain of operators is as deep as it is long.
+///
+/// Measured: in a build without optimisation the parser takes up to 60 KB of stack for a level of
+/// brackets, and the evaluator as much for a level of expression. This many fit into
+/// [`STACK_BYTES`](crate::decide::STACK_BYTES) with a quarter to spare.
+pub const DEPTH_MAX: usize = 24;
 /// Longest policy, in bytes, comments before it included.
 pub const POLICY_BYTES_MAX: usize = 16 * 1024;
 
@@ -27,9 +34,9 @@ pub(super) struct Piece {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub(super) enum Excess {
     #[error("policy is nested deeper than {DEPTH_MAX} levels of brackets and `if`")]
-    Depth,
-    #[error("policy has more than {OPERATORS_MAX} operators")]
-    Operators,
+    Brackets,
+    #[error("an expression of the policy is deeper than {DEPTH_MAX} operators")]
+    Expression,
     #[error("policy is longer than {POLICY_BYTES_MAX} bytes")]
     Bytes,
 }
@@ -41,7 +48,7 @@ pub(super) fn pieces(text: &str) -> Vec<Piece> {
     while let Some(token) = scan.token() {
         scan.count(token);
     }
-    if scan.inhabited {
+    if scan.first.is_some() {
         scan.cut(text.len());
     }
     scan.pieces
@@ -50,9 +57,14 @@ pub(super) fn pieces(text: &str) -> Vec<Piece> {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Token {
     Open,
-    Close,
+    Close {
+        parenthesis: bool,
+    },
+    Operator(Binding),
     If,
-    Operator,
+    /// `then`, `else`.
+    Part,
+    Comma,
     Semicolon,
     Other,
 }
@@ -61,25 +73,26 @@ struct Scan<'a> {
     text: &'a [u8],
     at: usize,
     pieces: Vec<Piece>,
+    /// The piece being read: where it starts, and its first token.
     start: usize,
+    first: Option<usize>,
     brackets: usize,
     ifs: usize,
-    operators: usize,
-    inhabited: bool,
+    depth: Depth,
     excess: Option<(usize, Excess)>,
 }
 
 impl<'a> Scan<'a> {
-    const fn new(text: &'a str) -> Self {
+    fn new(text: &'a str) -> Self {
         Self {
             text: text.as_bytes(),
             at: 0,
             pieces: Vec::new(),
             start: 0,
+            first: None,
             brackets: 0,
             ifs: 0,
-            operators: 0,
-            inhabited: false,
+            depth: Depth::new(),
             excess: None,
         }
     }
@@ -97,31 +110,29 @@ impl<'a> Scan<'a> {
                 _ => break,
             }
         }
+        self.first.get_or_insert(self.at);
         let byte = self.peek(0)?;
-        let token = match byte {
-            b'"' => {
-                self.skip_string();
-                return Some(Token::Other);
-            }
-            b'(' | b'[' | b'{' => Token::Open,
-            b')' | b']' | b'}' => Token::Close,
-            b';' => Token::Semicolon,
-            b'&' | b'|' if self.peek(1) == Some(byte) => {
-                self.at += 1;
-                Token::Operator
-            }
-            b'+' | b'-' | b'*' | b'!' | b'.' => Token::Operator,
-            byte if is_word(byte) => return Some(self.word()),
-            _ => Token::Other,
-        };
-        self.at += 1;
+        if byte == b'"' {
+            self.skip_string();
+            return Some(Token::Other);
+        }
+        if is_word(byte) {
+            return Some(self.word());
+        }
+        let (token, length) = symbol(byte, self.peek(1));
+        self.at += length;
         Some(token)
     }
 
     fn word(&mut self) -> Token {
         let start = self.at;
         self.skip_while(is_word);
-        if self.text.get(start..self.at) == Some(b"if") { Token::If } else { Token::Other }
+        match self.text.get(start..self.at).unwrap_or_default() {
+            b"if" => Token::If,
+            b"then" | b"else" => Token::Part,
+            b"in" | b"has" | b"like" | b"is" => Token::Operator(Binding::Relation),
+            _ => Token::Other,
+        }
     }
 
     fn skip_while(&mut self, holds: impl Fn(u8) -> bool) {
@@ -142,39 +153,62 @@ impl<'a> Scan<'a> {
     }
 
     fn count(&mut self, token: Token) {
-        self.inhabited = true;
         match token {
             Token::Open => {
                 self.brackets += 1;
-                self.operators += 1;
+                self.depth.open();
             }
-            Token::Close => self.brackets = self.brackets.saturating_sub(1),
-            Token::If => self.ifs += 1,
-            Token::Operator => self.operators += 1,
+            Token::Close { parenthesis } => {
+                self.brackets = self.brackets.saturating_sub(1);
+                self.depth.close(parenthesis);
+            }
+            Token::If => {
+                self.ifs += 1;
+                self.depth.operator(Binding::If);
+            }
+            Token::Operator(binding) => self.depth.operator(binding),
+            Token::Part => self.depth.part(),
+            Token::Comma => self.depth.comma(),
             // A semicolon inside brackets is an error of syntax, but it must not let a policy pass
             // as two short ones.
             Token::Semicolon if self.brackets == 0 => return self.cut(self.at),
             Token::Semicolon | Token::Other => {}
         }
         if self.brackets + self.ifs > DEPTH_MAX {
-            self.exceed(Excess::Depth);
+            self.excess.get_or_insert((self.at.saturating_sub(1), Excess::Brackets));
         }
-        if self.operators > OPERATORS_MAX {
-            self.exceed(Excess::Operators);
-        }
-    }
-
-    fn exceed(&mut self, excess: Excess) {
-        self.excess.get_or_insert((self.at.saturating_sub(1), excess));
     }
 
     fn cut(&mut self, end: usize) {
+        let head = self.first.unwrap_or(self.start);
+        let depth = mem::replace(&mut self.depth, Depth::new()).end();
+        if depth > DEPTH_MAX {
+            self.excess.get_or_insert((head, Excess::Expression));
+        }
         if end - self.start > POLICY_BYTES_MAX {
-            self.excess.get_or_insert((self.start, Excess::Bytes));
+            self.excess.get_or_insert((head, Excess::Bytes));
         }
         self.pieces.push(Piece { start: self.start, end, excess: self.excess.take() });
-        self.start = end;
-        (self.brackets, self.ifs, self.operators, self.inhabited) = (0, 0, 0, false);
+        (self.start, self.first, self.brackets, self.ifs) = (end, None, 0, 0);
+    }
+}
+
+/// A token that is neither word nor string, and its length.
+const fn symbol(byte: u8, next: Option<u8>) -> (Token, usize) {
+    match (byte, next) {
+        (b'(' | b'[' | b'{', _) => (Token::Open, 1),
+        (b')', _) => (Token::Close { parenthesis: true }, 1),
+        (b']' | b'}', _) => (Token::Close { parenthesis: false }, 1),
+        (b',', _) => (Token::Comma, 1),
+        (b';', _) => (Token::Semicolon, 1),
+        (b'|', Some(b'|')) => (Token::Operator(Binding::Or), 2),
+        (b'&', Some(b'&')) => (Token::Operator(Binding::And), 2),
+        (b'=' | b'!' | b'<' | b'>', Some(b'=')) => (Token::Operator(Binding::Relation), 2),
+        (b'<' | b'>', _) => (Token::Operator(Binding::Relation), 1),
+        (b'+' | b'-', _) => (Token::Operator(Binding::Sum), 1),
+        (b'*', _) => (Token::Operator(Binding::Product), 1),
+        (b'!' | b'.', _) => (Token::Operator(Binding::Member), 1),
+        _ => (Token::Other, 1),
     }
 }
 

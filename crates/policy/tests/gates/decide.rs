@@ -1,0 +1,92 @@
+use cascade_policy::decide::decide;
+use cascade_policy::facts::{Facts, Invocation};
+use cascade_policy::snapshot::{Snapshot, run_tests};
+use cascade_receipt::decision::{GateName, GateOutcome, Verdict};
+use cascade_receipt::json::Writer;
+
+use crate::facts::plain;
+use crate::snapshot;
+
+#[test]
+fn every_row_of_the_table_holds() {
+    let tables = [("decide.table".to_owned(), include_str!("decide.table").to_owned())];
+    let report = run_tests(&snapshot(), &tables);
+    assert!(report.all_passed(), "{report:#?}");
+    assert!(report.passed >= 60, "{} rows", report.passed);
+}
+
+#[test]
+fn a_row_that_does_not_hold_is_reported() {
+    let table = "person: anyctl => deny\nperson: anyctl => admit LOW\nperson: anyctl => admit !policy.permit\n\
+                 person anyctl => admit\nperson nosuch: anyctl => admit\nperson: anyctl => maybe\n\
+                 person: anyctl => admit high\nperson: 'open => admit\n";
+    let tables = [("x.table".to_owned(), table.to_owned())];
+    let report = run_tests(&snapshot(), &tables);
+    let failed: Vec<u32> = report.failures.iter().map(|failure| failure.line).collect();
+    let faulty: Vec<u32> = report.faults.iter().map(|fault| fault.line).collect();
+    assert_eq!((report.passed, failed, faulty), (0, vec![1, 2, 3], vec![4, 5, 6, 7, 8]));
+}
+
+#[test]
+fn ten_gates_are_listed_in_order_whatever_the_verdict() {
+    let snapshot = snapshot();
+    for facts in [plain(b"git status"), plain(b"\xff"), Facts { dry_run: true, ..plain(b"anyctl --hard") }] {
+        let ruling = decide(&snapshot, &facts);
+        let gates: Vec<GateName> = ruling.decision.gates.iter().map(|gate| gate.gate).collect();
+        assert_eq!(gates, GateName::ALL);
+    }
+}
+
+#[test]
+fn a_line_that_is_not_text_is_denied() {
+    let mut facts = plain(b"");
+    facts.action.invocation = Invocation::Shell(b"echo \xff".to_vec());
+    let ruling = decide(&snapshot(), &facts);
+    assert_eq!(ruling.decision.verdict, Verdict::Deny);
+    let codes: Vec<&str> = ruling.decision.reasons().map(|(_, reason)| reason.code.as_str()).collect();
+    assert_eq!(codes, ["policy.no_command", "risk.limit"]);
+}
+
+#[test]
+fn the_terms_of_an_escalation_name_every_group_that_is_needed() {
+    let mut facts = plain(b"storectl --audited");
+    facts.action.cwd = b"/prod".to_vec();
+    let terms = decide(&snapshot(), &facts).escalation.unwrap();
+    assert_eq!(terms.groups, ["dba", "security"]);
+    assert_eq!((terms.required, terms.expires_after_ms, terms.signature_required), (1, 3_600_000, true));
+    // A denial asks nobody.
+    facts.tenant.halted = true;
+    assert_eq!(decide(&snapshot(), &facts).escalation, None);
+}
+
+#[test]
+fn contradicting_facts_are_denied() {
+    // The person is its own delegator, but in other groups.
+    let mut facts = plain(b"git status");
+    facts.on_behalf_of = Some(cascade_policy::facts::Delegator {
+        id: facts.principal.id,
+        groups: vec!["ops".to_owned()],
+        admin: false,
+        alive: true,
+    });
+    let ruling = decide(&snapshot(), &facts);
+    let policy = ruling.decision.gates.iter().find(|gate| gate.gate == GateName::Policy).unwrap();
+    assert_eq!((policy.outcome, policy.reasons[0].code.as_str()), (GateOutcome::Deny, "policy.request"));
+}
+
+#[test]
+fn the_same_question_has_the_same_answer_bytes() {
+    let bytes = |snapshot: &Snapshot, facts: &Facts| {
+        let mut text = String::new();
+        decide(snapshot, facts).decision.write(&mut Writer::new(&mut text));
+        text
+    };
+    let (one, two) = (snapshot(), snapshot());
+    let mut facts = plain(b"storectl --audited --hard --page --release");
+    facts.action.cwd = b"/prod".to_vec();
+    let first = bytes(&one, &facts);
+    for _ in 0..20 {
+        assert_eq!(bytes(&one, &facts), first);
+        assert_eq!(bytes(&two, &facts), first);
+    }
+}

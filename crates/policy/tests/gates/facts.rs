@@ -1,0 +1,178 @@
+use cascade_policy::decide::EscalationTerms;
+use cascade_policy::facts::{
+    Action, Approval, Authentication, Budget, Covers, Delegator, Executable, Facts, FactsFault, Grant,
+    Invocation, Principal, PrincipalKind, Spec, Stdin, Tenant, Window, WindowKind,
+};
+use cascade_receipt::digest::Digest;
+use cascade_receipt::id::{PrincipalId, ReceiptId};
+use cascade_receipt::json::{self, Value};
+use cascade_receipt::time::Timestamp;
+
+/// A person in good standing who runs the words of `command`.
+pub(crate) fn plain(command: &[u8]) -> Facts {
+    let argv = command.split(|byte| *byte == b' ').map(<[u8]>::to_vec).collect();
+    Facts {
+        at: Timestamp::parse("2026-01-05T12:00:00.000Z").unwrap(),
+        tenant: Tenant { active: true, halted: false, chain_healthy: true, regimes: Vec::new() },
+        principal: Principal {
+            id: PrincipalId([1; 8]),
+            kind: PrincipalKind::Person,
+            authentication: Authentication::OsUser,
+            alive: true,
+            admin: false,
+            groups: Vec::new(),
+        },
+        on_behalf_of: None,
+        assumed: None,
+        action: Action {
+            invocation: Invocation::Cli(argv),
+            executable: None,
+            cwd: b"/work".to_vec(),
+            env: Vec::new(),
+            stdin: Stdin::None,
+            resource: None,
+        },
+        spec: None,
+        answers: None,
+        approvals: Vec::new(),
+        grants: Vec::new(),
+        budgets: Vec::new(),
+        windows: Vec::new(),
+        dry_run: false,
+    }
+}
+
+/// Every member present, with bytes that are not text wherever bytes may stand.
+fn full() -> Facts {
+    let at = Timestamp::parse("2026-01-05T12:00:00.000Z").unwrap();
+    let grant = |covers, expires| Grant {
+        receipt_id: ReceiptId([4; 8]),
+        to: PrincipalId([1; 8]),
+        grantor_alive: true,
+        expires,
+        covers,
+    };
+    let groups = vec!["ops".to_owned(), "böse \"groups\"".to_owned()];
+    Facts {
+        on_behalf_of: Some(Delegator {
+            id: PrincipalId([2; 8]),
+            groups: groups.clone(),
+            admin: true,
+            alive: true,
+        }),
+        assumed: Some(PrincipalId([3; 8])),
+        action: Action {
+            invocation: Invocation::Cli(vec![b"ls".to_vec(), b"\xff\0".to_vec(), Vec::new()]),
+            executable: Some(Executable { path: b"/bin/\xfe".to_vec(), sha256: Digest([8; 32]) }),
+            cwd: b"/tmp/\xff".to_vec(),
+            env: vec![(b"PATH".to_vec(), b"/bin".to_vec()), (b"\xff".to_vec(), b"\xff".to_vec())],
+            stdin: Stdin::Captured(Digest([9; 32])),
+            resource: Some("db".to_owned()),
+        },
+        spec: Some(Spec { hash: Digest([7; 32]), trusted: true, pinned: false, has_step: true }),
+        answers: Some(EscalationTerms {
+            required: 2,
+            groups: groups.clone(),
+            expires_after_ms: 5,
+            signature_required: false,
+        }),
+        approvals: vec![Approval {
+            receipt_id: ReceiptId([6; 8]),
+            principal: PrincipalId([5; 8]),
+            action_matches: true,
+            expires: at,
+            groups,
+            approve: false,
+            signed: true,
+        }],
+        grants: vec![
+            grant(Covers::Commands(vec!["git push".to_owned()]), Some(at)),
+            grant(Covers::Assume(PrincipalId([3; 8])), None),
+        ],
+        budgets: vec![Budget { name: "runs".to_owned(), used: 1, limit: 2 }],
+        windows: vec![Window { from: at, to: at, kind: WindowKind::Open }],
+        dry_run: true,
+        ..plain(b"")
+    }
+}
+
+#[test]
+fn json_holds_everything_and_is_canonical() {
+    let mut shell = plain(b"");
+    shell.action.invocation = Invocation::Shell(b"echo \xff".to_vec());
+    shell.action.stdin = Stdin::Stream;
+    for facts in [full(), plain(b"git status"), shell] {
+        let text = facts.to_json().to_canonical();
+        let value = json::parse_canonical(text.as_bytes()).unwrap();
+        assert_eq!(Facts::from_json(&value), Ok(facts));
+    }
+}
+
+#[test]
+fn what_is_missing_unknown_or_ill_formed_is_refused() {
+    let text = full().to_json().to_canonical();
+    let refused = |from: &str, to: &str| {
+        assert!(text.contains(from), "{from}");
+        let value = json::parse(text.replacen(from, to, 1).as_bytes()).unwrap();
+        Facts::from_json(&value).unwrap_err()
+    };
+    let cases = [
+        (r#""dry_run":true,"#, "", FactsFault::Missing("dry_run")),
+        (r#""dry_run":true"#, r#""dry_run":1"#, FactsFault::Malformed("dry_run")),
+        ("facts/v1", "facts/v2", FactsFault::Malformed("_type")),
+        (r#""halted":false"#, r#""frozen":true,"halted":false"#, FactsFault::Unknown("frozen".to_owned())),
+        (r#""kind":"person""#, r#""kind":"robot""#, FactsFault::Malformed("kind")),
+        (r#""kind":"cli""#, r#""kind":"shell""#, FactsFault::Missing("line")),
+        (r#""id":"p_0101010101010101""#, r#""id":"p_01""#, FactsFault::Malformed("id")),
+        // Base64 of plain text would be a second spelling.
+        (r#""argv_b64":["bHM=","/wA=",""]"#, r#""argv_b64":["bHM="]"#, FactsFault::Malformed("argv_b64")),
+        (r#""used":1"#, r#""used":-1"#, FactsFault::Malformed("used")),
+        (r#""kind":"open""#, r#""kind":"ajar""#, FactsFault::Malformed("kind")),
+    ];
+    for (from, to, fault) in cases {
+        assert_eq!(refused(from, to), fault, "{from} -> {to}");
+    }
+}
+
+#[test]
+fn the_action_is_what_people_approve() {
+    let action = |facts: &Facts| facts.action().to_canonical();
+    let facts = full();
+    // The moment, approvals and whether it is a dry run do not change it; the order of the
+    // environment does not either.
+    let mut same = facts.clone();
+    same.at = Timestamp::from_ms(1);
+    same.approvals.clear();
+    same.dry_run = false;
+    same.tenant.halted = true;
+    same.action.env.reverse();
+    assert_eq!(action(&same), action(&facts));
+    // Everything that changes what happens does.
+    let changes: [fn(&mut Facts); 9] = [
+        |facts| facts.action.invocation = Invocation::Cli(vec![b"ls".to_vec()]),
+        |facts| facts.action.invocation = Invocation::Shell(b"ls".to_vec()),
+        |facts| facts.action.cwd = b"/".to_vec(),
+        |facts| facts.action.env[0].1 = b"/evil".to_vec(),
+        |facts| facts.action.stdin = Stdin::Stream,
+        |facts| facts.action.executable = None,
+        |facts| facts.action.resource = None,
+        |facts| facts.principal.id = PrincipalId([9; 8]),
+        |facts| facts.on_behalf_of = None,
+    ];
+    for (number, change) in changes.iter().enumerate() {
+        let mut other = facts.clone();
+        change(&mut other);
+        assert_ne!(action(&other), action(&facts), "change {number}");
+    }
+    let expected = r#"{"argv":["git","status"],"cwd":"/work","env":[],"kind":"cli","principal":"p_0101010101010101","stdin":"none"}"#;
+    assert_eq!(action(&plain(b"git status")), expected);
+}
+
+#[test]
+fn amounts_beyond_the_format_are_written_as_its_largest() {
+    let mut facts = plain(b"ls");
+    facts.budgets = vec![Budget { name: "big".to_owned(), used: u64::MAX, limit: u64::MAX }];
+    let value = facts.to_json();
+    let budget = &value.member("budgets").and_then(Value::as_array).unwrap()[0];
+    assert_eq!(budget.member("used").and_then(Value::as_int), Some(json::INT_MAX));
+}
