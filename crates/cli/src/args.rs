@@ -67,5 +67,6 @@ pub(crate) enum Verb {
     Fsck(verb::fsck::Fsck),
     Key(verb::key::Key),
     Policy(verb::policy::Policy),
+    Demo(verb::demo::Demo),
     Completions(verb::completions::Completions),
 }

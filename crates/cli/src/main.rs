@@ -34,7 +34,9 @@ fn main() -> ExitCode {
         Ok(Ok(code)) => code,
         Ok(Err(_)) => ExitCode::from(exit::COULD_NOT),
         Err(error) => {
-            output::complain(&exit::Failure::could_not(anyhow::Error::new(error).context("couldn't start a thread")));
+            output::complain(&exit::Failure::could_not(
+                anyhow::Error::new(error).context("couldn't start a thread"),
+            ));
             ExitCode::from(exit::COULD_NOT)
         }
     }

@@ -4,10 +4,10 @@ use std::io::{IsTerminal as _, Read as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use cascade_ledger::OpenError;
-use cascade_ledger::{Home, TenantId};
-use cascade_ledger::Passphrase;
 use cascade_ledger::Ledger;
+use cascade_ledger::OpenError;
+use cascade_ledger::Passphrase;
+use cascade_ledger::{Home, TenantId};
 use cascade_ledger::{OpenAction, Reader};
 use cascade_runtime::birth::{self, BirthError, Wishes};
 use cascade_runtime::process;
@@ -73,7 +73,10 @@ pub(crate) fn open(global: &Global, home: &Path, tenant: &TenantId) -> Result<Le
                     output::say(format_args!("ended {} process(es) left behind by {id}", swept.ended));
                 }
                 if swept.left > 0 {
-                    output::say(format_args!("{} process(es) of {id} cannot be ended; it stays open", swept.left));
+                    output::say(format_args!(
+                        "{} process(es) of {id} cannot be ended; it stays open",
+                        swept.left
+                    ));
                 }
                 swept.left == 0
             }
@@ -103,7 +106,8 @@ pub(crate) fn reader(global: &Global) -> Result<Reader, Failure> {
 /// The passphrase from the file that was named, or from the terminal.
 pub(crate) fn passphrase(global: &Global, prompt: &str) -> anyhow::Result<Vec<u8>> {
     if let Some(path) = &global.passphrase_file {
-        let file = std::fs::File::open(path).with_context(|| format!("couldn't read `{}`", path.display()))?;
+        let file =
+            std::fs::File::open(path).with_context(|| format!("couldn't read `{}`", path.display()))?;
         let mut bytes = Vec::new();
         file.take(PASSPHRASE_BYTES_MAX).read_to_end(&mut bytes)?;
         // Editors end a file with a line feed that nobody thinks of as part of the passphrase.

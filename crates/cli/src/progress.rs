@@ -28,7 +28,11 @@ impl Progress {
 
     /// Tells how far the work is.
     pub(crate) fn set(&self, done: u64) {
-        if self.bar.is_hidden() && done % 256 == 0 && self.started.elapsed() > QUIET && std::io::stderr().is_terminal() {
+        if self.bar.is_hidden()
+            && done.is_multiple_of(256)
+            && self.started.elapsed() > QUIET
+            && std::io::stderr().is_terminal()
+        {
             self.bar.set_draw_target(ProgressDrawTarget::stderr());
         }
         self.bar.set_position(done);

@@ -35,7 +35,9 @@ impl Record {
     /// The receipts this one refers to: what they are to it, and their ids.
     pub(crate) fn refs(&self) -> Vec<(&str, &str)> {
         let refs = self.content("refs").and_then(Value::as_array).unwrap_or_default();
-        refs.iter().filter_map(|one| Some((one.member("rel")?.as_str()?, one.member("receipt_id")?.as_str()?))).collect()
+        refs.iter()
+            .filter_map(|one| Some((one.member("rel")?.as_str()?, one.member("receipt_id")?.as_str()?)))
+            .collect()
     }
 
     /// The private bytes behind a salted hash in content.
@@ -70,7 +72,12 @@ fn command_of(action: &Value) -> Option<String> {
     Some(words.map(|word| quoted(&String::from_utf8_lossy(&word))).collect::<Vec<_>>().join(" "))
 }
 
-fn quoted(word: &str) -> String {
+/// A word as a shell would want it typed.
+pub(crate) fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "-_./:=@%+,".contains(c);
-    if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
 }

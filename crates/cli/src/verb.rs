@@ -3,6 +3,7 @@
 pub(crate) mod approvals;
 pub(crate) mod approve;
 pub(crate) mod completions;
+pub(crate) mod demo;
 pub(crate) mod export;
 pub(crate) mod fsck;
 pub(crate) mod init;
@@ -40,6 +41,7 @@ pub(crate) fn dispatch() -> ExitCode {
         Verb::Fsck(args) => fsck::run(global, args),
         Verb::Key(args) => key::run(global, args),
         Verb::Policy(args) => policy::run(global, args),
+        Verb::Demo(args) => demo::run(args),
         Verb::Completions(args) => completions::run(args),
     };
     match done {

@@ -87,7 +87,10 @@ impl Ledger {
     }
 
     /// Closes intents that no live process owns; see [`crate::home::Home::open_tenant`].
-    pub(crate) fn close_orphans(&self, sweep: &dyn Fn(&OpenAction) -> bool) -> Result<Vec<Appended>, OpenError> {
+    pub(crate) fn close_orphans(
+        &self,
+        sweep: &dyn Fn(&OpenAction) -> bool,
+    ) -> Result<Vec<Appended>, OpenError> {
         let mut closed = Vec::new();
         for action in self.open_actions()? {
             let path = self.run_lock_path(action.receipt_id);

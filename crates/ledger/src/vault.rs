@@ -73,7 +73,8 @@ pub(crate) fn item(conn: &Connection, hash: &Digest) -> rusqlite::Result<Option<
 
 /// Everything private that came with one receipt.
 pub(crate) fn items_of(conn: &Connection, receipt_id: ReceiptId) -> rusqlite::Result<Vec<Item>> {
-    let mut query = conn.prepare_cached("SELECT field, nonce, bytes FROM items WHERE receipt_id = ?1 ORDER BY id")?;
+    let mut query =
+        conn.prepare_cached("SELECT field, nonce, bytes FROM items WHERE receipt_id = ?1 ORDER BY id")?;
     let rows = query.query_map([receipt_id.0], |row| {
         Ok(Item { field: row.get(0)?, nonce: Nonce(row.get(1)?), bytes: row.get(2)? })
     })?;

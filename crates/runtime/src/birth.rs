@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use cascade_ledger::Ledger;
+use cascade_ledger::Passphrase;
+use cascade_ledger::PrincipalKind;
 use cascade_ledger::{Birth, RecoveryFiles};
 use cascade_ledger::{Fault, OpenError};
 use cascade_ledger::{Home, TenantId};
-use cascade_ledger::Passphrase;
-use cascade_ledger::Ledger;
-use cascade_ledger::PrincipalKind;
 use cascade_policy::snapshot::{PolicyFault, Snapshot, SnapshotSource};
 use cascade_receipt::content::{Admin, PolicyRef};
 use cascade_receipt::sshsig::{self, SshKey};
@@ -123,7 +123,8 @@ fn admin_key(home: &Home, wishes: &Wishes) -> Result<(AdminKey, String), BirthEr
     if let Some(path) = &wishes.ssh_key {
         let text = std::fs::read_to_string(path)
             .map_err(|error| BirthError::KeyFile { path: path.clone(), error })?;
-        let public = ssh::public_text(&text).map_err(|fault| BirthError::Key { path: path.clone(), fault })?;
+        let public =
+            ssh::public_text(&text).map_err(|fault| BirthError::Key { path: path.clone(), fault })?;
         return Ok((AdminKey::File(path.clone()), public));
     }
     let ssh_dir = ssh::user_dir();

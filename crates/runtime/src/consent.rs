@@ -7,9 +7,9 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::PathBuf;
 
-use cascade_ledger::{AppendError, Appended, Draft, PrivateItem};
 use cascade_ledger::Fault;
 use cascade_ledger::Ledger;
+use cascade_ledger::{AppendError, Appended, Draft, PrivateItem};
 use cascade_ledger::{Approval, Found, Reader, Subject, SubjectState};
 use cascade_policy::decide::EscalationTerms;
 use cascade_policy::facts::{self as policy_facts, Facts, FactsFault, Invocation, Stdin};
@@ -223,9 +223,8 @@ fn repeat(ledger: &Reader, subject: &Subject, facts: &Facts) -> Result<Command, 
     };
     let (snapshot, _) = policy_store::in_force(ledger)?;
     let patterns = snapshot.registry().governing_env(argv);
-    let mut env: Vec<(OsString, OsString)> = std::env::vars_os()
-        .filter(|(name, _)| !facts::governs(&patterns, name))
-        .collect();
+    let mut env: Vec<(OsString, OsString)> =
+        std::env::vars_os().filter(|(name, _)| !facts::governs(&patterns, name)).collect();
     let owned = |bytes: &Vec<u8>| OsString::from_vec(bytes.clone());
     env.extend(facts.action.env.iter().map(|(name, value)| (owned(name), owned(value))));
     let input = match facts.action.stdin {
@@ -234,11 +233,17 @@ fn repeat(ledger: &Reader, subject: &Subject, facts: &Facts) -> Result<Command, 
         Stdin::Stream => Input::Stream,
         Stdin::Captured(hash) => {
             let stored = ledger.private_of(subject.receipt_id)?;
-            let stdin = stored.into_iter().find(|item| item.field == "stdin" && Digest::of(&item.bytes) == hash);
+            let stdin =
+                stored.into_iter().find(|item| item.field == "stdin" && Digest::of(&item.bytes) == hash);
             Input::Captured(stdin.ok_or(ConsentError::Erased(subject.receipt_id))?.bytes)
         }
     };
-    Ok(Command { argv: argv.iter().map(owned).collect(), cwd: PathBuf::from(owned(&facts.action.cwd)), env, input })
+    Ok(Command {
+        argv: argv.iter().map(owned).collect(),
+        cwd: PathBuf::from(owned(&facts.action.cwd)),
+        env,
+        input,
+    })
 }
 
 /// Why a run may not stand on `approved` now; empty when the gates can be asked.
@@ -315,7 +320,8 @@ pub fn reply(ledger: &Ledger, asker: &Asker, reply: &Reply, sign: Sign<'_>) -> R
     .text();
     let sshsig = sign(&key, statement::APPROVAL, payload.as_bytes())?;
     // Never record what a stranger would refuse.
-    let checked = SshKey::accept(&key).and_then(|key| key.verify(statement::APPROVAL, payload.as_bytes(), &sshsig));
+    let checked =
+        SshKey::accept(&key).and_then(|key| key.verify(statement::APPROVAL, payload.as_bytes(), &sshsig));
     if checked.is_err() {
         return refuse(ledger, asker, vec![about], vec![Reason::code("approval.signature")]);
     }
@@ -337,7 +343,13 @@ pub fn reply(ledger: &Ledger, asker: &Asker, reply: &Reply, sign: Sign<'_>) -> R
 }
 
 /// Why this answer does not count.
-fn objections(subject: &Subject, asker: &Asker, admin: bool, answers: &[Approval], now: Timestamp) -> Vec<Reason> {
+fn objections(
+    subject: &Subject,
+    asker: &Asker,
+    admin: bool,
+    answers: &[Approval],
+    now: Timestamp,
+) -> Vec<Reason> {
     let mut codes = Vec::new();
     if asker.agent.is_some() {
         codes.push("approval.agent");

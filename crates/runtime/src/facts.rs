@@ -9,7 +9,9 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
 use cascade_ledger::{Fault, Ledger, PrincipalKind as NameKind, Reader};
-use cascade_policy::facts::{self, Authentication, Delegator, Executable, Facts, Invocation, PrincipalKind, Stdin};
+use cascade_policy::facts::{
+    self, Authentication, Delegator, Executable, Facts, Invocation, PrincipalKind, Stdin,
+};
 use cascade_policy::snapshot::Snapshot;
 use cascade_receipt::chain;
 use cascade_receipt::digest::Digest;
@@ -47,7 +49,8 @@ impl Asker {
         let person = Person::current();
         let person_id = ledger.principal_for(NameKind::Person, &person.name)?;
         let registered = ledger.admins()?.iter().any(|(admin, _)| *admin == person_id);
-        let marker = people::agent_marker(env.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str())));
+        let marker =
+            people::agent_marker(&env.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str())));
         let whom = whom.map(|text| Whom::parse(text, &person));
         let (agent, assumed) = match whom {
             None => (marker, None),
@@ -258,7 +261,12 @@ fn is_executable(path: &Path) -> bool {
 ///
 /// # Errors
 /// When the ledger cannot be read.
-pub fn look(ledger: &Ledger, snapshot: &Snapshot, asker: &Asker, command: &Command) -> Result<Facts, LookError> {
+pub fn look(
+    ledger: &Ledger,
+    snapshot: &Snapshot,
+    asker: &Asker,
+    command: &Command,
+) -> Result<Facts, LookError> {
     let executable = command.executable().and_then(|path| {
         let sha256 = file_hash::of_file(ledger, &path)?;
         Some(Executable { path: path.into_os_string().into_vec(), sha256 })

@@ -4,11 +4,13 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use cascade_kernel::action::{Action, Effect, Event, Fault as KernelFault, Outcome, Record, Report, Unexpected};
-use cascade_ledger::{AppendError, Appended, Draft, PrivateItem};
+use cascade_kernel::action::{
+    Action, Effect, Event, Fault as KernelFault, Outcome, Record, Report, Unexpected,
+};
 use cascade_ledger::Fault;
 use cascade_ledger::Ledger;
 use cascade_ledger::Mark;
+use cascade_ledger::{AppendError, Appended, Draft, PrivateItem};
 use cascade_policy::decide::{self, EscalationTerms, Ruling};
 use cascade_policy::facts::Facts;
 use cascade_receipt::content::{self, Body, Closing, Ending, Escalation, Heartbeat, Ref, Rel, Runtime};
@@ -20,7 +22,9 @@ use cascade_receipt::time::Timestamp;
 use crate::consent::Approved;
 use crate::facts::{self, Asker, Command, LookError};
 use crate::policy_store::{self, StoreError};
-use crate::process::{self, Captured, Guard, Pending, Plan, Prepared, RunError, Segment, Status, StdinPlan, StreamsPlan};
+use crate::process::{
+    self, Captured, Guard, Pending, Plan, Prepared, RunError, Segment, Status, StdinPlan, StreamsPlan,
+};
 
 /// What is asked for.
 #[derive(Debug)]
@@ -247,7 +251,8 @@ impl<'a> Performer<'a> {
     }
 
     fn start(&mut self, action: &mut Action) -> Result<Event, GovernError> {
-        let prepared = self.prepared.take().ok_or_else(|| GovernError::Defect("nothing prepared".to_owned()))?;
+        let prepared =
+            self.prepared.take().ok_or_else(|| GovernError::Defect("nothing prepared".to_owned()))?;
         let mut broken = None;
         let ended = prepared.start(&mut |segment: &Segment<'_>| {
             self.take_heartbeat(action, segment).map_err(|error| {
@@ -289,7 +294,9 @@ impl<'a> Performer<'a> {
 
     fn append(&mut self, record: Record, segment: Option<&Segment<'_>>) -> Event {
         let drafted = match record {
-            Record::DryRun | Record::Blocked | Record::Escalation | Record::Intent => self.decision_draft(record),
+            Record::DryRun | Record::Blocked | Record::Escalation | Record::Intent => {
+                self.decision_draft(record)
+            }
             Record::Heartbeat => self.heartbeat_draft(segment),
             Record::Closer(ending) => self.closer_draft(ending),
         };
@@ -327,8 +334,11 @@ impl<'a> Performer<'a> {
             self.action_nonce,
             decided.facts.action().to_canonical().into_bytes(),
         );
-        let facts =
-            PrivateItem::new("facts_hash", self.facts_nonce, decided.facts.to_json().to_canonical().into_bytes());
+        let facts = PrivateItem::new(
+            "facts_hash",
+            self.facts_nonce,
+            decided.facts.to_json().to_canonical().into_bytes(),
+        );
         let body = content::Action {
             task_type: "cli".to_owned(),
             risk_tier: decided.ruling.risk_tier,
@@ -393,7 +403,8 @@ impl<'a> Performer<'a> {
     }
 
     fn closer_draft(&self, ending: Ending) -> Result<Draft, GovernError> {
-        let intent = self.intent.clone().ok_or_else(|| GovernError::Defect("closer without intent".to_owned()))?;
+        let intent =
+            self.intent.clone().ok_or_else(|| GovernError::Defect("closer without intent".to_owned()))?;
         let status = self.ended.as_ref().map(|ended| &ended.status);
         let body = Body::Closing(Closing {
             ending,

@@ -15,4 +15,5 @@ pub mod identity;
 pub mod people;
 pub mod policy_store;
 pub mod process;
+pub mod rehearsal;
 pub mod ssh;

@@ -57,9 +57,9 @@ fn login_name(passwd: &str, uid: u32) -> Option<String> {
 }
 
 /// The coding agent whose marker stands in `env`, if there is one.
-pub fn agent_marker<'a>(env: impl IntoIterator<Item = (&'a OsStr, &'a OsStr)> + Clone) -> Option<String> {
+pub fn agent_marker<'a>(env: &(impl Iterator<Item = (&'a OsStr, &'a OsStr)> + Clone)) -> Option<String> {
     MARKERS.iter().find_map(|(marker, agent)| {
-        let (_, value) = env.clone().into_iter().find(|(name, value)| *name == *marker && !value.is_empty())?;
+        let (_, value) = env.clone().find(|(name, value)| *name == *marker && !value.is_empty())?;
         // `0` and `false` are how people switch a marker off.
         if value == "0" || value == "false" {
             return None;
@@ -113,7 +113,7 @@ mod tests {
     #[test]
     fn markers() {
         let marker = |pairs: &[(&str, &str)]| {
-            agent_marker(pairs.iter().map(|(name, value)| (OsStr::new(*name), OsStr::new(*value))))
+            agent_marker(&pairs.iter().map(|(name, value)| (OsStr::new(*name), OsStr::new(*value))))
         };
         assert_eq!(marker(&[("PATH", "/bin")]), None);
         assert_eq!(marker(&[("CLAUDECODE", "1")]).as_deref(), Some("claude-code"));

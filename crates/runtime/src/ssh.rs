@@ -122,7 +122,8 @@ pub fn generate(path: &Path) -> Result<String, SshError> {
     if let Some(dir) = path.parent() {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed)?;
     }
-    let key = PrivateKey::random(&mut ssh_key::rand_core::OsRng, Algorithm::Ed25519).map_err(SshError::Sign)?;
+    let key =
+        PrivateKey::random(&mut ssh_key::rand_core::OsRng, Algorithm::Ed25519).map_err(SshError::Sign)?;
     let text = key.to_openssh(LineEnding::LF).map_err(SshError::Sign)?;
     let mut file =
         fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
@@ -156,7 +157,8 @@ pub fn sign(
     payload: &[u8],
     passphrase: &mut dyn FnMut(&Path) -> Option<Vec<u8>>,
 ) -> Result<String, SshError> {
-    let wanted = SshKey::accept(public).and_then(|_| PublicKey::from_openssh(public).map_err(|_| SshFault::Key))?;
+    let wanted =
+        SshKey::accept(public).and_then(|_| PublicKey::from_openssh(public).map_err(|_| SshFault::Key))?;
     if let Some(path) = &places.file {
         let key = load(path)?;
         if key.public_key().key_data() != wanted.key_data() {
@@ -192,7 +194,12 @@ fn agent_keys(socket: Option<&Path>) -> Vec<PublicKey> {
     identities.into_iter().filter_map(plain).collect()
 }
 
-fn sign_with_agent(socket: &Path, key: &PublicKey, namespace: &str, payload: &[u8]) -> Result<String, SshError> {
+fn sign_with_agent(
+    socket: &Path,
+    key: &PublicKey,
+    namespace: &str,
+    payload: &[u8],
+) -> Result<String, SshError> {
     let failed = |error: ssh_agent_client_rs::Error| SshError::Agent(error.to_string());
     let mut client = Client::connect(socket).map_err(failed)?;
     let data = sshsig::signed_data(namespace, payload)?;

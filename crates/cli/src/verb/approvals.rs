@@ -31,10 +31,28 @@ pub(crate) fn run(global: &Global, args: &Approvals) -> Exit {
             output::json(&document(&reader, subject, &command)?)?;
             continue;
         }
-        let state = if subject.state == SubjectState::Approved { Painted(GOOD, "approved") } else { Painted(CARE, "waiting") };
-        output::line(format_args!("{}  {state}  {}", Painted(BOLD, subject.receipt_id), output::shortened(&command, 80)))?;
+        let state = if subject.state == SubjectState::Approved {
+            Painted(GOOD, "approved")
+        } else {
+            Painted(CARE, "waiting")
+        };
+        output::line(format_args!(
+            "{}  {state}  {}",
+            Painted(BOLD, subject.receipt_id),
+            output::shortened(&command, 80)
+        ))?;
         let until = subject.expires.map(|time| format!(", until {time}")).unwrap_or_default();
-        output::line(format_args!("  {}", Painted(DIM, format!("asked by {who}, {} approval(s) of {}{until}", subject.required, subject.groups.join(", ")))))?;
+        output::line(format_args!(
+            "  {}",
+            Painted(
+                DIM,
+                format!(
+                    "asked by {who}, {} approval(s) of {}{until}",
+                    subject.required,
+                    subject.groups.join(", ")
+                )
+            )
+        ))?;
     }
     Ok(exit::DONE)
 }

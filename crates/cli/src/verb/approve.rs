@@ -53,14 +53,20 @@ pub(crate) struct Signed {
 impl From<&Approve> for Signed {
     fn from(args: &Approve) -> Self {
         let expires_after_ms = args.expires.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
-        let reply = Reply { id: args.id.clone(), approve: true, reason: args.reason.clone(), expires_after_ms };
+        let reply =
+            Reply { id: args.id.clone(), approve: true, reason: args.reason.clone(), expires_after_ms };
         Self { reply, key: args.key.clone() }
     }
 }
 
 impl From<&Deny> for Signed {
     fn from(args: &Deny) -> Self {
-        let reply = Reply { id: args.id.clone(), approve: false, reason: args.reason.clone(), expires_after_ms: None };
+        let reply = Reply {
+            id: args.id.clone(),
+            approve: false,
+            reason: args.reason.clone(),
+            expires_after_ms: None,
+        };
         Self { reply, key: args.key.clone() }
     }
 }
@@ -75,7 +81,9 @@ pub(crate) fn run(global: &Global, signed: &Signed) -> Exit {
     })
     .map_err(failures::consent)?;
     let (receipt, code, word, reasons) = match replied {
-        Replied::Accepted(receipt) if signed.reply.approve => (receipt, exit::DONE, Painted(GOOD, "approved"), Vec::new()),
+        Replied::Accepted(receipt) if signed.reply.approve => {
+            (receipt, exit::DONE, Painted(GOOD, "approved"), Vec::new())
+        }
         Replied::Accepted(receipt) => (receipt, exit::DONE, Painted(CARE, "denied"), Vec::new()),
         Replied::Refused(receipt, reasons) => (receipt, exit::DENIED, Painted(BAD, "refused"), reasons),
     };

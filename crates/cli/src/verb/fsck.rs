@@ -29,13 +29,19 @@ pub(crate) fn run(global: &Global, _: &Fsck) -> Exit {
             ("receipts", Value::Int(i64::try_from(report.receipts).unwrap_or(i64::MAX))),
         ]))?;
     } else if clean {
-        output::line(format_args!("{}: {} receipts, nothing damaged", Painted(GOOD, "clean"), report.receipts))?;
+        output::line(format_args!(
+            "{}: {} receipts, nothing damaged",
+            Painted(GOOD, "clean"),
+            report.receipts
+        ))?;
     } else {
         output::line(format_args!("{}: {} finding(s)", Painted(BAD, "damaged"), report.findings.len()))?;
         for finding in &report.findings {
             output::line(format_args!("  {}  {}", finding.code, finding.detail))?;
         }
-        output::hint_line("keep a copy of the whole home before anything else; `cascade export` still gives what can be read");
+        output::hint_line(
+            "keep a copy of the whole home before anything else; `cascade export` still gives what can be read",
+        );
     }
     Ok(if clean { exit::DONE } else { exit::EVIDENCE })
 }

@@ -95,7 +95,10 @@ pub(crate) fn tell(created: &Created) {
             output::say(format_args!("first administrator: {} with {}", created.person.name, path.display()));
         }
         AdminKey::Agent => {
-            output::say(format_args!("first administrator: {} with a key of the SSH agent", created.person.name));
+            output::say(format_args!(
+                "first administrator: {} with a key of the SSH agent",
+                created.person.name
+            ));
         }
         AdminKey::Made(path) => output::say(format_args!(
             "first administrator: {}; no SSH key was found, so one was made: {}",
@@ -105,7 +108,9 @@ pub(crate) fn tell(created: &Created) {
     }
     output::say(format_args!("recovery key {}", created.recovery.key.display()));
     output::say(format_args!("HMAC master  {}", created.recovery.master.display()));
-    output::hint_line("move these two files off this machine: whoever has them can take keys back or check every tag");
+    output::hint_line(
+        "move these two files off this machine: whoever has them can take keys back or check every tag",
+    );
 }
 
 fn document(home: &std::path::Path, created: &Created) -> Value {

@@ -35,7 +35,8 @@ pub(crate) struct Log {
 }
 
 fn kind(text: &str) -> Result<Kind, String> {
-    Kind::parse(text).ok_or_else(|| "not a kind of receipt; for instance blocked or task_completed".to_owned())
+    Kind::parse(text)
+        .ok_or_else(|| "not a kind of receipt; for instance blocked or task_completed".to_owned())
 }
 
 fn verdict(text: &str) -> Result<Verdict, String> {
@@ -104,7 +105,10 @@ fn print(reader: &Reader, record: &Record) -> Result<(), Failure> {
         Some(command) => output::shortened(&command, 60),
         None => record.refs().first().map(|(rel, id)| format!("{rel} {id}")).unwrap_or_default(),
     };
-    let ending = match (record.content("exit_code").and_then(Value::as_int), record.content("signal").and_then(Value::as_int)) {
+    let ending = match (
+        record.content("exit_code").and_then(Value::as_int),
+        record.content("signal").and_then(Value::as_int),
+    ) {
         (Some(code), _) => format!("  exit {code}"),
         (None, Some(signal)) => format!("  signal {signal}"),
         (None, None) => String::new(),

@@ -93,7 +93,10 @@ fn collect(root: &Path, dir: &Path, files: &mut Vec<(String, Vec<u8>)>) -> Resul
         }
         let length = path.metadata().with_context(|| format!("couldn't read `{}`", path.display()))?.len();
         if length > FILE_BYTES_MAX {
-            return Err(Failure::could_not(anyhow::anyhow!("`{}` is longer than {FILE_BYTES_MAX} bytes", path.display())));
+            return Err(Failure::could_not(anyhow::anyhow!(
+                "`{}` is longer than {FILE_BYTES_MAX} bytes",
+                path.display()
+            )));
         }
         let bytes = std::fs::read(&path).with_context(|| format!("couldn't read `{}`", path.display()))?;
         files.push((name, bytes));
@@ -152,9 +155,14 @@ fn activate(global: &Global, dir: &Path, label: Option<&str>, key: Option<PathBu
     let env: Vec<_> = std::env::vars_os().collect();
     let asker = Asker::find(&ledger, &env, global.acting_as.as_deref())?;
     let signer = Signer::new(global, key)?;
-    let activated = activate::activate(&ledger, &asker, &directory.source, &snapshot, &label, &mut |public, namespace, payload| {
-        signer.sign(public, namespace, payload)
-    })?;
+    let activated = activate::activate(
+        &ledger,
+        &asker,
+        &directory.source,
+        &snapshot,
+        &label,
+        &mut |public, namespace, payload| signer.sign(public, namespace, payload),
+    )?;
     match activated {
         Activated::InForce(receipt) => {
             if global.json {
@@ -164,14 +172,17 @@ fn activate(global: &Global, dir: &Path, label: Option<&str>, key: Option<PathBu
                     ("receipt_id", receipt.receipt_id.to_string().into()),
                 ]))?;
             } else {
-                output::say(format_args!("{}: {label} {}", Painted(GOOD, "in force"), snapshot.policy_hash()));
+                output::say(format_args!(
+                    "{}: {label} {}",
+                    Painted(GOOD, "in force"),
+                    snapshot.policy_hash()
+                ));
                 output::say(format_args!("receipt {}", receipt.receipt_id));
             }
             Ok(exit::DONE)
         }
-        Activated::Refused(code) => {
-            Err(Failure::denied(reasons::code_text(code)).hint("an administrator must activate policies, on a terminal of their own"))
-        }
+        Activated::Refused(code) => Err(Failure::denied(reasons::code_text(code))
+            .hint("an administrator must activate policies, on a terminal of their own")),
     }
 }
 
@@ -186,7 +197,11 @@ fn good(global: &Global, word: &str, snapshot: &Snapshot, passed: usize) -> Resu
         ]))?;
     } else {
         let rows = if passed > 0 { format!("{passed} rows, ") } else { String::new() };
-        output::line(format_args!("{}: {rows}{policies} policies, {}", Painted(GOOD, word), snapshot.policy_hash()))?;
+        output::line(format_args!(
+            "{}: {rows}{policies} policies, {}",
+            Painted(GOOD, word),
+            snapshot.policy_hash()
+        ))?;
     }
     Ok(())
 }

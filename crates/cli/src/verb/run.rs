@@ -99,7 +99,8 @@ fn refused(
         return Ok(None);
     }
     let waiting = reasons.iter().all(|reason| reason.code == "approval.missing");
-    let refusal = consent::refuse(ledger, asker, approved.refs.clone(), reasons).map_err(failures::consent)?;
+    let refusal =
+        consent::refuse(ledger, asker, approved.refs.clone(), reasons).map_err(failures::consent)?;
     let Replied::Refused(receipt, reasons) = refusal else {
         return Ok(None);
     };
@@ -198,7 +199,9 @@ fn ended(governed: &Governed, last: &str) {
             });
         }
         Some(Status::TimedOut) => output::say("the command ran out of time and was ended"),
-        Some(Status::Lost) => output::say("the supervisor of the run was killed; what the command did is not known"),
+        Some(Status::Lost) => {
+            output::say("the supervisor of the run was killed; what the command did is not known");
+        }
         None => output::say("no supervisor could be started; nothing ran"),
         _ => {}
     }

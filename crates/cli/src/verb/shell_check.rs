@@ -48,9 +48,8 @@ fn snapshot(global: &Global) -> Result<Snapshot, Failure> {
         .and_then(|home| home.open_tenant_read_only(&tenant));
     match opened {
         Ok(reader) => Ok(policy_store::in_force(&reader)?.0),
-        Err(OpenError::NoHome(_) | OpenError::NoTenant(_)) => {
-            Snapshot::compile(&SnapshotSource::bundled()).map_err(|faults| place::creating(BirthError::Policy(faults)))
-        }
+        Err(OpenError::NoHome(_) | OpenError::NoTenant(_)) => Snapshot::compile(&SnapshotSource::bundled())
+            .map_err(|faults| place::creating(BirthError::Policy(faults))),
         Err(error) => Err(place::opening(error)),
     }
 }

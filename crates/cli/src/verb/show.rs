@@ -78,7 +78,11 @@ fn print(reader: &Reader, record: &Record, private: &Value) -> Result<(), Failur
     for (label, key) in [("principal", "principal"), ("on behalf of", "on_behalf_of")] {
         if !record.text(key).is_empty() {
             let name = private.member(&format!("{key}_name")).and_then(Value::as_str).unwrap_or_default();
-            output::line(format_args!("  {label:<12} {} {}", record.text(key), Painted(DIM, output::safe(name))))?;
+            output::line(format_args!(
+                "  {label:<12} {} {}",
+                record.text(key),
+                Painted(DIM, output::safe(name))
+            ))?;
         }
     }
     if let Some(reason) = private.member("reason").and_then(Value::as_str) {
@@ -131,7 +135,11 @@ fn gates(record: &Record) -> Result<(), Failure> {
             .iter()
             .filter_map(|reason| {
                 let by = reason.member("policy_id").and_then(Value::as_str).map(|id| format!(" ({id})"));
-                Some(format!("{}{}", reasons::code_text(reason.member("code")?.as_str()?), by.unwrap_or_default()))
+                Some(format!(
+                    "{}{}",
+                    reasons::code_text(reason.member("code")?.as_str()?),
+                    by.unwrap_or_default()
+                ))
             })
             .collect();
         output::line(format_args!(

@@ -50,8 +50,10 @@ pub(crate) fn run(global: &Global, args: &Verify) -> Exit {
             let file = File::open(path).with_context(|| format!("couldn't open `{}`", path.display()))?;
             let lines = if std::io::stderr().is_terminal() { count_lines(&file, path)? } else { 0 };
             let mut file = File::open(path).with_context(|| format!("couldn't open `{}`", path.display()))?;
-            check(&mut file, options, lines)
-                .map_err(|error| Failure { cause: error.cause.context(format!("couldn't read `{}`", path.display())), ..error })?
+            check(&mut file, options, lines).map_err(|error| Failure {
+                cause: error.cause.context(format!("couldn't read `{}`", path.display())),
+                ..error
+            })?
         }
     };
     if global.json {
@@ -118,13 +120,17 @@ impl Read for LineSource<'_> {
 
 fn public_key(path: &Path) -> Result<[u8; 32], Failure> {
     let read = pem::read(&small_file(path)?).with_context(|| format!("couldn't use `{}`", path.display()));
-    read.map_err(|error| Failure::could_not(error).hint("give the PEM that `cascade key export --public` prints"))
+    read.map_err(|error| {
+        Failure::could_not(error).hint("give the PEM that `cascade key export --public` prints")
+    })
 }
 
 fn hmac_master(path: &Path) -> Result<[u8; 32], Failure> {
     digest::from_hex(small_file(path)?.trim_end())
         .with_context(|| format!("couldn't use `{}`: 64 lowercase hex digits are needed", path.display()))
-        .map_err(|error| Failure::could_not(error).hint("give the file hmac-master.hex that `cascade init` wrote"))
+        .map_err(|error| {
+            Failure::could_not(error).hint("give the file hmac-master.hex that `cascade init` wrote")
+        })
 }
 
 fn small_file(path: &Path) -> Result<String, Failure> {
