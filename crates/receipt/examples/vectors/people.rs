@@ -246,6 +246,39 @@ fn governance(out: &mut Vec<Case>) {
         chain.add_kind("chain_started", &members);
     }
     out.push(Case::valid("spec", "one signed spec runs twice", &chain));
+    openssh(out);
+}
+
+/// Public keys and signatures that `ssh-keygen` made for the text of `SHA-256("spec")`; the private
+/// keys were thrown away.
+const OPENSSH: [(&str, &str); 4] = [
+    (include_str!("openssh/rsa-3072.pub"), include_str!("openssh/rsa-3072.sig")),
+    (include_str!("openssh/ecdsa-256.pub"), include_str!("openssh/ecdsa-256.sig")),
+    (include_str!("openssh/ecdsa-384.pub"), include_str!("openssh/ecdsa-384.sig")),
+    (include_str!("openssh/ecdsa-521.pub"), include_str!("openssh/ecdsa-521.sig")),
+];
+
+fn openssh(out: &mut Vec<Case>) {
+    let people = (41..).map(crate::chain::principal).zip(OPENSSH);
+    let admins: Vec<Admin> =
+        people.clone().map(|(principal, (key, _))| Admin { principal, ssh_key: key.to_owned() }).collect();
+    let signatures: Vec<Signature> =
+        people.map(|(principal, (_, sig))| Signature { principal, sshsig: sig.to_owned() }).collect();
+    let signed = {
+        let mut chain = Chain::founded(&admins);
+        let spec_hash = Digest::of(b"spec").to_hex().into();
+        let members = [("spec_hash", spec_hash), ("signatures", signature_list(&signatures))];
+        chain.add_kind("chain_started", &members);
+        chain
+    };
+    out.push(Case::valid("openssh", "signatures by ssh-keygen: RSA, three NIST curves", &signed));
+    for (index, name) in ["rsa", "p256", "p384", "p521"].into_iter().enumerate() {
+        let mut chain = Chain::founded(&admins);
+        let spec_hash = Digest::of(b"other").to_hex().into();
+        let one = signature_list(&signatures[index..=index]);
+        chain.add_kind("chain_started", &[("spec_hash", spec_hash), ("signatures", one)]);
+        out.push(Case::fault(Code::Sshsig, 1, "another spec was signed", chain.bytes()).named(name));
+    }
 }
 
 pub(crate) fn cases(out: &mut Vec<Case>) {
