@@ -1,0 +1,1174 @@
+#!/usr/bin/env python3
+"""Check a Cascade receipt ledger.
+
+Written from the format document alone; "section N" in these comments is a section of it.
+
+Needs Python 3.9 or later and the `cryptography` package. Exit codes: 0 valid, 4 invalid evidence,
+1 something cannot be read (or a vector failed), 2 usage.
+"""
+
+import argparse
+import base64
+import datetime
+import hashlib
+import hmac
+import io
+import json
+import os
+import re
+import sys
+
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+MAX_LINE = 65536
+MAX_DEPTH = 16
+MAX_INT = 2**53 - 1
+MAX_EPOCH_RECEIPTS = 10000
+GENESIS_PREV = hashlib.sha256(b"WHL_MANAGER_GENESIS").hexdigest()
+CHECKS = ("syntax", "copies", "chain", "signature", "origin", "time", "lifecycle",
+          "checkpoint", "witness", "memory", "hmac")
+
+
+class Fault(Exception):
+    """A fault of the ledger: its code (section 11), and its seq where that is not the line read."""
+
+    def __init__(self, code, detail="", seq=None):
+        super().__init__(code)
+        self.code, self.detail, self.seq = code, detail, seq
+
+
+def demand(condition, code, detail=""):
+    """Raise the fault `code` unless the condition holds."""
+    if not condition:
+        raise Fault(code, detail)
+
+
+def sha256(data):
+    """SHA-256 as 32 raw bytes."""
+    return hashlib.sha256(data).digest()
+
+
+# ---------------------------------------------------------------- section 1: lines and JSON
+
+def ledger_lines(stream):
+    """Yield the lines of a ledger without their LF, reading no more of a line than allowed (1)."""
+    empty = True
+    while True:
+        line = stream.readline(MAX_LINE + 2)
+        if not line:
+            break
+        empty = False
+        whole = line.endswith(b"\n")
+        demand(len(line) - whole <= MAX_LINE, "syntax.line_length")
+        demand(whole, "syntax.torn", "no line feed at the end")
+        yield line[:-1]
+    demand(not empty, "syntax.empty", "the file has no byte")
+
+
+NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+PLAIN = re.compile(r'[^"\\\x00-\x1f]*')
+SPACE = re.compile(r"[ \t\n\r]*")
+HEX4 = re.compile(r"[0-9A-Fa-f]{4}")
+UNESCAPED = {'"': '"', "\\": "\\", "/": "/",
+             "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
+ESCAPED = {'"': '\\"', "\\": "\\\\",
+           "\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r"}
+
+
+class JsonReader:
+    """The restricted JSON of section 1.1, read from left to right."""
+
+    def __init__(self, text):
+        self.text, self.at = text, 0
+
+    def document(self):
+        """One value and nothing after it."""
+        self.space()
+        value = self.value(1)
+        self.space()
+        demand(self.at == len(self.text), "syntax.malformed", "bytes after the value")
+        return value
+
+    def space(self):
+        self.at = SPACE.match(self.text, self.at).end()
+
+    def peek(self):
+        return self.text[self.at:self.at + 1]
+
+    def take(self, token):
+        """Step over the token if it comes next."""
+        found = self.text.startswith(token, self.at)
+        self.at += len(token) if found else 0
+        return found
+
+    def value(self, depth):
+        """Any value; the depth is looked at before an array or object is entered."""
+        first = self.peek()
+        if first in ("{", "["):
+            demand(depth <= MAX_DEPTH, "syntax.depth")
+            self.at += 1
+            return self.object(depth) if first == "{" else self.array(depth)
+        if first == '"':
+            return self.string()
+        if self.take("true"):
+            return True
+        if self.take("false"):
+            return False
+        demand(not self.take("null"), "syntax.null")
+        return self.number()
+
+    def items(self, closer):
+        """Step through the places of a list's items, up to its closer."""
+        self.space()
+        if self.take(closer):
+            return
+        while True:
+            self.space()
+            yield
+            self.space()
+            if self.take(closer):
+                return
+            demand(self.take(","), "syntax.malformed", "no comma")
+
+    def array(self, depth):
+        return [self.value(depth + 1) for _ in self.items("]")]
+
+    def object(self, depth):
+        members = {}
+        for _ in self.items("}"):
+            demand(self.peek() == '"', "syntax.malformed", "no key")
+            key = self.string()
+            demand(re.fullmatch("[a-z0-9_]+", key), "syntax.key")
+            demand(key not in members, "syntax.duplicate_key")
+            self.space()
+            demand(self.take(":"), "syntax.malformed", "no colon")
+            self.space()
+            members[key] = self.value(depth + 1)
+        return members
+
+    def string(self):
+        self.at += 1
+        parts = []
+        while True:
+            plain = PLAIN.match(self.text, self.at)
+            parts.append(plain.group())
+            self.at = plain.end()
+            if self.take('"'):
+                return "".join(parts)
+            demand(self.take("\\"), "syntax.malformed", "a string does not end, or raw control")
+            letter = self.peek()
+            self.at += 1
+            if letter == "u":
+                parts.append(self.escaped_character())
+            else:
+                demand(letter in UNESCAPED, "syntax.malformed", "an unknown escape")
+                parts.append(UNESCAPED[letter])
+
+    def hex4(self):
+        digits = HEX4.match(self.text, self.at)
+        demand(digits, "syntax.malformed", "no four hex digits")
+        self.at += 4
+        return int(digits.group(), 16)
+
+    def escaped_character(self):
+        """What follows the u of an escape: one code unit, or a surrogate and its partner."""
+        unit = self.hex4()
+        if not 0xD800 <= unit <= 0xDFFF:
+            return chr(unit)
+        demand(unit <= 0xDBFF and self.take("\\u"), "syntax.unicode", "a lone surrogate")
+        low = self.hex4()
+        demand(0xDC00 <= low <= 0xDFFF, "syntax.unicode", "a lone surrogate")
+        return chr(0x10000 + ((unit - 0xD800) << 10) + (low - 0xDC00))
+
+    def number(self):
+        match = NUMBER.match(self.text, self.at)
+        demand(match, "syntax.malformed", "not a value")
+        self.at = match.end()
+        demand(not match.group(1) and not match.group(2), "syntax.float")
+        digits = match.group()
+        demand(len(digits) <= 17 and abs(int(digits)) <= MAX_INT, "syntax.int_range")
+        return int(digits)
+
+
+def escape_character(match):
+    character = match.group()
+    return ESCAPED.get(character) or "\\u%04x" % ord(character)
+
+
+def canonical_text(value):
+    """The JCS text of a value that JsonReader returned (section 1.1)."""
+    if value is True or value is False:
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, str):
+        return '"' + re.sub(r'["\\\x00-\x1f]', escape_character, value) + '"'
+    if isinstance(value, list):
+        return "[" + ",".join(map(canonical_text, value)) + "]"
+    return "{" + ",".join('"%s":%s' % (k, canonical_text(value[k])) for k in sorted(value)) + "}"
+
+
+def canonical(value):
+    """The JCS bytes of a value."""
+    return canonical_text(value).encode("utf-8")
+
+
+def parse_line(line):
+    """The value of one line: UTF-8, then the text, then its canonical form (section 1.1)."""
+    try:
+        text = line.decode("utf-8")
+    except UnicodeDecodeError:
+        raise Fault("syntax.unicode", "not UTF-8") from None
+    value = JsonReader(text).document()
+    demand(canonical(value) == line, "syntax.not_canonical")
+    return value
+
+
+# ---------------------------------------------------------------- section 2.1: spellings
+
+def spelled(pattern):
+    """A predicate: a string that the pattern matches from end to end."""
+    compiled = re.compile(pattern)
+    return lambda value: isinstance(value, str) and compiled.fullmatch(value) is not None
+
+
+def one_of(*texts):
+    return lambda value: isinstance(value, str) and value in texts
+
+
+def is_text(value):
+    return isinstance(value, str)
+
+
+def is_bool(value):
+    return isinstance(value, bool)
+
+
+def is_count(value):
+    return type(value) is int and value >= 0
+
+
+def is_positive(value):
+    return is_count(value) and value > 0
+
+
+def unbase64(text):
+    """The bytes of padded base64 with zero spare bits, or None."""
+    try:
+        raw = base64.b64decode(text, validate=True)
+    except ValueError:
+        return None
+    return raw if base64.b64encode(raw).decode() == text else None
+
+
+def base64_of(size):
+    return lambda value: is_text(value) and len(unbase64(value) or b"") == size
+
+
+TIME_SHAPE = re.compile(
+    r"([0-9]{4})-([0-9]{2})-([0-9]{2})T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{3}Z")
+
+
+def is_time(value):
+    match = TIME_SHAPE.fullmatch(value) if is_text(value) else None
+    if match is None or int(match.group(1)) < 1970:
+        return False
+    try:
+        datetime.date(*map(int, match.groups()))
+    except ValueError:
+        return False
+    return True
+
+
+is_hash = spelled("[0-9a-f]{64}")
+is_receipt_id = spelled("r_[0-9a-f]{16}")
+is_principal = spelled("p_[0-9a-f]{16}")
+is_key_id = spelled(r"[A-Za-z0-9._-]+\+[0-9a-f]{8}")
+is_origin = spelled(r"(?=.{1,255}\Z)[A-Za-z0-9.-]+/t/[0-9a-f]{32}")
+is_epoch = spelled("e(?:0|[1-9][0-9]{0,14})")
+is_signature = base64_of(64)
+
+
+def array_of(check):
+    return lambda value: isinstance(value, list) and all(map(check, value))
+
+
+def record(required, optional=None):
+    """A predicate: an object with these members, each fitting its predicate, and perhaps others."""
+    def check(value):
+        return (isinstance(value, dict)
+                and all(name in value and fits(value[name]) for name, fits in required.items())
+                and all(name not in value or fits(value[name])
+                        for name, fits in (optional or {}).items()))
+    return check
+
+
+# ---------------------------------------------------------------- sections 2 and 3: receipts
+
+RECEIPT = {"content": lambda value: isinstance(value, dict), "ed25519_sig": is_signature,
+           "entry_hash": is_hash, "hmac": is_hash, "prev_hash": is_hash,
+           "receipt_id": is_receipt_id, "timestamp": is_time}
+EVERY_KIND = record(
+    {"log_origin": is_origin, "seq": is_count, "receipt_id": is_receipt_id, "timestamp": is_time,
+     "key_id": is_key_id, "hmac_key_id": is_epoch, "policy_version": is_text,
+     "policy_hash": is_hash}, {"clock": one_of("stepped")})
+GATES = ["standing", "identity", "authority", "specification", "policy", "risk", "failfast",
+         "approval", "budget", "window"]
+REASONS = array_of(record({"code": is_text}, {"policy_id": is_text, "control": is_text}))
+GATE_LIST = array_of(record({"gate": is_text, "reasons": REASONS,
+                             "outcome": one_of("pass", "escalate", "deny", "not_applicable")}))
+KNOWN_MEMBERS = {
+    "task_type": is_text,
+    "layer_hit": spelled(r"L[1-7]|L6\.5|ext:(?s:.+)"),
+    "risk_tier": one_of("LOW", "MEDIUM", "HIGH", "CRITICAL"),
+    **dict.fromkeys(("classified", "truncated"), is_bool),
+    **dict.fromkeys(("principal", "on_behalf_of"), is_principal),
+    **dict.fromkeys(("action_hash", "facts_hash", "output_hash", "spec_hash"), is_hash),
+    **dict.fromkeys(("duration_us", "tokens_in", "tokens_out", "cost_microusd", "exit_code",
+                     "signal"), is_count),
+    "effect_status": one_of("confirmed", "failed", "revoked", "unknown"),
+    "evidence": one_of("proposed", "checked", "verified"),
+    "decision": record({"verdict": one_of("admit", "escalate", "deny"), "gates": lambda value:
+                        GATE_LIST(value) and [item["gate"] for item in value] == GATES}),
+    "reasons": REASONS,
+    "runtime": record({"node": is_text, "version": is_text, "binary_sha256": is_hash}),
+    "refs": array_of(record({"receipt_id": is_receipt_id, "entry_hash": is_hash, "rel": one_of(
+        "intent", "dry_run", "escalation", "approval", "grant", "chain", "parent", "cron",
+        "memory", "supersedes")})),
+    "signatures": array_of(record({"principal": is_principal, "sshsig": is_text})),
+}
+ACTION = {name: KNOWN_MEMBERS[name] for name in (
+    "task_type", "runtime", "decision", "principal", "action_hash", "facts_hash", "risk_tier")}
+NAMED_KEY = record({"key_id": is_key_id, "public_key": base64_of(32)})
+KEY_OBJECT = record({"_type": one_of("cascade/key/v1"), "log_origin": is_origin,
+                     "purpose": one_of("receipt", "log", "recovery"), "key_id": is_key_id,
+                     "public_key": base64_of(32), "pop": is_signature})
+REVOCATION = record({"_type": one_of("cascade/revocation/v1"), "log_origin": is_origin,
+                     "key_id": is_key_id, "reason_code": is_text, "compromised_since": is_time},
+                    {"replacement": KEY_OBJECT})
+ANSWER = {"principal": is_principal, "action_hash": is_hash, "expires": is_time}
+KINDS = {  # kind: required members, optional members
+    "genesis": ({"keys": record(dict.fromkeys(("receipt", "log", "recovery"), NAMED_KEY)),
+                 "admins": array_of(record({"principal": is_principal, "ssh_key": is_text}))}, {}),
+    **dict.fromkeys(("dry_run", "blocked", "task_started"), (ACTION, {})),
+    "escalation": ({**ACTION, "required": is_positive, "groups": array_of(is_text),
+                    "expires": is_time, "signature_required": is_bool}, {}),
+    **dict.fromkeys(("approval", "denial"), (ANSWER, {})),
+    "approval_refused": ({"principal": is_principal, "reasons": REASONS}, {}),
+    "heartbeat": ({"segment": is_count, "bytes": is_count, "running_hash": is_hash}, {}),
+    "key_added": ({"key": KEY_OBJECT}, {"recovery_sig": is_signature}),
+    "key_rotated": ({"key": KEY_OBJECT, "retires": is_key_id}, {"recovery_sig": is_signature}),
+    "key_revoked": ({"statement": REVOCATION, "recovery_sig": is_signature}, {}),
+    "clock_corrected": ({"from": is_time, "to": is_time, "recovery_sig": is_signature}, {}),
+    "anchor": ({"checkpoint": is_text, "checkpoint_sha256": is_hash}, {"tst_sha256": is_hash}),
+    "erasure": ({"erased": array_of(record({"receipt_id": is_receipt_id,
+                                            "fields": array_of(is_text)}))}, {}),
+    "recovery": ({"dropped_bytes": is_count, "dropped_sha256": is_hash, "orphans": is_count}, {}),
+    "principal_added": ({"principal": is_principal, "ssh_key": is_text,
+                         "groups": array_of(is_text)}, {}),
+    "principal_removed": ({"principal": is_principal}, {}),
+    "policy_activated": ({"activates": record({"policy_version": is_text, "policy_hash": is_hash}),
+                          "principal": is_principal, "statement_id": spelled("[0-9a-f]{16}")}, {}),
+    **dict.fromkeys((
+        "task_completed", "approval_expired", "break_glass", "task_failed", "task_revoked",
+        "task_unknown", "chain_started", "chain_completed", "chain_aborted", "cron_invocation",
+        "pack_activated", "grant", "grant_revoked", "halted", "resumed", "schedule_changed",
+        "secret_changed", "token_issued", "token_revoked", "tenant_changed", "tool_pinned",
+        "memory_learned", "memory_forgotten"), ({}, {})),
+}
+
+
+def is_extension(kind):
+    return kind.startswith("x_")
+
+
+def is_pure(content):
+    """A task_completed with a decision and without a ref of rel `intent` (section 3.1)."""
+    return (content["kind"] == "task_completed" and "decision" in content
+            and all(ref["rel"] != "intent" for ref in content.get("refs", [])))
+
+
+def check_shape(receipt):
+    """Sections 2 and 3: the members of a receipt and of its content."""
+    demand(isinstance(receipt, dict), "syntax.member", "a receipt is an object")
+    demand(all(name in RECEIPT for name in receipt), "syntax.unknown_member")
+    for name, fits in RECEIPT.items():
+        demand(name in receipt and fits(receipt[name]), "syntax.member", name)
+    content = receipt["content"]
+    demand(is_text(content.get("_type")), "syntax.member", "_type")
+    demand(content["_type"] == "cascade/receipt/v1", "syntax.type")
+    kind = content.get("kind")
+    demand(is_text(kind), "syntax.member", "kind")
+    demand(kind in KINDS or re.fullmatch("x_[a-z0-9_]+", kind), "syntax.kind")
+    demand(EVERY_KIND(content), "syntax.member", "a member that every receipt has")
+    if is_extension(kind):
+        return
+    for name, fits in KNOWN_MEMBERS.items():
+        demand(name not in content or fits(content[name]), "syntax.member", name)
+    demand(record(*KINDS[kind])(content), "syntax.member", "a member of this kind")
+    demand(not is_pure(content) or record(ACTION)(content), "syntax.member", "of a pure task")
+
+
+# ---------------------------------------------------------------- section 2.2: Ed25519
+
+FIELD = 2**255 - 19
+CURVE_D = -121665 * pow(121666, FIELD - 2, FIELD) % FIELD
+SMALL_ORDER_Y = (0, 1, FIELD - 1, *(int.from_bytes(bytes.fromhex(text), "little") for text in (
+    "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+    "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a")))
+
+
+def point_accepted(public):
+    """Whether 32 bytes are the canonical encoding of a point that is not of small order (2.2)."""
+    y = int.from_bytes(public, "little") & (2**255 - 1)
+    if len(public) != 32 or y >= FIELD or y in SMALL_ORDER_Y:
+        return False
+    x_squared = (y * y - 1) * pow(CURVE_D * y * y + 1, FIELD - 2, FIELD) % FIELD
+    return pow(x_squared, (FIELD - 1) // 2, FIELD) in (0, 1)
+
+
+def ed25519_verifies(public, signature, message):
+    """RFC 8032 without the cofactor, which is what OpenSSL under `cryptography` computes (2.2)."""
+    try:
+        Ed25519PublicKey.from_public_bytes(public).verify(signature, message)
+        return True
+    except (InvalidSignature, ValueError):
+        return False
+
+
+# ---------------------------------------------------------------- section 7: SSH keys, SSHSIG
+
+class Wire:
+    """Reads the SSH wire format (RFC 4251 section 5); ValueError where it does not fit."""
+
+    def __init__(self, data):
+        self.data, self.at = data, 0
+
+    def raw(self, size):
+        if size > len(self.data) - self.at:
+            raise ValueError("too short")
+        self.at += size
+        return self.data[self.at - size:self.at]
+
+    def uint32(self):
+        return int.from_bytes(self.raw(4), "big")
+
+    def string(self):
+        return self.raw(self.uint32())
+
+    def natural(self):
+        """An mpint that is not negative, in its shortest form."""
+        raw = self.string()
+        number = int.from_bytes(raw, "big")
+        if raw != (number.to_bytes(number.bit_length() // 8 + 1, "big") if number else b""):
+            raise ValueError("not the spelling of a natural number")
+        return number
+
+    def end(self):
+        if self.at != len(self.data):
+            raise ValueError("trailing bytes")
+
+
+def wire_string(data):
+    return len(data).to_bytes(4, "big") + data
+
+
+CURVES = {"nistp256": (ec.SECP256R1(), 65, hashes.SHA256()),
+          "nistp384": (ec.SECP384R1(), 97, hashes.SHA384()),
+          "nistp521": (ec.SECP521R1(), 133, hashes.SHA512())}
+
+
+class SshKey:
+    """A registered `ssh_key` (section 7). ValueError if it is not accepted."""
+
+    def __init__(self, text):
+        algorithm, _, encoded = text.partition(" ")
+        self.blob = unbase64(encoded) or b""
+        self.algorithm = algorithm
+        wire = Wire(self.blob)
+        if wire.string() != algorithm.encode():
+            raise ValueError("the key is of another algorithm")
+        self.security_key = algorithm.startswith("sk-")
+        if algorithm in ("ssh-ed25519", "sk-ssh-ed25519@openssh.com"):
+            self.public = wire.string()
+            if not point_accepted(self.public):
+                raise ValueError("the point is refused")
+        elif algorithm == "ssh-rsa":
+            exponent, modulus = wire.natural(), wire.natural()
+            if not 2048 <= modulus.bit_length() <= 16384:
+                raise ValueError("the modulus is too short, or beyond what OpenSSH takes")
+            self.public = rsa.RSAPublicNumbers(exponent, modulus).public_key()
+        else:
+            curve = algorithm.replace("sk-", "", 1).replace("@openssh.com", "", 1)[-8:]
+            if algorithm not in ("ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384",
+                                 "ecdsa-sha2-nistp521", "sk-ecdsa-sha2-nistp256@openssh.com"):
+                raise ValueError("the algorithm is not accepted")
+            if wire.string() != curve.encode():
+                raise ValueError("another curve")
+            point = wire.string()
+            ec_curve, size, self.hash = CURVES[curve]
+            if len(point) != size or point[0] != 4:
+                raise ValueError("the point is not uncompressed")
+            self.public = ec.EllipticCurvePublicKey.from_encoded_point(ec_curve, point)
+        self.application = wire.string() if self.security_key else b""
+        wire.end()
+
+    def verify(self, signature, message):
+        """Check an SSH signature blob; raises ValueError or InvalidSignature."""
+        wire = Wire(signature)
+        algorithm, inner = wire.string().decode("ascii"), wire.string()
+        if self.security_key:
+            flags, counter = wire.raw(1), wire.raw(4)
+            if not flags[0] & 1:
+                raise ValueError("nobody was present")
+            message = sha256(self.application) + flags + counter + sha256(message)
+        wire.end()
+        if self.algorithm == "ssh-rsa":
+            digests = {"rsa-sha2-256": hashes.SHA256(), "rsa-sha2-512": hashes.SHA512()}
+            if algorithm not in digests:
+                raise ValueError("a signature of another algorithm")
+            self.public.verify(inner, message, padding.PKCS1v15(), digests[algorithm])
+            return
+        if algorithm != self.algorithm:
+            raise ValueError("a signature of another algorithm")
+        if isinstance(self.public, bytes):
+            if not ed25519_verifies(self.public, inner, message):
+                raise InvalidSignature
+            return
+        numbers = Wire(inner)
+        der = utils.encode_dss_signature(numbers.natural(), numbers.natural())
+        numbers.end()
+        self.public.verify(der, message, ec.ECDSA(self.hash))
+
+
+ARMOUR = re.compile(r"-----BEGIN SSH SIGNATURE-----\r?\n([A-Za-z0-9+/=\r\n]+)\n"
+                    r"-----END SSH SIGNATURE-----[\r\n]*")
+
+
+def sshsig_counts(armoured, key, namespace, text):
+    """Whether an SSHSIG counts: by this key, in this namespace, over this text (section 7)."""
+    try:
+        match = ARMOUR.fullmatch(armoured)
+        wire = Wire((match and unbase64(re.sub("[\r\n]", "", match.group(1)))) or b"")
+        fits = (wire.raw(6) == b"SSHSIG" and wire.uint32() == 1 and wire.string() == key.blob
+                and wire.string() == namespace.encode() and wire.string() == b""
+                and wire.string() == b"sha512")
+        if not fits:
+            return False
+        signature = wire.string()
+        wire.end()
+        key.verify(signature, b"SSHSIG" + wire_string(namespace.encode()) + wire_string(b"")
+                   + wire_string(b"sha512") + wire_string(hashlib.sha512(text).digest()))
+        return True
+    except (ValueError, InvalidSignature, UnsupportedAlgorithm):
+        return False
+
+
+class People:
+    """Who is registered (section 7.3), and which texts were signed before (section 7.4)."""
+
+    def __init__(self):
+        self.registered, self.used_texts = {}, set()
+
+    def register(self, principal, ssh_key, groups):
+        """Register a principal in place of what was registered under that name."""
+        try:
+            key = SshKey(ssh_key)
+        except (ValueError, UnsupportedAlgorithm):
+            raise Fault("lifecycle.ssh_key", "the key is not accepted") from None
+        demand(all(name == principal or other.blob != key.blob
+                   for name, (other, _) in self.registered.items()),
+               "lifecycle.ssh_key", "another principal has this key")
+        self.registered[principal] = (key, groups)
+
+    def groups(self, principal):
+        return self.registered[principal][1] if principal in self.registered else []
+
+    def eligible(self, principal, subject):
+        """Whether an answer to this subject is by one who may give it now (section 6.3)."""
+        wanted, own = subject.content.get("groups", []), self.groups(principal)
+        return (subject.kind == "dry_run" or not wanted or "admins" in own
+                or any(group in own for group in wanted))
+
+    def check_signatures(self, content, namespace, text, signer=None):
+        """Check the signatures of a receipt over one text (sections 7.1, 7.2, 7.4)."""
+        signatures = content.get("signatures", [])
+        for item in signatures:
+            principal = item["principal"]
+            demand(signer in (None, principal), "lifecycle.signer")
+            demand(principal in self.registered, "lifecycle.signer_unknown")
+            demand(namespace != "cascade-admin@v1" or "admins" in self.groups(principal),
+                   "lifecycle.not_admin")
+            demand(sshsig_counts(item["sshsig"], self.registered[principal][0], namespace, text),
+                   "lifecycle.sshsig")
+        if signatures and namespace != "cascade-spec@v1":
+            demand((namespace, sha256(text)) not in self.used_texts, "lifecycle.statement_reused")
+            self.used_texts.add((namespace, sha256(text)))
+
+
+# ---------------------------------------------------------------- section 5: keys
+
+class Key:
+    """A key of the chain."""
+
+    def __init__(self, named, purpose, signer=None, since=None):
+        self.public, self.purpose = unbase64(named["public_key"]), purpose
+        self.signer, self.since = signer, since  # the receipt key that added it, and when
+        self.active, self.fallen, self.first_seq = True, False, None
+
+
+class Keys:
+    """The keys of a chain (section 5)."""
+
+    def __init__(self):
+        self.by_id = {}
+
+    def enter(self, named, purpose, signer=None, since=None):
+        """A key enters the chain (section 5)."""
+        key = Key(named, purpose, signer, since)
+        demand(point_accepted(key.public), "signature.key_refused")
+        demand(sha256(key.public)[:4].hex() == named["key_id"][-8:], "signature.key_id")
+        demand(named["key_id"] not in self.by_id
+               and all(key.public != other.public for other in self.by_id.values()),
+               "signature.key_repeated")
+        self.by_id[named["key_id"]] = key
+
+    def check_possession(self, named):
+        """The new key's point is accepted and it signed its own key object (section 5)."""
+        public = unbase64(named["public_key"])
+        unsigned = {name: value for name, value in named.items() if name != "pop"}
+        demand(point_accepted(public), "signature.key_refused")
+        demand(ed25519_verifies(public, unbase64(named["pop"]), sha256(canonical(unsigned))),
+               "signature.pop")
+
+    def check_recovery(self, signature, value):
+        """An active recovery key verifies the signature over the SHA-256 of the value's JCS."""
+        message = sha256(canonical(value))
+        demand(any(ed25519_verifies(key.public, unbase64(signature), message)
+                   for key in self.by_id.values() if key.purpose == "recovery" and key.active),
+               "signature.recovery")
+
+    def check(self, receipt, pinned):
+        """The steps of section 5.1 in their order."""
+        content = receipt["content"]
+        kind = content["kind"]
+        if kind == "genesis":
+            for purpose in ("receipt", "log", "recovery"):
+                self.enter(content["keys"][purpose], purpose)
+            demand(pinned in (None, unbase64(content["keys"]["receipt"]["public_key"])),
+                   "signature.pinned_key")
+        elif kind == "key_revoked":
+            self.check_revocation(content)
+        signer = self.by_id.get(content["key_id"])
+        demand(signer, "signature.unknown_key")
+        demand(signer.active and signer.purpose == "receipt", "signature.inactive_key")
+        demand(ed25519_verifies(signer.public, unbase64(receipt["ed25519_sig"]),
+                                bytes.fromhex(receipt["entry_hash"])), "signature.bad")
+        if signer.first_seq is None:
+            signer.first_seq = content["seq"]
+        if kind == "key_rotated":
+            demand(content["retires"] == content["key_id"]
+                   and content["key"]["purpose"] == "receipt", "signature.retires")
+        if kind in ("key_added", "key_rotated"):
+            self.check_possession(content["key"])
+            if "recovery_sig" in content:
+                self.check_recovery(content["recovery_sig"], content["key"])
+            demand("recovery_sig" in content or content["key"]["purpose"] == "receipt",
+                   "signature.recovery")
+            self.enter(content["key"], content["key"]["purpose"], signer, content["timestamp"])
+        if kind == "key_rotated":
+            signer.active = False
+        if kind == "clock_corrected":
+            corrected = {name: content[name] for name in ("from", "log_origin", "seq", "to")}
+            self.check_recovery(content["recovery_sig"],
+                                {"_type": "cascade/clock/v1", **corrected})
+
+    def check_revocation(self, content):
+        """Section 5.1, step 2."""
+        statement = content["statement"]
+        self.check_recovery(content["recovery_sig"], statement)
+        revoked = self.by_id.get(statement["key_id"])
+        demand(revoked and not revoked.fallen, "signature.revoked_key")
+        if "replacement" in statement:
+            replacement = statement["replacement"]
+            demand(replacement["purpose"] == revoked.purpose, "signature.revoked_key")
+            self.check_possession(replacement)
+            self.enter(replacement, replacement["purpose"])
+
+    def revoke(self, statement):
+        """The revoked key falls, and receipt keys added under it with it (section 5.2)."""
+        falling, seen = [self.by_id[statement["key_id"]]], set()
+        while falling:
+            key = falling.pop()
+            key.active, key.fallen = False, True
+            seen.add(key)
+            falling += [other for other in self.by_id.values()
+                        if other.signer is key and other.purpose == "receipt"
+                        and other.since >= statement["compromised_since"] and other not in seen]
+
+    def check_disputed(self):
+        """No fallen key signed a receipt (section 5.3)."""
+        stained = [key.first_seq for key in self.by_id.values()
+                   if key.fallen and key.first_seq is not None]
+        if stained:
+            raise Fault("signature.disputed", "a key that was taken back signed", min(stained))
+
+
+# ---------------------------------------------------------------- section 6: what happened
+
+CLOSERS = {"task_completed": "confirmed", "task_failed": "failed", "task_revoked": "revoked",
+           "task_unknown": "unknown"}
+REF_KINDS = {"intent": "task_started", "dry_run": "dry_run", "escalation": "escalation",
+             "approval": "approval"}
+NOT_OF_A_STATEMENT = ("_type", "clock", "hmac_key_id", "key_id", "log_origin", "policy_hash",
+                      "policy_version", "receipt_id", "seq", "timestamp", "signatures")
+KEPT = ("timestamp", "principal", "action_hash", "expires", "required", "groups",
+        "signature_required")
+
+
+class Past:
+    """What later receipts may ask about an earlier one."""
+
+    def __init__(self, receipt):
+        content = receipt["content"]
+        self.seq, self.kind = content["seq"], content["kind"]
+        self.receipt_id, self.entry_hash = receipt["receipt_id"], receipt["entry_hash"]
+        self.content, self.verdict = {}, None
+        if self.kind in ("dry_run", "escalation", "approval"):
+            self.content = {name: content[name] for name in KEPT if name in content}
+            self.verdict = content.get("decision", {}).get("verdict")
+        self.ended = None  # the code of the first thing that forbids to use it (section 6.1)
+        self.subject, self.eligible = None, False  # of an approval (section 6.3)
+        self.closed, self.segments, self.bytes = False, 0, 0  # of an intent (section 6.2)
+
+    def end(self, code):
+        self.ended = self.ended or code
+
+
+class Lifecycle:
+    """The check `lifecycle` (sections 6 and 7)."""
+
+    def __init__(self):
+        self.past, self.people = {}, People()
+        self.epoch, self.epoch_receipts = 0, 0
+        self.escalated, self.dry_escalated = set(), set()  # action hashes
+
+    def check(self, receipt, before):
+        """One receipt, in the order of section 6; `before` is the content before it."""
+        content = receipt["content"]
+        kind = content["kind"]
+        self.check_epoch(content, before)
+        if before is not None and before["kind"] not in ("pack_activated", "tenant_changed"):
+            names = before["activates"] if before["kind"] == "policy_activated" else before
+            demand(all(content[name] == names[name] for name in ("policy_version", "policy_hash")),
+                   "lifecycle.policy")
+        me = Past(receipt)
+        if not is_extension(kind):
+            refs = self.resolve(content)
+            self.check_kind(content, refs, me)
+            if kind == "genesis":
+                self.register(content)
+            if kind not in ("approval", "denial"):
+                self.check_signatures(content)
+            if kind != "genesis":
+                self.register(content)
+        self.past[me.receipt_id] = me
+
+    def check_epoch(self, content, before):
+        epoch = int(content["hmac_key_id"][1:])
+        demand(epoch == 0 if before is None else epoch - self.epoch in (0, 1),
+               "lifecycle.epoch_step")
+        self.epoch_receipts = self.epoch_receipts + 1 if epoch == self.epoch else 1
+        self.epoch = epoch
+        demand(self.epoch_receipts <= MAX_EPOCH_RECEIPTS, "lifecycle.epoch_full")
+
+    def resolve(self, content):
+        """The refs as pairs of rel and earlier receipt (section 6, References)."""
+        refs = []
+        for ref in content.get("refs", []):
+            named = self.past.get(ref["receipt_id"])
+            demand(named and named.entry_hash == ref["entry_hash"], "lifecycle.ref")
+            demand(REF_KINDS.get(ref["rel"], named.kind) == named.kind, "lifecycle.ref_kind")
+            refs.append((ref["rel"], named))
+        if content["kind"] == "erasure":
+            demand(all(item["receipt_id"] in self.past for item in content["erased"]),
+                   "lifecycle.ref", "erased")
+        return refs
+
+    def check_kind(self, content, refs, me):
+        """What the kind demands (sections 6.1 to 6.3)."""
+        kind, run = content["kind"], content["kind"] == "task_started" or is_pure(content)
+        if run or kind in ("dry_run", "blocked", "escalation"):
+            verdict = content["decision"]["verdict"]
+            outcomes = [gate["outcome"] for gate in content["decision"]["gates"]]
+            due = "deny" if "deny" in outcomes else (
+                "escalate" if "escalate" in outcomes else "admit")
+            demand(verdict == due, "lifecycle.decision")
+            demand(verdict == {"blocked": "deny", "escalation": "escalate"}.get(kind, verdict),
+                   "lifecycle.verdict")
+            if kind == "escalation":
+                self.escalated.add(content["action_hash"])
+            if kind == "dry_run" and verdict == "escalate":
+                self.dry_escalated.add(content["action_hash"])
+        if run:
+            self.check_run(content, refs)
+        elif kind == "heartbeat" or kind in CLOSERS:
+            self.check_follower(content, refs)
+        elif kind in ("approval", "denial"):
+            self.check_answer(content, refs, me)
+        elif kind == "approval_expired":
+            demand(refs, "lifecycle.subject")
+            for _, named in refs:
+                named.end("lifecycle.expired")
+        elif kind == "anchor":
+            demand(sha256(content["checkpoint"].encode()).hex() == content["checkpoint_sha256"],
+                   "lifecycle.anchor")
+
+    def check_run(self, content, refs):
+        """Section 6.1: a task_started or a pure task_completed."""
+        action = content["action_hash"]
+        demand(content["decision"]["verdict"] == "admit", "lifecycle.denied")
+        subjects = [named for rel, named in refs if rel in ("escalation", "dry_run")]
+        for subject in subjects:
+            demand(subject.content["action_hash"] == action, "lifecycle.action_hash")
+            demand(subject.verdict != "deny", "lifecycle.denied")
+            demand(not subject.ended, subject.ended)
+        if action in self.escalated:
+            demand(any(subject.kind == "escalation" for subject in subjects),
+                   "lifecycle.approvals_missing")
+        elif action in self.dry_escalated:
+            demand(subjects, "lifecycle.approvals_missing")
+        answered = []  # pairs of subject and principal
+        for approval in (named for rel, named in refs if rel == "approval"):
+            subject, given = approval.subject, approval.content
+            demand(subject in subjects, "lifecycle.approval_subject")
+            demand(not approval.ended, approval.ended)
+            approval.end("lifecycle.approval_reused")
+            demand(subject.kind != "escalation"
+                   or given["timestamp"] <= subject.content["expires"], "lifecycle.expired")
+            demand(content["timestamp"] <= given["expires"], "lifecycle.expired")
+            demand(given["principal"] not in (subject.content["principal"], content["principal"]),
+                   "lifecycle.self_approval")
+            demand((subject, given["principal"]) not in answered, "lifecycle.same_approver")
+            demand(approval.eligible, "lifecycle.not_eligible")
+            answered.append((subject, given["principal"]))
+        for subject in subjects:
+            needed = (subject.content["required"] if subject.kind == "escalation"
+                      else int(subject.verdict == "escalate"))
+            demand(sum(named is subject for named, _ in answered) >= needed,
+                   "lifecycle.approvals_missing")
+
+    def check_follower(self, content, refs):
+        """Section 6.2: a heartbeat or a closer."""
+        kind = content["kind"]
+        intents = [named for rel, named in refs if rel == "intent"]
+        demand(len(intents) == 1, "lifecycle.no_intent")
+        intent = intents[0]
+        if kind == "heartbeat":
+            demand(not intent.closed, "lifecycle.heartbeat_closed")
+            demand(content["segment"] == intent.segments and content["bytes"] >= intent.bytes,
+                   "lifecycle.segment")
+            intent.segments, intent.bytes = intent.segments + 1, content["bytes"]
+            return
+        demand(not intent.closed, "lifecycle.two_closers")
+        intent.closed = True
+        demand(content.get("effect_status", CLOSERS[kind]) == CLOSERS[kind], "lifecycle.effect")
+        demand(kind != "task_completed"
+               or (content.get("exit_code", 0) == 0 and "signal" not in content),
+               "lifecycle.effect")
+
+    def check_answer(self, content, refs, me):
+        """Sections 6.3 and 7.1: an approval or a denial."""
+        subjects = [named for rel, named in refs if rel in ("escalation", "dry_run")]
+        demand(len(subjects) == 1, "lifecycle.subject")
+        subject, approves = subjects[0], content["kind"] == "approval"
+        demand(subject.content["action_hash"] == content["action_hash"], "lifecycle.action_hash")
+        demand(content.get("signatures") or not approves or subject.kind != "escalation"
+               or not subject.content["signature_required"], "lifecycle.signature_missing")
+        text = canonical({
+            "_type": "cascade/approval/v1", "action_hash": content["action_hash"],
+            "approver": content["principal"], "escalation": subject.entry_hash,
+            "expires": content["expires"], "log_origin": content["log_origin"],
+            "verdict": "approve" if approves else "deny"})
+        self.people.check_signatures(content, "cascade-approval@v1", text, content["principal"])
+        if approves:
+            me.subject, me.eligible = subject, self.people.eligible(content["principal"], subject)
+        else:
+            subject.end("lifecycle.denied")
+
+    def check_signatures(self, content):
+        """Section 7.2: signatures of people on every kind except answers and extensions."""
+        kind = content["kind"]
+        signed_kind = kind == "principal_added" or (
+            kind == "key_added" and content["key"]["purpose"] == "receipt")
+        demand(content.get("signatures") or not signed_kind, "lifecycle.signature_missing")
+        if "spec_hash" in content and not signed_kind:
+            namespace = "cascade-spec@v1"
+            text = {"_type": "cascade/spec/v1", "spec_hash": content["spec_hash"]}
+        else:
+            namespace = "cascade-admin@v1"
+            text = {"_type": "cascade/admin/v1", "log_origin": content["log_origin"],
+                    "statement": {name: value for name, value in content.items()
+                                  if name not in NOT_OF_A_STATEMENT}}
+        self.people.check_signatures(content, namespace, canonical(text))
+
+    def register(self, content):
+        """Section 7.3: people join or leave."""
+        if content["kind"] == "genesis":
+            for admin in content["admins"]:
+                self.people.register(admin["principal"], admin["ssh_key"], ["admins"])
+        elif content["kind"] == "principal_added":
+            self.people.register(content["principal"], content["ssh_key"], content["groups"])
+        elif content["kind"] == "principal_removed":
+            self.people.registered.pop(content["principal"], None)
+
+
+# ---------------------------------------------------------------- sections 4, 8 and 9: verdict
+
+class Tags:
+    """The HMAC tags (section 8), looked at only by a reader who has the master."""
+
+    def __init__(self, master):
+        self.key, self.epoch, self.master, self.first_wrong = None, 0, master, None
+
+    def look(self, receipt):
+        """Note the first wrong tag; epochs never go back (section 6)."""
+        if self.master is None or self.first_wrong is not None:
+            return
+        content = receipt["content"]
+        if self.key is None:
+            extracted = hmac.digest(bytes(32), self.master, "sha256")
+            info = b"cascade/hmac/v1\n" + content["log_origin"].encode()
+            self.key = hmac.digest(extracted, info + b"\x01", "sha256")
+        while self.epoch < int(content["hmac_key_id"][1:]):
+            self.key = hmac.digest(self.key, b"cascade/hmac-ratchet/v1", "sha256")
+            self.epoch += 1
+        tag = hmac.digest(self.key, bytes.fromhex(receipt["entry_hash"]), "sha256").hex()
+        if not hmac.compare_digest(tag, receipt["hmac"]):
+            self.first_wrong = content["seq"]
+
+
+class Chain:
+    """The receipts that passed so far, and the checks of the next one (section 4)."""
+
+    def __init__(self, pinned, master):
+        self.pinned, self.tags = pinned, Tags(master)
+        self.keys, self.lifecycle = Keys(), Lifecycle()
+        self.hashes, self.before, self.origin = [], None, None
+
+    def accept(self, line):
+        """Run checks 1 to 7 on one line."""
+        receipt = parse_line(line)
+        check_shape(receipt)
+        content = receipt["content"]
+        for name in ("receipt_id", "timestamp"):
+            demand(receipt[name] == content[name], "copies." + name)
+        self.check_links(receipt)
+        self.keys.check(receipt, self.pinned)
+        self.check_origin(content)
+        self.check_time(content)
+        self.lifecycle.check(receipt, self.before)
+        if content["kind"] == "key_revoked":
+            self.keys.revoke(content["statement"])
+        self.tags.look(receipt)
+        self.hashes.append(receipt["entry_hash"])
+        self.before = content
+
+    def check_links(self, receipt):
+        """Check 3 of section 4."""
+        content, prev_hash = receipt["content"], receipt["prev_hash"]
+        demand(content["seq"] == len(self.hashes), "chain.seq")
+        demand(prev_hash == (self.hashes[-1] if self.hashes else GENESIS_PREV), "chain.prev_hash")
+        entry_hash = sha256(prev_hash.encode() + b"|" + canonical(content)).hex()
+        demand(receipt["entry_hash"] == entry_hash, "chain.entry_hash")
+        demand((content["kind"] == "genesis") == (not self.hashes), "chain.genesis")
+        demand(receipt["receipt_id"] not in self.lifecycle.past, "chain.receipt_id")
+
+    def check_origin(self, content):
+        """Check 5 of section 4."""
+        self.origin = self.origin or content["log_origin"]
+        demand(content["log_origin"] == self.origin, "origin.changed")
+        named = []
+        if content["kind"] in ("key_added", "key_rotated"):
+            named = [content["key"]]
+        if content["kind"] == "key_revoked":
+            statement = content["statement"]
+            named = [statement, statement.get("replacement", statement)]
+        demand(all(item["log_origin"] == self.origin for item in named), "origin.key")
+
+    def check_time(self, content):
+        """Check 6 of section 4."""
+        if self.before is None:
+            return
+        earlier, now = self.before["timestamp"], content["timestamp"]
+        if content["kind"] == "clock_corrected":
+            demand(content["from"] == earlier and content["to"] == now, "time.correction")
+            return
+        demand(now >= earlier, "time.backwards")
+        demand("clock" not in content or now == earlier, "time.stepped")
+
+    def finish(self):
+        """The steps after the last line: sections 5.3 and 8."""
+        self.keys.check_disputed()
+        if self.tags.first_wrong is not None:
+            raise Fault("hmac.tag", seq=self.tags.first_wrong)
+
+
+def verify(stream, pinned=None, master=None):
+    """Read a ledger and return the verdict that section 9 describes."""
+    chain, fault, seq = Chain(pinned, master), None, None
+    try:
+        for line in ledger_lines(stream):
+            chain.accept(line)
+        chain.finish()
+    except Fault as found:
+        fault, seq = found, len(chain.hashes) if found.seq is None else found.seq
+    good = len(chain.hashes) if fault is None else seq
+    past = list(chain.lifecycle.past.values())[:good]
+    still_open = [{"seq": one.seq, "receipt_id": one.receipt_id} for one in past
+                  if one.kind == "task_started" and not one.closed]
+    return {
+        "valid": fault is None, "key_pinned": pinned is not None, "receipts": good,
+        "head": {"seq": good - 1, "entry_hash": chain.hashes[good - 1]} if good else None,
+        "checks": outcomes(fault, seq, master is not None), "open": still_open,
+        "anchored_through": None, "not_proven": not_proven(pinned is not None, len(still_open)),
+    }
+
+
+def outcomes(fault, seq, has_master):
+    """The eleven checks with their outcomes (section 4)."""
+    failed = fault.code.split(".")[0] if fault else None
+    rows, outcome = [], "pass"
+    for check in CHECKS:
+        row = {"check": check, "outcome": outcome, "seq": None, "code": None, "detail": None}
+        if check in ("checkpoint", "witness", "memory") or (check == "hmac" and not has_master):
+            row["outcome"] = "not_asked"
+        elif check == failed:
+            row.update(outcome="fail", seq=seq, code=fault.code, detail=fault.detail or None)
+            outcome = "not_reached"
+        rows.append(row)
+    return rows
+
+
+def not_proven(key_pinned, open_count):
+    """What a valid verdict leaves open (section 9)."""
+    said = ["Actions that never went through Cascade are not in the ledger.",
+            "What was recorded may have been false when it was written.",
+            "No checkpoint was checked: receipts may have been cut from the end, and whoever holds "
+            "the keys can write another history."]
+    if not key_pinned:
+        said.append("No public key was given: anybody may have founded this chain.")
+    if open_count:
+        said.append("%d intents have no closer: how they ended is not known." % open_count)
+    return said
+
+
+def code_and_seq(verdict):
+    """The fault of a verdict as (code, seq), or ("valid", None)."""
+    failed = [(row["code"], row["seq"]) for row in verdict["checks"] if row["outcome"] == "fail"]
+    return failed[0] if failed else ("valid", None)
+
+
+# ---------------------------------------------------------------- section 10 and the command line
+
+def run_vector(data):
+    """Run one vector file; returns (expected, got), each a pair of code and seq."""
+    head, _, ledger = data.partition(b"\n\n")
+    header = dict(line.split(": ", 1) for line in head.decode("utf-8").split("\n"))
+    keys = [bytes.fromhex(header[name]) if name in header else None for name in ("key", "hmac")]
+    expected = (header["expect"], int(header["seq"]) if "seq" in header else None)
+    return expected, code_and_seq(verify(io.BytesIO(ledger), *keys))
+
+
+def run_vectors(folder):
+    """Run every vector of a folder, print the disagreements, and return the exit code."""
+    passed = failed = 0
+    for name in sorted(os.listdir(folder)):
+        if not name.endswith(".vector"):
+            continue
+        try:
+            with open(os.path.join(folder, name), "rb") as file:
+                expected, got = run_vector(file.read())
+        except (ValueError, KeyError) as error:
+            expected, got = ("a vector file", None), (ascii(error), None)
+        if expected == got:
+            passed += 1
+            continue
+        failed += 1
+        said = ["%s at seq %s" % pair if pair[1] is not None else pair[0]
+                for pair in (expected, got)]
+        print("%s: expected %s, got %s" % (name, *said))
+    print("vectors: %d passed, %d failed" % (passed, failed))
+    return 0 if passed and not failed else 1
+
+
+def read_public_key(path):
+    """The raw bytes of an Ed25519 public key in a PEM file."""
+    with open(path, "rb") as file:
+        key = serialization.load_pem_public_key(file.read(MAX_LINE))
+    if not isinstance(key, Ed25519PublicKey):
+        raise ValueError("no Ed25519 key")
+    return key.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+
+
+def read_master(path):
+    """The HMAC master: a file of 32 raw bytes, or of 64 hex digits and perhaps a line end."""
+    with open(path, "rb") as file:
+        data = file.read(MAX_LINE)
+    if len(data) != 32 and re.fullmatch(rb"[0-9a-fA-F]{64}\s*", data):
+        data = bytes.fromhex(data.decode().strip())
+    if len(data) != 32:
+        raise ValueError("the master is not 32 bytes")
+    return data
+
+
+def print_verdict(verdict):
+    """The verdict for people."""
+    code, seq = code_and_seq(verdict)
+    print("valid" if code == "valid" else "INVALID: %s at seq %d" % (code, seq))
+    print("good receipts: %d, key pinned: %s, open intents: %d" % (
+        verdict["receipts"], "yes" if verdict["key_pinned"] else "no", len(verdict["open"])))
+    if verdict["head"]:
+        print("head: seq %(seq)d, entry_hash %(entry_hash)s" % verdict["head"])
+    for row in verdict["checks"]:
+        print("  %-10s  %s" % (row["check"], row["outcome"]))
+    for line in verdict["not_proven"]:
+        print("not proven: " + line)
+
+
+def main(arguments=None):
+    """The command line; returns the exit code."""
+    parser = argparse.ArgumentParser(description="Check a Cascade receipt ledger.")
+    parser.add_argument("file", nargs="?", metavar="FILE", help="the ledger (*.receipts.jsonl)")
+    parser.add_argument("--public-key", metavar="F.pem", help="receipt key that genesis must name")
+    parser.add_argument("--hmac-key", metavar="F", help="HMAC master: 32 raw bytes or hex")
+    parser.add_argument("--json", action="store_true", help="print the verdict as JSON")
+    parser.add_argument("--vectors", metavar="DIR", help="run the vector files of a folder instead")
+    options = parser.parse_args(arguments)
+    if (options.file is None) == (options.vectors is None):
+        parser.error("give either FILE or --vectors DIR")
+    if options.vectors is not None and (options.public_key or options.hmac_key or options.json):
+        parser.error("--vectors goes with no other option")
+    sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        if options.vectors is not None:
+            return run_vectors(options.vectors)
+        pinned = None if options.public_key is None else read_public_key(options.public_key)
+        master = None if options.hmac_key is None else read_master(options.hmac_key)
+        with open(options.file, "rb") as stream:
+            verdict = verify(stream, pinned, master)
+    except (OSError, ValueError, UnsupportedAlgorithm) as error:
+        print("cannot read: %s" % ascii(str(error)), file=sys.stderr)
+        return 1
+    if options.json:
+        print(json.dumps(verdict))
+    else:
+        print_verdict(verdict)
+    return 0 if verdict["valid"] else 4
+
+
+if __name__ == "__main__":
+    sys.exit(main())
