@@ -1,5 +1,7 @@
 //! First use: a tenant with its keys, its first administrator and the default policy.
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use cascade_ledger::Ledger;
@@ -10,13 +12,14 @@ use cascade_ledger::{Fault, OpenError};
 use cascade_ledger::{Home, TenantId};
 use cascade_policy::snapshot::{PolicyFault, Snapshot, SnapshotSource};
 use cascade_receipt::content::{Admin, PolicyRef};
-use cascade_receipt::sshsig::{self, SshKey};
+use cascade_receipt::sshsig::{self, SshFault};
+use ssh_key::PublicKey;
 
 use crate::facts;
 use crate::identity;
 use crate::people::Person;
 use crate::policy_store;
-use crate::ssh::{self, SshError};
+use crate::ssh::{self, Source, SshError};
 
 /// Label of the policy that Cascade ships.
 pub const DEFAULT_POLICY: &str = "default";
@@ -76,7 +79,7 @@ pub enum BirthError {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        fault: sshsig::SshFault,
+        fault: SshFault,
     },
     /// The key file could not be read.
     #[error("couldn't read `{}`: {error}", .path.display())]
