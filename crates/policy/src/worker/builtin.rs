@@ -22,4 +22,6 @@ macro_rules! texts {
     };
 }
 
-const TEXTS: &[(&str, &str)] = texts! { "files" "find" "git" "shells" "text" };
+const TEXTS: &[(&str, &str)] = texts! {
+    "build" "database" "docker" "files" "find" "git" "kubectl" "network" "node" "python" "shells" "terraform" "text"
+};
