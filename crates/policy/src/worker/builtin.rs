@@ -23,5 +23,6 @@ macro_rules! texts {
 }
 
 const TEXTS: &[(&str, &str)] = texts! {
-    "build" "database" "docker" "files" "find" "git" "kubectl" "network" "node" "python" "shells" "terraform" "text"
+    "build" "cloud" "database" "docker" "files" "find" "git" "kubectl"
+    "network" "node" "python" "shells" "system" "terraform" "text"
 };

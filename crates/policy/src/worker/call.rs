@@ -177,7 +177,7 @@ impl<'a> Reader<'a> {
         let mut rest = words;
         while let Some((word, after)) = rest.split_first() {
             let first = rest.len() == words.len();
-            match word.known() {
+            match word.known().or_else(|| word.pattern().filter(|text| names_option(text))) {
                 Some("--") if !self.dashes => {
                     self.dashes = true;
                     rest = after;
@@ -418,6 +418,12 @@ impl<'a> Reader<'a> {
 
 /// What almost every program answers with a text.
 const HELP: &[&str] = &["--help", "-help", "--version", "-version"];
+
+/// In `--include=*.rs` only the value is a pattern.
+fn names_option(text: &str) -> bool {
+    let name = text.split(['*', '?', '[', '{']).next().unwrap_or_default();
+    name.starts_with("--") && name.contains('=')
+}
 
 /// Where the first word of an inner command is a shell line rather than a script.
 pub(super) fn first_is_line(call: &Call<'_>, wraps: &Wraps) -> bool {

@@ -41,7 +41,7 @@ fn close(run: &mut Vec<String>, found: &mut Vec<String>) {
 /// True when Python or JavaScript text only computes and prints: every name in it is on a short list. What is in
 /// quotes does not count, so texts that are evaluated (template and format strings) are refused.
 pub(super) fn only_prints(source: &str) -> bool {
-    let mut chars = source.chars().peekable();
+    let mut chars = source.chars();
     let mut name = String::new();
     while let Some(c) = chars.next() {
         if c.is_alphanumeric() || c == '_' {
@@ -53,16 +53,23 @@ pub(super) fn only_prints(source: &str) -> bool {
             return false;
         }
         name.clear();
-        while quote {
-            match chars.next() {
-                None => return false,
-                Some('\\') => drop(chars.next()),
-                Some(end) if end == c => break,
-                Some(_) => {}
-            }
+        if quote && !skip(c, &mut chars) {
+            return false;
         }
     }
     is_plain(&name)
+}
+
+/// Passes over a text in quotes; false where it does not end.
+fn skip(quote: char, chars: &mut std::str::Chars<'_>) -> bool {
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => drop(chars.next()),
+            end if end == quote => return true,
+            _ => {}
+        }
+    }
+    false
 }
 
 fn is_plain(name: &str) -> bool {

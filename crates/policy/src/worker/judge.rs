@@ -249,13 +249,14 @@ pub(super) fn secret_read(word: &Word, judgement: &mut Judgement) {
 /// A file is written.
 pub(super) fn written(word: &Word, judgement: &mut Judgement) {
     let place = place_of(word, &judgement.directory);
+    let foreign = place.has(Place::Secret) && !place.has(Place::Inside);
     if place.has(Place::Device) {
         judgement.stop("device.write", "writes to a device");
     } else if place.has(Place::Temp) {
         // Scratch space.
     } else if place.has(Place::Root) || place.has(Place::System) || place.has(Place::SystemFile) {
         judgement.find("file.system.write", RiskTier::High, "writes to a directory of the system");
-    } else if place.has(Place::Startup) || place.has(Place::Secret) || place.has(Place::Vcs) {
+    } else if place.has(Place::Startup) || foreign || place.has(Place::Vcs) {
         judgement.find(
             "file.startup.write",
             RiskTier::High,
@@ -297,7 +298,13 @@ fn wrapped(call: &Call<'_>, scene: &Scene<'_>, judgement: &mut Judgement) {
     match wraps.form {
         Form::Argv => judgement.follow.push(Follow::Argv(words.to_vec())),
         Form::Package => judgement.follow.push(Follow::Package(words.to_vec())),
-        Form::Line => judgement.follow.push(Follow::Line(joined(words))),
+        Form::Line => {
+            // The words are joined by blanks, so one that was quoted falls apart; what was meant counts too.
+            if words.len() > 1 && words.iter().any(|word| word.known().is_none_or(|text| text.contains(' '))) {
+                judgement.follow.push(Follow::Argv(words.to_vec()));
+            }
+            judgement.follow.push(Follow::Line(joined(words)));
+        }
         Form::Appended => {
             let fed = scene.input.words();
             let token = call.given.iter().find(|given| given.kind == Kind::Replace);
@@ -370,7 +377,7 @@ fn standard_input(call: &Call<'_>, scene: &Scene<'_>, judgement: &mut Judgement)
 
 /// Where find starts, as patterns of what it finds.
 pub(super) fn starts(call: &Call<'_>, directory: &Location) -> Vec<Word> {
-    let below = |text: &str| Word::Glob(format!("{}/*", text.trim_end_matches('/')));
+    let below = |text: &str| Word::Glob(format!("{}/**", text.trim_end_matches('/')));
     let words: Vec<Word> = call
         .arguments
         .iter()
