@@ -58,9 +58,22 @@ fn core(mut node: Node<'_>) -> Node<'_> {
     node
 }
 
-/// All children, in order.
-pub(super) fn children(node: Node<'_>) -> impl Iterator<Item = Node<'_>> {
-    (0..node.child_count()).filter_map(move |i| node.child(i))
+/// All children in order, with their field names.
+///
+/// With one cursor: asking a node for its i-th child walks from the first each time.
+pub(super) fn fields(node: Node<'_>) -> Vec<(Option<&str>, Node<'_>)> {
+    let mut cursor = node.walk();
+    let mut all = Vec::new();
+    let mut more = cursor.goto_first_child();
+    while more {
+        all.push((cursor.field_name(), cursor.node()));
+        more = cursor.goto_next_sibling();
+    }
+    all
+}
+
+pub(super) fn children(node: Node<'_>) -> impl DoubleEndedIterator<Item = Node<'_>> {
+    fields(node).into_iter().map(|(_, child)| child)
 }
 
 pub(super) fn named(node: Node<'_>) -> impl Iterator<Item = Node<'_>> {
@@ -78,13 +91,12 @@ impl<'a> Walker<'a> {
 
     /// The statements among a node's children.
     pub(super) fn body(&mut self, node: Node<'_>, place: &Place, out: &mut Direct) -> Result<(), Refusal> {
-        let all: Vec<Node<'_>> = children(node).collect();
-        for (i, child) in all.iter().enumerate() {
-            let field = u32::try_from(i).ok().and_then(|i| node.field_name_for_child(i));
+        let all = fields(node);
+        for (i, (field, child)) in all.iter().enumerate() {
             if !child.is_named() || matches!(field, Some("value" | "variable" | "name")) {
                 continue;
             }
-            let background = all.get(i + 1).is_some_and(|next| next.kind() == "&");
+            let background = all.get(i + 1).is_some_and(|(_, next)| next.kind() == "&");
             let place = Place { straight: place.straight && !background, ..place.deeper() };
             match child.kind() {
                 "do_group" | "elif_clause" | "else_clause" => self.body(*child, &place, out)?,
@@ -374,14 +386,11 @@ impl<'a> Walker<'a> {
 
     fn for_loop(&mut self, node: Node<'_>, place: &Place, out: &mut Direct) -> Result<(), Refusal> {
         if node.kind() == "c_style_for_statement" {
-            for field in ["initializer", "condition", "update"] {
-                for i in 0..node.child_count() {
-                    if node.field_name_for_child(i) == Some(field)
-                        && let Some(part) = node.child(i)
-                    {
-                        self.arithmetic(part, place)?;
-                    }
-                }
+            for (_, part) in fields(node)
+                .into_iter()
+                .filter(|(field, _)| matches!(field, Some("initializer" | "condition" | "update")))
+            {
+                self.arithmetic(part, place)?;
             }
         } else {
             let name = node.child_by_field_name("variable").map_or("", |name| self.source(name)).to_owned();
