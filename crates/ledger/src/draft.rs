@@ -237,3 +237,22 @@ impl Ticket {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cascade_receipt::content::AnswerRefused;
+    use cascade_receipt::id::PrincipalId;
+
+    #[test]
+    fn an_item_is_as_long_as_its_limit() {
+        let body = AnswerRefused { refs: Vec::new(), principal: PrincipalId([1; 8]), reasons: Vec::new() };
+        let mut draft = Draft::new(ReceiptId([1; 8]), Body::AnswerRefused(body));
+        for (bytes, expected) in
+            [(ITEM_BYTES_MAX, Ok(())), (ITEM_BYTES_MAX + 1, Err(AppendError::ItemTooLong { field: "f" }))]
+        {
+            draft.private = vec![PrivateItem::new("f", Nonce([0; 32]), vec![0; bytes])];
+            assert_eq!(draft.check(), expected);
+        }
+    }
+}
