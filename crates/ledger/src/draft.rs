@@ -153,6 +153,12 @@ pub enum AppendError {
         /// Where it stands.
         state: &'static str,
     },
+    /// Fewer people than required have approved.
+    #[error("{subject} is not approved")]
+    NotApproved {
+        /// The escalation or dry run.
+        subject: ReceiptId,
+    },
     /// The snapshot of the policy to activate is not in the vault.
     #[error("the policy snapshot {hash} is not in the vault")]
     SnapshotMissing {

@@ -132,6 +132,11 @@ fn files_and_modes_are_looked_at() {
     assert_eq!(codes(dir.path()), ["files.version", "files.missing"]);
     std::fs::rename(own.join("keys/away"), own.join("keys/log.pem")).unwrap();
     std::fs::write(home.join("VERSION"), "1\n").unwrap();
+    for database in ["ledger.db", "vault.db"] {
+        std::fs::rename(own.join(database), own.join("keys/away")).unwrap();
+        assert_eq!(codes(dir.path()), ["files.missing"]);
+        std::fs::rename(own.join("keys/away"), own.join(database)).unwrap();
+    }
     let mode = |path: &str, mode: u32| {
         std::fs::set_permissions(own.join(path), Permissions::from_mode(mode)).unwrap();
     };
