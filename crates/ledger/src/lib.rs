@@ -30,6 +30,7 @@ mod lines;
 mod random;
 mod reader;
 mod rebuild;
+mod refusal;
 mod schema;
 mod seal;
 mod segment;
