@@ -138,7 +138,7 @@ pub enum Opaque {
     Callback,
     /// `${x@P}`.
     PromptExpansion,
-    /// `enable`, `hash`, `bind`, `fc`: changes or bypasses what a command name means.
+    /// `enable`, `hash`, `bind`, `fc`, a lasting `PATH=`: changes what a command name means.
     CommandTable,
     /// `shopt` or `set` with an option that changes how lines are read.
     ShellOption,

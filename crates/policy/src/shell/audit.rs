@@ -108,6 +108,11 @@ fn variables(found: &Found, seen: &Seen, opaque: &mut BTreeSet<Opaque>) {
         // `IFS= read …` is how lines are read; the assignment ends with the command.
         command.assignments.iter().filter(move |a| lasting || a.name != "IFS").map(|a| a.name.as_str())
     });
+    let lasting = found.commands.iter().filter(|command| command.words.is_empty());
+    let lasting = lasting.flat_map(|command| &command.assignments).map(|a| a.name.as_str());
+    if lasting.chain(seen.assigned.iter().map(|(name, _)| name.as_str())).any(builtins::is_searched) {
+        opaque.insert(Opaque::CommandTable);
+    }
     let others = seen.assigned.iter().map(|(name, _)| name.as_str());
     let bound = found.bound.iter().map(|(name, _)| name.as_str());
     if assigned.chain(others).chain(bound).any(builtins::is_obeyed) {

@@ -13,6 +13,8 @@ pub(super) enum Atom<'a> {
     Part(&'a Piece),
 }
 
+/// Most braces in one word: each is a level of recursion.
+const BRACES_MAX: usize = 64;
 /// Most words one word may become.
 const WORDS_MAX: usize = 512;
 /// Most characters they may have together.
@@ -26,6 +28,9 @@ type Words<'a> = Vec<Vec<Atom<'a>>>;
 
 /// All words a word becomes.
 pub(super) fn expand<'a>(word: &[Atom<'a>]) -> Result<Words<'a>, PastBound> {
+    if word.iter().filter(|atom| **atom == Atom::Char('{', false)).count() > BRACES_MAX {
+        return Err(PastBound);
+    }
     let Some((open, shut, choices)) = find(word)? else {
         return Ok(vec![word.to_vec()]);
     };

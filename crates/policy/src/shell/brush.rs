@@ -11,7 +11,7 @@ use super::scan::{self, Inner, Mode, Scanned};
 use super::tree_words::test_name;
 use super::{DEPTH_MAX, Opaque, RedirectOp, Refusal, tokens};
 
-/// Commands that stand directly in a place and share its standard input and output.
+/// Commands whose output a pipe after this place would carry.
 type Direct = Vec<usize>;
 
 /// Everything this parser sees in the text.
@@ -72,12 +72,13 @@ impl Walker {
     fn pipeline(&mut self, pipeline: &ast::Pipeline, place: &Place, out: &mut Direct) -> Result<(), Refusal> {
         let single = pipeline.seq.len() == 1;
         let mut place = Place { straight: place.straight && single && !pipeline.bang, ..place.clone() };
+        let mut direct = Direct::new();
         for command in &pipeline.seq {
-            let mut direct = Direct::new();
+            direct.clear();
             self.command(command, &place, &mut direct)?;
             place.stdin = RawInput::Pipe(direct.clone());
-            out.append(&mut direct);
         }
+        out.append(&mut direct);
         Ok(())
     }
 

@@ -83,6 +83,11 @@ pub(super) fn is_obeyed(name: &str) -> bool {
         )
 }
 
+/// Variables that decide which file a program name means, or what is loaded into it.
+pub(super) fn is_searched(name: &str) -> bool {
+    name == "PATH" || name.starts_with("LD_") || name.starts_with("DYLD_")
+}
+
 /// What a builtin call says about the line.
 #[derive(Default)]
 pub(super) struct Seen {

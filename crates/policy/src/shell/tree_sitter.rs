@@ -13,12 +13,13 @@ use super::{DEPTH_MAX, Opaque, Refusal};
 /// Deepest chain of nodes walked; a line within the lexical limit stays far below.
 pub(super) const NODES_MAX: usize = 4 * DEPTH_MAX;
 
+/// Commands whose output a pipe after this place would carry.
 pub(super) type Direct = Vec<usize>;
 
 /// Everything this parser sees in the text.
 pub(super) fn walk(text: &str) -> Result<Found, Refusal> {
     let mut parser = Parser::new();
-    let mut walker = Walker { text, found: Found::default() };
+    let mut walker = Walker { text, found: Found::default(), last_of_list: Direct::new() };
     let parsed = parser
         .set_language(&tree_sitter_bash::LANGUAGE.into())
         .is_ok()
@@ -42,11 +43,37 @@ pub(super) fn walk(text: &str) -> Result<Found, Refusal> {
 pub(super) struct Walker<'a> {
     pub(super) text: &'a str,
     pub(super) found: Found,
+    /// What the last part of the list walked last wrote to.
+    last_of_list: Direct,
 }
 
-/// All children, in order.
-pub(super) fn children(node: Node<'_>) -> impl Iterator<Item = Node<'_>> {
-    (0..node.child_count()).filter_map(move |i| node.child(i))
+/// A statement without the redirects around it.
+fn core(mut node: Node<'_>) -> Node<'_> {
+    while node.kind() == "redirected_statement" {
+        match node.child_by_field_name("body") {
+            Some(body) => node = body,
+            None => break,
+        }
+    }
+    node
+}
+
+/// All children in order, with their field names.
+///
+/// With one cursor: asking a node for its i-th child walks from the first each time.
+pub(super) fn fields(node: Node<'_>) -> Vec<(Option<&str>, Node<'_>)> {
+    let mut cursor = node.walk();
+    let mut all = Vec::new();
+    let mut more = cursor.goto_first_child();
+    while more {
+        all.push((cursor.field_name(), cursor.node()));
+        more = cursor.goto_next_sibling();
+    }
+    all
+}
+
+pub(super) fn children(node: Node<'_>) -> impl DoubleEndedIterator<Item = Node<'_>> {
+    fields(node).into_iter().map(|(_, child)| child)
 }
 
 pub(super) fn named(node: Node<'_>) -> impl Iterator<Item = Node<'_>> {
@@ -64,13 +91,12 @@ impl<'a> Walker<'a> {
 
     /// The statements among a node's children.
     pub(super) fn body(&mut self, node: Node<'_>, place: &Place, out: &mut Direct) -> Result<(), Refusal> {
-        let all: Vec<Node<'_>> = children(node).collect();
-        for (i, child) in all.iter().enumerate() {
-            let field = u32::try_from(i).ok().and_then(|i| node.field_name_for_child(i));
+        let all = fields(node);
+        for (i, (field, child)) in all.iter().enumerate() {
             if !child.is_named() || matches!(field, Some("value" | "variable" | "name")) {
                 continue;
             }
-            let background = all.get(i + 1).is_some_and(|next| next.kind() == "&");
+            let background = all.get(i + 1).is_some_and(|(_, next)| next.kind() == "&");
             let place = Place { straight: place.straight && !background, ..place.deeper() };
             match child.kind() {
                 "do_group" | "elif_clause" | "else_clause" => self.body(*child, &place, out)?,
@@ -146,12 +172,16 @@ impl<'a> Walker<'a> {
         }
         parts.push((Some(left), false));
         let mut place = place.deeper();
+        let mut last = Direct::new();
         while let Some((part, or)) = parts.pop() {
             place.straight &= !or;
             let Some(part) = part else { continue };
             let tail = if parts.is_empty() { tail } else { &[] };
-            self.statement(part, &place, tail, out)?;
+            last.clear();
+            self.statement(part, &place, tail, &mut last)?;
+            out.extend_from_slice(&last);
         }
+        self.last_of_list = last;
         Ok(())
     }
 
@@ -177,8 +207,14 @@ impl<'a> Walker<'a> {
             let tail = if i + 1 == stages.len() { tail } else { &[] };
             let mut direct = Direct::new();
             self.statement(*stage, &place, tail, &mut direct)?;
-            place.stdin = RawInput::Pipe(direct.clone());
-            out.append(&mut direct);
+            if core(*stage).kind() == "list" {
+                // `a && b 2>&1 | c` comes as a pipeline of a list; only its last part is piped.
+                direct = std::mem::take(&mut self.last_of_list);
+            }
+            if i + 1 == stages.len() {
+                out.append(&mut direct);
+            }
+            place.stdin = RawInput::Pipe(direct);
         }
         Ok(())
     }
@@ -350,14 +386,11 @@ impl<'a> Walker<'a> {
 
     fn for_loop(&mut self, node: Node<'_>, place: &Place, out: &mut Direct) -> Result<(), Refusal> {
         if node.kind() == "c_style_for_statement" {
-            for field in ["initializer", "condition", "update"] {
-                for i in 0..node.child_count() {
-                    if node.field_name_for_child(i) == Some(field)
-                        && let Some(part) = node.child(i)
-                    {
-                        self.arithmetic(part, place)?;
-                    }
-                }
+            for (_, part) in fields(node)
+                .into_iter()
+                .filter(|(field, _)| matches!(field, Some("initializer" | "condition" | "update")))
+            {
+                self.arithmetic(part, place)?;
             }
         } else {
             let name = node.child_by_field_name("variable").map_or("", |name| self.source(name)).to_owned();

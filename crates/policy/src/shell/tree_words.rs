@@ -4,7 +4,7 @@ use tree_sitter::Node;
 
 use super::neutral::{Found, Piece, Place, RawCommand, RawInput, RawRedirect, RawWord};
 use super::scan::{self, Mode};
-use super::tree_sitter::{Direct, NODES_MAX, Walker, children, named};
+use super::tree_sitter::{Direct, NODES_MAX, Walker, children, fields, named};
 use super::{Opaque, RedirectOp, Refusal, ansi};
 
 /// The operand of `[[ -v … ]]`: evaluated only when it carries a subscript.
@@ -196,8 +196,7 @@ impl Walker<'_> {
 
     /// Every substitution below a node, however deep; a plain loop, for operators nest once each.
     fn substitutions(&mut self, node: Node<'_>, place: &Place) -> Result<(), Refusal> {
-        let mut todo: Vec<Node<'_>> = children(node).collect();
-        todo.reverse();
+        let mut todo: Vec<Node<'_>> = children(node).rev().collect();
         if node.kind() == "command_substitution" {
             todo = vec![node];
         }
@@ -214,15 +213,11 @@ impl Walker<'_> {
                     if scan::name_length(body) != body.len() {
                         self.note(body);
                     }
-                    let mut inner: Vec<Node<'_>> = children(next).collect();
-                    inner.reverse();
-                    todo.append(&mut inner);
+                    todo.extend(children(next).rev());
                 }
                 "arithmetic_expansion" => self.arithmetic(next, &place.deeper())?,
                 _ => {
-                    let mut inner: Vec<Node<'_>> = children(next).collect();
-                    inner.reverse();
-                    todo.append(&mut inner);
+                    todo.extend(children(next).rev());
                 }
             }
         }
@@ -335,9 +330,8 @@ impl Walker<'_> {
                 command.stdin = RawInput::Text(document);
             }
         }
-        for i in 0..node.child_count() {
-            let Some(child) = node.child(i) else { continue };
-            match node.field_name_for_child(i) {
+        for (field, child) in fields(node) {
+            match field {
                 Some("redirect") => self.redirect(child, index, place, command)?,
                 Some("argument") => {
                     let word = self.word(child, index, place)?;
@@ -377,16 +371,13 @@ impl Walker<'_> {
         let mut command =
             RawCommand { straight: place.straight, stdin: place.stdin.clone(), ..RawCommand::default() };
         let mut last_end = usize::MAX;
-        let mut todo: Vec<Node<'_>> = children(node).collect();
-        todo.reverse();
+        let mut todo: Vec<Node<'_>> = children(node).rev().collect();
         while let Some(next) = todo.pop() {
             if matches!(next.kind(), "redirected_statement" | "file_redirect" | "heredoc_redirect") {
                 self.found.opaque.insert(Opaque::NotParsed);
             }
             if next.kind().ends_with("_expression") && next.kind() != "brace_expression" {
-                let mut inner: Vec<Node<'_>> = children(next).collect();
-                inner.reverse();
-                todo.append(&mut inner);
+                todo.extend(children(next).rev());
                 continue;
             }
             let word = self.word(next, index, place)?;
@@ -417,9 +408,7 @@ impl Walker<'_> {
                 }
                 _ => continue,
             }
-            let mut inner: Vec<Node<'_>> = children(next).collect();
-            inner.reverse();
-            todo.append(&mut inner);
+            todo.extend(children(next).rev());
         }
         Ok(())
     }

@@ -1,0 +1,8 @@
+//! What `policy::shell` promises: the table, the limits, and what real bash does.
+
+mod shell {
+    mod bash;
+    mod limits;
+    mod soup;
+    mod table;
+}
