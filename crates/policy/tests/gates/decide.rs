@@ -1,6 +1,6 @@
 use cascade_policy::decide::decide;
 use cascade_policy::facts::{Facts, Invocation};
-use cascade_policy::snapshot::{Snapshot, run_tests};
+use cascade_policy::snapshot::{Snapshot, SnapshotSource, run_tests};
 use cascade_receipt::decision::{GateName, GateOutcome, Verdict};
 use cascade_receipt::json::Writer;
 
@@ -13,6 +13,14 @@ fn every_row_of_the_table_holds() {
     let report = run_tests(&snapshot(), &tables);
     assert!(report.all_passed(), "{report:#?}");
     assert!(report.passed >= 60, "{} rows", report.passed);
+}
+
+#[test]
+fn the_bundled_policy_passes_its_own_tests() {
+    let table = include_str!("../../../../policies/default/tests/default.table");
+    let snapshot = Snapshot::compile(&SnapshotSource::bundled()).unwrap();
+    let report = run_tests(&snapshot, &[("default.table".to_owned(), table.to_owned())]);
+    assert!(report.all_passed(), "{report:#?}");
 }
 
 #[test]
