@@ -300,7 +300,8 @@ fn wrapped(call: &Call<'_>, scene: &Scene<'_>, judgement: &mut Judgement) {
         Form::Package => judgement.follow.push(Follow::Package(words.to_vec())),
         Form::Line => {
             // The words are joined by blanks, so one that was quoted falls apart; what was meant counts too.
-            if words.len() > 1 && words.iter().any(|word| word.known().is_none_or(|text| text.contains(' '))) {
+            if words.len() > 1 && words.iter().any(|word| word.known().is_none_or(|text| text.contains(' ')))
+            {
                 judgement.follow.push(Follow::Argv(words.to_vec()));
             }
             judgement.follow.push(Follow::Line(joined(words)));

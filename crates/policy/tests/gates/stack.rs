@@ -1,11 +1,9 @@
-#![expect(clippy::disallowed_methods, reason = "a thread is the way to get a stack of a known size")]
-
 use cascade_policy::decide::{STACK_BYTES, decide};
 use cascade_policy::snapshot::{DEPTH_MAX, Snapshot};
 use cascade_receipt::decision::Decision;
 
-use crate::bundled_and;
 use crate::facts::plain;
+use crate::setting::bundled_and;
 
 /// A condition of `size` levels, true only if all of it was evaluated.
 type Shape = fn(size: usize) -> String;
