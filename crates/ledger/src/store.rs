@@ -189,3 +189,45 @@ pub(crate) const fn to_sql(number: u64) -> i64 {
 pub(crate) const fn from_sql(number: i64) -> u64 {
     number.cast_unsigned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deleted_bytes_are_gone_from_every_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("some.db");
+        drop(Database::create(&path, "CREATE TABLE t (id INTEGER PRIMARY KEY, bytes BLOB) STRICT").unwrap());
+        let mut database = Database::open(&path, Access::ReadWrite).unwrap();
+        let secret = [0x5e; 10_000];
+        database.conn.execute("INSERT INTO t VALUES (1, ?1)", [secret.as_slice()]).unwrap();
+        let holds = || {
+            ["", "-wal"].iter().any(|suffix| {
+                let bytes = std::fs::read(beside(&path, suffix)).unwrap();
+                bytes.windows(16).any(|part| part == &secret[..16])
+            })
+        };
+        assert!(holds());
+        database.conn.execute("DELETE FROM t", ()).unwrap();
+        assert!(database.truncate_log());
+        assert!(!holds());
+    }
+
+    #[test]
+    fn a_reader_in_the_way_of_folding_is_reported() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("some.db");
+        drop(Database::create(&path, "CREATE TABLE t (id INTEGER PRIMARY KEY) STRICT").unwrap());
+        let mut database = Database::open(&path, Access::ReadWrite).unwrap();
+        database.conn.execute("INSERT INTO t VALUES (1)", ()).unwrap();
+        let reader = Database::open(&path, Access::ReadOnly).unwrap();
+        let reading = reader.conn.unchecked_transaction().unwrap();
+        let seen: i64 = reading.query_row("SELECT count(*) FROM t", (), |row| row.get(0)).unwrap();
+        database.conn.execute("INSERT INTO t VALUES (2)", ()).unwrap();
+        assert!(!database.truncate_log());
+        drop(reading);
+        assert!(database.truncate_log());
+        assert_eq!(seen, 1);
+    }
+}

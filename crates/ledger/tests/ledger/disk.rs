@@ -123,27 +123,32 @@ fn a_read_only_disk_can_be_looked_at() {
     };
     assert_eq!(child::run("read only", dir.path(), &words), ["read 1"]);
 
-    // A log of pending frames left by a killed process is read too, with and without its index.
+    // A log of pending frames left by a killed process is read too. Without the file beside it that
+    // SQLite needs for that, it is refused with a reason and never skipped.
     let ledger = open(dir.path());
-    ledger.append(blocked("only in the log so far")).unwrap();
+    ledger.append(blocked("ends the epoch, which folds the log")).unwrap();
+    ledger.append(blocked("only in the log")).unwrap();
     let copy = dir.path().join("copy");
     let copied = Command::new("cp").args(["-a", "home", "copy"]).current_dir(&dir).status().unwrap();
     assert!(copied.success());
     drop(ledger);
     std::fs::remove_dir_all(dir.path().join("home")).unwrap();
     std::fs::rename(&copy, dir.path().join("home")).unwrap();
-    assert_eq!(child::run("read only", dir.path(), &words), ["read 2"]);
+    assert_eq!(child::run("read only", dir.path(), &words), ["read 3"]);
     std::fs::remove_file(dir.path().join("home/tenants/default/ledger.db-shm")).unwrap();
-    assert_eq!(child::run("read only", dir.path(), &words), ["read 2"]);
-    assert_eq!(chain::check(&open(dir.path())).len(), 2);
+    assert_eq!(child::run("read only", dir.path(), &words), ["log unreadable"]);
+    assert_eq!(chain::check(&open(dir.path())).len(), 3);
 }
 
 pub(crate) fn on_a_read_only_disk(dir: &Path) {
     let home = Home::open(&dir.join("home")).unwrap();
     let error = home.open_tenant(&tenant(), None, &no_sweep).unwrap_err();
     assert!(matches!(error, OpenError::Fault(Fault::ReadOnly { .. })), "{error:?}");
-    let reader = home.open_tenant_read_only(&tenant()).unwrap();
-    child::say(&format!("read {}", chain::check(&reader).len()));
+    match home.open_tenant_read_only(&tenant()) {
+        Ok(reader) => child::say(&format!("read {}", chain::check(&reader).len())),
+        Err(OpenError::Fault(Fault::WalUnreadable { .. })) => child::say("log unreadable"),
+        Err(other) => panic!("{other:?}"),
+    }
 }
 
 pub(crate) fn that_may_only_read(dir: &Path) {
