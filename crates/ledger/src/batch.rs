@@ -141,6 +141,13 @@ impl Scribe {
         }
         self.ratcheted = !self.ledger.truncate_log();
     }
+
+    /// The last thing before the connections close.
+    pub(crate) fn finish(mut self) {
+        self.wipe_if_ratcheted();
+        self.ledger.fold_if_long();
+        self.vault.fold_if_long();
+    }
 }
 
 fn keep(conn: &Connection, draft: &Draft) -> rusqlite::Result<()> {

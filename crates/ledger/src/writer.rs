@@ -148,6 +148,7 @@ fn run(shared: &Shared, scribe: Result<Scribe, Fault>) {
     loop {
         let batch = take(shared);
         if batch.is_empty() {
+            scribe.finish();
             return;
         }
         if !write(&mut scribe, &batch) {
