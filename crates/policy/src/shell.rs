@@ -154,7 +154,7 @@ pub enum Opaque {
     CarriageReturn,
     /// `!` in a place where an interactive shell would expand history.
     History,
-    /// Brace expansion past its bound.
+    /// Brace expansion past its bound, or of a kind on which shells differ.
     BraceLimit,
 }
 

@@ -263,15 +263,21 @@ impl<'a> Walker<'a> {
         let index = self.found.reserve()?;
         let mut command =
             RawCommand { straight: place.straight, stdin: place.stdin.clone(), ..RawCommand::default() };
+        let mut end = usize::MAX;
         for (i, part) in parts.iter().enumerate() {
+            let next = parts.get(i + 1);
             // `$"…"` comes as a lone dollar that touches a string.
-            let translated = part.kind() == "$"
-                && parts
-                    .get(i + 1)
-                    .is_some_and(|next| next.kind() == "string" && next.start_byte() == part.end_byte());
-            if !translated {
-                self.part(*part, index, place, &mut command)?;
+            if part.kind() == "$"
+                && next.is_some_and(|next| next.kind() == "string" && next.start_byte() == part.end_byte())
+            {
+                continue;
             }
+            // Elsewhere parts that touch are one word to the shell: `a<(b)`.
+            if part.start_byte() == end && part.kind() == "process_substitution" {
+                self.found.opaque.insert(Opaque::NotParsed);
+            }
+            end = part.end_byte();
+            self.part(*part, index, place, &mut command)?;
         }
         let mut end = parts.last().map_or(usize::MAX, Node::end_byte);
         for redirect in tail {
