@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::scan::Inner;
-use super::{COMMANDS_MAX, Opaque, RedirectOp, Refusal};
+use super::{COMMANDS_MAX, Opaque, RedirectOp, Refusal, Word};
 
 /// A part of a word.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -14,6 +14,8 @@ pub(super) enum Piece {
     Var { name: String, quoted: bool },
     /// An expansion that can only yield a number: `$((…))`, `$#`, `$?`, `${#x}`.
     Number,
+    /// `(…)` after `name=`.
+    Array,
     /// Any other expansion.
     Expansion,
 }
@@ -209,5 +211,14 @@ impl RawWord {
         let mut word = Self::default();
         word.text(text.strip_suffix('\n').unwrap_or(text), true);
         word
+    }
+}
+
+impl From<&Word> for RawWord {
+    fn from(word: &Word) -> Self {
+        match word {
+            Word::Known(text) | Word::Glob(text) => Self::of(text),
+            Word::Unknown => Self::unknown(),
+        }
     }
 }

@@ -6,7 +6,7 @@
 
 use tree_sitter::{Node, Parser};
 
-use super::neutral::{Found, Place, RawAssignment, RawCommand, RawInput, RawWord};
+use super::neutral::{Found, Piece, Place, RawAssignment, RawCommand, RawInput, RawWord};
 use super::scan::{self, Inner};
 use super::{DEPTH_MAX, Opaque, Refusal};
 
@@ -164,21 +164,21 @@ impl<'a> Walker<'a> {
         while left.kind() == "list" {
             let mut statements = named(left).filter(|child| child.kind() != "comment");
             let first = statements.next();
-            parts.push((statements.next(), children(left).any(|child| child.kind() == "||")));
+            parts.push(statements.next());
             match first {
                 Some(first) => left = first,
                 None => return Ok(()),
             }
         }
-        parts.push((Some(left), false));
+        parts.push(Some(left));
         let mut place = place.deeper();
         let mut last = Direct::new();
-        while let Some((part, or)) = parts.pop() {
-            place.straight &= !or;
+        while let Some(part) = parts.pop() {
             let Some(part) = part else { continue };
             let tail = if parts.is_empty() { tail } else { &[] };
             last.clear();
             self.statement(part, &place, tail, &mut last)?;
+            place.straight = false;
             out.extend_from_slice(&last);
         }
         self.last_of_list = last;
@@ -354,7 +354,7 @@ impl<'a> Walker<'a> {
                     let element = self.word(element, index, place)?;
                     self.found.bound.push((name.clone(), element));
                 }
-                RawWord::unknown()
+                RawWord(vec![Piece::Array])
             }
             Some(value) => self.word(value, index, place)?,
             None => RawWord::default(),
