@@ -90,9 +90,9 @@ fn limits_hold_at_the_limit_and_one_past() {
     // The braces of `when` are one level of their own.
     let nested = |levels: usize| condition(&format!("{}true{}", "(".repeat(levels), ")".repeat(levels)));
     let ifs = |count: usize| condition(&format!("{}true", "if true then true else ".repeat(count)));
-    // The chain, the comparison and the dot in it, and the clause.
+    // The chain, the comparison (twice) and the dot in it, and the clause.
     let chain = |levels: usize| {
-        condition(&format!("{}context.tier == 1", "context.tier == 2 || ".repeat(levels - 3)))
+        condition(&format!("{}context.tier == 1", "context.tier == 2 || ".repeat(levels - 4)))
     };
     let long = |bytes: usize| {
         let policy = condition("context.hour > 0");
