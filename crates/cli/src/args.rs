@@ -68,5 +68,6 @@ pub(crate) enum Verb {
     Key(verb::key::Key),
     Policy(verb::policy::Policy),
     Demo(verb::demo::Demo),
+    Bench(verb::bench::Bench),
     Completions(verb::completions::Completions),
 }

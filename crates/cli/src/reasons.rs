@@ -1,16 +1,21 @@
 //! Why the gates answered as they did, in words for people and as JSON.
 
 use cascade_policy::decide::Ruling;
-use cascade_receipt::decision::{GateName, Reason};
+use cascade_receipt::decision::{GateName, GateOutcome, Reason, Verdict};
 use cascade_receipt::json::Value;
 
-/// One line per reason against the action: what the code means, then who said so.
+/// One line per reason that decided: what the code means, then who said so. Where something denies, what
+/// would merely escalate is left to `show`.
 pub(crate) fn texts(ruling: &Ruling) -> Vec<String> {
+    let decisive = |gate: GateName| {
+        let outcome = ruling.decision.gates.iter().find(|one| one.gate == gate).map(|one| one.outcome);
+        ruling.decision.verdict != Verdict::Deny || outcome == Some(GateOutcome::Deny)
+    };
     let line = |(gate, reason): (GateName, &Reason)| {
         let by = reason.policy_id.as_deref().map(|id| format!(" ({id})")).unwrap_or_default();
         format!("{gate}: {}{by}", code_text(&reason.code))
     };
-    ruling.decision.reasons().map(line).collect()
+    ruling.decision.reasons().filter(|(gate, _)| decisive(*gate)).map(line).collect()
 }
 
 /// What a code means; a code that is not in the table stands for itself.

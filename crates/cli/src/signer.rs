@@ -3,7 +3,9 @@
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
-use cascade_runtime::ssh::{self, Places, SshError};
+use cascade_runtime::birth::{agent_socket, own_key_dir, ssh_dir};
+use cascade_runtime::ssh::{self, PublicIdentity, Source, SshError};
+use ssh_key::PublicKey;
 
 use crate::args::Global;
 use crate::exit::Failure;
@@ -11,30 +13,39 @@ use crate::place;
 
 /// Where this person's private keys may be.
 pub(crate) struct Signer {
-    places: Places,
+    /// The one file that was named.
+    key: Option<PathBuf>,
+    /// The directory of the key that Cascade made at `init`.
+    own: PathBuf,
 }
 
 impl Signer {
     /// `key` when it was named, else the agent, `~/.ssh`, and the key Cascade made at `init`.
     pub(crate) fn new(global: &Global, key: Option<PathBuf>) -> Result<Self, Failure> {
-        let user = ssh::user_dir();
-        let mut files: Vec<PathBuf> = ssh::candidates(user.as_deref(), None)
-            .into_iter()
-            .filter_map(|identity| identity.private_path)
-            .collect();
-        files.push(place::home_dir(global)?.join("admin").join("id_ed25519"));
-        Ok(Self { places: Places { file: key, agent: ssh::agent_socket(), files } })
+        Ok(Self { key, own: own_key_dir(&place::home_dir(global)?) })
     }
 
     /// The armoured signature of `payload` by the private half of `public`.
     pub(crate) fn sign(&self, public: &str, namespace: &str, payload: &[u8]) -> Result<String, SshError> {
-        ssh::sign(public, &self.places, namespace, payload, &mut ask)
+        let registered = PublicKey::from_openssh(public).map_err(SshError::Signature)?;
+        if let Some(path) = &self.key {
+            let identity = PublicIdentity { key: registered, source: Source::File(path.clone()) };
+            return ssh::sign_with(&identity, namespace, payload, &mut ask);
+        }
+        let theirs = ssh_dir().unwrap_or_default();
+        let agent = agent_socket();
+        match ssh::sign(&registered, namespace, payload, &theirs, agent.as_deref(), &mut ask) {
+            Err(SshError::NoPrivateKey(_)) => {
+                ssh::sign(&registered, namespace, payload, &self.own, None, &mut ask)
+            }
+            other => other,
+        }
     }
 }
 
-fn ask(path: &Path) -> Option<Vec<u8>> {
+fn ask(path: &Path) -> Option<String> {
     if !std::io::stderr().is_terminal() {
         return None;
     }
-    rpassword::prompt_password(format!("passphrase of {}: ", path.display())).ok().map(String::into_bytes)
+    rpassword::prompt_password(format!("passphrase of {}: ", path.display())).ok()
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod approvals;
 pub(crate) mod approve;
+pub(crate) mod bench;
 pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod export;
@@ -42,6 +43,7 @@ pub(crate) fn dispatch() -> ExitCode {
         Verb::Key(args) => key::run(global, args),
         Verb::Policy(args) => policy::run(global, args),
         Verb::Demo(args) => demo::run(args),
+        Verb::Bench(args) => bench::run(global, args),
         Verb::Completions(args) => completions::run(args),
     };
     match done {

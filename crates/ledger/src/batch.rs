@@ -26,6 +26,7 @@ use crate::epoch::{EPOCH_MS_MAX, EpochKey};
 use crate::fault::{At as _, Fault};
 use crate::head::HeadRow;
 use crate::keys::Key;
+use crate::refusal;
 use crate::seal::{self, Linked};
 use crate::segment::{self, Segment};
 use crate::store::{Database, to_sql};
@@ -140,6 +141,13 @@ impl Scribe {
         }
         self.ratcheted = !self.ledger.truncate_log();
     }
+
+    /// The last thing before the connections close.
+    pub(crate) fn finish(mut self) {
+        self.wipe_if_ratcheted();
+        self.ledger.fold_if_long();
+        self.vault.fold_if_long();
+    }
 }
 
 fn keep(conn: &Connection, draft: &Draft) -> rusqlite::Result<()> {
@@ -234,7 +242,7 @@ impl<'a> Run<'a> {
             return Ok(Some(AppendError::IdTaken(draft.receipt_id)));
         }
         if let Some(refusal) =
-            self.place.at(views::refusal(self.conn, draft.receipt_id, &draft.body, timestamp))?
+            self.place.at(refusal::refusal(self.conn, draft.receipt_id, &draft.body, timestamp))?
         {
             return Ok(Some(refusal));
         }

@@ -29,6 +29,7 @@ use crate::head::{Head, HeadRow};
 use crate::home::{Home, TenantId};
 use crate::keys::{Key, Passphrase};
 use crate::ledger::Ledger;
+use crate::reader::Reader;
 use crate::seal::Linked;
 use crate::segment::Segment;
 use crate::store::{BUSY_WAIT_MAX, Database};
@@ -110,14 +111,13 @@ impl Home {
             drop(clear_leftover(&building));
             return Err(error);
         }
-        let claim = dir.join(CLAIM);
-        std::fs::remove_file(&claim).at(&claim)?;
         Ok((Ledger::open(&dir, birth.passphrase)?, recovery))
     }
 }
 
-/// Names the recovery files of an unfinished creation: one line each, SHA-256 and path in hex.
-const CLAIM: &str = "recovery-claim";
+/// Names the recovery files: one line each, SHA-256 of the file and its path, both in hex. An
+/// unfinished creation is cleared by it, a finished one reminds its owner by it.
+const CLAIM: &str = "recovery-files";
 
 fn creation_lock(path: &Path) -> Result<File, Fault> {
     let file = files::lock_file(path)?;
@@ -136,18 +136,32 @@ fn clear_leftover(building: &Path) -> Result<(), Fault> {
     if !building.exists() {
         return Ok(());
     }
-    let claims = std::fs::read_to_string(building.join(CLAIM)).unwrap_or_default();
-    for line in claims.lines() {
-        let Some((sha256, path)) = line.split_once(' ') else { continue };
-        let Some(path) = unhex(path).map(|bytes| PathBuf::from(std::ffi::OsString::from_vec(bytes))) else {
-            continue;
-        };
-        // Only the very bytes that were claimed: never a file of another chain.
-        if std::fs::read(&path).is_ok_and(|bytes| Digest::of(&bytes).to_hex() == sha256) {
-            std::fs::remove_file(&path).at(&path)?;
-        }
+    for path in claimed(building) {
+        std::fs::remove_file(&path).at(&path)?;
     }
     std::fs::remove_dir_all(building).at(building)
+}
+
+/// The claimed files that are still there with the very bytes that were claimed: never a file of
+/// another chain.
+fn claimed(dir: &Path) -> Vec<PathBuf> {
+    let claims = std::fs::read_to_string(dir.join(CLAIM)).unwrap_or_default();
+    let there = |line: &str| {
+        let (sha256, path) = line.split_once(' ')?;
+        let path = PathBuf::from(std::ffi::OsString::from_vec(unhex(path)?));
+        let bytes = Zeroizing::new(std::fs::read(&path).ok()?);
+        (Digest::of(&bytes).to_hex() == sha256).then_some(path)
+    };
+    claims.lines().filter_map(there).collect()
+}
+
+impl Reader {
+    /// Recovery key and HMAC master that still lie where creation put them, readable to this user:
+    /// worth a reminder until they are moved offline.
+    #[must_use]
+    pub fn recovery_files_left(&self) -> Vec<PathBuf> {
+        claimed(self.dir())
+    }
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {

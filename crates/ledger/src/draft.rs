@@ -153,6 +153,12 @@ pub enum AppendError {
         /// Where it stands.
         state: &'static str,
     },
+    /// Fewer people than required have approved.
+    #[error("{subject} is not approved")]
+    NotApproved {
+        /// The escalation or dry run.
+        subject: ReceiptId,
+    },
     /// The snapshot of the policy to activate is not in the vault.
     #[error("the policy snapshot {hash} is not in the vault")]
     SnapshotMissing {
@@ -234,6 +240,25 @@ impl Ticket {
                 Err(AppendError::Unsettled(Fault::Io { place: "ledger.db".to_owned(), detail }))
             }),
             Waiting::Refused(error) => Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cascade_receipt::content::AnswerRefused;
+    use cascade_receipt::id::PrincipalId;
+
+    #[test]
+    fn an_item_is_as_long_as_its_limit() {
+        let body = AnswerRefused { refs: Vec::new(), principal: PrincipalId([1; 8]), reasons: Vec::new() };
+        let mut draft = Draft::new(ReceiptId([1; 8]), Body::AnswerRefused(body));
+        for (bytes, expected) in
+            [(ITEM_BYTES_MAX, Ok(())), (ITEM_BYTES_MAX + 1, Err(AppendError::ItemTooLong { field: "f" }))]
+        {
+            draft.private = vec![PrivateItem::new("f", Nonce([0; 32]), vec![0; bytes])];
+            assert_eq!(draft.check(), expected);
         }
     }
 }

@@ -5,14 +5,13 @@
 
 use std::path::{Path, PathBuf};
 
-use cascade_receipt::digest::Digest;
-use cascade_receipt::digest::Nonce;
+use cascade_receipt::digest::{Digest, Nonce};
 use rusqlite::types::Value as Cell;
 use rusqlite::{Connection, OptionalExtension as _};
 
-use crate::fault::{At as _, Fault};
+use crate::fault::{At as _, Fault, OpenError};
 use crate::head::HeadRow;
-use crate::home::VERSION;
+use crate::home::{Home, TenantId, VERSION};
 use crate::reader::Reader;
 use crate::schema::{VIEW_TABLES, VIEWS};
 use crate::store::from_sql;
@@ -75,7 +74,7 @@ impl FsckReport {
 }
 
 impl Reader {
-    /// Looks at everything. `progress` is called with what is done and what there is in all
+    /// Looks at everything; see [`Home::fsck`]. `progress` is called with what is done and what there is in all
     /// (receipts and vault items together). Receipts appended meanwhile are looked at too.
     ///
     /// # Errors
@@ -83,6 +82,10 @@ impl Reader {
     pub fn fsck(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<FsckReport, Fault> {
         let mut report = FsckReport::default();
         self.check_files(&mut report)?;
+        if !self.dir().join("vault.db").exists() {
+            // Named already; nothing else can be compared without it.
+            return Ok(report);
+        }
         let ledger = self.ask(integrity);
         let vault = self.ask_vault(integrity);
         let mut sound = true;
@@ -200,6 +203,33 @@ impl Reader {
     }
 }
 
+impl Home {
+    /// [`Reader::fsck`], also where the damage is such that the tenant cannot even be opened.
+    ///
+    /// # Errors
+    /// [`OpenError`] when it could not look.
+    pub fn fsck(
+        &self,
+        tenant: &TenantId,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<FsckReport, OpenError> {
+        if !self.existing(tenant)?.join("ledger.db").exists() {
+            let mut report = FsckReport::default();
+            report.add("files.missing", None, "`ledger.db` is missing");
+            return Ok(report);
+        }
+        match self.open_tenant_read_only(tenant).and_then(|reader| Ok(reader.fsck(progress)?)) {
+            Err(OpenError::Fault(Fault::Damaged { place, detail })) => {
+                let mut report = FsckReport::default();
+                let code = if place.ends_with("vault.db") { "sqlite.vault" } else { "sqlite.ledger" };
+                report.add(code, None, detail);
+                Ok(report)
+            }
+            other => other,
+        }
+    }
+}
+
 fn plain_files(dir: &Path) -> Result<Vec<PathBuf>, Fault> {
     let entries = match std::fs::read_dir(dir) {
         Ok(entries) => entries,
@@ -258,5 +288,22 @@ fn difference(
             return Ok(None);
         }
         index += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn findings_past_the_limit_are_counted() {
+        let mut report = FsckReport::default();
+        for seq in 0..FINDINGS_MAX as u64 {
+            report.add("log.link", Some(seq), "");
+        }
+        assert_eq!((report.findings.len(), report.unlisted), (FINDINGS_MAX, 0));
+        report.add("log.link", None, "");
+        assert_eq!((report.findings.len(), report.unlisted), (FINDINGS_MAX, 1));
+        assert!(!report.is_clean());
     }
 }

@@ -7,7 +7,10 @@
 //!                       cache.db    hints, may be deleted
 //!                       keys/       receipt.pem, log.pem
 //!                       runs/       one lock file per open action
+//!                       recovery-files   where the recovery files were written
 //! ```
+//! A `-wal` and `-shm` beside a database belong to it: a copy of a home takes them along.
+//!
 //! Directories are 0700, files 0600. The recovery key and the HMAC master are never in here.
 
 use std::fs::Permissions;

@@ -13,6 +13,7 @@
 //! Many processes may have one tenant open. Each append reads the head again under SQLite's write
 //! lock, so the chain has no gaps whoever writes.
 
+mod bare;
 mod batch;
 mod birth;
 mod cache;
@@ -30,6 +31,7 @@ mod lines;
 mod random;
 mod reader;
 mod rebuild;
+mod refusal;
 mod schema;
 mod seal;
 mod segment;
@@ -40,6 +42,7 @@ mod views;
 mod walk;
 mod writer;
 
+pub use bare::BareCommits;
 pub use birth::{Birth, RecoveryFiles};
 pub use cache::FileStamp;
 pub use draft::{AppendError, Appended, Draft, ITEM_BYTES_MAX, PrivateItem, Ticket};

@@ -102,6 +102,12 @@ impl Sealer {
         &self.key.id
     }
 
+    /// The throw-away public key.
+    #[must_use]
+    pub fn public_key(&self) -> [u8; 32] {
+        self.key.public
+    }
+
     /// Canonical content, hash, tag, signature, line: everything but the disk. `None` if the
     /// library cannot sign.
     #[must_use]

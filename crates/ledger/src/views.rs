@@ -1,15 +1,13 @@
 //! Views: what decisions read. One function, [`apply`], makes them from receipts, inside the
 //! transaction of the append; [`rebuild`] makes them again from the log.
 
-use cascade_receipt::content::{Body, PolicyRef, Rel};
+use cascade_receipt::content::{PolicyRef, Rel};
 use cascade_receipt::digest::Digest;
 use cascade_receipt::id::ReceiptId;
 use cascade_receipt::json::Value;
-use cascade_receipt::time::Timestamp;
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, params};
 
 use crate::change::{Change, Subject};
-use crate::draft::AppendError;
 use crate::store::{from_sql, to_sql};
 
 /// Where a receipt stands.
@@ -158,106 +156,4 @@ fn set_state(conn: &Connection, subject: ReceiptId, state: &str) -> rusqlite::Re
     conn.prepare_cached("UPDATE subjects SET state = ?1 WHERE receipt_id = ?2")?
         .execute(params![state, subject.0])?;
     Ok(())
-}
-
-/// Whether index and views let this body into the chain at `now`. `Ok(Some(..))` refuses this draft alone.
-pub(crate) fn refusal(
-    conn: &Connection,
-    receipt_id: ReceiptId,
-    body: &Body,
-    now: Timestamp,
-) -> rusqlite::Result<Option<AppendError>> {
-    if is_taken(conn, receipt_id)? {
-        return Ok(Some(AppendError::IdTaken(receipt_id)));
-    }
-    match body {
-        Body::Closing(closing) => not_open(conn, closing.intent.receipt_id, &closing.intent.entry_hash),
-        Body::Heartbeat(heartbeat) => {
-            not_open(conn, heartbeat.intent.receipt_id, &heartbeat.intent.entry_hash)
-        }
-        Body::TaskStarted(action) => {
-            for one in &action.refs {
-                let refused = match one.rel {
-                    Rel::Approval => {
-                        unusable_approval(conn, one.receipt_id, &one.entry_hash, &action.action_hash, now)?
-                    }
-                    Rel::Escalation | Rel::DryRun => {
-                        closed_subject(conn, one.receipt_id, &one.entry_hash, &action.action_hash)?
-                    }
-                    _ => None,
-                };
-                if refused.is_some() {
-                    return Ok(refused);
-                }
-            }
-            Ok(None)
-        }
-        Body::Answer(answer) => {
-            closed_subject(conn, answer.subject.receipt_id, &answer.subject.entry_hash, &answer.action_hash)
-        }
-        _ => Ok(None),
-    }
-}
-
-fn is_taken(conn: &Connection, id: ReceiptId) -> rusqlite::Result<bool> {
-    conn.prepare_cached("SELECT EXISTS (SELECT 1 FROM ids WHERE receipt_id = ?1)")?
-        .query_row([id.0], |row| row.get(0))
-}
-
-fn not_open(
-    conn: &Connection,
-    intent: ReceiptId,
-    entry_hash: &Digest,
-) -> rusqlite::Result<Option<AppendError>> {
-    let open: bool = conn
-        .prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM open_actions WHERE receipt_id = ?1 AND entry_hash = ?2)",
-        )?
-        .query_row(params![intent.0, entry_hash.0], |row| row.get(0))?;
-    Ok((!open).then_some(AppendError::NotOpen { intent }))
-}
-
-fn unusable_approval(
-    conn: &Connection,
-    approval: ReceiptId,
-    entry_hash: &Digest,
-    action_hash: &Digest,
-    now: Timestamp,
-) -> rusqlite::Result<Option<AppendError>> {
-    let row: Option<(bool, i64)> = conn
-        .prepare_cached(
-            "SELECT used_by IS NOT NULL, expires_ms FROM approvals
-             WHERE receipt_id = ?1 AND entry_hash = ?2 AND action_hash = ?3 AND approve = 1",
-        )?
-        .query_row(params![approval.0, entry_hash.0, action_hash.0], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
-    Ok(match row {
-        None => Some(AppendError::ApprovalUnknown { approval }),
-        Some((true, _)) => Some(AppendError::ApprovalUsed { approval }),
-        Some((false, expires)) if from_sql(expires) <= now.ms() => {
-            Some(AppendError::ApprovalExpired { approval })
-        }
-        Some(_) => None,
-    })
-}
-
-fn closed_subject(
-    conn: &Connection,
-    subject: ReceiptId,
-    entry_hash: &Digest,
-    action_hash: &Digest,
-) -> rusqlite::Result<Option<AppendError>> {
-    let state: Option<String> = conn
-        .prepare_cached(
-            "SELECT state FROM subjects WHERE receipt_id = ?1 AND entry_hash = ?2 AND action_hash = ?3",
-        )?
-        .query_row(params![subject.0, entry_hash.0, action_hash.0], |row| row.get(0))
-        .optional()?;
-    Ok(match state.as_deref() {
-        None => Some(AppendError::SubjectUnknown { subject }),
-        Some("used") => Some(AppendError::SubjectClosed { subject, state: "used" }),
-        Some("denied") => Some(AppendError::SubjectClosed { subject, state: "denied" }),
-        Some("expired") => Some(AppendError::SubjectClosed { subject, state: "expired" }),
-        Some(_) => None,
-    })
 }

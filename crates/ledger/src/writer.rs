@@ -148,6 +148,7 @@ fn run(shared: &Shared, scribe: Result<Scribe, Fault>) {
     loop {
         let batch = take(shared);
         if batch.is_empty() {
+            scribe.finish();
             return;
         }
         if !write(&mut scribe, &batch) {
@@ -195,4 +196,55 @@ fn write(scribe: &mut Scribe, batch: &[Pending]) -> bool {
 /// A caller that no longer waits is no concern of the writer: the receipt stands either way.
 fn tell(pending: &Pending, answer: Answer) {
     drop(pending.answer.send(answer));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{QUEUE_BYTES_MAX, QUEUE_DRAFTS_MAX, Queue};
+    use std::sync::mpsc::channel;
+
+    use cascade_receipt::content::{AnswerRefused, Body};
+    use cascade_receipt::id::{PrincipalId, ReceiptId};
+
+    use super::{Pending, Writer, sync_channel};
+    use crate::draft::{AppendError, Draft};
+    use crate::fault::Fault;
+
+    fn draft() -> Draft {
+        let body = AnswerRefused { refs: Vec::new(), principal: PrincipalId([1; 8]), reasons: Vec::new() };
+        Draft::new(ReceiptId([1; 8]), Body::AnswerRefused(body))
+    }
+
+    #[test]
+    fn the_queue_takes_as_many_drafts_as_its_limit_says() {
+        let (release, released) = channel::<()>();
+        let writer = Writer::with(move || {
+            released.recv().unwrap();
+            Err(Fault::Random)
+        })
+        .unwrap();
+        let waiting: Vec<_> = (0..QUEUE_DRAFTS_MAX).map(|_| writer.submit(draft(), false)).collect();
+        assert_eq!(writer.submit(draft(), false).wait(), Err(AppendError::QueueFull));
+        // One who waits for room is told when there will never be any.
+        std::thread::scope(|scope| {
+            let patient = scope.spawn(|| writer.submit(draft(), true).wait());
+            release.send(()).unwrap();
+            let told = patient.join().unwrap().unwrap_err();
+            assert!(matches!(told, AppendError::Stopped | AppendError::NotRecorded(_)), "{told:?}");
+        });
+        for ticket in waiting {
+            let told = ticket.wait().unwrap_err();
+            assert!(matches!(told, AppendError::Stopped | AppendError::NotRecorded(_)), "{told:?}");
+        }
+    }
+
+    #[test]
+    fn the_queue_takes_as_many_bytes_as_its_limit_says() {
+        let mut queue = Queue::default();
+        assert!(queue.has_room(QUEUE_BYTES_MAX + 1), "alone, any draft is taken");
+        queue.waiting.push_back(Pending { draft: draft(), answer: sync_channel(1).0 });
+        queue.bytes = 10;
+        assert!(queue.has_room(QUEUE_BYTES_MAX - 10));
+        assert!(!queue.has_room(QUEUE_BYTES_MAX - 9));
+    }
 }

@@ -102,3 +102,20 @@ fn assess(classification: &Classification, stdin: Stdin) -> (RiskTier, bool) {
     let floor = if classified { RiskTier::Low } else { RiskTier::High };
     (classification.tier.max(floor), classified)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn input_that_is_executed_unseen_is_not_classified() {
+        let low = Classification { tier: RiskTier::Low, classified: true, refused: None, ..refusal("none") };
+        let reads = Classification { stdin_executes: true, ..low.clone() };
+        let digest = cascade_receipt::digest::Digest([0; 32]);
+        for stdin in [Stdin::Terminal, Stdin::Stream, Stdin::Captured(digest)] {
+            assert_eq!(assess(&low, stdin), (RiskTier::Low, true));
+            assert_eq!(assess(&reads, stdin), (RiskTier::High, false));
+        }
+        assert_eq!(assess(&reads, Stdin::None), (RiskTier::Low, true));
+    }
+}

@@ -13,6 +13,7 @@ mod directory;
 mod document;
 mod fault;
 mod lexical;
+mod sample;
 mod source;
 mod table;
 mod thresholds;

@@ -3,7 +3,7 @@
 use cascade_ledger::{AppendError, Appended, Draft, Fault, Ledger};
 use cascade_policy::snapshot::{Snapshot, SnapshotSource};
 use cascade_receipt::content::{Body, PolicyActivated, PolicyRef, Signature};
-use cascade_receipt::sshsig::SshKey;
+use cascade_receipt::sshsig::{SshFault, SshKey};
 use cascade_receipt::statement;
 
 use crate::consent::Sign;
@@ -29,6 +29,9 @@ pub enum ActivateError {
     /// The signature could not be made.
     #[error("couldn't sign the activation: {0}")]
     Sign(#[from] SshError),
+    /// The signature is one that a stranger would refuse.
+    #[error("the signature does not count: {0}")]
+    Refused(SshFault),
     /// It could not be recorded.
     #[error("couldn't record the activation: {0}")]
     Append(#[from] AppendError),
@@ -67,7 +70,7 @@ pub fn activate(
     // Never record what a stranger would refuse.
     SshKey::accept(key)
         .and_then(|key| key.verify(statement::ADMIN, payload.as_bytes(), &sshsig))
-        .map_err(SshError::Refused)?;
+        .map_err(ActivateError::Refused)?;
     activated.signatures.push(Signature { principal: asker.person_id, sshsig });
     let mut draft = Draft::new(cascade_ledger::receipt_id()?, Body::PolicyActivated(activated));
     draft.blobs = policy_store::blobs(source, snapshot);

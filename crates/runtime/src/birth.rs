@@ -1,5 +1,7 @@
 //! First use: a tenant with its keys, its first administrator and the default policy.
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use cascade_ledger::Ledger;
@@ -10,13 +12,14 @@ use cascade_ledger::{Fault, OpenError};
 use cascade_ledger::{Home, TenantId};
 use cascade_policy::snapshot::{PolicyFault, Snapshot, SnapshotSource};
 use cascade_receipt::content::{Admin, PolicyRef};
-use cascade_receipt::sshsig::{self, SshKey};
+use cascade_receipt::sshsig::{self, SshFault};
+use ssh_key::PublicKey;
 
 use crate::facts;
 use crate::identity;
 use crate::people::Person;
 use crate::policy_store;
-use crate::ssh::{self, SshError};
+use crate::ssh::{self, Source, SshError};
 
 /// Label of the policy that Cascade ships.
 pub const DEFAULT_POLICY: &str = "default";
@@ -76,7 +79,7 @@ pub enum BirthError {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        fault: sshsig::SshFault,
+        fault: SshFault,
     },
     /// The key file could not be read.
     #[error("couldn't read `{}`: {error}", .path.display())]
@@ -123,19 +126,56 @@ fn admin_key(home: &Home, wishes: &Wishes) -> Result<(AdminKey, String), BirthEr
     if let Some(path) = &wishes.ssh_key {
         let text = std::fs::read_to_string(path)
             .map_err(|error| BirthError::KeyFile { path: path.clone(), error })?;
-        let public =
-            ssh::public_text(&text).map_err(|fault| BirthError::Key { path: path.clone(), fault })?;
+        let public = public_text(&text).map_err(|fault| BirthError::Key { path: path.clone(), fault })?;
         return Ok((AdminKey::File(path.clone()), public));
     }
-    let ssh_dir = ssh::user_dir();
-    let agent = std::env::var_os("SSH_AUTH_SOCK").map(PathBuf::from);
-    for candidate in ssh::candidates(ssh_dir.as_deref(), agent.as_deref()) {
-        if SshKey::accept(&candidate.public).is_ok() {
-            let source = candidate.private_path.map_or(AdminKey::Agent, AdminKey::File);
-            return Ok((source, candidate.public));
+    let ssh_dir = ssh_dir().unwrap_or_default();
+    for candidate in ssh::candidates(&ssh_dir, agent_socket().as_deref()) {
+        if let Ok(public) = sshsig::without_comment(&candidate.key) {
+            let source = match candidate.source {
+                Source::Agent(_) => AdminKey::Agent,
+                Source::File(path) => AdminKey::File(path),
+            };
+            return Ok((source, public));
         }
     }
-    let path = home.path().join("admin").join("id_ed25519");
-    let public = ssh::generate(&path)?;
+    make_admin_key(&own_key_dir(home.path()))
+}
+
+/// Where Cascade keeps the administrator's key that it made itself.
+#[must_use]
+pub fn own_key_dir(home: &Path) -> PathBuf {
+    home.join("admin")
+}
+
+/// `~/.ssh`.
+#[must_use]
+pub fn ssh_dir() -> Option<PathBuf> {
+    std::env::var_os("HOME").filter(|home| !home.is_empty()).map(|home| PathBuf::from(home).join(".ssh"))
+}
+
+/// The SSH agent's socket.
+#[must_use]
+pub fn agent_socket() -> Option<PathBuf> {
+    std::env::var_os("SSH_AUTH_SOCK").filter(|path| !path.is_empty()).map(PathBuf::from)
+}
+
+/// A key that is there already, from another tenant or a creation that did not finish, is taken as it is.
+fn make_admin_key(dir: &Path) -> Result<(AdminKey, String), BirthError> {
+    let path = dir.join("id_ed25519");
+    let failed = |error| BirthError::KeyFile { path: path.clone(), error };
+    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed)?;
+    let text = match ssh::generate(&path, "cascade") {
+        Ok(text) => text,
+        Err(SshError::Exists(_)) => std::fs::read_to_string(path.with_extension("pub")).map_err(failed)?,
+        Err(error) => return Err(error.into()),
+    };
+    let public = public_text(&text).map_err(|fault| BirthError::Key { path: path.clone(), fault })?;
     Ok((AdminKey::Made(path), public))
+}
+
+/// The text of a public key file as receipts carry it.
+fn public_text(text: &str) -> Result<String, SshFault> {
+    let key = PublicKey::from_openssh(text.trim()).map_err(|_| SshFault::Key)?;
+    sshsig::without_comment(&key)
 }

@@ -51,12 +51,12 @@ impl Tour {
         self.dir.join("shop")
     }
 
-    /// A git repository with a bare remote, and a deploy script.
+    /// A git repository with a bare remote.
     fn scenery(&mut self) -> Result<(), Failure> {
         let (dir, repository) = (self.dir.clone(), self.repository());
         self.set(&dir, "git", &["init", "--quiet", "--bare", "remote.git"])?;
         self.set(&dir, "git", &["init", "--quiet", "--initial-branch=main", "shop"])?;
-        std::fs::write(repository.join("deploy.sh"), "#!/bin/sh\necho deployed\n")?;
+        std::fs::write(repository.join("README"), "a shop\n")?;
         self.set(&repository, "git", &["remote", "add", "origin", "../remote.git"])?;
         self.set(&repository, "git", &["add", "."])?;
         self.set(&repository, "git", &["commit", "--quiet", "--message=first"])?;
@@ -97,13 +97,25 @@ impl Tour {
 
     fn approved(&mut self) -> Result<(), Failure> {
         heading("an agent may do less: it waits for a person, and then runs exactly what was approved")?;
-        let deploy = ["--as", "agent:helper", "run", "--json", "--", "sh", "./deploy.sh"];
-        let scene = self.cascade(5, &deploy)?;
+        let push = [
+            "--as",
+            "agent:release",
+            "run",
+            "--json",
+            "--",
+            "git",
+            "push",
+            "--quiet",
+            "--force-with-lease",
+            "origin",
+            "main",
+        ];
+        let scene = self.cascade(5, &push)?;
         let id = scene.stdout.split("\"receipt_id\":\"").nth(1).and_then(|rest| rest.split('"').next());
         let id = id.context("the escalation names no receipt")?.to_owned();
         self.cascade(0, &["approve", &id, "--reason", "release 1"])?;
-        self.cascade(0, &["--as", "agent:helper", "run", "--approval", &id])?;
-        self.cascade(3, &["--as", "agent:helper", "run", "--approval", &id])?;
+        self.cascade(0, &["--as", "agent:release", "run", "--approval", &id])?;
+        self.cascade(3, &["--as", "agent:release", "run", "--approval", &id])?;
         Ok(())
     }
 

@@ -1,8 +1,9 @@
 //! Appending, refusing and finding again.
 
 use cascade_ledger::{AppendError, Found, PrivateItem, nonce};
-use cascade_receipt::content::Rel;
+use cascade_receipt::content::{Body, Rel};
 use cascade_receipt::digest::Digest;
+use cascade_receipt::time::Timestamp;
 
 use crate::chain;
 use crate::fixture::{
@@ -88,6 +89,8 @@ fn an_approval_is_used_once() {
     let ledger = create(dir.path());
     let asked = ledger.append(escalation("push", 1)).unwrap();
     assert_eq!(ledger.pending_escalations().unwrap().len(), 1);
+    let too_early = ledger.append(started("push", vec![reference(Rel::Escalation, &asked)]));
+    assert_eq!(too_early, Err(AppendError::NotApproved { subject: asked.receipt_id }));
     let given = ledger.append(answer("push", &asked, true, ADMIN)).unwrap();
     let refs = || vec![reference(Rel::Escalation, &asked), reference(Rel::Approval, &given)];
     let other = ledger.append(started("something else", refs()));
@@ -99,6 +102,33 @@ fn an_approval_is_used_once() {
     let used = Err(AppendError::ApprovalUsed { approval: given.receipt_id });
     assert_eq!(answers.iter().filter(|answer| **answer == used).count(), 19);
     assert!(ledger.approvals_of(asked.receipt_id).unwrap()[0].used_by.is_some());
+    chain::check(&ledger);
+}
+
+#[test]
+fn what_has_expired_is_neither_answered_nor_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = create(dir.path());
+    let expiring = |mut draft: cascade_ledger::Draft| {
+        let over = Timestamp::from_ms(1_600_000_000_000);
+        match &mut draft.body {
+            Body::Escalation(escalation) => escalation.expires = over,
+            Body::Answer(answer) => answer.expires = over,
+            other => panic!("{other:?}"),
+        }
+        draft
+    };
+    let late = ledger.append(expiring(escalation("late", 1))).unwrap();
+    let closed = |subject, state| Err(AppendError::SubjectClosed { subject, state });
+    assert_eq!(ledger.append(answer("late", &late, true, ADMIN)), closed(late.receipt_id, "expired"));
+    ledger.append(draft(Body::AnswerExpired(reference(Rel::Escalation, &late)))).unwrap();
+    let again = ledger.append(draft(Body::AnswerExpired(reference(Rel::Escalation, &late))));
+    assert_eq!(again, closed(late.receipt_id, "expired"));
+
+    let asked = ledger.append(escalation("push", 1)).unwrap();
+    let given = ledger.append(expiring(answer("push", &asked, true, ADMIN))).unwrap();
+    let run = started("push", vec![reference(Rel::Escalation, &asked), reference(Rel::Approval, &given)]);
+    assert_eq!(ledger.append(run), Err(AppendError::ApprovalExpired { approval: given.receipt_id }));
     chain::check(&ledger);
 }
 
@@ -150,7 +180,7 @@ fn drafts_that_lie_are_refused() {
     let long = |bytes: usize| {
         let mut action = crate::fixture::action("long");
         action.task_type = "x".repeat(bytes);
-        draft(cascade_receipt::content::Body::Blocked(action))
+        draft(Body::Blocked(action))
     };
     let short = ledger.append(long(1)).unwrap();
     let room = 64 * 1024 - short.line.len();

@@ -64,6 +64,8 @@ fn role() {
         "hold a lock" => crate::orphans::hold_lock(&dir),
         "close orphans" => crate::orphans::open_and_close(&dir),
         "full disk" => crate::disk::on_a_full_disk(&dir),
+        "files that may not grow" => crate::disk::with_files_that_may_not_grow(&dir),
+        "may only read" => crate::disk::that_may_only_read(&dir),
         "read only" => crate::disk::on_a_read_only_disk(&dir),
         "look" => crate::disk::look(&dir),
         other => panic!("no role {other}"),

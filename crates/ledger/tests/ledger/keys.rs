@@ -117,7 +117,12 @@ fn nothing_secret_is_readable_by_others_and_recovery_stays_outside() {
     let linked = dir.path().join("link/recovery");
     assert_eq!(out(linked.clone()).unwrap_err(), OpenError::RecoveryInside(linked));
     assert_eq!(home.tenants().unwrap(), [tenant()]);
-    assert!(out(dir.path().join("elsewhere")).unwrap().key.exists());
+    let elsewhere = out(dir.path().join("elsewhere")).unwrap();
+    let reader = home.open_tenant_read_only(&second).unwrap();
+    assert_eq!(reader.recovery_files_left(), [elsewhere.key.clone(), elsewhere.master.clone()]);
+    std::fs::remove_file(elsewhere.key).unwrap();
+    std::fs::write(&elsewhere.master, "another one").unwrap();
+    assert_eq!(reader.recovery_files_left(), Vec::<PathBuf>::new());
 }
 
 #[test]
@@ -126,18 +131,8 @@ fn a_birth_that_died_leaves_nothing_in_the_way() {
     let ledger = create(dir.path());
     // The state just before the rename: everything built, recovery files written and claimed.
     let tenants = dir.path().join("home/tenants");
-    let recovery = dir.path().join("home-recovery/default");
-    let claim: String = ["recovery.pem", "hmac-master.hex"]
-        .map(|name| {
-            let path = recovery.join(name);
-            let sha256 = cascade_receipt::digest::Digest::of(&std::fs::read(&path).unwrap());
-            let hex = cascade_receipt::digest::to_hex(path.as_os_str().as_encoded_bytes());
-            format!("{sha256} {hex}\n")
-        })
-        .concat();
     drop(ledger);
     std::fs::rename(tenants.join("default"), tenants.join(".default.creating")).unwrap();
-    std::fs::write(tenants.join(".default.creating/recovery-claim"), claim).unwrap();
     let home = Home::open(&dir.path().join("home")).unwrap();
     assert_eq!(home.tenants().unwrap(), []);
     let error = home.open_tenant(&tenant(), None, &no_sweep).unwrap_err();

@@ -19,7 +19,42 @@ const DIGITS_MAX: usize = 9;
 /// Whether the tokenizer may see the text.
 pub(super) fn text_fits(text: &str) -> bool {
     let openers = ["$(", "${", "$["].iter().map(|opener| text.matches(opener).count()).sum::<usize>();
-    openers <= OPENERS_MAX
+    openers <= OPENERS_MAX && documents_fit(text)
+}
+
+/// Whether every here-document has a plain delimiter.
+///
+/// The tokenizer reads a delimiter that comes out empty (`<<''`, or a blank inside `<<a$[ ]`) for
+/// ever and stores a token each time round, so anything but a name, whole or quoted, is kept away
+/// from it. A `<<` inside quotes is treated alike: better not parsed than never done.
+fn documents_fit(text: &str) -> bool {
+    let mut rest = text;
+    while let Some(at) = rest.find("<<") {
+        rest = rest.get(at + 2..).unwrap_or("");
+        if let Some(after) = rest.strip_prefix('<') {
+            rest = after;
+            continue;
+        }
+        let word = rest.strip_prefix('-').unwrap_or(rest).trim_start_matches([' ', '\t']);
+        let word = word.strip_prefix('\\').unwrap_or(word);
+        let quote = word.chars().next().filter(|c| matches!(c, '\'' | '"'));
+        let word = quote.and_then(|quote| word.strip_prefix(quote)).unwrap_or(word);
+        let end = word
+            .find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-')))
+            .unwrap_or(word.len());
+        let after = word.get(end..).unwrap_or("");
+        let after = match quote {
+            Some(quote) => after.strip_prefix(quote),
+            None => Some(after),
+        };
+        let ends = after.is_some_and(|after| {
+            after.is_empty() || after.starts_with([' ', '\t', '\n', ';', '&', '|', '<', '>', '(', ')'])
+        });
+        if end == 0 || !ends {
+            return false;
+        }
+    }
+    true
 }
 
 /// Whether the grammar may see the tokens, `around` levels down.
@@ -143,7 +178,12 @@ impl Nest {
                 let named = matches!(text, "for" | "select" | "case");
                 self.step(if named { Last::Named } else { Last::Keyword });
             }
-            _ if matches!(text, "function" | "coproc") => self.step(Last::Named),
+            _ if text == "coproc" => {
+                // Takes a command, which may again be one; nothing ever closes it.
+                self.open.insert(0, "");
+                self.step(Last::Named);
+            }
+            _ if text == "function" => self.step(Last::Named),
             _ if matches!(text, "}" | "fi" | "done" | "esac") && starts => {
                 self.close(text);
                 self.step(Last::Keyword);

@@ -2,21 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cascade_receipt::decision::{GateName, RiskTier};
-use cascade_receipt::id::PrincipalId;
-use cascade_receipt::time::Timestamp;
+use cascade_receipt::decision::GateName;
 use cedar_policy::{Effect, Policy, PolicyId, PolicySet, Schema, ValidationMode, Validator};
 use miette::Diagnostic;
 
 use super::fault::PolicyFault;
 use super::lexical::{self, Piece};
 use super::source::{SCHEMA_FILE, SnapshotSource};
-use super::{Snapshot, document};
-use crate::cedar::{Scope, StoredPolicy, World};
-use crate::facts::{
-    Action, Authentication, Delegator, Facts, Invocation, Principal, PrincipalKind, Stdin, Tenant,
-};
-use crate::worker::{Classification, Classified, Finding, Registry};
+use super::{Snapshot, document, sample};
+use crate::cedar::{Scope, StoredPolicy};
+use crate::worker::Registry;
 
 /// Most policies in one snapshot.
 pub const POLICIES_MAX: usize = 10_000;
@@ -198,7 +193,7 @@ fn schema(source: &SnapshotSource, faults: &mut Vec<PolicyFault>) -> Option<Sche
     }
     match Schema::from_cedarschema_str(text) {
         Ok((schema, _warnings)) => {
-            if let Err(message) = conform(&schema) {
+            if let Err(message) = sample::conform(&schema) {
                 let fault = PolicyFault::of_file(SCHEMA_FILE, "schema.mismatch", one_line(&message));
                 faults.push(fault.suggest("start from the default schema; requests have its shape"));
                 return None;
@@ -280,72 +275,6 @@ fn diagnosed(
 
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// Checks that a schema fits what requests look like, with every optional member and without.
-fn conform(schema: &Schema) -> Result<(), String> {
-    let families = [("sample".to_owned(), BTreeSet::from(["sample".to_owned()]))].into();
-    for kind in PrincipalKind::ALL {
-        for full in [false, true] {
-            World::conform(schema, &sample_facts(kind, full), &sample_classification(), &families)?;
-        }
-    }
-    Ok(())
-}
-
-fn sample_facts(kind: PrincipalKind, full: bool) -> Facts {
-    let groups = vec!["sample".to_owned()];
-    let delegator = Delegator { id: PrincipalId([1; 8]), groups: groups.clone(), admin: true, alive: true };
-    Facts {
-        at: Timestamp::from_ms(0),
-        tenant: Tenant { active: true, halted: false, chain_healthy: true, regimes: Vec::new() },
-        principal: Principal {
-            id: PrincipalId([2; 8]),
-            kind,
-            authentication: Authentication::OsUser,
-            alive: true,
-            admin: true,
-            groups,
-        },
-        on_behalf_of: full.then_some(delegator),
-        assumed: None,
-        action: Action {
-            invocation: Invocation::Cli(vec![b"sample".to_vec()]),
-            executable: None,
-            cwd: b"/".to_vec(),
-            env: Vec::new(),
-            stdin: Stdin::None,
-            resource: full.then(|| "sample".to_owned()),
-        },
-        spec: None,
-        answers: None,
-        approvals: Vec::new(),
-        grants: Vec::new(),
-        budgets: Vec::new(),
-        windows: Vec::new(),
-        dry_run: false,
-    }
-}
-
-fn sample_classification() -> Classification {
-    let sample = || "sample".to_owned();
-    let finding = Finding { code: sample(), tier: RiskTier::Low, failfast: false, text: sample() };
-    let command = Classified {
-        words: vec![sample()],
-        program: sample(),
-        subcommand: String::new(),
-        tier: RiskTier::Low,
-        classified: true,
-        findings: vec![finding],
-    };
-    Classification {
-        tier: RiskTier::Low,
-        classified: true,
-        refused: None,
-        failfast: Vec::new(),
-        commands: vec![command],
-        stdin_executes: false,
-    }
 }
 
 #[cfg(test)]

@@ -92,10 +92,12 @@ impl Depth {
         self.open.last_mut().unwrap_or(&mut self.outer)
     }
 
-    /// An operator. Those of [`Binding::Member`] come after or before one operand and add to its
+    /// An operator. A relation counts twice, since Cedar turns `>` and `!=` into a negation of their
+    /// opposites and `is … in` into two tests. Those of [`Binding::Member`] come after or before one operand and add to its
     /// chain.
     pub(super) fn operator(&mut self, binding: Binding) {
-        self.level().operator(binding, 1);
+        let levels = if binding == Binding::Relation { 2 } else { 1 };
+        self.level().operator(binding, levels);
     }
 
     /// `then` and `else`.

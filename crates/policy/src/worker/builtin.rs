@@ -22,4 +22,7 @@ macro_rules! texts {
     };
 }
 
-const TEXTS: &[(&str, &str)] = texts! { "files" "find" "git" "shells" "text" };
+const TEXTS: &[(&str, &str)] = texts! {
+    "build" "cloud" "database" "docker" "files" "find" "git" "kubectl"
+    "network" "node" "python" "shells" "system" "terraform" "text"
+};

@@ -92,7 +92,7 @@ impl<'a> Call<'a> {
         };
         let deep = worker.commands.iter().any(|command| matches!(command.path.first(), Some(Step::Deep)));
         let candidates = if deep { Vec::new() } else { worker.commands.iter().collect() };
-        let mut call = Reader { call, candidates, dashes: false }.read(words);
+        let mut call = Reader { call, candidates, plain: 0, dashes: false }.read(words);
         if deep {
             call.dive();
         }
@@ -166,6 +166,8 @@ struct Reader<'a> {
     call: Call<'a>,
     /// Commands whose path starts with the words so far; empty once the path is complete.
     candidates: Vec<&'a Command>,
+    /// Words of the path so far that are named rather than matched by a `*`.
+    plain: usize,
     dashes: bool,
 }
 
@@ -175,7 +177,7 @@ impl<'a> Reader<'a> {
         let mut rest = words;
         while let Some((word, after)) = rest.split_first() {
             let first = rest.len() == words.len();
-            match word.known() {
+            match word.known().or_else(|| word.pattern().filter(|text| names_option(text))) {
                 Some("--") if !self.dashes => {
                     self.dashes = true;
                     rest = after;
@@ -253,23 +255,24 @@ impl<'a> Reader<'a> {
     /// Takes one more word of the subcommand path.
     fn descend(&mut self, text: &'a str) -> bool {
         let depth = self.call.path.len();
-        let step = |command: &&Command| command.path.get(depth).cloned();
         let mut next: Vec<&'a Command> = self
             .candidates
             .iter()
             .copied()
             .filter(|command| command.path.get(depth).is_some_and(|step| step.matches(text)))
             .collect();
-        if next.iter().any(|command| matches!(step(command), Some(Step::Word(_)))) {
-            next.retain(|command| matches!(step(command), Some(Step::Word(_))));
-        }
-        if next.is_empty() {
+        // `*` is for what is not named: the path with the most plain words is meant.
+        let plain = |command: &&'a Command| command.path.iter().filter(|step| step.is_word()).count();
+        let complete = next.iter().rev().filter(|command| command.path.len() == depth + 1);
+        let best = complete.copied().max_by_key(plain).filter(|command| plain(command) >= self.plain);
+        let deeper = next.iter().any(|command| command.path.len() > depth + 1);
+        if best.is_none() && !deeper {
             return false;
         }
         self.call.path.push(text);
-        let ends = next.iter().find(|command| command.path.len() == depth + 1);
-        if let Some(command) = ends {
+        if let Some(command) = best {
             self.call.node = &command.node;
+            self.plain = plain(&command);
         }
         if next.iter().all(|command| command.path.len() == depth + 1) {
             next.clear();
@@ -392,7 +395,11 @@ impl<'a> Reader<'a> {
         if let Value::Word(word) = value {
             self.call.unresolved |= word.is_unknown();
         }
-        self.call.given.push(Given { names, taken_back: false, kind, value });
+        if names.iter().any(|name| HELP.contains(name)) {
+            self.call.help = true;
+        } else {
+            self.call.given.push(Given { names, taken_back: false, kind, value });
+        }
         rest
     }
 
@@ -401,12 +408,21 @@ impl<'a> Reader<'a> {
         if self.call.node.lenient {
             let value = attached.map_or(Value::None, Value::Attached);
             self.call.given.push(Given { names: vec![name], taken_back: false, kind: Kind::Text, value });
-        } else if matches!(text, "--help" | "--version") {
+        } else if HELP.contains(&text) {
             self.call.help = true;
         } else {
             self.call.unknown_option.get_or_insert(text);
         }
     }
+}
+
+/// What almost every program answers with a text.
+const HELP: &[&str] = &["--help", "-help", "--version", "-version"];
+
+/// In `--include=*.rs` only the value is a pattern.
+fn names_option(text: &str) -> bool {
+    let name = text.split(['*', '?', '[', '{']).next().unwrap_or_default();
+    name.starts_with("--") && name.contains('=')
 }
 
 /// Where the first word of an inner command is a shell line rather than a script.

@@ -50,6 +50,10 @@ impl Step {
         }
     }
 
+    pub(super) const fn is_word(&self) -> bool {
+        matches!(self, Self::Word(_))
+    }
+
     pub(super) fn matches(&self, word: &str) -> bool {
         match self {
             Self::Word(own) => own == word,
@@ -74,6 +78,7 @@ pub(super) struct Node {
     pub(super) wraps: Option<Wraps>,
     pub(super) stdin: Option<Kind>,
     pub(super) stdin_unless: Vec<Choice>,
+    pub(super) stdin_below: usize,
     pub(super) emits: Emits,
     pub(super) emits_paths_if: Vec<Choice>,
 }
@@ -296,6 +301,7 @@ impl Node {
             }),
             stdin: raw.stdin,
             stdin_unless: Choice::list(&raw.stdin_unless),
+            stdin_below: raw.stdin_below,
             emits: raw.emits,
             emits_paths_if: Choice::list(&raw.emits_paths_if),
         })
@@ -356,6 +362,8 @@ const fn worst(kind: Kind) -> RiskTier {
         | Kind::Line
         | Kind::Exec
         | Kind::Code
+        | Kind::Snippet
+        | Kind::Module
         | Kind::Awk
         | Kind::Sed
         | Kind::Sql

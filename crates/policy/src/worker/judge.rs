@@ -30,6 +30,8 @@ pub(super) enum Follow {
     Line(Word),
     /// Program and arguments.
     Argv(Vec<Word>),
+    /// The same, but looked at only where a manifest knows the program.
+    Package(Vec<Word>),
     /// Texts in source code that may be handed to a shell: only what is stopped without appeal counts.
     Literals(Vec<String>),
 }
@@ -170,7 +172,7 @@ fn unknowns(call: &Call<'_>, judgement: &mut Judgement) {
 }
 
 /// The kind of each argument.
-fn kinds(call: &Call<'_>) -> impl Iterator<Item = Kind> {
+pub(super) fn kinds(call: &Call<'_>) -> impl Iterator<Item = Kind> {
     let shifted = usize::from(call.gives(&call.node.shifts));
     let listed = call.node.arguments.get(shifted..).unwrap_or_default();
     let count = call.arguments.len();
@@ -206,6 +208,17 @@ fn weigh(kind: Kind, word: &Word, dry: bool, scene: &Scene<'_>, judgement: &mut 
         Kind::Line => judgement.follow.push(Follow::Line(word.clone())),
         Kind::Script => script(word, scene, judgement),
         Kind::Code => source(word, judgement),
+        Kind::Snippet => match word.known() {
+            Some(text) if code::only_prints(text) => {}
+            _ => source(word, judgement),
+        },
+        Kind::Module => match word.known() {
+            Some(name) if SHOWING.contains(&name) => {}
+            Some(name) if WORKING.contains(&name) => {
+                judgement.find("module.run", RiskTier::Medium, "runs a module that works on the project");
+            }
+            _ => judgement.doubt("module.unknown", "runs a module that is not known here"),
+        },
         Kind::Awk => match word.known() {
             Some(text) if awk::is_harmless(text) => {}
             _ => source(word, judgement),
@@ -236,13 +249,14 @@ pub(super) fn secret_read(word: &Word, judgement: &mut Judgement) {
 /// A file is written.
 pub(super) fn written(word: &Word, judgement: &mut Judgement) {
     let place = place_of(word, &judgement.directory);
+    let foreign = place.has(Place::Secret) && !place.has(Place::Inside);
     if place.has(Place::Device) {
         judgement.stop("device.write", "writes to a device");
     } else if place.has(Place::Temp) {
         // Scratch space.
     } else if place.has(Place::Root) || place.has(Place::System) || place.has(Place::SystemFile) {
         judgement.find("file.system.write", RiskTier::High, "writes to a directory of the system");
-    } else if place.has(Place::Startup) || place.has(Place::Secret) || place.has(Place::Vcs) {
+    } else if place.has(Place::Startup) || foreign || place.has(Place::Vcs) {
         judgement.find(
             "file.startup.write",
             RiskTier::High,
@@ -283,7 +297,15 @@ fn wrapped(call: &Call<'_>, scene: &Scene<'_>, judgement: &mut Judgement) {
     let Some(first) = words.first() else { return };
     match wraps.form {
         Form::Argv => judgement.follow.push(Follow::Argv(words.to_vec())),
-        Form::Line => judgement.follow.push(Follow::Line(joined(words))),
+        Form::Package => judgement.follow.push(Follow::Package(words.to_vec())),
+        Form::Line => {
+            // The words are joined by blanks, so one that was quoted falls apart; what was meant counts too.
+            if words.len() > 1 && words.iter().any(|word| word.known().is_none_or(|text| text.contains(' ')))
+            {
+                judgement.follow.push(Follow::Argv(words.to_vec()));
+            }
+            judgement.follow.push(Follow::Line(joined(words)));
+        }
         Form::Appended => {
             let fed = scene.input.words();
             let token = call.given.iter().find(|given| given.kind == Kind::Replace);
@@ -328,14 +350,16 @@ fn template(words: &[Word], scene: &Scene<'_>, judgement: &mut Judgement) {
 /// What standard input would be, where the program executes it.
 fn standard_input(call: &Call<'_>, scene: &Scene<'_>, judgement: &mut Judgement) {
     let Some(kind) = call.node.stdin else { return };
-    let first = call.inner.and_then(|(_, words)| words.first()).or(call.arguments.first().map(|a| a.word));
+    let first = call.inner.and_then(|(_, words)| words.first());
     let scripted = first.is_some_and(|word| !matches!(word.known(), Some("-" | "/dev/stdin" | "/dev/fd/0")));
-    let takes_script = call.node.wraps.is_some();
+    let below = call.node.stdin_below;
+    let complete = below > 0 && call.arguments.len() >= below;
     let incomplete = call.node.wraps.as_ref().is_some_and(|wraps| call.arguments.len() < wraps.skip);
     if call.help
         || incomplete
+        || complete
         || call.gives(&call.node.stdin_unless)
-        || (scripted && takes_script && !call.gives_name("-s"))
+        || (scripted && !call.gives_name("-s"))
     {
         return;
     }
@@ -354,7 +378,7 @@ fn standard_input(call: &Call<'_>, scene: &Scene<'_>, judgement: &mut Judgement)
 
 /// Where find starts, as patterns of what it finds.
 pub(super) fn starts(call: &Call<'_>, directory: &Location) -> Vec<Word> {
-    let below = |text: &str| Word::Glob(format!("{}/*", text.trim_end_matches('/')));
+    let below = |text: &str| Word::Glob(format!("{}/**", text.trim_end_matches('/')));
     let words: Vec<Word> = call
         .arguments
         .iter()
@@ -394,3 +418,43 @@ fn joined(words: &[Word]) -> Word {
     let texts: Option<Vec<&str>> = words.iter().map(Word::known).collect();
     texts.map_or(Word::Unknown, |texts| Word::Known(texts.join(" ")))
 }
+
+/// Modules that only show something.
+const SHOWING: &[&str] =
+    &["json.tool", "this", "site", "sysconfig", "calendar", "tabnanny", "platform", "ast", "dis", "tokenize"];
+/// Modules that build, test or install, as their programs do.
+const WORKING: &[&str] = &[
+    "pytest",
+    "unittest",
+    "pip",
+    "venv",
+    "build",
+    "mypy",
+    "ruff",
+    "black",
+    "isort",
+    "flake8",
+    "coverage",
+    "tox",
+    "nox",
+    "http.server",
+    "compileall",
+    "py_compile",
+    "doctest",
+    "timeit",
+    "cProfile",
+    "ensurepip",
+    "virtualenv",
+    "zipfile",
+    "pylint",
+    "pyright",
+    "sphinx",
+    "mkdocs",
+    "pre_commit",
+    "poetry",
+    "uv",
+    "pipx",
+    "trace",
+    "pdb",
+    "zipapp",
+];

@@ -111,6 +111,8 @@ pub(super) struct Node {
     pub(super) stdin: Option<Kind>,
     /// Options that keep standard input from being executed (`-c`).
     pub(super) stdin_unless: String,
+    /// Only with fewer arguments than this; 0: with any number.
+    pub(super) stdin_below: usize,
     pub(super) emits: Emits,
     /// With one of these options paths are written (`grep -l`).
     pub(super) emits_paths_if: String,
@@ -148,6 +150,8 @@ pub(super) enum Form {
     Appended,
     /// A template, `:::` and words that are added one by one (parallel).
     Template,
+    /// A program from a package and its arguments; looked at only where a manifest knows it.
+    Package,
     /// A script file and its arguments, or a shell line where an option of `line_if` is given.
     Script,
 }
@@ -174,6 +178,10 @@ pub(super) enum Kind {
     Exec,
     /// Source text for an interpreter.
     Code,
+    /// Source text in which texts in quotes are not evaluated (Python, JavaScript).
+    Snippet,
+    /// The name of a module that is executed (`python -m`).
+    Module,
     /// An awk program.
     Awk,
     /// A sed script.

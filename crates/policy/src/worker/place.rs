@@ -179,6 +179,7 @@ fn absolute(names: &[String]) -> Places {
     match words.as_slice() {
         names if ending(names) => none.with(Place::Root),
         ["home" | "Users"] | ["home" | "Users", "*", ..] => none.with(Place::Home).with(Place::Outside),
+        ["tmp", "**"] | ["var" | "private", "tmp", "**"] => none.with(Place::Outside),
         ["tmp", _, ..] | ["var" | "private", "tmp", _, ..] | ["dev", "shm", _, ..] => {
             named(names, false).with(Place::Temp)
         }

@@ -5,7 +5,7 @@ use cascade_receipt::decision::RiskTier;
 use super::call::Call;
 use super::classification::{Classification, Classified, Finding};
 use super::judge::{Follow, Judgement, judge};
-use super::manifest::Emits;
+use super::manifest::{Emits, Kind};
 use super::place::Location;
 use super::registry::{Found, Registry};
 use super::scene::{Feed, Scene, Variable};
@@ -132,6 +132,13 @@ impl<'r> Walk<'r> {
         let mut feed = None;
         for inner in follow {
             match inner {
+                Follow::Package(words) => {
+                    let known =
+                        words.first().and_then(Word::known).and_then(|name| self.registry.program(name));
+                    if known.is_some() {
+                        feed = Some(self.call(&words, scene));
+                    }
+                }
                 Follow::Argv(words) => feed = Some(self.call(&words, scene)),
                 Follow::Line(Word::Known(line)) => feed = Some(self.line(&line, scene)),
                 Follow::Line(word) => {
@@ -183,7 +190,7 @@ fn emitted(call: &Call<'_>, scene: &Scene<'_>, directory: &Location) -> Feed {
         Emits::Paths => Feed::Words(super::judge::starts(call, directory)),
         Emits::Network => Feed::Network,
         Emits::Decoded => Feed::Decoded,
-        Emits::Input | Emits::Changed if !call.arguments.is_empty() && call.node.emits == Emits::Input => {
+        Emits::Input | Emits::Changed if super::judge::kinds(call).any(|kind| kind == Kind::Read) => {
             Feed::Unknown
         }
         Emits::Input if scene.input != Feed::Inherited => scene.input.clone(),

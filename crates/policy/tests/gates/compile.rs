@@ -2,14 +2,16 @@ use cascade_policy::snapshot::{
     DEPTH_MAX, POLICY_BYTES_MAX, PolicyFault, SCHEMA_BYTES_MAX, Snapshot, SnapshotSource, Thresholds,
 };
 
-use crate::{bundled_and, directory};
+use crate::setting::{bundled_and, directory};
 
 fn faults(text: &str) -> Vec<PolicyFault> {
     Snapshot::compile(&bundled_and("x.cedar", text)).err().unwrap_or_default()
 }
 
-/// Line, column and code of every fault.
-fn places(faults: &[PolicyFault]) -> Vec<(u32, u32, &str)> {
+/// Line, column and code of a fault.
+type Place<'a> = (u32, u32, &'a str);
+
+fn places(faults: &[PolicyFault]) -> Vec<Place<'_>> {
     faults.iter().map(|fault| (fault.line, fault.column, fault.code)).collect()
 }
 
@@ -30,7 +32,7 @@ fn the_bundled_policy_is_faultless_and_is_the_directory() {
 
 #[test]
 fn faults_say_where_and_what_to_do() {
-    let cases: [(&str, &[(u32, u32, &str)]); 12] = [
+    let cases: [(&str, &[Place<'_>]); 12] = [
         ("permit (principal, action, resource)", &[(1, 37, "policy.syntax")]),
         ("\n\npermit (principal, actoin, resource);", &[(3, 20, "policy.syntax")]),
         ("// ä\npermit (principal, action, resource)\nwhen { context.nosuch };", &[(3, 8, "policy.schema")]),
@@ -88,9 +90,9 @@ fn limits_hold_at_the_limit_and_one_past() {
     // The braces of `when` are one level of their own.
     let nested = |levels: usize| condition(&format!("{}true{}", "(".repeat(levels), ")".repeat(levels)));
     let ifs = |count: usize| condition(&format!("{}true", "if true then true else ".repeat(count)));
-    // The chain, the comparison and the dot in it, and the clause.
+    // The chain, the comparison (twice) and the dot in it, and the clause.
     let chain = |levels: usize| {
-        condition(&format!("{}context.tier == 1", "context.tier == 2 || ".repeat(levels - 3)))
+        condition(&format!("{}context.tier == 1", "context.tier == 2 || ".repeat(levels - 4)))
     };
     let long = |bytes: usize| {
         let policy = condition("context.hour > 0");

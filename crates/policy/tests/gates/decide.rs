@@ -1,11 +1,11 @@
 use cascade_policy::decide::decide;
 use cascade_policy::facts::{Facts, Invocation};
-use cascade_policy::snapshot::{Snapshot, run_tests};
+use cascade_policy::snapshot::{Snapshot, SnapshotSource, run_tests};
 use cascade_receipt::decision::{GateName, GateOutcome, Verdict};
 use cascade_receipt::json::Writer;
 
 use crate::facts::plain;
-use crate::snapshot;
+use crate::setting::snapshot;
 
 #[test]
 fn every_row_of_the_table_holds() {
@@ -13,6 +13,14 @@ fn every_row_of_the_table_holds() {
     let report = run_tests(&snapshot(), &tables);
     assert!(report.all_passed(), "{report:#?}");
     assert!(report.passed >= 60, "{} rows", report.passed);
+}
+
+#[test]
+fn the_bundled_policy_passes_its_own_tests() {
+    let table = include_str!("../../../../policies/default/tests/default.table");
+    let snapshot = Snapshot::compile(&SnapshotSource::bundled()).unwrap();
+    let report = run_tests(&snapshot, &[("default.table".to_owned(), table.to_owned())]);
+    assert!(report.all_passed(), "{report:#?}");
 }
 
 #[test]
@@ -89,4 +97,25 @@ fn the_same_question_has_the_same_answer_bytes() {
         assert_eq!(bytes(&one, &facts), first);
         assert_eq!(bytes(&two, &facts), first);
     }
+}
+
+/// Codes of gates, in backticks in the table of docs/policy.md.
+fn documented() -> std::collections::BTreeSet<&'static str> {
+    let text = include_str!("../../../../docs/policy.md");
+    let (_, text) = text.split_once("## Gates and codes").unwrap();
+    let (table, _) = text.split_once("## Faults").unwrap();
+    let cells = table.lines().filter_map(|line| line.split('|').nth(2));
+    cells.filter_map(|cell| cell.trim().strip_prefix('`')?.strip_suffix('`')).collect()
+}
+
+#[test]
+fn every_code_is_documented_and_every_documented_code_has_a_row() {
+    let expectations = include_str!("decide.table").lines().filter_map(|line| line.split_once("=>"));
+    let words = expectations.flat_map(|(_, expected)| expected.split_whitespace().skip(1));
+    let codes = words.filter(|word| !word.starts_with('!') && word.contains('.'));
+    let mut seen: std::collections::BTreeSet<&str> =
+        codes.map(|code| code.split_once('(').map_or(code, |(code, _)| code)).collect();
+    // Facts that contradict each other cannot be written as a row.
+    seen.insert("policy.request");
+    assert_eq!(seen, documented());
 }

@@ -1,33 +1,14 @@
 //! The promises of facts, snapshots, gates and decisions.
 
+#[cfg(test)]
 mod compile;
+#[cfg(test)]
 mod decide;
+#[cfg(test)]
 mod facts;
+#[cfg(test)]
 mod load;
+#[cfg(test)]
+mod setting;
+#[cfg(test)]
 mod stack;
-
-use cascade_policy::snapshot::{Directory, PolicyFault, Snapshot, SnapshotSource, read_directory};
-
-/// A policy directory from names and texts.
-fn directory(files: &[(&str, &str)]) -> Result<Directory, Vec<PolicyFault>> {
-    read_directory(files.iter().map(|(name, text)| ((*name).to_owned(), text.as_bytes().to_vec())))
-}
-
-/// The default policy with this file added, and without manifests: compiling runs the tests of every
-/// one of them.
-fn bundled_and(name: &str, text: &str) -> SnapshotSource {
-    let mut source = SnapshotSource { manifests: Vec::new(), ..SnapshotSource::bundled() };
-    source.policies.push((name.to_owned(), text.to_owned()));
-    source
-}
-
-/// The policy of the table, with a pack for the regime soc2.
-fn snapshot() -> Snapshot {
-    let files = [
-        ("base.cedar", include_str!("policy/base.cedar")),
-        ("thresholds.toml", include_str!("policy/thresholds.toml")),
-    ];
-    let mut source = directory(&files).unwrap().source;
-    source.packs.push(("soc2".to_owned(), "pack".to_owned()));
-    Snapshot::compile(&source).unwrap()
-}

@@ -1,16 +1,14 @@
-#![expect(clippy::disallowed_methods, reason = "a thread is the way to get a stack of a known size")]
-
 use cascade_policy::decide::{STACK_BYTES, decide};
 use cascade_policy::snapshot::{DEPTH_MAX, Snapshot};
 use cascade_receipt::decision::Decision;
 
-use crate::bundled_and;
 use crate::facts::plain;
+use crate::setting::bundled_and;
 
 /// A condition of `size` levels, true only if all of it was evaluated.
 type Shape = fn(size: usize) -> String;
 
-const SHAPES: [(&str, Shape); 8] = [
+const SHAPES: [(&str, Shape); 9] = [
     ("parentheses", |size| around("(", "context.hour == 12", ")", size)),
     ("sets", |size| around("[", "context.hour", "]", size) + " == " + &around("[", "12", "]", size)),
     ("if within then", |size| around("if context.hour == 12 then ", "true", " else false", size)),
@@ -18,6 +16,7 @@ const SHAPES: [(&str, Shape); 8] = [
     ("or", |size| format!("{}context.hour == 12", "context.hour == 3 || ".repeat(size))),
     ("and", |size| format!("{}context.hour == 12", "context.hour < 13 && ".repeat(size))),
     ("sum", |size| format!("context.hour{} > 12", " + 1".repeat(size))),
+    ("path", |size| format!("!(context has a{})", ".a".repeat(size))),
     ("calls", |size| around("[", "[true].contains(true)", "].contains(true)", size)),
 ];
 

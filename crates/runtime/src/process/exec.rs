@@ -9,6 +9,7 @@ use std::os::unix::process::CommandExt as _;
 use std::process::{Command, ExitCode};
 
 use rustix::event::{PollFd, PollFlags};
+use rustix::fs::OFlags;
 use rustix::process::Signal;
 
 use super::wire::{Channel, Launch, Order, Report};
@@ -51,6 +52,7 @@ fn run(channel: &Channel) -> io::Result<()> {
     }
     let launch = Launch::decode(&payload)?;
     take_streams(fds)?;
+    close_ways_out();
     std::env::set_current_dir(&launch.cwd)?;
     let mut words = launch.argv.iter();
     let mut command = Command::new(&launch.executable);
@@ -76,4 +78,28 @@ fn take_streams(fds: Vec<OwnedFd>) -> io::Result<()> {
     rustix::stdio::dup2_stdout(&stdout)?;
     rustix::stdio::dup2_stderr(&stderr)?;
     Ok(())
+}
+
+/// Closes what was inherited besides the three streams, unless it can only be read (`<(...)` of a shell): through a
+/// descriptor that leads to the caller, output would leave without a receipt.
+///
+/// Nobody here owns those descriptors. Everything this program opened itself closes on exec and is left alone.
+fn close_ways_out() {
+    let Ok(open) = std::fs::read_dir("/proc/self/fd") else { return };
+    let numbers: Vec<i32> =
+        open.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    for number in numbers {
+        if number > 2 && is_way_out(number) {
+            // Fails only for one that is closed already.
+            _ = nix::unistd::close(number);
+        }
+    }
+}
+
+fn is_way_out(number: i32) -> bool {
+    let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{number}")).unwrap_or_default();
+    let flags = info.lines().find_map(|line| line.strip_prefix("flags:"));
+    let Some(flags) = flags.and_then(|octal| u32::from_str_radix(octal.trim(), 8).ok()) else { return false };
+    let flags = OFlags::from_bits_retain(flags);
+    !flags.contains(OFlags::CLOEXEC) && flags & OFlags::RWMODE != OFlags::RDONLY
 }

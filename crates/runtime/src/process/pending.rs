@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
 use rustix::event::{PollFd, PollFlags};
+use rustix::termios::{OptionalActions, OutputModes, Termios};
 
 use super::output::{Frame, Stream};
 use super::wire::retry;
@@ -34,6 +35,7 @@ impl Pending {
     /// # Errors
     /// When a stream cannot be written to. A reader that went away is not an error.
     pub fn release(self) -> io::Result<Captured> {
+        let _unprocessed = self.terminal.as_ref().and_then(Unprocessed::set);
         let mut captured = Captured::default();
         for frame in self.committed.into_iter().chain(self.frames) {
             if self.captured {
@@ -59,6 +61,31 @@ pub struct Captured {
     pub stdout: Vec<u8>,
     /// Standard error.
     pub stderr: Vec<u8>,
+}
+
+/// Turns off the terminal's own output processing while bytes leave that the command's terminal has processed already:
+/// line ends would be doubled.
+struct Unprocessed<'t>(&'t OwnedFd, Termios);
+
+impl<'t> Unprocessed<'t> {
+    /// A background job that changes the terminal would be stopped, so it does not.
+    fn set(terminal: &'t OwnedFd) -> Option<Self> {
+        let saved = rustix::termios::tcgetattr(terminal).ok()?;
+        if !super::terminal::is_foreground(terminal) {
+            return None;
+        }
+        let mut modes = saved.clone();
+        modes.output_modes.remove(OutputModes::OPOST);
+        rustix::termios::tcsetattr(terminal, OptionalActions::Now, &modes).ok()?;
+        Some(Self(terminal, saved))
+    }
+}
+
+impl Drop for Unprocessed<'_> {
+    fn drop(&mut self) {
+        // Processing happens as bytes are written, so nothing needs to drain. The terminal may be gone by now.
+        _ = rustix::termios::tcsetattr(self.0, OptionalActions::Now, &self.1);
+    }
 }
 
 /// The real stream that frames of `stream` go to.

@@ -108,4 +108,20 @@ fn the_command_gets_its_environment_and_nothing_else() {
     host.command.env_clear().env("A", "1").env("CASCADE_RUN", "r_0000000000000000");
     let ran = host.run();
     assert_eq!(ran.stdout(), format!("A=1\nCASCADE_RUN={}\n", ran.id));
+    // Descriptors above the three streams: readable ones stay, as `<(...)` needs, ways out do not.
+    let mut host = Host::sh(&[], "exec 2>&1; cat <&7; echo leak >&8; echo leak >&9; true");
+    let original = std::mem::replace(&mut host.command, std::process::Command::new("sh"));
+    let redirected = "exec 7<in 8>out 9>&1; exec \"$@\"";
+    host.command.arg("-c").arg(redirected).arg("sh").arg(original.get_program()).args(original.get_args());
+    host.command.current_dir(host.dir.path());
+    std::fs::write(host.dir.path().join("in"), "readable\n").unwrap();
+    let output = host.command.output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(text.starts_with("readable\n") && !text.contains("leak"), "{text}");
+    assert_eq!(
+        text.matches("Bad file descriptor").count() + text.matches("bad file descriptor").count(),
+        2,
+        "{text}"
+    );
+    assert_eq!(std::fs::read(host.dir.path().join("out")).unwrap(), b"");
 }

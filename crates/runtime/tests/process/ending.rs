@@ -80,7 +80,7 @@ fn killed_before_start_means_never_executed() {
             running.wait_for_event("prepared");
             assert!(!running.lock_is_free());
         } else {
-            let delay = Instant::now() + Duration::from_micros(round * 400);
+            let delay = Instant::now() + Duration::from_millis(round * 2);
             until("the moment", || Instant::now() >= delay);
         }
         running.kill_and_wait_for_lock();

@@ -20,6 +20,8 @@ mod ending;
 mod host;
 mod kit;
 mod passing;
+mod ssh;
+mod terminal;
 
 fn main() -> ExitCode {
     match std::env::args().nth(1).as_deref() {
@@ -28,7 +30,8 @@ fn main() -> ExitCode {
         Some(host::ARG) => host::main(),
         _ => {
             let arguments = libtest_mimic::Arguments::from_args();
-            let tests = [basics::tests(), ending::tests(), passing::tests()].concat();
+            let tests = [basics::tests(), ending::tests(), passing::tests(), ssh::tests(), terminal::tests()]
+                .concat();
             let trials = tests.into_iter().map(|(name, test)| {
                 libtest_mimic::Trial::test(name, move || {
                     test();

@@ -1,0 +1,138 @@
+//! What the views keep out of the chain: a receipt that would make the history invalid is refused
+//! under the write lock, whatever its writer believed a moment ago.
+
+use cascade_receipt::content::{Body, Ref, Rel};
+use cascade_receipt::digest::Digest;
+use cascade_receipt::id::ReceiptId;
+use cascade_receipt::time::Timestamp;
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use crate::draft::AppendError;
+use crate::store::from_sql;
+
+type Answer = rusqlite::Result<Option<AppendError>>;
+
+/// Why this body may not follow at `now`; `None` when it may. Refuses one draft alone.
+pub(crate) fn refusal(conn: &Connection, receipt_id: ReceiptId, body: &Body, now: Timestamp) -> Answer {
+    if is_indexed(conn, receipt_id)? {
+        return Ok(Some(AppendError::IdTaken(receipt_id)));
+    }
+    match body {
+        Body::Closing(closing) => not_open(conn, &closing.intent),
+        Body::Heartbeat(heartbeat) => not_open(conn, &heartbeat.intent),
+        Body::TaskStarted(action) => {
+            for one in &action.refs {
+                let refused = match one.rel {
+                    Rel::Approval => unusable_approval(conn, one, &action.action_hash, now)?,
+                    Rel::Escalation | Rel::DryRun => {
+                        let subject = Subject::read(conn, one)?;
+                        subject.refuses_run(one, &action.action_hash, now)
+                    }
+                    _ => None,
+                };
+                if refused.is_some() {
+                    return Ok(refused);
+                }
+            }
+            Ok(None)
+        }
+        Body::Answer(answer) => {
+            let subject = Subject::read(conn, &answer.subject)?;
+            Ok(subject.refuses(&answer.subject, &answer.action_hash, now))
+        }
+        Body::AnswerExpired(one) if matches!(one.rel, Rel::Escalation | Rel::DryRun) => {
+            let subject = one.receipt_id;
+            Ok(match Subject::read(conn, one)?.0 {
+                None => Some(AppendError::SubjectUnknown { subject }),
+                Some(row) => closed(&row.state).map(|state| AppendError::SubjectClosed { subject, state }),
+            })
+        }
+        _ => Ok(None),
+    }
+}
+
+/// The tail that is not indexed yet is looked at by [`crate::tail::Tail`].
+fn is_indexed(conn: &Connection, id: ReceiptId) -> rusqlite::Result<bool> {
+    conn.prepare_cached("SELECT EXISTS (SELECT 1 FROM ids WHERE receipt_id = ?1)")?
+        .query_row([id.0], |row| row.get(0))
+}
+
+fn not_open(conn: &Connection, intent: &Ref) -> Answer {
+    let open: bool = conn
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM open_actions WHERE receipt_id = ?1 AND entry_hash = ?2)",
+        )?
+        .query_row(params![intent.receipt_id.0, intent.entry_hash.0], |row| row.get(0))?;
+    Ok((!open).then_some(AppendError::NotOpen { intent: intent.receipt_id }))
+}
+
+fn unusable_approval(conn: &Connection, one: &Ref, action_hash: &Digest, now: Timestamp) -> Answer {
+    let approval = one.receipt_id;
+    let row: Option<(bool, i64)> = conn
+        .prepare_cached(
+            "SELECT used_by IS NOT NULL, expires_ms FROM approvals
+             WHERE receipt_id = ?1 AND entry_hash = ?2 AND action_hash = ?3 AND approve = 1",
+        )?
+        .query_row(params![approval.0, one.entry_hash.0, action_hash.0], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    Ok(match row {
+        None => Some(AppendError::ApprovalUnknown { approval }),
+        Some((true, _)) => Some(AppendError::ApprovalUsed { approval }),
+        Some((false, expires)) if from_sql(expires) <= now.ms() => {
+            Some(AppendError::ApprovalExpired { approval })
+        }
+        Some(_) => None,
+    })
+}
+
+/// An escalation or dry run as the views have it; `None` when there is none of that id and hash.
+struct Subject(Option<Row>);
+
+struct Row {
+    action_hash: Digest,
+    state: String,
+    expires: Option<Timestamp>,
+}
+
+impl Subject {
+    fn read(conn: &Connection, one: &Ref) -> rusqlite::Result<Self> {
+        conn.prepare_cached(
+            "SELECT action_hash, state, expires_ms FROM subjects WHERE receipt_id = ?1 AND entry_hash = ?2",
+        )?
+        .query_row(params![one.receipt_id.0, one.entry_hash.0], |row| {
+            let expires: Option<i64> = row.get(2)?;
+            Ok(Row {
+                action_hash: Digest(row.get(0)?),
+                state: row.get(1)?,
+                expires: expires.map(|ms| Timestamp::from_ms(from_sql(ms))),
+            })
+        })
+        .optional()
+        .map(Self)
+    }
+
+    /// Whether it can no longer be answered or run.
+    fn refuses(&self, one: &Ref, action_hash: &Digest, now: Timestamp) -> Option<AppendError> {
+        let subject = one.receipt_id;
+        let row = self.0.as_ref().filter(|row| row.action_hash == *action_hash);
+        let Some(row) = row else { return Some(AppendError::SubjectUnknown { subject }) };
+        if row.expires.is_some_and(|expires| expires <= now) {
+            return Some(AppendError::SubjectClosed { subject, state: "expired" });
+        }
+        closed(&row.state).map(|state| AppendError::SubjectClosed { subject, state })
+    }
+
+    /// A run needs more: enough people have approved.
+    fn refuses_run(&self, one: &Ref, action_hash: &Digest, now: Timestamp) -> Option<AppendError> {
+        let refused = self.refuses(one, action_hash, now);
+        let approved = self.0.as_ref().is_some_and(|row| row.state == "approved");
+        if refused.is_none() && !approved {
+            return Some(AppendError::NotApproved { subject: one.receipt_id });
+        }
+        refused
+    }
+}
+
+fn closed(state: &str) -> Option<&'static str> {
+    ["used", "denied", "expired"].into_iter().find(|closed| *closed == state)
+}
