@@ -3,7 +3,7 @@
 use std::os::unix::fs::symlink;
 use std::process::Stdio;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, PidfdFlags, Signal};
 
@@ -11,8 +11,9 @@ use crate::aftermath::{Seen, check};
 use crate::site::{Site, ended, wait_for};
 
 const RUNS: u32 = 100;
-/// The latest moment of a kill; most scripts are still running then, the shortest take a tenth of it.
-const LATEST_KILL: Duration = Duration::from_millis(250);
+/// How often the time that a short run takes on this machine is taken again: kills must hit runs, not
+/// the start-up of a process on a busy machine.
+const PACE_EVERY: u32 = 10;
 /// The moments and scripts follow from it.
 const SEED: u64 = 0x00C0_FFEE;
 
@@ -34,18 +35,24 @@ fn killed_at_any_moment() {
     site.run(&["init"]).expect(0);
     let mut random = Random(SEED);
     let mut seen = Vec::new();
+    let mut pace = Duration::ZERO;
     for run in 0..RUNS {
+        if run % PACE_EVERY == 0 {
+            let start = Instant::now();
+            site.run(&["run", "--", "true"]).expect(0);
+            pace = start.elapsed();
+        }
         let script = SCRIPTS[random.below(SCRIPTS.len() as u64) as usize];
         let name = format!("run-{run}");
         let json: &[&str] = if random.below(4) == 0 { &["--json"] } else { &[] };
         let mut command = site.cascade(&[json, &["run", "--", "sh", "-c", script, &name]].concat());
         let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let process = rustix::process::pidfd_open(Pid::from_child(&child), PidfdFlags::empty()).unwrap();
-        let moment = Duration::from_micros(random.below(LATEST_KILL.as_micros() as u64));
+        let moment = Duration::from_micros(random.below(pace.as_micros() as u64 * 3));
         let killer = thread::spawn(move || {
             if !wait_for(&process, moment) {
                 // Fails when it ended just now.
-                drop(rustix::process::pidfd_send_signal(&process, Signal::KILL));
+                _ = rustix::process::pidfd_send_signal(&process, Signal::KILL);
             }
         });
         let done = ended(child, b"");

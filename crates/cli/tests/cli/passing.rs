@@ -109,21 +109,29 @@ fn a_reader_that_goes_away_ends_the_command() {
 fn a_megabyte_of_arguments() {
     let site = Site::new();
     let words = vec!["x".repeat(64 << 10); 16];
-    let args: Vec<&str> = ["run", "--", "sh", "-c", "printf '%s' \"$*\" | wc -c", "sh"]
-        .into_iter()
-        .chain(words.iter().map(String::as_str))
-        .collect();
-    let done = site.run(&args).expect(0);
-    assert_eq!(done.stdout.trim(), ((64 << 10) * 16 + 15).to_string());
+    let govern = |head: &[&str]| {
+        let words = words.iter().map(String::as_str);
+        site.run(&head.iter().copied().chain(words).collect::<Vec<_>>())
+    };
+    let done = govern(&["run", "--", "printf", "%s"]).expect(0);
+    assert_eq!(done.bytes.len(), (64 << 10) * 16);
     let id = site.last().reference("intent").unwrap().to_owned();
     let shown = site.run(&["--json", "show", &id]).expect(0).json();
-    assert_eq!(shown["private"]["action"]["argv"].as_array().unwrap().len(), 4 + 16);
+    assert_eq!(shown["private"]["action"]["argv"].as_array().unwrap().len(), 2 + 16);
     site.run(&["log"]).expect(0);
-    // A shell line has a limit of its own, past which it is denied.
+    // A shell line has a limit of its own, past which it is denied; so are words that a script would see.
     let line = format!("true {}", "x".repeat(100 << 10));
-    site.run(&["run", "--", "bash", "-c", &line]).expect(3);
-    site.run(&["shell-check", "--", &line]).expect(3);
-    assert_eq!(kinds(&site.receipts()), ["genesis", "task_started", "task_completed", "blocked"]);
+    for done in [
+        site.run(&["run", "--", "bash", "-c", &line]),
+        govern(&["run", "--", "sh", "-c", "printf '%s' \"$*\"", "sh"]),
+        site.run(&["shell-check", "--", &line]),
+    ] {
+        let done = done.expect(3);
+        let said = format!("{}{}", done.stdout, done.stderr);
+        assert!(said.contains("longer or deeper than a command may be"), "{said}");
+    }
+    let receipts = site.receipts();
+    assert!(kinds(&receipts).ends_with(&["task_completed", "blocked", "blocked"]));
     site.assert_sound();
 }
 
@@ -142,7 +150,8 @@ fn json_documents_have_the_members_of_the_contract() {
     assert_eq!((&ran["stdout"], &ran["stderr"]), (&"out\n".into(), &"err\n".into()));
     assert_eq!(ran["receipts"][1], ran["receipt_id"]);
     let denied = members(&["run", "--", "git", "push", "--force"], 3, &run);
-    assert_eq!(denied["reasons"][0]["gate"], "failfast");
+    let gates: Vec<_> = denied["reasons"].as_array().unwrap().iter().map(|reason| &reason["gate"]).collect();
+    assert!(gates.iter().any(|gate| *gate == "failfast"), "{denied}");
     members(&["run", "--dry-run", "--", "true"], 0, &run);
     members(&["--as", "agent", "run", "--", "./nothing"], 5, &run);
     members(&["run", "--", "./nothing"], 1, &run);

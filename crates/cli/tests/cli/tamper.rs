@@ -113,7 +113,7 @@ const EDITS: &[(&str, &str, u64, Edit)] = &[
     ("quote", "syntax.malformed", 2, |_, lines| swap(&mut lines[2], "\"kind\"", "'kind\"")),
     ("brace", "syntax.malformed", 2, |_, lines| swap(&mut lines[2], "{", "[")),
     ("colon", "syntax.malformed", 2, |_, lines| swap(&mut lines[2], "\"kind\":", "\"kind\";")),
-    ("line feed", "syntax.malformed", 2, |_, lines| drop(lines[2].pop())),
+    ("line feed", "syntax.malformed", 2, |_, lines| { lines[2].pop(); }),
     ("upper case hex", "syntax.member", 2, |_, lines| {
         let text = String::from_utf8(lines[2].clone()).unwrap();
         let (head, tail) = text.split_once("\"prev_hash\":\"").unwrap();
@@ -160,7 +160,7 @@ const EDITS: &[(&str, &str, u64, Edit)] = &[
         rehash(&mut lines[2]);
     }),
     // Files that end too early, or are none.
-    ("last line feed cut", "syntax.torn", u64::MAX, |_, lines| drop(lines.last_mut().unwrap().pop())),
+    ("last line feed cut", "syntax.torn", u64::MAX, |_, lines| { lines.last_mut().unwrap().pop(); }),
     ("torn in the middle of a line", "syntax.torn", u64::MAX, |_, lines| lines.last_mut().unwrap().truncate(100)),
     ("empty", "syntax.empty", 0, |_, lines| lines.clear()),
     ("a program", "syntax.unicode", 0, |_, lines| *lines = vec![std::fs::read("/bin/sh").unwrap()]),
@@ -178,15 +178,18 @@ fn nudge_first(line: &mut [u8], mark: &str) {
 fn every_edit_is_found_in_its_place() {
     let evidence = Evidence::shared();
     let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("edited.receipts.jsonl");
     let last = evidence.lines().len() as u64 - 1;
     let untouched = verifiers::agreed(&evidence.site.path("ledger.receipts.jsonl"), Some(&evidence.key()), None);
     assert_eq!(untouched, Verdict { fault: None, receipts: last + 1, open: 0 });
-    for (name, code, seq, edit) in EDITS {
+    let edited = EDITS.iter().enumerate().map(|(number, (.., edit))| {
         let mut lines = evidence.lines();
         edit(evidence, &mut lines);
+        let path = dir.path().join(format!("{number}.receipts.jsonl"));
         std::fs::write(&path, lines.concat()).unwrap();
-        let verdict = verifiers::agreed(&path, Some(&evidence.key()), None);
+        path
+    });
+    let verdicts = verifiers::all_agreed(&edited.collect::<Vec<_>>(), Some(&evidence.key()), None);
+    for ((name, code, seq, _), verdict) in EDITS.iter().zip(verdicts) {
         let seq = if *seq == u64::MAX { last } else { *seq };
         assert_eq!(verdict.fault, Some(((*code).to_owned(), seq)), "{name}");
         assert_eq!(verdict.receipts, seq, "{name}");
@@ -254,7 +257,7 @@ fn a_cut_tail_is_named() {
     let verdict = verifiers::agreed(&path, Some(&evidence.key()), None);
     assert_eq!(verdict, Verdict { fault: None, receipts: 2, open: 1 });
     let python = verifiers::not_proven(&verifiers::python(&path, Some(&evidence.key()), None));
-    assert!(python.iter().any(|line| line.contains("tail")), "{python:?}");
+    assert!(python.iter().any(|line| line.contains("cut from the end")), "{python:?}");
 }
 
 /// Not being able to look is not the same as bad evidence.

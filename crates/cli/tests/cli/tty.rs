@@ -31,6 +31,7 @@ impl Seat {
             OwnedFd::from(file)
         };
         let mut command = site.program("setsid");
+        command.env("TERM", "xterm-256color");
         command.args(["--ctty", "--wait", CASCADE]).args(args);
         let child = command.stdin(end()).stdout(end()).stderr(end()).spawn().unwrap();
         Self { child, screen: File::from(master), text: String::new() }
