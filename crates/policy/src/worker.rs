@@ -28,6 +28,8 @@ mod scene;
 mod sed;
 mod settings;
 mod sql;
+#[cfg(test)]
+mod tests;
 mod unfold;
 mod walk;
 mod weigh;

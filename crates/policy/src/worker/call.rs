@@ -100,18 +100,22 @@ impl<'a> Call<'a> {
         call
     }
 
-    /// Is one of these options given, and not taken back?
+    /// Is one of these options given, and no other word takes it back? Where an option comes more than once, each
+    /// must say the same: which of them counts is the program's own business.
     pub(super) fn gives(&self, choices: &[Choice]) -> bool {
         choices.iter().any(|choice| {
-            let named = |given: &&Given<'_>| given.names.contains(&choice.name.as_str());
-            let taken_back = self.given.iter().filter(named).any(|given| given.taken_back);
-            let stands = |given: &Given<'_>| match &choice.value {
-                Some(pattern) => given.value.known().is_some_and(|value| {
+            let mut named =
+                self.given.iter().filter(|given| given.names.contains(&choice.name.as_str())).peekable();
+            let stands = |given: &Given<'_>| match (&choice.value, given.value.known()) {
+                _ if given.taken_back => false,
+                (Some(pattern), Some(value)) => {
                     pattern.matches(value) || pattern.matches(&value.to_ascii_lowercase())
-                }),
-                None => given.value.known() != Some("false"),
+                }
+                (Some(_), None) => false,
+                (None, Some(value)) => !NO.contains(&value),
+                (None, None) => true,
             };
-            !taken_back && self.given.iter().filter(named).any(stands)
+            named.peek().is_some() && named.all(stands)
         })
     }
 
@@ -162,6 +166,9 @@ impl<'a> Call<'a> {
         }
     }
 }
+
+/// Values that switch an option off.
+const NO: &[&str] = &["false", "False", "FALSE", "f", "F", "0", "no", "none", "n", "off"];
 
 /// What almost every program answers with a text.
 pub(super) const HELP: &[&str] = &["--help", "-help", "--version", "-version"];

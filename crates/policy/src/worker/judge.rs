@@ -93,6 +93,12 @@ pub(super) fn judge(call: &Call<'_>, scene: &Scene<'_>) -> Judgement {
     unknowns(call, &mut judgement);
     for given in &call.given {
         match (given.value, given.kind) {
+            (Value::Words(words), Kind::Module) => {
+                if let Some(module) = words.first() {
+                    weigh(Kind::Module, module, dry, scene, &mut judgement);
+                }
+                judgement.follow.push(Follow::Package(words.to_vec()));
+            }
             (Value::Words(words), _) => {
                 let starts = starts(call, &judgement.directory);
                 let mut filled = fill(words, "{}", &starts);

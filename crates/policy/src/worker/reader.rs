@@ -59,6 +59,10 @@ impl<'a> Reader<'a> {
     }
 
     fn is_option(&self, text: &str) -> bool {
+        // `cargo +nightly`: the manifest lists `+` as a flag.
+        if text.starts_with('+') && self.call.path.is_empty() && self.lookup("+").is_some() {
+            return true;
+        }
         let dashed = text.len() > 1 && text.starts_with('-');
         match self.call.worker.style {
             Style::Operands => text.starts_with("--") || text.contains('='),
@@ -141,7 +145,8 @@ impl<'a> Reader<'a> {
 
     /// Reads one option word; answers the words after it and its value.
     fn option(&mut self, text: &'a str, after: &'a [Word]) -> &'a [Word] {
-        if let Some((name, arity)) = self.lookup(text) {
+        let name = if text.starts_with('+') { "+" } else { text };
+        if let Some((name, arity)) = self.lookup(name) {
             return self.take(vec![name], arity, None, after);
         }
         let style = self.call.worker.style;
@@ -228,6 +233,7 @@ impl<'a> Reader<'a> {
         after: &'a [Word],
     ) -> &'a [Word] {
         let (kind, value, rest) = match (arity, attached, after.split_first()) {
+            (Arity::Value(Kind::Module), None, Some(_)) => (Kind::Module, Value::Words(after), NOTHING),
             (Arity::Value(Kind::Exec), _, _) => {
                 let end = after.iter().position(|word| matches!(word.known(), Some(";" | "+")));
                 let end = end.unwrap_or(after.len());
@@ -255,7 +261,8 @@ impl<'a> Reader<'a> {
 
     /// An option that the grammar does not list.
     fn stranger(&mut self, text: &'a str, name: &'a str, attached: Option<&'a str>) {
-        if self.call.node.lenient {
+        // Before the subcommand an unknown option could hide it: its value would be taken for the subcommand.
+        if self.call.node.lenient && (self.candidates.is_empty() || !self.call.path.is_empty()) {
             let value = attached.map_or(Value::None, Value::Attached);
             self.call.given.push(Given { names: vec![name], taken_back: false, kind: Kind::Text, value });
         } else if HELP.contains(&text) {
@@ -265,6 +272,8 @@ impl<'a> Reader<'a> {
         }
     }
 }
+
+const NOTHING: &[Word] = &[];
 
 /// In `--include=*.rs` only the value is a pattern.
 fn names_option(text: &str) -> bool {

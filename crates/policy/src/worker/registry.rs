@@ -67,6 +67,9 @@ impl Registry {
     pub fn classify_argv(&self, argv: &[Vec<u8>], env: &[(Vec<u8>, Vec<u8>)]) -> Classification {
         let words: Vec<Word> = argv.iter().map(|bytes| Word::of_bytes(bytes)).collect();
         let mut walk = Walk::new(self);
+        if words.is_empty() {
+            walk.answer.leave_unclassified();
+        }
         walk.call(&words, &scene(&ambient(env)));
         walk.finish()
     }
@@ -125,6 +128,12 @@ impl Manifest {
         let first = self.text.lines().next().unwrap_or_default();
         let names = first.strip_prefix("programs = \"").and_then(|rest| rest.strip_suffix('"'));
         names.unwrap_or_default().split_whitespace()
+    }
+
+    /// Was it needed so far?
+    #[cfg(test)]
+    pub(super) fn is_parsed(&self) -> bool {
+        self.parsed.get().is_some()
     }
 
     pub(super) fn parsed(&self) -> &Result<Parsed, Malformed> {

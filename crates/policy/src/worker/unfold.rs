@@ -81,6 +81,9 @@ pub(super) fn standard_input(call: &Call<'_>, scene: &Scene<'_>, judgement: &mut
         return;
     }
     match &scene.input {
+        Feed::Network | Feed::Decoded if kind == Kind::Sql => {
+            judgement.doubt("stdin.executed", "executes its standard input");
+        }
         Feed::Network => judgement.stop("pipe.network.executed", "executes what it gets from the network"),
         Feed::Decoded => judgement.stop("pipe.decoded.executed", "executes what was hidden by an encoding"),
         feed => match feed.text() {
