@@ -1,5 +1,6 @@
 //! What `policy::shell` promises: the table, the limits, and what real bash does.
 
+#[cfg(test)]
 mod shell {
     mod bash;
     mod limits;

@@ -20,7 +20,7 @@ pub(super) fn line(text: &str, found: &Found, commands: &[Command], opaque: &mut
         spelling(raw, opaque);
         program(command, found, opaque);
         // What a variable or a brace turned into a builtin is looked at as what it became.
-        let known: Vec<RawWord> = command.words.iter().map(reread).collect();
+        let known: Vec<RawWord> = command.words.iter().map(RawWord::from).collect();
         let mut again = builtins::look(&known);
         expanded
             .append(&mut again.opaque.into_iter().filter(|reason| *reason != Opaque::VariableName).collect());
@@ -33,14 +33,8 @@ pub(super) fn line(text: &str, found: &Found, commands: &[Command], opaque: &mut
     if found.functions.contains("command_not_found_handle") {
         opaque.insert(Opaque::FunctionShadows);
     }
+    arrays(found, &seen, opaque);
     arithmetic(found, &seen, opaque);
-}
-
-fn reread(word: &Word) -> RawWord {
-    match word {
-        Word::Known(text) | Word::Glob(text) => RawWord::of(text),
-        Word::Unknown => RawWord::unknown(),
-    }
 }
 
 fn program(command: &Command, found: &Found, opaque: &mut BTreeSet<Opaque>) {
@@ -120,6 +114,21 @@ fn variables(found: &Found, seen: &Seen, opaque: &mut BTreeSet<Opaque>) {
     }
 }
 
+/// A declared value that expands is read as a list of words again when its variable is an array.
+fn arrays(found: &Found, seen: &Seen, opaque: &mut BTreeSet<Opaque>) {
+    let mut all = found.commands.iter().flat_map(|command| &command.assignments);
+    let expands = |word: &RawWord| word.0.iter().any(|p| matches!(p, Piece::Var { .. } | Piece::Expansion));
+    let declared: BTreeSet<&str> = seen
+        .assigned
+        .iter()
+        .filter(|(_, value)| value.as_ref().is_some_and(expands))
+        .map(|(name, _)| name.as_str())
+        .collect();
+    if all.any(|assignment| !assignment.plain && declared.contains(assignment.name.as_str())) {
+        opaque.insert(Opaque::Eval);
+    }
+}
+
 /// Arithmetic runs the substitutions in the *values* of the variables it names, so each must be
 /// known to be a number or must not be assigned in the line at all.
 fn arithmetic(found: &Found, seen: &Seen, opaque: &mut BTreeSet<Opaque>) {
@@ -150,7 +159,7 @@ fn is_number(word: &RawWord) -> bool {
     word.0.iter().all(|piece| match piece {
         Piece::Number => true,
         Piece::Text { text, .. } => text.chars().all(|c| c.is_ascii_digit() || c == '-'),
-        Piece::Var { .. } | Piece::Expansion => false,
+        Piece::Var { .. } | Piece::Array | Piece::Expansion => false,
     })
 }
 

@@ -6,7 +6,7 @@
 use brush_parser::ast;
 use brush_parser::{ParserOptions, TokenizerOptions};
 
-use super::neutral::{Found, Place, RawAssignment, RawCommand, RawInput, RawRedirect, RawWord};
+use super::neutral::{Found, Piece, Place, RawAssignment, RawCommand, RawInput, RawRedirect, RawWord};
 use super::scan::{self, Inner, Mode, Scanned};
 use super::tree_words::test_name;
 use super::{DEPTH_MAX, Opaque, RedirectOp, Refusal, tokens};
@@ -53,17 +53,11 @@ impl Walker {
     fn list(&mut self, list: &ast::CompoundList, place: &Place, out: &mut Direct) -> Result<(), Refusal> {
         for ast::CompoundListItem(item, separator) in &list.0 {
             let background = matches!(separator, ast::SeparatorOperator::Async);
-            let mut straight = place.straight && !background;
+            let straight = place.straight && !background;
             self.pipeline(&item.first, &Place { straight, ..place.clone() }, out)?;
             for next in &item.additional {
-                let pipeline = match next {
-                    ast::AndOr::And(pipeline) => pipeline,
-                    ast::AndOr::Or(pipeline) => {
-                        straight = false;
-                        pipeline
-                    }
-                };
-                self.pipeline(pipeline, &Place { straight, ..place.clone() }, out)?;
+                let (ast::AndOr::And(pipeline) | ast::AndOr::Or(pipeline)) = next;
+                self.pipeline(pipeline, &Place { straight: false, ..place.clone() }, out)?;
             }
         }
         Ok(())
@@ -289,7 +283,7 @@ impl Walker {
                     ast::AssignmentValue::Array(_) => {
                         let parsed = self.assignment(assignment, index, place)?;
                         let mut word = RawWord::of(&format!("{}=", parsed.name));
-                        word.append(RawWord::unknown());
+                        word.append(parsed.value);
                         word
                     }
                 };
@@ -342,7 +336,7 @@ impl Walker {
                     let value = self.word(&value.value, Mode::Plain, index, place)?;
                     self.found.bound.push((name.clone(), value));
                 }
-                RawWord::unknown()
+                RawWord(vec![Piece::Array])
             }
         };
         let plain = subscript.is_none()

@@ -68,6 +68,7 @@ pub(super) fn is_obeyed(name: &str) -> bool {
                 | "PS0"
                 | "PS1"
                 | "PS2"
+                | "PS3"
                 | "PS4"
                 | "ENV"
                 | "IFS"
@@ -126,8 +127,8 @@ pub(super) fn look(words: &[RawWord]) -> Seen {
             if option('n') && name != "export" {
                 add(Opaque::Nameref);
             }
-            let integer = option('i');
-            declared(args, integer, &mut seen);
+            let (integer, array) = (option('i'), option('a') || option('A'));
+            declared(args, integer, array, &mut seen);
         }
         "read" => named(args, "a", "dinNptu", &mut seen),
         "mapfile" | "readarray" => {
@@ -220,7 +221,7 @@ fn shopt(args: &[RawWord], seen: &mut Seen) {
     }
 }
 
-fn declared(args: &[RawWord], integer: bool, seen: &mut Seen) {
+fn declared(args: &[RawWord], integer: bool, array: bool, seen: &mut Seen) {
     for word in args {
         let Some(Piece::Text { text, .. }) = word.0.first() else {
             seen.opaque.insert(Opaque::VariableName);
@@ -231,6 +232,8 @@ fn declared(args: &[RawWord], integer: bool, seen: &mut Seen) {
         }
         let Some((name, value)) = text.split_once('=') else {
             variable(word, &mut seen.opaque);
+            // From here on, assigning to it evaluates.
+            seen.arithmetic.extend(integer.then(|| Some(text.clone())));
             continue;
         };
         let name = name.strip_suffix('+').unwrap_or(name);
@@ -240,6 +243,12 @@ fn declared(args: &[RawWord], integer: bool, seen: &mut Seen) {
         word.0.iter().skip(1).cloned().for_each(|piece| rest.push(piece));
         if integer {
             seen.arithmetic.push(rest.literal());
+            seen.arithmetic.push(Some(name.to_owned()));
+        }
+        // A text in parentheses, given to an array, is read again as a list of words.
+        let expands = rest.0.iter().any(|piece| matches!(piece, Piece::Var { .. } | Piece::Expansion));
+        if value.starts_with('(') || array && expands {
+            seen.opaque.insert(Opaque::Eval);
         }
         seen.assigned.push((name.to_owned(), Some(rest)));
     }

@@ -30,11 +30,28 @@ const SETTLED_ELSEWHERE: [&str; 14] = [
 
 pub(super) fn commands(found: &Found, opaque: &mut BTreeSet<Opaque>) -> Vec<Command> {
     let constant = constants(found);
+    let cooked = with(found, &constant, opaque);
+    // A variable may have turned into `unset` or `read`; then nothing was constant.
+    let reassigns = cooked.iter().any(|command| {
+        let words: Vec<RawWord> = command.words.iter().map(RawWord::from).collect();
+        builtins::unwrapped(&words)
+            .first()
+            .and_then(RawWord::literal)
+            .is_some_and(|name| builtins::assigns(&name))
+    });
+    if constant.is_empty() || !reassigns {
+        return cooked;
+    }
+    with(found, &BTreeSet::new(), opaque)
+}
+
+fn with(found: &Found, constant: &BTreeSet<String>, opaque: &mut BTreeSet<Opaque>) -> Vec<Command> {
     let mut values = Values::new();
     let mut all = Vec::with_capacity(found.commands.len());
     for raw in &found.commands {
         let command = cook(raw, &values, opaque);
-        if raw.straight && raw.words.is_empty() {
+        // A redirect that fails takes the assignment with it.
+        if raw.straight && raw.words.is_empty() && raw.redirects.is_empty() {
             for assignment in &command.assignments {
                 if let (true, Word::Known(value)) = (constant.contains(&assignment.name), &assignment.value) {
                     values.insert(assignment.name.clone(), value.clone());
@@ -116,7 +133,7 @@ fn single(word: &RawWord, values: &Values) -> Word {
                 Some(value) => text.push_str(value),
                 None => return Word::Unknown,
             },
-            Piece::Number | Piece::Expansion => return Word::Unknown,
+            Piece::Number | Piece::Array | Piece::Expansion => return Word::Unknown,
         }
     }
     match word.0.first() {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::scan::Inner;
-use super::{COMMANDS_MAX, Opaque, RedirectOp, Refusal};
+use super::{COMMANDS_MAX, Opaque, RedirectOp, Refusal, Word};
 
 /// A part of a word.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -14,6 +14,8 @@ pub(super) enum Piece {
     Var { name: String, quoted: bool },
     /// An expansion that can only yield a number: `$((…))`, `$#`, `$?`, `${#x}`.
     Number,
+    /// `(…)` after `name=`.
+    Array,
     /// Any other expansion.
     Expansion,
 }
@@ -165,7 +167,8 @@ impl Found {
         Ok(self.commands.len() - 1)
     }
 
-    pub(super) fn fill(&mut self, index: usize, command: RawCommand) {
+    pub(super) fn fill(&mut self, index: usize, mut command: RawCommand) {
+        drop_time(&mut command.words);
         if let Some(slot) = self.commands.get_mut(index) {
             *slot = command;
         }
@@ -209,5 +212,23 @@ impl RawWord {
         let mut word = Self::default();
         word.text(text.strip_suffix('\n').unwrap_or(text), true);
         word
+    }
+}
+
+impl From<&Word> for RawWord {
+    fn from(word: &Word) -> Self {
+        match word {
+            Word::Known(text) | Word::Glob(text) => Self::of(text),
+            Word::Unknown => Self::unknown(),
+        }
+    }
+}
+
+/// `time` and `time -p` are keywords, which one parser takes for a program and the other knows
+/// only once.
+fn drop_time(words: &mut Vec<RawWord>) {
+    while words.len() > 1 && words.first().and_then(RawWord::bare) == Some("time") {
+        let options = usize::from(words.len() > 2 && words.get(1).and_then(RawWord::bare) == Some("-p"));
+        words.drain(..=options);
     }
 }

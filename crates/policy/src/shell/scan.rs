@@ -275,9 +275,17 @@ fn close(text: &str, at: usize, closing: char) -> Result<usize, Malformed> {
     };
     let mut depth = 1usize;
     let mut i = at;
+    let mut documents = Vec::new();
     while let Some(c) = peek(text, i) {
         let next = i + c.len_utf8();
         i = match c {
+            '<' if closing == ')' && rest(text, next).starts_with("<<") => next + 2,
+            '<' if closing == ')' && rest(text, next).starts_with('<') => {
+                let (document, after) = Document::announced(text, next + 1);
+                documents.push(document);
+                after
+            }
+            '\n' => documents.drain(..).fold(next, |at, document| document.skip(text, at)),
             '\\' => next + peek(text, next).map_or(0, char::len_utf8),
             '\'' if closing != '}' => next + rest(text, next).find('\'').ok_or(Malformed)? + 1,
             '"' => double_end(text, next)? + 1,
@@ -303,6 +311,39 @@ fn close(text: &str, at: usize, closing: char) -> Result<usize, Malformed> {
         };
     }
     Err(Malformed)
+}
+
+/// A here-document whose body lies inside a substitution: its quotes and brackets mean nothing.
+struct Document {
+    delimiter: String,
+    tabs: bool,
+}
+
+impl Document {
+    /// The here-document announced by the `<<` before `at`, and where its delimiter ends.
+    fn announced(text: &str, at: usize) -> (Self, usize) {
+        let tabs = rest(text, at).starts_with('-');
+        let start = at + usize::from(tabs);
+        let start = start + rest(text, start).len() - rest(text, start).trim_start_matches([' ', '\t']).len();
+        let ends = |c: char| matches!(c, ' ' | '\t' | '\n' | ';' | '&' | '|' | '<' | '>' | '(' | ')');
+        let end = rest(text, start).find(ends).map_or(text.len(), |length| start + length);
+        let delimiter = slice(text, start, end).chars().filter(|c| !matches!(c, '\'' | '"' | '\\')).collect();
+        (Self { delimiter, tabs }, end)
+    }
+
+    /// Where the line after the body starts.
+    fn skip(&self, text: &str, mut at: usize) -> usize {
+        while at < text.len() {
+            let line = rest(text, at).split('\n').next().unwrap_or("");
+            let shown = if self.tabs { line.trim_start_matches('\t') } else { line };
+            let end = (at + line.len() + 1).min(text.len());
+            if shown == self.delimiter {
+                return end;
+            }
+            at = end;
+        }
+        at
+    }
 }
 
 /// Where a double quote opened before `at` closes.

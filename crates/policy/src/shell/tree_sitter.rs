@@ -6,7 +6,7 @@
 
 use tree_sitter::{Node, Parser};
 
-use super::neutral::{Found, Place, RawAssignment, RawCommand, RawInput, RawWord};
+use super::neutral::{Found, Piece, Place, RawAssignment, RawCommand, RawInput, RawWord};
 use super::scan::{self, Inner};
 use super::{DEPTH_MAX, Opaque, Refusal};
 
@@ -19,7 +19,7 @@ pub(super) type Direct = Vec<usize>;
 /// Everything this parser sees in the text.
 pub(super) fn walk(text: &str) -> Result<Found, Refusal> {
     let mut parser = Parser::new();
-    let mut walker = Walker { text, found: Found::default(), last_of_list: Direct::new() };
+    let mut walker = Walker { text, found: Found::default() };
     let parsed = parser
         .set_language(&tree_sitter_bash::LANGUAGE.into())
         .is_ok()
@@ -43,8 +43,6 @@ pub(super) fn walk(text: &str) -> Result<Found, Refusal> {
 pub(super) struct Walker<'a> {
     pub(super) text: &'a str,
     pub(super) found: Found,
-    /// What the last part of the list walked last wrote to.
-    last_of_list: Direct,
 }
 
 /// A statement without the redirects around it.
@@ -56,6 +54,47 @@ fn core(mut node: Node<'_>) -> Node<'_> {
         }
     }
     node
+}
+
+/// A statement between the operators of a list or pipeline.
+struct Operand<'tree> {
+    node: Node<'tree>,
+    tail: Vec<Node<'tree>>,
+    /// Its output goes to the next operand.
+    piped: bool,
+}
+
+/// The operands below a node in source order. Lists nest once per operator, too deep to recurse.
+fn operands<'tree>(root: Node<'tree>, tail: &[Node<'tree>]) -> Vec<Operand<'tree>> {
+    let mut todo = vec![Operand { node: root, tail: tail.to_vec(), piped: false }];
+    let mut done = Vec::new();
+    while let Some(mut next) = todo.pop() {
+        let node = next.node;
+        match node.kind() {
+            "redirected_statement" if matches!(core(node).kind(), "list" | "pipeline") => {
+                let mut all: Vec<Node<'tree>> = named(node).filter(|child| is_redirect(*child)).collect();
+                all.append(&mut next.tail);
+                if let Some(body) = node.child_by_field_name("body") {
+                    todo.push(Operand { node: body, tail: all, piped: next.piped });
+                }
+            }
+            "list" | "pipeline" => {
+                let parts = named(node).filter(|child| child.kind() != "comment").rev();
+                let inner = node.kind() == "pipeline";
+                for (i, part) in parts.enumerate() {
+                    // The last part, first in this order, stands where the whole stood.
+                    let (tail, piped) = if i == 0 {
+                        (std::mem::take(&mut next.tail), next.piped)
+                    } else {
+                        (Vec::new(), inner)
+                    };
+                    todo.push(Operand { node: part, tail, piped });
+                }
+            }
+            _ => done.push(next),
+        }
+    }
+    done
 }
 
 /// All children in order, with their field names.
@@ -76,7 +115,7 @@ pub(super) fn children(node: Node<'_>) -> impl DoubleEndedIterator<Item = Node<'
     fields(node).into_iter().map(|(_, child)| child)
 }
 
-pub(super) fn named(node: Node<'_>) -> impl Iterator<Item = Node<'_>> {
+pub(super) fn named(node: Node<'_>) -> impl DoubleEndedIterator<Item = Node<'_>> {
     children(node).filter(Node::is_named)
 }
 
@@ -118,9 +157,11 @@ impl<'a> Walker<'a> {
         }
         match node.kind() {
             "comment" | "heredoc_body" | "heredoc_end" | "heredoc_start" => Ok(()),
+            "redirected_statement" if matches!(core(node).kind(), "list" | "pipeline") => {
+                self.sequence(node, place.stdin.clone(), place, tail, out)
+            }
             "redirected_statement" => self.redirected(node, place, tail, out),
-            "list" => self.list(node, place, tail, out),
-            "pipeline" => self.pipeline(node, place, tail, out),
+            "list" | "pipeline" => self.sequence(node, place.stdin.clone(), place, tail, out),
             "negated_command" => {
                 let place = Place { straight: false, ..place.deeper() };
                 named(node).try_for_each(|child| self.statement(child, &place, tail, out))
@@ -151,70 +192,33 @@ impl<'a> Walker<'a> {
         }
     }
 
-    fn list(
+    /// Lists and pipelines, in the order they are written.
+    ///
+    /// This grammar nests them either way round (`a | b | c && d` comes as a pipeline with a list
+    /// in it), so only the operators between the operands count: `|` binds before `&&`. The first
+    /// operand reads from `first`.
+    fn sequence(
         &mut self,
         node: Node<'_>,
+        first: RawInput,
         place: &Place,
         tail: &[Node<'_>],
         out: &mut Direct,
     ) -> Result<(), Refusal> {
-        // Lists nest to the left, once per operator: too deep for recursion.
-        let mut parts = Vec::new();
-        let mut left = node;
-        while left.kind() == "list" {
-            let mut statements = named(left).filter(|child| child.kind() != "comment");
-            let first = statements.next();
-            parts.push((statements.next(), children(left).any(|child| child.kind() == "||")));
-            match first {
-                Some(first) => left = first,
-                None => return Ok(()),
-            }
-        }
-        parts.push((Some(left), false));
-        let mut place = place.deeper();
-        let mut last = Direct::new();
-        while let Some((part, or)) = parts.pop() {
-            place.straight &= !or;
-            let Some(part) = part else { continue };
-            let tail = if parts.is_empty() { tail } else { &[] };
-            last.clear();
-            self.statement(part, &place, tail, &mut last)?;
-            out.extend_from_slice(&last);
-        }
-        self.last_of_list = last;
-        Ok(())
-    }
-
-    fn pipeline(
-        &mut self,
-        node: Node<'_>,
-        place: &Place,
-        tail: &[Node<'_>],
-        out: &mut Direct,
-    ) -> Result<(), Refusal> {
-        let stages: Vec<Node<'_>> = named(node).filter(|child| child.kind() != "comment").collect();
-        self.stages(&stages, Place { straight: false, ..place.deeper() }, tail, out)
-    }
-
-    pub(super) fn stages(
-        &mut self,
-        stages: &[Node<'_>],
-        mut place: Place,
-        tail: &[Node<'_>],
-        out: &mut Direct,
-    ) -> Result<(), Refusal> {
-        for (i, stage) in stages.iter().enumerate() {
-            let tail = if i + 1 == stages.len() { tail } else { &[] };
+        let operands = operands(node, tail);
+        let around = Place { straight: false, ..place.deeper() };
+        let mut place = Place { stdin: first, ..place.deeper() };
+        for (i, operand) in operands.iter().enumerate() {
+            let piped = operand.piped;
+            place.straight &= i == 0 && !piped;
             let mut direct = Direct::new();
-            self.statement(*stage, &place, tail, &mut direct)?;
-            if core(*stage).kind() == "list" {
-                // `a && b 2>&1 | c` comes as a pipeline of a list; only its last part is piped.
-                direct = std::mem::take(&mut self.last_of_list);
-            }
-            if i + 1 == stages.len() {
+            self.statement(operand.node, &place, &operand.tail, &mut direct)?;
+            place = around.clone();
+            if piped {
+                place.stdin = RawInput::Pipe(direct);
+            } else {
                 out.append(&mut direct);
             }
-            place.stdin = RawInput::Pipe(direct);
         }
         Ok(())
     }
@@ -269,10 +273,15 @@ impl<'a> Walker<'a> {
                 self.part(*part, index, place, &mut command)?;
             }
         }
+        let mut end = parts.last().map_or(usize::MAX, Node::end_byte);
         for redirect in tail {
+            // A lone `-` before a here-document is in no node.
+            if self.text.get(end..redirect.start_byte()).is_some_and(|gap| gap.trim() == "-") {
+                command.words.push(RawWord::of("-"));
+            }
             self.redirect(*redirect, index, place, &mut command)?;
+            end = redirect.end_byte();
         }
-        drop_time(&mut command);
         self.found.fill(index, command);
         self.continued(index, place, tail, out)
     }
@@ -285,18 +294,21 @@ impl<'a> Walker<'a> {
         tail: &[Node<'_>],
         out: &mut Direct,
     ) -> Result<(), Refusal> {
-        out.push(index);
+        let mut direct = vec![index];
         for redirect in tail.iter().filter(|node| node.kind() == "heredoc_redirect") {
             for child in named(*redirect).filter(|child| child.kind() == "pipeline") {
-                let place = Place { stdin: RawInput::Pipe(vec![index]), straight: false, ..place.deeper() };
-                let stages: Vec<Node<'_>> = named(child).collect();
-                self.stages(&stages, place, &[], out)?;
+                for next in named(child) {
+                    let fed = RawInput::Pipe(std::mem::take(&mut direct));
+                    let place = Place { straight: false, ..place.deeper() };
+                    self.sequence(next, fed, &place, &[], &mut direct)?;
+                }
             }
             if let Some(right) = redirect.child_by_field_name("right") {
                 let place = Place { straight: false, ..place.deeper() };
-                self.statement(right, &place, &[], out)?;
+                self.statement(right, &place, &[], &mut direct)?;
             }
         }
+        out.append(&mut direct);
         Ok(())
     }
 
@@ -354,7 +366,7 @@ impl<'a> Walker<'a> {
                     let element = self.word(element, index, place)?;
                     self.found.bound.push((name.clone(), element));
                 }
-                RawWord::unknown()
+                RawWord(vec![Piece::Array])
             }
             Some(value) => self.word(value, index, place)?,
             None => RawWord::default(),
@@ -497,14 +509,4 @@ fn is_word(node: Node<'_>) -> bool {
             | "brace_expression"
             | "variable_name"
     )
-}
-
-/// `time` and `time -p` are keywords; this grammar takes them for a program.
-fn drop_time(command: &mut RawCommand) {
-    if command.words.len() > 1 && command.words.first().and_then(RawWord::bare) == Some("time") {
-        command.words.remove(0);
-        if command.words.len() > 1 && command.words.first().and_then(RawWord::bare) == Some("-p") {
-            command.words.remove(0);
-        }
-    }
 }
