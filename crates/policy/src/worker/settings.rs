@@ -4,11 +4,11 @@ use super::call::Call;
 use super::grammar::{Setting, Worker, covers};
 use super::judge::{Follow, Judgement};
 use super::manifest::{Effect, Kind};
-use super::scene::Variable;
+use super::scene::{Environment, Variable};
 use super::word::Word;
 
 /// Words that variables like `TF_CLI_ARGS` add to the command line.
-pub(super) fn options(call: &Call<'_>, env: &[Variable]) -> Vec<Word> {
+pub(super) fn options(call: &Call<'_>, env: &Environment<'_>) -> Vec<Word> {
     let mut added = Vec::new();
     for (setting, variable) in matching(call.worker, env) {
         if setting.effect == Effect::Options && covers(setting.commands.as_deref(), &call.path) {
@@ -22,7 +22,7 @@ pub(super) fn options(call: &Call<'_>, env: &[Variable]) -> Vec<Word> {
 }
 
 /// Keys and values given as options or through the environment.
-pub(super) fn pairs(call: &Call<'_>, env: &[Variable]) -> Vec<(String, Word)> {
+pub(super) fn pairs(call: &Call<'_>, env: &Environment<'_>) -> Vec<(String, Word)> {
     let mut pairs = Vec::new();
     for given in call.given.iter().filter(|given| given.kind == Kind::Config) {
         pairs.push(match given.value.known() {
@@ -36,7 +36,7 @@ pub(super) fn pairs(call: &Call<'_>, env: &[Variable]) -> Vec<(String, Word)> {
     for (setting, variable) in matching(call.worker, env) {
         if setting.effect == Effect::Key {
             let holder = variable.name.replace("_KEY_", "_VALUE_");
-            let value = env.iter().rev().find(|variable| variable.name == holder);
+            let value = env.iter().find(|variable| variable.name == holder);
             let value = value.map_or(Word::Unknown, |variable| variable.value.clone());
             let key = variable.value.known().unwrap_or_default();
             pairs.push((key.to_ascii_lowercase(), value));
@@ -82,7 +82,12 @@ pub(super) fn expand(program: &Word, arguments: &[Word], at: usize, body: &Word)
 }
 
 /// Adds what settings do to the judgement.
-pub(super) fn weigh(call: &Call<'_>, env: &[Variable], pairs: &[(String, Word)], judgement: &mut Judgement) {
+pub(super) fn weigh(
+    call: &Call<'_>,
+    env: &Environment<'_>,
+    pairs: &[(String, Word)],
+    judgement: &mut Judgement,
+) {
     for (setting, variable) in matching(call.worker, env) {
         if covers(setting.commands.as_deref(), &call.path) {
             act(call, setting.effect, &variable.name, &variable.value, judgement);
@@ -101,7 +106,7 @@ pub(super) fn weigh(call: &Call<'_>, env: &[Variable], pairs: &[(String, Word)],
             judgement.doubt("worker.setting.unknown", format!("setting `{key}` is not known here"));
         }
     }
-    for variable in env {
+    for variable in env.iter() {
         let injects = INJECTED.contains(&variable.name.as_str());
         let name = variable.name.as_str();
         let changes = CHANGING.contains(&name) || name.starts_with("LD_") || name.starts_with("DYLD_");
@@ -127,7 +132,7 @@ fn act(call: &Call<'_>, effect: Effect, name: &str, value: &Word, judgement: &mu
 
 fn matching<'a>(
     worker: &'a Worker,
-    env: &'a [Variable],
+    env: &'a Environment<'a>,
 ) -> impl Iterator<Item = (&'a Setting, &'a Variable)> {
     worker.settings.iter().flat_map(move |setting| {
         env.iter()
