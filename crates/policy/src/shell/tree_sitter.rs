@@ -8,6 +8,7 @@ use tree_sitter::{Node, Parser};
 
 use super::neutral::{Found, Piece, Place, RawAssignment, RawCommand, RawInput, RawWord};
 use super::scan::{self, Inner};
+use super::tree_operands::{core, operands};
 use super::{DEPTH_MAX, Opaque, Refusal};
 
 /// Deepest chain of nodes walked; a line within the lexical limit stays far below.
@@ -45,58 +46,6 @@ pub(super) struct Walker<'a> {
     pub(super) found: Found,
 }
 
-/// A statement without the redirects around it.
-fn core(mut node: Node<'_>) -> Node<'_> {
-    while node.kind() == "redirected_statement" {
-        match node.child_by_field_name("body") {
-            Some(body) => node = body,
-            None => break,
-        }
-    }
-    node
-}
-
-/// A statement between the operators of a list or pipeline.
-struct Operand<'tree> {
-    node: Node<'tree>,
-    tail: Vec<Node<'tree>>,
-    /// Its output goes to the next operand.
-    piped: bool,
-}
-
-/// The operands below a node in source order. Lists nest once per operator, too deep to recurse.
-fn operands<'tree>(root: Node<'tree>, tail: &[Node<'tree>]) -> Vec<Operand<'tree>> {
-    let mut todo = vec![Operand { node: root, tail: tail.to_vec(), piped: false }];
-    let mut done = Vec::new();
-    while let Some(mut next) = todo.pop() {
-        let node = next.node;
-        match node.kind() {
-            "redirected_statement" if matches!(core(node).kind(), "list" | "pipeline") => {
-                let mut all: Vec<Node<'tree>> = named(node).filter(|child| is_redirect(*child)).collect();
-                all.append(&mut next.tail);
-                if let Some(body) = node.child_by_field_name("body") {
-                    todo.push(Operand { node: body, tail: all, piped: next.piped });
-                }
-            }
-            "list" | "pipeline" => {
-                let parts = named(node).filter(|child| child.kind() != "comment").rev();
-                let inner = node.kind() == "pipeline";
-                for (i, part) in parts.enumerate() {
-                    // The last part, first in this order, stands where the whole stood.
-                    let (tail, piped) = if i == 0 {
-                        (std::mem::take(&mut next.tail), next.piped)
-                    } else {
-                        (Vec::new(), inner)
-                    };
-                    todo.push(Operand { node: part, tail, piped });
-                }
-            }
-            _ => done.push(next),
-        }
-    }
-    done
-}
-
 /// All children in order, with their field names.
 ///
 /// With one cursor: asking a node for its i-th child walks from the first each time.
@@ -119,7 +68,7 @@ pub(super) fn named(node: Node<'_>) -> impl DoubleEndedIterator<Item = Node<'_>>
     children(node).filter(Node::is_named)
 }
 
-fn is_redirect(node: Node<'_>) -> bool {
+pub(super) fn is_redirect(node: Node<'_>) -> bool {
     matches!(node.kind(), "file_redirect" | "heredoc_redirect" | "herestring_redirect")
 }
 
@@ -253,7 +202,7 @@ impl<'a> Walker<'a> {
     }
 
     /// One command from the nodes of its parts.
-    fn simple_of(
+    pub(super) fn simple_of(
         &mut self,
         parts: &[Node<'_>],
         place: &Place,
@@ -263,15 +212,21 @@ impl<'a> Walker<'a> {
         let index = self.found.reserve()?;
         let mut command =
             RawCommand { straight: place.straight, stdin: place.stdin.clone(), ..RawCommand::default() };
+        let mut end = usize::MAX;
         for (i, part) in parts.iter().enumerate() {
+            let next = parts.get(i + 1);
             // `$"…"` comes as a lone dollar that touches a string.
-            let translated = part.kind() == "$"
-                && parts
-                    .get(i + 1)
-                    .is_some_and(|next| next.kind() == "string" && next.start_byte() == part.end_byte());
-            if !translated {
-                self.part(*part, index, place, &mut command)?;
+            if part.kind() == "$"
+                && next.is_some_and(|next| next.kind() == "string" && next.start_byte() == part.end_byte())
+            {
+                continue;
             }
+            // Elsewhere parts that touch are one word to the shell: `a<(b)`.
+            if part.start_byte() == end && part.kind() == "process_substitution" {
+                self.found.opaque.insert(Opaque::NotParsed);
+            }
+            end = part.end_byte();
+            self.part(*part, index, place, &mut command)?;
         }
         let mut end = parts.last().map_or(usize::MAX, Node::end_byte);
         for redirect in tail {
@@ -374,111 +329,6 @@ impl<'a> Walker<'a> {
         Ok(RawAssignment { name, value, plain: subscript.is_none() && !append && !array })
     }
 
-    /// A compound command, preceded by a command of no words for its redirects.
-    pub(super) fn grouped(
-        &mut self,
-        place: &Place,
-        tail: &[Node<'_>],
-        out: &mut Direct,
-        body: impl FnOnce(&mut Self, &Place, &mut Direct) -> Result<(), Refusal>,
-    ) -> Result<(), Refusal> {
-        if tail.is_empty() {
-            return body(self, &place.deeper(), out);
-        }
-        let index = self.found.reserve()?;
-        let mut command = RawCommand { stdin: place.stdin.clone(), ..RawCommand::default() };
-        for redirect in tail {
-            self.redirect(*redirect, index, place, &mut command)?;
-        }
-        let inside = Place { stdin: command.stdin.clone(), ..place.deeper() };
-        self.found.fill(index, command);
-        body(self, &inside, out)?;
-        self.continued(index, place, tail, out)
-    }
-
-    fn for_loop(&mut self, node: Node<'_>, place: &Place, out: &mut Direct) -> Result<(), Refusal> {
-        if node.kind() == "c_style_for_statement" {
-            for (_, part) in fields(node)
-                .into_iter()
-                .filter(|(field, _)| matches!(field, Some("initializer" | "condition" | "update")))
-            {
-                self.arithmetic(part, place)?;
-            }
-        } else {
-            let name = node.child_by_field_name("variable").map_or("", |name| self.source(name)).to_owned();
-            let mut cursor = node.walk();
-            let values: Vec<Node<'_>> = node.children_by_field_name("value", &mut cursor).collect();
-            for value in &values {
-                let word = self.loose(*value, place)?;
-                self.found.bound.push((name.clone(), word));
-            }
-            if values.is_empty() {
-                self.found.bound.push((name, RawWord::unknown()));
-            }
-        }
-        match node.child_by_field_name("body") {
-            Some(body) => self.body(body, &place.within(), out),
-            None => Ok(()),
-        }
-    }
-
-    fn case(&mut self, node: Node<'_>, place: &Place, out: &mut Direct) -> Result<(), Refusal> {
-        if let Some(value) = node.child_by_field_name("value") {
-            self.loose(value, place)?;
-        }
-        for item in named(node).filter(|child| child.kind() == "case_item") {
-            let mut cursor = item.walk();
-            for pattern in item.children_by_field_name("value", &mut cursor) {
-                self.loose(pattern, place)?;
-            }
-            self.body(item, &place.within(), out)?;
-        }
-        Ok(())
-    }
-
-    fn function(
-        &mut self,
-        node: Node<'_>,
-        place: &Place,
-        tail: &[Node<'_>],
-        out: &mut Direct,
-    ) -> Result<(), Refusal> {
-        if let Some(name) = node.child_by_field_name("name") {
-            self.found.functions.insert(self.source(name).to_owned());
-        }
-        let mut all: Vec<Node<'_>> = named(node).filter(|child| is_redirect(*child)).collect();
-        all.extend_from_slice(tail);
-        match node.child_by_field_name("body") {
-            Some(body) => self.statement(body, &place.within(), &all, out),
-            None => Ok(()),
-        }
-    }
-
-    /// A node that stands where a statement should: whatever commands it holds are still listed.
-    fn salvage(
-        &mut self,
-        node: Node<'_>,
-        place: &Place,
-        tail: &[Node<'_>],
-        out: &mut Direct,
-    ) -> Result<(), Refusal> {
-        self.found.opaque.insert(Opaque::NotParsed);
-        if node.kind() == "ERROR" {
-            let words: Vec<Node<'_>> = named(node).filter(|child| is_word(*child)).collect();
-            if !words.is_empty() {
-                self.simple_of(&words, place, tail, out)?;
-            }
-            for child in named(node).filter(|child| !is_word(*child) && !is_redirect(*child)) {
-                self.statement(child, &place.within(), &[], out)?;
-            }
-            return Ok(());
-        }
-        if is_word(node) {
-            return self.simple_of(&[node], place, tail, out);
-        }
-        self.body(node, &place.within(), out)
-    }
-
     /// Keeps what a word says beyond its commands.
     pub(super) fn note(&mut self, body: &str) {
         match scan::parameter_facts(body) {
@@ -488,25 +338,4 @@ impl<'a> Walker<'a> {
             }
         }
     }
-}
-
-fn is_word(node: Node<'_>) -> bool {
-    matches!(
-        node.kind(),
-        "word"
-            | "command_name"
-            | "string"
-            | "raw_string"
-            | "ansi_c_string"
-            | "translated_string"
-            | "concatenation"
-            | "number"
-            | "simple_expansion"
-            | "expansion"
-            | "command_substitution"
-            | "process_substitution"
-            | "arithmetic_expansion"
-            | "brace_expression"
-            | "variable_name"
-    )
 }
