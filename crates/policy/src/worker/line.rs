@@ -40,9 +40,7 @@ impl Walk<'_> {
         let mut findings: Vec<Finding> = line
             .opaque
             .iter()
-            .map(|opaque| {
-                doubt(&format!("shell.{}", opaque.code()), "part of the line cannot be read beforehand")
-            })
+            .map(|opaque| doubt(opaque.code(), "part of the line cannot be read beforehand"))
             .collect();
         if is_fork_bomb(text) {
             findings.push(Finding {

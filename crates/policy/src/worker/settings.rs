@@ -90,7 +90,9 @@ pub(super) fn weigh(
 ) {
     for (setting, variable) in matching(call.worker, env) {
         if covers(setting.commands.as_deref(), &call.path) {
-            act(call, setting.effect, &variable.name, &variable.value, judgement);
+            let set_before = variable.ambient && setting.effect == Effect::Assigned;
+            let effect = if set_before { Effect::Harmless } else { setting.effect };
+            act(call, effect, &variable.name, &variable.value, judgement);
         }
     }
     for (key, value) in pairs {
@@ -120,10 +122,10 @@ pub(super) fn weigh(
 fn act(call: &Call<'_>, effect: Effect, name: &str, value: &Word, judgement: &mut Judgement) {
     match effect {
         Effect::Harmless | Effect::Options | Effect::Alias | Effect::Key => {}
-        Effect::Opaque if matches!(value.known(), Some("" | "/dev/null")) => {}
+        Effect::Opaque | Effect::Assigned if matches!(value.known(), Some("" | "/dev/null")) => {}
         Effect::Line if value.known().is_some_and(|text| text.trim().is_empty()) => {}
         Effect::Line => judgement.follow.push(Follow::Line(value.clone())),
-        Effect::Opaque => {
+        Effect::Opaque | Effect::Assigned => {
             let code = format!("{}.setting", call.worker.name());
             judgement.doubt(&code, format!("`{name}` changes what the program does"));
         }
@@ -147,7 +149,7 @@ fn split(text: &str) -> impl Iterator<Item = Word> {
 }
 
 /// Suspect where the line sets them: they say where programs and their configuration are.
-const CHANGING: &[&str] = &["PATH", "HOME", "XDG_CONFIG_HOME", "LESSOPEN", "LESSCLOSE", "MANPATH", "TMPDIR"];
+const CHANGING: &[&str] = &["PATH", "HOME", "XDG_CONFIG_HOME", "LESSOPEN", "LESSCLOSE", "MANPATH"];
 
 /// Suspect even where they were set before: they put code into every program.
 const INJECTED: &[&str] = &["LD_PRELOAD", "LD_AUDIT", "DYLD_INSERT_LIBRARIES"];

@@ -1,6 +1,9 @@
 //! Promises that hold whatever the manifests say.
 
+use std::sync::LazyLock;
+
 use cascade_receipt::decision::RiskTier;
+use proptest::prelude::{Strategy, any, prop, prop_assert, prop_assert_eq, proptest};
 
 use super::walk::{ARGV_BYTES_MAX, COMMANDS_MAX, DEPTH_MAX, WORDS_MAX};
 use super::{Classification, Registry};
@@ -188,5 +191,74 @@ fn a_manifest_that_is_wrong_is_told_and_not_used() {
         let registry = Registry::new([("x".to_owned(), text.to_owned())]);
         let faults = registry.check();
         assert!(faults.iter().any(|fault| fault.what.contains(expected)), "{expected}: {faults:?}");
+    }
+}
+
+static BUILTIN: LazyLock<Registry> = LazyLock::new(Registry::builtin);
+
+const WORDS: &[&str] = &[
+    "git",
+    "push",
+    "commit",
+    "--force",
+    "-f",
+    "-qf",
+    "+main",
+    "origin",
+    "--dry-run",
+    "-n",
+    "--",
+    "-C",
+    ".",
+    "-c",
+    "alias.x=push -f",
+    "x",
+    "rm",
+    "-rf",
+    "/",
+    "src",
+    "sh",
+    "-c",
+    "git push -f",
+    "kubectl",
+    "delete",
+    "ns",
+    "--all",
+    "find",
+    "-exec",
+    "{}",
+    ";",
+    "-delete",
+    "terraform",
+    "destroy",
+    "-auto-approve",
+    "python",
+    "print(1)",
+    "",
+];
+
+fn call() -> impl Strategy<Value = Vec<&'static str>> {
+    prop::collection::vec(prop::sample::select(WORDS), 1..8)
+}
+
+proptest! {
+    #[test]
+    fn a_wrapper_never_makes_a_call_look_safer(words in call()) {
+        let bare = BUILTIN.classify_argv(&argv(&words), &[]);
+        for wrapper in [&["env", "A=1"][..], &["sudo"], &["nohup"], &["timeout", "5"], &["xargs"], &["nice", "-n", "5"]] {
+            // A word that the wrapper itself would take changes which call is meant.
+            if words.first().is_some_and(|word| word.starts_with('-') || word.contains('=')) {
+                continue;
+            }
+            let wrapped = BUILTIN.classify_argv(&argv(&[wrapper, &words].concat()), &[]);
+            prop_assert!(wrapped.tier >= bare.tier, "{wrapper:?} {words:?}");
+            prop_assert!(wrapped.failfast.len() >= bare.failfast.len(), "{wrapper:?} {words:?}");
+        }
+    }
+
+    #[test]
+    fn any_bytes_get_the_same_answer_twice(words in prop::collection::vec(any::<Vec<u8>>(), 0..6), line in "[ -~\n]{0,80}") {
+        prop_assert_eq!(BUILTIN.classify_argv(&words, &[]), BUILTIN.classify_argv(&words, &[]));
+        prop_assert_eq!(BUILTIN.classify_line(&line, &[]), BUILTIN.classify_line(&line, &[]));
     }
 }
