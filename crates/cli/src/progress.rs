@@ -26,6 +26,12 @@ impl Progress {
         Self { bar, started: Instant::now() }
     }
 
+    /// Tells how far the work is, when only the work knows how much there is.
+    pub(crate) fn of(&self, done: u64, total: u64) {
+        self.bar.set_length(total);
+        self.set(done);
+    }
+
     /// Tells how far the work is.
     pub(crate) fn set(&self, done: u64) {
         if self.bar.is_hidden()

@@ -62,7 +62,9 @@ impl fmt::Debug for Nonce {
     }
 }
 
-const HEX: &[u8; 16] = b"0123456789abcdef";
+const fn digit(nibble: u8) -> u8 {
+    if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 }
+}
 
 /// Lowercase hex of `bytes`.
 #[must_use]
@@ -74,12 +76,15 @@ pub fn to_hex(bytes: &[u8]) -> String {
 
 /// Appends lowercase hex of `bytes` to `out`.
 pub fn push_hex(out: &mut String, bytes: &[u8]) {
-    for byte in bytes {
-        for nibble in [byte >> 4, byte & 15] {
-            if let Some(&digit) = HEX.get(usize::from(nibble)) {
-                out.push(char::from(digit));
-            }
+    // In pieces on the stack: a digit at a time costs more than the hash it spells.
+    let mut piece = [0; 64];
+    for chunk in bytes.chunks(piece.len() / 2) {
+        let (pairs, _) = piece.as_chunks_mut::<2>();
+        for (pair, byte) in pairs.iter_mut().zip(chunk) {
+            *pair = [digit(byte >> 4), digit(byte & 15)];
         }
+        let written = piece.get(..chunk.len() * 2).unwrap_or_default();
+        out.push_str(core::str::from_utf8(written).unwrap_or_default());
     }
 }
 

@@ -519,6 +519,7 @@ const fn is_about_approvals(error: &AppendError) -> bool {
             | AppendError::ApprovalExpired { .. }
             | AppendError::SubjectUnknown { .. }
             | AppendError::SubjectClosed { .. }
+            | AppendError::NotApproved { .. }
     )
 }
 

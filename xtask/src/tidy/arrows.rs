@@ -13,9 +13,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("kernel", &["policy", "receipt"]),
     ("ledger", &["receipt"]),
     ("runtime", &["ledger", "kernel", "policy", "receipt"]),
-    ("cli", &["runtime", "ledger", "kernel", "policy", "receipt"]),
+    ("cli", &["bench", "verify", "runtime", "ledger", "kernel", "policy", "receipt"]),
     ("verify", &["receipt"]),
-    ("bench", &["runtime", "ledger", "kernel", "policy", "receipt"]),
+    ("bench", &["runtime", "verify", "ledger", "kernel", "policy", "receipt"]),
     ("xtask", &["receipt"]),
 ];
 
@@ -49,7 +49,8 @@ const POWERS: &[(&str, &[&str], &str)] = &[
     ("process::Command", &["runtime"], "starts processes"),
     ("Command::new(", &["runtime"], "starts processes"),
     ("Ed25519KeyPair", &["ledger"], "holds private keys"),
-    ("SigningKey", &["ledger"], "holds private keys"),
+    // `runtime` signs with people's SSH keys; the keys of chains stay in `ledger`.
+    ("SigningKey", &["ledger", "runtime"], "holds private keys"),
     ("rusqlite", &["ledger"], "opens the database"),
 ];
 

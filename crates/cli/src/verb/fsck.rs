@@ -17,9 +17,10 @@ use crate::{output, place};
 pub(crate) struct Fsck {}
 
 pub(crate) fn run(global: &Global, _: &Fsck) -> Exit {
-    let reader = place::reader(global)?;
-    let progress = Progress::new("checking", reader.head()?.next_seq);
-    let report = reader.fsck(&mut |done, _| progress.set(done))?;
+    let tenant = place::tenant(global)?;
+    let home = cascade_ledger::Home::open(&place::home_dir(global)?).map_err(place::opening)?;
+    let progress = Progress::new("checking", 0);
+    let report = home.fsck(&tenant, &mut |done, total| progress.of(done, total)).map_err(place::opening)?;
     drop(progress);
     let clean = report.findings.is_empty();
     if global.json {

@@ -1,6 +1,7 @@
 //! Homes of other versions, clocks that step back, and what a first look finds.
 
-use cascade_ledger::{Home, OpenError, TenantId, VERSION};
+use cascade_ledger::{FileStamp, Home, OpenError, TenantId, VERSION};
+use cascade_receipt::digest::Digest;
 use cascade_receipt::time::Timestamp;
 
 use crate::chain;
@@ -56,4 +57,29 @@ fn a_snapshot_that_is_missing_makes_no_tenant() {
     bare.blobs.clear();
     assert_eq!(home.create_tenant(&tenant(), &bare).unwrap_err(), OpenError::SnapshotMissing);
     assert_eq!(home.tenants().unwrap(), []);
+}
+
+#[test]
+fn a_hash_is_remembered_for_one_state_of_a_file_and_the_cache_may_vanish() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = create(dir.path());
+    let stamp = FileStamp::of(&std::fs::metadata(dir.path()).unwrap());
+    let hash = Digest::of(b"program");
+    assert_eq!(ledger.cached_hash(&stamp), None);
+    ledger.cache_hash(&stamp, &hash);
+    assert_eq!(ledger.cached_hash(&stamp), Some(hash));
+    for other in [
+        FileStamp { size: stamp.size + 1, ..stamp },
+        FileStamp { ino: stamp.ino + 1, ..stamp },
+        FileStamp { dev: stamp.dev + 1, ..stamp },
+        FileStamp { mtime_ns: stamp.mtime_ns + 1, ..stamp },
+        FileStamp { ctime_ns: stamp.ctime_ns + 1, ..stamp },
+    ] {
+        assert_eq!(ledger.cached_hash(&other), None, "{other:?}");
+    }
+    std::fs::write(ledger.dir().join("cache.db"), "not a database at all, and long enough").unwrap();
+    assert_eq!(ledger.cached_hash(&stamp), None);
+    ledger.cache_hash(&stamp, &hash);
+    assert_eq!(ledger.cached_hash(&stamp), Some(hash));
+    chain::check(&ledger);
 }

@@ -12,9 +12,24 @@ use crate::{chain, child};
 
 fn open_counting(dir: &Path) -> (Ledger, Vec<OpenAction>) {
     let swept = RefCell::new(Vec::new());
-    let sweep = |action: &OpenAction| swept.borrow_mut().push(action.clone());
+    let sweep = |action: &OpenAction| {
+        swept.borrow_mut().push(action.clone());
+        true
+    };
     let ledger = Home::open(&dir.join("home")).unwrap().open_tenant(&tenant(), None, &sweep).unwrap();
     (ledger, swept.into_inner())
+}
+
+#[test]
+fn what_cannot_be_ended_keeps_its_intent_open() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = create(dir.path());
+    let intent = ledger.append(started("stubborn", Vec::new())).unwrap();
+    drop(ledger);
+    let home = Home::open(&dir.path().join("home")).unwrap();
+    let ledger = home.open_tenant(&tenant(), None, &|_| false).unwrap();
+    let open: Vec<_> = ledger.open_actions().unwrap().iter().map(|action| action.receipt_id).collect();
+    assert_eq!(open, [intent.receipt_id]);
 }
 
 #[test]
