@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use rustix::process::{Pid, Resource, Rlimit};
 
-use crate::site::{CASCADE, Done, Site, ended, finish, kinds};
+use crate::site::{CASCADE, Done, Site, ended, finish, kinds, script};
 
 #[test]
 fn usage_errors_touch_nothing() {
@@ -44,9 +44,8 @@ fn a_command_that_does_not_exist() {
     assert!(done.stderr.contains("PATH"), "{}", done.stderr);
     std::fs::write(site.work("notes.txt"), "no program\n").unwrap();
     site.run(&["run", "--", "./notes.txt"]).expect_failure(1, "couldn't start the command");
-    std::fs::write(site.work("data"), [0, 1, 2, 3]).unwrap();
-    std::fs::set_permissions(site.work("data"), std::fs::Permissions::from_mode(0o755)).unwrap();
-    site.run(&["run", "--", "./data"]).expect_failure(1, "couldn't start the command");
+    script(&site.work("orphan"), "#!/no/such/interpreter\n");
+    site.run(&["run", "--", "./orphan"]).expect_failure(1, "couldn't start the command");
     site.run(&["run", "--", ""]).expect_failure(1, "couldn't start the command");
     let receipts = site.receipts();
     for failed in receipts.iter().filter(|receipt| receipt.kind() == "task_failed") {
@@ -59,7 +58,9 @@ fn a_command_that_does_not_exist() {
 #[test]
 fn what_is_not_there() {
     let site = Site::new();
-    for args in [&["log"][..], &["verify"], &["export"], &["fsck"], &["approvals"], &["key", "export", "--public"]] {
+    for args in
+        [&["log"][..], &["verify"], &["export"], &["fsck"], &["approvals"], &["key", "export", "--public"]]
+    {
         site.run(args).expect_failure(1, "no home");
     }
     assert!(!site.home().exists(), "looking created a home");
@@ -98,7 +99,13 @@ fn a_home_of_a_newer_version() {
     let version = site.home().join("VERSION");
     let known = std::fs::read_to_string(&version).unwrap();
     std::fs::write(&version, "2\n").unwrap();
-    for args in [&["run", "--", "touch", "effect"][..], &["log"], &["init"], &["export"], &["shell-check", "--", "ls"]] {
+    for args in [
+        &["run", "--", "touch", "effect"][..],
+        &["log"],
+        &["init"],
+        &["export"],
+        &["shell-check", "--", "ls"],
+    ] {
         site.run(args).expect_failure(1, "newer version");
     }
     assert!(!site.work("effect").exists());
@@ -244,7 +251,8 @@ fn a_disk_that_fills_up_during_a_run() {
     site.run(&["init"]).expect(0);
     // A write past the limit must be an error, as on a full disk, and no signal.
     let mut command = site.program("sh");
-    let script = "trap '' XFSZ; exec \"$0\" run -- sh -c 'echo first; read -r word; while :; do echo second; done'";
+    let script =
+        "trap '' XFSZ; exec \"$0\" run -- sh -c 'echo first; read -r word; while :; do echo second; done'";
     command.args(["-c", script, CASCADE]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let mut first = [0; 6];
