@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::failures;
+
 /// Done.
 pub(crate) const DONE: u8 = 0;
 /// Could not: not found, unreadable, no space.
@@ -46,7 +48,8 @@ impl Failure {
 
 impl<E: Into<anyhow::Error>> From<E> for Failure {
     fn from(error: E) -> Self {
-        Self::could_not(error.into())
+        let cause = error.into();
+        Self { code: COULD_NOT, hint: failures::unseen(&cause), cause }
     }
 }
 

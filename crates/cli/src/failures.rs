@@ -1,7 +1,8 @@
 //! Failures of the layers below, with the hint a person can act on.
 
-use cascade_ledger::AppendError;
+use cascade_ledger::{AppendError, Fault};
 use cascade_runtime::consent::ConsentError;
+use cascade_runtime::facts::LookError;
 use cascade_runtime::govern::GovernError;
 use cascade_runtime::ssh::SshError;
 
@@ -11,10 +12,11 @@ use crate::exit::Failure;
 pub(crate) fn govern(error: GovernError) -> Failure {
     let hint = match &error {
         GovernError::Append(append) => append_hint(append),
-        GovernError::Ledger(fault) => fault.hint().map(str::to_owned),
+        GovernError::Ledger(fault_below) => fault(fault_below),
+        GovernError::Look(error) => look(error),
         GovernError::Unsettled => Some("try again".to_owned()),
         GovernError::Policy(_) => Some("run `cascade fsck`".to_owned()),
-        GovernError::Look(_) | GovernError::Release(_) | GovernError::Run(_) | GovernError::Defect(_) => None,
+        GovernError::Release(_) | GovernError::Run(_) | GovernError::Defect(_) => None,
     };
     Failure { hint, ..Failure::could_not(error.into()) }
 }
@@ -27,7 +29,8 @@ pub(crate) fn consent(error: ConsentError) -> Failure {
         }
         ConsentError::Ambiguous(_) => Some("give more of the id".to_owned()),
         ConsentError::Append(append) => append_hint(append),
-        ConsentError::Ledger(fault) => fault.hint().map(str::to_owned),
+        ConsentError::Ledger(fault_below) => fault(fault_below),
+        ConsentError::Look(error) => look(error),
         ConsentError::Sign(error) => ssh(error),
         _ => None,
     };
@@ -40,5 +43,35 @@ pub(crate) fn ssh(_: &SshError) -> Option<String> {
 }
 
 fn append_hint(error: &AppendError) -> Option<String> {
-    error.hint().map(str::to_owned)
+    match error {
+        AppendError::NotRecorded(below) | AppendError::Unsettled(below) => fault(below),
+        other => other.hint().map(str::to_owned),
+    }
+}
+
+fn look(error: &LookError) -> Option<String> {
+    match error {
+        LookError::InputTooLong => Some("put it into a file and give the file to the program".to_owned()),
+        LookError::Cwd(_) => Some("change to a directory that exists".to_owned()),
+        LookError::Ledger(below) => fault(below),
+        LookError::Input(_) => None,
+    }
+}
+
+/// What to do about a disk or a file.
+pub(crate) fn fault(fault: &Fault) -> Option<String> {
+    let hint = fault.hint().or(match fault {
+        // Whatever else the system says about a file: the message names it.
+        Fault::Io { .. } => Some("look at that file and at the space on its disk; --home DIR names another place"),
+        _ => None,
+    });
+    hint.map(str::to_owned)
+}
+
+/// The hint of an error that nobody looked at on its way up.
+pub(crate) fn unseen(cause: &anyhow::Error) -> Option<String> {
+    if let Some(below) = cause.downcast_ref::<Fault>() {
+        return fault(below);
+    }
+    cause.downcast_ref::<LookError>().and_then(look)
 }

@@ -14,6 +14,7 @@ use cascade_runtime::process;
 
 use crate::args::Global;
 use crate::exit::{self, Failure};
+use crate::failures;
 use crate::output;
 use crate::verb::init;
 
@@ -89,7 +90,10 @@ pub(crate) fn open(global: &Global, home: &Path, tenant: &TenantId) -> Result<Le
     let home = Home::open(home)?;
     match home.open_tenant(tenant, None, &sweep) {
         Err(OpenError::PassphraseNeeded) => {
-            let passphrase = passphrase(global, "passphrase: ").map_err(|_| OpenError::PassphraseNeeded)?;
+            let passphrase = passphrase(global, "passphrase: ").map_err(|error| {
+                output::say(format_args!("{error:#}"));
+                OpenError::PassphraseNeeded
+            })?;
             home.open_tenant(tenant, Some(&Passphrase::new(passphrase)), &sweep)
         }
         other => other,
@@ -123,18 +127,22 @@ pub(crate) fn passphrase(global: &Global, prompt: &str) -> anyhow::Result<Vec<u8
 /// A failure to open, with its hint.
 pub(crate) fn opening(error: OpenError) -> Failure {
     let hint = match &error {
-        OpenError::PassphraseNeeded => Some("run on a terminal, or give --passphrase-file FILE"),
-        other => other.hint(),
+        OpenError::PassphraseNeeded => Some("run on a terminal, or give --passphrase-file FILE".to_owned()),
+        OpenError::WrongPassphrase => {
+            Some("try again, or look into the file that --passphrase-file names".to_owned())
+        }
+        OpenError::Fault(fault) => failures::fault(fault),
+        other => other.hint().map(str::to_owned),
     };
-    let failure = Failure { code: exit::COULD_NOT, hint: hint.map(str::to_owned), cause: error.into() };
+    let failure = Failure { code: exit::COULD_NOT, hint, cause: error.into() };
     Failure { cause: failure.cause.context("couldn't open the ledger"), ..failure }
 }
 
 /// A failure to create, with its hint.
 pub(crate) fn creating(error: BirthError) -> Failure {
     let hint = match &error {
+        BirthError::Open(OpenError::Fault(fault)) | BirthError::Fault(fault) => failures::fault(fault),
         BirthError::Open(open) => open.hint().map(str::to_owned),
-        BirthError::Fault(fault) => fault.hint().map(str::to_owned),
         BirthError::Ssh(_) | BirthError::Key { .. } | BirthError::KeyFile { .. } => {
             Some("name a public key with --ssh-key FILE.pub".to_owned())
         }

@@ -11,6 +11,9 @@ use crate::{output, place};
 
 /// What waits for people
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  cascade approvals
+  cascade approvals --expired --json")]
 pub(crate) struct Approvals {
     /// Also those whose time has run out
     #[arg(long)]

@@ -33,6 +33,9 @@ pub(crate) struct Approve {
 
 /// Deny an escalation or a dry run
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  cascade deny r_0123456789abcdef
+  cascade deny r_01234 --reason 'not during the freeze'")]
 pub(crate) struct Deny {
     /// The escalation or dry run; the beginning of its id is enough
     id: String,

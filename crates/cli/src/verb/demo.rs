@@ -13,6 +13,9 @@ use crate::output::{BAD, BOLD, DIM, GOOD, Painted};
 ///
 /// Every line is a real command in its own process; the tour fails when one does not end as it should.
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  cascade demo
+  cascade demo --keep")]
 pub(crate) struct Demo {
     /// Keep the throw-away directory and say where it is
     #[arg(long)]

@@ -11,6 +11,9 @@ use crate::{output, place};
 ///
 /// `verify` checks the evidence as a stranger would; `fsck` also checks what only the owner can see.
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  cascade fsck
+  cascade fsck --json")]
 pub(crate) struct Fsck {}
 
 pub(crate) fn run(global: &Global, _: &Fsck) -> Exit {

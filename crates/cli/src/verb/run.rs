@@ -190,13 +190,9 @@ fn findings(governed: &Governed) {
 fn ended(governed: &Governed, last: &str) {
     match &governed.status {
         Some(Status::CouldNotStart(error)) => {
-            let not_found = error.kind() == std::io::ErrorKind::NotFound;
-            let failure = Failure::could_not(anyhow::anyhow!("couldn't start the command: {error}"));
-            output::complain(&if not_found {
-                failure.hint("check the name and PATH; shell words such as `cd` or `|` need `bash -c`")
-            } else {
-                failure
-            });
+            let hint = start_hint(error).map(str::to_owned);
+            let cause = anyhow::anyhow!("couldn't start the command: {error}");
+            output::complain(&Failure { hint, ..Failure::could_not(cause) });
         }
         Some(Status::TimedOut) => output::say("the command ran out of time and was ended"),
         Some(Status::Lost) => {
@@ -213,6 +209,23 @@ fn ended(governed: &Governed, last: &str) {
     }
     if !matches!(governed.status, Some(Status::Exited(_))) {
         output::say(format_args!("receipt {last}"));
+    }
+}
+
+/// What to do about a command that could not be executed.
+fn start_hint(error: &std::io::Error) -> Option<&'static str> {
+    /// What execve says of a file that is no program.
+    const NO_PROGRAM: i32 = rustix::io::Errno::NOEXEC.raw_os_error();
+    match (error.kind(), error.raw_os_error()) {
+        (std::io::ErrorKind::NotFound, _) => {
+            Some("check the name and PATH; shell words such as `cd` or `|` need `bash -c`")
+        }
+        (std::io::ErrorKind::PermissionDenied, _) => {
+            Some("it must be a file that you may execute: `chmod +x` makes it one")
+        }
+        (std::io::ErrorKind::ArgumentListTooLong, _) => Some("give fewer or shorter arguments, or a file of them"),
+        (_, Some(NO_PROGRAM)) => Some("a script needs a first line such as `#!/bin/sh`, or its interpreter before it"),
+        _ => None,
     }
 }
 

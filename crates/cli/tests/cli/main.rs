@@ -1,0 +1,28 @@
+//! The built binary, as people and scripts meet it: real processes, real files, a real repository.
+
+#[cfg(test)]
+mod aftermath;
+#[cfg(test)]
+mod bad;
+#[cfg(test)]
+mod consent;
+#[cfg(test)]
+mod crash;
+#[cfg(test)]
+mod git;
+#[cfg(test)]
+mod help;
+#[cfg(test)]
+mod many;
+#[cfg(test)]
+mod passing;
+#[cfg(test)]
+mod site;
+#[cfg(test)]
+mod steps;
+#[cfg(test)]
+mod tamper;
+#[cfg(test)]
+mod tty;
+#[cfg(test)]
+mod verifiers;

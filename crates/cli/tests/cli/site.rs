@@ -1,0 +1,258 @@
+//! A throw-away user with a throw-away home, and programs run there.
+
+use std::ffi::OsStr;
+use std::io::{Read, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::process::{Pid, PidfdFlags};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::verifiers;
+
+/// The binary under test.
+pub(crate) const CASCADE: &str = env!("CARGO_BIN_EXE_cascade");
+/// Nothing here takes this long on a machine that is merely busy.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+/// Every process of a site carries it, unless it clears its environment.
+const MARK: &str = "CASCADE_TEST_SITE";
+
+/// A user directory, a working directory and a home that does not exist yet. Nothing of the caller's
+/// environment gets in but PATH: no marker of a coding agent, no SSH key, no ledger.
+pub(crate) struct Site {
+    dir: TempDir,
+}
+
+impl Site {
+    pub(crate) fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["user", "work"] {
+            std::fs::create_dir(dir.path().join(name)).unwrap();
+        }
+        Self { dir }
+    }
+
+    /// A path beside the home.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub(crate) fn home(&self) -> PathBuf {
+        self.path("home")
+    }
+
+    /// Where commands run unless told otherwise.
+    pub(crate) fn work(&self, name: &str) -> PathBuf {
+        self.path("work").join(name)
+    }
+
+    /// Any program with this site's environment.
+    pub(crate) fn program(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
+        command
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap())
+            .env("HOME", self.path("user"))
+            .env("CASCADE_HOME", self.home())
+            .env(MARK, self.dir.path())
+            .current_dir(self.path("work"))
+            .stdin(Stdio::null());
+        command
+    }
+
+    pub(crate) fn cascade(&self, args: &[&str]) -> Command {
+        let mut command = self.program(CASCADE);
+        command.args(args);
+        command
+    }
+
+    /// Runs `cascade` to its end.
+    pub(crate) fn run(&self, args: &[&str]) -> Done {
+        finish(self.cascade(args), b"")
+    }
+
+    /// The same for a program that only sets the scene.
+    pub(crate) fn set(&self, program: &str, args: &[&str]) -> Done {
+        let mut command = self.program(program);
+        command.args(args);
+        finish(command, b"").expect(0)
+    }
+
+    /// Every receipt, in order.
+    pub(crate) fn receipts(&self) -> Vec<Receipt> {
+        let lines = self.run(&["export"]).expect(0).stdout;
+        lines.lines().map(|line| Receipt(serde_json::from_str(line).unwrap())).collect()
+    }
+
+    /// The newest receipt.
+    pub(crate) fn last(&self) -> Receipt {
+        self.receipts().pop().unwrap()
+    }
+
+    /// The export and the public key, as files: all that an outsider gets.
+    pub(crate) fn hand_over(&self) -> (PathBuf, PathBuf) {
+        let (ledger, key) = (self.path("ledger.receipts.jsonl"), self.path("key.pem"));
+        self.run(&["export", "--out", ledger.to_str().unwrap()]).expect(0);
+        self.run(&["key", "export", "--public", "--out", key.to_str().unwrap()]).expect(0);
+        (ledger, key)
+    }
+
+    /// Both verifiers find the export valid and complete, and the owner finds the disk clean.
+    pub(crate) fn assert_sound(&self) {
+        let (ledger, key) = self.hand_over();
+        let verdict = verifiers::agreed(&ledger, Some(&key), None);
+        assert_eq!(verdict.fault, None);
+        assert_eq!(verdict.open, 0, "an intent has no closer");
+        self.run(&["fsck"]).expect(0);
+    }
+
+    /// Living processes that carry this site's mark, or its path in what they were called.
+    fn alive(&self) -> Vec<Pid> {
+        let dir = self.dir.path().as_os_str().as_encoded_bytes();
+        let mark = [MARK.as_bytes(), b"=", dir].concat();
+        let belongs = |pid: &Pid| {
+            let read = |file| std::fs::read(format!("/proc/{}/{file}", pid.as_raw_nonzero())).unwrap_or_default();
+            read("environ").split(|byte| *byte == 0).any(|pair| pair == mark)
+                || read("cmdline").windows(dir.len()).any(|window| window == dir)
+        };
+        let processes = std::fs::read_dir("/proc").unwrap().flatten();
+        let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok().and_then(Pid::from_raw));
+        pids.filter(belongs).collect()
+    }
+
+    /// Waits until nothing of this site is alive.
+    pub(crate) fn wait_until_quiet(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        while let Some(pid) = self.alive().first() {
+            let Ok(process) = rustix::process::pidfd_open(*pid, PidfdFlags::empty()) else { continue };
+            let left = deadline.saturating_duration_since(Instant::now());
+            let name = std::fs::read(format!("/proc/{}/cmdline", pid.as_raw_nonzero())).unwrap_or_default();
+            let name = String::from_utf8_lossy(&name).replace('\0', " ");
+            assert!(wait_for(&process, left), "still alive after {PATIENCE:?}: {pid:?} {name}");
+        }
+    }
+}
+
+/// Waits until a process is over; false when it was not by then.
+pub(crate) fn wait_for(process: &impl std::os::fd::AsFd, time: Duration) -> bool {
+    let mut fds = [PollFd::new(process, PollFlags::IN)];
+    let time = Timespec { tv_sec: time.as_secs().cast_signed(), tv_nsec: time.subsec_nanos().into() };
+    rustix::event::poll(&mut fds, Some(&time)).unwrap() > 0
+}
+
+/// How a program ended and what it said.
+pub(crate) struct Done {
+    pub(crate) status: ExitStatus,
+    /// What it wrote to stdout, as it is.
+    pub(crate) bytes: Vec<u8>,
+    /// The same as text.
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Done {
+    /// Fails unless the exit code is this one.
+    pub(crate) fn expect(self, code: i32) -> Self {
+        let shown: String = self.stdout.chars().take(2000).collect();
+        assert_eq!(self.status.code(), Some(code), "{}\nstdout {shown}\nstderr {}", self.status, self.stderr);
+        self
+    }
+
+    /// A failure that a person can act on: this code, these words, a hint, and no talk on stdout.
+    pub(crate) fn expect_failure(self, code: i32, words: &str) -> Self {
+        let done = self.expect(code);
+        assert!(done.stderr.contains(words), "no `{words}` in {}", done.stderr);
+        assert!(done.stderr.contains("hint: "), "no hint: {}", done.stderr);
+        assert!(!done.stderr.contains("panicked"), "{}", done.stderr);
+        assert_eq!(done.stdout, "");
+        done
+    }
+
+    /// stdout as the one JSON document it must be.
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {}", self.stdout))
+    }
+}
+
+/// Gives a program its input and runs it to its end.
+pub(crate) fn finish(mut command: Command, input: &[u8]) -> Done {
+    if !input.is_empty() {
+        command.stdin(Stdio::piped());
+    }
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    ended(child, input)
+}
+
+/// The same for a program that runs already.
+pub(crate) fn ended(mut child: Child, input: &[u8]) -> Done {
+    let stdin = child.stdin.take();
+    let stdout = collect(child.stdout.take());
+    let stderr = collect(child.stderr.take());
+    let process = rustix::process::pidfd_open(Pid::from_child(&child), PidfdFlags::empty()).unwrap();
+    thread::scope(|scope| {
+        // A program that ends without reading everything breaks the pipe; that is its right.
+        scope.spawn(move || drop(stdin.map(|mut stdin| stdin.write_all(input))));
+        if !wait_for(&process, PATIENCE) {
+            child.kill().unwrap();
+        }
+    });
+    let status = child.wait().unwrap();
+    let (bytes, stderr) = (stdout.join().unwrap(), stderr.join().unwrap());
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Done { status, stdout: text(&bytes), bytes, stderr: text(&stderr) }
+}
+
+fn collect(source: Option<impl Read + Send + 'static>) -> thread::JoinHandle<Vec<u8>> {
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        if let Some(mut source) = source {
+            source.read_to_end(&mut bytes).unwrap();
+        }
+        bytes
+    })
+}
+
+/// One receipt as exported.
+#[derive(Debug)]
+pub(crate) struct Receipt(pub(crate) Value);
+
+impl Receipt {
+    pub(crate) fn content(&self, key: &str) -> &Value {
+        &self.0["content"][key]
+    }
+
+    pub(crate) fn kind(&self) -> &str {
+        self.content("kind").as_str().unwrap()
+    }
+
+    pub(crate) fn id(&self) -> &str {
+        self.0["receipt_id"].as_str().unwrap()
+    }
+
+    /// The id this receipt refers to as `rel`.
+    pub(crate) fn reference(&self, rel: &str) -> Option<&str> {
+        let refs = self.content("refs").as_array()?;
+        refs.iter().find(|one| one["rel"] == rel)?["receipt_id"].as_str()
+    }
+
+    /// The reasons' codes of a refused answer.
+    pub(crate) fn reasons(&self) -> Vec<&str> {
+        self.content("reasons").as_array().unwrap().iter().map(|reason| reason["code"].as_str().unwrap()).collect()
+    }
+}
+
+/// The kinds of `receipts`, in order.
+pub(crate) fn kinds(receipts: &[Receipt]) -> Vec<&str> {
+    receipts.iter().map(Receipt::kind).collect()
+}
+
+/// Makes an executable script.
+pub(crate) fn script(path: &Path, text: &str) {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::write(path, text).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
