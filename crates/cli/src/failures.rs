@@ -62,7 +62,9 @@ fn look(error: &LookError) -> Option<String> {
 pub(crate) fn fault(fault: &Fault) -> Option<String> {
     let hint = fault.hint().or(match fault {
         // Whatever else the system says about a file: the message names it.
-        Fault::Io { .. } => Some("look at that file and at the space on its disk; --home DIR names another place"),
+        Fault::Io { .. } => {
+            Some("look at that file and at the space on its disk; --home DIR names another place")
+        }
         _ => None,
     });
     hint.map(str::to_owned)

@@ -223,8 +223,12 @@ fn start_hint(error: &std::io::Error) -> Option<&'static str> {
         (std::io::ErrorKind::PermissionDenied, _) => {
             Some("it must be a file that you may execute: `chmod +x` makes it one")
         }
-        (std::io::ErrorKind::ArgumentListTooLong, _) => Some("give fewer or shorter arguments, or a file of them"),
-        (_, Some(NO_PROGRAM)) => Some("a script needs a first line such as `#!/bin/sh`, or its interpreter before it"),
+        (std::io::ErrorKind::ArgumentListTooLong, _) => {
+            Some("give fewer or shorter arguments, or a file of them")
+        }
+        (_, Some(NO_PROGRAM)) => {
+            Some("a script needs a first line such as `#!/bin/sh`, or its interpreter before it")
+        }
         _ => None,
     }
 }

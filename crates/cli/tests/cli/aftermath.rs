@@ -31,7 +31,8 @@ impl Seen {
 
 /// The ids in a text.
 fn ids(text: &str) -> Vec<String> {
-    let id = |at: usize| text.get(at..at + 18).filter(|id| id[2..].bytes().all(|byte| byte.is_ascii_hexdigit()));
+    let id =
+        |at: usize| text.get(at..at + 18).filter(|id| id[2..].bytes().all(|byte| byte.is_ascii_hexdigit()));
     text.match_indices("r_").filter_map(|(at, _)| id(at).map(str::to_owned)).collect()
 }
 
@@ -74,10 +75,12 @@ pub(crate) fn check(site: &Site, seen: &[Seen]) -> Told {
         };
         let about: Vec<&Receipt> =
             receipts.iter().filter(|receipt| receipt.reference("intent") == Some(intent)).collect();
-        let closers: Vec<&str> = about.iter().map(|receipt| receipt.kind()).filter(|kind| *kind != "heartbeat").collect();
+        let closers: Vec<&str> =
+            about.iter().map(|receipt| receipt.kind()).filter(|kind| *kind != "heartbeat").collect();
         assert_eq!(closers.len(), 1, "{}: {closers:?}", run.name);
         if closers == ["task_unknown"] {
-            let covered = about.iter().filter_map(|receipt| receipt.content("bytes").as_u64()).max().unwrap_or(0);
+            let covered =
+                about.iter().filter_map(|receipt| receipt.content("bytes").as_u64()).max().unwrap_or(0);
             assert!(covered >= run.released, "{}: {} bytes left, {covered} covered", run.name, run.released);
             told.unknown += 1;
         } else {
@@ -102,10 +105,15 @@ fn intents(site: &Site) -> BTreeMap<String, String> {
 
 /// Every process of a run carries the intent's id.
 fn assert_nothing_alive(intents: &BTreeMap<String, String>) {
-    let marks: BTreeSet<Vec<u8>> = intents.values().map(|id| format!("CASCADE_RUN={id}").into_bytes()).collect();
+    let marks: BTreeSet<Vec<u8>> =
+        intents.values().map(|id| format!("CASCADE_RUN={id}").into_bytes()).collect();
     for entry in std::fs::read_dir("/proc").unwrap().flatten() {
         let environ = std::fs::read(entry.path().join("environ")).unwrap_or_default();
         let carries = environ.split(|byte| *byte == 0).any(|pair| marks.contains(pair));
-        assert!(!carries, "alive: {}", String::from_utf8_lossy(&std::fs::read(entry.path().join("cmdline")).unwrap_or_default()));
+        assert!(
+            !carries,
+            "alive: {}",
+            String::from_utf8_lossy(&std::fs::read(entry.path().join("cmdline")).unwrap_or_default())
+        );
     }
 }

@@ -59,7 +59,9 @@ fn a_command_that_does_not_exist() {
 #[test]
 fn what_is_not_there() {
     let site = Site::new();
-    for args in [&["log"][..], &["verify"], &["export"], &["fsck"], &["approvals"], &["key", "export", "--public"]] {
+    for args in
+        [&["log"][..], &["verify"], &["export"], &["fsck"], &["approvals"], &["key", "export", "--public"]]
+    {
         site.run(args).expect_failure(1, "no home");
     }
     assert!(!site.home().exists(), "looking created a home");
@@ -98,7 +100,13 @@ fn a_home_of_a_newer_version() {
     let version = site.home().join("VERSION");
     let known = std::fs::read_to_string(&version).unwrap();
     std::fs::write(&version, "2\n").unwrap();
-    for args in [&["run", "--", "touch", "effect"][..], &["log"], &["init"], &["export"], &["shell-check", "--", "ls"]] {
+    for args in [
+        &["run", "--", "touch", "effect"][..],
+        &["log"],
+        &["init"],
+        &["export"],
+        &["shell-check", "--", "ls"],
+    ] {
         site.run(args).expect_failure(1, "newer version");
     }
     assert!(!site.work("effect").exists());
@@ -244,7 +252,8 @@ fn a_disk_that_fills_up_during_a_run() {
     site.run(&["init"]).expect(0);
     // A write past the limit must be an error, as on a full disk, and no signal.
     let mut command = site.program("sh");
-    let script = "trap '' XFSZ; exec \"$0\" run -- sh -c 'echo first; read -r word; while :; do echo second; done'";
+    let script =
+        "trap '' XFSZ; exec \"$0\" run -- sh -c 'echo first; read -r word; while :; do echo second; done'";
     command.args(["-c", script, CASCADE]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let mut first = [0; 6];

@@ -73,7 +73,15 @@ fn approved_by_a_person_it_runs_once() {
     let receipts = desk.site.receipts();
     assert_eq!(
         kinds(&receipts),
-        ["genesis", "escalation", "approval_refused", "approval", "task_started", "task_completed", "approval_refused"]
+        [
+            "genesis",
+            "escalation",
+            "approval_refused",
+            "approval",
+            "task_started",
+            "task_completed",
+            "approval_refused"
+        ]
     );
     let (escalation, approval, started) = (&receipts[1], &receipts[3], &receipts[4]);
     assert_eq!(started.reference("escalation"), Some(escalation.id()));
@@ -175,9 +183,11 @@ fn input_that_will_be_executed_is_part_of_the_action() {
 fn ids_that_answer_nothing() {
     let desk = Desk::new();
     let genesis = desk.site.last().id().to_owned();
-    for (id, words) in
-        [("r_0000000000000000", "no receipt"), ("nonsense", "no receipt"), (genesis.as_str(), "only an escalation")]
-    {
+    for (id, words) in [
+        ("r_0000000000000000", "no receipt"),
+        ("nonsense", "no receipt"),
+        (genesis.as_str(), "only an escalation"),
+    ] {
         desk.site.run(&["approve", id]).expect_failure(1, words);
         desk.site.run(&["run", "--approval", id]).expect_failure(1, words);
     }

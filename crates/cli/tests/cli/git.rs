@@ -140,12 +140,16 @@ fn an_agent_is_denied_as_a_person_is() {
 fn a_dry_run_needs_no_program() {
     let site = Site::new();
     for (whom, code, verdict) in [("person", 0, "admit"), ("agent", 5, "escalate")] {
-        let mut command = site.cascade(&["--json", "--as", whom, "run", "--dry-run", "--", "terraform", "apply"]);
+        let mut command =
+            site.cascade(&["--json", "--as", whom, "run", "--dry-run", "--", "terraform", "apply"]);
         // Nothing at all on this PATH.
-        let done = finish({
-            command.env("PATH", site.path("user"));
-            command
-        }, b"")
+        let done = finish(
+            {
+                command.env("PATH", site.path("user"));
+                command
+            },
+            b"",
+        )
         .expect(code);
         let document = done.json();
         assert_eq!(document["verdict"], verdict);

@@ -5,7 +5,9 @@ use crate::site::{Site, finish};
 /// The commands that a help text lists.
 fn listed(help: &str) -> Vec<String> {
     let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1);
-    let names = commands.take_while(|line| !line.is_empty()).filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    let names = commands
+        .take_while(|line| !line.is_empty())
+        .filter(|line| line.starts_with("  ") && !line.starts_with("   "));
     names.map(|line| line.split_whitespace().next().unwrap().to_owned()).collect()
 }
 
@@ -16,8 +18,21 @@ fn every_verb_explains_itself() {
     assert!(top.contains("Examples:") && top.contains("Exit codes:"), "{top}");
     let verbs = listed(&top);
     for expected in [
-        "init", "run", "shell-check", "approvals", "approve", "deny", "log", "show", "export", "verify", "fsck",
-        "key", "policy", "demo", "completions",
+        "init",
+        "run",
+        "shell-check",
+        "approvals",
+        "approve",
+        "deny",
+        "log",
+        "show",
+        "export",
+        "verify",
+        "fsck",
+        "key",
+        "policy",
+        "demo",
+        "completions",
     ] {
         assert!(verbs.iter().any(|verb| verb == expected), "no `{expected}` in {verbs:?}");
     }
@@ -51,9 +66,14 @@ fn examples_name_real_verbs_and_flags() {
             let named = line.split_whitespace().next().unwrap();
             assert!(listed(&top).iter().any(|verb| verb == named), "{line}");
             let known = site.run(&[named, "--help"]).expect(0).stdout;
-            for flag in line.split(" -- ").next().unwrap().split_whitespace().filter(|word| word.starts_with("--")) {
+            for flag in
+                line.split(" -- ").next().unwrap().split_whitespace().filter(|word| word.starts_with("--"))
+            {
                 let flag = flag.split('=').next().unwrap();
-                assert!(flag == "--" || known.contains(flag) || nested(&site, line).contains(flag), "{flag} in {line}");
+                assert!(
+                    flag == "--" || known.contains(flag) || nested(&site, line).contains(flag),
+                    "{flag} in {line}"
+                );
             }
             seen += 1;
         }

@@ -29,7 +29,9 @@ fn five_megabytes_in_and_out() {
 #[test]
 fn exit_codes_are_the_commands_own() {
     let site = Site::new();
-    for (script, code) in [("exit 0", 0), ("exit 7", 7), ("exit 255", 255), ("kill -TERM $$", 143), ("kill -9 $$", 137)] {
+    for (script, code) in
+        [("exit 0", 0), ("exit 7", 7), ("exit 255", 255), ("kill -TERM $$", 143), ("kill -9 $$", 137)]
+    {
         site.run(&["run", "--", "sh", "-c", script]).expect(code);
         let document = site.run(&["--json", "run", "--", "sh", "-c", script]).expect(code).json();
         assert_eq!(document["exit_code"], code);
@@ -155,7 +157,8 @@ fn json_documents_have_the_members_of_the_contract() {
     members(&["run", "--dry-run", "--", "true"], 0, &run);
     members(&["--as", "agent", "run", "--", "./nothing"], 5, &run);
     members(&["run", "--", "./nothing"], 1, &run);
-    let check = members(&["shell-check", "--", "ls | wc"], 0, &["verdict", "risk_tier", "reasons", "commands"]);
+    let check =
+        members(&["shell-check", "--", "ls | wc"], 0, &["verdict", "risk_tier", "reasons", "commands"]);
     assert_eq!(check["commands"].as_array().unwrap().len(), 2);
     members(&["shell-check", "--", "git push -f"], 3, &["verdict", "risk_tier", "reasons", "commands"]);
     let verify = ["valid", "key_pinned", "receipts", "head", "checks", "anchored_through", "not_proven"];

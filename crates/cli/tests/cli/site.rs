@@ -115,12 +115,14 @@ impl Site {
         let dir = self.dir.path().as_os_str().as_encoded_bytes();
         let mark = [MARK.as_bytes(), b"=", dir].concat();
         let belongs = |pid: &Pid| {
-            let read = |file| std::fs::read(format!("/proc/{}/{file}", pid.as_raw_nonzero())).unwrap_or_default();
+            let read =
+                |file| std::fs::read(format!("/proc/{}/{file}", pid.as_raw_nonzero())).unwrap_or_default();
             read("environ").split(|byte| *byte == 0).any(|pair| pair == mark)
                 || read("cmdline").windows(dir.len()).any(|window| window == dir)
         };
         let processes = std::fs::read_dir("/proc").unwrap().flatten();
-        let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok().and_then(Pid::from_raw));
+        let pids =
+            processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok().and_then(Pid::from_raw));
         pids.filter(belongs).collect()
     }
 
@@ -241,7 +243,12 @@ impl Receipt {
 
     /// The reasons' codes of a refused answer.
     pub(crate) fn reasons(&self) -> Vec<&str> {
-        self.content("reasons").as_array().unwrap().iter().map(|reason| reason["code"].as_str().unwrap()).collect()
+        self.content("reasons")
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|reason| reason["code"].as_str().unwrap())
+            .collect()
     }
 }
 

@@ -8,8 +8,18 @@ use crate::aftermath::{Seen, check};
 use crate::site::{CASCADE, Done, Site, finish};
 
 /// Writing, making durable, locking, starting, ordering and reporting.
-const CALLS: &[&str] =
-    &["pwrite64", "fsync", "fdatasync", "flock", "clone3", "execve", "sendmsg", "sendto", "recvmsg", "unlink"];
+const CALLS: &[&str] = &[
+    "pwrite64",
+    "fsync",
+    "fdatasync",
+    "flock",
+    "clone3",
+    "execve",
+    "sendmsg",
+    "sendto",
+    "recvmsg",
+    "unlink",
+];
 
 /// One run whose effect is a file.
 fn traced(site: &Site, name: &str, options: &[&str]) -> Done {

@@ -91,7 +91,11 @@ fn rehash(line: &mut Vec<u8>) {
     let hash = chain::entry_hash(&previous, member("content").to_canonical().as_bytes());
     let old = member("entry_hash").as_str().unwrap().to_owned();
     // The last occurrence is the receipt's own; those in refs name earlier receipts.
-    swap(line, &format!("\"entry_hash\":\"{old}\""), &format!("\"entry_hash\":\"{}\"", digest::to_hex(&hash.0)));
+    swap(
+        line,
+        &format!("\"entry_hash\":\"{old}\""),
+        &format!("\"entry_hash\":\"{}\"", digest::to_hex(&hash.0)),
+    );
 }
 
 /// Line 4 closes the second run, line 5 is the denial; see [`history`].
@@ -102,18 +106,24 @@ const EDITS: &[(&str, &str, u64, Edit)] = &[
     ("previous hash", "chain.prev_hash", 2, |_, lines| nudge(&mut lines[2], "\"prev_hash\":\"", 9)),
     ("entry hash", "chain.entry_hash", 2, |_, lines| nudge(&mut lines[2], "\"entry_hash\":\"", 63)),
     ("signature", "signature.bad", 2, |_, lines| nudge(&mut lines[2], "\"ed25519_sig\":\"", 40)),
-    ("signature's padding", "syntax.member", 2, |_, lines| swap(&mut lines[2], "==\",\"entry", "=\",\"entry")),
+    ("signature's padding", "syntax.member", 2, |_, lines| {
+        swap(&mut lines[2], "==\",\"entry", "=\",\"entry")
+    }),
     ("genesis", "chain.entry_hash", 0, |_, lines| swap(&mut lines[0], "\"default\"", "\"defaulu\"")),
     ("hash in content", "chain.entry_hash", 1, |_, lines| nudge(&mut lines[1], "\"action_hash\":\"", 5)),
     ("verdict", "chain.entry_hash", 1, |_, lines| swap(&mut lines[1], "\"admit\"", "\"deny\"")),
     ("inner id", "copies.receipt_id", 1, |_, lines| nudge_first(&mut lines[1], "\"receipt_id\":\"r_")),
-    ("exit code", "chain.entry_hash", 2, |_, lines| swap(&mut lines[2], "\"exit_code\":0", "\"exit_code\":1")),
+    ("exit code", "chain.entry_hash", 2, |_, lines| {
+        swap(&mut lines[2], "\"exit_code\":0", "\"exit_code\":1")
+    }),
     ("key of a member", "syntax.member", 2, |_, lines| swap(&mut lines[2], "\"kind\"", "\"kine\"")),
     ("sequence number", "chain.seq", 2, |_, lines| swap(&mut lines[2], "\"seq\":2", "\"seq\":3")),
     ("quote", "syntax.malformed", 2, |_, lines| swap(&mut lines[2], "\"kind\"", "'kind\"")),
     ("brace", "syntax.malformed", 2, |_, lines| swap(&mut lines[2], "{", "[")),
     ("colon", "syntax.malformed", 2, |_, lines| swap(&mut lines[2], "\"kind\":", "\"kind\";")),
-    ("line feed", "syntax.malformed", 2, |_, lines| { lines[2].pop(); }),
+    ("line feed", "syntax.malformed", 2, |_, lines| {
+        lines[2].pop();
+    }),
     ("upper case hex", "syntax.member", 2, |_, lines| {
         let text = String::from_utf8(lines[2].clone()).unwrap();
         let (head, tail) = text.split_once("\"prev_hash\":\"").unwrap();
@@ -139,7 +149,9 @@ const EDITS: &[(&str, &str, u64, Edit)] = &[
         swap(&mut lines[2], "{\"content\":{", "{\"content\":{},\"content\":{");
     }),
     ("extra member", "syntax.unknown_member", 2, |_, lines| swap(&mut lines[2], "}\n", ",\"z\":1}\n")),
-    ("byte order mark", "syntax.malformed", 0, |_, lines| lines[0].splice(0..0, *b"\xef\xbb\xbf").for_each(drop)),
+    ("byte order mark", "syntax.malformed", 0, |_, lines| {
+        lines[0].splice(0..0, *b"\xef\xbb\xbf").for_each(drop)
+    }),
     ("blank line", "syntax.malformed", 2, |_, lines| lines.insert(2, b"\n".to_vec())),
     ("endless line", "syntax.line_length", 2, |_, lines| lines.insert(2, vec![b' '; LINE_BYTES_MAX + 2])),
     // Whole receipts.
@@ -160,8 +172,12 @@ const EDITS: &[(&str, &str, u64, Edit)] = &[
         rehash(&mut lines[2]);
     }),
     // Files that end too early, or are none.
-    ("last line feed cut", "syntax.torn", u64::MAX, |_, lines| { lines.last_mut().unwrap().pop(); }),
-    ("torn in the middle of a line", "syntax.torn", u64::MAX, |_, lines| lines.last_mut().unwrap().truncate(100)),
+    ("last line feed cut", "syntax.torn", u64::MAX, |_, lines| {
+        lines.last_mut().unwrap().pop();
+    }),
+    ("torn in the middle of a line", "syntax.torn", u64::MAX, |_, lines| {
+        lines.last_mut().unwrap().truncate(100)
+    }),
     ("empty", "syntax.empty", 0, |_, lines| lines.clear()),
     ("a program", "syntax.unicode", 0, |_, lines| *lines = vec![std::fs::read("/bin/sh").unwrap()]),
     ("a text", "syntax.malformed", 0, |_, lines| *lines = vec![b"Dear auditor,\n".to_vec()]),
@@ -179,7 +195,8 @@ fn every_edit_is_found_in_its_place() {
     let evidence = Evidence::shared();
     let dir = tempfile::tempdir().unwrap();
     let last = evidence.lines().len() as u64 - 1;
-    let untouched = verifiers::agreed(&evidence.site.path("ledger.receipts.jsonl"), Some(&evidence.key()), None);
+    let untouched =
+        verifiers::agreed(&evidence.site.path("ledger.receipts.jsonl"), Some(&evidence.key()), None);
     assert_eq!(untouched, Verdict { fault: None, receipts: last + 1, open: 0 });
     let edited = EDITS.iter().enumerate().map(|(number, (.., edit))| {
         let mut lines = evidence.lines();
@@ -233,7 +250,12 @@ fn no_byte_can_change() {
             bytes[before + at] ^= mask;
             let verdict = cascade_verify::verify(&mut bytes.as_slice(), options(), |_| {}).unwrap();
             let fault = verdict.fault().map(|fault| fault.seq);
-            assert_eq!(fault, Some(target as u64), "byte {at} of {} ^ {mask}", String::from_utf8_lossy(&lines[target]));
+            assert_eq!(
+                fault,
+                Some(target as u64),
+                "byte {at} of {} ^ {mask}",
+                String::from_utf8_lossy(&lines[target])
+            );
         }
     }
 }
@@ -286,8 +308,7 @@ fn what_cannot_be_read_is_no_verdict() {
             assert_eq!(done.stdout, "");
             assert!(!done.stderr.is_empty());
         }
-        let words =
-            [ledger, key, master].map(|path| path.to_str().unwrap().to_owned());
+        let words = [ledger, key, master].map(|path| path.to_str().unwrap().to_owned());
         let args = ["verify", &words[0], "--public-key", &words[1], "--hmac-key", &words[2]];
         evidence.site.run(&args).expect(1);
     }

@@ -1,7 +1,7 @@
 //! Cascade on a terminal: the governed command finds one too.
 
-use std::io::{ErrorKind, Read as _, Write as _};
 use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::process::Child;
 
@@ -20,7 +20,8 @@ struct Seat {
 
 impl Seat {
     fn take(site: &Site, args: &[&str]) -> Self {
-        let master = rustix::pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+        let master =
+            rustix::pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
         rustix::pty::grantpt(&master).unwrap();
         rustix::pty::unlockpt(&master).unwrap();
         let name = rustix::pty::ptsname(&master, Vec::new()).unwrap();
@@ -110,7 +111,10 @@ fn ctrl_c_reaches_the_command() {
     assert_eq!(code, Some(130), "{text}");
     assert_eq!(site.last().kind(), "task_failed");
     // A command that handles it keeps its own exit code.
-    let mut seat = Seat::take(&site, &["run", "--", "sh", "-c", "trap 'exit 9' INT; echo ready; while :; do sleep 1; done"]);
+    let mut seat = Seat::take(
+        &site,
+        &["run", "--", "sh", "-c", "trap 'exit 9' INT; echo ready; while :; do sleep 1; done"],
+    );
     seat.until("ready").keys("\u{3}");
     let (code, text) = seat.leave();
     assert_eq!(code, Some(9), "{text}");

@@ -71,7 +71,8 @@ for line in sys.stdin:
     sys.__stdout__.write(json.dumps([code, json.loads(text)]) + '\\n')
 ";
     let requests = ledgers.iter().map(|ledger| {
-        let words: Vec<_> = words(ledger, key, hmac).iter().map(|word| word.to_str().unwrap().to_owned()).collect();
+        let words: Vec<_> =
+            words(ledger, key, hmac).iter().map(|word| word.to_str().unwrap().to_owned()).collect();
         format!("{}\n", serde_json::json!(words))
     });
     let mut command = Command::new(interpreter());
@@ -98,8 +99,12 @@ fn of(done: &Done) -> Verdict {
 fn read(code: i32, verdict: &Value) -> Verdict {
     let valid = verdict["valid"].as_bool().unwrap();
     assert_eq!(code, if valid { 0 } else { 4 }, "{verdict}");
-    let checks: Vec<_> =
-        verdict["checks"].as_array().unwrap().iter().filter(|check| check["outcome"] != "not_asked").collect();
+    let checks: Vec<_> = verdict["checks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|check| check["outcome"] != "not_asked")
+        .collect();
     let failing = checks.iter().position(|check| check["outcome"] == "fail");
     assert_eq!(failing.is_none(), valid);
     for (at, check) in checks.iter().enumerate() {
@@ -139,8 +144,10 @@ fn binary() -> &'static Path {
     BINARY.get_or_init(|| {
         let folder = Path::new(CASCADE).parent().unwrap();
         let path = folder.join("cascade-verify");
-        let built = std::fs::metadata(&path).and_then(|file| file.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
-        if newest(&Path::new(ROOT).join("crates/receipt/src")).max(newest(&Path::new(ROOT).join("crates/verify/src")))
+        let built =
+            std::fs::metadata(&path).and_then(|file| file.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
+        if newest(&Path::new(ROOT).join("crates/receipt/src"))
+            .max(newest(&Path::new(ROOT).join("crates/verify/src")))
             > built
         {
             let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
