@@ -11,6 +11,7 @@ mod place;
 mod progress;
 mod reasons;
 mod record;
+mod secret;
 mod signer;
 mod verb;
 

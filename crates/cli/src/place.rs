@@ -16,6 +16,7 @@ use crate::args::Global;
 use crate::exit::{self, Failure};
 use crate::failures;
 use crate::output;
+use crate::secret;
 use crate::verb::init;
 
 /// Longest passphrase, in bytes.
@@ -121,7 +122,7 @@ pub(crate) fn passphrase(global: &Global, prompt: &str) -> anyhow::Result<Vec<u8
         return Ok(bytes);
     }
     anyhow::ensure!(std::io::stderr().is_terminal(), "no terminal to ask for the passphrase");
-    Ok(rpassword::prompt_password(prompt)?.into_bytes())
+    Ok(secret::ask(prompt)?.into_bytes())
 }
 
 /// A failure to open, with its hint.

@@ -10,6 +10,7 @@ use ssh_key::PublicKey;
 use crate::args::Global;
 use crate::exit::Failure;
 use crate::place;
+use crate::secret;
 
 /// Where this person's private keys may be.
 pub(crate) struct Signer {
@@ -47,5 +48,5 @@ fn ask(path: &Path) -> Option<String> {
     if !std::io::stderr().is_terminal() {
         return None;
     }
-    rpassword::prompt_password(format!("passphrase of {}: ", path.display())).ok()
+    secret::ask(&format!("passphrase of {}: ", path.display())).ok()
 }

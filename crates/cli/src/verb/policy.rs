@@ -23,8 +23,12 @@ pub(crate) struct Policy {
 #[derive(Subcommand, Debug)]
 enum What {
     /// Look for every fault in a policy directory
+    #[command(after_help = "Example:
+  cascade policy check ./policy")]
     Check(Place),
     /// Check, then run the tables beside it: `tests/*.table`
+    #[command(after_help = "Example:
+  cascade policy test ./policy")]
     Test(Place),
     /// Check, test, and put it into force with an administrator's signature
     #[command(after_help = "Example:

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use rustix::process::{Pid, Resource, Rlimit};
 
-use crate::site::{CASCADE, Done, Site, ended, finish, kinds};
+use crate::site::{CASCADE, Done, Site, ended, finish, kinds, script};
 
 #[test]
 fn usage_errors_touch_nothing() {
@@ -44,9 +44,8 @@ fn a_command_that_does_not_exist() {
     assert!(done.stderr.contains("PATH"), "{}", done.stderr);
     std::fs::write(site.work("notes.txt"), "no program\n").unwrap();
     site.run(&["run", "--", "./notes.txt"]).expect_failure(1, "couldn't start the command");
-    std::fs::write(site.work("data"), [0, 1, 2, 3]).unwrap();
-    std::fs::set_permissions(site.work("data"), std::fs::Permissions::from_mode(0o755)).unwrap();
-    site.run(&["run", "--", "./data"]).expect_failure(1, "couldn't start the command");
+    script(&site.work("orphan"), "#!/no/such/interpreter\n");
+    site.run(&["run", "--", "./orphan"]).expect_failure(1, "couldn't start the command");
     site.run(&["run", "--", ""]).expect_failure(1, "couldn't start the command");
     let receipts = site.receipts();
     for failed in receipts.iter().filter(|receipt| receipt.kind() == "task_failed") {

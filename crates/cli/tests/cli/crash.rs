@@ -42,13 +42,13 @@ fn killed_at_any_moment() {
             site.run(&["run", "--", "true"]).expect(0);
             pace = start.elapsed();
         }
-        let script = SCRIPTS[random.below(SCRIPTS.len() as u64) as usize];
+        let script = SCRIPTS[random.below(SCRIPTS.len())];
         let name = format!("run-{run}");
         let json: &[&str] = if random.below(4) == 0 { &["--json"] } else { &[] };
         let mut command = site.cascade(&[json, &["run", "--", "sh", "-c", script, &name]].concat());
         let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let process = rustix::process::pidfd_open(Pid::from_child(&child), PidfdFlags::empty()).unwrap();
-        let moment = Duration::from_micros(random.below(pace.as_micros() as u64 * 3));
+        let moment = pace.mul_f64(3.0 * random.fraction());
         let killer = thread::spawn(move || {
             if !wait_for(&process, moment) {
                 // Fails when it ended just now.
@@ -73,10 +73,19 @@ fn killed_at_any_moment() {
 struct Random(u64);
 
 impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
+    fn next(&mut self) -> u32 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 32) % limit
+        u32::try_from(self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 32).unwrap()
+    }
+
+    fn below(&mut self, limit: usize) -> usize {
+        usize::try_from(self.next()).unwrap() % limit
+    }
+
+    /// From 0 to 1.
+    fn fraction(&mut self) -> f64 {
+        f64::from(self.next()) / f64::from(u32::MAX)
     }
 }

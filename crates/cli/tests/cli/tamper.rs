@@ -107,14 +107,14 @@ const EDITS: &[(&str, &str, u64, Edit)] = &[
     ("entry hash", "chain.entry_hash", 2, |_, lines| nudge(&mut lines[2], "\"entry_hash\":\"", 63)),
     ("signature", "signature.bad", 2, |_, lines| nudge(&mut lines[2], "\"ed25519_sig\":\"", 40)),
     ("signature's padding", "syntax.member", 2, |_, lines| {
-        swap(&mut lines[2], "==\",\"entry", "=\",\"entry")
+        swap(&mut lines[2], "==\",\"entry", "=\",\"entry");
     }),
     ("genesis", "chain.entry_hash", 0, |_, lines| swap(&mut lines[0], "\"default\"", "\"defaulu\"")),
     ("hash in content", "chain.entry_hash", 1, |_, lines| nudge(&mut lines[1], "\"action_hash\":\"", 5)),
     ("verdict", "chain.entry_hash", 1, |_, lines| swap(&mut lines[1], "\"admit\"", "\"deny\"")),
     ("inner id", "copies.receipt_id", 1, |_, lines| nudge_first(&mut lines[1], "\"receipt_id\":\"r_")),
     ("exit code", "chain.entry_hash", 2, |_, lines| {
-        swap(&mut lines[2], "\"exit_code\":0", "\"exit_code\":1")
+        swap(&mut lines[2], "\"exit_code\":0", "\"exit_code\":1");
     }),
     ("key of a member", "syntax.member", 2, |_, lines| swap(&mut lines[2], "\"kind\"", "\"kine\"")),
     ("sequence number", "chain.seq", 2, |_, lines| swap(&mut lines[2], "\"seq\":2", "\"seq\":3")),
@@ -150,7 +150,7 @@ const EDITS: &[(&str, &str, u64, Edit)] = &[
     }),
     ("extra member", "syntax.unknown_member", 2, |_, lines| swap(&mut lines[2], "}\n", ",\"z\":1}\n")),
     ("byte order mark", "syntax.malformed", 0, |_, lines| {
-        lines[0].splice(0..0, *b"\xef\xbb\xbf").for_each(drop)
+        lines[0].splice(0..0, *b"\xef\xbb\xbf").for_each(drop);
     }),
     ("blank line", "syntax.malformed", 2, |_, lines| lines.insert(2, b"\n".to_vec())),
     ("endless line", "syntax.line_length", 2, |_, lines| lines.insert(2, vec![b' '; LINE_BYTES_MAX + 2])),
@@ -176,7 +176,7 @@ const EDITS: &[(&str, &str, u64, Edit)] = &[
         lines.last_mut().unwrap().pop();
     }),
     ("torn in the middle of a line", "syntax.torn", u64::MAX, |_, lines| {
-        lines.last_mut().unwrap().truncate(100)
+        lines.last_mut().unwrap().truncate(100);
     }),
     ("empty", "syntax.empty", 0, |_, lines| lines.clear()),
     ("a program", "syntax.unicode", 0, |_, lines| *lines = vec![std::fs::read("/bin/sh").unwrap()]),
