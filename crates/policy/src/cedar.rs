@@ -5,6 +5,7 @@
 //! any of them is reported as trouble, which the policy gate turns into a denial.
 
 mod index;
+mod needs;
 mod request;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,10 +15,11 @@ use cascade_receipt::decision::GateName;
 use cedar_policy::{Authorizer, Decision, Effect, Entities, Policy, PolicyId, PolicySet, Request, Response};
 
 pub(crate) use self::index::{Index, Scope};
+pub(crate) use self::needs::Needs;
 pub(crate) use self::request::{Families, World};
 
 use crate::facts::Facts;
-use crate::worker::Classification;
+use crate::worker::{Classification, Classified};
 
 /// A policy as the snapshot document keeps it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -39,19 +41,28 @@ pub(crate) struct Engine {
     index: Index,
     families: Families,
     authorizer: Authorizer,
-    /// Sets of policies by candidate list: building one costs more than a decision. A memo only;
+    /// Slices by candidate list: building one costs more than a decision. A memo only;
     /// answers are the same without it.
-    sets: RwLock<BTreeMap<Vec<u32>, Arc<PolicySet>>>,
+    slices: RwLock<BTreeMap<Vec<u32>, Arc<Slice>>>,
+}
+
+/// The policies that can match a request, ready to evaluate.
+#[derive(Debug)]
+struct Slice {
+    set: PolicySet,
+    needs: Needs,
+    /// Ids of candidates that do not parse.
+    broken: Vec<String>,
 }
 
 /// Candidate lists remembered; one more and the memo starts anew.
-const SETS_MAX: usize = 256;
+const SLICES_MAX: usize = 256;
 
 #[derive(Debug)]
 struct Entry {
     stored: StoredPolicy,
     /// Parsed when first needed; `None` inside if it does not parse.
-    parsed: OnceLock<Option<Policy>>,
+    parsed: OnceLock<Option<(Policy, Needs)>>,
 }
 
 /// What the policies said about all commands together.
@@ -102,7 +113,7 @@ impl Engine {
             index,
             families,
             authorizer: Authorizer::new(),
-            sets: RwLock::default(),
+            slices: RwLock::default(),
         }
     }
 
@@ -121,29 +132,30 @@ impl Engine {
             return judgement;
         };
         for command in &classification.commands {
-            match world.request(command) {
-                Some(request) => self.ask(&request, world.entities(), &mut judgement),
-                None => judgement.troubles.push(Trouble::Request),
-            }
+            self.ask(&world, command, &mut judgement);
         }
         judgement.troubles.sort_unstable();
         judgement.troubles.dedup();
         judgement
     }
 
-    fn ask(&self, request: &Request, entities: &Entities, judgement: &mut Judgement) {
-        let candidates = self.index.candidates(request, entities);
-        let response = self.respond(request, entities, &candidates, judgement);
-        let spoke: BTreeSet<&PolicyId> = response.diagnostics().reason().collect();
+    fn ask(&self, world: &World<'_>, command: &Classified, judgement: &mut Judgement) {
+        let candidates = self.index.candidates(&world.subjects(command));
+        let slice = self.slice(&candidates);
+        judgement.troubles.extend(slice.broken.iter().cloned().map(Trouble::Evaluation));
+        let Some(request) = world.request(command, slice.needs) else {
+            return judgement.troubles.push(Trouble::Request);
+        };
+        let response = self.respond(&request, world.entities(), &slice.set, judgement);
+        let spoke: BTreeSet<&str> = response.diagnostics().reason().map(AsRef::as_ref).collect();
         if response.decision() == Decision::Allow {
-            judgement.permits.extend(spoke.into_iter().map(ToString::to_string));
+            judgement.permits.extend(spoke.into_iter().map(str::to_owned));
             return;
         }
         if spoke.is_empty() {
-            judgement.troubles.push(Trouble::NoPermit);
-            return;
+            return judgement.troubles.push(Trouble::NoPermit);
         }
-        let forbids: Vec<Forbid> = spoke.into_iter().map(|id| self.forbid(&candidates, id)).collect();
+        let forbids: Vec<Forbid> = spoke.into_iter().map(|id| forbid(&slice.set, id)).collect();
         let liftable = forbids.iter().all(|forbid| forbid.escalate.is_some());
         for forbid in forbids {
             if !judgement.forbids.contains(&forbid) {
@@ -153,22 +165,23 @@ impl Engine {
         // Approvals can lift these forbids; what remains must be a permit, not a gap.
         if liftable {
             let permits: Vec<u32> = candidates.into_iter().filter(|&at| self.is_permit(at)).collect();
-            if self.respond(request, entities, &permits, judgement).decision() == Decision::Deny {
+            let permits = self.slice(&permits);
+            let response = self.respond(&request, world.entities(), &permits.set, judgement);
+            if response.decision() == Decision::Deny {
                 judgement.troubles.push(Trouble::NoPermit);
             }
         }
     }
 
-    /// Evaluates the candidates and reports every one that errs.
+    /// Evaluates a slice and reports every policy that errs.
     fn respond(
         &self,
         request: &Request,
         entities: &Entities,
-        candidates: &[u32],
+        set: &PolicySet,
         judgement: &mut Judgement,
     ) -> Response {
-        let set = self.set(candidates, judgement);
-        let response = self.authorizer.is_authorized(request, &set, entities);
+        let response = self.authorizer.is_authorized(request, set, entities);
         for error in response.diagnostics().errors() {
             let cedar_policy::AuthorizationError::PolicyEvaluationError(error) = error;
             judgement.troubles.push(Trouble::Evaluation(error.policy_id().to_string()));
@@ -176,28 +189,27 @@ impl Engine {
         response
     }
 
-    /// The candidates as a set. A policy that does not parse is trouble and left out.
-    fn set(&self, candidates: &[u32], judgement: &mut Judgement) -> Arc<PolicySet> {
-        if let Some(set) = self.sets.read().unwrap_or_else(PoisonError::into_inner).get(candidates) {
-            return Arc::clone(set);
+    /// The candidates as a set, with what they look at.
+    fn slice(&self, candidates: &[u32]) -> Arc<Slice> {
+        if let Some(slice) = self.slices.read().unwrap_or_else(PoisonError::into_inner).get(candidates) {
+            return Arc::clone(slice);
         }
-        let mut set = PolicySet::new();
-        let mut whole = true;
+        let mut slice = Slice { set: PolicySet::new(), needs: Needs::NONE, broken: Vec::new() };
         for entry in candidates.iter().filter_map(|&at| self.entry(at)) {
-            if entry.policy().is_none_or(|policy| set.add(policy.clone()).is_err()) {
-                judgement.troubles.push(Trouble::Evaluation(entry.stored.id.clone()));
-                whole = false;
+            match entry.parsed() {
+                Some((policy, needs)) if slice.set.add(policy.clone()).is_ok() => {
+                    slice.needs = slice.needs.and(*needs);
+                }
+                _ => slice.broken.push(entry.stored.id.clone()),
             }
         }
-        let set = Arc::new(set);
-        if whole {
-            let mut sets = self.sets.write().unwrap_or_else(PoisonError::into_inner);
-            if sets.len() >= SETS_MAX {
-                sets.clear();
-            }
-            sets.insert(candidates.to_vec(), Arc::clone(&set));
+        let slice = Arc::new(slice);
+        let mut slices = self.slices.write().unwrap_or_else(PoisonError::into_inner);
+        if slices.len() >= SLICES_MAX {
+            slices.clear();
         }
-        set
+        slices.insert(candidates.to_vec(), Arc::clone(&slice));
+        slice
     }
 
     fn entry(&self, at: u32) -> Option<&Entry> {
@@ -205,27 +217,29 @@ impl Engine {
     }
 
     fn is_permit(&self, at: u32) -> bool {
-        self.entry(at).and_then(Entry::policy).is_some_and(|policy| policy.effect() == Effect::Permit)
+        self.entry(at).and_then(Entry::parsed).is_some_and(|(policy, _)| policy.effect() == Effect::Permit)
     }
+}
 
-    fn forbid(&self, candidates: &[u32], id: &PolicyId) -> Forbid {
-        let policy =
-            candidates.iter().filter_map(|&at| self.entry(at)?.policy()).find(|policy| policy.id() == id);
-        let note = |key: &str| policy.and_then(|policy| policy.annotation(key)).map(str::to_owned);
-        Forbid {
-            policy_id: id.to_string(),
-            gate: note("gate").and_then(|gate| GateName::parse(&gate)).unwrap_or(GateName::Policy),
-            escalate: note("escalate"),
-            control: note("control"),
-        }
+fn forbid(set: &PolicySet, id: &str) -> Forbid {
+    let policy = set.policy(&PolicyId::new(id));
+    let note = |key: &str| policy.and_then(|policy| policy.annotation(key)).map(str::to_owned);
+    Forbid {
+        policy_id: id.to_owned(),
+        gate: note("gate").and_then(|gate| GateName::parse(&gate)).unwrap_or(GateName::Policy),
+        escalate: note("escalate"),
+        control: note("control"),
     }
 }
 
 impl Entry {
-    fn policy(&self) -> Option<&Policy> {
-        self.parsed
-            .get_or_init(|| Policy::parse(Some(PolicyId::new(&self.stored.id)), &self.stored.text).ok())
-            .as_ref()
+    fn parsed(&self) -> Option<&(Policy, Needs)> {
+        let parse = || {
+            let policy = Policy::parse(Some(PolicyId::new(&self.stored.id)), &self.stored.text).ok()?;
+            let needs = Needs::of(&policy);
+            Some((policy, needs))
+        };
+        self.parsed.get_or_init(parse).as_ref()
     }
 }
 

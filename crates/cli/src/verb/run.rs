@@ -214,14 +214,21 @@ fn ended(governed: &Governed, last: &str) {
 
 /// What to do about a command that could not be executed.
 fn start_hint(error: &std::io::Error) -> Option<&'static str> {
-    match error.kind() {
-        std::io::ErrorKind::NotFound => {
+    /// What execve says of a file that is no program.
+    const NO_PROGRAM: i32 = rustix::io::Errno::NOEXEC.raw_os_error();
+    match (error.kind(), error.raw_os_error()) {
+        (std::io::ErrorKind::NotFound, _) => {
             Some("check the name and PATH; shell words such as `cd` or `|` need `bash -c`")
         }
-        std::io::ErrorKind::PermissionDenied => {
+        (std::io::ErrorKind::PermissionDenied, _) => {
             Some("it must be a file that you may execute: `chmod +x` makes it one")
         }
-        std::io::ErrorKind::ArgumentListTooLong => Some("give fewer or shorter arguments, or a file of them"),
+        (std::io::ErrorKind::ArgumentListTooLong, _) => {
+            Some("give fewer or shorter arguments, or a file of them")
+        }
+        (_, Some(NO_PROGRAM)) => {
+            Some("a script needs a first line such as `#!/bin/sh`, or its interpreter before it")
+        }
         _ => None,
     }
 }

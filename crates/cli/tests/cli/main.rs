@@ -17,6 +17,8 @@ mod many;
 #[cfg(test)]
 mod passing;
 #[cfg(test)]
+mod readme;
+#[cfg(test)]
 mod site;
 #[cfg(test)]
 mod steps;

@@ -8,8 +8,7 @@
 use std::collections::BTreeMap;
 
 use cedar_policy::{
-    ActionConstraint, Entities, EntityTypeName, EntityUid, Policy, PrincipalConstraint, Request,
-    ResourceConstraint,
+    ActionConstraint, EntityTypeName, EntityUid, Policy, PrincipalConstraint, ResourceConstraint,
 };
 
 /// A policy's scope, each part in its one spelling: `*`, `= T::"id"`, `is T`, `in T::"id"`,
@@ -48,8 +47,10 @@ impl Scope {
     }
 }
 
+const ANY: &str = "*";
+
 fn any() -> String {
-    "*".to_owned()
+    ANY.to_owned()
 }
 
 fn equal(uid: &EntityUid) -> String {
@@ -71,7 +72,7 @@ fn is_within(kind: &EntityTypeName, uid: &EntityUid) -> String {
 /// The id stands as it is, unescaped. Should two entities ever share a name, a lookup finds a policy
 /// too many, which the evaluator then drops.
 fn name(uid: &EntityUid) -> String {
-    format!("{}::\"{}\"", uid.type_name(), uid.id().unescaped())
+    spelt(&[], (&uid.type_name().to_string(), uid.id().unescaped()))
 }
 
 type ByResource = BTreeMap<String, Vec<u32>>;
@@ -92,27 +93,15 @@ impl Index {
         }
     }
 
-    /// Every policy whose scope the request satisfies, in order, once each.
-    ///
-    /// `entities` must be the very ones the evaluator is given: the ancestors decide.
-    pub(crate) fn candidates(&self, request: &Request, entities: &Entities) -> Vec<u32> {
+    /// Every policy whose scope principal, action and resource satisfy, in order, once each.
+    pub(crate) fn candidates(&self, [principal, action, resource]: &[Subject<'_>; 3]) -> Vec<u32> {
+        let (principals, resources) = (principal.satisfies(), resource.satisfies());
         let mut found: Vec<u32> = Vec::new();
-        match (request.principal(), request.action(), request.resource()) {
-            (Some(principal), Some(action), Some(resource)) => {
-                let principals = satisfied(principal, entities);
-                let resources = satisfied(resource, entities);
-                for by_principal in pick(&self.by_action, &satisfied(action, entities)) {
-                    for by_resource in pick(by_principal, &principals) {
-                        for policies in pick(by_resource, &resources) {
-                            found.extend(policies);
-                        }
-                    }
+        for by_principal in pick(&self.by_action, &action.satisfies()) {
+            for by_resource in pick(by_principal, &principals) {
+                for policies in pick(by_resource, &resources) {
+                    found.extend(policies);
                 }
-            }
-            // A request with unknown parts: nothing may be left out.
-            _ => {
-                let by_resource = self.by_action.values().flat_map(BTreeMap::values);
-                found.extend(by_resource.flat_map(BTreeMap::values).flatten());
             }
         }
         found.sort_unstable();
@@ -125,13 +114,35 @@ fn pick<'a, T>(map: &'a BTreeMap<String, T>, keys: &'a [String]) -> impl Iterato
     keys.iter().filter_map(|key| map.get(key))
 }
 
-/// Every constraint that an entity satisfies: `in` holds for the entity itself and its ancestors.
-fn satisfied(uid: &EntityUid, entities: &Entities) -> Vec<String> {
-    let kind = uid.type_name();
-    let mut keys = vec![any(), equal(uid), is(kind), within(uid), is_within(kind, uid)];
-    for ancestor in entities.ancestors(uid).into_iter().flatten() {
-        keys.push(within(ancestor));
-        keys.push(is_within(kind, ancestor));
+/// A principal, action or resource with its ancestors: those that the evaluator is given, all of
+/// them, or a policy could be left out that would have matched.
+#[derive(Debug)]
+pub(crate) struct Subject<'a> {
+    pub(crate) kind: &'a str,
+    /// Unescaped.
+    pub(crate) id: &'a str,
+    /// Kind and unescaped id of each.
+    pub(crate) ancestors: Vec<(&'a str, &'a str)>,
+}
+
+impl Subject<'_> {
+    /// Every constraint it satisfies, spelt as in [`Scope`]: `in` holds for itself and its ancestors.
+    fn satisfies(&self) -> Vec<String> {
+        let own = (self.kind, self.id);
+        let mut keys = Vec::with_capacity(5 + 2 * self.ancestors.len());
+        keys.extend([any(), ["is ", self.kind].concat(), spelt(&["= "], own)]);
+        for ancestor in [own].iter().chain(&self.ancestors) {
+            keys.push(spelt(&["in "], *ancestor));
+            keys.push(spelt(&["is ", self.kind, " in "], *ancestor));
+        }
+        keys
     }
-    keys
+}
+
+fn spelt(before: &[&str], (kind, id): (&str, &str)) -> String {
+    let mut key = before.concat();
+    for part in [kind, "::\"", id, "\""] {
+        key.push_str(part);
+    }
+    key
 }

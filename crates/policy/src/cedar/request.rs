@@ -1,7 +1,8 @@
 //! Facts and classification as Cedar sees them: entities, and one request for each command.
 //!
 //! The shapes here and in `policies/default/schema.cedarschema` are the same; [`World::conform`]
-//! checks a schema against them when it is activated.
+//! checks a schema against them when it is activated. Of the context, only the members that the
+//! policies at hand look at are built: making all of them would cost more than the evaluation.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::iter;
@@ -12,12 +13,37 @@ use cedar_policy::{
     Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Request, RestrictedExpression, Schema,
 };
 
+use super::index::Subject;
+use super::needs::Needs;
 use crate::facts::{Facts, PrincipalKind, Stdin};
 use crate::gate::ADMINS;
 use crate::worker::{Classification, Classified};
 
 /// Families by program: `[families]` of thresholds.toml turned round.
 pub(crate) type Families = BTreeMap<String, BTreeSet<String>>;
+
+/// Every member of the context, as the schema names them.
+pub(super) const MEMBERS: [&str; 19] = [
+    "kind",
+    "program",
+    "subcommand",
+    "argv",
+    "words",
+    "tier",
+    "classified",
+    "findings",
+    "line_tier",
+    "commands",
+    "cwd",
+    "stdin",
+    "dry_run",
+    "target",
+    "authentication",
+    "admin",
+    "on_behalf_of",
+    "hour",
+    "weekday",
+];
 
 #[derive(Debug)]
 struct Names {
@@ -33,44 +59,47 @@ struct Names {
 static NAMES: LazyLock<Option<Names>> = LazyLock::new(|| {
     let kind = |name: &str| name.parse::<EntityTypeName>().ok();
     Some(Names {
-        person: kind("Person")?,
-        agent: kind("Agent")?,
-        node: kind("Node")?,
-        group: kind("Group")?,
-        program: kind("Program")?,
-        family: kind("Family")?,
-        exec: EntityUid::from_type_name_and_id(kind("Action")?, EntityId::new("exec")),
+        person: kind(PERSON)?,
+        agent: kind(AGENT)?,
+        node: kind(NODE)?,
+        group: kind(GROUP)?,
+        program: kind(PROGRAM)?,
+        family: kind(FAMILY)?,
+        exec: EntityUid::from_type_name_and_id(kind(ACTION)?, EntityId::new(EXEC)),
     })
 });
 
-impl Names {
-    const fn of(&self, kind: PrincipalKind) -> &EntityTypeName {
-        match kind {
-            PrincipalKind::Person => &self.person,
-            PrincipalKind::Agent => &self.agent,
-            PrincipalKind::Node => &self.node,
-        }
-    }
-}
+const PERSON: &str = "Person";
+const AGENT: &str = "Agent";
+const NODE: &str = "Node";
+const GROUP: &str = "Group";
+const PROGRAM: &str = "Program";
+const FAMILY: &str = "Family";
+const ACTION: &str = "Action";
+const EXEC: &str = "exec";
 
 fn uid(kind: &EntityTypeName, id: &str) -> EntityUid {
     EntityUid::from_type_name_and_id(kind.clone(), EntityId::new(id))
 }
 
-type Pair = (&'static str, RestrictedExpression);
-
 /// What all requests of one action share.
 #[derive(Debug)]
-pub(crate) struct World {
+pub(crate) struct World<'a> {
     names: &'static Names,
+    facts: &'a Facts,
+    classification: &'a Classification,
+    families: &'a Families,
     principal: EntityUid,
     entities: Entities,
-    shared: Vec<Pair>,
 }
 
-impl World {
-    /// `None` where the facts contradict themselves (two different entities under one name).
-    pub(crate) fn of(facts: &Facts, classification: &Classification, families: &Families) -> Option<Self> {
+impl<'a> World<'a> {
+    /// `None` where the facts contradict themselves (one person in two guises).
+    pub(crate) fn of(
+        facts: &'a Facts,
+        classification: &'a Classification,
+        families: &'a Families,
+    ) -> Option<Self> {
         Self::checked(facts, classification, families, None).ok()
     }
 
@@ -82,14 +111,14 @@ impl World {
         classification: &Classification,
         families: &Families,
     ) -> Result<(), String> {
-        let world = Self::checked(facts, classification, families, Some(schema))?;
+        let world = World::checked(facts, classification, families, Some(schema))?;
         let actions = schema.action_entities().map_err(|error| error.to_string())?;
         // Requests carry no action entities, so a policy on a group of actions would never match.
         if actions.ancestors(&world.names.exec).is_some_and(|mut groups| groups.next().is_some()) {
             return Err("`exec` may not be a member of an action group".to_owned());
         }
         for command in &classification.commands {
-            world.checked_request(command, Some(schema))?;
+            world.checked_request(command, Needs::ALL, Some(schema))?;
         }
         Ok(())
     }
@@ -98,113 +127,144 @@ impl World {
         &self.entities
     }
 
-    /// The question about one command.
-    pub(crate) fn request(&self, command: &Classified) -> Option<Request> {
-        self.checked_request(command, None).ok()
+    /// Principal, action and resource as the index wants them: the very ancestors that
+    /// [`World::entities`] holds.
+    pub(crate) fn subjects<'c>(&'c self, command: &'c Classified) -> [Subject<'c>; 3] {
+        let principal = &self.facts.principal;
+        let kind = match principal.kind {
+            PrincipalKind::Person => PERSON,
+            PrincipalKind::Agent => AGENT,
+            PrincipalKind::Node => NODE,
+        };
+        let groups = groups(&principal.groups, principal.admin).map(|group| (GROUP, group)).collect();
+        let families = self.families.get(&command.program).into_iter().flatten();
+        let families = families.map(|family| (FAMILY, family.as_str())).collect();
+        [
+            Subject { kind, id: self.principal.id().unescaped(), ancestors: groups },
+            Subject { kind: ACTION, id: EXEC, ancestors: Vec::new() },
+            Subject { kind: PROGRAM, id: &command.program, ancestors: families },
+        ]
+    }
+
+    /// The question about one command, with the members of the context that are needed.
+    pub(crate) fn request(&self, command: &Classified, needs: Needs) -> Option<Request> {
+        self.checked_request(command, needs, None).ok()
     }
 
     fn checked(
-        facts: &Facts,
-        classification: &Classification,
-        families: &Families,
+        facts: &'a Facts,
+        classification: &'a Classification,
+        families: &'a Families,
         schema: Option<&Schema>,
     ) -> Result<Self, String> {
         let names = NAMES.as_ref().ok_or("names of entity types do not parse")?;
-        let list = entities(names, facts, classification, families)?;
-        Ok(Self {
-            names,
-            principal: uid(names.of(facts.principal.kind), &facts.principal.id.to_string()),
-            entities: Entities::from_entities(list, schema).map_err(|error| error.to_string())?,
-            shared: shared(names, facts, classification),
-        })
+        let kind = match facts.principal.kind {
+            PrincipalKind::Person => &names.person,
+            PrincipalKind::Agent => &names.agent,
+            PrincipalKind::Node => &names.node,
+        };
+        let principal = uid(kind, &facts.principal.id.to_string());
+        let list = entities(names, &principal, facts, classification, families)?;
+        let entities = Entities::from_entities(list, schema).map_err(|error| error.to_string())?;
+        Ok(Self { names, facts, classification, families, principal, entities })
     }
 
-    fn checked_request(&self, command: &Classified, schema: Option<&Schema>) -> Result<Request, String> {
-        let pairs =
-            self.shared.iter().cloned().chain(own(command)).map(|(key, value)| (key.to_owned(), value));
+    fn checked_request(
+        &self,
+        command: &Classified,
+        needs: Needs,
+        schema: Option<&Schema>,
+    ) -> Result<Request, String> {
+        let needed = MEMBERS.iter().enumerate().filter(|(at, _)| needs.has(*at));
+        let pairs = needed.filter_map(|(_, name)| Some(((*name).to_owned(), self.member(name, command)?)));
         let context = Context::from_pairs(pairs).map_err(|error| error.to_string())?;
         let resource = uid(&self.names.program, &command.program);
         Request::new(self.principal.clone(), self.names.exec.clone(), resource, context, schema)
             .map_err(|error| error.to_string())
     }
+
+    /// A member of the context; `None` for an optional one that is not there.
+    fn member(&self, name: &str, command: &Classified) -> Option<RestrictedExpression> {
+        let (facts, hours) = (self.facts, self.facts.at.ms() / 3_600_000);
+        Some(match name {
+            "kind" => text(facts.action.invocation.kind()),
+            "program" => text(&command.program),
+            "subcommand" => text(&command.subcommand),
+            "argv" => text(&command.words.join(" ")),
+            "words" => words(command.words.iter().map(String::as_str)),
+            "tier" => tier(command.tier),
+            "classified" => RestrictedExpression::new_bool(command.classified),
+            "findings" => words(command.findings.iter().map(|finding| finding.code.as_str())),
+            "line_tier" => tier(self.classification.tier),
+            "commands" => words(self.classification.commands.iter().map(|command| command.program.as_str())),
+            "cwd" => text(&String::from_utf8_lossy(&facts.action.cwd)),
+            "stdin" => text(stdin(facts.action.stdin)),
+            "dry_run" => RestrictedExpression::new_bool(facts.dry_run),
+            "target" => text(facts.action.resource.as_ref()?),
+            "authentication" => text(facts.principal.authentication.as_str()),
+            "admin" => RestrictedExpression::new_bool(facts.principal.admin),
+            "on_behalf_of" => {
+                let person = facts.on_behalf_of.as_ref()?.id.to_string();
+                RestrictedExpression::new_entity_uid(uid(&self.names.person, &person))
+            }
+            "hour" => long(hours % 24),
+            // 1 is Monday; day 0 was a Thursday.
+            "weekday" => long((hours / 24 + 3) % 7 + 1),
+            _ => return None,
+        })
+    }
 }
 
+/// Entities that have parents. One without needs no entry: Cedar takes what it does not find for an
+/// entity without parents and attributes.
 fn entities(
     names: &Names,
+    principal: &EntityUid,
     facts: &Facts,
     classification: &Classification,
     families: &Families,
 ) -> Result<Vec<Entity>, String> {
-    let principal = &facts.principal;
-    let own_uid = uid(names.of(principal.kind), &principal.id.to_string());
-    let mut list = vec![entity(own_uid, groups(names, &principal.groups, principal.admin))?];
+    let mut list = Vec::new();
+    let in_groups =
+        |own: &[String], admin| groups(own, admin).map(|group| uid(&names.group, group)).collect();
+    push(&mut list, principal.clone(), in_groups(&facts.principal.groups, facts.principal.admin))?;
     if let Some(delegator) = &facts.on_behalf_of {
         let person = uid(&names.person, &delegator.id.to_string());
-        list.push(entity(person, groups(names, &delegator.groups, delegator.admin))?);
+        if person == *principal {
+            return Err("a person cannot act on their own behalf".to_owned());
+        }
+        push(&mut list, person, in_groups(&delegator.groups, delegator.admin))?;
     }
-    let programs: BTreeSet<&str> =
-        classification.commands.iter().map(|command| command.program.as_str()).collect();
+    let programs: BTreeSet<&String> =
+        classification.commands.iter().map(|command| &command.program).collect();
     for program in programs {
-        let families = families.get(program).into_iter().flatten();
-        let parents = families.map(|family| uid(&names.family, family)).collect();
-        list.push(entity(uid(&names.program, program), parents)?);
+        if let Some(families) = families.get(program) {
+            let families = families.iter().map(|family| uid(&names.family, family)).collect();
+            push(&mut list, uid(&names.program, program), families)?;
+        }
     }
     Ok(list)
 }
 
-fn entity(uid: EntityUid, parents: Vec<EntityUid>) -> Result<Entity, String> {
-    Entity::new_with_tags(uid, iter::empty(), parents, iter::empty()).map_err(|error| error.to_string())
+fn push(list: &mut Vec<Entity>, uid: EntityUid, parents: Vec<EntityUid>) -> Result<(), String> {
+    if !parents.is_empty() {
+        let entity = Entity::new_with_tags(uid, iter::empty(), parents, iter::empty());
+        list.push(entity.map_err(|error| error.to_string())?);
+    }
+    Ok(())
 }
 
-fn groups(names: &Names, groups: &[String], admin: bool) -> Vec<EntityUid> {
-    let admins = admin.then_some(ADMINS);
-    groups.iter().map(String::as_str).chain(admins).map(|group| uid(&names.group, group)).collect()
+fn groups(groups: &[String], admin: bool) -> impl Iterator<Item = &str> {
+    groups.iter().map(String::as_str).chain(admin.then_some(ADMINS))
 }
 
-/// Members of the context that are the same for every command of the action.
-fn shared(names: &Names, facts: &Facts, classification: &Classification) -> Vec<Pair> {
-    let hours = facts.at.ms() / 3_600_000;
-    let programs = classification.commands.iter().map(|command| command.program.as_str());
-    let stdin = match facts.action.stdin {
+const fn stdin(stdin: Stdin) -> &'static str {
+    match stdin {
         Stdin::None => "none",
         Stdin::Terminal => "terminal",
         Stdin::Stream => "stream",
         Stdin::Captured(_) => "captured",
-    };
-    let mut shared = vec![
-        ("kind", text(facts.action.invocation.kind())),
-        ("line_tier", tier(classification.tier)),
-        ("commands", words(programs)),
-        ("cwd", text(&String::from_utf8_lossy(&facts.action.cwd))),
-        ("stdin", text(stdin)),
-        ("authentication", text(facts.principal.authentication.as_str())),
-        ("admin", RestrictedExpression::new_bool(facts.principal.admin)),
-        ("dry_run", RestrictedExpression::new_bool(facts.dry_run)),
-        ("hour", long(hours % 24)),
-        // 1 is Monday; day 0 was a Thursday.
-        ("weekday", long((hours / 24 + 3) % 7 + 1)),
-    ];
-    if let Some(delegator) = &facts.on_behalf_of {
-        let person = uid(&names.person, &delegator.id.to_string());
-        shared.push(("on_behalf_of", RestrictedExpression::new_entity_uid(person)));
     }
-    if let Some(target) = &facts.action.resource {
-        shared.push(("target", text(target)));
-    }
-    shared
-}
-
-/// Members of the context that belong to one command.
-fn own(command: &Classified) -> [Pair; 7] {
-    [
-        ("program", text(&command.program)),
-        ("subcommand", text(&command.subcommand)),
-        ("argv", text(&command.words.join(" "))),
-        ("words", words(command.words.iter().map(String::as_str))),
-        ("tier", tier(command.tier)),
-        ("classified", RestrictedExpression::new_bool(command.classified)),
-        ("findings", words(command.findings.iter().map(|finding| finding.code.as_str()))),
-    ]
 }
 
 fn text(text: &str) -> RestrictedExpression {

@@ -17,6 +17,13 @@ pub(super) const NODES_MAX: usize = 4 * DEPTH_MAX;
 /// Commands whose output a pipe after this place would carry.
 pub(super) type Direct = Vec<usize>;
 
+/// The text with every byte of a character outside ASCII replaced by a letter, which is what such a byte
+/// is to the grammar. The scanner hands characters to C's `isdigit`, which reads out of bounds for large
+/// ones and can kill the process. Offsets stay, so words are taken from the real text.
+fn ascii(text: &str) -> Vec<u8> {
+    text.bytes().map(|byte| if byte.is_ascii() { byte } else { b'x' }).collect()
+}
+
 /// Everything this parser sees in the text.
 pub(super) fn walk(text: &str) -> Result<Found, Refusal> {
     let mut parser = Parser::new();
@@ -24,7 +31,7 @@ pub(super) fn walk(text: &str) -> Result<Found, Refusal> {
     let parsed = parser
         .set_language(&tree_sitter_bash::LANGUAGE.into())
         .is_ok()
-        .then(|| parser.parse(text, None))
+        .then(|| parser.parse(ascii(text), None))
         .flatten();
     match parsed {
         Some(tree) => {

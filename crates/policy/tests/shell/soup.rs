@@ -201,3 +201,28 @@ fn nesting_that_doubles_the_work_of_a_grammar() {
         }
     }
 }
+
+/// `{` before a large character made the scanner of one parser read out of bounds and end the process.
+#[test]
+fn characters_beyond_ascii_harm_nobody() {
+    for c in ['\u{e9}', '\u{a0}', '\u{2028}', '\u{1f600}', '\u{10ffff}'] {
+        for line in [
+            format!("{{{c}}}"),
+            format!("{{{c}..{c}}}"),
+            format!("echo ${{{c}}} ${c}"),
+            format!("cat <<{c}\n{c}\n{c}\n"),
+            format!("[[ {c} =~ {c} ]]"),
+            format!("echo \"{c}\" '{c}' $'{c}' \\{c}"),
+            format!("x={c}; $(({c}))"),
+        ] {
+            // Either answer is fine; that there is one is the promise.
+            drop(parse(&line));
+        }
+        let line = parse(&format!("rm a{c} '{c} b'")).expect("within the limits");
+        let words: Vec<String> = line.commands[0].words.iter().map(|word| format!("{word:?}")).collect();
+        assert!(
+            words[1].contains(&format!("{:?}", format!("a{c}")).trim_matches('"').to_owned()),
+            "{words:?}"
+        );
+    }
+}

@@ -3,10 +3,11 @@
 //! Started by the supervisor while Cascade still makes the intent durable, it waits for the launch and only then
 //! executes. Being a program of its own it needs neither `unsafe` nor `pre_exec`: it changes itself, then execs.
 
+use std::ffi::{CString, OsString};
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
-use std::os::unix::process::CommandExt as _;
-use std::process::{Command, ExitCode};
+use std::os::unix::ffi::OsStrExt as _;
+use std::process::ExitCode;
 
 use rustix::event::{PollFd, PollFlags};
 use rustix::fs::OFlags;
@@ -54,13 +55,19 @@ fn run(channel: &Channel) -> io::Result<()> {
     take_streams(fds)?;
     close_ways_out();
     std::env::set_current_dir(&launch.cwd)?;
-    let mut words = launch.argv.iter();
-    let mut command = Command::new(&launch.executable);
-    if let Some(name) = words.next() {
-        command.arg0(name);
+    let pair = |(name, value): &(OsString, OsString)| [name.as_bytes(), b"=", value.as_bytes()].concat();
+    let words = launch.argv.iter().map(|word| c_string(word.as_bytes())).collect::<io::Result<Vec<_>>>()?;
+    let env = launch.env.iter().map(|one| c_string(&pair(one))).collect::<io::Result<Vec<_>>>()?;
+    // Not the exec of the standard library: that one hands a file without an interpreter line to /bin/sh.
+    match nix::unistd::execve(&c_string(launch.executable.as_os_str().as_bytes())?, &words, &env) {
+        Err(error) => Err(error.into()),
+        Ok(never) => match never {},
     }
-    command.args(words).env_clear().envs(launch.env.iter().map(|(name, value)| (name, value)));
-    Err(command.exec())
+}
+
+/// Bytes as the kernel takes them; a NUL inside has no meaning there.
+fn c_string(bytes: &[u8]) -> io::Result<CString> {
+    CString::new(bytes).map_err(|_| io::ErrorKind::InvalidInput.into())
 }
 
 fn is_hung(channel: &Channel) -> io::Result<bool> {
