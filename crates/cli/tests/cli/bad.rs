@@ -44,6 +44,9 @@ fn a_command_that_does_not_exist() {
     assert!(done.stderr.contains("PATH"), "{}", done.stderr);
     std::fs::write(site.work("notes.txt"), "no program\n").unwrap();
     site.run(&["run", "--", "./notes.txt"]).expect_failure(1, "couldn't start the command");
+    // Never through a shell, which would take it for a script.
+    script(&site.work("data"), "\u{1}\u{2}\u{3}");
+    site.run(&["run", "--", "./data"]).expect_failure(1, "couldn't start the command");
     script(&site.work("orphan"), "#!/no/such/interpreter\n");
     site.run(&["run", "--", "./orphan"]).expect_failure(1, "couldn't start the command");
     site.run(&["run", "--", ""]).expect_failure(1, "couldn't start the command");
@@ -51,7 +54,7 @@ fn a_command_that_does_not_exist() {
     for failed in receipts.iter().filter(|receipt| receipt.kind() == "task_failed") {
         assert_eq!(failed.content("effect_status"), "failed");
     }
-    assert_eq!(kinds(&receipts).iter().filter(|kind| **kind == "task_failed").count(), 4);
+    assert_eq!(kinds(&receipts).iter().filter(|kind| **kind == "task_failed").count(), 5);
     site.assert_sound();
 }
 

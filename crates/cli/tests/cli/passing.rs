@@ -47,6 +47,23 @@ fn exit_codes_are_the_commands_own() {
     site.assert_sound();
 }
 
+/// Neither Cascade's own handling of signals nor that of its language is handed down.
+#[test]
+fn signals_are_as_without_cascade() {
+    let site = Site::new();
+    site.run(&["init"]).expect(0);
+    let words = ["grep", "-E", "Sig(Blk|Ign)", "/proc/self/status"];
+    let plain = site.set(words[0], &words[1..]).stdout;
+    let governed = site.run(&[&["run", "--"], &words[..]].concat()).expect(0).stdout;
+    // The C library keeps two real-time signals to itself and ignores them when it starts programs.
+    let standard = |text: &str| -> Vec<u64> {
+        let masks =
+            text.lines().map(|line| u64::from_str_radix(line.split('\t').nth(1).unwrap(), 16).unwrap());
+        masks.map(|mask| mask & 0x7fff_ffff).collect()
+    };
+    assert_eq!(standard(&governed), standard(&plain), "{governed}\n{plain}");
+}
+
 #[test]
 fn bytes_that_are_no_text() {
     let site = Site::new();
