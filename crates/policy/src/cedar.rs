@@ -5,11 +5,12 @@
 //! any of them is reported as trouble, which the policy gate turns into a denial.
 
 mod index;
+mod memo;
 mod needs;
 mod request;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::collections::BTreeSet;
+use std::sync::{Arc, OnceLock};
 
 use cascade_receipt::decision::GateName;
 use cedar_policy::{Authorizer, Decision, Effect, Entities, Policy, PolicyId, PolicySet, Request, Response};
@@ -17,6 +18,9 @@ use cedar_policy::{Authorizer, Decision, Effect, Entities, Policy, PolicyId, Pol
 pub(crate) use self::index::{Index, Scope};
 pub(crate) use self::needs::Needs;
 pub(crate) use self::request::{Families, World};
+
+use self::memo::Memo;
+use self::request::Casts;
 
 use crate::facts::Facts;
 use crate::worker::{Classification, Classified};
@@ -41,9 +45,9 @@ pub(crate) struct Engine {
     index: Index,
     families: Families,
     authorizer: Authorizer,
-    /// Slices by candidate list: building one costs more than a decision. A memo only;
-    /// answers are the same without it.
-    slices: RwLock<BTreeMap<Vec<u32>, Arc<Slice>>>,
+    /// Slices by candidate list.
+    slices: Memo<Vec<u32>, Slice>,
+    casts: Casts,
 }
 
 /// The policies that can match a request, ready to evaluate.
@@ -54,9 +58,6 @@ struct Slice {
     /// Ids of candidates that do not parse.
     broken: Vec<String>,
 }
-
-/// Candidate lists remembered; one more and the memo starts anew.
-const SLICES_MAX: usize = 256;
 
 #[derive(Debug)]
 struct Entry {
@@ -113,7 +114,8 @@ impl Engine {
             index,
             families,
             authorizer: Authorizer::new(),
-            slices: RwLock::default(),
+            slices: Memo::default(),
+            casts: Casts::default(),
         }
     }
 
@@ -127,7 +129,7 @@ impl Engine {
         if classification.commands.is_empty() {
             judgement.troubles.push(Trouble::NoCommand);
         }
-        let Some(world) = World::of(facts, classification, &self.families) else {
+        let Some(world) = World::of(facts, classification, &self.families, &self.casts) else {
             judgement.troubles.push(Trouble::Request);
             return judgement;
         };
@@ -140,7 +142,7 @@ impl Engine {
     }
 
     fn ask(&self, world: &World<'_>, command: &Classified, judgement: &mut Judgement) {
-        let candidates = self.index.candidates(&world.subjects(command));
+        let candidates = world.candidates(&self.index, command);
         let slice = self.slice(&candidates);
         judgement.troubles.extend(slice.broken.iter().cloned().map(Trouble::Evaluation));
         let Some(request) = world.request(command, slice.needs) else {
@@ -191,8 +193,8 @@ impl Engine {
 
     /// The candidates as a set, with what they look at.
     fn slice(&self, candidates: &[u32]) -> Arc<Slice> {
-        if let Some(slice) = self.slices.read().unwrap_or_else(PoisonError::into_inner).get(candidates) {
-            return Arc::clone(slice);
+        if let Some(slice) = self.slices.find(candidates) {
+            return slice;
         }
         let mut slice = Slice { set: PolicySet::new(), needs: Needs::NONE, broken: Vec::new() };
         for entry in candidates.iter().filter_map(|&at| self.entry(at)) {
@@ -203,13 +205,7 @@ impl Engine {
                 _ => slice.broken.push(entry.stored.id.clone()),
             }
         }
-        let slice = Arc::new(slice);
-        let mut slices = self.slices.write().unwrap_or_else(PoisonError::into_inner);
-        if slices.len() >= SLICES_MAX {
-            slices.clear();
-        }
-        slices.insert(candidates.to_vec(), Arc::clone(&slice));
-        slice
+        self.slices.keep(candidates.to_vec(), slice)
     }
 
     fn entry(&self, at: u32) -> Option<&Entry> {

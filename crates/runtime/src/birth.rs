@@ -160,16 +160,21 @@ pub fn agent_socket() -> Option<PathBuf> {
     std::env::var_os("SSH_AUTH_SOCK").filter(|path| !path.is_empty()).map(PathBuf::from)
 }
 
-/// A key that is there already, from another tenant or a creation that did not finish, is taken as it is.
+/// A key that is there already, from another tenant or another process that creates right now, is taken as it
+/// is. Both halves appear at once, by renaming their directory: nobody sees one without the other.
 fn make_admin_key(dir: &Path) -> Result<(AdminKey, String), BirthError> {
     let path = dir.join("id_ed25519");
     let failed = |error| BirthError::KeyFile { path: path.clone(), error };
-    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed)?;
-    let text = match ssh::generate(&path, "cascade") {
-        Ok(text) => text,
-        Err(SshError::Exists(_)) => std::fs::read_to_string(path.with_extension("pub")).map_err(failed)?,
-        Err(error) => return Err(error.into()),
-    };
+    if !path.exists() {
+        let suffix = cascade_ledger::receipt_id()?;
+        let fresh = dir.with_extension(suffix.to_string());
+        DirBuilder::new().mode(0o700).create(&fresh).map_err(failed)?;
+        ssh::generate(&fresh.join("id_ed25519"), "cascade")?;
+        if std::fs::rename(&fresh, dir).is_err() {
+            std::fs::remove_dir_all(&fresh).map_err(failed)?;
+        }
+    }
+    let text = std::fs::read_to_string(path.with_extension("pub")).map_err(failed)?;
     let public = public_text(&text).map_err(|fault| BirthError::Key { path: path.clone(), fault })?;
     Ok((AdminKey::Made(path), public))
 }

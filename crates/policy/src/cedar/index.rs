@@ -93,13 +93,18 @@ impl Index {
         }
     }
 
-    /// Every policy whose scope principal, action and resource satisfy, in order, once each.
-    pub(crate) fn candidates(&self, [principal, action, resource]: &[Subject<'_>; 3]) -> Vec<u32> {
-        let (principals, resources) = (principal.satisfies(), resource.satisfies());
+    /// Every policy whose scope principal, action and resource satisfy, in order, once each. Each is
+    /// given by [`Subject::satisfies`].
+    pub(crate) fn candidates(
+        &self,
+        principals: &[String],
+        actions: &[String],
+        resources: &[String],
+    ) -> Vec<u32> {
         let mut found: Vec<u32> = Vec::new();
-        for by_principal in pick(&self.by_action, &action.satisfies()) {
-            for by_resource in pick(by_principal, &principals) {
-                for policies in pick(by_resource, &resources) {
+        for by_principal in pick(&self.by_action, actions) {
+            for by_resource in pick(by_principal, principals) {
+                for policies in pick(by_resource, resources) {
                     found.extend(policies);
                 }
             }
@@ -127,7 +132,7 @@ pub(crate) struct Subject<'a> {
 
 impl Subject<'_> {
     /// Every constraint it satisfies, spelt as in [`Scope`]: `in` holds for itself and its ancestors.
-    fn satisfies(&self) -> Vec<String> {
+    pub(crate) fn satisfies(&self) -> Vec<String> {
         let own = (self.kind, self.id);
         let mut keys = Vec::with_capacity(5 + 2 * self.ancestors.len());
         keys.extend([any(), ["is ", self.kind].concat(), spelt(&["= "], own)]);

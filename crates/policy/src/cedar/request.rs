@@ -6,14 +6,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::iter;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use cascade_receipt::decision::RiskTier;
+use cascade_receipt::id::PrincipalId;
 use cedar_policy::{
     Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Request, RestrictedExpression, Schema,
 };
 
-use super::index::Subject;
+use super::index::{Index, Subject};
+use super::memo::Memo;
 use super::needs::Needs;
 use crate::facts::{Facts, PrincipalKind, Stdin};
 use crate::gate::ADMINS;
@@ -54,6 +56,7 @@ struct Names {
     program: EntityTypeName,
     family: EntityTypeName,
     exec: EntityUid,
+    exec_keys: Vec<String>,
 }
 
 static NAMES: LazyLock<Option<Names>> = LazyLock::new(|| {
@@ -66,6 +69,7 @@ static NAMES: LazyLock<Option<Names>> = LazyLock::new(|| {
         program: kind(PROGRAM)?,
         family: kind(FAMILY)?,
         exec: EntityUid::from_type_name_and_id(kind(ACTION)?, EntityId::new(EXEC)),
+        exec_keys: Subject { kind: ACTION, id: EXEC, ancestors: Vec::new() }.satisfies(),
     })
 });
 
@@ -82,6 +86,29 @@ fn uid(kind: &EntityTypeName, id: &str) -> EntityUid {
     EntityUid::from_type_name_and_id(kind.clone(), EntityId::new(id))
 }
 
+/// Who and what appear in the requests of an action, with their ancestors.
+#[derive(Debug)]
+pub(super) struct Cast {
+    principal: EntityUid,
+    /// What the index knows the principal by: the very ancestors that `entities` holds.
+    principal_keys: Vec<String>,
+    entities: Entities,
+}
+
+/// Everything a cast depends on besides the snapshot.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) struct CastKey {
+    kind: PrincipalKind,
+    id: PrincipalId,
+    groups: Vec<String>,
+    delegator: Option<(PrincipalId, Vec<String>)>,
+    /// Those that have families.
+    programs: BTreeSet<String>,
+}
+
+/// The same few principals ask again and again.
+pub(super) type Casts = Memo<CastKey, Cast>;
+
 /// What all requests of one action share.
 #[derive(Debug)]
 pub(crate) struct World<'a> {
@@ -89,18 +116,27 @@ pub(crate) struct World<'a> {
     facts: &'a Facts,
     classification: &'a Classification,
     families: &'a Families,
-    principal: EntityUid,
-    entities: Entities,
+    cast: Arc<Cast>,
 }
 
 impl<'a> World<'a> {
     /// `None` where the facts contradict themselves (one person in two guises).
-    pub(crate) fn of(
+    pub(super) fn of(
         facts: &'a Facts,
         classification: &'a Classification,
         families: &'a Families,
+        casts: &Casts,
     ) -> Option<Self> {
-        Self::checked(facts, classification, families, None).ok()
+        let names = NAMES.as_ref()?;
+        let key = CastKey::of(facts, classification, families);
+        let cast = match casts.find(&key) {
+            Some(cast) => cast,
+            None => {
+                let cast = Cast::of(names, &key, families, None).ok()?;
+                casts.keep(key, cast)
+            }
+        };
+        Some(Self { names, facts, classification, families, cast })
     }
 
     /// Checks that a schema describes the entities and requests of these facts. At run time nothing
@@ -111,7 +147,10 @@ impl<'a> World<'a> {
         classification: &Classification,
         families: &Families,
     ) -> Result<(), String> {
-        let world = World::checked(facts, classification, families, Some(schema))?;
+        let names = NAMES.as_ref().ok_or("names of entity types do not parse")?;
+        let key = CastKey::of(facts, classification, families);
+        let cast = Arc::new(Cast::of(names, &key, families, Some(schema))?);
+        let world = World { names, facts, classification, families, cast };
         let actions = schema.action_entities().map_err(|error| error.to_string())?;
         // Requests carry no action entities, so a policy on a group of actions would never match.
         if actions.ancestors(&world.names.exec).is_some_and(|mut groups| groups.next().is_some()) {
@@ -123,50 +162,21 @@ impl<'a> World<'a> {
         Ok(())
     }
 
-    pub(crate) const fn entities(&self) -> &Entities {
-        &self.entities
+    pub(crate) fn entities(&self) -> &Entities {
+        &self.cast.entities
     }
 
-    /// Principal, action and resource as the index wants them: the very ancestors that
-    /// [`World::entities`] holds.
-    pub(crate) fn subjects<'c>(&'c self, command: &'c Classified) -> [Subject<'c>; 3] {
-        let principal = &self.facts.principal;
-        let kind = match principal.kind {
-            PrincipalKind::Person => PERSON,
-            PrincipalKind::Agent => AGENT,
-            PrincipalKind::Node => NODE,
-        };
-        let groups = groups(&principal.groups, principal.admin).map(|group| (GROUP, group)).collect();
+    /// The policies whose scope the request about this command satisfies.
+    pub(crate) fn candidates(&self, index: &Index, command: &Classified) -> Vec<u32> {
         let families = self.families.get(&command.program).into_iter().flatten();
-        let families = families.map(|family| (FAMILY, family.as_str())).collect();
-        [
-            Subject { kind, id: self.principal.id().unescaped(), ancestors: groups },
-            Subject { kind: ACTION, id: EXEC, ancestors: Vec::new() },
-            Subject { kind: PROGRAM, id: &command.program, ancestors: families },
-        ]
+        let ancestors = families.map(|family| (FAMILY, family.as_str())).collect();
+        let program = Subject { kind: PROGRAM, id: &command.program, ancestors };
+        index.candidates(&self.cast.principal_keys, &self.names.exec_keys, &program.satisfies())
     }
 
     /// The question about one command, with the members of the context that are needed.
     pub(crate) fn request(&self, command: &Classified, needs: Needs) -> Option<Request> {
         self.checked_request(command, needs, None).ok()
-    }
-
-    fn checked(
-        facts: &'a Facts,
-        classification: &'a Classification,
-        families: &'a Families,
-        schema: Option<&Schema>,
-    ) -> Result<Self, String> {
-        let names = NAMES.as_ref().ok_or("names of entity types do not parse")?;
-        let kind = match facts.principal.kind {
-            PrincipalKind::Person => &names.person,
-            PrincipalKind::Agent => &names.agent,
-            PrincipalKind::Node => &names.node,
-        };
-        let principal = uid(kind, &facts.principal.id.to_string());
-        let list = entities(names, &principal, facts, classification, families)?;
-        let entities = Entities::from_entities(list, schema).map_err(|error| error.to_string())?;
-        Ok(Self { names, facts, classification, families, principal, entities })
     }
 
     fn checked_request(
@@ -179,7 +189,7 @@ impl<'a> World<'a> {
         let pairs = needed.filter_map(|(_, name)| Some(((*name).to_owned(), self.member(name, command)?)));
         let context = Context::from_pairs(pairs).map_err(|error| error.to_string())?;
         let resource = uid(&self.names.program, &command.program);
-        Request::new(self.principal.clone(), self.names.exec.clone(), resource, context, schema)
+        Request::new(self.cast.principal.clone(), self.names.exec.clone(), resource, context, schema)
             .map_err(|error| error.to_string())
     }
 
@@ -215,47 +225,74 @@ impl<'a> World<'a> {
     }
 }
 
-/// Entities that have parents. One without needs no entry: Cedar takes what it does not find for an
-/// entity without parents and attributes.
-fn entities(
-    names: &Names,
-    principal: &EntityUid,
-    facts: &Facts,
-    classification: &Classification,
-    families: &Families,
-) -> Result<Vec<Entity>, String> {
-    let mut list = Vec::new();
-    let in_groups =
-        |own: &[String], admin| groups(own, admin).map(|group| uid(&names.group, group)).collect();
-    push(&mut list, principal.clone(), in_groups(&facts.principal.groups, facts.principal.admin))?;
-    if let Some(delegator) = &facts.on_behalf_of {
-        let person = uid(&names.person, &delegator.id.to_string());
-        if person == *principal {
-            return Err("a person cannot act on their own behalf".to_owned());
-        }
-        push(&mut list, person, in_groups(&delegator.groups, delegator.admin))?;
-    }
-    let programs: BTreeSet<&String> =
-        classification.commands.iter().map(|command| &command.program).collect();
-    for program in programs {
-        if let Some(families) = families.get(program) {
-            let families = families.iter().map(|family| uid(&names.family, family)).collect();
-            push(&mut list, uid(&names.program, program), families)?;
+impl CastKey {
+    fn of(facts: &Facts, classification: &Classification, families: &Families) -> Self {
+        let programs = classification.commands.iter().map(|command| &command.program);
+        Self {
+            kind: facts.principal.kind,
+            id: facts.principal.id,
+            groups: groups(&facts.principal.groups, facts.principal.admin),
+            delegator: facts
+                .on_behalf_of
+                .as_ref()
+                .map(|person| (person.id, groups(&person.groups, person.admin))),
+            programs: programs.filter(|program| families.contains_key(*program)).cloned().collect(),
         }
     }
-    Ok(list)
 }
 
-fn push(list: &mut Vec<Entity>, uid: EntityUid, parents: Vec<EntityUid>) -> Result<(), String> {
+impl Cast {
+    /// Only entities that have parents are listed. Cedar takes one that it does not find for an
+    /// entity without parents and attributes.
+    fn of(
+        names: &Names,
+        key: &CastKey,
+        families: &Families,
+        schema: Option<&Schema>,
+    ) -> Result<Self, String> {
+        let (kind_name, kind) = match key.kind {
+            PrincipalKind::Person => (PERSON, &names.person),
+            PrincipalKind::Agent => (AGENT, &names.agent),
+            PrincipalKind::Node => (NODE, &names.node),
+        };
+        let id = key.id.to_string();
+        let principal = uid(kind, &id);
+        let mut list = Vec::new();
+        push(&mut list, principal.clone(), &names.group, &key.groups)?;
+        if let Some((id, groups)) = &key.delegator {
+            let person = uid(&names.person, &id.to_string());
+            if person == principal {
+                return Err("a person cannot act on their own behalf".to_owned());
+            }
+            push(&mut list, person, &names.group, groups)?;
+        }
+        for program in &key.programs {
+            let families = families.get(program).into_iter().flatten();
+            push(&mut list, uid(&names.program, program), &names.family, families)?;
+        }
+        let ancestors = key.groups.iter().map(|group| (GROUP, group.as_str())).collect();
+        let principal_keys = Subject { kind: kind_name, id: &id, ancestors }.satisfies();
+        let entities = Entities::from_entities(list, schema).map_err(|error| error.to_string())?;
+        Ok(Self { principal, principal_keys, entities })
+    }
+}
+
+fn push<'a>(
+    list: &mut Vec<Entity>,
+    own: EntityUid,
+    kind: &EntityTypeName,
+    parents: impl IntoIterator<Item = &'a String>,
+) -> Result<(), String> {
+    let parents: Vec<EntityUid> = parents.into_iter().map(|id| uid(kind, id)).collect();
     if !parents.is_empty() {
-        let entity = Entity::new_with_tags(uid, iter::empty(), parents, iter::empty());
+        let entity = Entity::new_with_tags(own, iter::empty(), parents, iter::empty());
         list.push(entity.map_err(|error| error.to_string())?);
     }
     Ok(())
 }
 
-fn groups(groups: &[String], admin: bool) -> impl Iterator<Item = &str> {
-    groups.iter().map(String::as_str).chain(admin.then_some(ADMINS))
+fn groups(groups: &[String], admin: bool) -> Vec<String> {
+    groups.iter().cloned().chain(admin.then(|| ADMINS.to_owned())).collect()
 }
 
 const fn stdin(stdin: Stdin) -> &'static str {

@@ -126,7 +126,7 @@ fn candidates(index: &Index, request: &Request, entities: &Entities) -> Vec<u32>
         let (kind, id) = names.next().unwrap();
         Subject { kind, id, ancestors: names.collect() }
     };
-    index.candidates(&[subject(0), subject(1), subject(2)])
+    index.candidates(&subject(0).satisfies(), &subject(1).satisfies(), &subject(2).satisfies())
 }
 
 fn summary(response: &Response) -> (bool, BTreeSet<String>, BTreeSet<String>) {

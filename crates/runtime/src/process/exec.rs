@@ -3,11 +3,11 @@
 //! Started by the supervisor while Cascade still makes the intent durable, it waits for the launch and only then
 //! executes. Being a program of its own it needs neither `unsafe` nor `pre_exec`: it changes itself, then execs.
 
-use std::ffi::{CString, OsString};
-use std::io;
+use std::io::{self, Read as _};
 use std::os::fd::{AsFd as _, OwnedFd};
-use std::os::unix::ffi::OsStrExt as _;
-use std::process::ExitCode;
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Command, ExitCode};
 
 use rustix::event::{PollFd, PollFlags};
 use rustix::fs::OFlags;
@@ -55,19 +55,27 @@ fn run(channel: &Channel) -> io::Result<()> {
     take_streams(fds)?;
     close_ways_out();
     std::env::set_current_dir(&launch.cwd)?;
-    let pair = |(name, value): &(OsString, OsString)| [name.as_bytes(), b"=", value.as_bytes()].concat();
-    let words = launch.argv.iter().map(|word| c_string(word.as_bytes())).collect::<io::Result<Vec<_>>>()?;
-    let env = launch.env.iter().map(|one| c_string(&pair(one))).collect::<io::Result<Vec<_>>>()?;
-    // Not the exec of the standard library: that one hands a file without an interpreter line to /bin/sh.
-    match nix::unistd::execve(&c_string(launch.executable.as_os_str().as_bytes())?, &words, &env) {
-        Err(error) => Err(error.into()),
-        Ok(never) => match never {},
+    if !is_program(&launch.executable) {
+        return Err(rustix::io::Errno::NOEXEC.into());
     }
+    let mut words = launch.argv.iter();
+    let mut command = Command::new(&launch.executable);
+    if let Some(name) = words.next() {
+        command.arg0(name);
+    }
+    command.args(words).env_clear().envs(launch.env.iter().map(|(name, value)| (name, value)));
+    Err(command.exec())
 }
 
-/// Bytes as the kernel takes them; a NUL inside has no meaning there.
-fn c_string(bytes: &[u8]) -> io::Result<CString> {
-    CString::new(bytes).map_err(|_| io::ErrorKind::InvalidInput.into())
+/// Whether the kernel can execute the file itself. The C library's exec hands any other file to /bin/sh,
+/// and nothing governed goes through a shell unasked. A file that may not be read or is not there is left to
+/// exec, which says why.
+///
+/// Known gap: formats that only binfmt_misc knows are refused too.
+fn is_program(path: &Path) -> bool {
+    let mut magic = Vec::new();
+    let read = std::fs::File::open(path).and_then(|file| file.take(4).read_to_end(&mut magic));
+    read.is_err() || magic.starts_with(b"#!") || magic == b"\x7fELF"
 }
 
 fn is_hung(channel: &Channel) -> io::Result<bool> {
