@@ -96,9 +96,7 @@ pub(crate) fn vectors(root: &Path, only_check: bool) -> Result<()> {
 /// The build or the run failed.
 pub(crate) fn bench(root: &Path, arguments: &[&str]) -> Result<()> {
     let arguments = arguments.strip_prefix(&["--"]).unwrap_or(arguments);
-    succeed(
-        cargo(root, &["run", "--release", "--locked", "--package", "cascade-bench", "--"]).args(arguments),
-    )
+    succeed(cargo(root, &["run", "--release", "--locked", "--bin", "cascade", "--", "bench"]).args(arguments))
 }
 
 fn every_test(root: &Path, steps: &mut Steps) -> Result<()> {
