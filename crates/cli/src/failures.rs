@@ -14,6 +14,7 @@ pub(crate) fn govern(error: GovernError) -> Failure {
         GovernError::Append(append) => append_hint(append),
         GovernError::Ledger(fault_below) => fault(fault_below),
         GovernError::Look(error) => look(error),
+        GovernError::ApprovalGone(_) => None,
         GovernError::Unsettled => Some("try again".to_owned()),
         GovernError::Policy(_) => Some("run `cascade fsck`".to_owned()),
         GovernError::Release(_) | GovernError::Run(_) | GovernError::Defect(_) => None,

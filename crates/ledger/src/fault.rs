@@ -92,6 +92,11 @@ impl Fault {
 
     pub(crate) fn sql(place: &Path, error: &rusqlite::Error) -> Self {
         let place = shown(place);
+        // A file system without room for the shared index says "disk I/O error" for it.
+        if matches!(error, rusqlite::Error::SqliteFailure(cause, _) if cause.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE)
+        {
+            return Self::Full { place };
+        }
         match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Self::Full { place },
             Some(ErrorCode::ReadOnly) => Self::ReadOnly { place },
@@ -208,7 +213,7 @@ impl OpenError {
             Self::NoHome(_) | Self::NoTenant(_) => Some("run `cascade init`"),
             Self::Newer { .. } => Some("use the version of Cascade that wrote this home, or a later one"),
             Self::NotAHome(_) => Some("choose an empty or new directory with --home"),
-            Self::PassphraseNeeded => Some("give it at the prompt or in CASCADE_PASSPHRASE"),
+            Self::PassphraseNeeded => Some("give it at the prompt or in a file with --passphrase-file"),
             Self::KeyExposed { .. } => Some("find out who could read it, then run chmod 600 on it"),
             Self::KeyMismatch(_) => Some("put back the keys directory that belongs to this chain"),
             Self::RecoveryInside(_) => Some("choose a place outside the home with --recovery-out"),

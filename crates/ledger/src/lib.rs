@@ -20,6 +20,7 @@ mod cache;
 mod change;
 mod draft;
 mod epoch;
+mod evidence;
 mod fault;
 mod files;
 mod fsck;

@@ -53,6 +53,11 @@ pub(crate) fn has_blob(conn: &Connection, hash: &Digest) -> rusqlite::Result<boo
         .query_row([hash.0], |row| row.get(0))
 }
 
+pub(crate) fn has_item(conn: &Connection, hash: &Digest) -> rusqlite::Result<bool> {
+    conn.prepare_cached("SELECT EXISTS (SELECT 1 FROM items WHERE hash = ?1)")?
+        .query_row([hash.0], |row| row.get(0))
+}
+
 pub(crate) fn blob(conn: &Connection, hash: &Digest) -> rusqlite::Result<Option<Vec<u8>>> {
     conn.prepare_cached("SELECT bytes FROM blobs WHERE hash = ?1")?
         .query_row([hash.0], |row| row.get(0))

@@ -73,6 +73,7 @@ fn facts() -> Facts {
             cwd: b"/home/ada/work".to_vec(),
             env: vec![(b"PATH".to_vec(), b"/usr/local/bin:/usr/bin:/bin".to_vec())],
             stdin: Stdin::Terminal,
+            script: None,
             resource: None,
         },
         spec: None,

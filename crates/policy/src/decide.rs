@@ -54,7 +54,10 @@ pub struct Ruling {
 #[must_use]
 pub fn decide(snapshot: &Snapshot, facts: &Facts) -> Ruling {
     let classification = classify(snapshot.registry(), &facts.action);
-    let (risk_tier, classified) = assess(&classification, facts.action.stdin);
+    let (mut risk_tier, mut classified) = assess(&classification, facts.action.stdin);
+    if is_elsewhere(&facts.action) {
+        (risk_tier, classified) = (risk_tier.max(RiskTier::High), false);
+    }
     let judgement = snapshot.engine().judge(facts, &classification);
     let case = Case {
         facts,
@@ -74,12 +77,49 @@ pub fn decide(snapshot: &Snapshot, facts: &Facts) -> Ruling {
 fn classify(registry: &Registry, action: &Action) -> Classification {
     match &action.invocation {
         Invocation::Cli(argv) if argv.is_empty() => refusal("empty"),
-        Invocation::Cli(argv) => registry.classify_argv(argv, &action.env),
+        Invocation::Cli(argv) => {
+            let mut found = registry.classify_argv(argv, &action.env);
+            if let Some(line) = action.script.as_deref().and_then(|script| str::from_utf8(script).ok()) {
+                add_script(&mut found, registry.classify_line(line, &action.env));
+            }
+            found
+        }
         Invocation::Shell(line) => match str::from_utf8(line) {
             Ok(line) => registry.classify_line(line, &action.env),
             Err(_) => refusal("encoding"),
         },
     }
+}
+
+/// Adds what a shell was given to execute on its standard input. A script past the limits of a line is not
+/// refused for that: it stays what it is without being read, unclassified.
+fn add_script(found: &mut Classification, script: Classification) {
+    if script.refused.is_none() {
+        found.tier = found.tier.max(script.tier);
+        found.failfast.extend(script.failfast);
+        found.commands.extend(script.commands);
+    }
+}
+
+/// Directories below a project where tools install what the project uses.
+const PROJECT_BINS: &[&str] = &["/node_modules/.bin/", "/.venv/bin/", "/venv/bin/"];
+/// Places where anybody may write.
+const TEMPORARY: &[&str] = &["/tmp/", "/var/tmp/", "/dev/shm/"];
+
+/// A bare name that `PATH` leads into the working directory or a temporary place need not be the program that
+/// the manifest of that name describes. (A name with a slash is judged where words are.)
+fn is_elsewhere(action: &Action) -> bool {
+    let (Invocation::Cli(argv), Some(executable)) = (&action.invocation, &action.executable) else {
+        return false;
+    };
+    if argv.first().is_none_or(|word| word.contains(&b'/')) {
+        return false;
+    }
+    let path = String::from_utf8_lossy(&executable.path);
+    let cwd = String::from_utf8_lossy(&action.cwd);
+    let in_project = cwd.len() > 1 && path.strip_prefix(&*cwd).is_some_and(|rest| rest.starts_with('/'));
+    let temporary = TEMPORARY.iter().any(|place| path.starts_with(place));
+    (in_project || temporary) && !PROJECT_BINS.iter().any(|place| path.contains(place))
 }
 
 /// The classification of something that no parser was allowed to see.

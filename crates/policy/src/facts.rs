@@ -182,6 +182,9 @@ pub struct Action {
     pub env: Vec<(Vec<u8>, Vec<u8>)>,
     /// Standard input.
     pub stdin: Stdin,
+    /// What was captured on standard input, where the program is a shell that will execute it and it is
+    /// short enough to be read as a line. `stdin` holds the hash of the same bytes.
+    pub script: Option<Vec<u8>>,
     /// What is acted on, where the surface knows it.
     pub resource: Option<String>,
 }

@@ -7,6 +7,7 @@ use sha2::{Digest as _, Sha256};
 use crate::base64;
 use crate::digest::{self, Digest};
 use crate::id::ReceiptId;
+use crate::json::Spelled as _;
 use crate::time::Timestamp;
 
 /// `prev_hash` of the first receipt: SHA-256("WHL_MANAGER_GENESIS").
@@ -51,7 +52,6 @@ pub struct Seal {
 
 /// Appends the receipt's one line and its LF. `content` is the canonical text that was hashed.
 pub fn write_line(out: &mut String, content: &str, seal: &Seal) {
-    use core::fmt::Write as _;
     out.reserve(content.len() + 420);
     out.push_str("{\"content\":");
     out.push_str(content);
@@ -63,10 +63,11 @@ pub fn write_line(out: &mut String, content: &str, seal: &Seal) {
     digest::push_hex(out, &seal.hmac);
     out.push_str("\",\"prev_hash\":\"");
     digest::push_hex(out, &seal.prev_hash.0);
-    // Writing to a String cannot fail.
-    let written =
-        writeln!(out, "\",\"receipt_id\":\"{}\",\"timestamp\":\"{}\"}}", seal.receipt_id, seal.timestamp);
-    debug_assert!(written.is_ok());
+    out.push_str("\",\"receipt_id\":\"");
+    seal.receipt_id.spell(out);
+    out.push_str("\",\"timestamp\":\"");
+    seal.timestamp.spell(out);
+    out.push_str("\"}\n");
 }
 
 #[cfg(test)]

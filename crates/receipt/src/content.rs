@@ -386,15 +386,15 @@ impl Content<'_> {
         if envelope.clock_stepped {
             members.add("clock", |out| out.str("stepped"));
         }
-        members.add("hmac_key_id", |out| out.display(&format_args!("e{}", envelope.hmac_epoch)));
+        members.add("hmac_key_id", |out| out.epoch(envelope.hmac_epoch));
         members.add("key_id", |out| out.str(envelope.key_id.as_str()));
         members.add("kind", |out| out.str(self.body.kind().as_str()));
         members.add("log_origin", |out| out.str(envelope.log_origin.as_str()));
         members.add("policy_hash", |out| out.hex(&envelope.policy.hash.0));
         members.add("policy_version", |out| out.str(&envelope.policy.version));
-        members.add("receipt_id", |out| out.display(&envelope.receipt_id));
+        members.add("receipt_id", |out| out.spelled(&envelope.receipt_id));
         members.add("seq", |out| out.int(envelope.seq));
-        members.add("timestamp", |out| out.display(&envelope.timestamp));
+        members.add("timestamp", |out| out.spelled(&envelope.timestamp));
         self.body.add_to(&mut members);
         members.write(out);
     }
@@ -406,7 +406,7 @@ impl Genesis {
             out.array(|out| {
                 for admin in &self.admins {
                     out.item().object(|out| {
-                        out.key("principal").display(&admin.principal);
+                        out.key("principal").spelled(&admin.principal);
                         out.key("ssh_key").str(&admin.ssh_key);
                     });
                 }
@@ -441,9 +441,9 @@ impl Action {
         to.add("decision", |out| self.decision.write(out));
         to.add("facts_hash", |out| out.hex(&self.facts_hash.0));
         if let Some(person) = &self.on_behalf_of {
-            to.add("on_behalf_of", |out| out.display(person));
+            to.add("on_behalf_of", |out| out.spelled(person));
         }
-        to.add("principal", |out| out.display(&self.principal));
+        to.add("principal", |out| out.spelled(&self.principal));
         add_refs(to, &self.refs);
         to.add("risk_tier", |out| out.str(self.risk_tier.as_str()));
         to.add("runtime", |out| {
@@ -460,7 +460,7 @@ impl Action {
 impl Escalation {
     fn add_to(&self, to: &mut Members) {
         self.action.add_to(to);
-        to.add("expires", |out| out.display(&self.expires));
+        to.add("expires", |out| out.spelled(&self.expires));
         to.add("groups", |out| {
             out.array(|out| {
                 for group in &self.groups {
@@ -476,8 +476,8 @@ impl Escalation {
 impl Answer {
     fn add_to(&self, to: &mut Members) {
         to.add("action_hash", |out| out.hex(&self.action_hash.0));
-        to.add("expires", |out| out.display(&self.expires));
-        to.add("principal", |out| out.display(&self.principal));
+        to.add("expires", |out| out.spelled(&self.expires));
+        to.add("principal", |out| out.spelled(&self.principal));
         add_refs(to, core::slice::from_ref(&self.subject));
         add_signatures(to, &self.signatures);
     }
@@ -485,7 +485,7 @@ impl Answer {
 
 impl AnswerRefused {
     fn add_to(&self, to: &mut Members) {
-        to.add("principal", |out| out.display(&self.principal));
+        to.add("principal", |out| out.spelled(&self.principal));
         add_reasons(to, &self.reasons);
         add_refs(to, &self.refs);
     }
@@ -540,7 +540,7 @@ impl PolicyActivated {
                 out.key("policy_version").str(&self.activates.version);
             });
         });
-        to.add("principal", |out| out.display(&self.principal));
+        to.add("principal", |out| out.spelled(&self.principal));
         to.add("statement_id", |out| out.hex(&self.statement_id));
         add_signatures(to, &self.signatures);
     }
@@ -555,7 +555,7 @@ fn add_refs(to: &mut Members, refs: &[Ref]) {
             for one in refs {
                 out.item().object(|out| {
                     out.key("entry_hash").hex(&one.entry_hash.0);
-                    out.key("receipt_id").display(&one.receipt_id);
+                    out.key("receipt_id").spelled(&one.receipt_id);
                     out.key("rel").str(one.rel.as_str());
                 });
             }
@@ -578,7 +578,7 @@ fn add_signatures(to: &mut Members, signatures: &[Signature]) {
         out.array(|out| {
             for signature in signatures {
                 out.item().object(|out| {
-                    out.key("principal").display(&signature.principal);
+                    out.key("principal").spelled(&signature.principal);
                     out.key("sshsig").str(&signature.sshsig);
                 });
             }

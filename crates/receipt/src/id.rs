@@ -5,6 +5,7 @@ use alloc::string::String;
 use core::fmt;
 
 use crate::digest::{self, Digest};
+use crate::json::Spelled;
 
 macro_rules! prefixed_id {
     ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
@@ -20,9 +21,18 @@ macro_rules! prefixed_id {
             }
         }
 
+        impl Spelled for $name {
+            fn spell(&self, out: &mut String) {
+                out.push_str($prefix);
+                digest::push_hex(out, &self.0);
+            }
+        }
+
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "{}{}", $prefix, digest::to_hex(&self.0))
+                let mut text = String::new();
+                self.spell(&mut text);
+                f.write_str(&text)
             }
         }
 

@@ -10,7 +10,7 @@ use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-pub use crate::writer::Writer;
+pub use crate::writer::{Spelled, Writer};
 use crate::writer::{push_int, push_string};
 
 /// Deepest nesting of arrays and objects.

@@ -43,9 +43,9 @@ impl Approval<'_> {
         object(|out| {
             out.key("_type").str("cascade/approval/v1");
             out.key("action_hash").hex(&self.action_hash.0);
-            out.key("approver").display(self.approver);
+            out.key("approver").spelled(self.approver);
             out.key("escalation").hex(&self.subject.0);
-            out.key("expires").display(self.expires);
+            out.key("expires").spelled(self.expires);
             out.key("log_origin").str(self.log_origin);
             out.key("verdict").str(if self.approve { "approve" } else { "deny" });
         })
@@ -103,10 +103,10 @@ pub fn key_proof(log_origin: &LogOrigin, purpose: &str, key_id: &KeyId, public_k
 pub fn clock(log_origin: &str, seq: u64, from: &Timestamp, to: &Timestamp) -> Digest {
     let text = object(|out| {
         out.key("_type").str("cascade/clock/v1");
-        out.key("from").display(from);
+        out.key("from").spelled(from);
         out.key("log_origin").str(log_origin);
         out.key("seq").int(seq);
-        out.key("to").display(to);
+        out.key("to").spelled(to);
     });
     Digest::of(text.as_bytes())
 }

@@ -1,6 +1,10 @@
 //! Time stamps: RFC 3339 UTC with exactly three decimals and `Z`.
 
+use alloc::string::String;
 use core::fmt;
+
+use crate::json::Spelled;
+use crate::writer::push_decimal;
 
 /// Milliseconds since 1970-01-01T00:00:00.000Z, within the years 1970 to 9999.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -49,12 +53,28 @@ impl Timestamp {
     }
 }
 
-impl fmt::Display for Timestamp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Spelled for Timestamp {
+    fn spell(&self, out: &mut String) {
         let (year, month, day) = civil_from_days(self.0 / MS_PER_DAY);
         let ms = self.0 % MS_PER_DAY;
         let (hour, minute, second) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1000 % 60);
-        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:03}Z", ms % 1000)
+        let parts = [(year, 4, '-'), (month, 2, '-'), (day, 2, 'T'), (hour, 2, ':'), (minute, 2, ':')];
+        for (number, width, after) in parts {
+            push_decimal(out, number, width);
+            out.push(after);
+        }
+        push_decimal(out, second, 2);
+        out.push('.');
+        push_decimal(out, ms % 1000, 3);
+        out.push('Z');
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = String::new();
+        self.spell(&mut text);
+        f.write_str(&text)
     }
 }
 

@@ -28,6 +28,8 @@ use crate::policy_store::{self, StoreError};
 
 /// How long an approval of a dry run may be used, unless told otherwise.
 pub const DRY_RUN_APPROVAL_MS: u64 = 60 * 60 * 1000;
+/// How often an answer is looked at again because another came in between.
+pub const REPLY_ATTEMPTS_MAX: u32 = 16;
 /// Longest time an approval may be used.
 pub const APPROVAL_MS_MAX: u64 = 7 * 24 * 60 * 60 * 1000;
 
@@ -175,6 +177,21 @@ impl Approved {
         Ok(())
     }
 
+    /// Why nothing can stand on this any more, by a fresh look; empty when the gates can be asked.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub fn gone(&self, ledger: &Reader) -> Result<Vec<Reason>, Fault> {
+        let state = ledger.subject(self.subject.receipt_id)?.map(|subject| subject.state);
+        let code = match state {
+            Some(SubjectState::Open | SubjectState::Approved) => return Ok(Vec::new()),
+            Some(SubjectState::Used) => "approval.used",
+            Some(SubjectState::Denied) => "approval.denied",
+            Some(SubjectState::Expired) | None => "approval.expired",
+        };
+        Ok(vec![Reason::code(code)])
+    }
+
     /// Why this may not run now, before the gates are even asked; empty when it may.
     #[must_use]
     pub fn refusals(&self, now: Timestamp, action_hash: &Digest) -> Vec<Reason> {
@@ -284,6 +301,12 @@ pub enum Replied {
     Refused(Appended, Vec<Reason>),
 }
 
+impl Replied {
+    fn refused((receipt, reasons): (Appended, Vec<Reason>)) -> Self {
+        Self::Refused(receipt, reasons)
+    }
+}
+
 /// Signs the statement of an answer with the key the chain knows; given the public key, the namespace and
 /// the exact bytes.
 pub type Sign<'a> = &'a mut dyn FnMut(&str, &str, &[u8]) -> Result<String, crate::ssh::SshError>;
@@ -293,6 +316,22 @@ pub type Sign<'a> = &'a mut dyn FnMut(&str, &str, &[u8]) -> Result<String, crate
 /// # Errors
 /// [`ConsentError`]; an answer that does not count is no error but [`Replied::Refused`].
 pub fn reply(ledger: &Ledger, asker: &Asker, reply: &Reply, sign: Sign<'_>) -> Result<Replied, ConsentError> {
+    // Another answer in between makes this one stale; it is looked at again, not lost.
+    for _ in 1..REPLY_ATTEMPTS_MAX {
+        match reply_once(ledger, asker, reply, sign) {
+            Err(ConsentError::Append(AppendError::Stale)) => {}
+            other => return other,
+        }
+    }
+    reply_once(ledger, asker, reply, sign)
+}
+
+fn reply_once(
+    ledger: &Ledger,
+    asker: &Asker,
+    reply: &Reply,
+    sign: Sign<'_>,
+) -> Result<Replied, ConsentError> {
     let (_, mark) = ledger.policy_in_force()?;
     let (subject, _) = subject_of(ledger, &reply.id)?;
     let admins = ledger.admins()?;
@@ -303,12 +342,16 @@ pub fn reply(ledger: &Ledger, asker: &Asker, reply: &Reply, sign: Sign<'_>) -> R
     let answers = ledger.approvals_of(subject.receipt_id)?;
     let reasons = objections(&subject, asker, key.is_some(), &answers, now);
     let Some(key) = key.filter(|_| reasons.is_empty()) else {
-        return refuse(ledger, asker, vec![about], reasons);
+        return refuse(ledger, asker, vec![about], reasons).map(Replied::refused);
     };
-    let expires = subject.expires.unwrap_or_else(|| {
-        let after = reply.expires_after_ms.unwrap_or(DRY_RUN_APPROVAL_MS).min(APPROVAL_MS_MAX);
-        Timestamp::from_ms(now.ms().saturating_add(after))
-    });
+    let wished = reply.expires_after_ms.map(|after| Timestamp::from_ms(now.ms().saturating_add(after)));
+    let expires = match (subject.expires, wished) {
+        // An answer may end before its escalation does, never after.
+        (Some(latest), Some(wished)) => latest.min(wished),
+        (Some(latest), None) => latest,
+        (None, Some(wished)) => wished,
+        (None, None) => Timestamp::from_ms(now.ms().saturating_add(DRY_RUN_APPROVAL_MS)),
+    };
     let payload = statement::Approval {
         log_origin: ledger.log_origin().as_str(),
         subject: &subject.entry_hash,
@@ -323,7 +366,8 @@ pub fn reply(ledger: &Ledger, asker: &Asker, reply: &Reply, sign: Sign<'_>) -> R
     let checked =
         SshKey::accept(&key).and_then(|key| key.verify(statement::APPROVAL, payload.as_bytes(), &sshsig));
     if checked.is_err() {
-        return refuse(ledger, asker, vec![about], vec![Reason::code("approval.signature")]);
+        let reasons = vec![Reason::code("approval.signature")];
+        return refuse(ledger, asker, vec![about], reasons).map(Replied::refused);
     }
     let body = Body::Answer(Answer {
         approve: reply.approve,
@@ -374,7 +418,7 @@ fn objections(
     codes.into_iter().map(Reason::code).collect()
 }
 
-/// Leaves an `approval_refused` receipt.
+/// Leaves an `approval_refused` receipt, and gives the reasons back for telling them.
 ///
 /// # Errors
 /// [`ConsentError`].
@@ -383,12 +427,12 @@ pub fn refuse(
     asker: &Asker,
     refs: Vec<Ref>,
     reasons: Vec<Reason>,
-) -> Result<Replied, ConsentError> {
+) -> Result<(Appended, Vec<Reason>), ConsentError> {
     let body = Body::AnswerRefused(AnswerRefused {
         refs,
         principal: asker.principal_id(),
         reasons: reasons.clone(),
     });
     let appended = ledger.append(Draft::new(cascade_ledger::receipt_id()?, body))?;
-    Ok(Replied::Refused(appended, reasons))
+    Ok((appended, reasons))
 }

@@ -12,6 +12,7 @@ use cascade_ledger::{Fault, Ledger, PrincipalKind as NameKind, Reader};
 use cascade_policy::facts::{
     self, Authentication, Delegator, Executable, Facts, Invocation, PrincipalKind, Stdin,
 };
+use cascade_policy::shell::LENGTH_MAX;
 use cascade_policy::snapshot::Snapshot;
 use cascade_receipt::chain;
 use cascade_receipt::digest::Digest;
@@ -24,6 +25,9 @@ use crate::people::{self, Person, Whom};
 
 /// Most bytes of standard input that are read before a decision, for programs that execute them.
 pub const STDIN_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Programs that execute their standard input as shell lines.
+const SHELLS: &[&str] = &["sh", "bash", "dash", "zsh", "ksh", "ash"];
 
 /// Who asks, with ids of this chain.
 #[derive(Clone, Debug)]
@@ -208,17 +212,18 @@ impl Command {
             .find(|path| is_executable(path))
     }
 
-    /// Reads standard input whole when the program executes what it reads, so that the decision and
-    /// an approval are about these bytes; any other input passes through unread.
+    /// Reads standard input whole when the program executes what it reads (or an agent runs a program that
+    /// nobody knows), so that the decision and an approval are about these bytes; any other input passes through unread.
     ///
     /// # Errors
     /// [`LookError::InputTooLong`] and [`LookError::Input`].
-    pub fn capture_if_executed(&mut self, snapshot: &Snapshot) -> Result<(), LookError> {
+    pub fn capture_if_executed(&mut self, snapshot: &Snapshot, asker: &Asker) -> Result<(), LookError> {
         if self.input != Input::Stream {
             return Ok(());
         }
-        let executes = snapshot.registry().classify_argv(&self.argv_bytes(), &[]).stdin_executes;
-        if executes {
+        let class = snapshot.registry().classify_argv(&self.argv_bytes(), &[]);
+        // An agent's unknown program waits for an approval, which must be about its input as well.
+        if class.stdin_executes || (asker.agent.is_some() && !class.classified) {
             let mut bytes = Vec::new();
             let limit = STDIN_BYTES_MAX as u64 + 1;
             io::stdin().lock().take(limit).read_to_end(&mut bytes).map_err(LookError::Input)?;
@@ -228,6 +233,17 @@ impl Command {
             self.input = Input::Captured(bytes);
         }
         Ok(())
+    }
+
+    /// What a shell will execute, where it was captured and is short enough to be read as a line.
+    fn script(&self) -> Option<Vec<u8>> {
+        let program = Path::new(self.argv.first()?).file_name()?.to_str()?;
+        match &self.input {
+            Input::Captured(bytes) if SHELLS.contains(&program) && bytes.len() <= LENGTH_MAX => {
+                Some(bytes.clone())
+            }
+            _ => None,
+        }
     }
 
     fn argv_bytes(&self) -> Vec<Vec<u8>> {
@@ -288,6 +304,7 @@ pub fn look(
             cwd: command.cwd.as_os_str().as_bytes().to_vec(),
             env: command.governing_env(snapshot),
             stdin: command.input.fact(),
+            script: command.script(),
             resource: None,
         },
         spec: None,

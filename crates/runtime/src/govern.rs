@@ -2,6 +2,9 @@
 //! each with an event. What must precede what is decided in `cascade_kernel::action`, not here.
 
 use std::collections::VecDeque;
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::ffi::OsStringExt as _;
 use std::time::Duration;
 
 use cascade_kernel::action::{
@@ -84,10 +87,13 @@ pub enum GovernError {
     Unsettled,
     /// Output could not be written where it should go.
     #[error("couldn't release output: {0}")]
-    Release(std::io::Error),
+    Release(io::Error),
     /// The run was broken off.
     #[error(transparent)]
     Run(RunError),
+    /// Another run used the approval, or somebody took it back, in the meantime.
+    #[error("the approval is gone: {}", .0.iter().map(|reason| reason.code.as_str()).collect::<Vec<_>>().join(", "))]
+    ApprovalGone(Vec<Reason>),
     /// A defect in Cascade.
     #[error("internal defect: {0}")]
     Defect(String),
@@ -121,9 +127,25 @@ struct Decided {
 struct Run {
     status: Status,
     duration_us: u64,
-    output_hash: Digest,
+    output_hash: Option<Digest>,
     truncated: bool,
     survivors_ended: u32,
+}
+
+impl Run {
+    /// A command whose program is not there, or may not be executed.
+    fn not_started(command: &Command) -> Self {
+        let program = command.argv.first().map(|word| command.cwd.join(word));
+        let present = program.is_some_and(|path| path.is_file());
+        let kind = if present { io::ErrorKind::PermissionDenied } else { io::ErrorKind::NotFound };
+        Self {
+            status: Status::CouldNotStart(kind.into()),
+            duration_us: 0,
+            output_hash: None,
+            truncated: false,
+            survivors_ended: 0,
+        }
+    }
 }
 
 struct Performer<'a> {
@@ -192,7 +214,7 @@ impl<'a> Performer<'a> {
                 }
                 // Ending the run is what letting go of its guard does.
                 Effect::Kill | Effect::Unlock => {
-                    self.guard = None;
+                    self.unlock();
                     None
                 }
                 Effect::Report(report) => return Ok(report),
@@ -208,10 +230,14 @@ impl<'a> Performer<'a> {
         // The mark comes from the same look as the policy: whatever changes after it makes the receipt
         // stale, never unseen.
         let (snapshot, mark) = policy_store::in_force(self.ledger)?;
-        self.request.command.capture_if_executed(&snapshot)?;
+        self.request.command.capture_if_executed(&snapshot, &self.request.asker)?;
         let mut facts = facts::look(self.ledger, &snapshot, &self.request.asker, &self.request.command)?;
         facts.dry_run = self.request.dry_run;
         if let Some(approved) = &self.request.approved {
+            let gone = approved.gone(self.ledger)?;
+            if !gone.is_empty() {
+                return Err(GovernError::ApprovalGone(gone));
+            }
             approved.add_to(self.ledger, &mut facts)?;
         }
         let ruling = decide::decide(&snapshot, &facts);
@@ -222,13 +248,17 @@ impl<'a> Performer<'a> {
 
     fn prepare(&mut self) -> Event {
         let command = &self.request.command;
-        let executable = command.executable();
+        // The file that was decided on, never one that is looked up again: what has appeared since then was not
+        // decided. A program that was not there is an admitted action that could not start.
+        let decided = self.decided.as_ref().and_then(|decided| decided.facts.action.executable.as_ref());
+        let Some(executable) = decided.map(|executable| OsString::from_vec(executable.path.clone())) else {
+            self.ended = Some(Run::not_started(command));
+            return Event::PrepareFailed;
+        };
         let plan = Plan {
             receipt_id: self.intent_id,
             lock_path: self.ledger.run_lock_path(self.intent_id),
-            // A program that is not there is an admitted action that could not start.
-            executable: executable
-                .unwrap_or_else(|| command.cwd.join(command.argv.first().cloned().unwrap_or_default())),
+            executable: executable.into(),
             argv: command.argv.clone(),
             env: command.env.clone(),
             cwd: command.cwd.clone(),
@@ -269,7 +299,7 @@ impl<'a> Performer<'a> {
         self.ended = Some(Run {
             status: ended.status,
             duration_us: ended.duration_us,
-            output_hash: ended.output_hash,
+            output_hash: Some(ended.output_hash),
             truncated: ended.truncated,
             survivors_ended: ended.survivors_ended,
         });
@@ -409,7 +439,7 @@ impl<'a> Performer<'a> {
         let body = Body::Closing(Closing {
             ending,
             intent,
-            output_hash: self.ended.as_ref().map(|ended| ended.output_hash),
+            output_hash: self.ended.as_ref().and_then(|ended| ended.output_hash),
             truncated: self.ended.as_ref().is_some_and(|ended| ended.truncated),
             exit_code: match status {
                 Some(Status::Exited(code)) => Some(*code),
@@ -432,9 +462,9 @@ impl<'a> Performer<'a> {
         }
         match self.ended.as_ref().map(|ended| &ended.status) {
             Some(Status::CouldNotStart(error)) => codes.push(match error.kind() {
-                std::io::ErrorKind::NotFound => "start.not_found",
-                std::io::ErrorKind::PermissionDenied => "start.not_permitted",
-                std::io::ErrorKind::ArgumentListTooLong => "start.too_long",
+                io::ErrorKind::NotFound => "start.not_found",
+                io::ErrorKind::PermissionDenied => "start.not_permitted",
+                io::ErrorKind::ArgumentListTooLong => "start.too_long",
                 _ => "start.failed",
             }),
             Some(Status::TimedOut) => codes.push("run.timed_out"),
@@ -453,6 +483,14 @@ impl<'a> Performer<'a> {
             self.captured = Some(pending.release().map_err(GovernError::Release)?);
         }
         Ok(())
+    }
+
+    /// Lets the lock go and removes its file: from here on nobody asks whether this run lives.
+    fn unlock(&mut self) {
+        if self.guard.take().is_some() {
+            // A file that stays costs a look when the next intent of that id is closed, which never comes.
+            drop(std::fs::remove_file(self.ledger.run_lock_path(self.intent_id)));
+        }
     }
 
     fn append_failure(&mut self) -> GovernError {

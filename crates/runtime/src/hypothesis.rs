@@ -42,6 +42,7 @@ pub fn shell_line(line: &[u8], whom: Option<&str>) -> Facts {
             cwd: cwd.as_os_str().as_bytes().to_vec(),
             env: Vec::new(),
             stdin: Stdin::None,
+            script: None,
             resource: None,
         },
         spec: None,

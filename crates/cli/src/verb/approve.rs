@@ -23,12 +23,22 @@ pub(crate) struct Approve {
     /// Why, in your words; kept privately with the receipt
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
-    /// How long an approval of a dry run may be used [default: 1h]
-    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    /// How long the approval may be used, at most 7d [default: 1h for a dry run, else until the escalation ends]
+    #[arg(long, value_name = "DURATION", value_parser = usable_for)]
     expires: Option<Duration>,
     /// Private key to sign with [default: the SSH agent, then ~/.ssh]
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
+}
+
+/// A time in which an approval can be used at all.
+fn usable_for(text: &str) -> Result<Duration, String> {
+    let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    let longest = Duration::from_millis(consent::APPROVAL_MS_MAX);
+    if time.is_zero() || time > longest {
+        return Err("more than nothing and at most 7d".to_owned());
+    }
+    Ok(time)
 }
 
 /// Deny an escalation or a dry run

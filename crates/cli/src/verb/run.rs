@@ -1,13 +1,18 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
+use anyhow::Context as _;
+
 use cascade_kernel::action::{Outcome, Record};
 use cascade_ledger::Ledger;
+use cascade_receipt::content::Ref;
+use cascade_receipt::decision::Reason;
 use cascade_receipt::decision::Verdict;
+use cascade_receipt::id::ReceiptId;
 use cascade_receipt::json::Value;
-use cascade_runtime::consent::{self, Approved, Replied};
+use cascade_runtime::consent;
 use cascade_runtime::facts::{Asker, Command};
-use cascade_runtime::govern::{Governed, Request, govern};
+use cascade_runtime::govern::{GovernError, Governed, Request, govern};
 use cascade_runtime::identity;
 use cascade_runtime::process::{Captured, Status, StreamsPlan};
 use clap::Args;
@@ -57,11 +62,15 @@ pub(crate) fn run(global: &Global, args: &Run) -> Exit {
         None => (None, Command::here(args.command.clone())?),
     };
     let asker = Asker::find(&ledger, &command.env, global.acting_as.as_deref())?;
-    if let Some(approved) = &approved
-        && let Some(code) = refused(global, &ledger, &asker, approved, &command)?
-    {
-        return Ok(code);
+    let stands_on = approved.as_ref().map(|approved| (approved.refs.clone(), approved.subject.receipt_id));
+    if let Some(approved) = &approved {
+        let reasons =
+            consent::run_objections(&ledger, &asker, approved, &command).map_err(failures::consent)?;
+        if !reasons.is_empty() {
+            return turned_away(global, &ledger, &asker, stands_on, reasons);
+        }
     }
+    let who = asker.clone();
     let streams = if global.json {
         StreamsPlan::Capture { cap_bytes: CAPTURE_BYTES_MAX }
     } else {
@@ -77,7 +86,12 @@ pub(crate) fn run(global: &Global, args: &Run) -> Exit {
         streams,
         runtime: identity::runtime(&ledger)?,
     };
-    let governed = govern(&ledger, request).map_err(failures::govern)?;
+    let governed = match govern(&ledger, request) {
+        Err(GovernError::ApprovalGone(reasons)) => {
+            return turned_away(global, &ledger, &who, stands_on, reasons);
+        }
+        other => other.map_err(failures::govern)?,
+    };
     if global.json {
         output::json(&document(&governed))?;
     } else {
@@ -87,23 +101,16 @@ pub(crate) fn run(global: &Global, args: &Run) -> Exit {
 }
 
 /// An approval that cannot carry this run leaves a receipt and ends it here.
-fn refused(
+fn turned_away(
     global: &Global,
     ledger: &Ledger,
     asker: &Asker,
-    approved: &Approved,
-    command: &Command,
-) -> Result<Option<u8>, Failure> {
-    let reasons = consent::run_objections(ledger, asker, approved, command).map_err(failures::consent)?;
-    if reasons.is_empty() {
-        return Ok(None);
-    }
+    stands_on: Option<(Vec<Ref>, ReceiptId)>,
+    reasons: Vec<Reason>,
+) -> Exit {
+    let (refs, subject) = stands_on.context("no approval to refuse")?;
     let waiting = reasons.iter().all(|reason| reason.code == "approval.missing");
-    let refusal =
-        consent::refuse(ledger, asker, approved.refs.clone(), reasons).map_err(failures::consent)?;
-    let Replied::Refused(receipt, reasons) = refusal else {
-        return Ok(None);
-    };
+    let (receipt, reasons) = consent::refuse(ledger, asker, refs, reasons).map_err(failures::consent)?;
     let verdict = if waiting { Verdict::Escalate } else { Verdict::Deny };
     if global.json {
         let codes = reasons.iter().map(|reason| Value::object([("code", reason.code.as_str().into())]));
@@ -119,12 +126,11 @@ fn refused(
             output::say(format_args!("  {}", reasons::code_text(&reason.code)));
         }
         if waiting {
-            let subject = approved.subject.receipt_id;
             output::hint_line(format_args!("somebody eligible runs: cascade approve {subject}"));
         }
         output::say(format_args!("receipt {}", receipt.receipt_id));
     }
-    Ok(Some(if waiting { exit::WAITING } else { exit::DENIED }))
+    Ok(if waiting { exit::WAITING } else { exit::DENIED })
 }
 
 fn code(governed: &Governed) -> u8 {

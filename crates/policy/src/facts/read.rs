@@ -119,6 +119,7 @@ fn action(value: &Value) -> Read<Action> {
         cwd: members.bytes("cwd", "cwd_b64")?,
         env: members.list("env", variable)?,
         stdin: members.parsed("stdin", stdin)?,
+        script: members.optional_bytes("script", "script_b64")?,
         resource: members.optional_parsed("resource", |text| Some(text.to_owned()))?,
     };
     members.end()?;
@@ -278,6 +279,13 @@ impl<'a> Members<'a> {
             Some(value) => value.as_str().and_then(not_text).ok_or(FactsFault::Malformed(key_b64)),
             None => Ok(self.text(key)?.as_bytes().to_vec()),
         }
+    }
+
+    fn optional_bytes(&mut self, key: &'static str, key_b64: &'static str) -> Read<Option<Vec<u8>>> {
+        if let Some(value) = self.optional(key_b64) {
+            return value.as_str().and_then(not_text).map(Some).ok_or(FactsFault::Malformed(key_b64));
+        }
+        self.optional_parsed(key, |text| Some(text.as_bytes().to_vec()))
     }
 
     fn byte_list(&mut self, key: &'static str, key_b64: &'static str) -> Read<Vec<Vec<u8>>> {

@@ -46,6 +46,7 @@ fn facts(kind: PrincipalKind, full: bool) -> Facts {
             cwd: b"/".to_vec(),
             env: Vec::new(),
             stdin: Stdin::None,
+            script: None,
             resource: full.then(|| "sample".to_owned()),
         },
         spec: None,

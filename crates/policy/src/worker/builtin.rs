@@ -23,7 +23,7 @@ macro_rules! texts {
 }
 
 const TEXTS: &[(&str, &str)] = texts! {
-    "build" "cloud" "database" "docker" "files" "find" "git" "kubectl"
+    "build" "cascade" "cloud" "database" "docker" "files" "find" "git" "kubectl"
     "network" "node" "python" "shells" "system" "terraform" "text"
 };
 

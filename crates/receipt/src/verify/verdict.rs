@@ -214,7 +214,7 @@ impl Verdict {
             out.key("open").array(|out| {
                 for open in self.open() {
                     out.item().object(|out| {
-                        out.key("receipt_id").display(&open.receipt_id);
+                        out.key("receipt_id").spelled(&open.receipt_id);
                         out.key("seq").int(open.seq);
                     });
                 }

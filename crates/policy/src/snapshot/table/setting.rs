@@ -66,6 +66,7 @@ fn plain(kind: PrincipalKind) -> Facts {
             cwd: b"/work".to_vec(),
             env: Vec::new(),
             stdin: Stdin::None,
+            script: None,
             resource: None,
         },
         spec: None,
