@@ -20,14 +20,21 @@ mod ansi;
 mod audit;
 mod brace;
 mod brush;
+mod brush_commands;
 mod builtins;
 mod compare;
 mod cook;
+mod depth;
+mod extent;
 mod limit;
 mod neutral;
 mod scan;
 mod tokens;
+mod tree_compound;
+mod tree_operands;
+mod tree_redirects;
 mod tree_sitter;
+mod tree_tests;
 mod tree_words;
 
 pub use limit::{COMMANDS_MAX, DEPTH_MAX, LENGTH_MAX, Refusal};
@@ -154,7 +161,7 @@ pub enum Opaque {
     CarriageReturn,
     /// `!` in a place where an interactive shell would expand history.
     History,
-    /// Brace expansion past its bound.
+    /// Brace expansion past its bound, or of a kind on which shells differ.
     BraceLimit,
 }
 

@@ -15,18 +15,24 @@ mod call;
 mod check;
 mod classification;
 mod code;
+mod compile;
 mod grammar;
 mod judge;
 mod line;
 mod manifest;
 mod pattern;
 mod place;
+mod reader;
 mod registry;
 mod scene;
 mod sed;
 mod settings;
 mod sql;
+#[cfg(test)]
+mod tests;
+mod unfold;
 mod walk;
+mod weigh;
 mod word;
 
 pub use check::Fault;

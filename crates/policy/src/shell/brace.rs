@@ -58,6 +58,10 @@ type Found<'a> = (usize, usize, Words<'a>);
 /// The first brace that expands: where it opens, where it closes, and its choices.
 fn find<'a>(word: &[Atom<'a>]) -> Result<Option<Found<'a>>, PastBound> {
     for (open, _) in word.iter().enumerate().filter(|(_, atom)| **atom == Atom::Char('{', false)) {
+        // `{}` at the start of a word is what `find` and `xargs` replace, never a brace.
+        if open == 0 && word.get(1) == Some(&Atom::Char('}', false)) {
+            continue;
+        }
         let Some((shut, commas)) = extent(word, open) else { continue };
         let inside = word.get(open + 1..shut).unwrap_or(&[]);
         if !commas.is_empty() {
@@ -69,6 +73,10 @@ fn find<'a>(word: &[Atom<'a>]) -> Result<Option<Found<'a>>, PastBound> {
             }
             return Ok(Some((open, shut, choices)));
         }
+        if inside.contains(&Atom::Char('{', false)) {
+            // A sequence with a brace in it: shells differ.
+            return Err(PastBound);
+        }
         if let Some(choices) = sequence(inside) {
             return choices.map(|choices| Some((open, shut, choices)));
         }
@@ -76,19 +84,21 @@ fn find<'a>(word: &[Atom<'a>]) -> Result<Option<Found<'a>>, PastBound> {
     Ok(None)
 }
 
+/// Where the brace closes, and its commas. A closing brace before any comma or `..` is text.
 fn extent(word: &[Atom<'_>], open: usize) -> Option<(usize, Vec<usize>)> {
+    let is = |at: usize, c: char| word.get(at) == Some(&Atom::Char(c, false));
     let mut depth = 0usize;
     let mut commas = Vec::new();
-    for (i, atom) in word.iter().enumerate().skip(open) {
+    let mut range = false;
+    for (i, atom) in word.iter().enumerate().skip(open + 1) {
         match atom {
-            Atom::Char('{', false) => depth += 1,
-            Atom::Char('}', false) => {
-                depth -= 1;
-                if depth == 0 {
-                    return Some((i, commas));
-                }
+            Atom::Char('}', false) if depth == 0 && (range || !commas.is_empty()) => {
+                return Some((i, commas));
             }
-            Atom::Char(',', false) if depth == 1 => commas.push(i),
+            Atom::Char('{', false) => depth += 1,
+            Atom::Char('}', false) => depth = depth.saturating_sub(1),
+            Atom::Char(',', false) if depth == 0 => commas.push(i),
+            Atom::Char('.', false) if depth == 0 => range |= is(i + 1, '.') && !is(i + 2, '}'),
             _ => {}
         }
     }

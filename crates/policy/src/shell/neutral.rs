@@ -167,7 +167,8 @@ impl Found {
         Ok(self.commands.len() - 1)
     }
 
-    pub(super) fn fill(&mut self, index: usize, command: RawCommand) {
+    pub(super) fn fill(&mut self, index: usize, mut command: RawCommand) {
+        drop_time(&mut command.words);
         if let Some(slot) = self.commands.get_mut(index) {
             *slot = command;
         }
@@ -220,5 +221,14 @@ impl From<&Word> for RawWord {
             Word::Known(text) | Word::Glob(text) => Self::of(text),
             Word::Unknown => Self::unknown(),
         }
+    }
+}
+
+/// `time` and `time -p` are keywords, which one parser takes for a program and the other knows
+/// only once.
+fn drop_time(words: &mut Vec<RawWord>) {
+    while words.len() > 1 && words.first().and_then(RawWord::bare) == Some("time") {
+        let options = usize::from(words.len() > 2 && words.get(1).and_then(RawWord::bare) == Some("-p"));
+        words.drain(..=options);
     }
 }

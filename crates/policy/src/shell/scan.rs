@@ -5,6 +5,7 @@
 //! extent of each quote and expansion; the text inside a substitution goes back to the grammar.
 
 use super::ansi;
+use super::extent::{ansi_end, backtick_end, close, double_end, peek, rest, slice};
 use super::neutral::{Piece, RawWord};
 
 /// Something inside a word that has to be looked at on its own.
@@ -266,91 +267,6 @@ pub(super) fn name_length(text: &str) -> usize {
     text.bytes().take_while(|b| *b == b'_' || b.is_ascii_alphanumeric()).count()
 }
 
-/// Where the closing character of a construct opened before `at` stands.
-fn close(text: &str, at: usize, closing: char) -> Result<usize, Malformed> {
-    let opening = match closing {
-        ')' => '(',
-        '}' => '{',
-        _ => '[',
-    };
-    let mut depth = 1usize;
-    let mut i = at;
-    while let Some(c) = peek(text, i) {
-        let next = i + c.len_utf8();
-        i = match c {
-            '\\' => next + peek(text, next).map_or(0, char::len_utf8),
-            '\'' if closing != '}' => next + rest(text, next).find('\'').ok_or(Malformed)? + 1,
-            '"' => double_end(text, next)? + 1,
-            '`' => backtick_end(text, next)? + 1,
-            '$' => match peek(text, next) {
-                Some('(') => close(text, next + 1, ')')? + 1,
-                Some('{') => close(text, next + 1, '}')? + 1,
-                Some('\'') if closing != '}' => ansi_end(text, next + 1)? + 1,
-                _ => next,
-            },
-            c if c == closing => {
-                depth -= 1;
-                if depth == 0 {
-                    return Ok(i);
-                }
-                next
-            }
-            c if c == opening && closing != '}' => {
-                depth += 1;
-                next
-            }
-            _ => next,
-        };
-    }
-    Err(Malformed)
-}
-
-/// Where a double quote opened before `at` closes.
-fn double_end(text: &str, at: usize) -> Result<usize, Malformed> {
-    let mut i = at;
-    while let Some(c) = peek(text, i) {
-        let next = i + c.len_utf8();
-        i = match c {
-            '"' => return Ok(i),
-            '\\' => next + peek(text, next).map_or(0, char::len_utf8),
-            '`' => backtick_end(text, next)? + 1,
-            '$' => match peek(text, next) {
-                Some('(') => close(text, next + 1, ')')? + 1,
-                Some('{') => close(text, next + 1, '}')? + 1,
-                _ => next,
-            },
-            _ => next,
-        };
-    }
-    Err(Malformed)
-}
-
-fn ansi_end(text: &str, at: usize) -> Result<usize, Malformed> {
-    let mut escaped = false;
-    for (i, c) in rest(text, at).char_indices() {
-        match c {
-            _ if escaped => escaped = false,
-            '\\' => escaped = true,
-            '\'' => return Ok(at + i),
-            _ => {}
-        }
-    }
-    Err(Malformed)
-}
-
-fn backtick_end(text: &str, at: usize) -> Result<usize, Malformed> {
-    let mut escaped = false;
-    for (i, c) in rest(text, at).char_indices() {
-        match c {
-            _ if escaped => escaped = false,
-            '\\' => escaped = true,
-            '`' => return Ok(at + i),
-            _ => {}
-        }
-    }
-    Err(Malformed)
-}
-
 /// Removes the backslashes that only protect a text from the backticks around it.
 pub(super) fn unescape_backtick(text: &str, quoted: bool) -> String {
     let mut out = String::with_capacity(text.len());
@@ -367,16 +283,4 @@ pub(super) fn unescape_backtick(text: &str, quoted: bool) -> String {
         }
     }
     out
-}
-
-fn peek(text: &str, at: usize) -> Option<char> {
-    text.get(at..)?.chars().next()
-}
-
-fn rest(text: &str, at: usize) -> &str {
-    text.get(at..).unwrap_or("")
-}
-
-fn slice(text: &str, from: usize, to: usize) -> &str {
-    text.get(from..to).unwrap_or("")
 }

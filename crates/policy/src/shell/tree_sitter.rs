@@ -8,6 +8,7 @@ use tree_sitter::{Node, Parser};
 
 use super::neutral::{Found, Piece, Place, RawAssignment, RawCommand, RawInput, RawWord};
 use super::scan::{self, Inner};
+use super::tree_operands::{core, operands};
 use super::{DEPTH_MAX, Opaque, Refusal};
 
 /// Deepest chain of nodes walked; a line within the lexical limit stays far below.
@@ -19,7 +20,7 @@ pub(super) type Direct = Vec<usize>;
 /// Everything this parser sees in the text.
 pub(super) fn walk(text: &str) -> Result<Found, Refusal> {
     let mut parser = Parser::new();
-    let mut walker = Walker { text, found: Found::default(), last_of_list: Direct::new() };
+    let mut walker = Walker { text, found: Found::default() };
     let parsed = parser
         .set_language(&tree_sitter_bash::LANGUAGE.into())
         .is_ok()
@@ -43,19 +44,6 @@ pub(super) fn walk(text: &str) -> Result<Found, Refusal> {
 pub(super) struct Walker<'a> {
     pub(super) text: &'a str,
     pub(super) found: Found,
-    /// What the last part of the list walked last wrote to.
-    last_of_list: Direct,
-}
-
-/// A statement without the redirects around it.
-fn core(mut node: Node<'_>) -> Node<'_> {
-    while node.kind() == "redirected_statement" {
-        match node.child_by_field_name("body") {
-            Some(body) => node = body,
-            None => break,
-        }
-    }
-    node
 }
 
 /// All children in order, with their field names.
@@ -76,11 +64,11 @@ pub(super) fn children(node: Node<'_>) -> impl DoubleEndedIterator<Item = Node<'
     fields(node).into_iter().map(|(_, child)| child)
 }
 
-pub(super) fn named(node: Node<'_>) -> impl Iterator<Item = Node<'_>> {
+pub(super) fn named(node: Node<'_>) -> impl DoubleEndedIterator<Item = Node<'_>> {
     children(node).filter(Node::is_named)
 }
 
-fn is_redirect(node: Node<'_>) -> bool {
+pub(super) fn is_redirect(node: Node<'_>) -> bool {
     matches!(node.kind(), "file_redirect" | "heredoc_redirect" | "herestring_redirect")
 }
 
@@ -118,9 +106,11 @@ impl<'a> Walker<'a> {
         }
         match node.kind() {
             "comment" | "heredoc_body" | "heredoc_end" | "heredoc_start" => Ok(()),
+            "redirected_statement" if matches!(core(node).kind(), "list" | "pipeline") => {
+                self.sequence(node, place.stdin.clone(), place, tail, out)
+            }
             "redirected_statement" => self.redirected(node, place, tail, out),
-            "list" => self.list(node, place, tail, out),
-            "pipeline" => self.pipeline(node, place, tail, out),
+            "list" | "pipeline" => self.sequence(node, place.stdin.clone(), place, tail, out),
             "negated_command" => {
                 let place = Place { straight: false, ..place.deeper() };
                 named(node).try_for_each(|child| self.statement(child, &place, tail, out))
@@ -151,70 +141,33 @@ impl<'a> Walker<'a> {
         }
     }
 
-    fn list(
+    /// Lists and pipelines, in the order they are written.
+    ///
+    /// This grammar nests them either way round (`a | b | c && d` comes as a pipeline with a list
+    /// in it), so only the operators between the operands count: `|` binds before `&&`. The first
+    /// operand reads from `first`.
+    fn sequence(
         &mut self,
         node: Node<'_>,
+        first: RawInput,
         place: &Place,
         tail: &[Node<'_>],
         out: &mut Direct,
     ) -> Result<(), Refusal> {
-        // Lists nest to the left, once per operator: too deep for recursion.
-        let mut parts = Vec::new();
-        let mut left = node;
-        while left.kind() == "list" {
-            let mut statements = named(left).filter(|child| child.kind() != "comment");
-            let first = statements.next();
-            parts.push(statements.next());
-            match first {
-                Some(first) => left = first,
-                None => return Ok(()),
-            }
-        }
-        parts.push(Some(left));
-        let mut place = place.deeper();
-        let mut last = Direct::new();
-        while let Some(part) = parts.pop() {
-            let Some(part) = part else { continue };
-            let tail = if parts.is_empty() { tail } else { &[] };
-            last.clear();
-            self.statement(part, &place, tail, &mut last)?;
-            place.straight = false;
-            out.extend_from_slice(&last);
-        }
-        self.last_of_list = last;
-        Ok(())
-    }
-
-    fn pipeline(
-        &mut self,
-        node: Node<'_>,
-        place: &Place,
-        tail: &[Node<'_>],
-        out: &mut Direct,
-    ) -> Result<(), Refusal> {
-        let stages: Vec<Node<'_>> = named(node).filter(|child| child.kind() != "comment").collect();
-        self.stages(&stages, Place { straight: false, ..place.deeper() }, tail, out)
-    }
-
-    pub(super) fn stages(
-        &mut self,
-        stages: &[Node<'_>],
-        mut place: Place,
-        tail: &[Node<'_>],
-        out: &mut Direct,
-    ) -> Result<(), Refusal> {
-        for (i, stage) in stages.iter().enumerate() {
-            let tail = if i + 1 == stages.len() { tail } else { &[] };
+        let operands = operands(node, tail);
+        let around = Place { straight: false, ..place.deeper() };
+        let mut place = Place { stdin: first, ..place.deeper() };
+        for (i, operand) in operands.iter().enumerate() {
+            let piped = operand.piped;
+            place.straight &= i == 0 && !piped;
             let mut direct = Direct::new();
-            self.statement(*stage, &place, tail, &mut direct)?;
-            if core(*stage).kind() == "list" {
-                // `a && b 2>&1 | c` comes as a pipeline of a list; only its last part is piped.
-                direct = std::mem::take(&mut self.last_of_list);
-            }
-            if i + 1 == stages.len() {
+            self.statement(operand.node, &place, &operand.tail, &mut direct)?;
+            place = around.clone();
+            if piped {
+                place.stdin = RawInput::Pipe(direct);
+            } else {
                 out.append(&mut direct);
             }
-            place.stdin = RawInput::Pipe(direct);
         }
         Ok(())
     }
@@ -249,7 +202,7 @@ impl<'a> Walker<'a> {
     }
 
     /// One command from the nodes of its parts.
-    fn simple_of(
+    pub(super) fn simple_of(
         &mut self,
         parts: &[Node<'_>],
         place: &Place,
@@ -259,20 +212,31 @@ impl<'a> Walker<'a> {
         let index = self.found.reserve()?;
         let mut command =
             RawCommand { straight: place.straight, stdin: place.stdin.clone(), ..RawCommand::default() };
+        let mut end = usize::MAX;
         for (i, part) in parts.iter().enumerate() {
+            let next = parts.get(i + 1);
             // `$"…"` comes as a lone dollar that touches a string.
-            let translated = part.kind() == "$"
-                && parts
-                    .get(i + 1)
-                    .is_some_and(|next| next.kind() == "string" && next.start_byte() == part.end_byte());
-            if !translated {
-                self.part(*part, index, place, &mut command)?;
+            if part.kind() == "$"
+                && next.is_some_and(|next| next.kind() == "string" && next.start_byte() == part.end_byte())
+            {
+                continue;
             }
+            // Elsewhere parts that touch are one word to the shell: `a<(b)`.
+            if part.start_byte() == end && part.kind() == "process_substitution" {
+                self.found.opaque.insert(Opaque::NotParsed);
+            }
+            end = part.end_byte();
+            self.part(*part, index, place, &mut command)?;
         }
+        let mut end = parts.last().map_or(usize::MAX, Node::end_byte);
         for redirect in tail {
+            // A lone `-` before a here-document is in no node.
+            if self.text.get(end..redirect.start_byte()).is_some_and(|gap| gap.trim() == "-") {
+                command.words.push(RawWord::of("-"));
+            }
             self.redirect(*redirect, index, place, &mut command)?;
+            end = redirect.end_byte();
         }
-        drop_time(&mut command);
         self.found.fill(index, command);
         self.continued(index, place, tail, out)
     }
@@ -285,18 +249,21 @@ impl<'a> Walker<'a> {
         tail: &[Node<'_>],
         out: &mut Direct,
     ) -> Result<(), Refusal> {
-        out.push(index);
+        let mut direct = vec![index];
         for redirect in tail.iter().filter(|node| node.kind() == "heredoc_redirect") {
             for child in named(*redirect).filter(|child| child.kind() == "pipeline") {
-                let place = Place { stdin: RawInput::Pipe(vec![index]), straight: false, ..place.deeper() };
-                let stages: Vec<Node<'_>> = named(child).collect();
-                self.stages(&stages, place, &[], out)?;
+                for next in named(child) {
+                    let fed = RawInput::Pipe(std::mem::take(&mut direct));
+                    let place = Place { straight: false, ..place.deeper() };
+                    self.sequence(next, fed, &place, &[], &mut direct)?;
+                }
             }
             if let Some(right) = redirect.child_by_field_name("right") {
                 let place = Place { straight: false, ..place.deeper() };
-                self.statement(right, &place, &[], out)?;
+                self.statement(right, &place, &[], &mut direct)?;
             }
         }
+        out.append(&mut direct);
         Ok(())
     }
 
@@ -362,111 +329,6 @@ impl<'a> Walker<'a> {
         Ok(RawAssignment { name, value, plain: subscript.is_none() && !append && !array })
     }
 
-    /// A compound command, preceded by a command of no words for its redirects.
-    pub(super) fn grouped(
-        &mut self,
-        place: &Place,
-        tail: &[Node<'_>],
-        out: &mut Direct,
-        body: impl FnOnce(&mut Self, &Place, &mut Direct) -> Result<(), Refusal>,
-    ) -> Result<(), Refusal> {
-        if tail.is_empty() {
-            return body(self, &place.deeper(), out);
-        }
-        let index = self.found.reserve()?;
-        let mut command = RawCommand { stdin: place.stdin.clone(), ..RawCommand::default() };
-        for redirect in tail {
-            self.redirect(*redirect, index, place, &mut command)?;
-        }
-        let inside = Place { stdin: command.stdin.clone(), ..place.deeper() };
-        self.found.fill(index, command);
-        body(self, &inside, out)?;
-        self.continued(index, place, tail, out)
-    }
-
-    fn for_loop(&mut self, node: Node<'_>, place: &Place, out: &mut Direct) -> Result<(), Refusal> {
-        if node.kind() == "c_style_for_statement" {
-            for (_, part) in fields(node)
-                .into_iter()
-                .filter(|(field, _)| matches!(field, Some("initializer" | "condition" | "update")))
-            {
-                self.arithmetic(part, place)?;
-            }
-        } else {
-            let name = node.child_by_field_name("variable").map_or("", |name| self.source(name)).to_owned();
-            let mut cursor = node.walk();
-            let values: Vec<Node<'_>> = node.children_by_field_name("value", &mut cursor).collect();
-            for value in &values {
-                let word = self.loose(*value, place)?;
-                self.found.bound.push((name.clone(), word));
-            }
-            if values.is_empty() {
-                self.found.bound.push((name, RawWord::unknown()));
-            }
-        }
-        match node.child_by_field_name("body") {
-            Some(body) => self.body(body, &place.within(), out),
-            None => Ok(()),
-        }
-    }
-
-    fn case(&mut self, node: Node<'_>, place: &Place, out: &mut Direct) -> Result<(), Refusal> {
-        if let Some(value) = node.child_by_field_name("value") {
-            self.loose(value, place)?;
-        }
-        for item in named(node).filter(|child| child.kind() == "case_item") {
-            let mut cursor = item.walk();
-            for pattern in item.children_by_field_name("value", &mut cursor) {
-                self.loose(pattern, place)?;
-            }
-            self.body(item, &place.within(), out)?;
-        }
-        Ok(())
-    }
-
-    fn function(
-        &mut self,
-        node: Node<'_>,
-        place: &Place,
-        tail: &[Node<'_>],
-        out: &mut Direct,
-    ) -> Result<(), Refusal> {
-        if let Some(name) = node.child_by_field_name("name") {
-            self.found.functions.insert(self.source(name).to_owned());
-        }
-        let mut all: Vec<Node<'_>> = named(node).filter(|child| is_redirect(*child)).collect();
-        all.extend_from_slice(tail);
-        match node.child_by_field_name("body") {
-            Some(body) => self.statement(body, &place.within(), &all, out),
-            None => Ok(()),
-        }
-    }
-
-    /// A node that stands where a statement should: whatever commands it holds are still listed.
-    fn salvage(
-        &mut self,
-        node: Node<'_>,
-        place: &Place,
-        tail: &[Node<'_>],
-        out: &mut Direct,
-    ) -> Result<(), Refusal> {
-        self.found.opaque.insert(Opaque::NotParsed);
-        if node.kind() == "ERROR" {
-            let words: Vec<Node<'_>> = named(node).filter(|child| is_word(*child)).collect();
-            if !words.is_empty() {
-                self.simple_of(&words, place, tail, out)?;
-            }
-            for child in named(node).filter(|child| !is_word(*child) && !is_redirect(*child)) {
-                self.statement(child, &place.within(), &[], out)?;
-            }
-            return Ok(());
-        }
-        if is_word(node) {
-            return self.simple_of(&[node], place, tail, out);
-        }
-        self.body(node, &place.within(), out)
-    }
-
     /// Keeps what a word says beyond its commands.
     pub(super) fn note(&mut self, body: &str) {
         match scan::parameter_facts(body) {
@@ -474,37 +336,6 @@ impl<'a> Walker<'a> {
             Err(_) => {
                 self.found.opaque.insert(Opaque::NotParsed);
             }
-        }
-    }
-}
-
-fn is_word(node: Node<'_>) -> bool {
-    matches!(
-        node.kind(),
-        "word"
-            | "command_name"
-            | "string"
-            | "raw_string"
-            | "ansi_c_string"
-            | "translated_string"
-            | "concatenation"
-            | "number"
-            | "simple_expansion"
-            | "expansion"
-            | "command_substitution"
-            | "process_substitution"
-            | "arithmetic_expansion"
-            | "brace_expression"
-            | "variable_name"
-    )
-}
-
-/// `time` and `time -p` are keywords; this grammar takes them for a program.
-fn drop_time(command: &mut RawCommand) {
-    if command.words.len() > 1 && command.words.first().and_then(RawWord::bare) == Some("time") {
-        command.words.remove(0);
-        if command.words.len() > 1 && command.words.first().and_then(RawWord::bare) == Some("-p") {
-            command.words.remove(0);
         }
     }
 }

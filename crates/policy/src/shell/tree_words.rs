@@ -1,20 +1,11 @@
-//! Words, redirects and tests of tree-sitter-bash.
+//! Words of tree-sitter-bash.
 
 use tree_sitter::Node;
 
-use super::neutral::{Found, Piece, Place, RawCommand, RawInput, RawRedirect, RawWord};
+use super::neutral::{Piece, Place, RawInput, RawWord};
 use super::scan::{self, Mode};
-use super::tree_sitter::{Direct, NODES_MAX, Walker, children, fields, named};
-use super::{Opaque, RedirectOp, Refusal, ansi};
-
-/// The operand of `[[ -v … ]]`: evaluated only when it carries a subscript.
-pub(super) fn test_name(text: &str, found: &mut Found) {
-    if text.contains(['[', '$', '`']) {
-        found.arithmetic.insert(text.to_owned());
-    }
-}
-
-const COMPARISONS: [&str; 6] = ["-eq", "-ne", "-lt", "-le", "-gt", "-ge"];
+use super::tree_sitter::{Direct, NODES_MAX, Walker, children, named};
+use super::{Opaque, Refusal, ansi};
 
 impl Walker<'_> {
     /// A word whose value goes nowhere, looked at for what is inside it.
@@ -112,7 +103,7 @@ impl Walker<'_> {
     }
 
     /// The inside of double quotes, or the body of an expanding here-document.
-    fn quoted(
+    pub(super) fn quoted(
         &mut self,
         node: Node<'_>,
         index: usize,
@@ -224,207 +215,12 @@ impl Walker<'_> {
         Ok(())
     }
 
-    fn process(&mut self, node: Node<'_>, index: usize, place: &Place) -> Result<Direct, Refusal> {
+    pub(super) fn process(&mut self, node: Node<'_>, index: usize, place: &Place) -> Result<Direct, Refusal> {
         let written = self.source(node).starts_with('>') && index != usize::MAX;
         let inside = if written { place.fed(RawInput::Pipe(vec![index])) } else { place.within() };
         let mut direct = Direct::new();
         self.body(node, &inside, &mut direct)?;
         Ok(direct)
-    }
-
-    pub(super) fn redirect(
-        &mut self,
-        node: Node<'_>,
-        index: usize,
-        place: &Place,
-        command: &mut RawCommand,
-    ) -> Result<(), Refusal> {
-        let fd = node.child_by_field_name("descriptor").map(|fd| self.source(fd));
-        match node.kind() {
-            "heredoc_redirect" => self.here_document(node, fd, index, place, command),
-            "herestring_redirect" => {
-                if let Some(text) = named(node).find(|child| child.kind() != "file_descriptor") {
-                    let word = self.word(text, index, place)?;
-                    if matches!(fd, None | Some("0")) {
-                        command.stdin = RawInput::Text(word);
-                    }
-                }
-                Ok(())
-            }
-            _ => self.file_redirect(node, fd, index, place, command),
-        }
-    }
-
-    fn file_redirect(
-        &mut self,
-        node: Node<'_>,
-        fd: Option<&str>,
-        index: usize,
-        place: &Place,
-        command: &mut RawCommand,
-    ) -> Result<(), Refusal> {
-        let operator = children(node).find(|child| !child.is_named()).map_or("", |child| child.kind());
-        let op = match operator {
-            "<" => RedirectOp::Read,
-            ">" | ">|" | "&>" => RedirectOp::Write,
-            ">>" | "&>>" => RedirectOp::Append,
-            "<&" | ">&" | "<&-" | ">&-" => RedirectOp::Duplicate,
-            _ => {
-                self.found.opaque.insert(Opaque::NotParsed);
-                RedirectOp::ReadWrite
-            }
-        };
-        let mut cursor = node.walk();
-        let mut targets = node.children_by_field_name("destination", &mut cursor);
-        let mut stdin = RawInput::Inherited;
-        let target = if operator.ends_with('-') {
-            RawWord::of("-")
-        } else {
-            match targets.next() {
-                Some(target) if target.kind() == "process_substitution" => {
-                    stdin = RawInput::Pipe(self.process(target, index, place)?);
-                    RawWord::unknown()
-                }
-                Some(target) => self.word(target, index, place)?,
-                None => RawWord::unknown(),
-            }
-        };
-        if fd == Some("0") || fd.is_none() && operator.starts_with('<') {
-            command.stdin = stdin;
-        }
-        command.redirects.push(RawRedirect::new(op, target, operator == ">&"));
-        // This grammar takes what follows the target for more targets; they are arguments.
-        for argument in targets {
-            let word = self.word(argument, index, place)?;
-            command.words.push(word);
-        }
-        Ok(())
-    }
-
-    fn here_document(
-        &mut self,
-        node: Node<'_>,
-        fd: Option<&str>,
-        index: usize,
-        place: &Place,
-        command: &mut RawCommand,
-    ) -> Result<(), Refusal> {
-        let child = |kind: &str| named(node).find(|child| child.kind() == kind);
-        let literal =
-            child("heredoc_start").is_some_and(|start| self.source(start).contains(['\'', '"', '\\']));
-        let strip = children(node).any(|child| child.kind() == "<<-");
-        if let Some(body) = child("heredoc_body") {
-            let end =
-                child("heredoc_end").map_or(body.end_byte(), |end| end.start_byte().max(body.end_byte()));
-            let mut text = self.text.get(body.start_byte()..end).unwrap_or("").to_owned();
-            if strip {
-                text =
-                    text.split('\n').map(|line| line.trim_start_matches('\t')).collect::<Vec<_>>().join("\n");
-            }
-            let document = if literal {
-                RawWord::document(&text)
-            } else {
-                self.expanded_document(body, &text, index, place)?
-            };
-            if matches!(fd, None | Some("0")) {
-                command.stdin = RawInput::Text(document);
-            }
-        }
-        for (field, child) in fields(node) {
-            match field {
-                Some("redirect") => self.redirect(child, index, place, command)?,
-                Some("argument") => {
-                    let word = self.word(child, index, place)?;
-                    command.words.push(word);
-                }
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-
-    fn expanded_document(
-        &mut self,
-        body: Node<'_>,
-        text: &str,
-        index: usize,
-        place: &Place,
-    ) -> Result<RawWord, Refusal> {
-        let mut word = RawWord::default();
-        self.quoted(body, index, place, &mut word)?;
-        if word.literal().is_none() {
-            return Ok(RawWord::unknown());
-        }
-        let plain = scan::scan(text, Mode::Body).ok().and_then(|scanned| scanned.word.literal());
-        Ok(plain.map_or_else(RawWord::unknown, |text| RawWord::document(&text)))
-    }
-
-    /// `[ … ]` as the words of a command, joined again where they touch.
-    pub(super) fn test(
-        &mut self,
-        node: Node<'_>,
-        place: &Place,
-        tail: &[Node<'_>],
-        out: &mut Direct,
-    ) -> Result<(), Refusal> {
-        let index = self.found.reserve()?;
-        let mut command =
-            RawCommand { straight: place.straight, stdin: place.stdin.clone(), ..RawCommand::default() };
-        let mut last_end = usize::MAX;
-        let mut todo: Vec<Node<'_>> = children(node).rev().collect();
-        while let Some(next) = todo.pop() {
-            if matches!(next.kind(), "redirected_statement" | "file_redirect" | "heredoc_redirect") {
-                self.found.opaque.insert(Opaque::NotParsed);
-            }
-            if next.kind().ends_with("_expression") && next.kind() != "brace_expression" {
-                todo.extend(children(next).rev());
-                continue;
-            }
-            let word = self.word(next, index, place)?;
-            match command.words.last_mut() {
-                Some(last) if last_end == next.start_byte() => last.append(word),
-                _ => command.words.push(word),
-            }
-            last_end = next.end_byte();
-        }
-        for redirect in tail {
-            self.redirect(*redirect, index, place, &mut command)?;
-        }
-        self.found.fill(index, command);
-        self.continued(index, place, tail, out)
-    }
-
-    /// `[[ … ]]`: not a command, but its operands may hold some, or be evaluated.
-    pub(super) fn extended_test(&mut self, node: Node<'_>, place: &Place) -> Result<(), Refusal> {
-        let mut todo: Vec<Node<'_>> = vec![node];
-        while let Some(next) = todo.pop() {
-            match next.kind() {
-                "test_command" | "parenthesized_expression" | "ternary_expression" | "postfix_expression" => {
-                }
-                "unary_expression" | "binary_expression" => self.evaluated_operands(next),
-                _ if next.is_named() && next.kind() != "test_operator" => {
-                    self.loose(next, &place.deeper())?;
-                    continue;
-                }
-                _ => continue,
-            }
-            todo.extend(children(next).rev());
-        }
-        Ok(())
-    }
-
-    fn evaluated_operands(&mut self, node: Node<'_>) {
-        let operator = node.child_by_field_name("operator").map_or("", |operator| self.source(operator));
-        let evaluated = COMPARISONS.contains(&operator);
-        let name = matches!(operator, "-v" | "-R");
-        for operand in named(node).filter(|child| child.kind() != "test_operator") {
-            let text = self.source(operand).to_owned();
-            if evaluated {
-                self.found.arithmetic.insert(text);
-            } else if name {
-                test_name(&text, &mut self.found);
-            }
-        }
     }
 }
 

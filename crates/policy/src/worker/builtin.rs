@@ -26,3 +26,19 @@ const TEXTS: &[(&str, &str)] = texts! {
     "build" "cloud" "database" "docker" "files" "find" "git" "kubectl"
     "network" "node" "python" "shells" "system" "terraform" "text"
 };
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::TEXTS;
+
+    #[test]
+    fn every_file_in_workers_is_built_in() {
+        let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../../workers");
+        let files = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+        let names = files.map(|path| path.file_stem().unwrap().to_string_lossy().into_owned());
+        let built_in = TEXTS.iter().map(|(name, _)| (*name).to_owned());
+        assert_eq!(names.collect::<BTreeSet<_>>(), built_in.collect::<BTreeSet<_>>());
+    }
+}

@@ -3,7 +3,8 @@
 use cascade_receipt::decision::RiskTier;
 
 use super::classification::{Classification, Finding};
-use super::grammar::{Rule, Worker, tier};
+use super::compile::tier;
+use super::grammar::{Rule, Worker};
 use super::manifest::Effect;
 use super::registry::{Manifest, Parsed, Registry};
 

@@ -2,14 +2,15 @@
 
 use cascade_receipt::decision::RiskTier;
 
-use super::call::{Call, Value, first_is_line};
+use super::call::{Call, Value};
 use super::classification::Finding;
 use super::grammar::{Rule, covers};
-use super::manifest::{Form, Kind, Style};
-use super::place::{Location, Place, Places, places};
-use super::scene::{Feed, Scene};
+use super::manifest::{Kind, Style};
+use super::place::{Location, Places};
+use super::scene::Scene;
+use super::unfold::{fill, standard_input, starts, wrapped};
+use super::weigh::{place_of, weigh};
 use super::word::Word;
-use super::{awk, code, sed, sql};
 
 /// The answer about one call, and what must be looked at because of it.
 #[derive(Debug)]
@@ -21,6 +22,8 @@ pub(super) struct Judgement {
     /// The directory in which the call works.
     pub(super) directory: Location,
     pub(super) stdin_executes: bool,
+    /// Files that it writes.
+    pub(super) writes: Vec<Location>,
 }
 
 /// Something inside a call that is executed too.
@@ -45,6 +48,7 @@ impl Judgement {
             follow: Vec::new(),
             directory,
             stdin_executes: false,
+            writes: Vec::new(),
         }
     }
 
@@ -52,7 +56,8 @@ impl Judgement {
         self.push(Finding { code: code.into(), tier, failfast: false, text: text.into() });
     }
 
-    fn stop(&mut self, code: &str, text: &str) {
+    /// CRITICAL, without appeal.
+    pub(super) fn stop(&mut self, code: &str, text: &str) {
         let tier = RiskTier::Critical;
         self.push(Finding { code: code.to_owned(), tier, failfast: true, text: text.to_owned() });
     }
@@ -88,6 +93,12 @@ pub(super) fn judge(call: &Call<'_>, scene: &Scene<'_>) -> Judgement {
     unknowns(call, &mut judgement);
     for given in &call.given {
         match (given.value, given.kind) {
+            (Value::Words(words), Kind::Module) => {
+                if let Some(module) = words.first() {
+                    weigh(Kind::Module, module, dry, scene, &mut judgement);
+                }
+                judgement.follow.push(Follow::Package(words.to_vec()));
+            }
             (Value::Words(words), _) => {
                 let starts = starts(call, &judgement.directory);
                 let mut filled = fill(words, "{}", &starts);
@@ -185,276 +196,3 @@ pub(super) fn kinds(call: &Call<'_>) -> impl Iterator<Item = Kind> {
         }
     })
 }
-
-fn place_of(word: &Word, directory: &Location) -> Places {
-    match word {
-        Word::Known(text) | Word::Glob(text) => places(directory, text),
-        Word::Around(_) | Word::Unknown => Places::default().with(Place::Unknown),
-    }
-}
-
-/// What a word of a kind adds.
-fn weigh(kind: Kind, word: &Word, dry: bool, scene: &Scene<'_>, judgement: &mut Judgement) {
-    match kind {
-        Kind::Text | Kind::Path | Kind::Exec | Kind::Replace | Kind::Directory | Kind::Config => {}
-        Kind::Read | Kind::Copy => secret_read(word, judgement),
-        Kind::Upload => {
-            if let Some((_, file)) = word.known().and_then(|text| text.split_once('@')) {
-                secret_read(&Word::Known(file.to_owned()), judgement);
-            }
-        }
-        Kind::Write if dry || word.known() == Some("-") => {}
-        Kind::Write => written(word, judgement),
-        Kind::Line => judgement.follow.push(Follow::Line(word.clone())),
-        Kind::Script => script(word, scene, judgement),
-        Kind::Code => source(word, judgement),
-        Kind::Snippet => match word.known() {
-            Some(text) if code::only_prints(text) => {}
-            _ => source(word, judgement),
-        },
-        Kind::Module => match word.known() {
-            Some(name) if SHOWING.contains(&name) => {}
-            Some(name) if WORKING.contains(&name) => {
-                judgement.find("module.run", RiskTier::Medium, "runs a module that works on the project");
-            }
-            _ => judgement.doubt("module.unknown", "runs a module that is not known here"),
-        },
-        Kind::Awk => match word.known() {
-            Some(text) if awk::is_harmless(text) => {}
-            _ => source(word, judgement),
-        },
-        Kind::Sed => match word.known().map(sed::effect) {
-            Some(sed::Effect::Edits) => {}
-            Some(sed::Effect::Writes(files)) => {
-                for file in files {
-                    written(&Word::Known(file), judgement);
-                }
-            }
-            Some(sed::Effect::Executes) | None => source(word, judgement),
-        },
-        Kind::Sql => match word.known() {
-            Some(text) => sql::judge(text, judgement),
-            None => judgement.doubt("sql.unknown", "the statement cannot be known before it runs"),
-        },
-    }
-}
-
-/// A file is read.
-pub(super) fn secret_read(word: &Word, judgement: &mut Judgement) {
-    if place_of(word, &judgement.directory).has(Place::Secret) {
-        judgement.find("file.secret.read", RiskTier::High, "reads a file that holds secrets");
-    }
-}
-
-/// A file is written.
-pub(super) fn written(word: &Word, judgement: &mut Judgement) {
-    let place = place_of(word, &judgement.directory);
-    let foreign = place.has(Place::Secret) && !place.has(Place::Inside);
-    if place.has(Place::Device) {
-        judgement.stop("device.write", "writes to a device");
-    } else if place.has(Place::Temp) {
-        // Scratch space.
-    } else if place.has(Place::Root) || place.has(Place::System) || place.has(Place::SystemFile) {
-        judgement.find("file.system.write", RiskTier::High, "writes to a directory of the system");
-    } else if place.has(Place::Startup) || foreign || place.has(Place::Vcs) {
-        judgement.find(
-            "file.startup.write",
-            RiskTier::High,
-            "writes a file that programs obey or that holds secrets",
-        );
-    } else if place.has(Place::Unknown) {
-        judgement.find("file.unknown.write", RiskTier::High, "writes a file that cannot be known");
-    } else if place.has(Place::Outside) || place.has(Place::Home) {
-        judgement.find("file.outside.write", RiskTier::Medium, "writes outside the working directory");
-    }
-}
-
-/// A script file is executed.
-fn script(word: &Word, scene: &Scene<'_>, judgement: &mut Judgement) {
-    let place = place_of(word, &judgement.directory);
-    let fresh = word.known().is_some_and(|text| scene.written.contains(&judgement.directory.join(text)));
-    let near = place.has(Place::Inside) || place.has(Place::Whole);
-    if fresh {
-        judgement.doubt("script.fresh", "executes a file that the same line writes");
-    } else if near && word.known().is_some() {
-        judgement.find("script.run", RiskTier::Medium, "executes a script of the working directory");
-    } else {
-        judgement.doubt("script.outside", "executes a script from outside the working directory");
-    }
-}
-
-/// Source text that is not read here.
-fn source(word: &Word, judgement: &mut Judgement) {
-    judgement.doubt("code.inline", "executes source text");
-    if let Some(text) = word.known() {
-        judgement.follow.push(Follow::Literals(code::literals(text)));
-    }
-}
-
-/// Another command inside this one.
-fn wrapped(call: &Call<'_>, scene: &Scene<'_>, judgement: &mut Judgement) {
-    let Some((wraps, words)) = call.inner else { return };
-    let Some(first) = words.first() else { return };
-    match wraps.form {
-        Form::Argv => judgement.follow.push(Follow::Argv(words.to_vec())),
-        Form::Package => judgement.follow.push(Follow::Package(words.to_vec())),
-        Form::Line => {
-            // The words are joined by blanks, so one that was quoted falls apart; what was meant counts too.
-            if words.len() > 1 && words.iter().any(|word| word.known().is_none_or(|text| text.contains(' ')))
-            {
-                judgement.follow.push(Follow::Argv(words.to_vec()));
-            }
-            judgement.follow.push(Follow::Line(joined(words)));
-        }
-        Form::Appended => {
-            let fed = scene.input.words();
-            let token = call.given.iter().find(|given| given.kind == Kind::Replace);
-            let filled = match token {
-                Some(given) => fill(words, given.value.known().unwrap_or("{}"), &fed),
-                None => words.iter().cloned().chain(fed).collect(),
-            };
-            judgement.follow.push(Follow::Argv(filled));
-        }
-        Form::Template => template(words, scene, judgement),
-        Form::Script if first_is_line(call, wraps) => judgement.follow.push(Follow::Line(first.clone())),
-        Form::Script if matches!(first.known(), Some("-" | "/dev/stdin" | "/dev/fd/0")) => {}
-        Form::Script => script(first, scene, judgement),
-    }
-}
-
-/// `parallel TEMPLATE ::: WORDS`: one call for each word.
-fn template(words: &[Word], scene: &Scene<'_>, judgement: &mut Judgement) {
-    let separator = words.iter().position(|word| word.known().is_some_and(|text| text.starts_with(":::")));
-    let (template, fed) = words.split_at(separator.unwrap_or(words.len()));
-    let fed = match fed.split_first() {
-        Some((mark, fed)) if mark.known() == Some(":::") => fed.to_vec(),
-        Some(_) => vec![Word::Unknown],
-        None => scene.input.words(),
-    };
-    for word in fed {
-        let fed = [word];
-        let has_token = template.iter().any(|word| word.known().is_some_and(|text| text.contains('{')));
-        let mut call = if has_token { fill(template, "{}", &fed) } else { template.to_vec() };
-        if !has_token {
-            call.extend(fed);
-        }
-        // The words pass through a shell; one with a blank in it is a line of its own.
-        let line = template.len() < 2
-            && call
-                .first()
-                .is_some_and(|word| word.known().is_none_or(|text| text.contains(char::is_whitespace)));
-        judgement.follow.push(if line { Follow::Line(joined(&call)) } else { Follow::Argv(call) });
-    }
-}
-
-/// What standard input would be, where the program executes it.
-fn standard_input(call: &Call<'_>, scene: &Scene<'_>, judgement: &mut Judgement) {
-    let Some(kind) = call.node.stdin else { return };
-    let first = call.inner.and_then(|(_, words)| words.first());
-    let scripted = first.is_some_and(|word| !matches!(word.known(), Some("-" | "/dev/stdin" | "/dev/fd/0")));
-    let below = call.node.stdin_below;
-    let complete = below > 0 && call.arguments.len() >= below;
-    let incomplete = call.node.wraps.as_ref().is_some_and(|wraps| call.arguments.len() < wraps.skip);
-    if call.help
-        || incomplete
-        || complete
-        || call.gives(&call.node.stdin_unless)
-        || (scripted && !call.gives_name("-s"))
-    {
-        return;
-    }
-    match &scene.input {
-        Feed::Network => judgement.stop("pipe.network.executed", "executes what it gets from the network"),
-        Feed::Decoded => judgement.stop("pipe.decoded.executed", "executes what was hidden by an encoding"),
-        feed => match feed.text() {
-            Some(text) => weigh(kind, &Word::Known(text), false, scene, judgement),
-            None => {
-                judgement.stdin_executes = true;
-                judgement.doubt("stdin.executed", "executes its standard input");
-            }
-        },
-    }
-}
-
-/// Where find starts, as patterns of what it finds.
-pub(super) fn starts(call: &Call<'_>, directory: &Location) -> Vec<Word> {
-    let below = |text: &str| Word::Glob(format!("{}/**", text.trim_end_matches('/')));
-    let words: Vec<Word> = call
-        .arguments
-        .iter()
-        .map(|argument| match argument.word {
-            Word::Known(text) | Word::Glob(text) => below(text),
-            Word::Around(_) | Word::Unknown => Word::Unknown,
-        })
-        .collect();
-    let unknown = matches!(directory, Location::Unknown);
-    if unknown {
-        vec![Word::Unknown]
-    } else if words.is_empty() {
-        vec![below(".")]
-    } else {
-        words
-    }
-}
-
-/// Puts words in the place of a token.
-fn fill(words: &[Word], token: &str, fed: &[Word]) -> Vec<Word> {
-    let mut filled = Vec::new();
-    for word in words {
-        match (word.known(), fed) {
-            (Some(text), _) if text == token => filled.extend(fed.iter().cloned()),
-            (Some(text), [Word::Known(only)]) if text.contains(token) => {
-                filled.push(Word::Known(text.replace(token, only)));
-            }
-            (Some(text), _) if text.contains(token) => filled.push(Word::Around(text.replace(token, "$x"))),
-            _ => filled.push(word.clone()),
-        }
-    }
-    filled
-}
-
-/// Words that a shell sees as one line.
-fn joined(words: &[Word]) -> Word {
-    let texts: Option<Vec<&str>> = words.iter().map(Word::known).collect();
-    texts.map_or(Word::Unknown, |texts| Word::Known(texts.join(" ")))
-}
-
-/// Modules that only show something.
-const SHOWING: &[&str] =
-    &["json.tool", "this", "site", "sysconfig", "calendar", "tabnanny", "platform", "ast", "dis", "tokenize"];
-/// Modules that build, test or install, as their programs do.
-const WORKING: &[&str] = &[
-    "pytest",
-    "unittest",
-    "pip",
-    "venv",
-    "build",
-    "mypy",
-    "ruff",
-    "black",
-    "isort",
-    "flake8",
-    "coverage",
-    "tox",
-    "nox",
-    "http.server",
-    "compileall",
-    "py_compile",
-    "doctest",
-    "timeit",
-    "cProfile",
-    "ensurepip",
-    "virtualenv",
-    "zipfile",
-    "pylint",
-    "pyright",
-    "sphinx",
-    "mkdocs",
-    "pre_commit",
-    "poetry",
-    "uv",
-    "pipx",
-    "trace",
-    "pdb",
-    "zipapp",
-];

@@ -3,10 +3,11 @@
 use cascade_receipt::decision::RiskTier;
 
 use super::classification::{Classification, Classified, Finding};
-use super::judge::{Judgement, secret_read, written};
+use super::judge::Judgement;
 use super::place::Location;
 use super::scene::{Feed, Scene, Variable};
 use super::walk::{DEPTH_MAX, Walk, doubt};
+use super::weigh::{secret_read, written};
 use super::word::Word;
 use crate::shell::{self, Command, Input, Line, Redirect, RedirectOp};
 
@@ -25,11 +26,10 @@ impl Walk<'_> {
             }
         };
         self.whole(text, &line);
-        let fresh = fresh(&line, scene);
-        let mut state =
-            State { directory: scene.directory.clone(), env: scene.env.to_vec(), feeds: Vec::new() };
+        self.writes.extend(fresh(&line, scene));
+        let mut state = State { directory: scene.directory.clone(), env: Vec::new(), feeds: Vec::new() };
         for command in &line.commands {
-            let feed = self.command(command, scene, &fresh, &mut state);
+            let feed = self.command(command, scene, &mut state);
             state.feeds.push(feed);
         }
         state.feeds.pop().unwrap_or(Feed::Unknown)
@@ -40,9 +40,7 @@ impl Walk<'_> {
         let mut findings: Vec<Finding> = line
             .opaque
             .iter()
-            .map(|opaque| {
-                doubt(&format!("shell.{}", opaque.code()), "part of the line cannot be read beforehand")
-            })
+            .map(|opaque| doubt(opaque.code(), "part of the line cannot be read beforehand"))
             .collect();
         if is_fork_bomb(text) {
             findings.push(Finding {
@@ -59,13 +57,7 @@ impl Walk<'_> {
         }
     }
 
-    fn command(
-        &mut self,
-        command: &Command,
-        scene: &Scene<'_>,
-        fresh: &[Location],
-        state: &mut State,
-    ) -> Feed {
+    fn command(&mut self, command: &Command, scene: &Scene<'_>, state: &mut State) -> Feed {
         let assigned: Vec<Variable> = command
             .assignments
             .iter()
@@ -81,11 +73,12 @@ impl Walk<'_> {
         if words.is_empty() {
             state.env.extend(assigned);
         } else {
-            let mut env = state.env.clone();
-            env.extend(assigned);
+            let line = scene.env.with(state.env.clone());
+            let env = line.with(assigned);
+            let fresh = self.writes.clone();
             let input = input(command, scene, &state.feeds);
             let (directory, depth) = (state.directory.clone(), scene.depth);
-            feed = self.call(&words, &Scene { directory, env: &env, input, written: fresh, depth });
+            feed = self.call(&words, &Scene { directory, env: &env, input, fresh: &fresh, depth });
             state.follow(&words);
         }
         self.redirects(&command.redirects, at, state);
@@ -202,7 +195,7 @@ fn fresh(line: &Line, scene: &Scene<'_>) -> Vec<Location> {
         shell::Word::Known(text) => Some(scene.directory.join(text)),
         shell::Word::Glob(_) | shell::Word::Unknown => None,
     });
-    known.chain(scene.written.iter().cloned()).collect()
+    known.chain(scene.fresh.iter().cloned()).collect()
 }
 
 /// A function that pipes itself into itself in the background.

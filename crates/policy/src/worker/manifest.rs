@@ -290,4 +290,6 @@ pub(super) enum Effect {
     Key,
     /// It can do anything.
     Opaque,
+    /// The same, but only where the line itself sets it: what was there before belongs to whoever set up the session.
+    Assigned,
 }

@@ -1,6 +1,8 @@
 //! Where a path lies, by its text alone: no file system is asked, so links and the real working directory stay
 //! unknown. A path may lie in several places at once (`~/.ssh/id_rsa` is a secret outside the working directory).
 
+use super::pattern::Pattern;
+
 macro_rules! places {
     ($($(#[$doc:meta])* $name:ident = $word:literal,)*) => {
         /// One kind of place.
@@ -204,7 +206,11 @@ fn named(names: &[String], home: bool) -> Places {
     let last = names.last().map(String::as_str).unwrap_or_default();
     let path = names.join("/");
     let lists = |list: &str| list.split_whitespace().any(|end| ends(&path, end));
-    if (one_of(last, SECRET_NAMES) || lists(SECRET_ENDS)) && !one_of(last, NOT_SECRET) {
+    let hidden = last.starts_with('.') && last.contains(['*', '?', '[']) && {
+        let pattern = Pattern::new(&last.replace('[', "*"));
+        SECRET_NAMES.split_whitespace().any(|name| pattern.matches(name))
+    };
+    if (hidden || one_of(last, SECRET_NAMES) || lists(SECRET_ENDS)) && !one_of(last, NOT_SECRET) {
         places = places.with(Place::Secret);
     }
     let secret_directory = names.iter().any(|name| matches!(name.as_str(), ".ssh" | ".gnupg"));
@@ -301,6 +307,8 @@ mod tests {
             ("~/.ssh/id_ed25519.pub", Place::Secret, false),
             ("deploy/.env", Place::Secret, true),
             (".env.example", Place::Secret, false),
+            (".e*", Place::Secret, true),
+            ("*.rs", Place::Secret, false),
             ("~/.bashrc", Place::Startup, true),
             (".git/hooks/pre-push", Place::Startup, true),
             (".git", Place::Vcs, true),

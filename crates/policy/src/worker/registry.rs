@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use super::classification::Classification;
-use super::grammar::{Malformed, Worker};
+use super::compile::Malformed;
+use super::grammar::Worker;
 use super::manifest::{self, File};
 use super::place::Location;
-use super::scene::{Feed, Scene, Variable};
+use super::scene::{Environment, Feed, Scene, Variable};
 use super::walk::Walk;
 use super::word::Word;
 
@@ -66,6 +67,9 @@ impl Registry {
     pub fn classify_argv(&self, argv: &[Vec<u8>], env: &[(Vec<u8>, Vec<u8>)]) -> Classification {
         let words: Vec<Word> = argv.iter().map(|bytes| Word::of_bytes(bytes)).collect();
         let mut walk = Walk::new(self);
+        if words.is_empty() {
+            walk.answer.leave_unclassified();
+        }
         walk.call(&words, &scene(&ambient(env)));
         walk.finish()
     }
@@ -126,6 +130,12 @@ impl Manifest {
         names.unwrap_or_default().split_whitespace()
     }
 
+    /// Was it needed so far?
+    #[cfg(test)]
+    pub(super) fn is_parsed(&self) -> bool {
+        self.parsed.get().is_some()
+    }
+
     pub(super) fn parsed(&self) -> &Result<Parsed, Malformed> {
         self.parsed.get_or_init(|| {
             let file: File =
@@ -146,18 +156,20 @@ impl Manifest {
     }
 }
 
-fn ambient(env: &[(Vec<u8>, Vec<u8>)]) -> Vec<Variable> {
-    env.iter()
+fn ambient(env: &[(Vec<u8>, Vec<u8>)]) -> Environment<'static> {
+    let own = env
+        .iter()
         .map(|(name, value)| Variable {
             name: String::from_utf8_lossy(name).into_owned(),
             value: Word::of_bytes(value),
             ambient: true,
         })
-        .collect()
+        .collect();
+    Environment { outer: None, own }
 }
 
-fn scene(env: &[Variable]) -> Scene<'_> {
-    Scene { directory: Location::START, env, input: Feed::Inherited, written: &[], depth: 0 }
+fn scene<'a>(env: &'a Environment<'a>) -> Scene<'a> {
+    Scene { directory: Location::START, env, input: Feed::Inherited, fresh: &[], depth: 0 }
 }
 
 /// Directories in which a known name is taken for the program itself.

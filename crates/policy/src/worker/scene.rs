@@ -7,12 +7,31 @@ use super::word::Word;
 #[derive(Clone, Debug)]
 pub(super) struct Scene<'a> {
     pub(super) directory: Location,
-    pub(super) env: &'a [Variable],
+    pub(super) env: &'a Environment<'a>,
     pub(super) input: Feed,
-    /// Files that the same line writes.
-    pub(super) written: &'a [Location],
+    /// Files that the same line writes, or has fetched.
+    pub(super) fresh: &'a [Location],
     /// Wrappers and inner lines around it.
     pub(super) depth: usize,
+}
+
+/// Variables, and those around them.
+#[derive(Debug)]
+pub(super) struct Environment<'a> {
+    pub(super) outer: Option<&'a Self>,
+    pub(super) own: Vec<Variable>,
+}
+
+impl<'a> Environment<'a> {
+    /// Innermost first; a name may come more than once, since any of them may be the one that counts.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Variable> {
+        std::iter::successors(Some(self), |env| env.outer).flat_map(|env| &env.own)
+    }
+
+    /// These variables with more in front.
+    pub(super) const fn with(&'a self, own: Vec<Variable>) -> Self {
+        Self { outer: Some(self), own }
+    }
 }
 
 /// An environment variable.

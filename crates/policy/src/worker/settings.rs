@@ -4,11 +4,11 @@ use super::call::Call;
 use super::grammar::{Setting, Worker, covers};
 use super::judge::{Follow, Judgement};
 use super::manifest::{Effect, Kind};
-use super::scene::Variable;
+use super::scene::{Environment, Variable};
 use super::word::Word;
 
 /// Words that variables like `TF_CLI_ARGS` add to the command line.
-pub(super) fn options(call: &Call<'_>, env: &[Variable]) -> Vec<Word> {
+pub(super) fn options(call: &Call<'_>, env: &Environment<'_>) -> Vec<Word> {
     let mut added = Vec::new();
     for (setting, variable) in matching(call.worker, env) {
         if setting.effect == Effect::Options && covers(setting.commands.as_deref(), &call.path) {
@@ -22,7 +22,7 @@ pub(super) fn options(call: &Call<'_>, env: &[Variable]) -> Vec<Word> {
 }
 
 /// Keys and values given as options or through the environment.
-pub(super) fn pairs(call: &Call<'_>, env: &[Variable]) -> Vec<(String, Word)> {
+pub(super) fn pairs(call: &Call<'_>, env: &Environment<'_>) -> Vec<(String, Word)> {
     let mut pairs = Vec::new();
     for given in call.given.iter().filter(|given| given.kind == Kind::Config) {
         pairs.push(match given.value.known() {
@@ -36,7 +36,7 @@ pub(super) fn pairs(call: &Call<'_>, env: &[Variable]) -> Vec<(String, Word)> {
     for (setting, variable) in matching(call.worker, env) {
         if setting.effect == Effect::Key {
             let holder = variable.name.replace("_KEY_", "_VALUE_");
-            let value = env.iter().rev().find(|variable| variable.name == holder);
+            let value = env.iter().find(|variable| variable.name == holder);
             let value = value.map_or(Word::Unknown, |variable| variable.value.clone());
             let key = variable.value.known().unwrap_or_default();
             pairs.push((key.to_ascii_lowercase(), value));
@@ -82,10 +82,17 @@ pub(super) fn expand(program: &Word, arguments: &[Word], at: usize, body: &Word)
 }
 
 /// Adds what settings do to the judgement.
-pub(super) fn weigh(call: &Call<'_>, env: &[Variable], pairs: &[(String, Word)], judgement: &mut Judgement) {
+pub(super) fn weigh(
+    call: &Call<'_>,
+    env: &Environment<'_>,
+    pairs: &[(String, Word)],
+    judgement: &mut Judgement,
+) {
     for (setting, variable) in matching(call.worker, env) {
         if covers(setting.commands.as_deref(), &call.path) {
-            act(call, setting.effect, &variable.name, &variable.value, judgement);
+            let set_before = variable.ambient && setting.effect == Effect::Assigned;
+            let effect = if set_before { Effect::Harmless } else { setting.effect };
+            act(call, effect, &variable.name, &variable.value, judgement);
         }
     }
     for (key, value) in pairs {
@@ -101,7 +108,7 @@ pub(super) fn weigh(call: &Call<'_>, env: &[Variable], pairs: &[(String, Word)],
             judgement.doubt("worker.setting.unknown", format!("setting `{key}` is not known here"));
         }
     }
-    for variable in env {
+    for variable in env.iter() {
         let injects = INJECTED.contains(&variable.name.as_str());
         let name = variable.name.as_str();
         let changes = CHANGING.contains(&name) || name.starts_with("LD_") || name.starts_with("DYLD_");
@@ -115,10 +122,10 @@ pub(super) fn weigh(call: &Call<'_>, env: &[Variable], pairs: &[(String, Word)],
 fn act(call: &Call<'_>, effect: Effect, name: &str, value: &Word, judgement: &mut Judgement) {
     match effect {
         Effect::Harmless | Effect::Options | Effect::Alias | Effect::Key => {}
-        Effect::Opaque if matches!(value.known(), Some("" | "/dev/null")) => {}
+        Effect::Opaque | Effect::Assigned if matches!(value.known(), Some("" | "/dev/null")) => {}
         Effect::Line if value.known().is_some_and(|text| text.trim().is_empty()) => {}
         Effect::Line => judgement.follow.push(Follow::Line(value.clone())),
-        Effect::Opaque => {
+        Effect::Opaque | Effect::Assigned => {
             let code = format!("{}.setting", call.worker.name());
             judgement.doubt(&code, format!("`{name}` changes what the program does"));
         }
@@ -127,7 +134,7 @@ fn act(call: &Call<'_>, effect: Effect, name: &str, value: &Word, judgement: &mu
 
 fn matching<'a>(
     worker: &'a Worker,
-    env: &'a [Variable],
+    env: &'a Environment<'a>,
 ) -> impl Iterator<Item = (&'a Setting, &'a Variable)> {
     worker.settings.iter().flat_map(move |setting| {
         env.iter()
@@ -142,7 +149,7 @@ fn split(text: &str) -> impl Iterator<Item = Word> {
 }
 
 /// Suspect where the line sets them: they say where programs and their configuration are.
-const CHANGING: &[&str] = &["PATH", "HOME", "XDG_CONFIG_HOME", "LESSOPEN", "LESSCLOSE", "MANPATH", "TMPDIR"];
+const CHANGING: &[&str] = &["PATH", "HOME", "XDG_CONFIG_HOME", "LESSOPEN", "LESSCLOSE", "MANPATH"];
 
 /// Suspect even where they were set before: they put code into every program.
 const INJECTED: &[&str] = &["LD_PRELOAD", "LD_AUDIT", "DYLD_INSERT_LIBRARIES"];

@@ -26,11 +26,13 @@ pub(super) const ARGV_BYTES_MAX: usize = 1 << 20;
 pub(super) struct Walk<'r> {
     pub(super) registry: &'r Registry,
     pub(super) answer: Classification,
+    /// Files written by the calls so far.
+    pub(super) writes: Vec<Location>,
 }
 
 impl<'r> Walk<'r> {
     pub(super) const fn new(registry: &'r Registry) -> Self {
-        Self { registry, answer: Classification::empty() }
+        Self { registry, answer: Classification::empty(), writes: Vec::new() }
     }
 
     /// Looks at one program call and everything inside it; answers what it writes to standard output.
@@ -108,10 +110,12 @@ impl<'r> Walk<'r> {
             });
         }
         let feed = emitted(call, scene, &judgement.directory);
-        let mut env = scene.env.to_vec();
-        env.extend(call.assignments.iter().filter_map(|word| Variable::assigned(word.known()?)));
+        let env = call.assignments.iter().filter_map(|word| Variable::assigned(word.known()?)).collect();
+        let env = scene.env.with(env);
         self.answer.stdin_executes |= judgement.stdin_executes;
-        let Judgement { tier, classified, findings, follow, directory, .. } = judgement;
+        let Judgement { tier, classified, findings, follow, directory, writes, .. } = judgement;
+        self.writes.extend(writes);
+        self.writes.extend(fetched(call, &directory));
         let shown = std::iter::once(found.name.clone()).chain(words.iter().skip(1).map(Word::shown));
         let at = self.answer.commands.len();
         self.answer.add(Classified {
@@ -122,8 +126,8 @@ impl<'r> Walk<'r> {
             classified,
             findings,
         });
-        let (written, depth) = (scene.written, scene.depth + 1);
-        let inner = Scene { directory, env: &env, input: scene.input.clone(), written, depth };
+        let (fresh, depth) = (scene.fresh, scene.depth + 1);
+        let inner = Scene { directory, env: &env, input: scene.input.clone(), fresh, depth };
         self.follow(follow, &inner, at).unwrap_or(feed)
     }
 
@@ -187,7 +191,7 @@ fn emitted(call: &Call<'_>, scene: &Scene<'_>, directory: &Location) -> Feed {
         Emits::Unknown => Feed::Unknown,
         Emits::Arguments => Feed::Words(words()),
         Emits::Paths if *directory == Location::Unknown => Feed::Unknown,
-        Emits::Paths => Feed::Words(super::judge::starts(call, directory)),
+        Emits::Paths => Feed::Words(super::unfold::starts(call, directory)),
         Emits::Network => Feed::Network,
         Emits::Decoded => Feed::Decoded,
         Emits::Input | Emits::Changed if super::judge::kinds(call).any(|kind| kind == Kind::Read) => {
@@ -197,6 +201,13 @@ fn emitted(call: &Call<'_>, scene: &Scene<'_>, directory: &Location) -> Feed {
         Emits::Changed if matches!(scene.input, Feed::Network | Feed::Decoded) => scene.input.clone(),
         Emits::Input | Emits::Changed => Feed::Unknown,
     }
+}
+
+/// The file that a program of the network makes when it is not told a name.
+fn fetched(call: &Call<'_>, directory: &Location) -> Option<Location> {
+    let address = call.arguments.first().filter(|_| call.node.emits == Emits::Network)?.word.known()?;
+    let name = address.rsplit('/').next()?.split(['?', '#']).next()?;
+    Some(directory.join(name))
 }
 
 /// A call of a program that no manifest knows.

@@ -21,6 +21,27 @@ fn commands() {
 }
 
 #[test]
+fn depth() {
+    for (open, shut) in [
+        ("{ ", " ; }"),
+        ("( ", " )"),
+        ("$(", ")"),
+        ("\"$(", ")\""),
+        ("${a:-", "}"),
+        ("if ", " ; then a; fi"),
+        ("while ", " ; do a; done"),
+        ("case x in a) ", " ;; esac"),
+    ] {
+        let at = |levels: usize| parse(&format!("{}a{}", open.repeat(levels), shut.repeat(levels)));
+        // A substitution in each is a command in each, and passes that limit instead.
+        let within = if open.contains("$(") { Err(Refusal::Commands) } else { at(DEPTH_MAX) };
+        assert_eq!(at(DEPTH_MAX), within, "{open}");
+        assert_ne!(within, Err(Refusal::Depth), "{open}");
+        assert_eq!(at(DEPTH_MAX + 1), Err(Refusal::Depth), "{open}");
+    }
+}
+
+#[test]
 fn depth_of_every_kind_of_nesting() {
     for (open, shut) in [
         ("( ", " )"),

@@ -28,6 +28,18 @@ fn every_row_of_the_table() {
     assert!(wrong.is_empty(), "rows as they are now:\n{wrong}");
 }
 
+/// Lines of daily work. An answer of "opaque" to one of these teaches people to ignore it.
+#[test]
+fn ordinary_lines_are_not_opaque() {
+    let lines: Vec<&str> = include_str!("../shell.ordinary").trim_end().split("\n---\n").collect();
+    assert!(lines.len() >= 50, "the list lost lines: {}", lines.len());
+    for line in lines {
+        let parsed = parse(line).unwrap();
+        assert_eq!(parsed.opaque, vec![], "{line}");
+        assert!(!parsed.commands.is_empty(), "{line}");
+    }
+}
+
 fn show(line: &str) -> String {
     let line = match parse(line) {
         Ok(line) => line,

@@ -1,0 +1,140 @@
+//! Where a call holds another one: wrappers, templates, scripts and what is executed from standard input.
+
+use super::call::{Call, first_is_line};
+use super::judge::{Follow, Judgement};
+use super::manifest::{Form, Kind};
+use super::place::Location;
+use super::scene::{Feed, Scene};
+use super::weigh::{script, weigh};
+use super::word::Word;
+
+/// Another command inside this one.
+pub(super) fn wrapped(call: &Call<'_>, scene: &Scene<'_>, judgement: &mut Judgement) {
+    let Some((wraps, words)) = call.inner else { return };
+    let Some(first) = words.first() else { return };
+    match wraps.form {
+        Form::Argv => judgement.follow.push(Follow::Argv(words.to_vec())),
+        Form::Package => judgement.follow.push(Follow::Package(words.to_vec())),
+        Form::Line => {
+            // The words are joined by blanks, so one that was quoted falls apart; what was meant counts too.
+            if words.len() > 1 && words.iter().any(|word| word.known().is_none_or(|text| text.contains(' ')))
+            {
+                judgement.follow.push(Follow::Argv(words.to_vec()));
+            }
+            judgement.follow.push(Follow::Line(joined(words)));
+        }
+        Form::Appended => {
+            let fed = scene.input.words();
+            let token = call.given.iter().find(|given| given.kind == Kind::Replace);
+            let filled = match token {
+                Some(given) => fill(words, given.value.known().unwrap_or("{}"), &fed),
+                None => words.iter().cloned().chain(fed).collect(),
+            };
+            judgement.follow.push(Follow::Argv(filled));
+        }
+        Form::Template => template(words, scene, judgement),
+        Form::Script if first_is_line(call, wraps) => judgement.follow.push(Follow::Line(first.clone())),
+        Form::Script if matches!(first.known(), Some("-" | "/dev/stdin" | "/dev/fd/0")) => {}
+        Form::Script => script(first, scene, judgement),
+    }
+}
+
+/// `parallel TEMPLATE ::: WORDS`: one call for each word.
+fn template(words: &[Word], scene: &Scene<'_>, judgement: &mut Judgement) {
+    let separator = words.iter().position(|word| word.known().is_some_and(|text| text.starts_with(":::")));
+    let (template, fed) = words.split_at(separator.unwrap_or(words.len()));
+    let fed = match fed.split_first() {
+        Some((mark, fed)) if mark.known() == Some(":::") => fed.to_vec(),
+        Some(_) => vec![Word::Unknown],
+        None => scene.input.words(),
+    };
+    for word in fed {
+        let fed = [word];
+        let has_token = template.iter().any(|word| word.known().is_some_and(|text| text.contains('{')));
+        let mut call = if has_token { fill(template, "{}", &fed) } else { template.to_vec() };
+        if !has_token {
+            call.extend(fed);
+        }
+        // The words pass through a shell; one with a blank in it is a line of its own.
+        let line = template.len() < 2
+            && call
+                .first()
+                .is_some_and(|word| word.known().is_none_or(|text| text.contains(char::is_whitespace)));
+        judgement.follow.push(if line { Follow::Line(joined(&call)) } else { Follow::Argv(call) });
+    }
+}
+
+/// What standard input would be, where the program executes it.
+pub(super) fn standard_input(call: &Call<'_>, scene: &Scene<'_>, judgement: &mut Judgement) {
+    let Some(kind) = call.node.stdin else { return };
+    let first = call.inner.and_then(|(_, words)| words.first());
+    let scripted = first.is_some_and(|word| !matches!(word.known(), Some("-" | "/dev/stdin" | "/dev/fd/0")));
+    let below = call.node.stdin_below;
+    let complete = below > 0 && call.arguments.len() >= below;
+    let incomplete = call.node.wraps.as_ref().is_some_and(|wraps| call.arguments.len() < wraps.skip);
+    if call.help
+        || incomplete
+        || complete
+        || call.gives(&call.node.stdin_unless)
+        || (scripted && !call.gives_name("-s"))
+    {
+        return;
+    }
+    match &scene.input {
+        Feed::Network | Feed::Decoded if kind == Kind::Sql => {
+            judgement.doubt("stdin.executed", "executes its standard input");
+        }
+        Feed::Network => judgement.stop("pipe.network.executed", "executes what it gets from the network"),
+        Feed::Decoded => judgement.stop("pipe.decoded.executed", "executes what was hidden by an encoding"),
+        feed => match feed.text() {
+            Some(text) => weigh(kind, &Word::Known(text), false, scene, judgement),
+            None => {
+                judgement.stdin_executes = true;
+                judgement.doubt("stdin.executed", "executes its standard input");
+            }
+        },
+    }
+}
+
+/// Where find starts, as patterns of what it finds.
+pub(super) fn starts(call: &Call<'_>, directory: &Location) -> Vec<Word> {
+    let below = |text: &str| Word::Glob(format!("{}/**", text.trim_end_matches('/')));
+    let words: Vec<Word> = call
+        .arguments
+        .iter()
+        .map(|argument| match argument.word {
+            Word::Known(text) | Word::Glob(text) => below(text),
+            Word::Around(_) | Word::Unknown => Word::Unknown,
+        })
+        .collect();
+    let unknown = matches!(directory, Location::Unknown);
+    if unknown {
+        vec![Word::Unknown]
+    } else if words.is_empty() {
+        vec![below(".")]
+    } else {
+        words
+    }
+}
+
+/// Puts words in the place of a token.
+pub(super) fn fill(words: &[Word], token: &str, fed: &[Word]) -> Vec<Word> {
+    let mut filled = Vec::new();
+    for word in words {
+        match (word.known(), fed) {
+            (Some(text), _) if text == token => filled.extend(fed.iter().cloned()),
+            (Some(text), [Word::Known(only)]) if text.contains(token) => {
+                filled.push(Word::Known(text.replace(token, only)));
+            }
+            (Some(text), _) if text.contains(token) => filled.push(Word::Around(text.replace(token, "$x"))),
+            _ => filled.push(word.clone()),
+        }
+    }
+    filled
+}
+
+/// Words that a shell sees as one line.
+fn joined(words: &[Word]) -> Word {
+    let texts: Option<Vec<&str>> = words.iter().map(Word::known).collect();
+    texts.map_or(Word::Unknown, |texts| Word::Known(texts.join(" ")))
+}

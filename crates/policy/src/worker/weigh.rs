@@ -1,0 +1,170 @@
+//! What one word means by its kind.
+
+use cascade_receipt::decision::RiskTier;
+
+use super::judge::{Follow, Judgement};
+use super::manifest::Kind;
+use super::place::{Location, Place, Places, places};
+use super::scene::Scene;
+use super::word::Word;
+use super::{awk, code, sed, sql};
+
+pub(super) fn place_of(word: &Word, directory: &Location) -> Places {
+    match word {
+        Word::Known(text) | Word::Glob(text) => places(directory, text),
+        Word::Around(_) | Word::Unknown => Places::default().with(Place::Unknown),
+    }
+}
+
+/// What a word of a kind adds.
+pub(super) fn weigh(kind: Kind, word: &Word, dry: bool, scene: &Scene<'_>, judgement: &mut Judgement) {
+    match kind {
+        Kind::Text | Kind::Path | Kind::Exec | Kind::Replace | Kind::Directory | Kind::Config => {}
+        Kind::Read | Kind::Copy => secret_read(word, judgement),
+        Kind::Upload => {
+            if let Some((_, file)) = word.known().and_then(|text| text.split_once('@')) {
+                upload(file, judgement);
+            }
+        }
+        Kind::Write if dry || word.known() == Some("-") => {}
+        Kind::Write => written(word, judgement),
+        Kind::Line => judgement.follow.push(Follow::Line(word.clone())),
+        Kind::Script if matches!(word.known(), Some("-" | "/dev/stdin")) => {
+            judgement.doubt("stdin.executed", "executes its standard input");
+        }
+        Kind::Script => script(word, scene, judgement),
+        Kind::Code => source(word, judgement),
+        Kind::Snippet => match word.known() {
+            Some(text) if code::only_prints(text) => {}
+            _ => source(word, judgement),
+        },
+        Kind::Module => match word.known() {
+            Some(name) if SHOWING.contains(&name) => {}
+            Some(name) if WORKING.contains(&name) => {
+                judgement.find("module.run", RiskTier::Medium, "runs a module that works on the project");
+            }
+            _ => judgement.doubt("module.unknown", "runs a module that is not known here"),
+        },
+        Kind::Awk => match word.known() {
+            Some(text) if awk::is_harmless(text) => {}
+            _ => source(word, judgement),
+        },
+        Kind::Sed => match word.known().map(sed::effect) {
+            Some(sed::Effect::Edits) => {}
+            Some(sed::Effect::Writes(files)) => {
+                for file in files {
+                    written(&Word::Known(file), judgement);
+                }
+            }
+            Some(sed::Effect::Executes) | None => source(word, judgement),
+        },
+        Kind::Sql => match word.known() {
+            Some(text) => sql::judge(text, judgement),
+            None => judgement.doubt("sql.unknown", "the statement cannot be known before it runs"),
+        },
+    }
+}
+
+/// A file is read.
+pub(super) fn secret_read(word: &Word, judgement: &mut Judgement) {
+    if place_of(word, &judgement.directory).has(Place::Secret) {
+        judgement.find("file.secret.read", RiskTier::High, "reads a file that holds secrets");
+    }
+}
+
+/// A file is sent away.
+fn upload(file: &str, judgement: &mut Judgement) {
+    let places = places(&judgement.directory, file);
+    let foreign = [Place::Secret, Place::SystemFile, Place::System, Place::Startup];
+    if foreign.into_iter().any(|place| places.has(place)) {
+        judgement.find("file.upload", RiskTier::High, "sends a file of the system or one with secrets away");
+    }
+}
+
+/// A file is written.
+pub(super) fn written(word: &Word, judgement: &mut Judgement) {
+    if let Some(text) = word.known() {
+        judgement.writes.push(judgement.directory.join(text));
+    }
+    let place = place_of(word, &judgement.directory);
+    let foreign = place.has(Place::Secret) && !place.has(Place::Inside);
+    if place.has(Place::Device) {
+        judgement.stop("device.write", "writes to a device");
+    } else if place.has(Place::Temp) {
+        // Scratch space.
+    } else if place.has(Place::Root) || place.has(Place::System) || place.has(Place::SystemFile) {
+        judgement.find("file.system.write", RiskTier::High, "writes to a directory of the system");
+    } else if place.has(Place::Startup) || foreign || place.has(Place::Vcs) {
+        judgement.find(
+            "file.startup.write",
+            RiskTier::High,
+            "writes a file that programs obey or that holds secrets",
+        );
+    } else if place.has(Place::Unknown) {
+        judgement.find("file.unknown.write", RiskTier::High, "writes a file that cannot be known");
+    } else if place.has(Place::Outside) || place.has(Place::Home) {
+        judgement.find("file.outside.write", RiskTier::Medium, "writes outside the working directory");
+    }
+}
+
+/// A script file is executed.
+pub(super) fn script(word: &Word, scene: &Scene<'_>, judgement: &mut Judgement) {
+    let place = place_of(word, &judgement.directory);
+    let fresh = word.known().is_some_and(|text| scene.fresh.contains(&judgement.directory.join(text)));
+    let near = place.has(Place::Inside) || place.has(Place::Whole);
+    if fresh {
+        judgement.doubt("script.fresh", "executes a file that the same line writes");
+    } else if near && word.known().is_some() {
+        judgement.find("script.run", RiskTier::Medium, "executes a script of the working directory");
+    } else {
+        judgement.doubt("script.outside", "executes a script from outside the working directory");
+    }
+}
+
+/// Source text that is not read here.
+fn source(word: &Word, judgement: &mut Judgement) {
+    judgement.doubt("code.inline", "executes source text");
+    if let Some(text) = word.known() {
+        judgement.follow.push(Follow::Literals(code::literals(text)));
+    }
+}
+
+/// Modules that only show something.
+const SHOWING: &[&str] =
+    &["json.tool", "this", "site", "sysconfig", "calendar", "tabnanny", "platform", "ast", "dis", "tokenize"];
+/// Modules that build, test or install, as their programs do.
+const WORKING: &[&str] = &[
+    "pytest",
+    "unittest",
+    "pip",
+    "venv",
+    "build",
+    "mypy",
+    "ruff",
+    "black",
+    "isort",
+    "flake8",
+    "coverage",
+    "tox",
+    "nox",
+    "http.server",
+    "compileall",
+    "py_compile",
+    "doctest",
+    "timeit",
+    "cProfile",
+    "ensurepip",
+    "virtualenv",
+    "zipfile",
+    "pylint",
+    "pyright",
+    "sphinx",
+    "mkdocs",
+    "pre_commit",
+    "poetry",
+    "uv",
+    "pipx",
+    "trace",
+    "pdb",
+    "zipapp",
+];
