@@ -14,8 +14,12 @@ use crate::vault;
 const PRIVATE: [&str; 2] = ["action_hash", "facts_hash"];
 
 impl Reader {
-    /// Verifies the stored lines as an outsider would, and looks for what they commit to.
-    pub(crate) fn check_evidence(&self, report: &mut FsckReport) -> Result<(), Fault> {
+    /// Verifies the stored lines as an outsider would, and looks for what they commit to. Adds to what
+    /// [`Reader::fsck`] found on the disk.
+    ///
+    /// # Errors
+    /// [`Fault`] when it could not look. Damage is no error: it is in the report.
+    pub fn check_evidence(&self, report: &mut FsckReport) -> Result<(), Fault> {
         let head = self.head()?;
         let mut verifier =
             Verifier::new(Options { pinned: Some(*self.genesis_public_key()), hmac_master: None });

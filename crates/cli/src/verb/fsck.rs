@@ -20,7 +20,12 @@ pub(crate) fn run(global: &Global, _: &Fsck) -> Exit {
     let tenant = place::tenant(global)?;
     let home = cascade_ledger::Home::open(&place::home_dir(global)?).map_err(place::opening)?;
     let progress = Progress::new("checking", 0);
-    let report = home.fsck(&tenant, &mut |done, total| progress.of(done, total)).map_err(place::opening)?;
+    let mut report =
+        home.fsck(&tenant, &mut |done, total| progress.of(done, total)).map_err(place::opening)?;
+    // What is on the disk may be whole and still be no evidence.
+    if report.is_clean() {
+        home.open_tenant_read_only(&tenant).map_err(place::opening)?.check_evidence(&mut report)?;
+    }
     drop(progress);
     let clean = report.findings.is_empty();
     if global.json {

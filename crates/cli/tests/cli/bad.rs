@@ -356,3 +356,41 @@ fn damage_stops_new_actions() {
     site.run(&["run", "--", "touch", "effect"]).expect_failure(1, "damaged");
     assert!(!site.work("effect").exists());
 }
+
+/// What a stranger would refuse, and bytes that receipts commit to, are looked for as well.
+#[test]
+fn fsck_finds_what_is_missing_from_the_vault() {
+    let site = Site::new();
+    site.run(&["run", "--", "true"]).expect(0);
+    site.run(&["fsck"]).expect(0);
+    let vault = site.home().join("tenants/default/vault.db");
+    let erase =
+        "import sqlite3, sys; d = sqlite3.connect(sys.argv[1]); d.execute('delete from items'); d.commit()";
+    site.set("python3", &["-c", erase, vault.to_str().unwrap()]);
+    let done = site.run(&["fsck", "--json"]).expect(4).json();
+    assert_eq!(done["findings"][0]["code"], "vault.missing");
+}
+
+/// A name that PATH does not lead to is not looked for anywhere else, neither now nor after an approval.
+#[test]
+fn a_program_that_was_not_there_is_never_run() {
+    let site = Site::new();
+    site.run(&["init"]).expect(0);
+    crate::site::script(&site.work("latertool"), "#!/bin/sh\ntouch ran\n");
+    site.run(&["run", "--", "latertool"]).expect_failure(1, "couldn't start the command");
+    let asked = site.run(&["--as", "agent:k", "--json", "run", "--", "latertool"]).expect(5).json();
+    let id = asked["receipt_id"].as_str().unwrap();
+    site.run(&["approve", id]).expect(0);
+    site.run(&["--as", "agent:k", "run", "--approval", id]).expect_failure(1, "couldn't start the command");
+    assert!(!site.work("ran").exists());
+    site.assert_sound();
+}
+
+/// What a shell is given on its standard input is what it will run.
+#[test]
+fn a_forced_push_on_the_input_of_a_shell_is_denied() {
+    let site = Site::new();
+    let done =
+        crate::site::finish(site.cascade(&["run", "--", "bash"]), b"cd . && git push --force\n").expect(3);
+    assert!(done.stderr.contains("git.push.force"), "{}", done.stderr);
+}

@@ -73,6 +73,9 @@ fn run(channel: &Channel) -> io::Result<()> {
 ///
 /// Known gap: formats that only binfmt_misc knows are refused too.
 fn is_program(path: &Path) -> bool {
+    if rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_err() {
+        return true;
+    }
     let mut magic = Vec::new();
     let read = std::fs::File::open(path).and_then(|file| file.take(4).read_to_end(&mut magic));
     read.is_err() || magic.starts_with(b"#!") || magic == b"\x7fELF"
