@@ -382,13 +382,13 @@ impl Content<'_> {
     pub fn write(&self, out: &mut String) {
         let mut members = Members::new();
         let envelope = self.envelope;
-        members.add("_type", |out| out.str(TYPE));
+        members.add("_type", |out| out.word(TYPE));
         if envelope.clock_stepped {
             members.add("clock", |out| out.str("stepped"));
         }
         members.add("hmac_key_id", |out| out.epoch(envelope.hmac_epoch));
         members.add("key_id", |out| out.str(envelope.key_id.as_str()));
-        members.add("kind", |out| out.str(self.body.kind().as_str()));
+        members.add("kind", |out| out.word(self.body.kind().as_str()));
         members.add("log_origin", |out| out.str(envelope.log_origin.as_str()));
         members.add("policy_hash", |out| out.hex(&envelope.policy.hash.0));
         members.add("policy_version", |out| out.str(&envelope.policy.version));
@@ -445,7 +445,7 @@ impl Action {
         }
         to.add("principal", |out| out.spelled(&self.principal));
         add_refs(to, &self.refs);
-        to.add("risk_tier", |out| out.str(self.risk_tier.as_str()));
+        to.add("risk_tier", |out| out.word(self.risk_tier.as_str()));
         to.add("runtime", |out| {
             out.object(|out| {
                 out.key("binary_sha256").hex(&self.runtime.binary_sha256.0);
@@ -556,7 +556,7 @@ fn add_refs(to: &mut Members, refs: &[Ref]) {
                 out.item().object(|out| {
                     out.key("entry_hash").hex(&one.entry_hash.0);
                     out.key("receipt_id").spelled(&one.receipt_id);
-                    out.key("rel").str(one.rel.as_str());
+                    out.key("rel").word(one.rel.as_str());
                 });
             }
         });

@@ -178,15 +178,15 @@ impl Decision {
                     out.item().object(|out| gate.write(out));
                 }
             });
-            out.key("verdict").str(self.verdict.as_str());
+            out.key("verdict").word(self.verdict.as_str());
         });
     }
 }
 
 impl Gate {
     fn write(&self, out: &mut Writer<'_>) {
-        out.key("gate").str(self.gate.as_str());
-        out.key("outcome").str(self.outcome.as_str());
+        out.key("gate").word(self.gate.as_str());
+        out.key("outcome").word(self.outcome.as_str());
         out.key("reasons").array(|out| {
             for reason in &self.reasons {
                 out.item().object(|out| {
