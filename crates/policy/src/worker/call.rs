@@ -119,6 +119,23 @@ impl<'a> Call<'a> {
         })
     }
 
+    /// Does one of these options keep the call from changing anything? Not where another word could take it back,
+    /// whichever of them comes last.
+    pub(super) fn rehearses(&self, dry: &[Choice]) -> bool {
+        let takes_back = |given: &Given<'_>| {
+            dry.iter().any(|choice| {
+                given.names.iter().any(|name| {
+                    let named = *name == choice.name;
+                    let negated = name.strip_prefix("--no-").zip(choice.name.strip_prefix("--"));
+                    let off = given.value.known().is_some_and(|value| NO.contains(&value));
+                    (named && (given.taken_back || off))
+                        || negated.is_some_and(|(name, option)| option.starts_with(name))
+                })
+            })
+        };
+        self.gives(dry) && self.unknown_option.is_none() && !self.given.iter().any(takes_back)
+    }
+
     /// Is this option given?
     pub(super) fn gives_name(&self, name: &str) -> bool {
         self.given.iter().any(|given| given.names.contains(&name))

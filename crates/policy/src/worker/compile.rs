@@ -153,6 +153,7 @@ impl Node {
             stdin_below: raw.stdin_below,
             emits: raw.emits,
             emits_paths_if: Choice::list(&raw.emits_paths_if),
+            emits_changed_if: Choice::list(&raw.emits_changed_if),
         })
     }
 
@@ -166,6 +167,7 @@ impl Node {
             .chain(&self.shifts)
             .chain(&self.stdin_unless)
             .chain(&self.emits_paths_if)
+            .chain(&self.emits_changed_if)
             .chain(wraps)
         {
             let arity = if choice.value.is_some() { Arity::Optional(Kind::Text) } else { Arity::Flag };

@@ -81,6 +81,7 @@ pub(super) struct Node {
     pub(super) stdin_below: usize,
     pub(super) emits: Emits,
     pub(super) emits_paths_if: Vec<Choice>,
+    pub(super) emits_changed_if: Vec<Choice>,
 }
 
 /// What an option takes.

@@ -84,7 +84,7 @@ pub(super) fn judge(call: &Call<'_>, scene: &Scene<'_>) -> Judgement {
     }
     let mut judgement = Judgement::new(directory);
     let asks_help = call.help && call.given.is_empty() && call.arguments.is_empty() && call.inner.is_none();
-    let says_dry = call.gives(&call.node.dry) || call.gives(&call.worker.own.dry);
+    let says_dry = call.rehearses(&call.node.dry) || call.rehearses(&call.worker.own.dry);
     let dry = asks_help || (says_dry && !call.unresolved);
     if !dry {
         base(call, &mut judgement);

@@ -144,7 +144,13 @@ struct State {
 
 impl State {
     /// The shell's own commands that change directory or variables.
-    fn follow(&mut self, words: &[Word]) {
+    fn follow(&mut self, mut words: &[Word]) {
+        while let [Word::Known(first), rest @ ..] = words {
+            if !matches!(first.as_str(), "builtin" | "command" | "-p" | "--") {
+                break;
+            }
+            words = rest;
+        }
         let Some((program, arguments)) = words.split_first() else { return };
         match program.known() {
             Some("cd" | "pushd") => {

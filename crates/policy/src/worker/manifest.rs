@@ -116,6 +116,8 @@ pub(super) struct Node {
     pub(super) emits: Emits,
     /// With one of these options paths are written (`grep -l`).
     pub(super) emits_paths_if: String,
+    /// With one of these options the lines are cut or rewritten (`grep -o`).
+    pub(super) emits_changed_if: String,
 }
 
 /// Where another command starts.
@@ -209,8 +211,13 @@ pub(super) enum Emits {
     Arguments,
     /// Paths below its path arguments, or below the working directory.
     Paths,
-    /// Its input, or part of it.
+    /// The one format it is given, where nothing in it stands for something else.
+    Format,
+    /// Its input.
     Input,
+    /// Some lines of its input. Paths stay paths below the same directory; of a text any part may be missing, which
+    /// can turn a harmless one into a command.
+    Lines,
     /// Something made from its input.
     Changed,
     /// Bytes from the network.

@@ -214,7 +214,7 @@ fn named(names: &[String], home: bool) -> Places {
         places = places.with(Place::Secret);
     }
     let secret_directory = names.iter().any(|name| matches!(name.as_str(), ".ssh" | ".gnupg"));
-    if secret_directory && !one_of(last, NOT_SECRET) && last != ".ssh" {
+    if secret_directory && !one_of(last, NOT_SECRET) && !matches!(last, ".ssh" | "config") {
         places = places.with(Place::Secret);
     }
     let dotfile = home && names.first().is_some_and(|name| one_of(name, STARTUP_HOME));
@@ -276,8 +276,8 @@ const SECRET_NAMES: &str = ".env .env.* *.pem *.key *.p12 *.pfx *.jks *.keystore
 const SECRET_ENDS: &str = ".aws/credentials .kube/config .docker/config.json .config/gh/hosts.yml .azure/* \
     .config/gcloud/credentials.db .config/gcloud/application_default_credentials.json environ .cargo/credentials \
     .cargo/credentials.toml .config/hub";
-const NOT_SECRET: &str = ".env.example .env.sample .env.template .env.dist .env.test *.pub known_hosts config \
-    authorized_keys";
+const NOT_SECRET: &str =
+    ".env.example .env.sample .env.template .env.dist .env.test *.pub known_hosts authorized_keys";
 const STARTUP_HOME: &str = ".bashrc .bash_profile .bash_login .bash_logout .bash_aliases .profile .zshrc .zshenv \
     .zprofile .zlogin .kshrc .cshrc .tcshrc .inputrc .vimrc .exrc .gitconfig .ssh .gnupg .xinitrc .xprofile .aws \
     .kube .docker .netrc .npmrc .pypirc .config .local .cargo .pam_environment .psqlrc .sqliterc .pythonrc Library";
@@ -306,6 +306,9 @@ mod tests {
             ("~/.ssh/id_ed25519", Place::Secret, true),
             ("~/.ssh/id_ed25519.pub", Place::Secret, false),
             ("deploy/.env", Place::Secret, true),
+            ("~/.kube/config", Place::Secret, true),
+            ("~/.ssh/config", Place::Secret, false),
+            (".git/config", Place::Secret, false),
             (".env.example", Place::Secret, false),
             (".e*", Place::Secret, true),
             ("*.rs", Place::Secret, false),

@@ -59,8 +59,8 @@ impl<'a> Reader<'a> {
                 'a' | 'i' | 'c' => self.text(),
                 'y' => {
                     let delimiter = self.next()?;
-                    self.until(delimiter)?;
-                    self.until(delimiter)?;
+                    self.until_plain(delimiter)?;
+                    self.until_plain(delimiter)?;
                 }
                 's' => self.substitute()?,
                 'w' | 'W' => {
@@ -93,19 +93,49 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Text up to the end of the line, and on where a backslash ends it.
+    /// Text up to the end of the line, and on where an odd number of backslashes ends it.
     fn text(&mut self) {
-        while self.line().ends_with('\\') {}
+        loop {
+            let (line, rest) = self.rest.split_once('\n').unwrap_or((self.rest, ""));
+            self.rest = rest;
+            let backslashes = line.len() - line.trim_end_matches('\\').len();
+            if backslashes % 2 == 0 || rest.is_empty() {
+                return;
+            }
+        }
     }
 
+    /// A regular expression. Implementations disagree on a delimiter or an escaped `]` inside a bracket expression, so
+    /// there it is not read on.
     fn until(&mut self, end: char) -> Option<()> {
-        let mut class = false;
         loop {
             match self.next()? {
                 '\\' => drop(self.next()?),
-                '[' if !class => class = true,
-                ']' if class => class = false,
-                c if c == end && !class => return Some(()),
+                c if c == end => return Some(()),
+                '[' => self.brackets(end)?,
+                _ => {}
+            }
+        }
+    }
+
+    /// What follows `[`: a `]` that comes first is an ordinary character, and `[:` ends with `:]`.
+    fn brackets(&mut self, end: char) -> Option<()> {
+        self.rest = self.rest.strip_prefix('^').unwrap_or(self.rest);
+        self.rest = self.rest.strip_prefix(']').unwrap_or(self.rest);
+        loop {
+            match self.next()? {
+                ']' => return Some(()),
+                '\\' if self.next()? == ']' => return None,
+                '[' if self.rest.starts_with([':', '.', '=']) => {
+                    let kind = self.next()?;
+                    let close = format!("{kind}]");
+                    let (inside, rest) = self.rest.split_once(close.as_str())?;
+                    if inside.contains(end) {
+                        return None;
+                    }
+                    self.rest = rest;
+                }
+                c if c == end => return None,
                 _ => {}
             }
         }
@@ -150,7 +180,14 @@ mod tests {
             ("1,10p", Effect::Edits),
             ("s/a/b/g; s|x|y|; $d", Effect::Edits),
             ("/^[[:space:]]*#/d", Effect::Edits),
-            ("/start/,/end/{s/[/]/e/;p}", Effect::Edits),
+            ("/start/,/end/{s/[ab]/e/;p}", Effect::Edits),
+            ("s/[^]\"]*/x/", Effect::Edits),
+            ("s/[/]/x/", Effect::Executes),
+            ("s/[]/]/;#/e", Effect::Executes),
+            ("y/[/x/;1e rm -rf src\ny/]/z/", Effect::Executes),
+            ("1a foo\\\\\n1e id", Effect::Executes),
+            ("1a foo\\ \n1e id", Effect::Executes),
+            ("1a foo\\\n1e id", Effect::Edits),
             ("s/a/b/e", Effect::Executes),
             ("1e id", Effect::Executes),
             ("r other", Effect::Executes),

@@ -4,19 +4,34 @@ use cascade_receipt::decision::RiskTier;
 
 use super::judge::Judgement;
 
-/// Judges a text of statements separated by semicolons, or a client's own command (`\d`).
+/// Judges a text of statements separated by semicolons, or a client's own command (`\d`). Servers do not agree on where
+/// a comment starts, so the text is read both ways.
 pub(super) fn judge(text: &str, judgement: &mut Judgement) {
-    let Some(bare) = without_texts(text) else {
-        judgement.doubt("sql.unknown", "the statement does not end its quotes or comments");
-        return;
-    };
-    for statement in bare.split(';') {
-        let lower = statement.to_ascii_lowercase();
-        let words: Vec<&str> =
-            lower.split(|c: char| !(c.is_alphanumeric() || "_\\!*.".contains(c))).collect();
-        let words: Vec<&str> = words.into_iter().filter(|word| !word.is_empty()).collect();
-        statement_of(&words, judgement);
+    for mysql in [false, true] {
+        let Some(bare) = without_texts(text, mysql) else {
+            judgement.doubt("sql.unknown", "the statement does not end its quotes or comments");
+            continue;
+        };
+        for statement in bare.split(';').flat_map(dot_lines) {
+            let lower = statement.to_ascii_lowercase();
+            let words: Vec<&str> =
+                lower.split(|c: char| !(c.is_alphanumeric() || "_\\!*.".contains(c))).collect();
+            let words: Vec<&str> = words.into_iter().filter(|word| !word.is_empty()).collect();
+            statement_of(&words, judgement);
+        }
     }
+}
+
+/// A command with a dot in front ends with its line, without a semicolon.
+fn dot_lines(statement: &str) -> Vec<&str> {
+    let mut parts = Vec::new();
+    let mut rest = statement.trim_start();
+    while let Some((line, after)) = rest.split_once('\n').filter(|_| rest.starts_with('.')) {
+        parts.push(line);
+        rest = after.trim_start();
+    }
+    parts.push(rest);
+    parts
 }
 
 fn statement_of(words: &[&str], judgement: &mut Judgement) {
@@ -130,19 +145,25 @@ fn reaches_out(word: &str) -> bool {
         "sleep",
         "benchmark",
     ];
-    word.contains('\\') || NAMES.iter().any(|name| word.starts_with(name))
+    // `pg_catalog.pg_read_file` is the same function.
+    let last = word.rsplit('.').next().unwrap_or(word);
+    word.contains('\\') || NAMES.iter().any(|name| word.starts_with(name) || last.starts_with(name))
 }
 
 /// The text without comments and the contents of quotes; nothing where one of them does not end. Executable
-/// comments (`/*! … */`) and dollar quotes are not taken apart.
-fn without_texts(text: &str) -> Option<String> {
+/// comments (`/*! … */`) and dollar quotes are not taken apart. MySQL's `--` needs a blank after it, and its `#` starts
+/// a comment too.
+fn without_texts(text: &str, mysql: bool) -> Option<String> {
     let mut bare = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(c) = rest.chars().next() {
-        if rest.starts_with("--") {
+        let dashes = rest.strip_prefix("--").is_some_and(|after| {
+            !mysql || after.chars().next().is_none_or(|next| next.is_whitespace() || next.is_control())
+        });
+        if dashes || (mysql && c == '#') {
             rest = rest.split_once('\n').map_or("", |(_, rest)| rest);
             bare.push(' ');
-        } else if rest.starts_with("/*!") || rest.starts_with("$$") {
+        } else if rest.starts_with("/*!") || rest.starts_with("/*M!") || is_dollar_quote(rest) {
             return None;
         } else if rest.starts_with("/*") {
             rest = rest.split_once("*/")?.1;
@@ -155,11 +176,20 @@ fn without_texts(text: &str) -> Option<String> {
                     return None;
                 }
                 rest = after;
-                bare.push_str(" q ");
+                // A function's name may stand in quotes.
+                let named = c != '\'' && reaches_out(&inside.to_ascii_lowercase());
+                bare.push_str(if named { inside } else { " q " });
             } else {
                 bare.push(c);
             }
         }
     }
     Some(bare)
+}
+
+/// `$$` or `$tag$`.
+fn is_dollar_quote(text: &str) -> bool {
+    text.strip_prefix('$').is_some_and(|rest| {
+        rest.trim_start_matches(|c: char| c.is_alphanumeric() || c == '_').starts_with('$')
+    })
 }

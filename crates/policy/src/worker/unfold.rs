@@ -32,7 +32,7 @@ pub(super) fn wrapped(call: &Call<'_>, scene: &Scene<'_>, judgement: &mut Judgem
             };
             judgement.follow.push(Follow::Argv(filled));
         }
-        Form::Template => template(words, scene, judgement),
+        Form::Template => template(call, words, scene, judgement),
         Form::Script if first_is_line(call, wraps) => judgement.follow.push(Follow::Line(first.clone())),
         Form::Script if matches!(first.known(), Some("-" | "/dev/stdin" | "/dev/fd/0")) => {}
         Form::Script => script(first, scene, judgement),
@@ -40,7 +40,7 @@ pub(super) fn wrapped(call: &Call<'_>, scene: &Scene<'_>, judgement: &mut Judgem
 }
 
 /// `parallel TEMPLATE ::: WORDS`: one call for each word.
-fn template(words: &[Word], scene: &Scene<'_>, judgement: &mut Judgement) {
+fn template(call: &Call<'_>, words: &[Word], scene: &Scene<'_>, judgement: &mut Judgement) {
     let separator = words.iter().position(|word| word.known().is_some_and(|text| text.starts_with(":::")));
     let (template, fed) = words.split_at(separator.unwrap_or(words.len()));
     let fed = match fed.split_first() {
@@ -48,10 +48,21 @@ fn template(words: &[Word], scene: &Scene<'_>, judgement: &mut Judgement) {
         Some(_) => vec![Word::Unknown],
         None => scene.input.words(),
     };
+    let replaced = call.given.iter().find(|given| given.kind == Kind::Replace);
+    let token = replaced.map_or("{}", |given| given.value.known().unwrap_or("{}"));
+    let holds = |word: &Word, token: &str| word.known().is_some_and(|text| text.contains(token));
+    let has_token = template.iter().any(|word| holds(word, token) || holds(word, "{"));
+    // `{1}`, `{.}` and their like stand for a part of the word, or for another word.
+    let template: Vec<Word> = template
+        .iter()
+        .map(|word| match word.known() {
+            Some(text) if text.replace(token, "").contains('{') => Word::Unknown,
+            _ => word.clone(),
+        })
+        .collect();
     for word in fed {
         let fed = [word];
-        let has_token = template.iter().any(|word| word.known().is_some_and(|text| text.contains('{')));
-        let mut call = if has_token { fill(template, "{}", &fed) } else { template.to_vec() };
+        let mut call = if has_token { fill(&template, token, &fed) } else { template.clone() };
         if !has_token {
             call.extend(fed);
         }

@@ -183,24 +183,48 @@ impl<'r> Walk<'r> {
 
 /// What a call writes to standard output.
 fn emitted(call: &Call<'_>, scene: &Scene<'_>, directory: &Location) -> Feed {
-    let words = || call.arguments.iter().map(|argument| argument.word.clone()).collect();
     if call.gives(&call.node.emits_paths_if) {
         return Feed::Words(vec![Word::Glob("./*".to_owned())]);
     }
-    match call.node.emits {
+    let cuts = call.mentions(&call.node.emits_changed_if);
+    match if cuts { Emits::Changed } else { call.node.emits } {
+        Emits::Format if call.arguments.len() != 1 => Feed::Unknown,
         Emits::Unknown => Feed::Unknown,
-        Emits::Arguments => Feed::Words(words()),
+        Emits::Arguments | Emits::Format => said(call),
         Emits::Paths if *directory == Location::Unknown => Feed::Unknown,
         Emits::Paths => Feed::Words(super::unfold::starts(call, directory)),
         Emits::Network => Feed::Network,
         Emits::Decoded => Feed::Decoded,
-        Emits::Input | Emits::Changed if super::judge::kinds(call).any(|kind| kind == Kind::Read) => {
+        Emits::Input | Emits::Lines | Emits::Changed
+            if super::judge::kinds(call).any(|kind| kind == Kind::Read) =>
+        {
             Feed::Unknown
         }
         Emits::Input if scene.input != Feed::Inherited => scene.input.clone(),
-        Emits::Changed if matches!(scene.input, Feed::Network | Feed::Decoded) => scene.input.clone(),
+        Emits::Lines | Emits::Changed if matches!(scene.input, Feed::Network | Feed::Decoded) => {
+            scene.input.clone()
+        }
+        Emits::Lines => match &scene.input {
+            Feed::Words(words) if words.iter().all(|word| word.pattern().is_some()) => scene.input.clone(),
+            _ => Feed::Unknown,
+        },
         Emits::Input | Emits::Changed => Feed::Unknown,
     }
+}
+
+/// The words that echo writes; unknown where an escape or a conversion may stand for something else.
+fn said(call: &Call<'_>) -> Feed {
+    let switch = |word: &Word| {
+        word.known().and_then(|text| text.strip_prefix('-')).is_some_and(|letters| {
+            !letters.is_empty() && letters.chars().all(|letter| "neE".contains(letter))
+        })
+    };
+    let words = call.arguments.iter().map(|argument| argument.word.clone());
+    let words: Vec<Word> = words.skip_while(switch).collect();
+    if words.iter().any(|word| word.known().is_some_and(|text| text.contains(['\\', '%']))) {
+        return Feed::Unknown;
+    }
+    Feed::Words(words)
 }
 
 /// The file that a program of the network makes when it is not told a name.
