@@ -376,7 +376,7 @@ fn fsck_finds_what_is_missing_from_the_vault() {
 fn a_program_that_was_not_there_is_never_run() {
     let site = Site::new();
     site.run(&["init"]).expect(0);
-    crate::site::script(&site.work("latertool"), "#!/bin/sh\ntouch ran\n");
+    script(&site.work("latertool"), "#!/bin/sh\ntouch ran\n");
     site.run(&["run", "--", "latertool"]).expect_failure(1, "couldn't start the command");
     let asked = site.run(&["--as", "agent:k", "--json", "run", "--", "latertool"]).expect(5).json();
     let id = asked["receipt_id"].as_str().unwrap();
@@ -391,6 +391,6 @@ fn a_program_that_was_not_there_is_never_run() {
 fn a_forced_push_on_the_input_of_a_shell_is_denied() {
     let site = Site::new();
     let done =
-        crate::site::finish(site.cascade(&["run", "--", "bash"]), b"cd . && git push --force\n").expect(3);
+        finish(site.cascade(&["run", "--", "bash"]), b"cd . && git push --force\n").expect(3);
     assert!(done.stderr.contains("git.push.force"), "{}", done.stderr);
 }
