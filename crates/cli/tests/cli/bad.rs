@@ -390,7 +390,6 @@ fn a_program_that_was_not_there_is_never_run() {
 #[test]
 fn a_forced_push_on_the_input_of_a_shell_is_denied() {
     let site = Site::new();
-    let done =
-        finish(site.cascade(&["run", "--", "bash"]), b"cd . && git push --force\n").expect(3);
+    let done = finish(site.cascade(&["run", "--", "bash"]), b"cd . && git push --force\n").expect(3);
     assert!(done.stderr.contains("git.push.force"), "{}", done.stderr);
 }
