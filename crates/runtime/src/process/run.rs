@@ -554,8 +554,7 @@ fn number(value: i32) -> u8 {
 /// their session: a supervisor starts a new one, and this process never does.
 fn end_orphans() -> u32 {
     let own = rustix::process::getpid();
-    let Ok(session) = rustix::process::getsid(None) else { return 0 };
-    let session = session.as_raw_nonzero().get();
+    let Some(tree::Stat { session, .. }) = tree::Stat::own() else { return 0 };
     let mut ended = std::collections::BTreeSet::new();
     loop {
         let supervisors = super::supervisors().clone();

@@ -14,6 +14,7 @@ use rustix::process::Signal;
 use rustix::pty::OpenptFlags;
 use rustix::termios::{OptionalActions, Termios};
 
+use super::tree::Stat;
 use super::wire::retry;
 
 /// Keys read ahead of the command.
@@ -129,16 +130,17 @@ impl Drop for Terminal {
 
 /// Whether this process may use `terminal`. One that does not control this session knows no background.
 pub(super) fn is_foreground(terminal: &OwnedFd) -> bool {
-    rustix::termios::tcgetpgrp(terminal).map_or(true, |group| group == rustix::process::getpgrp())
+    let own = Stat::own().map(|stat| stat.group);
+    rustix::termios::tcgetpgrp(terminal).map_or(true, |group| Some(group.as_raw_pid()) == own)
 }
 
 /// Stops this process and the rest of its job, as Ctrl-Z would; returns when it is continued.
 ///
 /// Returns at once where nobody could continue it: a session leader, or a parent in another session.
 pub(super) fn stop_job() {
-    let parent = rustix::process::getppid();
-    let session = |pid| rustix::process::getsid(pid).ok();
-    if parent.is_some() && session(parent).is_some() && session(parent) == session(None) {
+    let Some(own) = Stat::own() else { return };
+    let parent = rustix::process::getppid().and_then(Stat::read);
+    if parent.is_some_and(|parent| parent.session == own.session) {
         // SIGSTOP rather than SIGTSTP: the latter is caught here.
         _ = rustix::process::kill_current_process_group(Signal::STOP);
     }

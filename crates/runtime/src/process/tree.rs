@@ -97,15 +97,23 @@ pub(super) fn timespec(duration: Duration) -> Timespec {
 }
 
 /// What /proc/PID/stat says about a process.
+///
+/// A parent, group or session is 0 when its leader is outside this PID namespace, as in many a container. The safe
+/// wrappers of `getsid` and `getpgrp` do not stand that; this does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stat {
     state: u8,
     parent: i32,
+    pub(super) group: i32,
     pub(super) session: i32,
     start_ticks: u64,
 }
 
 impl Stat {
+    pub(super) fn own() -> Option<Self> {
+        Self::read(rustix::process::getpid())
+    }
+
     pub(super) fn read(pid: Pid) -> Option<Self> {
         Self::parse(&fs::read(format!("/proc/{pid}/stat")).ok()?)
     }
@@ -117,9 +125,10 @@ impl Stat {
         let mut fields = rest.split_ascii_whitespace();
         let state = *fields.next()?.as_bytes().first()?;
         let parent = fields.next()?.parse().ok()?;
-        let session = fields.nth(1)?.parse().ok()?;
+        let group = fields.next()?.parse().ok()?;
+        let session = fields.next()?.parse().ok()?;
         let start_ticks = fields.nth(15)?.parse().ok()?;
-        Some(Self { state, parent, session, start_ticks })
+        Some(Self { state, parent, group, session, start_ticks })
     }
 
     fn is_dead(self) -> bool {
@@ -213,11 +222,11 @@ mod tests {
     #[test]
     fn stat_fields_count_from_the_last_parenthesis() {
         let line = b"12 (a) R 9 (x)) S 7 8 9 0 -1 1 2 3 4 5 6 7 8 9 10 11 12 0 4711 99";
-        let expected = Stat { state: b'S', parent: 7, session: 9, start_ticks: 4711 };
+        let expected = Stat { state: b'S', parent: 7, group: 8, session: 9, start_ticks: 4711 };
         assert_eq!(Stat::parse(line), Some(expected));
         assert_eq!(Stat::parse(b"12 (a"), None);
         assert_eq!(Stat::parse(b"12 (a) S 7"), None);
-        let own = Stat::read(rustix::process::getpid()).unwrap();
+        let own = Stat::own().unwrap();
         assert!(own.start_ticks > 0 && !own.is_dead());
     }
 }
