@@ -137,7 +137,9 @@ fn contents(folder: &Path) -> Result<BTreeMap<OsString, Vec<u8>>> {
             let path = entry?.path();
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_none_or(|ending| ending != "md") {
+            } else if path.extension().is_none_or(|ending| ending != "md")
+                && !path.ends_with(".gitattributes")
+            {
                 let name = path.strip_prefix(folder)?.as_os_str().to_owned();
                 files.insert(name, std::fs::read(&path)?);
             }
