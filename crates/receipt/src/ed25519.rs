@@ -33,7 +33,13 @@ impl PublicKey {
     /// Whether `signature` is this key's over the 32 bytes of `digest`.
     #[must_use]
     pub fn verifies(&self, digest: &Digest, signature: &[u8; 64]) -> bool {
-        self.0.verify(&digest.0, &Signature::from_bytes(signature)).is_ok()
+        self.verifies_bytes(&digest.0, signature)
+    }
+
+    /// Whether `signature` is this key's over `message`.
+    #[must_use]
+    pub fn verifies_bytes(&self, message: &[u8], signature: &[u8; 64]) -> bool {
+        self.0.verify(message, &Signature::from_bytes(signature)).is_ok()
     }
 }
 
