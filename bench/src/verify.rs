@@ -21,7 +21,7 @@ pub(crate) fn rates(sample: &Sample, each: Duration) -> anyhow::Result<(f64, f64
     let started = Instant::now();
     let mut receipts = 0_u64;
     while started.elapsed() < each {
-        let options = Options { pinned: Some(*sample.ledger.genesis_public_key()), hmac_master: None };
+        let options = Options { pinned: Some(*sample.ledger.genesis_public_key()), ..Options::default() };
         let verdict = cascade_verify::verify(&mut export.as_slice(), options, |_| {})?;
         anyhow::ensure!(
             verdict.valid(),

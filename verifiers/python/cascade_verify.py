@@ -33,7 +33,7 @@ CHECKS = ("syntax", "copies", "chain", "signature", "origin", "time", "lifecycle
 
 
 class Fault(Exception):
-    """A fault of the ledger: its code (section 11), and its seq where that is not the line read."""
+    """A fault of the ledger: its code (section 15), and its seq where that is not the line read."""
 
     def __init__(self, code, detail="", seq=None):
         super().__init__(code)
@@ -617,7 +617,7 @@ class Key:
     def __init__(self, named, purpose, signer=None, since=None):
         self.public, self.purpose = unbase64(named["public_key"]), purpose
         self.signer, self.since = signer, since  # the receipt key that added it, and when
-        self.active, self.fallen, self.first_seq = True, False, None
+        self.active, self.fallen, self.signed = True, None, []
 
 
 class Keys:
@@ -667,8 +667,7 @@ class Keys:
         demand(signer.active and signer.purpose == "receipt", "signature.inactive_key")
         demand(ed25519_verifies(signer.public, unbase64(receipt["ed25519_sig"]),
                                 bytes.fromhex(receipt["entry_hash"])), "signature.bad")
-        if signer.first_seq is None:
-            signer.first_seq = content["seq"]
+        signer.signed.append(content["seq"])
         if kind == "key_rotated":
             demand(content["retires"] == content["key_id"]
                    and content["key"]["purpose"] == "receipt", "signature.retires")
@@ -703,16 +702,20 @@ class Keys:
         falling, seen = [self.by_id[statement["key_id"]]], set()
         while falling:
             key = falling.pop()
-            key.active, key.fallen = False, True
+            key.active = False
+            key.fallen = min(key.fallen or "~", statement["compromised_since"])
             seen.add(key)
             falling += [other for other in self.by_id.values()
                         if other.signer is key and other.purpose == "receipt"
                         and other.since >= statement["compromised_since"] and other not in seen]
 
-    def check_disputed(self):
-        """No fallen key signed a receipt (section 5.3)."""
-        stained = [key.first_seq for key in self.by_id.values()
-                   if key.fallen and key.first_seq is not None]
+    def check_disputed(self, cleared):
+        """No fallen key signed a receipt that was not anchored before the theft (section 5.3)."""
+        stained = []
+        for key in self.by_id.values():
+            if key.fallen:
+                clear = cleared(key.fallen)
+                stained += [seq for seq in key.signed if seq >= clear][:1]
         if stained:
             raise Fault("signature.disputed", "a key that was taken back signed", min(stained))
 
@@ -926,7 +929,254 @@ class Lifecycle:
             self.people.registered.pop(content["principal"], None)
 
 
-# ---------------------------------------------------------------- sections 4, 8 and 9: verdict
+# ---------------------------------------------------------------- sections 9 to 12: the tree
+
+class Tree:
+    """The Merkle tree of RFC 6962 over the receipts (section 9)."""
+
+    def __init__(self):
+        self.levels = [[]]
+
+    def add(self, entry_hash):
+        """Add a leaf, and every inner node that it completes."""
+        node = sha256(b"\x00" + entry_hash)
+        for height in range(64):
+            if height == len(self.levels):
+                self.levels.append([])
+            self.levels[height].append(node)
+            if len(self.levels[height]) % 2:
+                break
+            node = sha256(b"\x01" + self.levels[height][-2] + node)
+
+    def root(self, size):
+        """The root at a size, or None if there are fewer leaves."""
+        if not 0 < size <= len(self.levels[0]):
+            return None
+        node = None
+        for height in range(size.bit_length()):
+            if size >> height & 1:
+                left = self.levels[height][(size >> height) - 1]
+                node = left if node is None else sha256(b"\x01" + left + node)
+        return node
+
+
+NOTE_NAME = re.compile(r"[^\s+\x00-\x1f]+")  # \s of str is wider than White_Space by \x1c-\x1f
+SIZE = re.compile(r"[1-9][0-9]{0,15}")
+
+
+def note_key(name, kind, public):
+    """Name and id that the lines of a key carry (sections 10 and 11)."""
+    return name, sha256(name.encode() + b"\n" + bytes([kind]) + public)[:4]
+
+
+class Checkpoint:
+    """A checkpoint note (section 10); ValueError if it is none."""
+
+    def __init__(self, note):
+        text = note.decode("utf-8")
+        if len(note) > 65536 or re.search(r"[\x00-\x09\x0b-\x1f]", text):
+            raise ValueError("not a note")
+        self.text, gap, lines = text.rpartition("\n\n")
+        self.text += "\n"
+        body = self.text.split("\n")
+        if not gap or len(body) != 4 or not lines.endswith("\n"):
+            raise ValueError("not three lines and signatures")
+        self.origin, size, root = body[:3]
+        self.size, self.root = int(size) if SIZE.fullmatch(size) else 0, strict_base64(root)
+        if not self.origin or not 0 < self.size <= MAX_INT or len(self.root) != 32:
+            raise ValueError("not origin, size and root")
+        self.lines = [self.signature(line) for line in lines[:-1].split("\n")]
+        if len(self.lines) > 64:
+            raise ValueError("too many signatures")
+
+    @staticmethod
+    def signature(line):
+        """Name and id, and what follows the id."""
+        dash, name, data = line.split(" ")
+        data = strict_base64(data)
+        if dash != "\u2014" or not NOTE_NAME.fullmatch(name) or len(data) < 5:
+            raise ValueError("not a signature line")
+        return (name, data[:4]), data[4:]
+
+    def by(self, key):
+        """The signatures of the lines with this name and id."""
+        return [data for named, data in self.lines if named == key]
+
+    def signed(self, origin, publics):
+        """At least one line is by one of these log keys, and all of those verify."""
+        found = [ed25519_verifies(public, data, self.text.encode())
+                 for public in publics for data in self.by(note_key(origin, 1, public))]
+        return bool(found) and all(found)
+
+    def cosigned(self, key, public):
+        """The earliest time of the witness's lines, or None; False if one does not verify."""
+        times = []
+        for data in self.by(key):
+            moment = int.from_bytes(data[:8], "big")
+            message = "cosignature/v1\ntime %d\n%s" % (moment, self.text)
+            if len(data) != 72 or not ed25519_verifies(public, data[8:], message.encode()):
+                return False
+            times.append(moment)
+        return min(times) if times else None
+
+
+def strict_base64(text):
+    """Base64 in its one spelling."""
+    data = base64.b64decode(text, validate=True)
+    if base64.b64encode(data).decode() != text:
+        raise ValueError("not base64")
+    return data
+
+
+class Trust:
+    """A trust policy (section 11); ValueError if it cannot be read."""
+
+    def __init__(self, text):
+        self.logs, self.witnesses, self.rules, self.used = [], {}, {}, set()
+        self.quorum = None
+        if re.search(rb"[\x00-\x08\x0b-\x1f\x7f]", text):
+            raise ValueError("a control character in the policy")
+        for line in text.split(b"\n"):
+            words = [word for word in re.split(rb"[ \t]+", line) if word]
+            if words and not words[0].startswith(b"#"):
+                self.line(*words)
+        if self.quorum is None:
+            raise ValueError("no quorum line")
+
+    def line(self, word, *rest):
+        """Read one line."""
+        if word == b"log" and len(rest) in (1, 2):
+            self.logs.append(self.vkey(rest[0], 1))
+        elif word == b"witness" and len(rest) in (2, 3):
+            self.define(rest[0], (1, [rest[0]]))
+            self.witnesses[rest[0]] = self.vkey(rest[1], 4)
+        elif word == b"group" and len(rest) > 2:
+            name, least, members = rest[0], rest[1], rest[2:]
+            if any(one not in self.rules or one in self.used for one in members) \
+                    or len(set(members)) != len(members):
+                raise ValueError("a member is unknown or used twice")
+            self.used |= set(members)
+            least = {b"any": 1, b"all": len(members)}.get(least) or int(least)
+            if not 1 <= least <= len(members):
+                raise ValueError("a threshold out of range")
+            self.define(name, (least, members))
+        elif word == b"quorum" and len(rest) == 1 and self.quorum is None:
+            if rest[0] != b"none" and rest[0] not in self.rules:
+                raise ValueError("an unknown quorum")
+            self.quorum = rest[0]
+        else:
+            raise ValueError("not a line of a policy")
+
+    def define(self, name, rule):
+        """A name for a witness or group."""
+        if name == b"none" or name in self.rules:
+            raise ValueError("a name is taken")
+        self.rules[name] = rule
+
+    @staticmethod
+    def vkey(word, kind):
+        """Name, id and public key of a vkey of this type."""
+        name, digits, key = word.decode("utf-8").split("+", 2)
+        data = strict_base64(key)
+        named = note_key(name, kind, data[1:])
+        if not NOTE_NAME.fullmatch(name) or len(data) != 33 or data[0] != kind \
+                or named[1].hex() != digits or not point_accepted(data[1:]):
+            raise ValueError("not a verifier key")
+        return named, data[1:]
+
+    def met(self, cosigned, name=None):
+        """Whether the quorum is met by the witnesses of these names."""
+        name = self.quorum if name is None else name
+        if name == b"none":
+            return True
+        if name in self.witnesses:
+            return name in cosigned
+        least, members = self.rules[name]
+        return sum(self.met(cosigned, one) for one in members) >= least
+
+    def judge(self, checkpoint, origin):
+        """When the quorum was met (None: it needs nobody), or the fault of section 11."""
+        times = {}
+        for name, (key, public) in self.witnesses.items():
+            moment = checkpoint.cosigned(key, public)
+            demand(moment is not False, "witness.signature")
+            if moment is not None:
+                times[name] = moment
+        pinned = [public for (name, _), public in self.logs if name == origin]
+        demand(not self.logs or checkpoint.signed(origin, pinned), "witness.log")
+        if self.met(()):
+            return None
+        for moment in sorted(times.values()):
+            if self.met([name for name, time in times.items() if time <= moment]):
+                return moment
+        raise Fault("witness.quorum")
+
+
+class Anchors:
+    """Checkpoints, witnesses and memory (sections 10 to 12)."""
+
+    def __init__(self, trust):
+        self.trust, self.tree, self.asked = trust, Tree(), False
+        self.faults, self.quorums = {}, []  # the first fault of each check; (size, time)
+
+    def look(self, chain, note, anchor_seq=None):
+        """Check one checkpoint, embedded by the anchor at that seq or given by the reader."""
+        self.asked = True
+        try:
+            checkpoint = self.check(chain, note)
+        except Fault as fault:
+            seq = fault.seq if anchor_seq is None else anchor_seq
+            self.faults.setdefault("checkpoint", Fault(fault.code, seq=seq or 0))
+            return
+        if self.trust is None:
+            return
+        try:
+            moment = self.trust.judge(checkpoint, chain.origin)
+            self.quorums.append((checkpoint.size, moment))
+        except Fault as fault:
+            if anchor_seq is None:
+                self.faults.setdefault("witness", Fault(fault.code, seq=checkpoint.size - 1))
+
+    def check(self, chain, note):
+        """Check 8 on one checkpoint."""
+        try:
+            checkpoint = Checkpoint(note)
+        except ValueError as error:
+            raise Fault("checkpoint.malformed") from error
+        demand(checkpoint.origin == chain.origin, "checkpoint.origin")
+        logs = [key.public for key in chain.keys.by_id.values() if key.purpose == "log"]
+        demand(checkpoint.signed(chain.origin, logs), "checkpoint.signature")
+        root = self.tree.root(checkpoint.size)
+        if root is None:
+            raise Fault("checkpoint.truncated", seq=len(chain.hashes))
+        if root != checkpoint.root:
+            raise Fault("checkpoint.root", seq=checkpoint.size - 1)
+        return checkpoint
+
+    def cleared(self, since):
+        """How many receipts were anchored before a time (section 5.3)."""
+        moment = datetime.datetime.fromisoformat(since.replace("Z", "+00:00"))
+        limit = round(moment.timestamp() * 1000)
+        return max([size for size, time in self.quorums
+                    if time is not None and time * 1000 < limit], default=0)
+
+    def finish(self, memory):
+        """Report the first fault of checks 8, 9 and 10."""
+        if self.trust is not None and not self.quorums:
+            self.faults.setdefault("witness", Fault("witness.quorum", seq=0))
+        for check in ("checkpoint", "witness"):
+            if check in self.faults:
+                raise self.faults[check]
+        if memory is not None:
+            size, remembered = memory
+            root = self.tree.root(size)
+            if root is None:
+                raise Fault("memory.older_than_remembered", seq=len(self.tree.levels[0]))
+            if root != remembered:
+                raise Fault("memory.fork", seq=size - 1)
+
+
+# ---------------------------------------------------------------- sections 4, 8 and 13: verdict
 
 class Tags:
     """The HMAC tags (section 8), looked at only by a reader who has the master."""
@@ -954,8 +1204,8 @@ class Tags:
 class Chain:
     """The receipts that passed so far, and the checks of the next one (section 4)."""
 
-    def __init__(self, pinned, master):
-        self.pinned, self.tags = pinned, Tags(master)
+    def __init__(self, pinned, master, trust):
+        self.pinned, self.tags, self.anchors = pinned, Tags(master), Anchors(trust)
         self.keys, self.lifecycle = Keys(), Lifecycle()
         self.hashes, self.before, self.origin = [], None, None
 
@@ -974,6 +1224,9 @@ class Chain:
         if content["kind"] == "key_revoked":
             self.keys.revoke(content["statement"])
         self.tags.look(receipt)
+        if content["kind"] == "anchor":
+            self.anchors.look(self, content["checkpoint"].encode(), content["seq"])
+        self.anchors.tree.add(bytes.fromhex(receipt["entry_hash"]))
         self.hashes.append(receipt["entry_hash"])
         self.before = content
 
@@ -1010,41 +1263,49 @@ class Chain:
         demand(now >= earlier, "time.backwards")
         demand("clock" not in content or now == earlier, "time.stepped")
 
-    def finish(self):
-        """The steps after the last line: sections 5.3 and 8."""
-        self.keys.check_disputed()
+    def finish(self, checkpoints, memory):
+        """The steps after the last line: sections 5.3, 10 to 12 and 8."""
+        for note in checkpoints:
+            self.anchors.look(self, note)
+        self.keys.check_disputed(self.anchors.cleared)
+        self.anchors.finish(memory)
         if self.tags.first_wrong is not None:
             raise Fault("hmac.tag", seq=self.tags.first_wrong)
 
 
-def verify(stream, pinned=None, master=None):
-    """Read a ledger and return the verdict that section 9 describes."""
-    chain, fault, seq = Chain(pinned, master), None, None
+def verify(stream, pinned=None, master=None, checkpoints=(), trust=None, memory=None):
+    """Read a ledger and return the verdict that section 13 describes."""
+    chain, fault, seq = Chain(pinned, master, trust), None, None
     try:
         for line in ledger_lines(stream):
             chain.accept(line)
-        chain.finish()
+        chain.finish(checkpoints, memory)
     except Fault as found:
         fault, seq = found, len(chain.hashes) if found.seq is None else found.seq
     good = len(chain.hashes) if fault is None else seq
     past = list(chain.lifecycle.past.values())[:good]
     still_open = [{"seq": one.seq, "receipt_id": one.receipt_id} for one in past
                   if one.kind == "task_started" and not one.closed]
+    asked = {"checkpoint": chain.anchors.asked or bool(checkpoints), "witness": trust is not None,
+             "memory": memory is not None, "hmac": master is not None}
+    sizes = [size for size, _ in chain.anchors.quorums] if fault is None else []
+    anchored = max(sizes) - 1 if sizes else None
     return {
         "valid": fault is None, "key_pinned": pinned is not None, "receipts": good,
         "head": {"seq": good - 1, "entry_hash": chain.hashes[good - 1]} if good else None,
-        "checks": outcomes(fault, seq, master is not None), "open": still_open,
-        "anchored_through": None, "not_proven": not_proven(pinned is not None, len(still_open)),
+        "checks": outcomes(fault, seq, asked), "open": still_open,
+        "anchored_through": anchored,
+        "not_proven": not_proven(pinned is not None, anchored, len(still_open)),
     }
 
 
-def outcomes(fault, seq, has_master):
+def outcomes(fault, seq, asked):
     """The eleven checks with their outcomes (section 4)."""
     failed = fault.code.split(".")[0] if fault else None
     rows, outcome = [], "pass"
     for check in CHECKS:
         row = {"check": check, "outcome": outcome, "seq": None, "code": None, "detail": None}
-        if check in ("checkpoint", "witness", "memory") or (check == "hmac" and not has_master):
+        if not asked.get(check, True):
             row["outcome"] = "not_asked"
         elif check == failed:
             row.update(outcome="fail", seq=seq, code=fault.code, detail=fault.detail or None)
@@ -1053,12 +1314,16 @@ def outcomes(fault, seq, has_master):
     return rows
 
 
-def not_proven(key_pinned, open_count):
-    """What a valid verdict leaves open (section 9)."""
+def not_proven(key_pinned, anchored, open_count):
+    """What a valid verdict leaves open (section 13)."""
     said = ["Actions that never went through Cascade are not in the ledger.",
-            "What was recorded may have been false when it was written.",
-            "No checkpoint was checked: receipts may have been cut from the end, and whoever holds "
-            "the keys can write another history."]
+            "What was recorded may have been false when it was written."]
+    if anchored is None:
+        said.append("No trusted witness cosigned: receipts may have been cut from the end, and "
+                    "whoever holds the keys can write another history.")
+    else:
+        said.append("Receipts after seq %d are not anchored: they may have been cut or "
+                    "rewritten." % anchored)
     if not key_pinned:
         said.append("No public key was given: anybody may have founded this chain.")
     if open_count:
@@ -1072,15 +1337,25 @@ def code_and_seq(verdict):
     return failed[0] if failed else ("valid", None)
 
 
-# ---------------------------------------------------------------- section 10 and the command line
+# ---------------------------------------------------------------- section 14 and the command line
 
 def run_vector(data):
     """Run one vector file; returns (expected, got), each a pair of code and seq."""
     head, _, ledger = data.partition(b"\n\n")
-    header = dict(line.split(": ", 1) for line in head.decode("utf-8").split("\n"))
+    lines = [line.split(": ", 1) for line in head.decode("utf-8").split("\n")]
+    header = dict(lines)
     keys = [bytes.fromhex(header[name]) if name in header else None for name in ("key", "hmac")]
+    notes = [strict_base64(value) for name, value in lines if name == "checkpoint"]
+    trust = Trust(strict_base64(header["trust"])) if "trust" in header else None
+    memory = None
+    if "memory" in header:
+        size, root = header["memory"].split(" ")
+        memory = int(size), bytes.fromhex(root)
     expected = (header["expect"], int(header["seq"]) if "seq" in header else None)
-    return expected, code_and_seq(verify(io.BytesIO(ledger), *keys))
+    verdict = verify(io.BytesIO(ledger), *keys, notes, trust, memory)
+    if str(verdict["anchored_through"]) != header.get("anchored_through", "None"):
+        return expected, ("anchored through %s" % verdict["anchored_through"], None)
+    return expected, code_and_seq(verdict)
 
 
 def run_vectors(folder):
@@ -1125,6 +1400,12 @@ def read_master(path):
     return data
 
 
+def read_small(path):
+    """A file of at most 256 KiB; a byte more is read, so that what is too long is refused."""
+    with open(path, "rb") as file:
+        return file.read(4 * MAX_LINE + 1)
+
+
 def print_verdict(verdict):
     """The verdict for people."""
     code, seq = code_and_seq(verdict)
@@ -1133,6 +1414,8 @@ def print_verdict(verdict):
         verdict["receipts"], "yes" if verdict["key_pinned"] else "no", len(verdict["open"])))
     if verdict["head"]:
         print("head: seq %(seq)d, entry_hash %(entry_hash)s" % verdict["head"])
+    if verdict["anchored_through"] is not None:
+        print("anchored through: seq %d" % verdict["anchored_through"])
     for row in verdict["checks"]:
         print("  %-10s  %s" % (row["check"], row["outcome"]))
     for line in verdict["not_proven"]:
@@ -1145,12 +1428,16 @@ def main(arguments=None):
     parser.add_argument("file", nargs="?", metavar="FILE", help="the ledger (*.receipts.jsonl)")
     parser.add_argument("--public-key", metavar="F.pem", help="receipt key that genesis must name")
     parser.add_argument("--hmac-key", metavar="F", help="HMAC master: 32 raw bytes or hex")
+    parser.add_argument("--checkpoint", metavar="F", action="append", default=[],
+                        help="checkpoint note that the ledger must fit; may be repeated")
+    parser.add_argument("--trust", metavar="F", help="C2SP tlog-policy: whose cosignatures count")
     parser.add_argument("--json", action="store_true", help="print the verdict as JSON")
     parser.add_argument("--vectors", metavar="DIR", help="run the vector files of a folder instead")
     options = parser.parse_args(arguments)
     if (options.file is None) == (options.vectors is None):
         parser.error("give either FILE or --vectors DIR")
-    if options.vectors is not None and (options.public_key or options.hmac_key or options.json):
+    if options.vectors is not None and (options.public_key or options.hmac_key or options.json
+                                        or options.checkpoint or options.trust):
         parser.error("--vectors goes with no other option")
     sys.stdout.reconfigure(errors="backslashreplace")
     try:
@@ -1158,8 +1445,10 @@ def main(arguments=None):
             return run_vectors(options.vectors)
         pinned = None if options.public_key is None else read_public_key(options.public_key)
         master = None if options.hmac_key is None else read_master(options.hmac_key)
+        notes = [read_small(path) for path in options.checkpoint]
+        trust = None if options.trust is None else Trust(read_small(options.trust))
         with open(options.file, "rb") as stream:
-            verdict = verify(stream, pinned, master)
+            verdict = verify(stream, pinned, master, notes, trust)
     except (OSError, ValueError, UnsupportedAlgorithm) as error:
         print("cannot read: %s" % ascii(str(error)), file=sys.stderr)
         return 1

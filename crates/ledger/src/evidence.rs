@@ -22,7 +22,7 @@ impl Reader {
     pub fn check_evidence(&self, report: &mut FsckReport) -> Result<(), Fault> {
         let head = self.head()?;
         let mut verifier =
-            Verifier::new(Options { pinned: Some(*self.genesis_public_key()), hmac_master: None });
+            Verifier::new(Options { pinned: Some(*self.genesis_public_key()), ..Options::default() });
         let mut last_time = None;
         for line in self.lines(0..head.next_seq) {
             let line = match line {

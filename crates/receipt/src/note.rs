@@ -188,6 +188,7 @@ fn is_name(name: &str) -> bool {
 mod tests {
     use super::*;
     use crate::checkpoint::{self, Checkpoint, Signed, SignedCheckpoint};
+    use crate::digest::Digest;
     use crate::proof::Proof;
     use ed25519_dalek::{Signer as _, SigningKey};
     use std::string::ToString as _;
@@ -228,13 +229,13 @@ mod tests {
             std::format!("x\n{line}"),
             std::format!("x\r\n\n{line}"),
             std::format!("x\n\n{line}\n"),
-            "x\n\n\n".to_string(),
-            "x\n\n".to_string(),
-            "x\n\n- a AAAAAAE=\n".to_string(),
-            "x\n\n\u{2014} a+b AAAAAAE=\n".to_string(),
-            "x\n\n\u{2014} a\u{a0}b AAAAAAE=\n".to_string(),
-            "x\n\n\u{2014} a AAAAAA==\n".to_string(),
-            "x\n\n\u{2014} a AAAAAAF=\n".to_string(),
+            "x\n\n\n".to_owned(),
+            "x\n\n".to_owned(),
+            "x\n\n- a AAAAAAE=\n".to_owned(),
+            "x\n\n\u{2014} a+b AAAAAAE=\n".to_owned(),
+            "x\n\n\u{2014} a\u{a0}b AAAAAAE=\n".to_owned(),
+            "x\n\n\u{2014} a AAAAAA==\n".to_owned(),
+            "x\n\n\u{2014} a AAAAAAF=\n".to_owned(),
             std::format!("{}\n\n{line}", "x".repeat(NOTE_BYTES_MAX)),
         ] {
             assert!(!note(&bad), "{bad:?}");
@@ -256,7 +257,7 @@ mod tests {
         let origin = "example.org/t/00000000000000000000000000000000";
         let (log, log_key) = keys(1, origin, Algorithm::Ed25519);
         let (witness, witness_key) = keys(2, "w.example", Algorithm::Cosignature);
-        let entry = crate::digest::Digest([5; 32]);
+        let entry = Digest([5; 32]);
         let root = crate::merkle::leaf(&entry);
         let checkpoint = Checkpoint { origin: origin.to_owned(), size: 1, root };
         let text = checkpoint.text();
@@ -290,7 +291,7 @@ mod tests {
         assert!(proof.includes(&entry) && !proof.includes(&root));
         let with_extra = written.replacen("index", "extra AAAA\nindex", 1);
         assert_eq!(Proof::parse(with_extra.as_bytes()), Some(proof));
-        let hashes = std::format!("{}\n", crate::base64::encode(&[0; 32])).repeat(64);
+        let hashes = std::format!("{}\n", base64::encode(&[0; 32])).repeat(64);
         let long = written.replacen("index 0\n", &std::format!("index 0\n{hashes}"), 1);
         assert!(Proof::parse(long.as_bytes()).is_none(), "64 hashes are too many");
         assert!(Proof::parse(written.replacen("index 0", "index 00", 1).as_bytes()).is_none());

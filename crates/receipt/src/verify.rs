@@ -11,6 +11,7 @@
 //! assert_eq!(verdict.fault().map(|fault| fault.code.as_str()), Some("syntax.malformed"));
 //! ```
 
+mod anchors;
 mod approvals;
 mod code;
 mod keys;
@@ -30,7 +31,10 @@ use crate::kind::Kind;
 use crate::line::{LineFault, Receipt};
 use crate::reader::Meaning;
 use crate::time::Timestamp;
+use crate::trust::Trust;
 
+pub use anchors::Remembered;
+use anchors::{Anchors, Judges};
 pub use code::{Check, Code};
 use keys::{Keys, Precheck};
 use lifecycle::Lifecycle;
@@ -43,8 +47,23 @@ pub use verdict::{CheckResult, Fault, Head, Open, Outcome, Verdict};
 pub struct Options {
     /// The raw public key that `genesis` must name as its receipt key.
     pub pinned: Option<[u8; 32]>,
+    /// Notes of checkpoints that the ledger must fit, for check 8.
+    pub checkpoints: Vec<Vec<u8>>,
+    /// Whose cosignatures count, for check 9.
+    pub trust: Option<Trust>,
+    /// What is known from an earlier time, for check 10.
+    pub memory: Option<Remembered>,
     /// The HMAC master, for check 11.
     pub hmac_master: Option<[u8; 32]>,
+}
+
+/// Which chain it is: one memory per such pair.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Identity {
+    /// The chain's name.
+    pub log_origin: String,
+    /// The raw receipt key of genesis.
+    pub genesis_key: [u8; 32],
 }
 
 /// Reads a ledger line by line and keeps what later receipts depend on.
@@ -58,6 +77,7 @@ pub struct Verifier {
     last_time: Option<Timestamp>,
     keys: Keys,
     lifecycle: Lifecycle,
+    anchors: Anchors,
     epoch: Option<(u64, EpochKey)>,
     fault: Option<Fault>,
     hmac_fault: Option<Fault>,
@@ -106,6 +126,7 @@ impl Verifier {
             last_time: None,
             keys: Keys::default(),
             lifecycle: Lifecycle::default(),
+            anchors: Anchors::default(),
             epoch: None,
             fault: None,
             hmac_fault: None,
@@ -155,6 +176,7 @@ impl Verifier {
             return self.stop(code, detail(&receipt));
         }
         self.check_hmac(&receipt);
+        self.anchor(&receipt);
         self.origin.get_or_insert_with(|| receipt.content.log_origin.into());
         self.last_time = Some(receipt.timestamp);
         self.head = Some(Head { seq: self.receipts, entry_hash: receipt.entry_hash });
@@ -165,6 +187,17 @@ impl Verifier {
     #[must_use]
     pub fn keys(&self) -> KeySnapshot {
         KeySnapshot(self.keys.clone())
+    }
+
+    /// Which chain it is, once genesis was read.
+    #[must_use]
+    pub fn identity(&self) -> Option<Identity> {
+        Some(Identity { log_origin: self.origin.clone()?, genesis_key: self.keys.genesis_key()? })
+    }
+
+    /// Brings along what is known of this chain from an earlier time.
+    pub const fn remember(&mut self, memory: Remembered) {
+        self.options.memory = Some(memory);
     }
 
     /// Receipts found good so far.
@@ -188,22 +221,66 @@ impl Verifier {
         if !self.stopped() && self.receipts == 0 {
             self.stop(Code::Empty, String::new());
         }
-        if !self.stopped()
-            && let Some((seq, key_id)) = self.keys.disputed()
-        {
-            let detail =
-                alloc::format!("key {key_id} was revoked and no cosigned checkpoint covers its receipts");
-            self.fault = Some(Fault { code: Code::Disputed, seq, detail });
+        if !self.stopped() {
+            self.look_outside();
         }
-        let fault = if self.stopped() { self.fault } else { self.hmac_fault };
+        let identity = self.identity();
         Verdict::new(verdict::Parts {
+            identity,
             key_pinned: self.options.pinned.is_some(),
-            hmac_asked: self.options.hmac_master.is_some(),
+            not_asked: self.not_asked(),
             receipts: self.receipts,
             head: self.head,
+            root: self.anchors.root(),
+            anchored_through: if self.fault.is_none() { self.anchors.anchored_through() } else { None },
             open: self.lifecycle.open(),
-            fault,
+            fault: self.fault,
         })
+    }
+
+    fn not_asked(&self) -> Vec<Check> {
+        let asked = |check: &Check| match check {
+            Check::Checkpoint => self.anchors.asked || !self.options.checkpoints.is_empty(),
+            Check::Witness => self.options.trust.is_some(),
+            Check::Memory => self.options.memory.is_some(),
+            Check::Hmac => self.options.hmac_master.is_some(),
+            _ => true,
+        };
+        Check::ALL.iter().filter(|check| !asked(check)).copied().collect()
+    }
+
+    /// What is checked once, after the last receipt: disputes and checks 8 to 11.
+    fn look_outside(&mut self) {
+        let judges = Judges {
+            origin: self.origin.as_deref().unwrap_or_default(),
+            keys: &self.keys,
+            trust: self.options.trust.as_ref(),
+        };
+        for (number, note) in self.options.checkpoints.iter().enumerate() {
+            self.anchors.given(number, note, judges);
+        }
+        if let Some((seq, key_id)) = self.keys.disputed(|since| self.anchors.cleared(since)) {
+            let detail = alloc::format!(
+                "key {key_id} was revoked, and no cosigned checkpoint from before covers this receipt"
+            );
+            self.fault = Some(Fault { code: Code::Disputed, seq, detail });
+            return;
+        }
+        let outside = self.anchors.fault(self.options.trust.is_some(), self.options.memory);
+        self.fault = outside.or_else(|| self.hmac_fault.take());
+    }
+
+    /// Looks at the checkpoint that an anchor embeds, then takes the receipt into the tree.
+    fn anchor(&mut self, receipt: &Receipt<'_>) {
+        if let Meaning::Anchor { checkpoint, .. } = &receipt.content.meaning {
+            let judges = Judges {
+                origin: receipt.content.log_origin,
+                keys: &self.keys,
+                trust: self.options.trust.as_ref(),
+            };
+            self.anchors.embedded(self.receipts, checkpoint, judges);
+        }
+        self.anchors.push(&receipt.entry_hash);
     }
 
     fn stop(&mut self, code: Code, detail: String) {

@@ -8,6 +8,8 @@
 )]
 #![expect(clippy::disallowed_methods, reason = "only the library is pure; tests read files")]
 
+#[path = "../examples/vectors/anchors.rs"]
+mod anchors;
 #[path = "../examples/vectors/bytes.rs"]
 mod bytes;
 #[path = "../examples/vectors/case.rs"]
@@ -28,9 +30,11 @@ mod valid;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use cascade_receipt::base64;
 use cascade_receipt::chain::EPOCH_RECEIPTS_MAX;
-use cascade_receipt::digest;
-use cascade_receipt::verify::{Code, Options, Prepared, Verdict, Verifier};
+use cascade_receipt::digest::{self, Digest};
+use cascade_receipt::trust::Trust;
+use cascade_receipt::verify::{Code, Options, Prepared, Remembered, Verdict, Verifier};
 
 fn root(path: &str) -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).join(path)
@@ -38,6 +42,7 @@ fn root(path: &str) -> PathBuf {
 
 struct Vector {
     headers: BTreeMap<String, String>,
+    checkpoints: Vec<Vec<u8>>,
     ledger: Vec<u8>,
 }
 
@@ -56,18 +61,34 @@ fn vectors() -> BTreeMap<String, Vector> {
 fn read(bytes: &[u8]) -> Vector {
     let end = bytes.windows(2).position(|window| window == b"\n\n").expect("an empty line");
     let head = std::str::from_utf8(&bytes[..end]).expect("headers are text");
-    let headers = head
-        .lines()
-        .map(|line| line.split_once(": ").expect("`name: value`"))
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .collect();
-    Vector { headers, ledger: bytes[end + 2..].to_vec() }
+    let mut headers = BTreeMap::new();
+    let mut checkpoints = Vec::new();
+    for line in head.lines() {
+        let (name, value) = line.split_once(": ").expect("`name: value`");
+        if name == "checkpoint" {
+            checkpoints.push(base64::decode(value).expect("base64"));
+        } else {
+            assert!(headers.insert(name.to_owned(), value.to_owned()).is_none(), "{name} twice");
+        }
+    }
+    Vector { headers, checkpoints, ledger: bytes[end + 2..].to_vec() }
 }
 
 impl Vector {
     fn options(&self) -> Options {
         let raw = |name: &str| self.headers.get(name).map(|text| digest::from_hex(text).expect("hex"));
-        Options { pinned: raw("key"), hmac_master: raw("hmac") }
+        let trust = self.headers.get("trust").map(|text| base64::decode(text).expect("base64"));
+        let memory = self.headers.get("memory").map(|text| {
+            let (size, root) = text.split_once(' ').expect("two words");
+            Remembered { size: size.parse().expect("a size"), root: Digest::from_hex(root).expect("hex") }
+        });
+        Options {
+            pinned: raw("key"),
+            checkpoints: self.checkpoints.clone(),
+            trust: trust.map(|policy| Trust::parse(&policy).expect("a policy")),
+            memory,
+            hmac_master: raw("hmac"),
+        }
     }
 
     fn verify(&self, chunk: usize) -> Verdict {
@@ -116,6 +137,10 @@ fn every_vector_gives_what_it_says() {
         for verdict in &verdicts {
             if answer(verdict) != want {
                 wrong.push(format!("{name}: {} instead of {want}", answer(verdict)));
+            }
+            let anchored = verdict.anchored_through().map(|through| through.to_string());
+            if anchored.as_ref() != vector.headers.get("anchored_through") {
+                wrong.push(format!("{name}: anchored through {anchored:?}"));
             }
         }
     }
@@ -213,7 +238,9 @@ fn a_cut_tail_is_named_as_not_proven() {
     let open: Vec<_> = verdict.open().map(|open| open.seq).collect();
     assert_eq!(open, [1]);
     assert!(verdict.key_pinned());
-    let unpinned = Vector { headers: BTreeMap::new(), ledger: vector.ledger.clone() }.verify(usize::MAX);
+    let unpinned =
+        Vector { headers: BTreeMap::new(), checkpoints: Vec::new(), ledger: vector.ledger.clone() }
+            .verify(usize::MAX);
     assert!(unpinned.valid() && !unpinned.key_pinned());
     assert!(unpinned.not_proven()[0].starts_with("origin: "));
 }

@@ -4,11 +4,16 @@
 //! and the threads. Lines are prepared (parsed, hashed, signature checked) in batches on all cores
 //! and then judged in order, which cannot change a verdict: see [`Prepared`].
 
+pub mod inputs;
+pub mod memory;
+
 use std::io::Read;
 use std::thread;
 
 use cascade_receipt::chain::LINE_BYTES_MAX;
-use cascade_receipt::verify::{Options, Prepared, Verdict, Verifier};
+use cascade_receipt::verify::{Options, Prepared, Remembered, Verdict, Verifier};
+
+use memory::Memory;
 
 /// Bytes read before a batch is judged. Bounds the memory of a verification.
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
@@ -27,16 +32,55 @@ pub fn verify(
     options: Options,
     progress: impl FnMut(u64),
 ) -> std::io::Result<Verdict> {
-    verify_in_batches(source, options, BATCH_BYTES, progress)
+    Ok(read(source, options, BATCH_BYTES, progress, |_| Ok(()))?.finish())
 }
 
-/// `batch_bytes` is more than a line has, or a batch could hold no whole line.
-fn verify_in_batches(
+/// A verdict, and why it could not be remembered.
+#[derive(Debug)]
+pub struct Checked {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Set when a valid history could not be kept for next time.
+    pub unremembered: Option<anyhow::Error>,
+}
+
+/// Like [`verify`], and compares with what `memory` holds of the chain. A valid history is
+/// remembered in turn.
+///
+/// # Errors
+/// When reading fails, or the memory cannot be read.
+pub fn verify_with_memory(
+    source: &mut impl Read,
+    options: Options,
+    memory: &Memory,
+    progress: impl FnMut(u64),
+) -> anyhow::Result<Checked> {
+    let mut before: Option<Option<Remembered>> = None;
+    let recall = |verifier: &mut Verifier| {
+        if let Some(identity) = verifier.identity().filter(|_| before.is_none()) {
+            let known = memory.recall(&identity).map_err(std::io::Error::other)?;
+            known.into_iter().for_each(|known| verifier.remember(known));
+            before = Some(known);
+        }
+        Ok(())
+    };
+    let verdict = read(source, options, BATCH_BYTES, progress, recall)?.finish();
+    let remembered = match (verdict.identity(), verdict.remembered()) {
+        (Some(identity), Some(now)) => memory.remember(identity, before.flatten(), now),
+        _ => Ok(()),
+    };
+    Ok(Checked { verdict, unremembered: remembered.err() })
+}
+
+/// `batch_bytes` is more than a line has, or a batch could hold no whole line. `look` sees the verifier
+/// after each batch.
+fn read(
     source: &mut impl Read,
     options: Options,
     batch_bytes: usize,
     mut progress: impl FnMut(u64),
-) -> std::io::Result<Verdict> {
+    mut look: impl FnMut(&mut Verifier) -> std::io::Result<()>,
+) -> std::io::Result<Verifier> {
     let threads = thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX);
     let mut verifier = Verifier::new(options);
     let mut batch = Vec::new();
@@ -45,6 +89,7 @@ fn verify_in_batches(
         let whole = batch.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
         let (lines, tail) = batch.split_at(whole);
         judge(&mut verifier, lines, threads);
+        look(&mut verifier)?;
         progress(verifier.receipts());
         if !more || tail.len() > LINE_BYTES_MAX {
             // What is left has no line feed; the verifier says what is wrong with it.
@@ -53,7 +98,7 @@ fn verify_in_batches(
         }
         batch = tail.to_vec();
     }
-    Ok(verifier.finish())
+    Ok(verifier)
 }
 
 /// Reads until the batch is full or the source ends; false at the end.
@@ -107,7 +152,9 @@ mod tests {
         let mut judge = |ledger: &[u8]| {
             let mut source = ledger;
             let batch_bytes = LINE_BYTES_MAX + 2;
-            verify_in_batches(&mut source, Options::default(), batch_bytes, |count| told.push(count))
+            let look = |_: &mut Verifier| Ok(());
+            read(&mut source, Options::default(), batch_bytes, |count| told.push(count), look)
+                .map(Verifier::finish)
         };
         assert!(judge(&ledger).expect("reads").valid());
         ledger.pop();

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use cascade_receipt::verify::{Options, Verdict, report};
-use cascade_receipt::{digest, pem};
+use cascade_receipt::verify::{Verdict, report};
+use cascade_verify::inputs::Inputs;
 use clap::Parser;
 
 /// Checks an exported ledger: every line, hash, signature and the order of what it tells.
@@ -17,12 +17,8 @@ use clap::Parser;
 struct Arguments {
     /// The ledger (`*.receipts.jsonl`), or `-` for standard input
     file: PathBuf,
-    /// PEM of the public key that the chain must have been founded with
-    #[arg(long, value_name = "F.pem")]
-    public_key: Option<PathBuf>,
-    /// File with the HMAC master (64 hex digits), to check the internal tags too
-    #[arg(long, value_name = "F")]
-    hmac_key: Option<PathBuf>,
+    #[command(flatten)]
+    inputs: Inputs,
     /// Print one JSON document
     #[arg(long)]
     json: bool,
@@ -30,8 +26,6 @@ struct Arguments {
 
 const INVALID: u8 = 4;
 const COULD_NOT: u8 = 1;
-/// A key file is tiny; reading stops here.
-const KEY_FILE_BYTES_MAX: u64 = 64 * 1024;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -39,20 +33,27 @@ fn main() -> ExitCode {
         Ok(verdict) if verdict.valid() => ExitCode::SUCCESS,
         Ok(_) => ExitCode::from(INVALID),
         Err(error) => {
-            let text = format!("cascade-verify: error: {error:#}\n");
-            // With standard error gone there is nobody left to tell.
-            drop(std::io::stderr().write_all(text.as_bytes()));
+            complain(&format!("error: {error:#}"));
             ExitCode::from(COULD_NOT)
         }
     }
 }
 
 fn run(arguments: &Arguments) -> anyhow::Result<Verdict> {
-    let pinned = arguments.public_key.as_deref().map(public_key).transpose()?;
-    let hmac_master = arguments.hmac_key.as_deref().map(hmac_key).transpose()?;
+    let options = arguments.inputs.options()?;
     let mut source = open(&arguments.file)?;
-    let verdict = cascade_verify::verify(&mut source, Options { pinned, hmac_master }, |_| {})
-        .with_context(|| format!("cannot read `{}`", arguments.file.display()))?;
+    let reading = || format!("cannot verify `{}`", arguments.file.display());
+    let verdict = match arguments.inputs.memory() {
+        None => cascade_verify::verify(&mut source, options, |_| {}).with_context(reading)?,
+        Some(memory) => {
+            let checked = cascade_verify::verify_with_memory(&mut source, options, &memory, |_| {})
+                .with_context(reading)?;
+            if let Some(error) = checked.unremembered {
+                complain(&format!("warning: not remembered for next time: {error:#}"));
+            }
+            checked.verdict
+        }
+    };
     let mut out = std::io::stdout().lock();
     if arguments.json {
         writeln!(out, "{}", verdict.to_json())?;
@@ -73,23 +74,9 @@ fn open(path: &Path) -> anyhow::Result<Box<dyn Read>> {
     Ok(Box::new(file))
 }
 
-fn public_key(path: &Path) -> anyhow::Result<[u8; 32]> {
-    let text = small_file(path)?;
-    pem::read(&text).with_context(|| format!("cannot use `{}`", path.display()))
-}
-
-fn hmac_key(path: &Path) -> anyhow::Result<[u8; 32]> {
-    let text = small_file(path)?;
-    digest::from_hex(text.trim_end())
-        .with_context(|| format!("cannot use `{}`: 64 lowercase hex digits are needed", path.display()))
-}
-
-fn small_file(path: &Path) -> anyhow::Result<String> {
-    let mut text = String::new();
-    File::open(path)
-        .and_then(|file| file.take(KEY_FILE_BYTES_MAX).read_to_string(&mut text))
-        .with_context(|| format!("cannot read `{}`", path.display()))?;
-    Ok(text)
+fn complain(text: &str) {
+    // With standard error gone there is nobody left to tell.
+    drop(std::io::stderr().write_all(format!("cascade-verify: {text}\n").as_bytes()));
 }
 
 /// Colours the first word, green or red.

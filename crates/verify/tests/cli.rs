@@ -108,10 +108,13 @@ fn what_cannot_be_looked_at_is_no_bad_evidence() {
     let flag = Path::new("--public-key");
     for (arguments, code, words) in [
         (vec![Path::new("/nowhere/at/all")], 1, "cannot open"),
-        (vec![place.0.path()], 1, "cannot read"),
-        (vec![&file, flag, Path::new("/nowhere")], 1, "cannot read"),
+        (vec![place.0.path()], 1, "cannot verify"),
+        (vec![&file, flag, Path::new("/nowhere")], 1, "couldn't read"),
+        (vec![&file, flag, place.0.path()], 1, "no regular file"),
         (vec![&file, flag, &no_key], 1, "no `BEGIN PUBLIC KEY` block"),
-        (vec![&file, Path::new("--trust")], 2, "unexpected argument"),
+        (vec![&file, Path::new("--trust"), &no_key], 1, "line 1: not a `log`"),
+        (vec![&file, Path::new("--checkpoint")], 2, "a value is required"),
+        (vec![&file, Path::new("--frobnicate")], 2, "unexpected argument"),
         (vec![], 2, "required"),
     ] {
         let output = run(&arguments, b"");

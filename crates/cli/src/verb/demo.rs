@@ -147,6 +147,10 @@ impl Tour {
             .collect();
         std::fs::write(self.repository().join("dropped.receipts.jsonl"), dropped.concat())?;
         self.cascade(4, &["verify", "dropped.receipts.jsonl", "--public-key", "key.pem"])?;
+        heading("and a third cuts off the end: this reader has seen more before")?;
+        let kept: Vec<&str> = text.split_inclusive('\n').take(4).collect();
+        std::fs::write(self.repository().join("cut.receipts.jsonl"), kept.concat())?;
+        self.cascade(4, &["verify", "cut.receipts.jsonl", "--public-key", "key.pem"])?;
         heading("the chain on disk is still whole")?;
         self.cascade(0, &["fsck"])?;
         Ok(())

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use cascade_ledger::Lines;
 use cascade_ledger::Reader;
-use cascade_receipt::verify::{Options, Verdict, report};
-use cascade_receipt::{digest, pem};
+use cascade_receipt::verify::{Verdict, report};
+use cascade_verify::inputs::Inputs;
 use clap::Args;
 
 use crate::args::Global;
@@ -14,9 +14,6 @@ use crate::exit::{self, Exit, Failure};
 use crate::output::{BAD, GOOD, Painted};
 use crate::progress::Progress;
 use crate::{output, place};
-
-/// A key file is tiny; reading stops here.
-const KEY_FILE_BYTES_MAX: u64 = 64 * 1024;
 
 /// Check a chain: every line, hash, signature, and the order of what it tells
 ///
@@ -30,27 +27,19 @@ const KEY_FILE_BYTES_MAX: u64 = 64 * 1024;
 pub(crate) struct Verify {
     /// An exported ledger, or `-` for stdin [default: the local chain]
     file: Option<PathBuf>,
-    /// PEM of the public key that the chain must have been founded with
-    #[arg(long, value_name = "F")]
-    public_key: Option<PathBuf>,
-    /// File with the HMAC master (64 hex digits), to check the internal tags too
-    #[arg(long, value_name = "F")]
-    hmac_key: Option<PathBuf>,
+    #[command(flatten)]
+    inputs: Inputs,
 }
 
 pub(crate) fn run(global: &Global, args: &Verify) -> Exit {
-    let options = Options {
-        pinned: args.public_key.as_deref().map(public_key).transpose()?,
-        hmac_master: args.hmac_key.as_deref().map(hmac_master).transpose()?,
-    };
     let verdict = match &args.file {
-        None => local(global, options)?,
-        Some(path) if path == Path::new("-") => check(&mut std::io::stdin().lock(), options, 0)?,
+        None => local(global, &args.inputs)?,
+        Some(path) if path == Path::new("-") => check(&mut std::io::stdin().lock(), &args.inputs, 0)?,
         Some(path) => {
             let file = File::open(path).with_context(|| format!("couldn't open `{}`", path.display()))?;
             let lines = if std::io::stderr().is_terminal() { count_lines(&file, path)? } else { 0 };
             let mut file = File::open(path).with_context(|| format!("couldn't open `{}`", path.display()))?;
-            check(&mut file, options, lines).map_err(|error| Failure {
+            check(&mut file, &args.inputs, lines).map_err(|error| Failure {
                 cause: error.cause.context(format!("couldn't read `{}`", path.display())),
                 ..error
             })?
@@ -64,15 +53,23 @@ pub(crate) fn run(global: &Global, args: &Verify) -> Exit {
     Ok(if verdict.valid() { exit::DONE } else { exit::EVIDENCE })
 }
 
-fn local(global: &Global, options: Options) -> Result<Verdict, Failure> {
+fn local(global: &Global, inputs: &Inputs) -> Result<Verdict, Failure> {
     let reader = place::reader(global)?;
     let total = reader.head()?.next_seq;
-    check(&mut LineSource::new(&reader, total), options, total)
+    check(&mut LineSource::new(&reader, total), inputs, total)
 }
 
-fn check(source: &mut impl Read, options: Options, total: u64) -> Result<Verdict, Failure> {
+fn check(source: &mut impl Read, inputs: &Inputs, total: u64) -> Result<Verdict, Failure> {
+    let options = inputs.options()?;
     let progress = Progress::new("verifying", total);
-    Ok(cascade_verify::verify(source, options, |done| progress.set(done))?)
+    let Some(memory) = inputs.memory() else {
+        return Ok(cascade_verify::verify(source, options, |done| progress.set(done))?);
+    };
+    let checked = cascade_verify::verify_with_memory(source, options, &memory, |done| progress.set(done))?;
+    if let Some(error) = checked.unremembered {
+        output::say(format!("warning: not remembered for next time: {error:#}"));
+    }
+    Ok(checked.verdict)
 }
 
 /// How much there is to do, so that the bar can tell when it will be done.
@@ -116,29 +113,6 @@ impl Read for LineSource<'_> {
         self.at += count;
         Ok(count)
     }
-}
-
-fn public_key(path: &Path) -> Result<[u8; 32], Failure> {
-    let read = pem::read(&small_file(path)?).with_context(|| format!("couldn't use `{}`", path.display()));
-    read.map_err(|error| {
-        Failure::could_not(error).hint("give the PEM that `cascade key export --public` prints")
-    })
-}
-
-fn hmac_master(path: &Path) -> Result<[u8; 32], Failure> {
-    digest::from_hex(small_file(path)?.trim_end())
-        .with_context(|| format!("couldn't use `{}`: 64 lowercase hex digits are needed", path.display()))
-        .map_err(|error| {
-            Failure::could_not(error).hint("give the file hmac-master.hex that `cascade init` wrote")
-        })
-}
-
-fn small_file(path: &Path) -> Result<String, Failure> {
-    let mut text = String::new();
-    File::open(path)
-        .and_then(|file| file.take(KEY_FILE_BYTES_MAX).read_to_string(&mut text))
-        .with_context(|| format!("couldn't read `{}`", path.display()))?;
-    Ok(text)
 }
 
 /// The report with its first word in colour.

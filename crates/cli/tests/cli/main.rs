@@ -15,6 +15,8 @@ mod help;
 #[cfg(test)]
 mod many;
 #[cfg(test)]
+mod memory;
+#[cfg(test)]
 mod passing;
 #[cfg(test)]
 mod readme;

@@ -240,8 +240,11 @@ fn no_byte_can_change() {
     let lines = evidence.lines();
     let pinned = pem::read(&std::fs::read_to_string(evidence.key()).unwrap()).unwrap();
     let master = std::fs::read_to_string(evidence.master()).unwrap();
-    let options =
-        || Options { pinned: Some(pinned), hmac_master: Some(digest::from_hex(master.trim_end()).unwrap()) };
+    let options = || Options {
+        pinned: Some(pinned),
+        hmac_master: Some(digest::from_hex(master.trim_end()).unwrap()),
+        ..Options::default()
+    };
     let target = evidence.seq("task_completed");
     let before: usize = lines[..target].iter().map(Vec::len).sum();
     for at in 0..lines[target].len() {

@@ -1,6 +1,7 @@
 //! One vector: what is expected, and the ledger.
 
-use cascade_receipt::digest;
+use cascade_receipt::base64;
+use cascade_receipt::digest::{self, Digest};
 use cascade_receipt::verify::Code;
 
 use crate::chain::{Chain, Key, MASTER};
@@ -11,6 +12,8 @@ pub(crate) struct Case {
     expect: Option<(Code, u64)>,
     key: Option<[u8; 32]>,
     hmac: bool,
+    /// Further header lines.
+    extra: Vec<(&'static str, String)>,
     comment: &'static str,
     ledger: Vec<u8>,
 }
@@ -19,14 +22,22 @@ impl Case {
     /// A ledger that is valid.
     pub(crate) fn valid(name: &str, comment: &'static str, chain: &Chain) -> Self {
         let name = format!("valid-{name}");
-        Self { name, expect: None, key: None, hmac: false, comment, ledger: chain.bytes() }
+        Self { name, expect: None, key: None, hmac: false, extra: Vec::new(), comment, ledger: chain.bytes() }
             .pinned(&chain.receipt)
     }
 
     /// A ledger with one fault.
     pub(crate) fn fault(code: Code, seq: u64, comment: &'static str, ledger: impl Into<Vec<u8>>) -> Self {
         let name = code.as_str().replace('.', "-");
-        Self { name, expect: Some((code, seq)), key: None, hmac: false, comment, ledger: ledger.into() }
+        Self {
+            name,
+            expect: Some((code, seq)),
+            key: None,
+            hmac: false,
+            extra: Vec::new(),
+            comment,
+            ledger: ledger.into(),
+        }
     }
 
     /// Tells it apart from another vector of the same code.
@@ -42,6 +53,31 @@ impl Case {
 
     pub(crate) fn with_hmac(mut self) -> Self {
         self.hmac = true;
+        self
+    }
+
+    /// The reader gives this checkpoint.
+    pub(crate) fn checkpoint(self, note: &str) -> Self {
+        self.with("checkpoint", base64::encode(note.as_bytes()))
+    }
+
+    /// The reader trusts these witnesses.
+    pub(crate) fn trust(self, policy: &str) -> Self {
+        self.with("trust", base64::encode(policy.as_bytes()))
+    }
+
+    /// The reader remembers this.
+    pub(crate) fn memory(self, size: u64, root: &Digest) -> Self {
+        self.with("memory", format!("{size} {root}"))
+    }
+
+    /// The verdict says so.
+    pub(crate) fn anchored(self, through: u64) -> Self {
+        self.with("anchored_through", through.to_string())
+    }
+
+    fn with(mut self, name: &'static str, value: String) -> Self {
+        self.extra.push((name, value));
         self
     }
 
@@ -71,6 +107,9 @@ impl Case {
         if self.hmac {
             line("hmac", &digest::to_hex(&MASTER));
         }
+        for (name, value) in &self.extra {
+            line(name, value);
+        }
         line("comment", self.comment);
         head.push('\n');
         [head.as_bytes(), &self.ledger].concat()
@@ -85,6 +124,7 @@ pub(crate) fn all() -> Vec<Case> {
     crate::keys::cases(&mut cases);
     crate::runs::cases(&mut cases);
     crate::people::cases(&mut cases);
+    crate::anchors::cases(&mut cases);
     let mut names: Vec<String> = cases.iter().map(Case::file_name).collect();
     names.sort();
     names.dedup();

@@ -55,6 +55,8 @@ pub(crate) struct Chain {
     /// Signs the next receipt.
     pub(crate) signer: Key,
     pub(crate) lines: Vec<String>,
+    /// The entry hash of each line.
+    pub(crate) hashes: Vec<Digest>,
     pub(crate) head: Digest,
     pub(crate) time_ms: u64,
     pub(crate) epoch: u64,
@@ -78,6 +80,7 @@ impl Chain {
             recovery: Key::of("recovery", 3),
             origin,
             lines: Vec::new(),
+            hashes: Vec::new(),
             head: GENESIS_PREV,
             time_ms: START_MS,
             epoch: 0,
@@ -196,6 +199,7 @@ impl Chain {
         write_line(&mut line, text, &seal);
         let made = Made { id: seal.receipt_id, hash };
         self.lines.push(line);
+        self.hashes.push(hash);
         self.head = hash;
         made
     }

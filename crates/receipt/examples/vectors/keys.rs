@@ -89,7 +89,7 @@ fn crafted(key: &Key, digest: &Digest, r: Scalar, add: EdwardsPoint) -> [u8; 64]
 }
 
 /// `key_rotated`, signed by the key that it retires; the new one signs from then on.
-fn rotate(chain: &mut Chain, new: &Key) -> Made {
+pub(crate) fn rotate(chain: &mut Chain, new: &Key) -> Made {
     let key = chain.key_object(new, "receipt");
     let retires = chain.signer.id.as_str().to_owned();
     let made = chain.add_kind("key_rotated", &[("key", key), ("retires", retires.into())]);
@@ -97,7 +97,7 @@ fn rotate(chain: &mut Chain, new: &Key) -> Made {
     made
 }
 
-fn add_with_recovery(chain: &mut Chain, new: &Key, purpose: &str) {
+pub(crate) fn add_with_recovery(chain: &mut Chain, new: &Key, purpose: &str) {
     let key = chain.key_object(new, purpose);
     let signature = chain.recovery_sig(&key);
     chain.add_kind("key_added", &[("key", key), ("recovery_sig", signature)]);
@@ -139,7 +139,7 @@ fn revocation(chain: &Chain, key_id: &KeyId, replacement: Option<&Key>) -> Value
     text
 }
 
-fn revoke(chain: &mut Chain, key_id: &KeyId, replacement: Option<&Key>) -> Made {
+pub(crate) fn revoke(chain: &mut Chain, key_id: &KeyId, replacement: Option<&Key>) -> Made {
     let text = revocation(chain, key_id, replacement);
     let signature = chain.recovery_sig(&text);
     chain.add_kind("key_revoked", &[("statement", text), ("recovery_sig", signature)])

@@ -10,6 +10,7 @@
 )]
 #![expect(clippy::disallowed_methods, reason = "only the library is pure; this program writes files")]
 
+mod anchors;
 mod bytes;
 mod case;
 mod chain;

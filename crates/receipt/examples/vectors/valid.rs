@@ -5,6 +5,7 @@ use cascade_receipt::decision::Verdict;
 use cascade_receipt::digest::Digest;
 use cascade_receipt::json::Value;
 
+use crate::anchors::{anchor, cosigned};
 use crate::case::Case;
 use crate::chain::{Chain, action, set};
 use crate::runs::{closing, heartbeat, started};
@@ -109,10 +110,8 @@ fn other_kinds(out: &mut Vec<Case>) {
             ("orphans", Value::Int(0)),
         ],
     );
-    let note = "vectors.example/log\n5\nAAAA\n";
-    let members =
-        [("checkpoint", note.into()), ("checkpoint_sha256", Digest::of(note.as_bytes()).to_hex().into())];
-    chain.add_kind("anchor", &members);
+    let note = cosigned(&chain, chain.seq(), &[]);
+    anchor(&mut chain, &note);
     for kind in ["halted", "resumed", "grant", "cron_invocation", "chain_started", "memory_learned"] {
         chain.add_kind(kind, &[]);
     }

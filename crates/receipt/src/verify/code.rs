@@ -175,6 +175,19 @@ codes! {
     SshKey = Lifecycle "lifecycle.ssh_key", "an SSH key is refused, or another principal has it";
     Anchor = Lifecycle "lifecycle.anchor", "an embedded checkpoint does not fit its hash";
 
+    CheckpointMalformed = Checkpoint "checkpoint.malformed", "a checkpoint is no signed note of three lines";
+    CheckpointOrigin = Checkpoint "checkpoint.origin", "a checkpoint is of another chain";
+    CheckpointSignature = Checkpoint "checkpoint.signature", "a checkpoint is not signed by a log key of the chain";
+    CheckpointTruncated = Checkpoint "checkpoint.truncated", "the checkpoint covers more receipts than there are";
+    CheckpointRoot = Checkpoint "checkpoint.root", "the receipts are not those that the checkpoint covers";
+
+    WitnessSignature = Witness "witness.signature", "a trusted witness's cosignature does not verify";
+    WitnessLog = Witness "witness.log", "a checkpoint is not signed by a log that the trust policy names";
+    WitnessQuorum = Witness "witness.quorum", "the trusted witnesses have not cosigned";
+
+    OlderThanRemembered = Memory "memory.older_than_remembered", "the ledger is shorter than one that was accepted before";
+    Fork = Memory "memory.fork", "the ledger is not a continuation of one that was accepted before";
+
     HmacTag = Hmac "hmac.tag", "the tag was not made with the key given";
 }
 

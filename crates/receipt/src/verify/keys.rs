@@ -9,6 +9,7 @@ use crate::digest::Digest;
 use crate::ed25519::PublicKey;
 use crate::id::KeyId;
 use crate::line::Receipt;
+use crate::note::{Algorithm, VerifierKey};
 use crate::reader::{Meaning, NewKey, Purpose, RawKey, Revocation};
 use crate::statement;
 use crate::time::Timestamp;
@@ -29,12 +30,12 @@ struct Key {
     public: PublicKey,
     purpose: Purpose,
     active: bool,
-    /// Taken back by `key_revoked`, or fallen with a key that was.
-    fallen: bool,
+    /// Taken back by `key_revoked`, or fallen with a key that was: since when it may have been stolen.
+    fallen: Option<Timestamp>,
     /// Who signed the receipt that added it, and when. Genesis keys have no parent.
     parent: Option<(String, Timestamp)>,
-    /// The first receipt it signed.
-    first_signed: Option<u64>,
+    /// The receipts it signed, as ranges of seq, ends included.
+    signed: Vec<(u64, u64)>,
 }
 
 /// A signature that was checked ahead of its turn: by which key, and with which answer.
@@ -107,13 +108,28 @@ impl Keys {
         }
     }
 
-    /// The first receipt of a fallen key, with the key's id.
-    pub(super) fn disputed(&self) -> Option<(u64, &str)> {
+    /// The first receipt of a fallen key that nothing clears, with the key's id. `cleared(since)` is the
+    /// number of receipts that were anchored before that time.
+    pub(super) fn disputed(&self, cleared: impl Fn(Timestamp) -> u64) -> Option<(u64, &str)> {
+        let first = |key: &Key, cleared: u64| {
+            let range = key.signed.iter().find(|(_, last)| *last >= cleared);
+            range.map(|(first, _)| (*first).max(cleared))
+        };
         self.keys
             .iter()
-            .filter(|key| key.fallen)
-            .filter_map(|key| key.first_signed.map(|seq| (seq, key.key_id.as_str())))
+            .filter_map(|key| Some((first(key, cleared(key.fallen?))?, key.key_id.as_str())))
             .min()
+    }
+
+    /// The log keys that the chain has ever had, as notes name them.
+    pub(super) fn log_keys(&self, origin: &str) -> Vec<VerifierKey> {
+        let logs = self.keys.iter().filter(|key| key.purpose == Purpose::Log);
+        logs.filter_map(|key| VerifierKey::new(origin, Algorithm::Ed25519, key.public)).collect()
+    }
+
+    /// The receipt key of genesis.
+    pub(super) fn genesis_key(&self) -> Option<[u8; 32]> {
+        self.keys.first().map(|key| *key.public.raw())
     }
 
     fn check_signature(&mut self, receipt: &Receipt<'_>, ahead: Option<Precheck>) -> Result<(), Code> {
@@ -128,13 +144,18 @@ impl Keys {
         if !verifies {
             return Err(Code::SignatureBad);
         }
-        key.first_signed.get_or_insert(receipt.content.seq);
+        let seq = receipt.content.seq;
+        match key.signed.last_mut() {
+            Some((_, last)) if *last + 1 == seq => *last = seq,
+            _ => key.signed.push((seq, seq)),
+        }
         Ok(())
     }
 
     fn check_revocation(&mut self, revocation: &Revocation) -> Result<(), Code> {
         self.check_recovery(&revocation.digest, &revocation.recovery_sig)?;
-        let target = self.find(&revocation.key_id).filter(|key| !key.fallen).ok_or(Code::RevokedKey)?;
+        let target =
+            self.find(&revocation.key_id).filter(|key| key.fallen.is_none()).ok_or(Code::RevokedKey)?;
         let Some(new) = &revocation.replacement else { return Ok(()) };
         if new.purpose != target.purpose {
             return Err(Code::RevokedKey);
@@ -147,7 +168,9 @@ impl Keys {
     fn fall(&mut self, revocation: &Revocation) {
         for id in self.fallen_by(revocation) {
             if let Some(key) = self.find_mut(&id) {
-                (key.fallen, key.active) = (true, false);
+                let since = revocation.compromised_since;
+                key.fallen = Some(key.fallen.map_or(since, |earlier| earlier.min(since)));
+                key.active = false;
             }
         }
     }
@@ -197,9 +220,9 @@ impl Keys {
             public,
             purpose,
             active: true,
-            fallen: false,
+            fallen: None,
             parent,
-            first_signed: None,
+            signed: Vec::new(),
         });
         Ok(())
     }

@@ -35,6 +35,9 @@ fn write(out: &mut String, verdict: &Verdict) -> core::fmt::Result {
     }
     let pinned = if verdict.key_pinned() { "the one given" } else { "the chain's own (none was given)" };
     writeln!(out, "  key  {pinned}")?;
+    if let Some(through) = verdict.anchored_through() {
+        writeln!(out, "  anchored  through receipt {through}")?;
+    }
     out.push_str("  checks ");
     for result in verdict.checks() {
         let mark = match result.outcome {

@@ -7,6 +7,8 @@ use alloc::vec::Vec;
 use crate::digest::Digest;
 use crate::id::ReceiptId;
 use crate::json::Writer;
+use crate::verify::Identity;
+use crate::verify::anchors::Remembered;
 use crate::verify::code::{Check, Code};
 
 /// The last receipt found good.
@@ -84,10 +86,14 @@ pub struct Verdict {
 
 #[derive(Clone, Debug)]
 pub(super) struct Parts {
+    pub(super) identity: Option<Identity>,
     pub(super) key_pinned: bool,
-    pub(super) hmac_asked: bool,
+    /// Checks that the reader brought nothing for.
+    pub(super) not_asked: Vec<Check>,
     pub(super) receipts: u64,
     pub(super) head: Option<Head>,
+    pub(super) root: Option<Digest>,
+    pub(super) anchored_through: Option<u64>,
     pub(super) open: Vec<(u64, ReceiptId)>,
     pub(super) fault: Option<Fault>,
 }
@@ -98,11 +104,7 @@ impl Verdict {
         let checks = Check::ALL
             .iter()
             .map(|check| {
-                let asked = match check {
-                    Check::Checkpoint | Check::Witness | Check::Memory => false,
-                    Check::Hmac => parts.hmac_asked,
-                    _ => true,
-                };
+                let asked = !parts.not_asked.contains(check);
                 let outcome = match failed {
                     _ if !asked => Outcome::NotAsked,
                     Some(failed) if failed == *check => Outcome::Fail,
@@ -158,10 +160,23 @@ impl Verdict {
         self.parts.open.iter().map(|(seq, receipt_id)| Open { seq: *seq, receipt_id: *receipt_id })
     }
 
-    /// The last receipt that a trusted cosignature covers. Nothing is anchored without a checkpoint.
+    /// The last receipt that the trusted witnesses vouch for. Without a trust policy nothing is anchored.
     #[must_use]
     pub const fn anchored_through(&self) -> Option<u64> {
-        None
+        self.parts.anchored_through
+    }
+
+    /// Which chain it is, if genesis was found good.
+    #[must_use]
+    pub const fn identity(&self) -> Option<&Identity> {
+        self.parts.identity.as_ref()
+    }
+
+    /// What a reader that found the ledger valid should remember of it.
+    #[must_use]
+    pub fn remembered(&self) -> Option<Remembered> {
+        let root = self.parts.root.filter(|_| self.valid())?;
+        Some(Remembered { size: self.parts.receipts, root })
     }
 
     /// What even a valid verdict does not prove, each with a word first.
@@ -174,17 +189,32 @@ impl Verdict {
                     .to_owned(),
             );
         }
-        let after = self.head().map_or_else(
-            || "the tail".to_owned(),
-            |head| alloc::format!("the tail after receipt {}", head.seq),
-        );
-        list.push(alloc::format!(
-            "tail: {after} is not anchored by a cosigned checkpoint; receipts cut from the end, or a history \
-             rewritten by the holder of the keys, leave no trace"
-        ));
+        list.extend(self.tail_not_proven());
         list.push("unsubmitted: actions that never went through Cascade are not here".to_owned());
         list.push("truth: that what was recorded was true when it was written".to_owned());
         list
+    }
+
+    fn tail_not_proven(&self) -> Option<String> {
+        const WHY: &str =
+            "receipts cut from the end, or a history rewritten by the holder of the keys, leave no trace";
+        let Some(head) = self.head() else {
+            return Some(alloc::format!("tail: nothing is anchored by a cosigned checkpoint; {WHY}"));
+        };
+        match self.anchored_through() {
+            None => Some(alloc::format!(
+                "tail: the tail after receipt {} is not anchored by a cosigned checkpoint; {WHY}",
+                head.seq
+            )),
+            Some(through) if through < head.seq => Some(alloc::format!(
+                "tail: receipts {} to {} and what may follow are not anchored yet; there {WHY}",
+                through + 1,
+                head.seq
+            )),
+            Some(through) => Some(alloc::format!(
+                "tail: what may follow receipt {through} is not anchored yet; receipts cut off there leave no trace"
+            )),
+        }
     }
 
     /// The JSON document of `verify --json`, on one line without LF.
@@ -192,7 +222,10 @@ impl Verdict {
     pub fn to_json(&self) -> String {
         let mut text = String::new();
         Writer::new(&mut text).object(|out| {
-            out.key("anchored_through").null();
+            match self.anchored_through() {
+                None => out.key("anchored_through").null(),
+                Some(seq) => out.key("anchored_through").int(seq),
+            }
             out.key("checks").array(|out| {
                 for result in &self.checks {
                     out.item().object(|out| result.write(out));
