@@ -1,11 +1,13 @@
 //! One commit: many drafts become one segment.
 //!
 //! The order must not change:
-//! 1. Private bytes are committed to the vault. If the process dies here, the vault holds bytes that
-//!    no receipt names, and nothing has happened.
-//! 2. Under the write lock of the log the head is read again, each draft is checked against the
-//!    views and linked, the views follow, all lines are signed and stored, and the head moves.
-//! 3. `COMMIT` returns. This is the commit point: before it nothing of the batch is in the chain,
+//! 1. Under the write lock of the log the head is read again, each draft is checked against the
+//!    views and linked, and the views follow.
+//! 2. Private bytes of the drafts that were not refused are committed to the vault, still under the
+//!    lock of the log: whoever holds that lock sees no bytes whose receipt is on its way, which is
+//!    what an erasure relies on. If the process dies here, the vault holds bytes that no receipt
+//!    names, and nothing has happened; the next erasure overwrites them.
+//! 3. All lines are signed and stored, the head moves, and `COMMIT` returns. This is the commit point: before it nothing of the batch is in the chain,
 //!    after it all of it is. A failure of `COMMIT` itself leaves open which, until the ledger is
 //!    opened again.
 //! 4. Only then is anyone answered.
@@ -23,6 +25,8 @@ use zeroize::Zeroizing;
 use crate::change::Change;
 use crate::draft::{AppendError, Appended, Draft};
 use crate::epoch::{EPOCH_MS_MAX, EpochKey};
+use crate::erasure::pending;
+use crate::extent::{Extent, Part};
 use crate::fault::{At as _, Fault};
 use crate::head::HeadRow;
 use crate::keys::Key;
@@ -88,7 +92,6 @@ impl Scribe {
 
     /// Makes the drafts durable. Refused drafts do not hold up the others.
     pub(crate) fn commit(&mut self, drafts: &[&Draft]) -> Result<Answers, Failure> {
-        self.keep_private(drafts)?;
         let tx = self.ledger.begin().map_err(|fault| match fault {
             Fault::Busy { .. } => Failure::Busy(fault),
             other => Failure::NotRecorded(other),
@@ -101,6 +104,11 @@ impl Scribe {
         for draft in drafts {
             answers.push(run.admit(draft, &self.vault).map_err(lost)?);
         }
+        let kept: Vec<&Draft> =
+            drafts.iter().zip(&answers).filter(|(_, refusal)| refusal.is_none()).map(|(draft, _)| *draft).collect();
+        keep_private(&self.vault, &kept)?;
+        #[cfg(test)]
+        self.fail_at(tests::Point::AfterVault)?;
         let lines = run.store().map_err(lost)?;
         let Run { linked, epochs, ratcheted, .. } = run;
         #[cfg(test)]
@@ -115,22 +123,6 @@ impl Scribe {
         self.fail_at(tests::Point::AfterCommit)?;
         self.epoch = epochs.into_iter().next_back();
         Ok(answered(answers, linked, lines))
-    }
-
-    /// Step 1. Items already there (an action that follows its dry run) stay as they are.
-    fn keep_private(&self, drafts: &[&Draft]) -> Result<(), Failure> {
-        if drafts.iter().all(|draft| draft.private.is_empty() && draft.blobs.is_empty()) {
-            return Ok(());
-        }
-        let tx = self.vault.begin().map_err(|fault| match fault {
-            Fault::Busy { .. } => Failure::Busy(fault),
-            other => Failure::NotRecorded(other),
-        })?;
-        let kept = drafts.iter().try_for_each(|draft| keep(&tx, draft)).and_then(|()| tx.commit());
-        kept.at(&self.vault.path).map_err(Failure::NotRecorded)?;
-        #[cfg(test)]
-        self.fail_at(tests::Point::AfterVault)?;
-        Ok(())
     }
 
     /// After a ratchet, folds the write-ahead log so that no copy of the old epoch key stays in it.
@@ -148,6 +140,19 @@ impl Scribe {
         self.ledger.fold_if_long();
         self.vault.fold_if_long();
     }
+}
+
+/// Step 2. Items already there (an action that follows its dry run) stay as they are.
+fn keep_private(vault: &Database, drafts: &[&Draft]) -> Result<(), Failure> {
+    if drafts.iter().all(|draft| draft.private.is_empty() && draft.blobs.is_empty()) {
+        return Ok(());
+    }
+    let tx = vault.begin().map_err(|fault| match fault {
+        Fault::Busy { .. } => Failure::Busy(fault),
+        other => Failure::NotRecorded(other),
+    })?;
+    let kept = drafts.iter().try_for_each(|draft| keep(&tx, draft)).and_then(|()| tx.commit());
+    kept.at(&vault.path).map_err(Failure::NotRecorded)
 }
 
 fn keep(conn: &Connection, draft: &Draft) -> rusqlite::Result<()> {
@@ -246,10 +251,17 @@ impl<'a> Run<'a> {
         {
             return Ok(Some(refusal));
         }
-        if let Body::PolicyActivated(activated) = &draft.body
-            && !vault.at(crate::vault::has_blob(&vault.conn, &activated.activates.hash))?
+        if let Body::PolicyActivated(activated) = &draft.body {
+            let hash = activated.activates.hash;
+            let brought = draft.blobs.iter().any(|(blob, _)| *blob == hash);
+            if !brought && !vault.at(crate::vault::has_blob(&vault.conn, &hash))? {
+                return Ok(Some(AppendError::SnapshotMissing { hash }));
+            }
+        }
+        if let Some(extent) = &draft.extent
+            && self.grew(extent)?
         {
-            return Ok(Some(AppendError::SnapshotMissing { hash: activated.activates.hash }));
+            return Ok(Some(AppendError::Stale));
         }
         self.link(draft, timestamp)
     }
@@ -280,6 +292,9 @@ impl<'a> Run<'a> {
         let entry = Entry { receipt_id: linked.receipt_id, seq: linked.seq, entry_hash: linked.entry_hash };
         let change = Change::of_body(&draft.body, &self.standing.policy);
         self.place.at(views::apply(self.conn, &entry, &change))?;
+        if matches!(draft.body, Body::Erasure(_)) {
+            self.place.at(pending::add(self.conn, draft.receipt_id))?;
+        }
         if change.moves_mark() {
             self.standing = self.place.at(views::standing(self.conn))?;
         }
@@ -293,6 +308,20 @@ impl<'a> Run<'a> {
         self.tail.push(draft.receipt_id);
         self.linked.push(linked);
         Ok(None)
+    }
+
+    /// Whether the action got another receipt since its extent was looked up.
+    fn grew(&self, extent: &Extent) -> Result<bool, Fault> {
+        let mut next = extent.through;
+        while let Some(segment) = self.place.at(Segment::at_or_after(self.conn, next))? {
+            let new = (segment.first_seq..).zip(segment.lines()).filter(|(seq, _)| *seq >= extent.through);
+            if new.filter_map(|(_, line)| Part::of_line(line)).any(|part| extent.holds(&part)) {
+                return Ok(true);
+            }
+            next = segment.first_seq + segment.count.max(1);
+        }
+        let in_batch = self.linked.iter().filter_map(|one| Part::of_content(one.content.as_bytes()));
+        Ok(in_batch.into_iter().any(|part| extent.holds(&part)))
     }
 
     /// Moves to the next epoch; the old key is overwritten in this transaction.

@@ -32,6 +32,8 @@ pub(crate) enum Change {
     Expired { subject: ReceiptId },
     /// Another policy from the next receipt on.
     PolicyActivated(PolicyRef),
+    /// Private bytes of these receipts are gone.
+    Erased(Vec<ReceiptId>),
     /// The views stay as they are.
     Nothing,
 }
@@ -72,6 +74,9 @@ impl Change {
             Body::Answer(answer) => Self::of_answer(answer),
             Body::AnswerExpired(subject) => Self::Expired { subject: subject.receipt_id },
             Body::PolicyActivated(activated) => Self::PolicyActivated(activated.activates.clone()),
+            Body::Erasure(erasure) => {
+                Self::Erased(erasure.erased.iter().map(|one| one.receipt_id).collect())
+            }
             Body::Blocked(_) | Body::AnswerRefused(_) | Body::Heartbeat(_) => Self::Nothing,
         }
     }
@@ -80,7 +85,7 @@ impl Change {
     pub(crate) const fn moves_mark(&self) -> bool {
         match self {
             Self::Started { used, .. } => !used.is_empty(),
-            Self::Answered { .. } | Self::Expired { .. } | Self::PolicyActivated(_) => true,
+            Self::Answered { .. } | Self::Expired { .. } | Self::PolicyActivated(_) | Self::Erased(_) => true,
             Self::Genesis { .. } | Self::Closed { .. } | Self::Subject(_) | Self::Nothing => false,
         }
     }
@@ -128,6 +133,11 @@ impl Change {
             },
             Kind::ApprovalExpired => Self::Expired { subject: refs_of(content)?.first()?.1 },
             Kind::PolicyActivated => Self::PolicyActivated(policy_of(content.member("activates")?)?),
+            Kind::Erasure => {
+                let ids = content.member("erased")?.as_array()?.iter();
+                let id = |one: &Value| ReceiptId::parse(one.member("receipt_id")?.as_str()?);
+                Self::Erased(ids.map(id).collect::<Option<_>>()?)
+            }
             _ => Self::Nothing,
         })
     }

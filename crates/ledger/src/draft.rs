@@ -7,6 +7,7 @@ use cascade_receipt::digest::{Digest, Nonce};
 use cascade_receipt::id::ReceiptId;
 use cascade_receipt::time::Timestamp;
 
+use crate::extent::Extent;
 use crate::fault::Fault;
 use crate::reader::Mark;
 
@@ -26,13 +27,15 @@ pub struct Draft {
     pub blobs: Vec<(Digest, Vec<u8>)>,
     /// What the decision looked at; another mark in force refuses the draft as stale.
     pub seen: Option<Mark>,
+    /// What an erasure covers; an action that has grown since refuses the draft as stale.
+    pub(crate) extent: Option<Extent>,
 }
 
 impl Draft {
     /// A draft without private bytes.
     #[must_use]
     pub const fn new(receipt_id: ReceiptId, body: Body) -> Self {
-        Self { receipt_id, body, private: Vec::new(), blobs: Vec::new(), seen: None }
+        Self { receipt_id, body, private: Vec::new(), blobs: Vec::new(), seen: None, extent: None }
     }
 
     pub(crate) fn bytes_len(&self) -> usize {
@@ -145,7 +148,7 @@ pub enum AppendError {
         /// What was named as one.
         subject: ReceiptId,
     },
-    /// Denied, expired or used.
+    /// Denied, expired, used or erased.
     #[error("{subject} takes no more answers: it is {state}")]
     SubjectClosed {
         /// The escalation or dry run.

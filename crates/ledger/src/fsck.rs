@@ -149,7 +149,11 @@ impl Reader {
             }
         }
         for (sql, code) in [
-            ("SELECT id, hash, nonce, bytes FROM items WHERE id > ?1 ORDER BY id LIMIT 1", "vault.item"),
+            (
+                "SELECT id, hash, nonce, bytes FROM items
+                 WHERE id > ?1 AND nonce <> zeroblob(32) ORDER BY id LIMIT 1",
+                "vault.item",
+            ),
             ("SELECT id, hash, NULL, bytes FROM blobs WHERE id > ?1 ORDER BY id LIMIT 1", "vault.blob"),
         ] {
             let mut after = i64::MIN;

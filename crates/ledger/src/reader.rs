@@ -53,6 +53,8 @@ pub enum SubjectState {
     Expired,
     /// An action ran on it.
     Used,
+    /// Its private bytes are gone.
+    Erased,
 }
 
 /// An escalation or a dry run: something that people can answer.
@@ -487,6 +489,7 @@ fn subject_of(row: &Row<'_>) -> rusqlite::Result<Subject> {
             "approved" => SubjectState::Approved,
             "denied" => SubjectState::Denied,
             "expired" => SubjectState::Expired,
+            "erased" => SubjectState::Erased,
             // The word nobody can use again: an unknown one must not open anything.
             _ => SubjectState::Used,
         },

@@ -20,6 +20,8 @@ pub(crate) fn refusal(conn: &Connection, receipt_id: ReceiptId, body: &Body, now
     match body {
         Body::Closing(closing) => not_open(conn, &closing.intent),
         Body::Heartbeat(heartbeat) => not_open(conn, &heartbeat.intent),
+        Body::DryRun(action) | Body::Blocked(action) => stands_on_erased(conn, &action.refs),
+        Body::Escalation(escalation) => stands_on_erased(conn, &escalation.action.refs),
         Body::TaskStarted(action) => {
             for one in &action.refs {
                 let refused = match one.rel {
@@ -64,6 +66,16 @@ fn not_open(conn: &Connection, intent: &Ref) -> Answer {
         )?
         .query_row(params![intent.receipt_id.0, intent.entry_hash.0], |row| row.get(0))?;
     Ok((!open).then_some(AppendError::NotOpen { intent: intent.receipt_id }))
+}
+
+/// Nothing more is recorded of an erased action: its receipt would bring private bytes back.
+fn stands_on_erased(conn: &Connection, refs: &[Ref]) -> Answer {
+    for one in refs.iter().filter(|one| matches!(one.rel, Rel::Escalation | Rel::DryRun)) {
+        if Subject::read(conn, one)?.0.is_some_and(|row| row.state == "erased") {
+            return Ok(Some(AppendError::SubjectClosed { subject: one.receipt_id, state: "erased" }));
+        }
+    }
+    Ok(None)
 }
 
 fn unusable_approval(conn: &Connection, one: &Ref, action_hash: &Digest, now: Timestamp) -> Answer {
@@ -134,5 +146,5 @@ impl Subject {
 }
 
 fn closed(state: &str) -> Option<&'static str> {
-    ["used", "denied", "expired"].into_iter().find(|closed| *closed == state)
+    ["used", "denied", "expired", "erased"].into_iter().find(|closed| *closed == state)
 }

@@ -1,6 +1,7 @@
 //! The tables of a tenant.
 //!
-//! `segments`, `head`, `epoch` and `chain` are the log; the tables of [`VIEWS`] follow from it and
+//! `segments`, `head`, `epoch` and `chain` are the log; `erasing` names erasures whose bytes may still
+//! be on the disk; the tables of [`VIEWS`] follow from it and
 //! can be dropped and rebuilt ([`crate::views`]); `ids` is a search index that may lag.
 
 /// `ledger.db`.
@@ -36,6 +37,9 @@ CREATE TABLE segments (
 CREATE TABLE ids (
     receipt_id BLOB PRIMARY KEY,
     seq INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE erasing (
+    receipt_id BLOB PRIMARY KEY
 ) STRICT, WITHOUT ROWID;
 ";
 
@@ -105,10 +109,14 @@ CREATE TABLE budgets (
     used INTEGER NOT NULL,
     PRIMARY KEY (name, window_start_ms)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE erased (
+    receipt_id BLOB PRIMARY KEY,
+    erasure BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
 ";
 
 /// Each table of [`VIEWS`] with its order and the finding when it differs from a rebuild.
-pub(crate) const VIEW_TABLES: [(&str, &str, &str); 8] = [
+pub(crate) const VIEW_TABLES: [(&str, &str, &str); 9] = [
     ("standing", "id", "views.standing"),
     ("open_actions", "receipt_id", "views.open_actions"),
     ("subjects", "receipt_id", "views.subjects"),
@@ -117,6 +125,7 @@ pub(crate) const VIEW_TABLES: [(&str, &str, &str); 8] = [
     ("admins", "principal", "views.admins"),
     ("grants", "receipt_id", "views.grants"),
     ("budgets", "name, window_start_ms", "views.budgets"),
+    ("erased", "receipt_id", "views.erased"),
 ];
 
 /// `vault.db`: everything private, erasable, by salted hash; snapshots by plain hash; names.

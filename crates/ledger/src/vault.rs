@@ -54,7 +54,7 @@ pub(crate) fn has_blob(conn: &Connection, hash: &Digest) -> rusqlite::Result<boo
 }
 
 pub(crate) fn has_item(conn: &Connection, hash: &Digest) -> rusqlite::Result<bool> {
-    conn.prepare_cached("SELECT EXISTS (SELECT 1 FROM items WHERE hash = ?1)")?
+    conn.prepare_cached("SELECT EXISTS (SELECT 1 FROM items WHERE hash = ?1 AND nonce <> zeroblob(32))")?
         .query_row([hash.0], |row| row.get(0))
 }
 
@@ -71,19 +71,44 @@ pub(crate) fn add_blob(conn: &Connection, hash: &Digest, bytes: &[u8]) -> rusqli
 }
 
 pub(crate) fn item(conn: &Connection, hash: &Digest) -> rusqlite::Result<Option<(Nonce, Vec<u8>)>> {
-    conn.prepare_cached("SELECT nonce, bytes FROM items WHERE hash = ?1")?
+    conn.prepare_cached("SELECT nonce, bytes FROM items WHERE hash = ?1 AND nonce <> zeroblob(32)")?
         .query_row([hash.0], |row| Ok((Nonce(row.get(0)?), row.get(1)?)))
         .optional()
 }
 
 /// Everything private that came with one receipt.
 pub(crate) fn items_of(conn: &Connection, receipt_id: ReceiptId) -> rusqlite::Result<Vec<Item>> {
-    let mut query =
-        conn.prepare_cached("SELECT field, nonce, bytes FROM items WHERE receipt_id = ?1 ORDER BY id")?;
+    let mut query = conn.prepare_cached(
+        "SELECT field, nonce, bytes FROM items
+         WHERE receipt_id = ?1 AND nonce <> zeroblob(32) ORDER BY id",
+    )?;
     let rows = query.query_map([receipt_id.0], |row| {
         Ok(Item { field: row.get(0)?, nonce: Nonce(row.get(1)?), bytes: row.get(2)? })
     })?;
     rows.collect()
+}
+
+/// Overwrites what these receipts brought, and what stands behind these hashes, in place. A row of zeros
+/// stays: a deleted row makes SQLite rearrange its neighbours, which can leave copies of them behind, to be
+/// found when they are erased themselves; and the row keeps bytes of this hash from being stored again.
+pub(crate) fn wipe(conn: &Connection, receipts: &[ReceiptId], hashes: &[Digest]) -> rusqlite::Result<usize> {
+    const ZERO: &str = "UPDATE items SET nonce = zeroblob(32), bytes = zeroblob(length(bytes))
+                        WHERE nonce <> zeroblob(32) AND";
+    let mut wiped = 0;
+    for receipt_id in receipts {
+        wiped += conn.prepare_cached(&format!("{ZERO} receipt_id = ?1"))?.execute([receipt_id.0])?;
+    }
+    for hash in hashes {
+        wiped += conn.prepare_cached(&format!("{ZERO} hash = ?1"))?.execute([hash.0])?;
+    }
+    Ok(wiped)
+}
+
+/// Every receipt id that private bytes came with.
+pub(crate) fn bringers(conn: &Connection) -> rusqlite::Result<Vec<ReceiptId>> {
+    let mut query =
+        conn.prepare_cached("SELECT DISTINCT receipt_id FROM items WHERE nonce <> zeroblob(32)")?;
+    query.query_map((), |row| Ok(ReceiptId(row.get(0)?)))?.collect()
 }
 
 pub(crate) fn name(conn: &Connection, principal: PrincipalId) -> rusqlite::Result<Option<Name>> {

@@ -95,6 +95,9 @@ pub(crate) fn apply(conn: &Connection, entry: &Entry, change: &Change) -> rusqli
             )?;
             log_policy(conn, entry.seq, policy)
         }
+        Change::Erased(receipts) => {
+            receipts.iter().try_for_each(|receipt| mark_erased(conn, entry, *receipt))
+        }
         Change::Nothing => Ok(()),
     }
 }
@@ -105,6 +108,13 @@ fn log_policy(conn: &Connection, seq: u64, policy: &PolicyRef) -> rusqlite::Resu
         params![to_sql(seq), policy.version, policy.hash.0],
     )?;
     Ok(())
+}
+
+/// Nothing can be answered about, or run from, what is erased.
+fn mark_erased(conn: &Connection, erasure: &Entry, receipt: ReceiptId) -> rusqlite::Result<()> {
+    conn.prepare_cached("INSERT OR IGNORE INTO erased VALUES (?1, ?2)")?
+        .execute(params![receipt.0, erasure.receipt_id.0])?;
+    set_state(conn, receipt, "erased")
 }
 
 fn add_subject(conn: &Connection, entry: &Entry, subject: &Subject) -> rusqlite::Result<()> {

@@ -14,6 +14,10 @@ use crate::kind::Kind;
 use crate::member::Members;
 use crate::time::Timestamp;
 
+mod erasure;
+
+pub use erasure::{Erased, Erasure};
+
 /// `_type` of content.
 pub const TYPE: &str = "cascade/receipt/v1";
 
@@ -307,6 +311,8 @@ pub enum Body {
     Closing(Closing),
     /// `policy_activated`.
     PolicyActivated(PolicyActivated),
+    /// `erasure`.
+    Erasure(Erasure),
 }
 
 impl Body {
@@ -336,6 +342,7 @@ impl Body {
                 Ending::Unknown => Kind::TaskUnknown,
             },
             Self::PolicyActivated(_) => Kind::PolicyActivated,
+            Self::Erasure(_) => Kind::Erasure,
         }
     }
 
@@ -351,6 +358,7 @@ impl Body {
             Self::Heartbeat(heartbeat) => heartbeat.add_to(to),
             Self::Closing(closing) => closing.add_to(to),
             Self::PolicyActivated(activated) => activated.add_to(to),
+            Self::Erasure(erasure) => erasure.add_to(to),
         }
     }
 
