@@ -64,6 +64,7 @@ pub(crate) enum Verb {
     Show(verb::show::Show),
     Export(verb::export::Export),
     Verify(verb::verify::Verify),
+    Checkpoint(verb::checkpoint::Checkpoint),
     Fsck(verb::fsck::Fsck),
     Key(verb::key::Key),
     Policy(verb::policy::Policy),

@@ -16,6 +16,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use cascade_receipt::chain::{EPOCH_RECEIPTS_MAX, LINE_BYTES_MAX};
 use cascade_receipt::content::{Body, Envelope};
 use cascade_receipt::id::LogOrigin;
+use cascade_receipt::merkle::Frontier;
 use cascade_receipt::time::Timestamp;
 use rusqlite::{Connection, params};
 use zeroize::Zeroizing;
@@ -24,6 +25,7 @@ use crate::change::Change;
 use crate::draft::{AppendError, Appended, Draft};
 use crate::epoch::{EPOCH_MS_MAX, EpochKey};
 use crate::fault::{At as _, Fault};
+use crate::frontier::{self, TreeRow};
 use crate::head::HeadRow;
 use crate::keys::Key;
 use crate::refusal;
@@ -190,6 +192,7 @@ struct Run<'a> {
     place: &'a Database,
     signer: &'a Signer,
     row: HeadRow,
+    frontier: Frontier,
     first_seq: u64,
     standing: Standing,
     epochs: Vec<EpochKey>,
@@ -210,6 +213,7 @@ impl<'a> Run<'a> {
     ) -> Result<Self, Fault> {
         let row = place.at(HeadRow::read(conn))?;
         place.at(tail.follow(conn, &row))?;
+        let frontier = frontier_of(conn, place, &row)?;
         let epoch = match cached {
             Some(key) if key.epoch == row.epoch => key,
             _ => read_epoch(conn, place, signer, row.epoch)?,
@@ -222,6 +226,7 @@ impl<'a> Run<'a> {
             signer,
             first_seq: row.head.next_seq,
             row,
+            frontier,
             standing,
             epochs: vec![epoch],
             epoch_receipts_max: EPOCH_RECEIPTS_MAX,
@@ -290,6 +295,7 @@ impl<'a> Run<'a> {
             self.row.epoch_since_ms = timestamp.ms();
         }
         self.row.epoch_receipts += 1;
+        self.frontier.push(&linked.entry_hash);
         self.tail.push(draft.receipt_id);
         self.linked.push(linked);
         Ok(None)
@@ -320,7 +326,19 @@ impl<'a> Run<'a> {
         self.row.segments_unindexed += 1;
         self.place.at(segment::index_if_due(self.conn, &mut self.row))?;
         self.place.at(self.row.write(self.conn))?;
+        self.place.at(frontier::write(self.conn, &self.frontier))?;
         Ok(lines)
+    }
+}
+
+/// The tree over what is there, unless the chain was stopped.
+fn frontier_of(conn: &Connection, place: &Database, row: &HeadRow) -> Result<Frontier, Fault> {
+    let tree = place.at(TreeRow::read(conn))?;
+    let tree = tree.filter(|tree| tree.frontier.size() == row.head.next_seq);
+    let tree = tree.ok_or_else(|| Fault::damaged(&place.path, "the tree is not that of the head"))?;
+    match tree.stopped {
+        Some(why) => Err(Fault::Stopped { why }),
+        None => Ok(tree.frontier),
     }
 }
 

@@ -72,7 +72,11 @@ impl Change {
             Body::Answer(answer) => Self::of_answer(answer),
             Body::AnswerExpired(subject) => Self::Expired { subject: subject.receipt_id },
             Body::PolicyActivated(activated) => Self::PolicyActivated(activated.activates.clone()),
-            Body::Blocked(_) | Body::AnswerRefused(_) | Body::Heartbeat(_) => Self::Nothing,
+            Body::Blocked(_)
+            | Body::AnswerRefused(_)
+            | Body::Heartbeat(_)
+            | Body::Anchor(_)
+            | Body::GuardRenewed(_) => Self::Nothing,
         }
     }
 

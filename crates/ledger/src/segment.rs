@@ -74,6 +74,14 @@ pub(crate) fn line_id(line: &[u8]) -> Option<ReceiptId> {
     ReceiptId::parse(std::str::from_utf8(id).ok()?)
 }
 
+/// The entry hash of a stored line, by the last place where one can stand.
+pub(crate) fn line_hash(line: &[u8]) -> Option<Digest> {
+    const KEY: &[u8] = b"\"entry_hash\":\"";
+    let at = line.windows(KEY.len()).rposition(|part| part == KEY)?;
+    let hash = line.get(at + KEY.len()..)?.get(..64)?;
+    Digest::from_hex(std::str::from_utf8(hash).ok()?)
+}
+
 /// Brings the index up to the head when too much waits.
 pub(crate) fn index_if_due(conn: &Connection, row: &mut HeadRow) -> rusqlite::Result<()> {
     let receipts = row.head.next_seq.saturating_sub(row.indexed_through);

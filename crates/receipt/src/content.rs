@@ -3,6 +3,8 @@
 //! [`Envelope`] is what every receipt has; [`Body`] is what its kind adds. Free text and names never
 //! appear here: they live in the vault, and content carries their salted hashes.
 
+mod log;
+
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -13,6 +15,8 @@ use crate::id::{KeyId, LogOrigin, PrincipalId, ReceiptId};
 use crate::kind::Kind;
 use crate::member::Members;
 use crate::time::Timestamp;
+
+pub use log::{Anchor, GuardRenewed};
 
 /// `_type` of content.
 pub const TYPE: &str = "cascade/receipt/v1";
@@ -307,6 +311,10 @@ pub enum Body {
     Closing(Closing),
     /// `policy_activated`.
     PolicyActivated(PolicyActivated),
+    /// `anchor`.
+    Anchor(Anchor),
+    /// `recovery`.
+    GuardRenewed(GuardRenewed),
 }
 
 impl Body {
@@ -336,6 +344,8 @@ impl Body {
                 Ending::Unknown => Kind::TaskUnknown,
             },
             Self::PolicyActivated(_) => Kind::PolicyActivated,
+            Self::Anchor(_) => Kind::Anchor,
+            Self::GuardRenewed(_) => Kind::Recovery,
         }
     }
 
@@ -351,6 +361,8 @@ impl Body {
             Self::Heartbeat(heartbeat) => heartbeat.add_to(to),
             Self::Closing(closing) => closing.add_to(to),
             Self::PolicyActivated(activated) => activated.add_to(to),
+            Self::Anchor(anchor) => anchor.add_to(to),
+            Self::GuardRenewed(renewed) => renewed.add_to(to),
         }
     }
 

@@ -79,6 +79,7 @@ fn every_kind_of_damage_has_its_finding() {
     let fallen = [
         "log.segment_count",
         "log.link",
+        "head.tree",
         "head.epoch",
         "views.standing",
         "views.subjects",
@@ -87,15 +88,17 @@ fn every_kind_of_damage_has_its_finding() {
     for (sql, expected) in [
         ("UPDATE segments SET sha256 = zeroblob(32) WHERE first_seq = 4", &["log.segment_sum"][..]),
         ("UPDATE segments SET count = 2 WHERE first_seq = 4", &fallen),
-        ("DELETE FROM segments WHERE first_seq = 7", &["log.gap", "head.epoch"]),
+        ("DELETE FROM segments WHERE first_seq = 7", &["log.gap", "head.tree", "head.epoch"]),
         (
             "DELETE FROM segments WHERE first_seq = 87",
-            &["head.seq", "head.hash", "head.epoch", "views.open_actions"],
+            &["head.seq", "head.hash", "head.tree", "head.epoch", "views.open_actions"],
         ),
         ("UPDATE head SET entry_hash = zeroblob(32)", &["head.hash"]),
         ("UPDATE head SET next_seq = next_seq + 1", &["head.seq"]),
         ("UPDATE head SET timestamp_ms = timestamp_ms + 1", &["head.hash"]),
         ("UPDATE head SET epoch_receipts = 1", &["head.epoch"]),
+        ("UPDATE tree SET size = size + 1", &["head.tree"]),
+        ("UPDATE tree SET peaks = zeroblob(length(peaks))", &["head.tree"]),
         ("DELETE FROM epoch", &["head.epoch"]),
         ("UPDATE standing SET mark = mark + 1", &["views.standing"]),
         ("UPDATE standing SET halted = 1", &["views.standing"]),
