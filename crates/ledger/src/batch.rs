@@ -303,7 +303,7 @@ impl<'a> Run<'a> {
 
     /// Moves to the next epoch; the old key is overwritten in this transaction.
     fn ratchet(&mut self, timestamp: Timestamp) -> Result<(), Fault> {
-        let next = self.epochs.last().and_then(EpochKey::ratchet);
+        let next = self.epochs.last().map(EpochKey::ratchet);
         let next = next.ok_or_else(|| Fault::damaged(&self.place.path, "no epoch key"))?;
         write_epoch(self.conn, self.place, self.signer, &next)?;
         self.row.epoch = next.epoch;

@@ -248,7 +248,7 @@ fn write_ledger(
     let database = Database::create(&dir.join("ledger.db"), schema::LEDGER)?;
     let failed = || Fault::damaged(&database.path, "the cryptographic library failed");
     database.at(database.conn.execute_batch(schema::VIEWS))?;
-    let epoch = EpochKey::first(master, signer.log_origin.as_str()).ok_or_else(failed)?;
+    let epoch = EpochKey::first(master, &signer.log_origin);
     let envelope = Envelope {
         log_origin: signer.log_origin.clone(),
         seq: 0,

@@ -3,7 +3,7 @@
 use cascade_receipt::chain::{self, Seal};
 use cascade_receipt::content::{Body, Content, Envelope};
 use cascade_receipt::digest::Digest;
-use cascade_receipt::id::{KeyId, ReceiptId};
+use cascade_receipt::id::{KeyId, LogOrigin, ReceiptId};
 use cascade_receipt::time::Timestamp;
 
 use crate::epoch::EpochKey;
@@ -43,7 +43,7 @@ impl Linked {
             timestamp: self.timestamp,
             prev_hash: self.prev_hash,
             entry_hash: self.entry_hash,
-            hmac: epoch.tag(&self.entry_hash.0)?,
+            hmac: epoch.tag(&self.entry_hash),
             signature: key.sign(&self.entry_hash.0)?,
         };
         let mut line = String::new();
@@ -91,8 +91,7 @@ impl Sealer {
     /// # Errors
     /// [`Fault::Random`] when the system gives no random bytes.
     pub fn ephemeral() -> Result<Self, Fault> {
-        let master = crate::random::bytes()?;
-        let epoch = EpochKey::first(&master, "bench/t/0").ok_or(Fault::Random)?;
+        let epoch = EpochKey::first(&crate::random::bytes()?, &LogOrigin::of("bench", &[0; 16]));
         Ok(Self { key: Key::generate("receipt")?, epoch })
     }
 
