@@ -58,7 +58,7 @@ pub use head::Head;
 pub use home::{Home, TenantId, VERSION};
 pub use keys::{Passphrase, public_key_pem};
 pub use ledger::Ledger;
-pub use lines::{Line, Lines};
+pub use lines::{Line, Lines, Stored};
 pub use random::{nonce, principal_id, receipt_id};
 pub use reader::{Approval, Found, Grant, Mark, OpenAction, Reader, Subject, SubjectState};
 pub use seal::Sealer;

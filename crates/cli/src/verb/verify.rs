@@ -3,7 +3,6 @@ use std::io::{BufRead as _, BufReader, IsTerminal as _, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use cascade_ledger::Lines;
 use cascade_ledger::Reader;
 use cascade_receipt::verify::{Verdict, report};
 use cascade_verify::inputs::Inputs;
@@ -56,7 +55,7 @@ pub(crate) fn run(global: &Global, args: &Verify) -> Exit {
 fn local(global: &Global, inputs: &Inputs) -> Result<Verdict, Failure> {
     let reader = place::reader(global)?;
     let total = reader.head()?.next_seq;
-    check(&mut LineSource::new(&reader, total), inputs, total)
+    check(&mut Disk { reader: &reader, next_seq: 0, total, rest: Vec::new(), at: 0 }, inputs, total)
 }
 
 fn check(source: &mut impl Read, inputs: &Inputs, total: u64) -> Result<Verdict, Failure> {
@@ -87,26 +86,24 @@ fn count_lines(file: &File, path: &Path) -> Result<u64, Failure> {
     }
 }
 
-/// The stored lines as the bytes of an export.
-struct LineSource<'a> {
-    lines: Lines<'a>,
+/// What lies on the disk, as the bytes of an export. Damage is for the verifier to judge.
+struct Disk<'a> {
+    reader: &'a Reader,
+    next_seq: u64,
+    total: u64,
     rest: Vec<u8>,
     at: usize,
 }
 
-impl<'a> LineSource<'a> {
-    fn new(reader: &'a Reader, total: u64) -> Self {
-        Self { lines: reader.lines(0..total), rest: Vec::new(), at: 0 }
-    }
-}
-
-impl Read for LineSource<'_> {
+impl Read for Disk<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        if self.at == self.rest.len() {
-            let Some(line) = self.lines.next() else { return Ok(0) };
-            self.rest = line.map_err(std::io::Error::other)?.text.into_bytes();
-            self.rest.push(b'\n');
-            self.at = 0;
+        while self.at == self.rest.len() {
+            if self.next_seq >= self.total {
+                return Ok(0);
+            }
+            let stored = self.reader.stored_from(self.next_seq).map_err(std::io::Error::other)?;
+            let Some(stored) = stored else { return Ok(0) };
+            (self.next_seq, self.rest, self.at) = (stored.next_seq, stored.bytes, 0);
         }
         let mut rest = self.rest.get(self.at..).unwrap_or_default();
         let count = rest.read(buffer)?;

@@ -179,7 +179,7 @@ fn newest(folder: &Path) -> SystemTime {
 }
 
 /// An interpreter that has the `cryptography` package; a python3 of one's own may hide Debian's.
-fn interpreter() -> &'static str {
+pub(crate) fn interpreter() -> &'static str {
     static INTERPRETER: OnceLock<&str> = OnceLock::new();
     INTERPRETER.get_or_init(|| {
         let able = |python: &&str| {
