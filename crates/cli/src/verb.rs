@@ -51,6 +51,9 @@ pub(crate) fn dispatch() -> ExitCode {
     match done {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
+            if global.json {
+                output::complain_json(&failure);
+            }
             output::complain(&failure);
             ExitCode::from(failure.code)
         }

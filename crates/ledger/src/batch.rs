@@ -275,7 +275,7 @@ impl<'a> Run<'a> {
         };
         let slot = self.epochs.len() - 1 + usize::from(new_epoch);
         let linked = Linked::new(&envelope, &draft.body, self.row.head.entry_hash, slot);
-        let bytes = linked.content.len() + SEAL_BYTES;
+        let bytes = linked.bytes();
         if bytes > LINE_BYTES_MAX {
             return Ok(Some(AppendError::TooLong { bytes }));
         }
@@ -319,7 +319,7 @@ impl<'a> Run<'a> {
         if self.linked.is_empty() {
             return Ok(Vec::new());
         }
-        let lines = seal::lines(&self.linked, &self.signer.key, &self.epochs)?;
+        let lines = seal::lines(&mut self.linked, &self.signer.key, &self.epochs)?;
         let bytes = lines.concat();
         let count = self.row.head.next_seq - self.first_seq;
         self.place.at(Segment::insert(self.conn, self.first_seq, count, bytes.as_bytes()))?;
@@ -341,9 +341,6 @@ fn frontier_of(conn: &Connection, place: &Database, row: &HeadRow) -> Result<Fro
         None => Ok(tree.frontier),
     }
 }
-
-/// Bytes of a line around its content, its LF not counted: every part has a fixed length.
-const SEAL_BYTES: usize = 423;
 
 /// Milliseconds since 1970 by the system clock; a clock before 1970 counts as 1970.
 pub(crate) fn now_ms() -> u64 {

@@ -260,8 +260,8 @@ fn write_ledger(
         policy: birth.policy.clone(),
     };
     let body = Body::Genesis(genesis);
-    let linked = Linked::new(&envelope, &body, GENESIS_PREV, 0);
-    let line = linked.line(&signer.key, &epoch).ok_or_else(failed)?;
+    let mut linked = Linked::new(&envelope, &body, GENESIS_PREV, 0);
+    let line = linked.seal(&signer.key, &epoch).ok_or_else(failed)?;
     if line.len() > LINE_BYTES_MAX {
         return Err(OpenError::GenesisTooLong);
     }

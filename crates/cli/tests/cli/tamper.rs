@@ -321,7 +321,7 @@ fn what_cannot_be_read_is_no_verdict() {
 /// What lies on the owner's disk is judged like an export, byte for byte.
 #[test]
 fn damage_on_the_disk_is_bad_evidence() {
-    let site = crate::site::Site::new();
+    let site = Site::new();
     for _ in 0..2 {
         site.run(&["run", "--", "true"]).expect(0);
     }

@@ -30,7 +30,7 @@ pub struct GuardRenewed {
 }
 
 impl Anchor {
-    pub(super) fn add_to(&self, to: &mut Members) {
+    pub(super) fn add_to(&self, to: &mut Members<'_>) {
         to.add("checkpoint", |out| out.str(&self.checkpoint));
         to.add("checkpoint_sha256", |out| out.hex(&Digest::of(self.checkpoint.as_bytes()).0));
         if let Some(hash) = &self.tst_sha256 {
@@ -40,7 +40,7 @@ impl Anchor {
 }
 
 impl GuardRenewed {
-    pub(super) fn add_to(&self, to: &mut Members) {
+    pub(super) fn add_to(&self, to: &mut Members<'_>) {
         // A recovery says what was dropped; here that is nothing.
         to.add("dropped_bytes", |out| out.int(0));
         to.add("dropped_sha256", |out| out.hex(&Digest::of(b"").0));
