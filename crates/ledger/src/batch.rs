@@ -214,6 +214,9 @@ impl<'a> Run<'a> {
         let row = place.at(HeadRow::read(conn))?;
         place.at(tail.follow(conn, &row))?;
         let frontier = frontier_of(conn, place, &row)?;
+        if cached.is_none() {
+            check_newest(conn, place, &row)?;
+        }
         let epoch = match cached {
             Some(key) if key.epoch == row.epoch => key,
             _ => read_epoch(conn, place, signer, row.epoch)?,
@@ -329,6 +332,20 @@ impl<'a> Run<'a> {
         self.place.at(frontier::write(self.conn, &self.frontier))?;
         Ok(lines)
     }
+}
+
+/// Looks once per process whether the head is that of the newest stored line. Somebody who edits the head alone
+/// would otherwise make the next receipt an invalid one.
+fn check_newest(conn: &Connection, place: &Database, row: &HeadRow) -> Result<(), Fault> {
+    let newest = row.head.next_seq.saturating_sub(1);
+    let segment = place.at(Segment::at_or_after(conn, newest))?;
+    let line = segment.as_ref().and_then(|segment| segment.lines().last());
+    let time = line.and_then(segment::line_time);
+    let hash = line.and_then(segment::line_hash);
+    if time == Some(row.head.timestamp) && hash == Some(row.head.entry_hash) {
+        return Ok(());
+    }
+    Err(Fault::damaged(&place.path, "the head is not that of the newest receipt"))
 }
 
 /// The tree over what is there, unless the chain was stopped.

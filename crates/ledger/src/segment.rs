@@ -2,6 +2,7 @@
 
 use cascade_receipt::digest::Digest;
 use cascade_receipt::id::ReceiptId;
+use cascade_receipt::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::head::HeadRow;
@@ -72,6 +73,13 @@ pub(crate) fn line_id(line: &[u8]) -> Option<ReceiptId> {
     let line = line.strip_suffix(b"\",\"timestamp\":\"")?;
     let (_, id) = line.split_at_checked(line.len().checked_sub(18)?)?;
     ReceiptId::parse(std::str::from_utf8(id).ok()?)
+}
+
+/// The time of a stored line, which stands at its end.
+pub(crate) fn line_time(line: &[u8]) -> Option<Timestamp> {
+    let line = line.strip_suffix(b"\"}")?;
+    let time = line.get(line.len().checked_sub(24)?..)?;
+    Timestamp::parse(std::str::from_utf8(time).ok()?)
 }
 
 /// The entry hash of a stored line, by the last place where one can stand.

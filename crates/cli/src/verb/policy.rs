@@ -95,7 +95,11 @@ fn collect(root: &Path, dir: &Path, files: &mut Vec<(String, Vec<u8>)>) -> Resul
             }
             continue;
         }
-        let length = path.metadata().with_context(|| format!("couldn't read `{}`", path.display()))?.len();
+        let meta = path.metadata().with_context(|| format!("couldn't read `{}`", path.display()))?;
+        if !meta.is_file() {
+            return Err(Failure::could_not(anyhow::anyhow!("`{}` is no regular file", path.display())));
+        }
+        let length = meta.len();
         if length > FILE_BYTES_MAX {
             return Err(Failure::could_not(anyhow::anyhow!(
                 "`{}` is longer than {FILE_BYTES_MAX} bytes",

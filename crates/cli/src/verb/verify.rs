@@ -35,8 +35,9 @@ pub(crate) fn run(global: &Global, args: &Verify) -> Exit {
         None => local(global, &args.inputs)?,
         Some(path) if path == Path::new("-") => check(&mut std::io::stdin().lock(), &args.inputs, 0)?,
         Some(path) => {
-            let file = File::open(path).with_context(|| format!("couldn't open `{}`", path.display()))?;
-            let lines = if std::io::stderr().is_terminal() { count_lines(&file, path)? } else { 0 };
+            // What comes through a pipe can be read once only.
+            let countable = std::io::stderr().is_terminal() && path.is_file();
+            let lines = if countable { count_lines(path)? } else { 0 };
             let mut file = File::open(path).with_context(|| format!("couldn't open `{}`", path.display()))?;
             check(&mut file, &args.inputs, lines).map_err(|error| Failure {
                 cause: error.cause.context(format!("couldn't read `{}`", path.display())),
@@ -72,7 +73,8 @@ fn check(source: &mut impl Read, inputs: &Inputs, total: u64) -> Result<Verdict,
 }
 
 /// How much there is to do, so that the bar can tell when it will be done.
-fn count_lines(file: &File, path: &Path) -> Result<u64, Failure> {
+fn count_lines(path: &Path) -> Result<u64, Failure> {
+    let file = File::open(path).with_context(|| format!("couldn't open `{}`", path.display()))?;
     let mut reader = BufReader::with_capacity(1 << 20, file);
     let mut lines = 0;
     loop {

@@ -204,3 +204,33 @@ fn views_come_back_from_the_log() {
     drop(ledger);
     assert_eq!(codes(dir.path()), Vec::<&str>::new());
 }
+
+/// A head that was edited would make the next receipt an invalid one: nothing is appended to it.
+#[test]
+fn an_edited_head_takes_no_receipts() {
+    for sql in [
+        "UPDATE head SET timestamp_ms = timestamp_ms - 1000",
+        "UPDATE head SET entry_hash = zeroblob(32)",
+        "UPDATE head SET next_seq = next_seq - 1",
+        "UPDATE tree SET size = size - 1",
+        "DELETE FROM segments WHERE first_seq = (SELECT max(first_seq) FROM segments)",
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let ledger = create(dir.path());
+        ledger.append(blocked("one")).unwrap();
+        ledger.append(blocked("two")).unwrap();
+        drop(ledger);
+        let path = dir.path().join("home/tenants/default/ledger.db");
+        Connection::open(&path).unwrap().execute_batch(sql).unwrap();
+        let count = || -> i64 {
+            let conn = Connection::open(&path).unwrap();
+            conn.query_row("SELECT count(*) FROM segments", (), |row| row.get(0)).unwrap()
+        };
+        let before = count();
+        let ledger = open(dir.path());
+        assert!(ledger.append(blocked("three")).is_err(), "{sql}");
+        drop(ledger);
+        assert_eq!(count(), before, "{sql}");
+        assert!(!codes(dir.path()).is_empty(), "{sql}");
+    }
+}
