@@ -40,7 +40,7 @@ pub(crate) struct Global {
     /// Whose chain
     #[arg(long, global = true, default_value = "default", value_name = "ID")]
     pub(crate) tenant: String,
-    /// One JSON document (or JSON lines) on stdout, nothing else there
+    /// One JSON document (or JSON lines) on stdout, nothing else there; a failure is `{"error": …}`
     #[arg(long, global = true)]
     pub(crate) json: bool,
     /// Act as this principal: `person`, `agent`, `agent:NAME`, a name or an id
@@ -64,6 +64,7 @@ pub(crate) enum Verb {
     Show(verb::show::Show),
     Export(verb::export::Export),
     Verify(verb::verify::Verify),
+    Checkpoint(verb::checkpoint::Checkpoint),
     Fsck(verb::fsck::Fsck),
     Key(verb::key::Key),
     Policy(verb::policy::Policy),

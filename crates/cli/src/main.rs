@@ -3,6 +3,7 @@
 //! This crate is the edge that people touch: it reads arguments, prints, and turns outcomes into exit
 //! codes. One file per verb under [`verb`]; nothing here decides, writes a chain or starts a process.
 
+mod admin;
 mod args;
 mod exit;
 mod failures;

@@ -104,6 +104,18 @@ pub(crate) fn complain(failure: &Failure) {
     }
 }
 
+/// Tells a program what failed, on stdout, where it expects one document.
+pub(crate) fn complain_json(failure: &Failure) {
+    let hint = failure.hint.as_deref().map_or(Value::Str(String::new()), Value::from);
+    let error = Value::object([
+        ("exit_code", u32::from(failure.code).into()),
+        ("hint", hint),
+        ("message", format!("{:#}", failure.cause).into()),
+    ]);
+    // With stdout gone there is nobody to tell; the exit code still says it.
+    drop(json(&Value::object([("error", error)])));
+}
+
 /// Tells a person what to do next.
 pub(crate) fn hint_line(hint: impl fmt::Display) {
     say_raw(format_args!("cascade: {}: {hint}\n", Painted(BOLD, "hint")));

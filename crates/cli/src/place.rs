@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use cascade_ledger::Ledger;
+use cascade_ledger::LogKey;
 use cascade_ledger::OpenError;
 use cascade_ledger::Passphrase;
 use cascade_ledger::{Home, TenantId};
@@ -89,16 +90,45 @@ pub(crate) fn open(global: &Global, home: &Path, tenant: &TenantId) -> Result<Le
         }
     };
     let home = Home::open(home)?;
-    match home.open_tenant(tenant, None, &sweep) {
+    with_passphrase(global, |passphrase| home.open_tenant(tenant, passphrase, &sweep))
+}
+
+/// Tries without a passphrase first, and asks for one if it takes one.
+fn with_passphrase<T>(
+    global: &Global,
+    open: impl Fn(Option<&Passphrase>) -> Result<T, OpenError>,
+) -> Result<T, OpenError> {
+    match open(None) {
         Err(OpenError::PassphraseNeeded) => {
             let passphrase = passphrase(global, "passphrase: ").map_err(|error| {
                 output::say(format_args!("{error:#}"));
                 OpenError::PassphraseNeeded
             })?;
-            home.open_tenant(tenant, Some(&Passphrase::new(passphrase)), &sweep)
+            open(Some(&Passphrase::new(passphrase)))
         }
         other => other,
     }
+}
+
+/// Opens the ledger and the key that signs checkpoints of it.
+pub(crate) fn ledger_with_log_key(global: &Global) -> Result<(Ledger, LogKey), Failure> {
+    let ledger = ledger(global)?;
+    let home = Home::open(&home_dir(global)?).map_err(opening)?;
+    let tenant = tenant(global)?;
+    let key = with_passphrase(global, |passphrase| home.open_log_key(&tenant, passphrase));
+    Ok((ledger, key.map_err(opening)?))
+}
+
+/// Where the sign-once guards of this user's chains lie: outside every home, so that a home brought back from
+/// a backup does not bring back an old guard.
+pub(crate) fn guard_dir() -> Result<PathBuf, Failure> {
+    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let state = absolute("XDG_STATE_HOME").or_else(|| Some(absolute("HOME")?.join(".local/state")));
+    let state = state.ok_or_else(|| {
+        Failure::could_not(anyhow::anyhow!("no state directory is known"))
+            .hint("set XDG_STATE_HOME; what was signed last is kept there")
+    })?;
+    Ok(state.join("cascade/guard"))
 }
 
 /// Opens the chain for looking only: no key, no write, also on a read-only place.

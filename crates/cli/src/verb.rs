@@ -3,6 +3,7 @@
 pub(crate) mod approvals;
 pub(crate) mod approve;
 pub(crate) mod bench;
+pub(crate) mod checkpoint;
 pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod export;
@@ -39,6 +40,7 @@ pub(crate) fn dispatch() -> ExitCode {
         Verb::Show(args) => show::run(global, args),
         Verb::Export(args) => export::run(global, args),
         Verb::Verify(args) => verify::run(global, args),
+        Verb::Checkpoint(args) => checkpoint::run(global, args),
         Verb::Fsck(args) => fsck::run(global, args),
         Verb::Key(args) => key::run(global, args),
         Verb::Policy(args) => policy::run(global, args),
@@ -49,6 +51,9 @@ pub(crate) fn dispatch() -> ExitCode {
     match done {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
+            if global.json {
+                output::complain_json(&failure);
+            }
             output::complain(&failure);
             ExitCode::from(failure.code)
         }

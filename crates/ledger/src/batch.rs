@@ -7,17 +7,18 @@
 //!    lock of the log: whoever holds that lock sees no bytes whose receipt is on its way, which is
 //!    what an erasure relies on. If the process dies here, the vault holds bytes that no receipt
 //!    names, and nothing has happened; the next erasure overwrites them.
-//! 3. All lines are signed and stored, the head moves, and `COMMIT` returns. This is the commit point: before it nothing of the batch is in the chain,
-//!    after it all of it is. A failure of `COMMIT` itself leaves open which, until the ledger is
-//!    opened again.
+//! 3. All lines are signed and stored, the head moves, and `COMMIT` returns. This is the commit
+//!    point: before it nothing of the batch is in the chain, after it all of it is. A failure of
+//!    `COMMIT` itself leaves open which, until the ledger is opened again.
 //! 4. Only then is anyone answered.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use cascade_receipt::chain::{EPOCH_RECEIPTS_MAX, LINE_BYTES_MAX};
 use cascade_receipt::content::{Body, Envelope};
 use cascade_receipt::id::LogOrigin;
+use cascade_receipt::merkle::Frontier;
 use cascade_receipt::time::Timestamp;
 use rusqlite::{Connection, params};
 use zeroize::Zeroizing;
@@ -28,6 +29,7 @@ use crate::epoch::{EPOCH_MS_MAX, EpochKey};
 use crate::erasure::pending;
 use crate::extent::{Extent, Part};
 use crate::fault::{At as _, Fault};
+use crate::frontier::{self, TreeRow};
 use crate::head::HeadRow;
 use crate::keys::Key;
 use crate::refusal;
@@ -104,15 +106,19 @@ impl Scribe {
         for draft in drafts {
             answers.push(run.admit(draft, &self.vault).map_err(lost)?);
         }
-        let kept: Vec<&Draft> =
-            drafts.iter().zip(&answers).filter(|(_, refusal)| refusal.is_none()).map(|(draft, _)| *draft).collect();
+        let kept: Vec<&Draft> = drafts
+            .iter()
+            .zip(&answers)
+            .filter(|(_, refusal)| refusal.is_none())
+            .map(|(draft, _)| *draft)
+            .collect();
         keep_private(&self.vault, &kept)?;
         #[cfg(test)]
-        self.fail_at(tests::Point::AfterVault)?;
+        tests::fail_at(self.fault, tests::Point::AfterVault)?;
         let lines = run.store().map_err(lost)?;
         let Run { linked, epochs, ratcheted, .. } = run;
         #[cfg(test)]
-        self.fail_at(tests::Point::BeforeCommit)?;
+        tests::fail_at(self.fault, tests::Point::BeforeCommit)?;
         if linked.is_empty() {
             tx.rollback().at(&self.ledger.path).map_err(lost)?;
         } else {
@@ -120,7 +126,7 @@ impl Scribe {
             self.ratcheted |= ratcheted;
         }
         #[cfg(test)]
-        self.fail_at(tests::Point::AfterCommit)?;
+        tests::fail_at(self.fault, tests::Point::AfterCommit)?;
         self.epoch = epochs.into_iter().next_back();
         Ok(answered(answers, linked, lines))
     }
@@ -131,7 +137,7 @@ impl Scribe {
         if !std::mem::take(&mut self.ratcheted) {
             return;
         }
-        self.ratcheted = !self.ledger.truncate_log();
+        self.ratcheted = !self.ledger.truncate_log(Duration::ZERO);
     }
 
     /// The last thing before the connections close.
@@ -195,6 +201,7 @@ struct Run<'a> {
     place: &'a Database,
     signer: &'a Signer,
     row: HeadRow,
+    frontier: Frontier,
     first_seq: u64,
     standing: Standing,
     epochs: Vec<EpochKey>,
@@ -215,6 +222,10 @@ impl<'a> Run<'a> {
     ) -> Result<Self, Fault> {
         let row = place.at(HeadRow::read(conn))?;
         place.at(tail.follow(conn, &row))?;
+        let frontier = frontier_of(conn, place, &row)?;
+        if cached.is_none() {
+            check_newest(conn, place, &row)?;
+        }
         let epoch = match cached {
             Some(key) if key.epoch == row.epoch => key,
             _ => read_epoch(conn, place, signer, row.epoch)?,
@@ -227,6 +238,7 @@ impl<'a> Run<'a> {
             signer,
             first_seq: row.head.next_seq,
             row,
+            frontier,
             standing,
             epochs: vec![epoch],
             epoch_receipts_max: EPOCH_RECEIPTS_MAX,
@@ -282,7 +294,7 @@ impl<'a> Run<'a> {
         };
         let slot = self.epochs.len() - 1 + usize::from(new_epoch);
         let linked = Linked::new(&envelope, &draft.body, self.row.head.entry_hash, slot);
-        let bytes = linked.content.len() + SEAL_BYTES;
+        let bytes = linked.bytes();
         if bytes > LINE_BYTES_MAX {
             return Ok(Some(AppendError::TooLong { bytes }));
         }
@@ -305,6 +317,7 @@ impl<'a> Run<'a> {
             self.row.epoch_since_ms = timestamp.ms();
         }
         self.row.epoch_receipts += 1;
+        self.frontier.push(&linked.entry_hash);
         self.tail.push(draft.receipt_id);
         self.linked.push(linked);
         Ok(None)
@@ -320,13 +333,13 @@ impl<'a> Run<'a> {
             }
             next = segment.first_seq + segment.count.max(1);
         }
-        let in_batch = self.linked.iter().filter_map(|one| Part::of_content(one.content.as_bytes()));
-        Ok(in_batch.into_iter().any(|part| extent.holds(&part)))
+        let mut in_batch = self.linked.iter().filter_map(|one| Part::of_content(one.content()));
+        Ok(in_batch.any(|part| extent.holds(&part)))
     }
 
     /// Moves to the next epoch; the old key is overwritten in this transaction.
     fn ratchet(&mut self, timestamp: Timestamp) -> Result<(), Fault> {
-        let next = self.epochs.last().and_then(EpochKey::ratchet);
+        let next = self.epochs.last().map(EpochKey::ratchet);
         let next = next.ok_or_else(|| Fault::damaged(&self.place.path, "no epoch key"))?;
         write_epoch(self.conn, self.place, self.signer, &next)?;
         self.row.epoch = next.epoch;
@@ -342,19 +355,42 @@ impl<'a> Run<'a> {
         if self.linked.is_empty() {
             return Ok(Vec::new());
         }
-        let lines = seal::lines(&self.linked, &self.signer.key, &self.epochs)?;
+        let lines = seal::lines(&mut self.linked, &self.signer.key, &self.epochs)?;
         let bytes = lines.concat();
         let count = self.row.head.next_seq - self.first_seq;
         self.place.at(Segment::insert(self.conn, self.first_seq, count, bytes.as_bytes()))?;
         self.row.segments_unindexed += 1;
         self.place.at(segment::index_if_due(self.conn, &mut self.row))?;
         self.place.at(self.row.write(self.conn))?;
+        self.place.at(frontier::write(self.conn, &self.frontier))?;
         Ok(lines)
     }
 }
 
-/// Bytes of a line around its content, its LF not counted: every part has a fixed length.
-const SEAL_BYTES: usize = 423;
+/// Looks once per process whether the head is that of the newest stored line. Somebody who edits the head alone
+/// would otherwise make the next receipt an invalid one.
+fn check_newest(conn: &Connection, place: &Database, row: &HeadRow) -> Result<(), Fault> {
+    let newest = row.head.next_seq.saturating_sub(1);
+    let segment = place.at(Segment::at_or_after(conn, newest))?;
+    let line = segment.as_ref().and_then(|segment| segment.lines().last());
+    let time = line.and_then(segment::line_time);
+    let hash = line.and_then(segment::line_hash);
+    if time == Some(row.head.timestamp) && hash == Some(row.head.entry_hash) {
+        return Ok(());
+    }
+    Err(Fault::damaged(&place.path, "the head is not that of the newest receipt"))
+}
+
+/// The tree over what is there, unless the chain was stopped.
+fn frontier_of(conn: &Connection, place: &Database, row: &HeadRow) -> Result<Frontier, Fault> {
+    let tree = place.at(TreeRow::read(conn))?;
+    let tree = tree.filter(|tree| tree.frontier.size() == row.head.next_seq);
+    let tree = tree.ok_or_else(|| Fault::damaged(&place.path, "the tree is not that of the head"))?;
+    match tree.stopped {
+        Some(why) => Err(Fault::Stopped { why }),
+        None => Ok(tree.frontier),
+    }
+}
 
 /// Milliseconds since 1970 by the system clock; a clock before 1970 counts as 1970.
 pub(crate) fn now_ms() -> u64 {

@@ -17,6 +17,7 @@ use cascade_receipt::chain::{GENESIS_PREV, LINE_BYTES_MAX};
 use cascade_receipt::content::{Admin, Body, Envelope, Genesis, GenesisKey, PolicyRef};
 use cascade_receipt::digest::{self, Digest};
 use cascade_receipt::id::{LogOrigin, PrincipalId};
+use cascade_receipt::merkle::Frontier;
 use cascade_receipt::time::Timestamp;
 use rusqlite::params;
 use zeroize::Zeroizing;
@@ -35,7 +36,7 @@ use crate::segment::Segment;
 use crate::store::{BUSY_WAIT_MAX, Database};
 use crate::vault::PrincipalKind;
 use crate::views::Entry;
-use crate::{files, random, schema, vault, views};
+use crate::{files, frontier, random, schema, vault, views};
 
 /// What a new tenant begins with.
 #[derive(Debug)]
@@ -247,7 +248,7 @@ fn write_ledger(
     let database = Database::create(&dir.join("ledger.db"), schema::LEDGER)?;
     let failed = || Fault::damaged(&database.path, "the cryptographic library failed");
     database.at(database.conn.execute_batch(schema::VIEWS))?;
-    let epoch = EpochKey::first(master, signer.log_origin.as_str()).ok_or_else(failed)?;
+    let epoch = EpochKey::first(master, &signer.log_origin);
     let envelope = Envelope {
         log_origin: signer.log_origin.clone(),
         seq: 0,
@@ -259,8 +260,8 @@ fn write_ledger(
         policy: birth.policy.clone(),
     };
     let body = Body::Genesis(genesis);
-    let linked = Linked::new(&envelope, &body, GENESIS_PREV, 0);
-    let line = linked.line(&signer.key, &epoch).ok_or_else(failed)?;
+    let mut linked = Linked::new(&envelope, &body, GENESIS_PREV, 0);
+    let line = linked.seal(&signer.key, &epoch).ok_or_else(failed)?;
     if line.len() > LINE_BYTES_MAX {
         return Err(OpenError::GenesisTooLong);
     }
@@ -282,6 +283,9 @@ fn write_ledger(
         segments_unindexed: 1,
     };
     database.at(row.write(&tx))?;
+    let mut tree = Frontier::default();
+    tree.push(&linked.entry_hash);
+    database.at(frontier::write(&tx, &tree))?;
     Ok(database.at(tx.commit())?)
 }
 

@@ -76,6 +76,13 @@ impl Reader {
         ));
     }
 
+    /// Forgets every hash: an executable's is part of the actions that ran it.
+    pub(crate) fn forget_hashes(&self) {
+        let Some(conn) = self.cache() else { return };
+        // A cache that is in use right now forgets at the next erasure; it holds hashes of files alone.
+        drop(conn.execute("DELETE FROM file_hashes", ()));
+    }
+
     /// Opens the cache; one that cannot be read is made again.
     fn cache(&self) -> Option<Connection> {
         let path = self.dir().join("cache.db");
@@ -85,7 +92,9 @@ impl Reader {
         }
         let open = || -> rusqlite::Result<Connection> {
             let conn = Connection::open(&path)?;
-            conn.execute_batch("PRAGMA synchronous=OFF; PRAGMA journal_mode=MEMORY;")?;
+            conn.execute_batch(
+                "PRAGMA synchronous=OFF; PRAGMA journal_mode=MEMORY; PRAGMA secure_delete=ON;",
+            )?;
             conn.execute_batch(schema::CACHE)?;
             Ok(conn)
         };

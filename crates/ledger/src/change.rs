@@ -74,10 +74,12 @@ impl Change {
             Body::Answer(answer) => Self::of_answer(answer),
             Body::AnswerExpired(subject) => Self::Expired { subject: subject.receipt_id },
             Body::PolicyActivated(activated) => Self::PolicyActivated(activated.activates.clone()),
-            Body::Erasure(erasure) => {
-                Self::Erased(erasure.erased.iter().map(|one| one.receipt_id).collect())
-            }
-            Body::Blocked(_) | Body::AnswerRefused(_) | Body::Heartbeat(_) => Self::Nothing,
+            Body::Erasure(erasure) => Self::Erased(erasure.erased.iter().map(|one| one.receipt_id).collect()),
+            Body::Blocked(_)
+            | Body::AnswerRefused(_)
+            | Body::Heartbeat(_)
+            | Body::Anchor(_)
+            | Body::GuardRenewed(_) => Self::Nothing,
         }
     }
 

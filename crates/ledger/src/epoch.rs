@@ -1,8 +1,7 @@
 //! HMAC epochs (format section 5): a key that walks forward and cannot be walked back.
 //!
-//! K0 = HKDF-SHA256(master, salt empty, "cascade/hmac/v1\n" ‖ log_origin);
-//! K(e+1) = HMAC-SHA256(K(e), "cascade/hmac-ratchet/v1"). The master never stays in the home, and
-//! the key of a past epoch is overwritten in the transaction that first uses the next one, so a
+//! How keys follow from each other is [`cascade_receipt::epoch`]. The master never stays in the home,
+//! and the key of a past epoch is overwritten in the transaction that first uses the next one, so a
 //! host taken later cannot forge earlier tags.
 //!
 //! When a passphrase protects the receipt key, the epoch key is stored sealed with AES-256-GCM
@@ -10,7 +9,9 @@
 //! with the epoch number as associated data.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use aws_lc_rs::{hkdf, hmac};
+use cascade_receipt::digest::Digest;
+use cascade_receipt::epoch;
+use cascade_receipt::id::LogOrigin;
 use zeroize::Zeroizing;
 
 use crate::fault::Fault;
@@ -20,51 +21,31 @@ use crate::random;
 pub(crate) const EPOCH_MS_MAX: u64 = 15 * 60 * 1000;
 
 /// The key of one epoch.
+#[derive(Debug)]
 pub(crate) struct EpochKey {
     pub(crate) epoch: u64,
-    bytes: Zeroizing<[u8; 32]>,
-    key: hmac::Key,
-}
-
-impl std::fmt::Debug for EpochKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("EpochKey").field("epoch", &self.epoch).finish_non_exhaustive()
-    }
+    key: epoch::EpochKey,
 }
 
 impl EpochKey {
-    fn new(epoch: u64, bytes: Zeroizing<[u8; 32]>) -> Self {
-        let key = hmac::Key::new(hmac::HMAC_SHA256, bytes.as_slice());
-        Self { epoch, bytes, key }
-    }
-
     /// K0 of a chain.
-    pub(crate) fn first(master: &[u8; 32], log_origin: &str) -> Option<Self> {
-        let mut bytes = Zeroizing::new([0; 32]);
-        hkdf::Salt::new(hkdf::HKDF_SHA256, &[])
-            .extract(master)
-            .expand(&[b"cascade/hmac/v1\n", log_origin.as_bytes()], hkdf::HKDF_SHA256)
-            .ok()?
-            .fill(bytes.as_mut())
-            .ok()?;
-        Some(Self::new(0, bytes))
+    pub(crate) fn first(master: &[u8; 32], log_origin: &LogOrigin) -> Self {
+        Self { epoch: 0, key: epoch::EpochKey::first(master, log_origin) }
     }
 
     /// The key of the next epoch.
-    pub(crate) fn ratchet(&self) -> Option<Self> {
-        let tag = hmac::sign(&self.key, b"cascade/hmac-ratchet/v1");
-        let bytes: [u8; 32] = tag.as_ref().try_into().ok()?;
-        Some(Self::new(self.epoch + 1, Zeroizing::new(bytes)))
+    pub(crate) fn ratchet(&self) -> Self {
+        Self { epoch: self.epoch + 1, key: self.key.next() }
     }
 
     /// The tag over an entry hash.
-    pub(crate) fn tag(&self, entry_hash: &[u8; 32]) -> Option<[u8; 32]> {
-        hmac::sign(&self.key, entry_hash).as_ref().try_into().ok()
+    pub(crate) fn tag(&self, entry_hash: &Digest) -> [u8; 32] {
+        self.key.tag(entry_hash)
     }
 
     /// What is stored: the bare key, or sealed under `wrap`.
     pub(crate) fn to_stored(&self, wrap: Option<&[u8; 32]>) -> Result<Zeroizing<Vec<u8>>, Fault> {
-        let mut bytes = Zeroizing::new(self.bytes.to_vec());
+        let mut bytes = Zeroizing::new(self.key.raw().to_vec());
         let Some(wrap) = wrap else { return Ok(bytes) };
         let nonce = random::bytes::<NONCE_LEN>()?;
         let key = UnboundKey::new(&AES_256_GCM, wrap).map(LessSafeKey::new).map_err(|_| Fault::Random)?;
@@ -91,8 +72,8 @@ impl EpochKey {
                 Zeroizing::new(plain.to_vec())
             }
         };
-        let bytes: [u8; 32] = plain.as_slice().try_into().ok()?;
-        Some(Self::new(epoch, Zeroizing::new(bytes)))
+        let raw = Zeroizing::new(<[u8; 32]>::try_from(plain.as_slice()).ok()?);
+        Some(Self { epoch, key: epoch::EpochKey::from_raw(*raw) })
     }
 }
 
@@ -102,14 +83,17 @@ mod tests {
 
     #[test]
     fn sealed_key_opens_only_with_its_own_wrap_and_epoch() {
-        let key = EpochKey::first(&[7; 32], "host/t/00").unwrap().ratchet().unwrap();
+        let key = EpochKey::first(&[7; 32], &LogOrigin::of("host", &[0; 16])).ratchet();
         let sealed = key.to_stored(Some(&[1; 32])).unwrap();
         let again = EpochKey::from_stored(1, &sealed, Some(&[1; 32])).unwrap();
-        assert_eq!(again.tag(&[3; 32]), key.tag(&[3; 32]));
+        assert_eq!(again.tag(&Digest([3; 32])), key.tag(&Digest([3; 32])));
         assert!(EpochKey::from_stored(2, &sealed, Some(&[1; 32])).is_none());
         assert!(EpochKey::from_stored(1, &sealed, Some(&[2; 32])).is_none());
         assert!(EpochKey::from_stored(1, &sealed, None).is_none());
         let plain = key.to_stored(None).unwrap();
-        assert_eq!(EpochKey::from_stored(1, &plain, None).unwrap().tag(&[3; 32]), key.tag(&[3; 32]));
+        assert_eq!(
+            EpochKey::from_stored(1, &plain, None).unwrap().tag(&Digest([3; 32])),
+            key.tag(&Digest([3; 32]))
+        );
     }
 }

@@ -2,16 +2,15 @@
 //! the chain has its bytes in the vault.
 
 use cascade_receipt::digest::Digest;
+use cascade_receipt::id::ReceiptId;
 use cascade_receipt::json::{self, Value};
 use cascade_receipt::verify::{Options, Verifier};
 
+use crate::extent::SALTED;
 use crate::fault::Fault;
 use crate::fsck::FsckReport;
 use crate::reader::Reader;
 use crate::vault;
-
-/// Members of content whose bytes the vault keeps.
-const PRIVATE: [&str; 2] = ["action_hash", "facts_hash"];
 
 impl Reader {
     /// Verifies the stored lines as an outsider would, and looks for what they commit to. Adds to what
@@ -47,15 +46,23 @@ impl Reader {
     }
 
     fn check_private(&self, seq: u64, receipt: &Value, report: &mut FsckReport) -> Result<(), Fault> {
-        for key in PRIVATE {
+        let id = receipt.member("receipt_id").and_then(Value::as_str).and_then(ReceiptId::parse);
+        let erased = id.map(|id| self.erased_by(id)).transpose()?.flatten();
+        for key in SALTED {
             let hash = receipt.member("content").and_then(|content| content.member(key)?.as_str());
             let Some(hash) = hash.and_then(Digest::from_hex) else { continue };
-            if !self.ask_vault(|conn| vault::has_item(conn, &hash))? {
-                report.add(
-                    "vault.missing",
-                    Some(seq),
-                    format!("the bytes behind `{key}` are not in the vault"),
-                );
+            let there = self.ask_vault(|conn| vault::has_item(conn, &hash))?;
+            match erased {
+                None if !there => {
+                    let detail = format!("the bytes behind `{key}` are not in the vault");
+                    report.add("vault.missing", Some(seq), detail);
+                }
+                Some(by) if there && !by.pending => {
+                    let detail =
+                        format!("the bytes behind `{key}` are there, though {} erased them", by.receipt_id);
+                    report.add("vault.not_erased", Some(seq), detail);
+                }
+                _ => {}
             }
         }
         Ok(())

@@ -89,6 +89,11 @@ impl Extent {
             || part.action_hash().is_some_and(|hash| self.action_hashes.contains(hash))
     }
 
+    /// Whether the receipt of this id was added.
+    pub(crate) fn knows(&self, id: ReceiptId) -> bool {
+        self.ids.contains(&id)
+    }
+
     /// Adds the next receipt of the chain if it belongs to the action.
     pub(crate) fn follow(&mut self, part: Part) {
         if self.holds(&part) {

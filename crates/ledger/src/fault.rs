@@ -45,6 +45,12 @@ pub enum Fault {
         /// Which database.
         place: String,
     },
+    /// A witness has seen more of this chain than there is here: it was rolled back.
+    #[error("this chain was stopped: {why}")]
+    Stopped {
+        /// What was seen, and where.
+        why: String,
+    },
     /// The system gave no random bytes.
     #[error("no random bytes from the system")]
     Random,
@@ -75,6 +81,9 @@ impl Fault {
             Self::WalUnreadable { .. } => {
                 Some("copy the whole home to a writable place and look at it there")
             }
+            Self::Stopped { .. } => Some(
+                "put back the newest copy of the home, then run `cascade anchor` to ask the witnesses again",
+            ),
             Self::Random | Self::Io { .. } => None,
         }
     }

@@ -29,6 +29,19 @@ pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
     file.sync_all().at(path)
 }
 
+/// Replaces a file so that after a power cut it is the old one or the new one. Whoever may write it at the
+/// same time holds a lock.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
+    let fresh = path.with_extension("new");
+    match std::fs::remove_file(&fresh) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(Fault::io(&fresh, &error)),
+        _ => {}
+    }
+    write_new(&fresh, bytes)?;
+    std::fs::rename(&fresh, path).at(path)?;
+    path.parent().map_or(Ok(()), sync_dir)
+}
+
 /// Syncs a directory, so that names made or renamed in it outlast a power cut.
 pub(crate) fn sync_dir(dir: &Path) -> Result<(), Fault> {
     File::open(dir).at(dir)?.sync_all().at(dir)

@@ -16,6 +16,7 @@
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::fault::{At as _, Fault, OpenError};
 use crate::files;
@@ -155,7 +156,8 @@ impl Home {
 
     /// Opens a tenant for writing, and first closes what a dead process left open: for every intent
     /// whose lock is free, `sweep` is called (to end what may still run; false when something is left),
-    /// then `task_unknown` is appended. Intents of live processes are left alone.
+    /// then `task_unknown` is appended. Intents of live processes are left alone. Then erasures that were cut
+    /// short are carried out.
     ///
     /// # Errors
     /// See [`OpenError`].
@@ -167,6 +169,8 @@ impl Home {
     ) -> Result<Ledger, OpenError> {
         let ledger = Ledger::open(&self.existing(tenant)?, passphrase)?;
         ledger.close_orphans(sweep)?;
+        // An erasure that was cut short, or that a reader kept waiting. What cannot be done now stays noted.
+        drop(ledger.wipe_erased(Duration::ZERO, &mut |_| ()));
         Ok(ledger)
     }
 

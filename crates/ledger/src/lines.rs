@@ -69,3 +69,28 @@ impl Iterator for Lines<'_> {
         }
     }
 }
+
+/// The stored bytes of one commit: lines as they lie on the disk, good or not.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Stored {
+    /// Place of its first receipt.
+    pub first_seq: u64,
+    /// Place of the first receipt after it.
+    pub next_seq: u64,
+    /// The lines, each with its LF.
+    pub bytes: Vec<u8>,
+}
+
+impl Reader {
+    /// The commit that holds `seq`, or the first one after it, for those who judge the bytes themselves.
+    ///
+    /// # Errors
+    /// [`Fault`] when the disk cannot be read.
+    pub fn stored_from(&self, seq: u64) -> Result<Option<Stored>, Fault> {
+        Ok(self.segment_from(seq)?.map(|segment| Stored {
+            first_seq: segment.first_seq,
+            next_seq: (segment.first_seq + segment.count).max(seq + 1),
+            bytes: segment.bytes,
+        }))
+    }
+}

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use cascade_receipt::content::PolicyRef;
 use cascade_receipt::digest::{Digest, Nonce};
@@ -448,6 +449,12 @@ impl Reader {
             None => Database::open(&self.dir.join("vault.db"), self.access)?,
         };
         f(vault.insert(database))
+    }
+
+    /// Empties the write-ahead log of the vault; false when somebody is in the way for longer than `patience`.
+    pub(crate) fn truncate_vault_log(&self, patience: Duration) -> Result<bool, Fault> {
+        self.with_vault(|_| Ok(()))?;
+        Ok(lock(&self.vault).as_mut().is_some_and(|vault| vault.truncate_log(patience)))
     }
 
     fn all<T>(

@@ -3,9 +3,11 @@
 use cascade_receipt::digest::Digest;
 use cascade_receipt::id::ReceiptId;
 use cascade_receipt::json::{self, Value};
+use cascade_receipt::merkle::Frontier;
 
 use crate::change::Change;
 use crate::fault::Fault;
+use crate::frontier;
 use crate::ledger::Ledger;
 use crate::schema::{VIEW_TABLES, VIEWS};
 use crate::segment::Segment;
@@ -26,15 +28,18 @@ impl Ledger {
             }
             database.at(tx.execute_batch(VIEWS))?;
             let mut next = 0;
+            let mut tree = Frontier::default();
             while let Some(segment) = database.at(Segment::at_or_after(&tx, next))? {
                 for (seq, line) in (segment.first_seq..).zip(segment.lines()) {
                     let (entry, change) = read(seq, line).ok_or_else(|| {
                         Fault::damaged(&database.path, &format!("receipt {seq} cannot be read"))
                     })?;
                     database.at(views::apply(&tx, &entry, &change))?;
+                    tree.push(&entry.entry_hash);
                 }
                 next = segment.first_seq + segment.count.max(1);
             }
+            database.at(frontier::write(&tx, &tree))?;
             database.at(tx.commit())
         })
     }

@@ -8,13 +8,15 @@ use cascade_receipt::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::draft::AppendError;
+use crate::segment;
 use crate::store::from_sql;
 
 type Answer = rusqlite::Result<Option<AppendError>>;
 
 /// Why this body may not follow at `now`; `None` when it may. Refuses one draft alone.
 pub(crate) fn refusal(conn: &Connection, receipt_id: ReceiptId, body: &Body, now: Timestamp) -> Answer {
-    if is_indexed(conn, receipt_id)? {
+    // The tail that is not indexed yet is looked at by `crate::tail::Tail`.
+    if segment::is_indexed(conn, receipt_id)? {
         return Ok(Some(AppendError::IdTaken(receipt_id)));
     }
     match body {
@@ -51,12 +53,6 @@ pub(crate) fn refusal(conn: &Connection, receipt_id: ReceiptId, body: &Body, now
         }
         _ => Ok(None),
     }
-}
-
-/// The tail that is not indexed yet is looked at by [`crate::tail::Tail`].
-fn is_indexed(conn: &Connection, id: ReceiptId) -> rusqlite::Result<bool> {
-    conn.prepare_cached("SELECT EXISTS (SELECT 1 FROM ids WHERE receipt_id = ?1)")?
-        .query_row([id.0], |row| row.get(0))
 }
 
 fn not_open(conn: &Connection, intent: &Ref) -> Answer {

@@ -1,8 +1,9 @@
 //! The tables of a tenant.
 //!
-//! `segments`, `head`, `epoch` and `chain` are the log; `erasing` names erasures whose bytes may still
-//! be on the disk; the tables of [`VIEWS`] follow from it and
-//! can be dropped and rebuilt ([`crate::views`]); `ids` is a search index that may lag.
+//! `segments`, `head`, `epoch`, `tree` and `chain` are the log; `checkpoints` holds what others
+//! signed of it; `erasing` names erasures whose bytes may still be on the disk; the tables of
+//! [`VIEWS`] follow from the log and can be dropped and rebuilt ([`crate::views`]); `ids` is a search
+//! index that may lag.
 
 /// `ledger.db`.
 pub(crate) const LEDGER: &str = "
@@ -27,6 +28,17 @@ CREATE TABLE epoch (
     id INTEGER PRIMARY KEY CHECK (id = 0),
     epoch INTEGER NOT NULL,
     key BLOB NOT NULL
+) STRICT;
+CREATE TABLE tree (
+    id INTEGER PRIMARY KEY CHECK (id = 0),
+    size INTEGER NOT NULL,
+    peaks BLOB NOT NULL,
+    stopped TEXT
+) STRICT;
+CREATE TABLE checkpoints (
+    size INTEGER PRIMARY KEY,
+    note TEXT NOT NULL,
+    cosigned INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE segments (
     first_seq INTEGER PRIMARY KEY,

@@ -3,7 +3,7 @@
 use cascade_receipt::chain::{self, Seal};
 use cascade_receipt::content::{Body, Content, Envelope};
 use cascade_receipt::digest::Digest;
-use cascade_receipt::id::{KeyId, ReceiptId};
+use cascade_receipt::id::{KeyId, LogOrigin, ReceiptId};
 use cascade_receipt::time::Timestamp;
 
 use crate::epoch::EpochKey;
@@ -13,6 +13,9 @@ use crate::keys::Key;
 /// From this many receipts on, signing is spread over threads; below, starting them costs more.
 pub(crate) const PARALLEL_FROM: usize = 16;
 
+/// Room for most lines, so that they are not moved while they grow.
+const LINE_BYTES_USUAL: usize = 2560;
+
 /// A receipt with its place and hash, not yet signed.
 #[derive(Debug)]
 pub(crate) struct Linked {
@@ -21,7 +24,8 @@ pub(crate) struct Linked {
     pub(crate) timestamp: Timestamp,
     pub(crate) prev_hash: Digest,
     pub(crate) entry_hash: Digest,
-    pub(crate) content: String,
+    /// The line as far as its content goes.
+    line: String,
     /// Which of the batch's epoch keys tags it.
     pub(crate) epoch_slot: usize,
 }
@@ -29,33 +33,45 @@ pub(crate) struct Linked {
 impl Linked {
     /// Writes the canonical content and hashes it onto `prev_hash`.
     pub(crate) fn new(envelope: &Envelope, body: &Body, prev_hash: Digest, epoch_slot: usize) -> Self {
-        let mut content = String::with_capacity(2048);
-        Content { envelope, body }.write(&mut content);
-        let entry_hash = chain::entry_hash(&prev_hash, content.as_bytes());
+        let mut line = String::with_capacity(LINE_BYTES_USUAL);
+        line.push_str(chain::LINE_START);
+        Content { envelope, body }.write(&mut line);
+        let content = line.as_bytes().get(chain::LINE_START.len()..).unwrap_or_default();
+        let entry_hash = chain::entry_hash(&prev_hash, content);
         let Envelope { receipt_id, seq, timestamp, .. } = *envelope;
-        Self { receipt_id, seq, timestamp, prev_hash, entry_hash, content, epoch_slot }
+        Self { receipt_id, seq, timestamp, prev_hash, entry_hash, line, epoch_slot }
     }
 
-    /// The stored line with its LF; `None` if the library cannot sign.
-    pub(crate) fn line(&self, key: &Key, epoch: &EpochKey) -> Option<String> {
+    /// Its canonical content, until it is sealed.
+    pub(crate) fn content(&self) -> &[u8] {
+        self.line.as_bytes().get(chain::LINE_START.len()..).unwrap_or_default()
+    }
+
+    /// How long the whole line will be, its LF not counted.
+    pub(crate) const fn bytes(&self) -> usize {
+        self.line.len() + chain::LINE_END_BYTES
+    }
+
+    /// The stored line with its LF, which can be had once; `None` if the library cannot sign.
+    pub(crate) fn seal(&mut self, key: &Key, epoch: &EpochKey) -> Option<String> {
         let seal = Seal {
             receipt_id: self.receipt_id,
             timestamp: self.timestamp,
             prev_hash: self.prev_hash,
             entry_hash: self.entry_hash,
-            hmac: epoch.tag(&self.entry_hash.0)?,
+            hmac: epoch.tag(&self.entry_hash),
             signature: key.sign(&self.entry_hash.0)?,
         };
-        let mut line = String::new();
-        chain::write_line(&mut line, &self.content, &seal);
+        let mut line = std::mem::take(&mut self.line);
+        chain::end_line(&mut line, &seal);
         Some(line)
     }
 }
 
 /// Signs all of `linked`, in parallel when there are many. Order is kept.
-pub(crate) fn lines(linked: &[Linked], key: &Key, epochs: &[EpochKey]) -> Result<Vec<String>, Fault> {
-    let seal = |part: &[Linked]| -> Option<Vec<String>> {
-        part.iter().map(|one| one.line(key, epochs.get(one.epoch_slot)?)).collect()
+pub(crate) fn lines(linked: &mut [Linked], key: &Key, epochs: &[EpochKey]) -> Result<Vec<String>, Fault> {
+    let seal = |part: &mut [Linked]| -> Option<Vec<String>> {
+        part.iter_mut().map(|one| one.seal(key, epochs.get(one.epoch_slot)?)).collect()
     };
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let lines = if linked.len() < PARALLEL_FROM || threads < 2 {
@@ -63,8 +79,8 @@ pub(crate) fn lines(linked: &[Linked], key: &Key, epochs: &[EpochKey]) -> Result
     } else {
         let part = linked.len().div_ceil(threads);
         std::thread::scope(|scope| {
-            let (first, rest) = linked.split_at(part.min(linked.len()));
-            let others: Vec<_> = rest.chunks(part).map(|part| scope.spawn(move || seal(part))).collect();
+            let (first, rest) = linked.split_at_mut(part.min(linked.len()));
+            let others: Vec<_> = rest.chunks_mut(part).map(|part| scope.spawn(move || seal(part))).collect();
             let mut lines = seal(first)?;
             for other in others {
                 lines.append(&mut other.join().ok()??);
@@ -91,8 +107,7 @@ impl Sealer {
     /// # Errors
     /// [`Fault::Random`] when the system gives no random bytes.
     pub fn ephemeral() -> Result<Self, Fault> {
-        let master = crate::random::bytes()?;
-        let epoch = EpochKey::first(&master, "bench/t/0").ok_or(Fault::Random)?;
+        let epoch = EpochKey::first(&crate::random::bytes()?, &LogOrigin::of("bench", &[0; 16]));
         Ok(Self { key: Key::generate("receipt")?, epoch })
     }
 
@@ -112,8 +127,8 @@ impl Sealer {
     /// library cannot sign.
     #[must_use]
     pub fn seal(&self, envelope: &Envelope, body: &Body, prev_hash: Digest) -> Option<(Digest, String)> {
-        let linked = Linked::new(envelope, body, prev_hash, 0);
-        Some((linked.entry_hash, linked.line(&self.key, &self.epoch)?))
+        let mut linked = Linked::new(envelope, body, prev_hash, 0);
+        Some((linked.entry_hash, linked.seal(&self.key, &self.epoch)?))
     }
 
     /// The bare signature over 32 bytes.

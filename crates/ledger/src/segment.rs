@@ -2,6 +2,7 @@
 
 use cascade_receipt::digest::Digest;
 use cascade_receipt::id::ReceiptId;
+use cascade_receipt::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::head::HeadRow;
@@ -74,6 +75,21 @@ pub(crate) fn line_id(line: &[u8]) -> Option<ReceiptId> {
     ReceiptId::parse(std::str::from_utf8(id).ok()?)
 }
 
+/// The time of a stored line, which stands at its end.
+pub(crate) fn line_time(line: &[u8]) -> Option<Timestamp> {
+    let line = line.strip_suffix(b"\"}")?;
+    let time = line.get(line.len().checked_sub(24)?..)?;
+    Timestamp::parse(std::str::from_utf8(time).ok()?)
+}
+
+/// The entry hash of a stored line, by the last place where one can stand.
+pub(crate) fn line_hash(line: &[u8]) -> Option<Digest> {
+    const KEY: &[u8] = b"\"entry_hash\":\"";
+    let at = line.windows(KEY.len()).rposition(|part| part == KEY)?;
+    let hash = line.get(at + KEY.len()..)?.get(..64)?;
+    Digest::from_hex(std::str::from_utf8(hash).ok()?)
+}
+
 /// Brings the index up to the head when too much waits.
 pub(crate) fn index_if_due(conn: &Connection, row: &mut HeadRow) -> rusqlite::Result<()> {
     let receipts = row.head.next_seq.saturating_sub(row.indexed_through);
@@ -91,6 +107,12 @@ pub(crate) fn index_if_due(conn: &Connection, row: &mut HeadRow) -> rusqlite::Re
     }
     row.segments_unindexed = 0;
     Ok(())
+}
+
+/// Whether the index holds this id.
+pub(crate) fn is_indexed(conn: &Connection, id: ReceiptId) -> rusqlite::Result<bool> {
+    conn.prepare_cached("SELECT EXISTS (SELECT 1 FROM ids WHERE receipt_id = ?1)")?
+        .query_row([id.0], |row| row.get(0))
 }
 
 /// Which receipts an id or a unique beginning of one means.

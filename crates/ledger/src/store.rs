@@ -101,10 +101,10 @@ impl Database {
         patient(|| Transaction::new_unchecked(&self.conn, TransactionBehavior::Immediate)).at(&self.path)
     }
 
-    /// Folds the write-ahead log into the database and empties it, without waiting for anyone.
+    /// Folds the write-ahead log into the database and empties it, waiting no longer than `patience`.
     /// False when a reader or writer was in the way and old pages stay in the log for now.
-    pub(crate) fn truncate_log(&mut self) -> bool {
-        let unhurried = self.conn.busy_timeout(Duration::ZERO).is_ok();
+    pub(crate) fn truncate_log(&mut self, patience: Duration) -> bool {
+        let unhurried = self.conn.busy_timeout(patience).is_ok();
         let busy = self.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |row| row.get::<_, bool>(0));
         let restored = self.conn.busy_handler(Some(jittered_wait())).is_ok();
         unhurried && restored && matches!(busy, Ok(false))
@@ -115,7 +115,7 @@ impl Database {
         let log = std::fs::metadata(beside(&self.path, "-wal"));
         if log.is_ok_and(|log| log.len() > WAL_LEFT_BYTES_MAX) {
             // Another process in the way keeps it open anyway and folds it when it ends.
-            self.truncate_log();
+            self.truncate_log(Duration::ZERO);
         }
     }
 
@@ -210,7 +210,7 @@ mod tests {
         };
         assert!(holds());
         database.conn.execute("DELETE FROM t", ()).unwrap();
-        assert!(database.truncate_log());
+        assert!(database.truncate_log(Duration::ZERO));
         assert!(!holds());
     }
 
@@ -225,9 +225,9 @@ mod tests {
         let reading = reader.conn.unchecked_transaction().unwrap();
         let seen: i64 = reading.query_row("SELECT count(*) FROM t", (), |row| row.get(0)).unwrap();
         database.conn.execute("INSERT INTO t VALUES (2)", ()).unwrap();
-        assert!(!database.truncate_log());
+        assert!(!database.truncate_log(Duration::ZERO));
         drop(reading);
-        assert!(database.truncate_log());
+        assert!(database.truncate_log(Duration::ZERO));
         assert_eq!(seen, 1);
     }
 }

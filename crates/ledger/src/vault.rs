@@ -111,6 +111,12 @@ pub(crate) fn bringers(conn: &Connection) -> rusqlite::Result<Vec<ReceiptId>> {
     query.query_map((), |row| Ok(ReceiptId(row.get(0)?)))?.collect()
 }
 
+/// The hashes of what came with one receipt.
+pub(crate) fn hashes_of(conn: &Connection, receipt_id: ReceiptId) -> rusqlite::Result<Vec<Digest>> {
+    let mut query = conn.prepare_cached("SELECT hash FROM items WHERE receipt_id = ?1")?;
+    query.query_map([receipt_id.0], |row| Ok(Digest(row.get(0)?)))?.collect()
+}
+
 pub(crate) fn name(conn: &Connection, principal: PrincipalId) -> rusqlite::Result<Option<Name>> {
     let row: Option<(String, String)> = conn
         .prepare_cached("SELECT kind, name FROM names WHERE principal = ?1")?

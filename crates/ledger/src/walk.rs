@@ -6,10 +6,12 @@ use cascade_receipt::chain::{GENESIS_PREV, entry_hash};
 use cascade_receipt::digest::Digest;
 use cascade_receipt::id::ReceiptId;
 use cascade_receipt::json::{self, Value};
+use cascade_receipt::merkle::Frontier;
 use cascade_receipt::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _};
 
 use crate::change::Change;
+use crate::frontier::TreeRow;
 use crate::fsck::FsckReport;
 use crate::head::HeadRow;
 use crate::segment::Segment;
@@ -25,6 +27,7 @@ pub(crate) struct Walk<'a> {
     /// Hash of the line before; `None` after one that cannot be read.
     prev: Option<Digest>,
     timestamp: Timestamp,
+    tree: Frontier,
     epoch: Option<u64>,
     epoch_receipts: u64,
     /// Lines that could not be read; counts over them prove nothing.
@@ -55,6 +58,7 @@ impl<'a> Walk<'a> {
             next_seq: 0,
             prev: Some(GENESIS_PREV),
             timestamp: Timestamp::from_ms(0),
+            tree: Frontier::default(),
             epoch: None,
             epoch_receipts: 0,
             unread: 0,
@@ -128,6 +132,7 @@ impl<'a> Walk<'a> {
             return Ok(());
         };
         self.prev = Some(read.entry.entry_hash);
+        self.tree.push(&read.entry.entry_hash);
         if read.timestamp < self.timestamp {
             report.add("log.time", Some(seq), format!("{} after {}", read.timestamp, self.timestamp));
         }
@@ -208,6 +213,10 @@ impl<'a> Walk<'a> {
         }
         if self.prev.is_some_and(|prev| prev != row.head.entry_hash) || row.head.timestamp != self.timestamp {
             report.add("head.hash", seq, "the head is not the newest receipt");
+        }
+        let tree = TreeRow::read(conn)?;
+        if self.unread == 0 && tree.is_none_or(|tree| tree.frontier != self.tree) {
+            report.add("head.tree", seq, "the tree is not the one over these receipts");
         }
         let stored: Option<i64> =
             conn.query_row("SELECT epoch FROM epoch", (), |epoch| epoch.get(0)).optional()?;

@@ -3,19 +3,24 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use base64ct::{Base64, Encoding as _};
+use data_encoding::BASE64;
 
 /// Padded base64 of `bytes`.
 #[must_use]
 pub fn encode(bytes: &[u8]) -> String {
-    Base64::encode_string(bytes)
+    BASE64.encode(bytes)
+}
+
+/// Appends padded base64 of `bytes` to `out`.
+pub fn push(out: &mut String, bytes: &[u8]) {
+    BASE64.encode_append(bytes, out);
 }
 
 /// Decodes padded base64. Spare bits that are not zero, missing padding and white space are
 /// refused by re-encoding, so that no two texts stand for the same bytes.
 #[must_use]
 pub fn decode(text: &str) -> Option<Vec<u8>> {
-    let bytes = Base64::decode_vec(text).ok()?;
+    let bytes = BASE64.decode(text.as_bytes()).ok()?;
     (encode(&bytes) == text).then_some(bytes)
 }
 

@@ -24,11 +24,9 @@ pub const EPOCH_RECEIPTS_MAX: u64 = 10_000;
 /// SHA-256(prev_hash as 64 ASCII hex ‖ "|" ‖ JCS(content)).
 #[must_use]
 pub fn entry_hash(prev: &Digest, content: &[u8]) -> Digest {
-    let mut prefix = String::with_capacity(65);
-    digest::push_hex(&mut prefix, &prev.0);
-    prefix.push('|');
     let mut hasher = Sha256::new();
-    hasher.update(prefix.as_bytes());
+    hasher.update(digest::hex_digits(&prev.0));
+    hasher.update(b"|");
     hasher.update(content);
     Digest(hasher.finalize().into())
 }
@@ -50,13 +48,17 @@ pub struct Seal {
     pub signature: [u8; 64],
 }
 
-/// Appends the receipt's one line and its LF. `content` is the canonical text that was hashed.
-pub fn write_line(out: &mut String, content: &str, seal: &Seal) {
-    out.reserve(content.len() + 420);
-    out.push_str("{\"content\":");
-    out.push_str(content);
+/// What stands in a line before its content.
+pub const LINE_START: &str = "{\"content\":";
+/// Bytes that [`end_line`] appends, the LF not counted: every part has a fixed length.
+pub const LINE_END_BYTES: usize = 412;
+
+/// Appends what stands in a line after its content, its LF included. `out` ends with [`LINE_START`]
+/// and the canonical text that was hashed.
+pub fn end_line(out: &mut String, seal: &Seal) {
+    out.reserve(LINE_END_BYTES + 1);
     out.push_str(",\"ed25519_sig\":\"");
-    out.push_str(&base64::encode(&seal.signature));
+    base64::push(out, &seal.signature);
     out.push_str("\",\"entry_hash\":\"");
     digest::push_hex(out, &seal.entry_hash.0);
     out.push_str("\",\"hmac\":\"");

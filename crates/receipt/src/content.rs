@@ -3,6 +3,8 @@
 //! [`Envelope`] is what every receipt has; [`Body`] is what its kind adds. Free text and names never
 //! appear here: they live in the vault, and content carries their salted hashes.
 
+mod log;
+
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -14,9 +16,7 @@ use crate::kind::Kind;
 use crate::member::Members;
 use crate::time::Timestamp;
 
-mod erasure;
-
-pub use erasure::{Erased, Erasure};
+pub use log::{Anchor, Erased, Erasure, GuardRenewed};
 
 /// `_type` of content.
 pub const TYPE: &str = "cascade/receipt/v1";
@@ -313,6 +313,10 @@ pub enum Body {
     PolicyActivated(PolicyActivated),
     /// `erasure`.
     Erasure(Erasure),
+    /// `anchor`.
+    Anchor(Anchor),
+    /// `recovery`.
+    GuardRenewed(GuardRenewed),
 }
 
 impl Body {
@@ -343,15 +347,17 @@ impl Body {
             },
             Self::PolicyActivated(_) => Kind::PolicyActivated,
             Self::Erasure(_) => Kind::Erasure,
+            Self::Anchor(_) => Kind::Anchor,
+            Self::GuardRenewed(_) => Kind::Recovery,
         }
     }
 
-    /// Adds this kind's own members.
-    fn add_to(&self, to: &mut Members) {
+    /// Adds this kind's own members, in ascending order.
+    pub(crate) fn add_to(&self, to: &mut Members<'_>) {
         match self {
             Self::Genesis(genesis) => genesis.add_to(to),
             Self::DryRun(action) | Self::Blocked(action) | Self::TaskStarted(action) => action.add_to(to),
-            Self::Escalation(escalation) => escalation.add_to(to),
+            Self::Escalation(escalation) => escalation.action.add_with(Some(escalation), to),
             Self::Answer(answer) => answer.add_to(to),
             Self::AnswerRefused(refused) => refused.add_to(to),
             Self::AnswerExpired(subject) => add_refs(to, core::slice::from_ref(subject)),
@@ -359,6 +365,8 @@ impl Body {
             Self::Closing(closing) => closing.add_to(to),
             Self::PolicyActivated(activated) => activated.add_to(to),
             Self::Erasure(erasure) => erasure.add_to(to),
+            Self::Anchor(anchor) => anchor.add_to(to),
+            Self::GuardRenewed(renewed) => renewed.add_to(to),
         }
     }
 
@@ -366,12 +374,8 @@ impl Body {
     /// without `signatures`, as canonical JSON.
     #[must_use]
     pub fn statement(&self) -> String {
-        let mut members = Members::new();
-        members.add("kind", |out| out.str(self.kind().as_str()));
-        self.add_to(&mut members);
-        members.remove("signatures");
         let mut text = String::new();
-        members.write(&mut text);
+        Members::statement(&mut text, self, "signatures");
         text
     }
 }
@@ -388,28 +392,12 @@ pub struct Content<'a> {
 impl Content<'_> {
     /// Appends the canonical text, the bytes that are hashed and stored.
     pub fn write(&self, out: &mut String) {
-        let mut members = Members::new();
-        let envelope = self.envelope;
-        members.add("_type", |out| out.word(TYPE));
-        if envelope.clock_stepped {
-            members.add("clock", |out| out.str("stepped"));
-        }
-        members.add("hmac_key_id", |out| out.epoch(envelope.hmac_epoch));
-        members.add("key_id", |out| out.str(envelope.key_id.as_str()));
-        members.add("kind", |out| out.word(self.body.kind().as_str()));
-        members.add("log_origin", |out| out.str(envelope.log_origin.as_str()));
-        members.add("policy_hash", |out| out.hex(&envelope.policy.hash.0));
-        members.add("policy_version", |out| out.str(&envelope.policy.version));
-        members.add("receipt_id", |out| out.spelled(&envelope.receipt_id));
-        members.add("seq", |out| out.int(envelope.seq));
-        members.add("timestamp", |out| out.spelled(&envelope.timestamp));
-        self.body.add_to(&mut members);
-        members.write(out);
+        Members::content(out, self.envelope, self.body);
     }
 }
 
 impl Genesis {
-    fn add_to(&self, to: &mut Members) {
+    fn add_to(&self, to: &mut Members<'_>) {
         to.add("admins", |out| {
             out.array(|out| {
                 for admin in &self.admins {
@@ -441,18 +429,34 @@ impl Genesis {
 }
 
 impl Action {
-    fn add_to(&self, to: &mut Members) {
+    fn add_to(&self, to: &mut Members<'_>) {
+        self.add_with(None, to);
+    }
+
+    /// The terms of an escalation stand between an action's own members.
+    fn add_with(&self, terms: Option<&Escalation>, to: &mut Members<'_>) {
         to.add("action_hash", |out| out.hex(&self.action_hash.0));
         if !self.classified {
             to.add("classified", |out| out.bool(false));
         }
         to.add("decision", |out| self.decision.write(out));
+        if let Some(terms) = terms {
+            to.add("expires", |out| out.spelled(&terms.expires));
+        }
         to.add("facts_hash", |out| out.hex(&self.facts_hash.0));
+        if let Some(terms) = terms {
+            to.add("groups", |out| {
+                out.array(|out| terms.groups.iter().for_each(|group| out.item().str(group)));
+            });
+        }
         if let Some(person) = &self.on_behalf_of {
             to.add("on_behalf_of", |out| out.spelled(person));
         }
         to.add("principal", |out| out.spelled(&self.principal));
         add_refs(to, &self.refs);
+        if let Some(terms) = terms {
+            to.add("required", |out| out.int(u64::from(terms.required)));
+        }
         to.add("risk_tier", |out| out.word(self.risk_tier.as_str()));
         to.add("runtime", |out| {
             out.object(|out| {
@@ -461,28 +465,15 @@ impl Action {
                 out.key("version").str(&self.runtime.version);
             });
         });
+        if let Some(terms) = terms {
+            to.add("signature_required", |out| out.bool(terms.signature_required));
+        }
         to.add("task_type", |out| out.str(&self.task_type));
     }
 }
 
-impl Escalation {
-    fn add_to(&self, to: &mut Members) {
-        self.action.add_to(to);
-        to.add("expires", |out| out.spelled(&self.expires));
-        to.add("groups", |out| {
-            out.array(|out| {
-                for group in &self.groups {
-                    out.item().str(group);
-                }
-            });
-        });
-        to.add("required", |out| out.int(u64::from(self.required)));
-        to.add("signature_required", |out| out.bool(self.signature_required));
-    }
-}
-
 impl Answer {
-    fn add_to(&self, to: &mut Members) {
+    fn add_to(&self, to: &mut Members<'_>) {
         to.add("action_hash", |out| out.hex(&self.action_hash.0));
         to.add("expires", |out| out.spelled(&self.expires));
         to.add("principal", |out| out.spelled(&self.principal));
@@ -492,7 +483,7 @@ impl Answer {
 }
 
 impl AnswerRefused {
-    fn add_to(&self, to: &mut Members) {
+    fn add_to(&self, to: &mut Members<'_>) {
         to.add("principal", |out| out.spelled(&self.principal));
         add_reasons(to, &self.reasons);
         add_refs(to, &self.refs);
@@ -500,7 +491,7 @@ impl AnswerRefused {
 }
 
 impl Heartbeat {
-    fn add_to(&self, to: &mut Members) {
+    fn add_to(&self, to: &mut Members<'_>) {
         to.add("bytes", |out| out.int(self.bytes));
         add_refs(to, core::slice::from_ref(&self.intent));
         to.add("running_hash", |out| out.hex(&self.running_hash.0));
@@ -509,7 +500,7 @@ impl Heartbeat {
 }
 
 impl Closing {
-    fn add_to(&self, to: &mut Members) {
+    fn add_to(&self, to: &mut Members<'_>) {
         if let Some(duration_us) = self.duration_us {
             to.add("duration_us", |out| out.int(duration_us));
         }
@@ -541,7 +532,7 @@ impl Closing {
 }
 
 impl PolicyActivated {
-    fn add_to(&self, to: &mut Members) {
+    fn add_to(&self, to: &mut Members<'_>) {
         to.add("activates", |out| {
             out.object(|out| {
                 out.key("policy_hash").hex(&self.activates.hash.0);
@@ -549,12 +540,12 @@ impl PolicyActivated {
             });
         });
         to.add("principal", |out| out.spelled(&self.principal));
-        to.add("statement_id", |out| out.hex(&self.statement_id));
         add_signatures(to, &self.signatures);
+        to.add("statement_id", |out| out.hex(&self.statement_id));
     }
 }
 
-fn add_refs(to: &mut Members, refs: &[Ref]) {
+fn add_refs(to: &mut Members<'_>, refs: &[Ref]) {
     if refs.is_empty() {
         return;
     }
@@ -571,7 +562,7 @@ fn add_refs(to: &mut Members, refs: &[Ref]) {
     });
 }
 
-fn add_reasons(to: &mut Members, reasons: &[Reason]) {
+fn add_reasons(to: &mut Members<'_>, reasons: &[Reason]) {
     to.add("reasons", |out| {
         out.array(|out| {
             for reason in reasons {
@@ -581,7 +572,7 @@ fn add_reasons(to: &mut Members, reasons: &[Reason]) {
     });
 }
 
-fn add_signatures(to: &mut Members, signatures: &[Signature]) {
+fn add_signatures(to: &mut Members<'_>, signatures: &[Signature]) {
     to.add("signatures", |out| {
         out.array(|out| {
             for signature in signatures {

@@ -62,8 +62,9 @@ impl fmt::Debug for Nonce {
     }
 }
 
+/// Without a branch, so that compilers spell many digits at once.
 const fn digit(nibble: u8) -> u8 {
-    if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 }
+    b'0' + nibble + (nibble > 9) as u8 * (b'a' - b'0' - 10)
 }
 
 /// Lowercase hex of `bytes`.
@@ -74,8 +75,23 @@ pub fn to_hex(bytes: &[u8]) -> String {
     text
 }
 
+/// The 64 lowercase hex digits of 32 bytes, without a string.
+#[must_use]
+pub fn hex_digits(bytes: &[u8; 32]) -> [u8; 64] {
+    let mut digits = [0; 64];
+    let (pairs, _) = digits.as_chunks_mut::<2>();
+    for (pair, byte) in pairs.iter_mut().zip(bytes) {
+        *pair = [digit(byte >> 4), digit(byte & 15)];
+    }
+    digits
+}
+
 /// Appends lowercase hex of `bytes` to `out`.
 pub fn push_hex(out: &mut String, bytes: &[u8]) {
+    if let Ok(hash) = <&[u8; 32]>::try_from(bytes) {
+        out.push_str(core::str::from_utf8(&hex_digits(hash)).unwrap_or_default());
+        return;
+    }
     // In pieces on the stack: a digit at a time costs more than the hash it spells.
     let mut piece = [0; 64];
     for chunk in bytes.chunks(piece.len() / 2) {

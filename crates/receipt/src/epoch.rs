@@ -13,9 +13,12 @@ use crate::id::LogOrigin;
 const INFO: &[u8] = b"cascade/hmac/v1\n";
 const RATCHET: &[u8] = b"cascade/hmac-ratchet/v1";
 
-/// The key of one epoch.
-#[derive(Clone, PartialEq, Eq)]
-pub struct EpochKey([u8; 32]);
+/// The key of one epoch. What can be computed from the key alone is, once.
+#[derive(Clone)]
+pub struct EpochKey {
+    raw: [u8; 32],
+    mac: Hmac<Sha256>,
+}
 
 impl fmt::Debug for EpochKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -32,25 +35,28 @@ impl EpochKey {
             .expand_multi_info(&[INFO, origin.as_str().as_bytes()], &mut key);
         // 32 bytes are far below HKDF's limit of 255 blocks, its only error.
         debug_assert!(expanded.is_ok());
-        Self(key)
+        Self::from_raw(key)
     }
 
     /// The raw key of an epoch, as a writer keeps it.
     #[must_use]
-    pub const fn from_raw(raw: [u8; 32]) -> Self {
-        Self(raw)
+    pub fn from_raw(raw: [u8; 32]) -> Self {
+        // A key shorter than the block is padded with zeros (RFC 2104).
+        let mut block = [0; 64];
+        block.iter_mut().zip(raw).for_each(|(to, from)| *to = from);
+        Self { raw, mac: Hmac::new(&block.into()) }
     }
 
     /// The raw key, for the writer's safe keeping.
     #[must_use]
     pub const fn raw(&self) -> &[u8; 32] {
-        &self.0
+        &self.raw
     }
 
     /// K(e+1) = HMAC-SHA256(K(e), "cascade/hmac-ratchet/v1").
     #[must_use]
     pub fn next(&self) -> Self {
-        Self(self.mac(RATCHET))
+        Self::from_raw(self.mac(RATCHET))
     }
 
     /// The tag of a receipt: HMAC-SHA256(key, the 32 bytes of entry_hash).
@@ -60,10 +66,7 @@ impl EpochKey {
     }
 
     fn mac(&self, bytes: &[u8]) -> [u8; 32] {
-        // A key shorter than the block is padded with zeros (RFC 2104).
-        let mut block = [0; 64];
-        block.iter_mut().zip(self.0).for_each(|(to, from)| *to = from);
-        let mut mac = Hmac::<Sha256>::new(&block.into());
+        let mut mac = self.mac.clone();
         mac.update(bytes);
         mac.finalize().into_bytes().into()
     }

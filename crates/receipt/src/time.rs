@@ -4,7 +4,6 @@ use alloc::string::String;
 use core::fmt;
 
 use crate::json::Spelled;
-use crate::writer::push_decimal;
 
 /// Milliseconds since 1970-01-01T00:00:00.000Z, within the years 1970 to 9999.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -58,16 +57,24 @@ impl Spelled for Timestamp {
         let (year, month, day) = civil_from_days(self.0 / MS_PER_DAY);
         let ms = self.0 % MS_PER_DAY;
         let (hour, minute, second) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1000 % 60);
-        let parts = [(year, 4, '-'), (month, 2, '-'), (day, 2, 'T'), (hour, 2, ':'), (minute, 2, ':')];
-        for (number, width, after) in parts {
-            push_decimal(out, number, width);
-            out.push(after);
-        }
-        push_decimal(out, second, 2);
-        out.push('.');
-        push_decimal(out, ms % 1000, 3);
-        out.push('Z');
+        // Each digit has its fixed place; both copies on every receipt are written this way.
+        let [y1, y2] = two(year / 100);
+        let [y3, y4] = two(year % 100);
+        let ([m1, m2], [d1, d2]) = (two(month), two(day));
+        let ([h1, h2], [n1, n2], [s1, s2]) = (two(hour), two(minute), two(second));
+        let ([f1, f2], [_, f3]) = (two(ms % 1000 / 10), two(ms % 10));
+        let text = [
+            y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, b'T', h1, h2, b':', n1, n2, b':', s1, s2, b'.', f1,
+            f2, f3, b'Z',
+        ];
+        out.push_str(core::str::from_utf8(&text).unwrap_or_default());
     }
+}
+
+/// The two decimal digits of a number below 100.
+fn two(number: u64) -> [u8; 2] {
+    let number = u8::try_from(number % 100).unwrap_or_default();
+    [b'0' + number / 10, b'0' + number % 10]
 }
 
 impl fmt::Display for Timestamp {

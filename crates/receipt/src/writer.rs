@@ -67,6 +67,11 @@ impl<'a> Writer<'a> {
         self.out.push('"');
     }
 
+    /// Appends text that is a piece of canonical JSON already.
+    pub(crate) fn raw(&mut self, text: &str) {
+        self.out.push_str(text);
+    }
+
     /// Writes a value that has one spelling (ids, time stamps).
     pub fn spelled(&mut self, value: &impl Spelled) {
         self.out.push('"');
@@ -122,15 +127,15 @@ pub(crate) fn push_int(out: &mut String, number: i64) {
     if number < 0 {
         out.push('-');
     }
-    push_decimal(out, number.unsigned_abs(), 1);
+    push_decimal(out, number.unsigned_abs());
 }
 
-/// Appends a decimal number of at least `width` digits.
-pub(crate) fn push_decimal(out: &mut String, number: u64, width: usize) {
+/// Appends a decimal number.
+fn push_decimal(out: &mut String, number: u64) {
     let mut digits = [b'0'; 20];
     let (mut rest, mut used) = (number, 0);
     for digit in digits.iter_mut().rev() {
-        if rest == 0 && used >= width {
+        if rest == 0 && used > 0 {
             break;
         }
         // The remainder is below ten.

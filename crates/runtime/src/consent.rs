@@ -335,7 +335,7 @@ fn reply_once(
     let (_, mark) = ledger.policy_in_force()?;
     let (subject, _) = subject_of(ledger, &reply.id)?;
     let admins = ledger.admins()?;
-    let now = facts::now();
+    let now = facts::chain_now(ledger)?;
     let rel = if subject.kind == Kind::DryRun { Rel::DryRun } else { Rel::Escalation };
     let about = Ref { rel, receipt_id: subject.receipt_id, entry_hash: subject.entry_hash };
     let key = admins.iter().find(|(admin, _)| *admin == asker.person_id).map(|(_, key)| key.clone());

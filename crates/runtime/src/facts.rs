@@ -288,7 +288,7 @@ pub fn look(
         Some(Executable { path: path.into_os_string().into_vec(), sha256 })
     });
     Ok(Facts {
-        at: now(),
+        at: chain_now(ledger)?,
         tenant: facts::Tenant {
             active: true,
             halted: ledger.is_halted()?,
@@ -335,6 +335,15 @@ fn is_healthy(ledger: &Reader) -> Result<bool, Fault> {
     };
     let computed = chain::entry_hash(&prev, content.to_canonical().as_bytes());
     Ok(entry == computed && entry == head.entry_hash)
+}
+
+/// The time that a receipt written now would carry: never before that of the newest one, even when the clock
+/// ran ahead once and was put right. What expires is measured in this time, as verifiers do.
+///
+/// # Errors
+/// [`Fault`].
+pub fn chain_now(reader: &Reader) -> Result<Timestamp, Fault> {
+    Ok(now().max(reader.head()?.timestamp))
 }
 
 /// The system clock.

@@ -21,7 +21,8 @@ const SETTLED_AFTER_S: i64 = 2;
 /// an approval of this action cannot be bound to the file).
 #[must_use]
 pub fn of_file(ledger: &Reader, path: &Path) -> Option<Digest> {
-    let file = File::open(path).ok()?;
+    // Opening a pipe would wait for somebody to write.
+    let file = if path.is_file() { File::open(path).ok()? } else { return None };
     let meta = file.metadata().ok()?;
     let stamp = FileStamp::of(&meta);
     if let Some(known) = ledger.cached_hash(&stamp) {

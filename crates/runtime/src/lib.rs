@@ -5,6 +5,7 @@
 //! what people answer.
 
 pub mod activate;
+pub mod admin;
 pub mod birth;
 pub mod consent;
 pub mod facts;
@@ -15,5 +16,6 @@ pub mod identity;
 pub mod people;
 pub mod policy_store;
 pub mod process;
+pub mod reguard;
 pub mod rehearsal;
 pub mod ssh;

@@ -22,7 +22,7 @@ pub(crate) struct Approvals {
 
 pub(crate) fn run(global: &Global, args: &Approvals) -> Exit {
     let reader = place::reader(global)?;
-    let now = cascade_runtime::facts::now();
+    let now = cascade_runtime::facts::chain_now(&reader)?;
     let mut waiting = reader.pending_escalations()?;
     waiting.retain(|subject| args.expired || live(subject, now));
     if waiting.is_empty() && !global.json {

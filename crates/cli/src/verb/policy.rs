@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use cascade_policy::snapshot::{Directory, PolicyFault, Snapshot, read_directory, run_tests};
 use cascade_receipt::json::Value;
-use cascade_runtime::activate::{self, Activated};
+use cascade_runtime::activate;
 use cascade_runtime::facts::Asker;
 use clap::{Args, Subcommand};
 
@@ -11,7 +11,7 @@ use crate::args::Global;
 use crate::exit::{self, Exit, Failure};
 use crate::output::{BAD, GOOD, Painted};
 use crate::signer::Signer;
-use crate::{output, place, reasons};
+use crate::{admin, output, place};
 
 /// Policies: check, test, put into force
 #[derive(Args, Debug)]
@@ -95,7 +95,11 @@ fn collect(root: &Path, dir: &Path, files: &mut Vec<(String, Vec<u8>)>) -> Resul
             }
             continue;
         }
-        let length = path.metadata().with_context(|| format!("couldn't read `{}`", path.display()))?.len();
+        let meta = path.metadata().with_context(|| format!("couldn't read `{}`", path.display()))?;
+        if !meta.is_file() {
+            return Err(Failure::could_not(anyhow::anyhow!("`{}` is no regular file", path.display())));
+        }
+        let length = meta.len();
         if length > FILE_BYTES_MAX {
             return Err(Failure::could_not(anyhow::anyhow!(
                 "`{}` is longer than {FILE_BYTES_MAX} bytes",
@@ -159,35 +163,26 @@ fn activate(global: &Global, dir: &Path, label: Option<&str>, key: Option<PathBu
     let env: Vec<_> = std::env::vars_os().collect();
     let asker = Asker::find(&ledger, &env, global.acting_as.as_deref())?;
     let signer = Signer::new(global, key)?;
-    let activated = activate::activate(
+    let receipt = activate::activate(
         &ledger,
         &asker,
         &directory.source,
         &snapshot,
         &label,
         &mut |public, namespace, payload| signer.sign(public, namespace, payload),
-    )?;
-    match activated {
-        Activated::InForce(receipt) => {
-            if global.json {
-                output::json(&Value::object([
-                    ("policy_hash", snapshot.policy_hash().to_hex().into()),
-                    ("policy_version", label.into()),
-                    ("receipt_id", receipt.receipt_id.to_string().into()),
-                ]))?;
-            } else {
-                output::say(format_args!(
-                    "{}: {label} {}",
-                    Painted(GOOD, "in force"),
-                    snapshot.policy_hash()
-                ));
-                output::say(format_args!("receipt {}", receipt.receipt_id));
-            }
-            Ok(exit::DONE)
-        }
-        Activated::Refused(code) => Err(Failure::denied(reasons::code_text(code))
-            .hint("an administrator must activate policies, on a terminal of their own")),
+    )
+    .map_err(admin::refused)?;
+    if global.json {
+        output::json(&Value::object([
+            ("policy_hash", snapshot.policy_hash().to_hex().into()),
+            ("policy_version", label.into()),
+            ("receipt_id", receipt.receipt_id.to_string().into()),
+        ]))?;
+    } else {
+        output::say(format_args!("{}: {label} {}", Painted(GOOD, "in force"), snapshot.policy_hash()));
+        output::say(format_args!("receipt {}", receipt.receipt_id));
     }
+    Ok(exit::DONE)
 }
 
 fn good(global: &Global, word: &str, snapshot: &Snapshot, passed: usize) -> Result<(), Failure> {

@@ -3,7 +3,6 @@ use std::io::{BufRead as _, BufReader, IsTerminal as _, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use cascade_ledger::Lines;
 use cascade_ledger::Reader;
 use cascade_receipt::verify::{Verdict, report};
 use cascade_verify::inputs::Inputs;
@@ -36,8 +35,9 @@ pub(crate) fn run(global: &Global, args: &Verify) -> Exit {
         None => local(global, &args.inputs)?,
         Some(path) if path == Path::new("-") => check(&mut std::io::stdin().lock(), &args.inputs, 0)?,
         Some(path) => {
-            let file = File::open(path).with_context(|| format!("couldn't open `{}`", path.display()))?;
-            let lines = if std::io::stderr().is_terminal() { count_lines(&file, path)? } else { 0 };
+            // What comes through a pipe can be read once only.
+            let countable = std::io::stderr().is_terminal() && path.is_file();
+            let lines = if countable { count_lines(path)? } else { 0 };
             let mut file = File::open(path).with_context(|| format!("couldn't open `{}`", path.display()))?;
             check(&mut file, &args.inputs, lines).map_err(|error| Failure {
                 cause: error.cause.context(format!("couldn't read `{}`", path.display())),
@@ -56,7 +56,7 @@ pub(crate) fn run(global: &Global, args: &Verify) -> Exit {
 fn local(global: &Global, inputs: &Inputs) -> Result<Verdict, Failure> {
     let reader = place::reader(global)?;
     let total = reader.head()?.next_seq;
-    check(&mut LineSource::new(&reader, total), inputs, total)
+    check(&mut Disk { reader: &reader, next_seq: 0, total, rest: Vec::new(), at: 0 }, inputs, total)
 }
 
 fn check(source: &mut impl Read, inputs: &Inputs, total: u64) -> Result<Verdict, Failure> {
@@ -73,7 +73,8 @@ fn check(source: &mut impl Read, inputs: &Inputs, total: u64) -> Result<Verdict,
 }
 
 /// How much there is to do, so that the bar can tell when it will be done.
-fn count_lines(file: &File, path: &Path) -> Result<u64, Failure> {
+fn count_lines(path: &Path) -> Result<u64, Failure> {
+    let file = File::open(path).with_context(|| format!("couldn't open `{}`", path.display()))?;
     let mut reader = BufReader::with_capacity(1 << 20, file);
     let mut lines = 0;
     loop {
@@ -87,26 +88,24 @@ fn count_lines(file: &File, path: &Path) -> Result<u64, Failure> {
     }
 }
 
-/// The stored lines as the bytes of an export.
-struct LineSource<'a> {
-    lines: Lines<'a>,
+/// What lies on the disk, as the bytes of an export. Damage is for the verifier to judge.
+struct Disk<'a> {
+    reader: &'a Reader,
+    next_seq: u64,
+    total: u64,
     rest: Vec<u8>,
     at: usize,
 }
 
-impl<'a> LineSource<'a> {
-    fn new(reader: &'a Reader, total: u64) -> Self {
-        Self { lines: reader.lines(0..total), rest: Vec::new(), at: 0 }
-    }
-}
-
-impl Read for LineSource<'_> {
+impl Read for Disk<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        if self.at == self.rest.len() {
-            let Some(line) = self.lines.next() else { return Ok(0) };
-            self.rest = line.map_err(std::io::Error::other)?.text.into_bytes();
-            self.rest.push(b'\n');
-            self.at = 0;
+        while self.at == self.rest.len() {
+            if self.next_seq >= self.total {
+                return Ok(0);
+            }
+            let stored = self.reader.stored_from(self.next_seq).map_err(std::io::Error::other)?;
+            let Some(stored) = stored else { return Ok(0) };
+            (self.next_seq, self.rest, self.at) = (stored.next_seq, stored.bytes, 0);
         }
         let mut rest = self.rest.get(self.at..).unwrap_or_default();
         let count = rest.read(buffer)?;

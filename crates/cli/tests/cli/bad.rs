@@ -305,7 +305,7 @@ fn a_read_only_home() {
     site.assert_sound();
 }
 
-/// The clock of one process, an hour ahead: the next one finds that time was set back.
+/// The clock of one process, three days ahead: the next one finds that time was set back.
 #[test]
 fn a_clock_that_was_set_back() {
     let site = Site::new();
@@ -326,6 +326,13 @@ fn a_clock_that_was_set_back() {
         assert_eq!(receipt.content("timestamp"), before.content("timestamp"));
     }
     assert!(before.content("clock").is_null());
+    // What expires is measured in the chain's own time, or no approval could be given for three days.
+    script(&site.work("tool"), "#!/bin/sh\nexit 0\n");
+    let asked = site.run(&["--as", "agent:k", "--json", "run", "--", "./tool"]).expect(5).json();
+    let id = asked["receipt_id"].as_str().unwrap();
+    assert!(site.run(&["approvals"]).expect(0).stdout.contains(id));
+    site.run(&["approve", id]).expect(0);
+    site.run(&["--as", "agent:k", "run", "--approval", id]).expect(0);
     site.assert_sound();
 }
 
@@ -337,7 +344,7 @@ int clock_gettime(clockid_t id, struct timespec *at) {
     static int (*real)(clockid_t, struct timespec *);
     if (!real) real = (int (*)(clockid_t, struct timespec *))dlsym(RTLD_NEXT, "clock_gettime");
     int answer = real(id, at);
-    if (answer == 0 && id == CLOCK_REALTIME) at->tv_sec += 3600;
+    if (answer == 0 && id == CLOCK_REALTIME) at->tv_sec += 3 * 86400;
     return answer;
 }
 "#;

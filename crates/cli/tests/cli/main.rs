@@ -5,6 +5,8 @@ mod aftermath;
 #[cfg(test)]
 mod bad;
 #[cfg(test)]
+mod checkpoint;
+#[cfg(test)]
 mod consent;
 #[cfg(test)]
 mod crash;

@@ -317,3 +317,31 @@ fn what_cannot_be_read_is_no_verdict() {
     }
     finish(evidence.site.cascade(&["verify", "-"]), &evidence.ledger).expect(0);
 }
+
+/// What lies on the owner's disk is judged like an export, byte for byte.
+#[test]
+fn damage_on_the_disk_is_bad_evidence() {
+    let site = Site::new();
+    for _ in 0..2 {
+        site.run(&["run", "--", "true"]).expect(0);
+    }
+    let database = site.home().join("tenants/default/ledger.db");
+    let script = "
+import sqlite3, sys
+database = sqlite3.connect(sys.argv[1])
+(seq, stored), = database.execute('SELECT first_seq, bytes FROM segments WHERE first_seq = 2')
+at = stored.index(b'policy_version') + 17
+database.execute('UPDATE segments SET bytes = ? WHERE first_seq = 2',
+                 (stored[:at] + bytes.fromhex(sys.argv[2]) + stored[at + 1:],))
+database.commit()";
+    for (byte, code) in [("ff", "syntax.unicode"), ("58", "chain.entry_hash"), ("0a", "syntax.malformed")] {
+        let mut patch = std::process::Command::new(verifiers::interpreter());
+        patch.args(["-c", script]).arg(&database).arg(byte);
+        finish(patch, b"").expect(0);
+        let verdict = site.run(&["verify", "--json"]).expect(4).json();
+        let failed = verdict["checks"].as_array().unwrap().iter().find(|check| check["outcome"] == "fail");
+        let failed = failed.unwrap();
+        assert_eq!((failed["code"].as_str(), failed["seq"].as_u64()), (Some(code), Some(2)));
+        site.run(&["fsck"]).expect(4);
+    }
+}

@@ -122,6 +122,18 @@ fn ctrl_c_reaches_the_command() {
     site.assert_sound();
 }
 
+/// Also at the end, when the keyboard is the user's again and output is still leaving.
+#[test]
+fn line_ends_are_not_doubled() {
+    let site = Site::new();
+    site.run(&["init"]).expect(0);
+    let script = "seq 1 60000; sleep 0.01; seq 1 60000";
+    let (code, text) = Seat::take(&site, &["run", "--", "sh", "-c", script]).leave();
+    assert_eq!(code, Some(0));
+    assert_eq!(text.matches("\r\n").count(), 120_000);
+    assert!(!text.contains("\r\r"), "a line end was processed twice");
+}
+
 #[test]
 fn colour_is_for_terminals() {
     let site = Site::new();

@@ -49,10 +49,17 @@ pub(crate) fn rust(ledger: &Path, key: Option<&Path>, hmac: Option<&Path>) -> Do
     finish(command, b"")
 }
 
+/// The Python verifier, ready for its arguments.
+pub(crate) fn python_command() -> Command {
+    let mut command = Command::new(interpreter());
+    command.arg(Path::new(ROOT).join(PYTHON));
+    command
+}
+
 /// Runs the Python verifier.
 pub(crate) fn python(ledger: &Path, key: Option<&Path>, hmac: Option<&Path>) -> Done {
-    let mut command = Command::new(interpreter());
-    command.arg(Path::new(ROOT).join(PYTHON)).args(words(ledger, key, hmac));
+    let mut command = python_command();
+    command.args(words(ledger, key, hmac));
     finish(command, b"")
 }
 
@@ -172,7 +179,7 @@ fn newest(folder: &Path) -> SystemTime {
 }
 
 /// An interpreter that has the `cryptography` package; a python3 of one's own may hide Debian's.
-fn interpreter() -> &'static str {
+pub(crate) fn interpreter() -> &'static str {
     static INTERPRETER: OnceLock<&str> = OnceLock::new();
     INTERPRETER.get_or_init(|| {
         let able = |python: &&str| {

@@ -79,6 +79,7 @@ fn every_kind_of_damage_has_its_finding() {
     let fallen = [
         "log.segment_count",
         "log.link",
+        "head.tree",
         "head.epoch",
         "views.standing",
         "views.subjects",
@@ -87,15 +88,17 @@ fn every_kind_of_damage_has_its_finding() {
     for (sql, expected) in [
         ("UPDATE segments SET sha256 = zeroblob(32) WHERE first_seq = 4", &["log.segment_sum"][..]),
         ("UPDATE segments SET count = 2 WHERE first_seq = 4", &fallen),
-        ("DELETE FROM segments WHERE first_seq = 7", &["log.gap", "head.epoch"]),
+        ("DELETE FROM segments WHERE first_seq = 7", &["log.gap", "head.tree", "head.epoch"]),
         (
             "DELETE FROM segments WHERE first_seq = 87",
-            &["head.seq", "head.hash", "head.epoch", "views.open_actions"],
+            &["head.seq", "head.hash", "head.tree", "head.epoch", "views.open_actions"],
         ),
         ("UPDATE head SET entry_hash = zeroblob(32)", &["head.hash"]),
         ("UPDATE head SET next_seq = next_seq + 1", &["head.seq"]),
         ("UPDATE head SET timestamp_ms = timestamp_ms + 1", &["head.hash"]),
         ("UPDATE head SET epoch_receipts = 1", &["head.epoch"]),
+        ("UPDATE tree SET size = size + 1", &["head.tree"]),
+        ("UPDATE tree SET peaks = zeroblob(length(peaks))", &["head.tree"]),
         ("DELETE FROM epoch", &["head.epoch"]),
         ("UPDATE standing SET mark = mark + 1", &["views.standing"]),
         ("UPDATE standing SET halted = 1", &["views.standing"]),
@@ -200,4 +203,34 @@ fn views_come_back_from_the_log() {
     assert_eq!(ledger.policy_in_force().unwrap().0.version, "new/1");
     drop(ledger);
     assert_eq!(codes(dir.path()), Vec::<&str>::new());
+}
+
+/// A head that was edited would make the next receipt an invalid one: nothing is appended to it.
+#[test]
+fn an_edited_head_takes_no_receipts() {
+    for sql in [
+        "UPDATE head SET timestamp_ms = timestamp_ms - 1000",
+        "UPDATE head SET entry_hash = zeroblob(32)",
+        "UPDATE head SET next_seq = next_seq - 1",
+        "UPDATE tree SET size = size - 1",
+        "DELETE FROM segments WHERE first_seq = (SELECT max(first_seq) FROM segments)",
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let ledger = create(dir.path());
+        ledger.append(blocked("one")).unwrap();
+        ledger.append(blocked("two")).unwrap();
+        drop(ledger);
+        let path = dir.path().join("home/tenants/default/ledger.db");
+        Connection::open(&path).unwrap().execute_batch(sql).unwrap();
+        let count = || -> i64 {
+            let conn = Connection::open(&path).unwrap();
+            conn.query_row("SELECT count(*) FROM segments", (), |row| row.get(0)).unwrap()
+        };
+        let before = count();
+        let ledger = open(dir.path());
+        assert!(ledger.append(blocked("three")).is_err(), "{sql}");
+        drop(ledger);
+        assert_eq!(count(), before, "{sql}");
+        assert!(!codes(dir.path()).is_empty(), "{sql}");
+    }
 }

@@ -1,7 +1,7 @@
 //! Builds ledgers byte for byte, good and bad, from fixed seeds.
 
 use cascade_receipt::base64;
-use cascade_receipt::chain::{GENESIS_PREV, Seal, entry_hash, write_line};
+use cascade_receipt::chain::{GENESIS_PREV, LINE_START, Seal, end_line, entry_hash};
 use cascade_receipt::content::{
     Action, Admin, Body, Content, Envelope, Genesis, GenesisKey, PolicyRef, Ref, Rel, Runtime,
 };
@@ -195,8 +195,8 @@ impl Chain {
             hmac: self.epoch_key.tag(&hash),
             signature: sign(&hash),
         };
-        let mut line = String::new();
-        write_line(&mut line, text, &seal);
+        let mut line = format!("{LINE_START}{text}");
+        end_line(&mut line, &seal);
         let made = Made { id: seal.receipt_id, hash };
         self.lines.push(line);
         self.hashes.push(hash);

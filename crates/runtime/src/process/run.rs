@@ -344,7 +344,7 @@ impl Run {
         self.status = Some(status);
         // The keyboard belongs to the shell again; what the command left behind gets no keys.
         if let Some(terminal) = &mut self.near.terminal {
-            terminal.give_back();
+            terminal.loosen();
         }
     }
 

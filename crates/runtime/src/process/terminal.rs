@@ -12,7 +12,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use rustix::fs::OFlags;
 use rustix::process::Signal;
 use rustix::pty::OpenptFlags;
-use rustix::termios::{OptionalActions, Termios};
+use rustix::termios::{OptionalActions, OutputModes, Termios};
 
 use super::tree::Stat;
 use super::wire::retry;
@@ -78,6 +78,18 @@ impl Terminal {
             self.raw = false;
             // The terminal may be gone; there is nothing left to restore then.
             _ = rustix::termios::tcsetattr(&self.real, OptionalActions::Now, &self.saved);
+        }
+    }
+
+    /// The command has ended: keys are the user's own again and Ctrl-C works, but what the command printed is
+    /// still leaving, and its terminal has processed the line ends already.
+    pub(super) fn loosen(&mut self) {
+        if self.raw {
+            self.hung = true;
+            let mut modes = self.saved.clone();
+            modes.output_modes.remove(OutputModes::OPOST);
+            // The terminal may be gone; there is nothing left to show then.
+            _ = rustix::termios::tcsetattr(&self.real, OptionalActions::Now, &modes);
         }
     }
 

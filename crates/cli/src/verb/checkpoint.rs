@@ -1,0 +1,84 @@
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use cascade_ledger::CheckpointError;
+use cascade_receipt::checkpoint::SignedCheckpoint;
+use cascade_receipt::json::Value;
+use cascade_runtime::facts::Asker;
+use cascade_runtime::reguard::{self, ReguardError};
+use clap::Args;
+
+use crate::args::Global;
+use crate::exit::{self, Exit, Failure};
+use crate::signer::Signer;
+use crate::{admin, output, place};
+
+/// Sign and print a checkpoint of the chain: so many receipts, with this root
+///
+/// Whoever holds one can find out later whether receipts were cut off or rewritten, with
+/// `cascade-verify LEDGER --checkpoint FILE`. It is a C2SP tlog-checkpoint, signed by the log key. What was
+/// signed last is kept outside the home; a chain that does not continue it is never signed for.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  cascade checkpoint --out chain.checkpoint
+  cascade-verify ledger.receipts.jsonl --checkpoint chain.checkpoint
+  cascade checkpoint --new-guard            an administrator replaces a lost guard; receipted")]
+pub(crate) struct Checkpoint {
+    /// File to write [default: stdout]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// First make a new guard in the place of a lost one
+    #[arg(long)]
+    new_guard: bool,
+    /// Private SSH key of the administrator [default: the agent, or where the public key was found]
+    #[arg(long, value_name = "FILE", requires = "new_guard")]
+    key: Option<PathBuf>,
+}
+
+pub(crate) fn run(global: &Global, args: &Checkpoint) -> Exit {
+    let (ledger, log_key) = place::ledger_with_log_key(global)?;
+    let guard = place::guard_dir()?;
+    if args.new_guard {
+        let env: Vec<_> = std::env::vars_os().collect();
+        let asker = Asker::find(&ledger, &env, global.acting_as.as_deref())?;
+        let signer = Signer::new(global, args.key.clone())?;
+        let appended = reguard::reguard(&ledger, &asker, &guard, &mut |public, namespace, payload| {
+            signer.sign(public, namespace, payload)
+        })
+        .map_err(|error| match error {
+            ReguardError::Admin(error) => admin::refused(error),
+            ReguardError::Guard(error) => refused(error),
+            error @ ReguardError::NothingSigned => error.into(),
+        })?;
+        output::say(format_args!("new guard, receipt {}", appended.receipt_id));
+    }
+    let note = ledger.sign_checkpoint(&log_key, &guard).map_err(refused)?;
+    if let Some(path) = &args.out {
+        std::fs::write(path, &note).with_context(|| format!("couldn't write `{}`", path.display()))?;
+    }
+    let signed = SignedCheckpoint::parse(note.as_bytes()).context("the checkpoint is not one")?;
+    let checkpoint = signed.checkpoint();
+    if global.json {
+        let size = i64::try_from(checkpoint.size).unwrap_or(i64::MAX);
+        output::json(&Value::object([
+            ("checkpoint", note.as_str().into()),
+            ("origin", checkpoint.origin.as_str().into()),
+            ("root", checkpoint.root.to_hex().into()),
+            ("size", Value::Int(size)),
+        ]))?;
+    } else if args.out.is_none() {
+        output::bytes(note.as_bytes())?;
+    }
+    output::say(format_args!("checkpoint of {} receipts", checkpoint.size));
+    Ok(exit::DONE)
+}
+
+/// A chain that may not be signed for is evidence of a rollback or fork.
+pub(crate) fn refused(error: CheckpointError) -> Failure {
+    let code = match &error {
+        CheckpointError::RolledBack { .. } | CheckpointError::Forked { .. } => exit::EVIDENCE,
+        _ => exit::COULD_NOT,
+    };
+    let hint = error.hint().map(str::to_owned);
+    Failure { code, cause: anyhow::Error::from(error).context("no checkpoint was signed"), hint }
+}

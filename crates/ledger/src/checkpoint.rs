@@ -1,0 +1,419 @@
+//! The tree over a chain, and checkpoints of it signed by the log key behind the sign-once guard.
+
+use std::path::Path;
+
+use cascade_receipt::checkpoint::{Checkpoint, SignedCheckpoint};
+use cascade_receipt::digest::Digest;
+use cascade_receipt::ed25519::PublicKey;
+use cascade_receipt::id::KeyId;
+use cascade_receipt::json::{self, Value};
+use cascade_receipt::merkle;
+use cascade_receipt::note::{Algorithm, VerifierKey};
+use rusqlite::{OptionalExtension as _, params};
+
+use crate::fault::{Fault, OpenError};
+use crate::frontier::{self, TreeRow};
+use crate::guard::{Guard, Guarded};
+use crate::head::HeadRow;
+use crate::home::{Home, TenantId};
+use crate::keys::{Key, Passphrase};
+use crate::ledger::Ledger;
+use crate::reader::Reader;
+use crate::segment;
+use crate::store::{from_sql, to_sql};
+use crate::tiles::{Source, TILE_WIDTH, Tiles};
+
+/// Why no checkpoint was signed.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum CheckpointError {
+    /// Disk, file system or SQLite.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    /// There are fewer receipts than were signed for.
+    #[error("a checkpoint of {signed} receipts was signed, and there are {here}: this is an older copy")]
+    RolledBack {
+        /// Receipts that the guard knows of.
+        signed: u64,
+        /// Receipts that are here.
+        here: u64,
+    },
+    /// The receipts are not those that were signed for.
+    #[error(
+        "the first {signed} receipts are not those that a checkpoint was signed for: this is another history"
+    )]
+    Forked {
+        /// Receipts that the guard knows of.
+        signed: u64,
+    },
+    /// Checkpoints were signed, but what guards them is gone.
+    #[error("checkpoints were signed before, but their guard is missing from `{0}`")]
+    GuardMissing(String),
+    /// The cryptographic library could not sign.
+    #[error("the log key could not sign")]
+    Sign,
+}
+
+impl CheckpointError {
+    /// What a person can do.
+    #[must_use]
+    pub const fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Fault(fault) => fault.hint(),
+            Self::RolledBack { .. } | Self::Forked { .. } => Some(
+                "put back the newest copy of the home; a second history must never be signed, witnesses and \
+                 readers would find it",
+            ),
+            Self::GuardMissing(_) => Some(
+                "put the guard back from a backup of the state directory; if it is lost, an administrator makes \
+                 a new one with `cascade checkpoint --new-guard`, which is receipted",
+            ),
+            Self::Sign => None,
+        }
+    }
+}
+
+/// The key that signs checkpoints.
+#[derive(Debug)]
+pub struct LogKey {
+    key: Key,
+    vkey: VerifierKey,
+}
+
+impl LogKey {
+    /// As readers and witnesses know it.
+    #[must_use]
+    pub const fn vkey(&self) -> &VerifierKey {
+        &self.vkey
+    }
+}
+
+impl Home {
+    /// Loads the log key of a tenant.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn open_log_key(
+        &self,
+        tenant: &TenantId,
+        passphrase: Option<&Passphrase>,
+    ) -> Result<LogKey, OpenError> {
+        let reader = self.open_tenant_read_only(tenant)?;
+        let path = reader.dir().join("keys/log.pem");
+        let mismatch = || OpenError::KeyMismatch(path.clone());
+        let (id, _) = reader.log_key()?.ok_or_else(mismatch)?;
+        let (key, _) = Key::load(&path, &id, passphrase)?;
+        let vkey = log_vkey(&reader, &key.public).ok_or_else(mismatch)?;
+        Ok(LogKey { key, vkey })
+    }
+}
+
+fn log_vkey(reader: &Reader, public: &[u8; 32]) -> Option<VerifierKey> {
+    VerifierKey::new(reader.log_origin().as_str(), Algorithm::Ed25519, PublicKey::accept(public)?)
+}
+
+/// The tree over a chain at one moment. Nothing leaves it that was not checked against the root of then: tiles
+/// may be lost, torn or of another chain, and are then made again.
+#[derive(Debug)]
+pub struct ChainTree<'a> {
+    reader: &'a Reader,
+    size: u64,
+    root: Digest,
+    source: Source,
+}
+
+impl ChainTree<'_> {
+    /// Number of receipts.
+    #[must_use]
+    pub const fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Root over all of them.
+    #[must_use]
+    pub const fn root(&self) -> Digest {
+        self.root
+    }
+
+    /// The root at a size from 1 to [`ChainTree::size`].
+    ///
+    /// # Errors
+    /// A size out of range, or [`Fault::Damaged`] when log and tree contradict each other.
+    pub fn root_at(&mut self, size: u64) -> Result<Digest, Fault> {
+        if size == 0 || size > self.size {
+            return Err(out_of_range());
+        }
+        self.checked(|tree| {
+            let root =
+                merkle::range(0, size, &mut |height, index| tree.source.complete(height, index)).ok()?;
+            let path = tree.path(size, tree.size)?;
+            merkle::continues(size, &root, tree.size, &tree.root, &path).then_some(root)
+        })
+    }
+
+    /// The audit path of the receipt at `seq`, which has this hash, in the tree of `size`.
+    ///
+    /// # Errors
+    /// As [`ChainTree::root_at`].
+    pub fn inclusion(&mut self, seq: u64, entry_hash: &Digest, size: u64) -> Result<Vec<Digest>, Fault> {
+        if seq >= size {
+            return Err(out_of_range());
+        }
+        let root = self.root_at(size)?;
+        let leaf = merkle::leaf(entry_hash);
+        self.checked(|tree| {
+            let complete = &mut |height, index| tree.source.complete(height, index);
+            let path = merkle::inclusion(seq, size, complete).ok()?;
+            merkle::includes(seq, size, &leaf, &path, &root).then_some(path)
+        })
+    }
+
+    /// The consistency proof from `old` to `size`.
+    ///
+    /// # Errors
+    /// As [`ChainTree::root_at`].
+    pub fn consistency(&mut self, old: u64, size: u64) -> Result<Vec<Digest>, Fault> {
+        if old > size {
+            return Err(out_of_range());
+        }
+        let root = self.root_at(size)?;
+        if old == 0 {
+            return Ok(Vec::new());
+        }
+        let old_root = self.root_at(old)?;
+        self.checked(|tree| {
+            let path = tree.path(old, size)?;
+            merkle::continues(old, &old_root, size, &root, &path).then_some(path)
+        })
+    }
+
+    fn path(&mut self, old: u64, size: u64) -> Option<Vec<Digest>> {
+        merkle::consistency(old, size, &mut |height, index| self.source.complete(height, index)).ok()
+    }
+
+    /// Tries twice, the second time with tiles made from the receipts.
+    fn checked<T>(&mut self, attempt: impl Fn(&mut Self) -> Option<T>) -> Result<T, Fault> {
+        if let Some(good) = attempt(self) {
+            return Ok(good);
+        }
+        let mut tiles = Tiles::at(self.reader.dir());
+        // Where nothing can be removed, nothing that is there is used either.
+        drop(tiles.clear());
+        self.source = self.reader.source(tiles, self.size, false)?;
+        let place = self.reader.dir().join("ledger.db");
+        attempt(self).ok_or_else(|| Fault::damaged(&place, "the tree does not fit the receipts"))
+    }
+}
+
+fn out_of_range() -> Fault {
+    Fault::Io { place: "tiles".to_owned(), detail: "the tree has no such size".to_owned() }
+}
+
+impl Reader {
+    /// The tree over the chain as it is now. Tiles are brought up to date where they can be written.
+    ///
+    /// # Errors
+    /// [`Fault`]; [`Fault::Damaged`] when log and tree contradict each other.
+    pub fn tree(&self) -> Result<ChainTree<'_>, Fault> {
+        let (size, root) = self.size_and_root()?;
+        let source = self.source(Tiles::at(self.dir()), size, true)?;
+        let mut tree = ChainTree { reader: self, size, root, source };
+        tree.root_at(size)?;
+        Ok(tree)
+    }
+
+    /// Size and root, both kept in the transaction of the last append.
+    fn size_and_root(&self) -> Result<(u64, Digest), Fault> {
+        let (head, tree) = self.ask(|conn| {
+            let _one_moment = conn.unchecked_transaction()?;
+            Ok((HeadRow::read(conn)?, TreeRow::read(conn)?))
+        })?;
+        let tree = tree.filter(|tree| tree.frontier.size() == head.head.next_seq);
+        let root = tree.and_then(|tree| tree.frontier.root());
+        let root = root.ok_or_else(|| {
+            Fault::damaged(&self.dir().join("ledger.db"), "the tree is not that of the head")
+        })?;
+        Ok((head.head.next_seq, root))
+    }
+
+    fn source(&self, mut tiles: Tiles, size: u64, trusted: bool) -> Result<Source, Fault> {
+        let mut full = if trusted { tiles.full(size / TILE_WIDTH) } else { 0 };
+        let mut rest: Vec<Digest> = Vec::new();
+        let mut writable = true;
+        let mut next = full * TILE_WIDTH;
+        while next < size
+            && let Some(segment) = self.segment_from(next)?
+        {
+            for (seq, line) in (segment.first_seq..).zip(segment.lines()) {
+                if seq < next || seq >= size {
+                    continue;
+                }
+                let hash = segment::line_hash(line).ok_or_else(|| {
+                    Fault::damaged(&self.dir().join("ledger.db"), &format!("receipt {seq} has no hash"))
+                })?;
+                rest.push(merkle::leaf(&hash));
+                if writable && rest.len() as u64 == TILE_WIDTH {
+                    // On a full or read-only disk the tree stays in memory.
+                    writable = tiles.add(full, &rest).is_ok();
+                    if writable {
+                        full += 1;
+                        rest.clear();
+                    }
+                }
+            }
+            next = (segment.first_seq + segment.count).max(next + 1);
+        }
+        Ok(Source { tiles, full, rest })
+    }
+
+    /// Id and raw public key of the log key.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub fn log_key(&self) -> Result<Option<(KeyId, [u8; 32])>, Fault> {
+        let Some(genesis) = self.lines(0..1).next() else { return Ok(None) };
+        let genesis = json::parse_canonical(genesis?.text.as_bytes()).ok();
+        let read = |genesis: &Value| {
+            let key = genesis.member("content")?.member("keys")?.member("log")?;
+            let public = cascade_receipt::base64::decode_array(key.member("public_key")?.as_str()?)?;
+            Some((KeyId::parse_for(key.member("key_id")?.as_str()?, &public)?, public))
+        };
+        Ok(genesis.as_ref().and_then(read))
+    }
+
+    /// The log key as readers and witnesses know it.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub fn log_vkey(&self) -> Result<VerifierKey, Fault> {
+        let key = self.log_key()?.and_then(|(_, public)| log_vkey(self, &public));
+        key.ok_or_else(|| Fault::damaged(&self.dir().join("ledger.db"), "genesis names no log key"))
+    }
+
+    /// The newest checkpoint that was signed here, with the cosignatures it has; only one that has met the
+    /// quorum of the chain's witnesses, if `cosigned`.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub fn newest_checkpoint(&self, cosigned: bool) -> Result<Option<(u64, String)>, Fault> {
+        self.ask(|conn| {
+            conn.prepare_cached(
+                "SELECT size, note FROM checkpoints WHERE cosigned >= ?1 ORDER BY size DESC LIMIT 1",
+            )?
+            .query_row([cosigned], |row| Ok((from_sql(row.get(0)?), row.get(1)?)))
+            .optional()
+        })
+    }
+}
+
+impl Ledger {
+    /// Signs a checkpoint of the chain as it is now. `guard_dir` lies outside every home. The same tree gives
+    /// the same note again, with the cosignatures that it has got since.
+    ///
+    /// The order must not change: the receipts are durable, the guard is durable, then the key signs.
+    ///
+    /// # Errors
+    /// See [`CheckpointError`]. Nothing was signed then.
+    pub fn sign_checkpoint(&self, key: &LogKey, guard_dir: &Path) -> Result<String, CheckpointError> {
+        let mut tree = self.tree()?;
+        let guard = Guard::lock(guard_dir, self.log_origin())?;
+        let newest = self.newest_checkpoint(false)?;
+        match guard.read()? {
+            None if newest.is_some() => {
+                return Err(CheckpointError::GuardMissing(guard_dir.display().to_string()));
+            }
+            None => {}
+            Some(signed) if signed.size > tree.size() => {
+                // Another process may have appended and signed since this one looked.
+                tree = self.tree()?;
+                fits(&mut tree, signed)?;
+            }
+            Some(signed) => fits(&mut tree, signed)?,
+        }
+        let checkpoint = Checkpoint {
+            origin: self.log_origin().as_str().to_owned(),
+            size: tree.size(),
+            root: tree.root(),
+        };
+        let text = checkpoint.text();
+        if let Some((_, note)) = newest.filter(|(size, note)| *size == tree.size() && note.starts_with(&text))
+        {
+            return Ok(note);
+        }
+        guard.write(Guarded { size: tree.size(), root: tree.root() })?;
+        let signature = key.key.sign(text.as_bytes()).ok_or(CheckpointError::Sign)?;
+        let note = format!("{text}\n{}", key.vkey.line(&signature));
+        self.keep_checkpoint(&note, false)?;
+        Ok(note)
+    }
+
+    /// Makes a guard where it was lost, at the newest checkpoint that the home knows of. The caller has
+    /// receipted that.
+    ///
+    /// # Errors
+    /// See [`CheckpointError`]; a guard that exists is left as it is.
+    pub fn renew_guard(&self, guard_dir: &Path) -> Result<(), CheckpointError> {
+        let guard = Guard::lock(guard_dir, self.log_origin())?;
+        if guard.read()?.is_some() {
+            return Ok(());
+        }
+        if let Some(signed) = self.newest_signed()? {
+            fits(&mut self.tree()?, signed)?;
+            guard.write(signed)?;
+        }
+        Ok(())
+    }
+
+    fn newest_signed(&self) -> Result<Option<Guarded>, Fault> {
+        let newest = self.newest_checkpoint(false)?;
+        Ok(newest.and_then(|(_, note)| {
+            let signed = SignedCheckpoint::parse(note.as_bytes())?;
+            Some(Guarded { size: signed.checkpoint().size, root: signed.checkpoint().root })
+        }))
+    }
+
+    /// Keeps a note that was signed here, with what others added. Older ones are kept only if they are
+    /// cosigned.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub fn keep_checkpoint(&self, note: &str, cosigned: bool) -> Result<(), Fault> {
+        let signed = SignedCheckpoint::parse(note.as_bytes());
+        let size = signed.map(|signed| signed.checkpoint().size).ok_or_else(out_of_range)?;
+        self.with_ledger(|database| {
+            let tx = database.begin()?;
+            let kept = tx
+                .execute("DELETE FROM checkpoints WHERE cosigned = 0 AND size <= ?1", [to_sql(size)])
+                .and_then(|_| {
+                    tx.execute(
+                        "INSERT OR REPLACE INTO checkpoints VALUES (?1, ?2, ?3)",
+                        params![to_sql(size), note, cosigned],
+                    )
+                });
+            database.at(kept.map(|_| ()))?;
+            database.at(tx.commit())
+        })
+    }
+
+    /// Stops every append, because a witness knows a longer history; `None` lets the chain go on.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub fn stop_appends(&self, why: Option<&str>) -> Result<(), Fault> {
+        self.with_ledger(|database| {
+            let tx = database.begin()?;
+            database.at(frontier::set_stopped(&tx, why))?;
+            database.at(tx.commit())
+        })
+    }
+}
+
+/// Whether the tree of now contains what was signed.
+fn fits(tree: &mut ChainTree<'_>, signed: Guarded) -> Result<(), CheckpointError> {
+    if signed.size > tree.size() {
+        return Err(CheckpointError::RolledBack { signed: signed.size, here: tree.size() });
+    }
+    if tree.root_at(signed.size)? != signed.root {
+        return Err(CheckpointError::Forked { signed: signed.size });
+    }
+    Ok(())
+}

@@ -1,0 +1,46 @@
+//! The one row of `tree`: what the Merkle tree over the chain needs to grow, kept in the
+//! transaction of every append, and the word that stops a chain which its witnesses have seen
+//! longer than it is.
+
+use cascade_receipt::digest::Digest;
+use cascade_receipt::merkle::Frontier;
+use rusqlite::{Connection, params};
+
+use crate::store::{from_sql, to_sql};
+
+/// The row.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct TreeRow {
+    pub(crate) frontier: Frontier,
+    /// Why nothing may be appended, if so.
+    pub(crate) stopped: Option<String>,
+}
+
+impl TreeRow {
+    /// `None` when the row is not a tree.
+    pub(crate) fn read(conn: &Connection) -> rusqlite::Result<Option<Self>> {
+        let (size, peaks, stopped): (i64, Vec<u8>, Option<String>) = conn
+            .prepare_cached("SELECT size, peaks, stopped FROM tree")?
+            .query_row((), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        let (peaks, rest) = peaks.as_chunks::<32>();
+        let frontier = Frontier::resume(from_sql(size), peaks.iter().copied().map(Digest).collect());
+        Ok(frontier.filter(|_| rest.is_empty()).map(|frontier| Self { frontier, stopped }))
+    }
+}
+
+/// Writes the frontier; leaves the stop as it is.
+pub(crate) fn write(conn: &Connection, frontier: &Frontier) -> rusqlite::Result<()> {
+    let peaks: Vec<u8> = frontier.peaks().iter().flat_map(|peak| peak.0).collect();
+    conn.prepare_cached(
+        "INSERT INTO tree (id, size, peaks) VALUES (0, ?1, ?2)
+         ON CONFLICT (id) DO UPDATE SET size = ?1, peaks = ?2",
+    )?
+    .execute(params![to_sql(frontier.size()), peaks])?;
+    Ok(())
+}
+
+/// Stops the chain, or lets it go on.
+pub(crate) fn set_stopped(conn: &Connection, why: Option<&str>) -> rusqlite::Result<()> {
+    conn.execute("UPDATE tree SET stopped = ?1", [why])?;
+    Ok(())
+}
