@@ -66,6 +66,7 @@ pub(crate) enum Verb {
     Verify(verb::verify::Verify),
     Checkpoint(verb::checkpoint::Checkpoint),
     Fsck(verb::fsck::Fsck),
+    Erase(verb::erase::Erase),
     Key(verb::key::Key),
     Policy(verb::policy::Policy),
     Demo(verb::demo::Demo),

@@ -28,6 +28,7 @@ pub(crate) fn consent(error: ConsentError) -> Failure {
         ConsentError::NotFound(_) | ConsentError::NotAnswerable(..) => {
             Some("`cascade approvals` lists what waits".to_owned())
         }
+        ConsentError::Erased(_) => Some("ask again with a new `cascade run`".to_owned()),
         ConsentError::Ambiguous(_) => Some("give more of the id".to_owned()),
         ConsentError::Append(append) => append_hint(append),
         ConsentError::Ledger(fault_below) => fault(fault_below),

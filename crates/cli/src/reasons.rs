@@ -27,6 +27,7 @@ const WORDS: &[(&str, &str)] = &[
     ("approval.agent", "an agent cannot answer for people"),
     ("approval.changed_action", "the action is no longer the one that was approved"),
     ("approval.denied", "somebody denied it"),
+    ("approval.erased", "the action is erased"),
     ("approval.duplicate", "the same person's second approval does not count"),
     ("approval.expired", "the time to approve or to use the approval has run out"),
     ("approval.group", "an approval is not from a group that may give it"),

@@ -1,9 +1,12 @@
 //! A stored receipt as people want to read it: the public members, and what the vault adds.
 
-use cascade_ledger::{Fault, Reader};
+use cascade_ledger::{ErasedBy, Fault, Reader};
 use cascade_receipt::digest::Digest;
-use cascade_receipt::id::PrincipalId;
+use cascade_receipt::id::{PrincipalId, ReceiptId};
 use cascade_receipt::json::{self, Value};
+
+/// What stands where an erased command stood.
+pub(crate) const ERASED: &str = "(erased)";
 
 /// One receipt of the local chain.
 pub(crate) struct Record {
@@ -49,6 +52,11 @@ impl Record {
     /// The command, as the vault remembers it; `None` when there is none or it is erased.
     pub(crate) fn command(&self, reader: &Reader) -> Result<Option<String>, Fault> {
         Ok(self.private(reader, "action_hash")?.as_ref().and_then(command_of))
+    }
+
+    /// The erasure that took the private bytes, if one did.
+    pub(crate) fn erased_by(&self, reader: &Reader) -> Result<Option<ErasedBy>, Fault> {
+        ReceiptId::parse(self.text("receipt_id")).map_or(Ok(None), |id| reader.erased_by(id))
     }
 
     /// The name behind a principal member.

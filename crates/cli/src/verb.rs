@@ -6,6 +6,7 @@ pub(crate) mod bench;
 pub(crate) mod checkpoint;
 pub(crate) mod completions;
 pub(crate) mod demo;
+pub(crate) mod erase;
 pub(crate) mod export;
 pub(crate) mod fsck;
 pub(crate) mod init;
@@ -41,6 +42,7 @@ pub(crate) fn dispatch() -> ExitCode {
         Verb::Export(args) => export::run(global, args),
         Verb::Verify(args) => verify::run(global, args),
         Verb::Checkpoint(args) => checkpoint::run(global, args),
+        Verb::Erase(args) => erase::run(global, args),
         Verb::Fsck(args) => fsck::run(global, args),
         Verb::Key(args) => key::run(global, args),
         Verb::Policy(args) => policy::run(global, args),

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use cascade_receipt::content::{Body, Erased, Erasure};
 use cascade_receipt::digest::Digest;
 use cascade_receipt::id::ReceiptId;
+use cascade_receipt::kind::Kind;
 use rusqlite::{Connection, OptionalExtension as _};
 
 use crate::draft::Draft;
@@ -113,16 +114,23 @@ impl Reader {
         self.ask(pending::all)
     }
 
-    /// What there is to erase of the action that the receipt at `seq` belongs to. `progress` is called with the
+    /// What there is to erase of the action that the receipt at `seq` belongs to; of an erasure nothing more. `progress` is called with the
     /// receipts looked at and those there are.
     ///
     /// # Errors
     /// See [`EraseError`].
     pub fn erasable(&self, seq: u64, progress: &mut dyn FnMut(u64, u64)) -> Result<Erasable, EraseError> {
         let seen = self.mark()?;
-        let first = self.part_at(seq)?.filter(Part::is_of_an_action);
-        let Some(part) = first else { return Err(self.no_action(seq)?) };
         let mut extent = Extent::default();
+        let part = self.part_at(seq)?;
+        if let Some(erasure) = part.as_ref().filter(|part| part.kind == Some(Kind::Erasure)) {
+            let receipt_id = erasure.receipt_id;
+            let pending = self.pending_erasures()?.contains(&receipt_id);
+            let before = vec![ErasedBy { receipt_id, pending }];
+            return Ok(Erasable { erased: Vec::new(), before, seen, extent });
+        }
+        let first = part.filter(Part::is_of_an_action);
+        let Some(part) = first else { return Err(self.no_action(seq)?) };
         let mut from = seq;
         let mut waiting = vec![(seq, part)];
         while let Some((seq, part)) = waiting.pop() {
@@ -131,7 +139,7 @@ impl Reader {
                 let Some(seq) = self.seq_of(*id)?.filter(|_| !extent.knows(*id)) else { continue };
                 waiting.extend(self.part_at(seq)?.map(|part| (seq, part)));
             }
-            extent.add(part);
+            extent.begin(&part);
         }
         extent.through = self.head()?.next_seq;
         for line in self.lines(from..extent.through) {
@@ -177,7 +185,8 @@ impl Reader {
         Ok(line.and_then(|line| Part::of_line(line.text.as_bytes())))
     }
 
-    fn seq_of(&self, id: ReceiptId) -> Result<Option<u64>, Fault> {
+    /// Where the receipt of this id is; `None` when there is none.
+    pub(crate) fn seq_of(&self, id: ReceiptId) -> Result<Option<u64>, Fault> {
         let found = self.ask(|conn| segment::find(conn, &id.to_string()))?;
         Ok(found.first().map(|(_, seq)| *seq))
     }

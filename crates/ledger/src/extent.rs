@@ -74,6 +74,7 @@ fn same_action(one: &Value) -> Option<ReceiptId> {
 /// All receipts of one action, as of one moment.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Extent {
+    /// In their order in the chain.
     pub(crate) parts: Vec<Part>,
     ids: HashSet<ReceiptId>,
     action_hashes: HashSet<Digest>,
@@ -89,23 +90,22 @@ impl Extent {
             || part.action_hash().is_some_and(|hash| self.action_hashes.contains(hash))
     }
 
-    /// Whether the receipt of this id was added.
+    /// Whether the receipt of this id belongs.
     pub(crate) fn knows(&self, id: ReceiptId) -> bool {
         self.ids.contains(&id)
     }
 
-    /// Adds the next receipt of the chain if it belongs to the action.
+    /// Takes the next receipt of the chain if it belongs to the action.
     pub(crate) fn follow(&mut self, part: Part) {
         if self.holds(&part) {
-            self.add(part);
+            self.begin(&part);
+            self.parts.push(part);
         }
     }
 
-    /// Adds a receipt that is known to belong.
-    pub(crate) fn add(&mut self, part: Part) {
+    /// Names a receipt that belongs, before the pass that will come to it.
+    pub(crate) fn begin(&mut self, part: &Part) {
         self.action_hashes.extend(part.action_hash());
-        if self.ids.insert(part.receipt_id) {
-            self.parts.push(part);
-        }
+        self.ids.insert(part.receipt_id);
     }
 }

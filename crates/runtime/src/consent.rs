@@ -187,6 +187,7 @@ impl Approved {
             Some(SubjectState::Open | SubjectState::Approved) => return Ok(Vec::new()),
             Some(SubjectState::Used) => "approval.used",
             Some(SubjectState::Denied) => "approval.denied",
+            Some(SubjectState::Erased) => "approval.erased",
             Some(SubjectState::Expired) | None => "approval.expired",
         };
         Ok(vec![Reason::code(code)])
@@ -199,6 +200,7 @@ impl Approved {
         match self.subject.state {
             SubjectState::Used => codes.push("approval.used"),
             SubjectState::Denied => codes.push("approval.denied"),
+            SubjectState::Erased => codes.push("approval.erased"),
             SubjectState::Expired => codes.push("approval.expired"),
             SubjectState::Open if !self.approvals.iter().any(|answer| answer.approve) => {
                 codes.push("approval.missing");
@@ -334,6 +336,9 @@ fn reply_once(
 ) -> Result<Replied, ConsentError> {
     let (_, mark) = ledger.policy_in_force()?;
     let (subject, _) = subject_of(ledger, &reply.id)?;
+    if subject.state == SubjectState::Erased {
+        return Err(ConsentError::Erased(subject.receipt_id));
+    }
     let admins = ledger.admins()?;
     let now = facts::chain_now(ledger)?;
     let rel = if subject.kind == Kind::DryRun { Rel::DryRun } else { Rel::Escalation };
@@ -409,6 +414,7 @@ fn objections(
     match subject.state {
         SubjectState::Open | SubjectState::Approved => {}
         SubjectState::Denied => codes.push("approval.denied"),
+        SubjectState::Erased => codes.push("approval.erased"),
         SubjectState::Expired => codes.push("approval.expired"),
         SubjectState::Used => codes.push("approval.used"),
     }

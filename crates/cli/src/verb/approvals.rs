@@ -6,7 +6,7 @@ use clap::Args;
 use crate::args::Global;
 use crate::exit::{self, Exit, Failure};
 use crate::output::{BOLD, CARE, DIM, GOOD, Painted};
-use crate::record::Record;
+use crate::record::{ERASED, Record};
 use crate::{output, place};
 
 /// What waits for people
@@ -69,7 +69,7 @@ fn about(reader: &Reader, subject: &Subject) -> Result<(String, String), Failure
     let line = reader.lines(subject.seq..subject.seq + 1).next().transpose()?;
     let record = line.and_then(|line| Record::parse(line.seq, &line.text));
     let command = record.map(|record| record.command(reader)).transpose()?.flatten();
-    Ok((command.unwrap_or_else(|| "(erased)".to_owned()), who))
+    Ok((command.unwrap_or_else(|| ERASED.to_owned()), who))
 }
 
 fn document(reader: &Reader, subject: &Subject, command: &str) -> Result<Value, Failure> {

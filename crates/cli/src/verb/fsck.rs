@@ -27,17 +27,29 @@ pub(crate) fn run(global: &Global, _: &Fsck) -> Exit {
         home.open_tenant_read_only(&tenant).map_err(place::opening)?.check_evidence(&mut report)?;
     }
     drop(progress);
+    let pending = match home.open_tenant_read_only(&tenant) {
+        Ok(reader) => reader.pending_erasures().unwrap_or_default(),
+        // Named among the findings.
+        Err(_) => Vec::new(),
+    };
     let clean = report.findings.is_empty();
     if global.json {
         let findings = report.findings.iter().map(|finding| {
             Value::object([("code", finding.code.into()), ("detail", finding.detail.as_str().into())])
         });
+        let pending = pending.iter().map(|id| id.to_string().into());
         output::json(&Value::object([
             ("clean", clean.into()),
+            ("erasures_pending", Value::Array(pending.collect())),
             ("findings", Value::Array(findings.collect())),
             ("receipts", Value::Int(i64::try_from(report.receipts).unwrap_or(i64::MAX))),
         ]))?;
-    } else if clean {
+        return Ok(if clean { exit::DONE } else { exit::EVIDENCE });
+    }
+    for id in &pending {
+        output::say(format_args!("the erasure {id} is pending; `cascade erase {id}` carries it on"));
+    }
+    if clean {
         output::line(format_args!(
             "{}: {} receipts, nothing damaged",
             Painted(GOOD, "clean"),

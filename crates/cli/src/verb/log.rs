@@ -7,7 +7,7 @@ use clap::Args;
 use crate::args::Global;
 use crate::exit::{self, Exit, Failure};
 use crate::output::{DIM, Painted, tier_style, verdict_style};
-use crate::record::Record;
+use crate::record::{ERASED, Record};
 use crate::{output, place};
 
 /// What happened, newest last
@@ -103,6 +103,7 @@ fn print(reader: &Reader, record: &Record) -> Result<(), Failure> {
     let verdict = Verdict::parse(record.verdict());
     let what = match record.command(reader)? {
         Some(command) => output::shortened(&command, 60),
+        None if record.erased_by(reader)?.is_some() => ERASED.to_owned(),
         None => record.refs().first().map(|(rel, id)| format!("{rel} {id}")).unwrap_or_default(),
     };
     let ending = match (
@@ -137,6 +138,9 @@ fn document(reader: &Reader, record: &Record) -> Result<Value, Failure> {
     }
     if let Some(command) = record.command(reader)? {
         members.insert("command".to_owned(), command.into());
+    }
+    if let Some(by) = record.erased_by(reader)? {
+        members.insert("erased_by".to_owned(), by.receipt_id.to_string().into());
     }
     Ok(Value::Object(members))
 }

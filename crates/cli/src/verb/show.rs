@@ -31,7 +31,12 @@ pub(crate) fn run(global: &Global, args: &Show) -> Exit {
     };
     let private = private(&reader, &record, id)?;
     if global.json {
-        output::json(&Value::object([("private", private), ("receipt", record.receipt)]))?;
+        let mut members = vec![("private", private)];
+        members.extend(record.erased_by(&reader)?.map(|by| ("erased_by", by.receipt_id.to_string().into())));
+        members.push(("receipt", record.receipt));
+        output::json(&Value::Object(
+            members.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
+        ))?;
     } else {
         print(&reader, &record, &private)?;
     }
@@ -69,6 +74,10 @@ fn print(reader: &Reader, record: &Record, private: &Value) -> Result<(), Failur
     ))?;
     if let Some(command) = record.command(reader)? {
         output::line(format_args!("  command      {}", output::safe(&command)))?;
+    }
+    if let Some(by) = record.erased_by(reader)? {
+        let pending = if by.pending { "  (pending)" } else { "" };
+        output::line(format_args!("  erased       {}{pending}", by.receipt_id))?;
     }
     for (label, key) in [("cwd", "cwd"), ("stdin", "stdin")] {
         if let Some(text) = private.member("action").and_then(|action| action.member(key)?.as_str()) {

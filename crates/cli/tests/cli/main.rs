@@ -11,6 +11,8 @@ mod consent;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod erase;
+#[cfg(test)]
 mod git;
 #[cfg(test)]
 mod help;

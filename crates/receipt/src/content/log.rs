@@ -96,7 +96,7 @@ impl Erasure {
             });
         });
         to.add("principal", |out| out.spelled(&self.principal));
-        to.add("statement_id", |out| out.hex(&self.statement_id));
         add_signatures(to, &self.signatures);
+        to.add("statement_id", |out| out.hex(&self.statement_id));
     }
 }
