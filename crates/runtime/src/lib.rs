@@ -19,3 +19,4 @@ pub mod process;
 pub mod reguard;
 pub mod rehearsal;
 pub mod ssh;
+pub mod witness;
