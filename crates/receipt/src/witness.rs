@@ -148,6 +148,7 @@ mod tests {
     use crate::ed25519::PublicKey;
     use crate::merkle::Tree;
     use crate::note::Algorithm;
+    use alloc::borrow::ToOwned as _;
     use ed25519_dalek::{Signer as _, SigningKey};
 
     const ORIGIN: &str = "example.org/t/00000000000000000000000000000000";

@@ -6,6 +6,7 @@
 
 pub mod activate;
 pub mod admin;
+pub mod anchor;
 pub mod birth;
 pub mod consent;
 pub mod facts;

@@ -1,12 +1,14 @@
 //! Asking witnesses for cosignatures (c2sp.org/tlog-witness). What they answer is believed only as far
 //! as it verifies.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use cascade_receipt::checkpoint::{SignedCheckpoint, cosigned_at, parse_size};
 use cascade_receipt::note::{self, VerifierKey};
 use cascade_receipt::witness::AddCheckpoint;
 use ureq::Agent;
+use ureq::tls::TlsConfig;
 
 /// Longest wait for a connection.
 pub const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
@@ -59,12 +61,15 @@ pub struct Client {
 
 impl Default for Client {
     fn default() -> Self {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let tls = TlsConfig::builder().unversioned_rustls_crypto_provider(provider).build();
         let config = Agent::config_builder()
             .timeout_connect(Some(CONNECT_TIME_MAX))
             .timeout_global(Some(ANSWER_TIME_MAX))
             .http_status_as_error(false)
             // A witness that sends us elsewhere is not the one that was configured.
             .max_redirects(0)
+            .tls_config(tls)
             .user_agent(concat!("cascade/", env!("CARGO_PKG_VERSION")))
             .build();
         Self { agent: config.new_agent() }

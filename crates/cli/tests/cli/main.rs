@@ -32,3 +32,5 @@ mod tamper;
 mod tty;
 #[cfg(test)]
 mod verifiers;
+#[cfg(test)]
+mod witness;
