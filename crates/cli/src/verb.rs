@@ -1,5 +1,6 @@
 //! One file per verb.
 
+pub(crate) mod anchor;
 pub(crate) mod approvals;
 pub(crate) mod approve;
 pub(crate) mod bench;
@@ -17,6 +18,7 @@ pub(crate) mod run;
 pub(crate) mod shell_check;
 pub(crate) mod show;
 pub(crate) mod verify;
+pub(crate) mod witness;
 
 use std::process::ExitCode;
 
@@ -43,9 +45,11 @@ pub(crate) fn dispatch() -> ExitCode {
         Verb::Verify(args) => verify::run(global, args),
         Verb::Checkpoint(args) => checkpoint::run(global, args),
         Verb::Erase(args) => erase::run(global, args),
+        Verb::Anchor(args) => anchor::run(global, args),
         Verb::Fsck(args) => fsck::run(global, args),
         Verb::Key(args) => key::run(global, args),
         Verb::Policy(args) => policy::run(global, args),
+        Verb::Witness(args) => witness::run(global, args),
         Verb::Demo(args) => demo::run(args),
         Verb::Bench(args) => bench::run(global, args),
         Verb::Completions(args) => completions::run(args),

@@ -48,6 +48,7 @@ mod tiles;
 mod vault;
 mod views;
 mod walk;
+mod witness;
 mod writer;
 
 pub use bare::BareCommits;
@@ -69,4 +70,5 @@ pub use reader::{Approval, Found, Grant, Mark, OpenAction, Reader, Subject, Subj
 pub use seal::Sealer;
 pub use store::BUSY_WAIT_MAX;
 pub use vault::{Item, Name, PrincipalKind};
+pub use witness::{EVIDENCE_MAX, Evidence, Witness, WitnessError};
 pub use writer::{BATCH_DRAFTS_MAX, QUEUE_BYTES_MAX, QUEUE_DRAFTS_MAX};

@@ -77,6 +77,15 @@ impl KeyId {
         (valid && Self::of(name, public_key).0 == text).then(|| Self(text.to_owned()))
     }
 
+    /// Reads an id by its shape alone; whether it belongs to a key is another question.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (name, hash) = text.rsplit_once('+')?;
+        let valid =
+            !name.is_empty() && name.bytes().all(is_name_byte) && digest::from_hex::<4>(hash).is_some();
+        valid.then(|| Self(text.to_owned()))
+    }
+
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {

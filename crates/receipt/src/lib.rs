@@ -37,4 +37,5 @@ pub mod time;
 pub mod tree;
 pub mod trust;
 pub mod verify;
+pub mod witness;
 mod writer;

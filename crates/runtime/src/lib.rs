@@ -6,6 +6,7 @@
 
 pub mod activate;
 pub mod admin;
+pub mod anchor;
 pub mod birth;
 pub mod consent;
 pub mod erase;
@@ -20,3 +21,4 @@ pub mod process;
 pub mod reguard;
 pub mod rehearsal;
 pub mod ssh;
+pub mod witness;

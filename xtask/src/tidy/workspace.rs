@@ -1,5 +1,6 @@
 //! What Cargo says about the packages: ours and everything they pull in on this platform.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
@@ -41,7 +42,12 @@ impl Workspace {
             bail!("cargo metadata failed: {}", String::from_utf8_lossy(&output.stderr).trim());
         }
         let metadata = serde_json::from_slice(&output.stdout).context("couldn't read cargo's metadata")?;
-        Ok(Self::from_metadata(&metadata))
+        let mut workspace = Self::from_metadata(&metadata);
+        let built = built(root)?;
+        workspace.packages.retain(|package| {
+            package.source.is_none() || built.contains(&format!("{} v{}", package.name, package.version))
+        });
+        Ok(workspace)
     }
 
     fn from_metadata(metadata: &Value) -> Self {
@@ -71,6 +77,23 @@ impl Package {
             roots: roots.iter().filter_map(|path| path.strip_prefix(root)).map(str::to_owned).collect(),
         }
     }
+}
+
+/// `name vX.Y.Z` of all that is really built. Cargo's metadata also lists what a feature that nobody turns on would
+/// bring.
+fn built(root: &Path) -> Result<BTreeSet<String>> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args(["tree", "--locked", "--workspace", "--edges", "all", "--prefix", "none", "--format", "{p}"])
+        .current_dir(root)
+        .output()
+        .context("couldn't start cargo tree")?;
+    if !output.status.success() {
+        bail!("cargo tree failed: {}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    let name = |line: &str| line.split(' ').take(2).collect::<Vec<_>>().join(" ");
+    Ok(text.lines().map(name).collect())
 }
 
 fn text(value: &Value, key: &str) -> String {

@@ -34,3 +34,5 @@ mod tamper;
 mod tty;
 #[cfg(test)]
 mod verifiers;
+#[cfg(test)]
+mod witness;

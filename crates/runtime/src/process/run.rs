@@ -167,8 +167,10 @@ impl Run {
             terminal.take();
         }
         while !self.is_over() {
+            // A full buffer keeps the sources from being asked; that is not the same as nothing there.
+            let asked = self.room() > 0;
             let events = self.wait()?;
-            self.dry = !events.iter().any(|event| matches!(event, Token::Source(_)));
+            self.dry = asked && !events.iter().any(|event| matches!(event, Token::Source(_)));
             for event in events {
                 self.handle(event)?;
             }

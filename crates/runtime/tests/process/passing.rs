@@ -70,7 +70,9 @@ fn input_passes_through() {
         let ran = crate::kit::Running { dir, id, child }.finish();
         writer.join().unwrap();
         assert_eq!(ran.code(), 0);
-        assert!(ran.output.stdout == bytes, "socket {socket}");
+        let got = &ran.output.stdout;
+        let differs = got.iter().zip(&bytes).position(|(got, given)| got != given);
+        assert!(*got == bytes, "socket {socket}: {} bytes, first other at {differs:?}", got.len());
     }
 }
 

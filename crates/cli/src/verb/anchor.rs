@@ -1,0 +1,111 @@
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use cascade_ledger::{Ledger, LogKey};
+use cascade_receipt::json::Value;
+use cascade_receipt::trust::Trust;
+use cascade_runtime::anchor::{self, AnchorError, Anchored};
+use clap::Args;
+
+use crate::args::Global;
+use crate::exit::{self, Exit, Failure};
+use crate::output::{BAD, GOOD, Painted};
+use crate::verb::checkpoint::refused;
+use crate::{output, place};
+
+/// Have the chain cosigned by witnesses, and record that in the chain
+///
+/// The witnesses are asked first what they know: one that has seen more of this chain than there is here stops it. Then a
+/// checkpoint is signed and cosigned, and an `anchor` receipt keeps it, so that an export alone shows through which receipt the
+/// history stands. Run it from a timer, or with --every.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  cascade anchor --witnesses witnesses.policy
+  cascade anchor --witnesses witnesses.policy --every 10m
+
+The policy is a C2SP tlog-policy with an address on each witness line:
+  witness w w.example+1a2b3c4d+BA… https://w.example/
+  quorum w")]
+pub(crate) struct AnchorArgs {
+    /// C2SP tlog-policy: the witnesses with their addresses, and how many must have cosigned
+    #[arg(long, value_name = "F")]
+    witnesses: PathBuf,
+    /// Stay, and anchor again each time, also when nothing happened: silence is evidence, too
+    #[arg(long, value_name = "DURATION", value_parser = interval)]
+    every: Option<Duration>,
+}
+
+pub(crate) fn run(global: &Global, args: &AnchorArgs) -> Exit {
+    let trust = policy(&args.witnesses)?;
+    let (ledger, key) = place::ledger_with_log_key(global)?;
+    let guard = place::guard_dir()?;
+    loop {
+        let round = round(global, &ledger, &key, &guard, &trust);
+        let Some(pause) = args.every else { return round };
+        match round {
+            // A witness that was away may be back next time; a chain that was rolled back will not heal.
+            Err(failure) if failure.code == exit::EVIDENCE => return Err(failure),
+            Err(failure) => output::complain(&failure),
+            Ok(_) => {}
+        }
+        std::thread::sleep(pause);
+    }
+}
+
+fn round(global: &Global, ledger: &Ledger, key: &LogKey, guard: &Path, trust: &Trust) -> Exit {
+    let anchored = anchor::anchor(ledger, key, guard, trust).map_err(|error| match error {
+        AnchorError::Checkpoint(error) => refused(error),
+        AnchorError::RolledBack { .. } => Failure { code: exit::EVIDENCE, cause: error.into(), hint: None }
+            .hint("this home is an older copy; put back the newest one. Nothing more is appended to it"),
+        other => other.into(),
+    })?;
+    tell(global, &anchored)?;
+    match &anchored.receipt {
+        Some(_) => Ok(exit::DONE),
+        None => Err(Failure::could_not(anyhow::anyhow!("the quorum of witnesses was not met"))
+            .hint("nothing is lost; try again when more of them answer")),
+    }
+}
+
+fn tell(global: &Global, anchored: &Anchored) -> Result<(), Failure> {
+    if global.json {
+        let witnesses = anchored.said.iter().map(|said| {
+            let error = said.outcome.as_ref().err().map(ToString::to_string).unwrap_or_default();
+            Value::object([
+                ("cosigned", said.outcome.is_ok().into()),
+                ("error", error.into()),
+                ("name", said.name.as_str().into()),
+            ])
+        });
+        let receipt = anchored.receipt.as_ref().map(|receipt| receipt.receipt_id.to_string());
+        let size = i64::try_from(anchored.size).unwrap_or(i64::MAX);
+        output::json(&Value::object([
+            ("receipt_id", receipt.unwrap_or_default().into()),
+            ("size", Value::Int(size)),
+            ("witnesses", Value::Array(witnesses.collect())),
+        ]))?;
+    }
+    for said in &anchored.said {
+        match &said.outcome {
+            Ok(_) => output::say(format_args!("{} {}", Painted(GOOD, "cosigned by"), said.name)),
+            Err(fault) => output::say(format_args!("{} {}: {fault}", Painted(BAD, "not by"), said.name)),
+        }
+    }
+    if let Some(receipt) = &anchored.receipt {
+        output::say(format_args!("{} receipts anchored, receipt {}", anchored.size, receipt.receipt_id));
+    }
+    Ok(())
+}
+
+fn policy(path: &Path) -> Result<Trust, Failure> {
+    let bytes = std::fs::read(path).with_context(|| format!("couldn't read `{}`", path.display()))?;
+    let trust = Trust::parse(&bytes).with_context(|| format!("couldn't use `{}`", path.display()))?;
+    Ok(trust)
+}
+
+/// At least a second: witnesses are other people's machines.
+fn interval(text: &str) -> Result<Duration, String> {
+    let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if time < Duration::from_secs(1) { Err("at least 1s".to_owned()) } else { Ok(time) }
+}

@@ -1,0 +1,185 @@
+//! Anchoring: a checkpoint goes to the witnesses, and what they cosigned comes back into the chain.
+//!
+//! The order must not change: the witnesses are asked what they know before anything new is signed. One
+//! that knows a longer history than there is here has seen this chain rolled back: every append stops.
+
+use std::path::Path;
+
+use cascade_ledger::{AppendError, Appended, CheckpointError, Draft, Fault, Ledger, LogKey};
+use cascade_receipt::checkpoint::SignedCheckpoint;
+use cascade_receipt::content::{Anchor, Body};
+use cascade_receipt::trust::{Party, Trust};
+use cascade_receipt::witness::AddCheckpoint;
+
+use crate::witness::{Answer, Client, WitnessFault};
+
+/// What one witness did.
+#[derive(Debug)]
+pub struct Said {
+    /// Its name in cosignatures.
+    pub name: String,
+    /// When it cosigned, in seconds since 1970, or why it did not.
+    pub outcome: Result<u64, WitnessFault>,
+}
+
+/// A round with all witnesses.
+#[derive(Debug)]
+pub struct Anchored {
+    /// Receipts that the checkpoint covers.
+    pub size: u64,
+    /// What each witness did.
+    pub said: Vec<Said>,
+    /// The `anchor` receipt; `None` when the quorum was not met.
+    pub receipt: Option<Appended>,
+}
+
+/// Why a round could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum AnchorError {
+    /// The ledger could not be read or written.
+    #[error(transparent)]
+    Ledger(#[from] Fault),
+    /// No checkpoint could be signed.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// The `anchor` receipt could not be appended.
+    #[error("couldn't record the anchor: {0}")]
+    Append(#[from] AppendError),
+    /// A witness knows more of this chain than there is here.
+    #[error("witness {name} has cosigned {cosigned} receipts of this chain, and there are {here}")]
+    RolledBack {
+        /// Which witness.
+        name: String,
+        /// How many it cosigned.
+        cosigned: u64,
+        /// How many there are.
+        here: u64,
+    },
+    /// The policy has no witness with an address.
+    #[error("the policy names no witness with an address")]
+    NoWitness,
+}
+
+/// Asks the witnesses, signs a checkpoint, has it cosigned, and records it.
+///
+/// # Errors
+/// See [`AnchorError`]. After [`AnchorError::RolledBack`] the chain takes no more receipts until a round
+/// finds nothing wrong.
+pub fn anchor(
+    ledger: &Ledger,
+    log_key: &LogKey,
+    guard_dir: &Path,
+    trust: &Trust,
+) -> Result<Anchored, AnchorError> {
+    let client = Client::default();
+    let witnesses: Vec<(&Party, &str)> =
+        trust.witnesses().iter().filter_map(|party| Some((party, party.url.as_deref()?))).collect();
+    if witnesses.is_empty() {
+        return Err(AnchorError::NoWitness);
+    }
+    let here = ledger.head()?.next_seq;
+    if let Some((_, known)) = ledger.newest_checkpoint(false)? {
+        for (party, url) in &witnesses {
+            ask_first(ledger, &client, party, url, &known, here)?;
+        }
+    }
+    ledger.stop_appends(None)?;
+    let mut note = ledger.sign_checkpoint(log_key, guard_dir)?;
+    let mut said = Vec::new();
+    for (party, url) in witnesses {
+        let outcome = match submit(ledger, &client, party, url, &note)? {
+            Ok((line, time)) => {
+                if !note.contains(&line) {
+                    note.push_str(&line);
+                }
+                Ok(time)
+            }
+            Err(fault) => Err(fault),
+        };
+        said.push(Said { name: party.key.name().to_owned(), outcome });
+    }
+    let (size, met) = quorum(trust, &note);
+    ledger.keep_checkpoint(&note, met)?;
+    let receipt = if met {
+        let body = Body::Anchor(Anchor { checkpoint: note, tst_sha256: None });
+        Some(ledger.append(Draft::new(cascade_ledger::receipt_id()?, body))?)
+    } else {
+        None
+    };
+    Ok(Anchored { size, said, receipt })
+}
+
+/// Shows a witness what it may have cosigned already, only to learn whether it knows more than that. Silence
+/// stops nothing: a witness that is away cannot hold up a chain.
+fn ask_first(
+    ledger: &Ledger,
+    client: &Client,
+    party: &Party,
+    url: &str,
+    known: &str,
+    here: u64,
+) -> Result<(), AnchorError> {
+    let old = size_of(known);
+    let request = AddCheckpoint { old, path: Vec::new(), note: known };
+    match client.add_checkpoint(url, &party.key, &request) {
+        Ok(Answer::Conflict { size }) => not_ahead(ledger, party, size, here),
+        _ => Ok(()),
+    }
+}
+
+/// Stops the chain if the witness knows more than there is.
+fn not_ahead(ledger: &Ledger, party: &Party, cosigned: u64, here: u64) -> Result<(), AnchorError> {
+    if cosigned <= here {
+        return Ok(());
+    }
+    let error = AnchorError::RolledBack { name: party.key.name().to_owned(), cosigned, here };
+    ledger.stop_appends(Some(&error.to_string()))?;
+    Err(error)
+}
+
+/// Submits a checkpoint, from the size that the witness names.
+fn submit(
+    ledger: &Ledger,
+    client: &Client,
+    party: &Party,
+    url: &str,
+    note: &str,
+) -> Result<Result<(String, u64), WitnessFault>, AnchorError> {
+    let mut tree = ledger.tree()?;
+    let size = size_of(note);
+    // The first guess is that it is where it was after the last round; its answer corrects that.
+    let mut old = ledger.newest_checkpoint(true)?.map_or(0, |(size, _)| size).min(size);
+    for _ in 0..2 {
+        let path = tree.consistency(old, size)?;
+        let request = AddCheckpoint { old, path, note };
+        match client.add_checkpoint(url, &party.key, &request) {
+            Ok(Answer::Cosigned { line, time }) => return Ok(Ok((line, time))),
+            Ok(Answer::Conflict { size: cosigned }) => {
+                // Another process may have anchored a longer chain since this round began.
+                not_ahead(ledger, party, cosigned, ledger.head()?.next_seq)?;
+                if cosigned > size {
+                    return Ok(Err(WitnessFault::Nonsense("another round was faster")));
+                }
+                old = cosigned;
+            }
+            Err(fault) => return Ok(Err(fault)),
+        }
+    }
+    Ok(Err(WitnessFault::Nonsense("it changed its mind about the size")))
+}
+
+fn size_of(note: &str) -> u64 {
+    SignedCheckpoint::parse(note.as_bytes()).map_or(0, |signed| signed.checkpoint().size)
+}
+
+/// The checkpoint's size, and whether the cosignatures on the note meet the quorum.
+fn quorum(trust: &Trust, note: &str) -> (u64, bool) {
+    use cascade_receipt::checkpoint::Signed;
+    let Some(signed) = SignedCheckpoint::parse(note.as_bytes()) else { return (0, false) };
+    let cosigned: Vec<bool> = trust
+        .witnesses()
+        .iter()
+        .map(|party| matches!(signed.cosigned_by(&party.key), Signed::Good(_)))
+        .collect();
+    (signed.checkpoint().size, trust.met(|index| cosigned.get(index) == Some(&true)))
+}

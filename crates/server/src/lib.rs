@@ -1,0 +1,3 @@
+//! The only crate that knows HTTP.
+
+pub mod witness;
