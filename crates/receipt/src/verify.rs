@@ -152,7 +152,7 @@ impl Verifier {
             self.partial.extend_from_slice(rest);
             // What never ends must not fill the memory.
             if self.partial.len() > LINE_BYTES_MAX {
-                self.stop(Code::LineLength, String::new());
+                self.stop(Code::LineLength, alloc::format!("{}", LineFault::Length));
             }
         }
     }

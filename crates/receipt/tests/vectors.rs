@@ -123,6 +123,17 @@ fn answer(verdict: &Verdict) -> String {
 }
 
 #[test]
+fn a_long_line_is_told_alike_however_it_is_cut() {
+    let line = [vec![b'a'; 70_000], vec![b'\n']].concat();
+    let told = |piece: usize| {
+        let mut verifier = Verifier::new(Options::default());
+        line.chunks(piece).for_each(|piece| verifier.feed(piece));
+        verifier.finish().to_json()
+    };
+    assert_eq!(told(line.len()), told(1000));
+}
+
+#[test]
 fn every_vector_gives_what_it_says() {
     let vectors = vectors();
     assert!(vectors.len() >= 60, "only {} vectors", vectors.len());
