@@ -48,6 +48,14 @@ pub(crate) fn ci(root: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Installs what the tests need and nothing else.
+///
+/// # Errors
+/// Something is missing and could not be installed.
+pub(crate) fn tools(root: &Path) -> Result<()> {
+    tools::prepare(root)
+}
+
 /// The rules of the source tree.
 ///
 /// # Errors
@@ -100,7 +108,7 @@ pub(crate) fn bench(root: &Path, arguments: &[&str]) -> Result<()> {
 }
 
 fn every_test(root: &Path, steps: &mut Steps) -> Result<()> {
-    steps.step("tools", tools::prepare)?;
+    steps.step("tools", || tools::prepare(root))?;
     steps.run("format", &mut cargo(root, &["fmt", "--all", "--check"]))?;
     let clippy =
         ["clippy", "--workspace", "--all-targets", "--locked", "--quiet", "--", "--deny", "warnings"];

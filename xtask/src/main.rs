@@ -16,6 +16,7 @@ usage: cargo xtask COMMAND
 
   test               set this machine up, then run every check and every test
   ci                 test, then the documentation build and, where installed, cargo-deny
+  tools              set this machine up, as test does first
   tidy               the rules of the source tree alone (also a test of this crate)
   vectors [--check]  write the golden vectors again; with --check only compare them
   bench [ARG…]       measure this machine and Cascade on it, release build
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
     let done = match words.as_slice() {
         ["test"] => commands::test(&root),
         ["ci"] => commands::ci(&root),
+        ["tools"] => commands::tools(&root),
         ["tidy"] => commands::tidy(&root),
         ["vectors"] => commands::vectors(&root, false),
         ["vectors", "--check"] => commands::vectors(&root, true),

@@ -3,10 +3,10 @@
 //! With root or a sudo that asks nothing, missing Debian packages are installed. Otherwise the run
 //! stops and names every missing thing at once, so that nobody learns of them one by one.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 
 use crate::steps::{answers, say, succeed};
 
@@ -31,7 +31,12 @@ const NEEDS: &[Need] = &[
         package: "python3-cryptography",
         present: || PYTHONS.iter().any(|python| imports_cryptography(python)),
     },
+    Need { name: "pip", package: "python3-pip", present: || pip().is_some() },
 ];
+
+/// What other people's software the tests ask, with hashes, and where it goes below the target directory.
+const OUTSIDE: &str = "crates/cli/tests/cli/outside.txt";
+const OUTSIDE_FOLDER: &str = "outside";
 
 /// Interpreters that may carry the `cryptography` package. A python3 of one's own (pyenv, venv) hides
 /// the one Debian's packages serve, so both are asked.
@@ -41,7 +46,7 @@ const PYTHONS: &[&str] = &["python3", "/usr/bin/python3"];
 ///
 /// # Errors
 /// Something is missing and could not be installed.
-pub(crate) fn prepare() -> Result<()> {
+pub(crate) fn prepare(root: &Path) -> Result<()> {
     let missing: Vec<&Need> = NEEDS.iter().filter(|need| !(need.present)()).collect();
     if !missing.is_empty() {
         install(&missing)?;
@@ -51,7 +56,56 @@ pub(crate) fn prepare() -> Result<()> {
             bail!("cargo {probe} is missing: run `rustup component add {component}`");
         }
     }
-    Ok(())
+    outside(root)
+}
+
+/// Where Cargo builds.
+pub(crate) fn target(root: &Path) -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |folder| root.join(folder))
+}
+
+/// The platform that this compiler builds for.
+///
+/// # Errors
+/// The compiler does not say.
+pub(crate) fn host() -> Result<String> {
+    let output = Command::new("rustc").arg("-vV").output().context("couldn't start rustc")?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    match text.lines().find_map(|line| line.strip_prefix("host: ")) {
+        Some(host) => Ok(host.to_owned()),
+        None => bail!("`rustc -vV` names no host"),
+    }
+}
+
+/// Installs what [`OUTSIDE`] lists, unless that very list was installed before.
+fn outside(root: &Path) -> Result<()> {
+    let list = root.join(OUTSIDE);
+    let folder = target(root).join(OUTSIDE_FOLDER);
+    let mark = folder.join("installed.txt");
+    let wanted = std::fs::read(&list).with_context(|| format!("couldn't read `{OUTSIDE}`"))?;
+    if std::fs::read(&mark).is_ok_and(|installed| installed == wanted) {
+        return Ok(());
+    }
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder).context("couldn't clear the folder of Python packages")?;
+    }
+    let Some(python) = pip() else { bail!("no python3 here has pip: run `apt-get install python3-pip`") };
+    let mut install = Command::new(python);
+    // A witness that asks for Python 3.12 runs on Debian's 3.11 too; the tests say whether it does.
+    install
+        .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"])
+        .args(["--ignore-requires-python", "--require-hashes", "--only-binary", ":all:"])
+        .args(["--root-user-action", "ignore", "--target"])
+        .arg(&folder)
+        .arg("--requirement")
+        .arg(&list);
+    succeed(&mut install).with_context(|| format!("couldn't install what `{OUTSIDE}` lists"))?;
+    std::fs::write(&mark, wanted).context("couldn't mark the Python packages as installed")
+}
+
+/// An interpreter with pip, Debian's before one of one's own: the tests ask them in this order.
+fn pip() -> Option<&'static str> {
+    PYTHONS.iter().rev().copied().find(|python| answers(python, &["-m", "pip", "--version"]))
 }
 
 /// An interpreter that can run the Python verifier.

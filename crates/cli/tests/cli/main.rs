@@ -21,6 +21,8 @@ mod many;
 #[cfg(test)]
 mod memory;
 #[cfg(test)]
+mod outside;
+#[cfg(test)]
 mod passing;
 #[cfg(test)]
 mod readme;
