@@ -8,7 +8,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail};
 
 use crate::steps::{Steps, answers, say, succeed};
-use crate::{tidy, tools};
+use crate::{fuzz, tidy, tools};
 
 /// The second verifier, written from the format alone.
 const PYTHON_VERIFIER: &str = "verifiers/python/cascade_verify.py";
@@ -119,7 +119,7 @@ fn every_test(root: &Path, steps: &mut Steps) -> Result<()> {
         steps.step("vectors are what the code writes", || vectors(root, true))?;
         steps.step("python verifier", || python_verifier(root))?;
     }
-    Ok(())
+    fuzz::short(root, steps)
 }
 
 fn python_verifier(root: &Path) -> Result<()> {

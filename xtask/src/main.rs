@@ -3,6 +3,7 @@
 //! Continuous integration runs these and nothing else, so what passes here passes there.
 
 mod commands;
+mod fuzz;
 mod steps;
 mod tidy;
 mod tools;
@@ -19,6 +20,7 @@ usage: cargo xtask COMMAND
   tools              set this machine up, as test does first
   tidy               the rules of the source tree alone (also a test of this crate)
   vectors [--check]  write the golden vectors again; with --check only compare them
+  fuzz TARGET [SEC]  search a parser of outside bytes for SEC seconds (600) with libFuzzer
   bench [ARG…]       measure this machine and Cascade on it, release build
   help               this text
 
@@ -42,6 +44,8 @@ fn main() -> ExitCode {
         ["tidy"] => commands::tidy(&root),
         ["vectors"] => commands::vectors(&root, false),
         ["vectors", "--check"] => commands::vectors(&root, true),
+        ["fuzz", target] => fuzz::long(&root, target, fuzz::LONG_SECONDS),
+        ["fuzz", target, seconds] => fuzz::long(&root, target, seconds),
         ["bench", rest @ ..] => commands::bench(&root, rest),
         ["help" | "--help" | "-h"] => {
             return if std::io::stdout().write_all(HELP.as_bytes()).is_ok() {
