@@ -69,6 +69,7 @@ pub(crate) fn long(root: &Path, target: &str, seconds: &str) -> Result<()> {
         format!("-max_total_time={seconds}"),
         format!("-timeout={INPUT_SECONDS_MAX}"),
         "-use_value_profile=1".to_owned(),
+        "-len_control=0".to_owned(),
         "-rss_limit_mb=3000".to_owned(),
     ];
     say(&format!("searching {target} for {seconds} s; what is found goes to {}", found.display()));
