@@ -118,6 +118,8 @@ pub struct ChainTree<'a> {
     size: u64,
     root: Digest,
     source: Source,
+    /// The last root that was found and checked.
+    known: Option<(u64, Digest)>,
 }
 
 impl ChainTree<'_> {
@@ -141,12 +143,17 @@ impl ChainTree<'_> {
         if size == 0 || size > self.size {
             return Err(out_of_range());
         }
-        self.checked(|tree| {
+        if let Some((_, root)) = self.known.filter(|(known, _)| *known == size) {
+            return Ok(root);
+        }
+        let root = self.checked(|tree| {
             let root =
                 merkle::range(0, size, &mut |height, index| tree.source.complete(height, index)).ok()?;
             let path = tree.path(size, tree.size)?;
             merkle::continues(size, &root, tree.size, &tree.root, &path).then_some(root)
-        })
+        })?;
+        self.known = Some((size, root));
+        Ok(root)
     }
 
     /// The audit path of the receipt at `seq`, which has this hash, in the tree of `size`.
@@ -215,7 +222,7 @@ impl Reader {
     pub fn tree(&self) -> Result<ChainTree<'_>, Fault> {
         let (size, root) = self.size_and_root()?;
         let source = self.source(Tiles::at(self.dir()), size, true)?;
-        let mut tree = ChainTree { reader: self, size, root, source };
+        let mut tree = ChainTree { reader: self, size, root, source, known: None };
         tree.root_at(size)?;
         Ok(tree)
     }
