@@ -13,6 +13,7 @@
 
 mod anchors;
 mod approvals;
+mod bundle;
 mod code;
 mod keys;
 mod lifecycle;
@@ -35,6 +36,7 @@ use crate::trust::Trust;
 
 pub use anchors::Remembered;
 use anchors::{Anchors, Judges};
+pub use bundle::verify_bundle;
 pub use code::{Check, Code};
 use keys::{Keys, Precheck};
 use lifecycle::Lifecycle;
@@ -226,6 +228,7 @@ impl Verifier {
         }
         let identity = self.identity();
         Verdict::new(verdict::Parts {
+            form: verdict::Form::Ledger,
             identity,
             key_pinned: self.options.pinned.is_some(),
             not_asked: self.not_asked(),
@@ -246,7 +249,7 @@ impl Verifier {
             Check::Hmac => self.options.hmac_master.is_some(),
             _ => true,
         };
-        Check::ALL.iter().filter(|check| !asked(check)).copied().collect()
+        Check::LEDGER.iter().filter(|check| !asked(check)).copied().collect()
     }
 
     /// What is checked once, after the last receipt: disputes and checks 8 to 11.
