@@ -26,7 +26,10 @@ pub(super) fn text_fits(text: &str) -> bool {
 ///
 /// The tokenizer reads a delimiter that comes out empty (`<<''`, or a blank inside `<<a$[ ]`) for
 /// ever and stores a token each time round, so anything but a name, whole or quoted, is kept away
-/// from it. A `<<` inside quotes is treated alike: better not parsed than never done.
+/// from it. Behind a delimiter it keeps tokens back until the body was read; one of them coming up inside
+/// a `${` of that line makes it take a character that is not there, and it panics. So such a line is kept
+/// away, too; it did not read any of them anyway. A `<<` inside quotes is treated alike: better not parsed
+/// than never done.
 fn documents_fit(text: &str) -> bool {
     let mut rest = text;
     while let Some(at) = rest.find("<<") {
@@ -50,7 +53,7 @@ fn documents_fit(text: &str) -> bool {
         let ends = after.is_some_and(|after| {
             after.is_empty() || after.starts_with([' ', '\t', '\n', ';', '&', '|', '<', '>', '(', ')'])
         });
-        if end == 0 || !ends {
+        if end == 0 || !ends || rest.split('\n').next().is_some_and(|line| line.contains("${")) {
             return false;
         }
     }

@@ -1,6 +1,6 @@
 //! Each named limit at the limit and one past it.
 
-use cascade_policy::shell::{COMMANDS_MAX, DEPTH_MAX, LENGTH_MAX, Refusal, parse};
+use cascade_policy::shell::{COMMANDS_MAX, DEPTH_MAX, LENGTH_MAX, Opaque, Refusal, parse};
 
 #[test]
 fn length() {
@@ -18,6 +18,16 @@ fn commands() {
     let most = "a; ".repeat(COMMANDS_MAX - 2);
     assert_eq!(parse(&format!("{most} {{ a; }} > f")).map(|line| line.commands.len()), Ok(COMMANDS_MAX));
     assert_eq!(parse(&format!("{most} {{ a; a; }} > f")), Err(Refusal::Commands));
+}
+
+#[test]
+fn braces_behind_a_documents_delimiter_are_no_panic() {
+    for line in ["cat <<E ${x$(a)\nE", "cat <<E ${!$(a)\nE\n", "cat <<EOF > f ${![p$(rat <m 2x)\nEOF"] {
+        let found = parse(line).expect("within every limit");
+        assert!(found.opaque.contains(&Opaque::NotParsed), "{line}: {found:?}");
+    }
+    let body = parse("cat <<E > f\n${x:-$(b)} $(c)\nE\n").expect("within every limit");
+    assert_eq!(body.opaque, [], "in the body braces may nest");
 }
 
 #[test]
