@@ -19,6 +19,7 @@ const INPUT_SECONDS_MAX: u32 = 10;
 
 /// What tells libFuzzer which branches an input takes. Only flags that a stable compiler has.
 const FLAGS: &[&str] = &[
+    "--cfg=fuzzing",
     "--cfg=fuzzing_libfuzzer",
     "-Cpasses=sancov-module",
     "-Cllvm-args=-sanitizer-coverage-level=4",

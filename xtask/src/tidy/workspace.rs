@@ -31,7 +31,7 @@ pub(super) struct Package {
 }
 
 /// Folders with a workspace of their own, and the flags under which all that they may build is built.
-const APART: &[(&str, &str)] = &[("fuzz", "--cfg fuzzing_libfuzzer")];
+const APART: &[(&str, &str)] = &[("fuzz", "--cfg fuzzing --cfg fuzzing_libfuzzer")];
 
 impl Workspace {
     /// Asks Cargo. Only what this platform builds is listed: the rest need not be on the disk.
