@@ -13,6 +13,7 @@ use cascade_policy::facts::{
 };
 use cascade_policy::snapshot::{Snapshot, SnapshotSource};
 use cascade_receipt::base64;
+use cascade_receipt::bundle::Bundle;
 use cascade_receipt::checkpoint::Checkpoint;
 use cascade_receipt::digest::Digest;
 use cascade_receipt::ed25519::PublicKey;
@@ -34,6 +35,7 @@ fn main() {
     let mut seeds = Seeds::default();
     let vectors = vectors();
     ledgers(&mut seeds, &vectors);
+    bundles(&mut seeds, &vectors);
     people(&mut seeds, &vectors);
     trees(&mut seeds, &vectors);
     texts(&mut seeds);
@@ -111,7 +113,9 @@ fn receipts(vector: &Vector) -> impl Iterator<Item = (&[u8], Value)> {
 }
 
 fn ledgers(seeds: &mut Seeds, vectors: &[Vector]) {
-    for vector in vectors.iter().filter(|vector| vector.name.starts_with("valid-")) {
+    for vector in
+        vectors.iter().filter(|vector| vector.name.starts_with("valid-") && !vector.name.contains("bundle"))
+    {
         if vector.ledger.len() <= LEDGER_BYTES_MAX {
             let target = if vector.name.contains("genesis") { "ledger" } else { "ledger_resealed" };
             seeds.add(target, &vector.name, &vector.ledger);
@@ -122,7 +126,11 @@ fn ledgers(seeds: &mut Seeds, vectors: &[Vector]) {
             seeds.add("receipt_line", &kind, line);
         }
     }
-    for vector in vectors.iter().filter(|vector| vector.name.starts_with("valid-")).step_by(4) {
+    for vector in vectors
+        .iter()
+        .filter(|vector| vector.name.starts_with("valid-") && !vector.name.contains("bundle"))
+        .step_by(4)
+    {
         if vector.ledger.len() <= LEDGER_BYTES_MAX {
             seeds.add("ledger", &vector.name, &vector.ledger);
         }
@@ -147,9 +155,20 @@ fn ledgers(seeds: &mut Seeds, vectors: &[Vector]) {
     }
 }
 
+fn bundles(seeds: &mut Seeds, vectors: &[Vector]) {
+    for name in ["valid-bundle", "valid-bundle-disclosed"] {
+        let vector = vectors.iter().find(|vector| vector.name == name).expect("the vector");
+        seeds.add("bundle", name, &vector.ledger);
+        let bundle = Bundle::parse(&vector.ledger).expect("a bundle");
+        seeds.add("bundle_resigned", name, &bundle.payload);
+    }
+}
+
 fn people(seeds: &mut Seeds, vectors: &[Vector]) {
     let (mut keys, mut armours) = (Vec::new(), Vec::new());
-    for vector in vectors.iter().filter(|vector| vector.name.starts_with("valid-")) {
+    for vector in
+        vectors.iter().filter(|vector| vector.name.starts_with("valid-") && !vector.name.contains("bundle"))
+    {
         for (_, value) in receipts(vector) {
             members(&value, "ssh_key", &mut keys);
             members(&value, "sshsig", &mut armours);

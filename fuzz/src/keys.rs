@@ -10,6 +10,8 @@ use ed25519_dalek::SigningKey;
 pub(crate) const ORIGIN: &str = "vectors.example/t/a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5";
 /// The seed of the first receipt key.
 pub(crate) const RECEIPT: u8 = 1;
+/// The seed of the key that takes its place where bundles are made.
+pub(crate) const ROTATED: u8 = 11;
 /// The seed of the first log key.
 pub(crate) const LOG: u8 = 2;
 /// The seed of the first witness.

@@ -81,7 +81,7 @@ fn verdict(bytes: &[u8]) -> Verdict {
     verdict
 }
 
-fn options() -> Options {
+pub(crate) fn options() -> Options {
     let witness = keys::verifier("w1.example", cascade_receipt::note::Algorithm::Cosignature, keys::WITNESS);
     let policy = format!("witness w1 {witness}\nquorum none\n");
     let trust = Trust::parse(policy.as_bytes()).expect("a policy");

@@ -5,6 +5,7 @@
 //! was never signed does not verify. The seeds in `corpus/` are replayed by an ordinary test; the
 //! engine starts from them.
 
+mod bundle;
 mod json;
 mod keys;
 mod ledger;
@@ -34,6 +35,8 @@ pub const TARGETS: &[Target] = &[
     target("receipt_line", ledger::line, 8192),
     target("ledger", ledger::whole, 32_768),
     target("ledger_resealed", ledger::resealed, 32_768),
+    target("bundle", bundle::whole, 32_768),
+    target("bundle_resigned", bundle::resigned, 32_768),
     target("note", log::note, 4096),
     target("cosignatures", log::cosignatures, 4096),
     target("verifier_key", log::verifier_key, 512),

@@ -4,15 +4,17 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use cascade_fuzz::TARGETS;
+use cascade_receipt::bundle::{envelope, pre_authentication};
 use cascade_receipt::checkpoint::{Signed, SignedCheckpoint};
 use cascade_receipt::digest::Digest;
 use cascade_receipt::ed25519::PublicKey;
+use cascade_receipt::id::KeyId;
 use cascade_receipt::note::{Algorithm, VerifierKey};
 use cascade_receipt::proof::Proof;
 use cascade_receipt::sshsig::SshKey;
-use cascade_receipt::verify::{Options, Verifier};
+use cascade_receipt::verify::{Options, Verifier, verify_bundle};
 use cascade_receipt::witness::{AddCheckpoint, judge};
-use ed25519_dalek::SigningKey;
+use ed25519_dalek::{Signer as _, SigningKey};
 
 /// Bytes of all seeds together: they are read by people and cloned by everybody.
 const CORPUS_BYTES_MAX: u64 = 300 * 1024;
@@ -80,6 +82,12 @@ fn seeds_verify() {
     let mut verifier = Verifier::new(Options::default());
     verifier.feed(&read("ledger/valid-genesis"));
     assert!(verifier.finish().valid());
+    assert!(verify_bundle(&read("bundle/valid-bundle"), Options::default()).valid());
+    let payload = read("bundle_resigned/valid-bundle");
+    let newest = SigningKey::from_bytes(&[11; 32]);
+    let id = KeyId::of("receipt", newest.verifying_key().as_bytes());
+    let signature = newest.sign(&pre_authentication(&payload)).to_bytes();
+    assert!(verify_bundle(envelope(&payload, &id, &signature).as_bytes(), Options::default()).valid());
 }
 
 #[test]
