@@ -21,6 +21,17 @@ pub(super) fn walk(text: &str) -> Result<Found, Refusal> {
     Ok(walker.found)
 }
 
+/// The parser's own reading of a text. Where it panics it has read nothing, and the line counts as not
+/// parsed: a decision is owed even on a text that its authors did not think of.
+fn read(text: &str, depth: usize) -> Option<ast::Program> {
+    let reading = || {
+        let stream = brush_parser::uncached_tokenize_str(text, &TokenizerOptions::default()).ok()?;
+        let fits = tokens::stream_fits(&stream, depth);
+        fits.then(|| brush_parser::parse_tokens(&stream, &ParserOptions::default()).ok()).flatten()
+    };
+    std::panic::catch_unwind(reading).ok().flatten()
+}
+
 #[derive(Default)]
 pub(super) struct Walker {
     pub(super) found: Found,
@@ -31,11 +42,7 @@ impl Walker {
         if place.depth > 4 * DEPTH_MAX {
             return Err(Refusal::Depth);
         }
-        let program = tokens::text_fits(text)
-            .then(|| brush_parser::uncached_tokenize_str(text, &TokenizerOptions::default()).ok())
-            .flatten()
-            .filter(|stream| tokens::stream_fits(stream, place.depth))
-            .and_then(|stream| brush_parser::parse_tokens(&stream, &ParserOptions::default()).ok());
+        let program = tokens::text_fits(text).then(|| read(text, place.depth)).flatten();
         let mut direct = Direct::new();
         match program {
             Some(program) => {

@@ -19,7 +19,12 @@ const DIGITS_MAX: usize = 9;
 /// Whether the tokenizer may see the text.
 pub(super) fn text_fits(text: &str) -> bool {
     let openers = ["$(", "${", "$["].iter().map(|opener| text.matches(opener).count()).sum::<usize>();
-    openers <= OPENERS_MAX && documents_fit(text)
+    openers <= OPENERS_MAX && documents_fit(text) && !text.split("${").skip(1).any(opens_document)
+}
+
+/// Whether a here-document begins inside a `${`: the tokenizer loses its place there.
+fn opens_document(after_brace: &str) -> bool {
+    after_brace.split('}').next().is_some_and(|inside| inside.contains("<<"))
 }
 
 /// Whether every here-document has a plain delimiter.

@@ -21,8 +21,16 @@ fn commands() {
 }
 
 #[test]
-fn braces_behind_a_documents_delimiter_are_no_panic() {
-    for line in ["cat <<E ${x$(a)\nE", "cat <<E ${!$(a)\nE\n", "cat <<EOF > f ${![p$(rat <m 2x)\nEOF"] {
+fn a_document_and_an_open_bracket_are_no_panic() {
+    for line in [
+        "cat <<E ${x$(a)\nE",
+        "cat <<E ${!$(a)\nE\n",
+        "cat <<EOF > f ${![p$(rat <m 2x)\nEOF",
+        "a${!$(b)\n<<E c$(d)\nE <<E\nE",
+        "cat <<E $(a$(b)\nE",
+        "a$(b <<E c$(d)\nE",
+        "${a ${b} <<E x$(c)\nE",
+    ] {
         let found = parse(line).expect("within every limit");
         assert!(found.opaque.contains(&Opaque::NotParsed), "{line}: {found:?}");
     }
