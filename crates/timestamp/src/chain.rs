@@ -79,8 +79,7 @@ fn chain(error: &webpki::Error) -> TokenFault {
     use webpki::Error as E;
     let code = match error {
         E::CertExpired { .. } | E::CertNotValidYet { .. } => Code::Validity,
-        E::UnsupportedSignatureAlgorithmContext(_)
-        | E::UnsupportedSignatureAlgorithmForPublicKeyContext(_) => Code::Algorithm,
+        E::UnsupportedSignatureAlgorithmContext(_) => Code::Algorithm,
         _ => Code::Chain,
     };
     TokenFault::new(code, error.to_string())

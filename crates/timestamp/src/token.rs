@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use cascade_receipt::digest::Digest;
 use cascade_receipt::time::Timestamp;
 use cms::cert::CertificateChoices;
-use cms::content_info::ContentInfo;
+use cms::content_info::{CmsVersion, ContentInfo};
 use cms::signed_data::{SignedData, SignerIdentifier, SignerInfo};
 use der::asn1::OctetStringRef;
 use der::oid::ObjectIdentifier;
@@ -62,6 +62,9 @@ impl Token {
         let [signer] = signed.signer_infos.0.as_slice() else {
             return Err(TokenFault::malformed("it has not exactly one signer"));
         };
+        if !is_plain(signer, &signed) {
+            return Err(TokenFault::malformed("its versions or algorithms contradict each other"));
+        }
         let certificates = certificates(&signed);
         if certificates.len() > CERTIFICATES_MAX {
             return Err(TokenFault::malformed("it carries too many certificates"));
@@ -162,7 +165,21 @@ fn signed_data(bytes: &[u8]) -> Option<SignedData> {
     let outer = ContentInfo::from_der(bytes).ok().filter(|outer| outer.content_type == SIGNED_DATA)?;
     let content = outer.content.to_der().ok()?;
     let signed = SignedData::from_der(&content).ok()?;
-    (usize::try_from(signed.encoded_len().ok()?).ok()? == content.len()).then_some(signed)
+    let whole = usize::try_from(signed.encoded_len().ok()?).ok()? == content.len();
+    // Version 3 is that of everything but plain data (RFC 5652, section 5.1).
+    (whole && signed.version == CmsVersion::V3).then_some(signed)
+}
+
+/// Whether the parts of a signer's entry agree that nothing depends on.
+fn is_plain(signer: &SignerInfo, signed: &SignedData) -> bool {
+    let version = match signer.sid {
+        SignerIdentifier::IssuerAndSerialNumber(_) => CmsVersion::V1,
+        SignerIdentifier::SubjectKeyIdentifier(_) => CmsVersion::V3,
+    };
+    let listed = signed.digest_algorithms.iter().any(|listed| listed.oid == signer.digest_alg.oid);
+    let mut all = signed.digest_algorithms.iter().chain([&signer.digest_alg, &signer.signature_algorithm]);
+    let plain = all.all(|one| one.parameters.as_ref().is_none_or(|parameters| parameters.is_null()));
+    signer.version == version && listed && plain
 }
 
 fn statement(signed: &SignedData) -> Option<Vec<u8>> {
