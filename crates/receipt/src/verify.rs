@@ -18,6 +18,7 @@ mod keys;
 mod lifecycle;
 mod people;
 pub mod report;
+mod stamps;
 mod verdict;
 
 use alloc::string::String;
@@ -40,6 +41,7 @@ use keys::{Keys, Precheck};
 use lifecycle::Lifecycle;
 pub use lifecycle::OpenIntent;
 pub use people::ADMIN_GROUP;
+pub use stamps::{Stamp, StampFault, TimeStamp};
 pub use verdict::{CheckResult, Fault, Head, Open, Outcome, Verdict};
 
 /// What the reader brings along.
@@ -49,6 +51,8 @@ pub struct Options {
     pub pinned: Option<[u8; 32]>,
     /// Notes of checkpoints that the ledger must fit, for check 8.
     pub checkpoints: Vec<Vec<u8>>,
+    /// What time stamp tokens are over; the verdict says which checkpoint that is.
+    pub stamps: Vec<Stamp>,
     /// Whose cosignatures count, for check 9.
     pub trust: Option<Trust>,
     /// What is known from an earlier time, for check 10.
@@ -78,6 +82,7 @@ pub struct Verifier {
     keys: Keys,
     lifecycle: Lifecycle,
     anchors: Anchors,
+    stamped: Vec<(Stamp, u64)>,
     epoch: Option<(u64, EpochKey)>,
     fault: Option<Fault>,
     hmac_fault: Option<Fault>,
@@ -127,6 +132,7 @@ impl Verifier {
             keys: Keys::default(),
             lifecycle: Lifecycle::default(),
             anchors: Anchors::default(),
+            stamped: Vec::new(),
             epoch: None,
             fault: None,
             hmac_fault: None,
@@ -225,6 +231,7 @@ impl Verifier {
             self.look_outside();
         }
         let identity = self.identity();
+        stamps::given(&self.options.checkpoints, &self.options.stamps, &mut self.stamped);
         Verdict::new(verdict::Parts {
             identity,
             key_pinned: self.options.pinned.is_some(),
@@ -235,6 +242,7 @@ impl Verifier {
             anchored_through: if self.fault.is_none() { self.anchors.anchored_through() } else { None },
             open: self.lifecycle.open(),
             fault: self.fault,
+            stamped: self.stamped,
         })
     }
 
@@ -272,7 +280,8 @@ impl Verifier {
 
     /// Looks at the checkpoint that an anchor embeds, then takes the receipt into the tree.
     fn anchor(&mut self, receipt: &Receipt<'_>) {
-        if let Meaning::Anchor { checkpoint, .. } = &receipt.content.meaning {
+        if let Meaning::Anchor { checkpoint, tst_sha256, .. } = &receipt.content.meaning {
+            stamps::embedded(checkpoint, *tst_sha256, &self.options.stamps, &mut self.stamped);
             let judges = Judges {
                 origin: receipt.content.log_origin,
                 keys: &self.keys,

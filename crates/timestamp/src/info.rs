@@ -38,12 +38,12 @@ pub(crate) struct TstInfo {
 }
 
 impl TstInfo {
-    /// Whether it is about bytes with this SHA-256.
-    pub(crate) fn stamps(&self, imprint: &Digest) -> bool {
+    /// SHA-256 of what it is about.
+    pub(crate) fn imprint(&self) -> Option<Digest> {
         let algorithm = &self.message_imprint.hash_algorithm;
-        algorithm.oid == SHA256
-            && algorithm.parameters.as_ref().is_none_or(|parameters| parameters.is_null())
-            && self.message_imprint.hashed_message.as_bytes() == imprint.0
+        let plain = algorithm.parameters.as_ref().is_none_or(|parameters| parameters.is_null());
+        let hash = self.message_imprint.hashed_message.as_bytes();
+        hash.try_into().ok().map(Digest).filter(|_| plain && algorithm.oid == SHA256)
     }
 
     /// Whether it says something critical that is not understood here.

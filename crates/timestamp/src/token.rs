@@ -90,10 +90,16 @@ impl Token {
         self.info.gen_time.timestamp()
     }
 
+    /// SHA-256 of the bytes that it stamps; `None` when it names them by another hash.
+    #[must_use]
+    pub fn imprint(&self) -> Option<Digest> {
+        self.info.imprint()
+    }
+
     /// Whether it stamps bytes with this SHA-256.
     #[must_use]
     pub fn stamps(&self, imprint: &Digest) -> bool {
-        self.info.stamps(imprint)
+        self.imprint().as_ref() == Some(imprint)
     }
 
     pub(crate) fn nonce(&self) -> Option<&[u8]> {
