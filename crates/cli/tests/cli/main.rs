@@ -30,6 +30,7 @@ mod site;
 mod steps;
 #[cfg(test)]
 mod tamper;
+mod timestamp;
 #[cfg(test)]
 mod tty;
 #[cfg(test)]
