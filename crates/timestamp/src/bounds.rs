@@ -2,8 +2,8 @@
 
 use der::{Decode as _, Header, Reader as _, SliceReader};
 
-/// Values in a token or answer, each counted with those inside it. Sets are sorted by insertion while they are read, so
-/// their number must be bounded, or 64 KiB could keep a verifier busy for minutes.
+/// Values in a token or answer, each counted with those inside it. Sets are sorted by insertion while they are
+/// read, so 64 KiB of tiny values would take quadratic time.
 pub const ELEMENTS_MAX: usize = 4096;
 /// Depth of values inside values.
 const DEPTH_MAX: usize = 32;

@@ -1,6 +1,6 @@
 //! Asking an authority, and believing its answer only as far as it fits the question.
 
-use alloc::string::{String, ToString as _};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use cascade_receipt::digest::Digest;
@@ -105,5 +105,5 @@ impl Query {
 fn words(answer: &TimeStampResp<'_>, status: u8) -> String {
     let said = answer.status.status_string.iter().flatten().map(|text| text.as_str());
     let said: String = said.flat_map(str::chars).filter(|c| !c.is_control()).take(200).collect();
-    if said.is_empty() { alloc::format!("status {}", status.to_string()) } else { said }
+    if said.is_empty() { alloc::format!("status {status}") } else { said }
 }

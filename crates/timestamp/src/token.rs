@@ -156,7 +156,7 @@ impl Token {
             match certificate.verify_signature(known, &attributes, self.signer.signature.as_bytes()) {
                 Ok(()) => return Ok(()),
                 Err(webpki::Error::InvalidSignatureForPublicKey) => {
-                    outcome = Err(bad("the bytes or the key differ"))
+                    outcome = Err(bad("the bytes or the key differ"));
                 }
                 Err(_) => {}
             }

@@ -30,6 +30,7 @@ mod site;
 mod steps;
 #[cfg(test)]
 mod tamper;
+#[cfg(test)]
 mod timestamp;
 #[cfg(test)]
 mod tty;

@@ -49,7 +49,7 @@ impl Authority {
         authority.write("index.txt", "");
         authority.write("serial", "01\n");
         authority.write("index.txt.attr", "unique_subject = no\n");
-        authority.write("openssl.cnf", &authority.configuration());
+        authority.write("openssl.cnf", authority.configuration());
         let ca = "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign\nsubjectKeyIdentifier=hash";
         let long = Profile::GOOD.dates;
         authority.issue("root", None, ca, long);
