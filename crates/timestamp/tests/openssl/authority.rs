@@ -78,16 +78,22 @@ impl Authority {
         )
     }
 
-    /// A key and a certificate over it; signed by itself without an issuer.
-    pub(crate) fn issue(&self, name: &str, issuer: Option<&str>, extensions: &str, dates: (&str, &str)) {
-        let key = self.path(&format!("{name}.key"));
+    fn make_key(&self, path: &Path) {
         let mut genpkey = self.openssl("genpkey");
-        genpkey.arg("-out").arg(&key);
+        genpkey.arg("-out").arg(path);
         match self.profile.key {
             "RSA" => genpkey.args(["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"]),
             curve => genpkey.args(["-algorithm", "EC", "-pkeyopt", &format!("ec_paramgen_curve:{curve}")]),
         };
         run(&mut genpkey);
+    }
+
+    /// A certificate over the key of that name, which is made once; signed by itself without an issuer.
+    pub(crate) fn issue(&self, name: &str, issuer: Option<&str>, extensions: &str, dates: (&str, &str)) {
+        let key = self.path(&format!("{name}.key"));
+        if !key.exists() {
+            self.make_key(&key);
+        }
         let request = self.path(&format!("{name}.csr"));
         let subject = format!("/CN=Cascade test {name}");
         run(self
@@ -150,6 +156,19 @@ impl Authority {
         }
         run(reply.arg("-queryfile").arg(&asked).arg("-out").arg(&answer));
         std::fs::read(&answer).unwrap()
+    }
+
+    /// A query of OpenSSL's own, over the SHA-512 of these bytes.
+    pub(crate) fn query_sha512(&self, data: &[u8]) -> Vec<u8> {
+        let (file, query) = (self.fresh("data"), self.fresh("tsq"));
+        std::fs::write(&file, data).unwrap();
+        run(self
+            .openssl("ts")
+            .args(["-query", "-sha512", "-cert", "-data"])
+            .arg(&file)
+            .arg("-out")
+            .arg(&query));
+        std::fs::read(&query).unwrap()
     }
 
     /// The token in an answer, as `openssl` takes it out.

@@ -103,6 +103,49 @@ fn certificates_that_are_not_for_time_stamps() {
         let token = authority.sign_again(&token, "other", &["-cades"]);
         assert_eq!(fault(&token, &trusted), expected, "{extensions}");
     }
+    // One above it may leave its purpose open, but not have another.
+    for (purpose, expected) in [("timeStamping", None), ("codeSigning", Some(Code::Chain))] {
+        let extensions = format!("basicConstraints=critical,CA:TRUE\nextendedKeyUsage={purpose}");
+        authority.issue("above", Some("root"), &extensions, long);
+        authority.issue("other", Some("above"), Profile::GOOD.extensions, long);
+        let above = authority.path("above.pem");
+        let flags = ["-cades", "-certfile", above.to_str().unwrap()];
+        assert_eq!(fault(&authority.sign_again(&token, "other", &flags), &trusted), expected, "{purpose}");
+    }
+}
+
+/// Two certificates over one key: the one that was not meant must not do, or its dates and purposes would count.
+#[test]
+fn another_certificate_over_the_same_key() {
+    let authority = Authority::new(Profile::GOOD);
+    let token = authority.token_out(&answer(&authority));
+    let trusted = roots(&authority);
+    let extensions = "subjectKeyIdentifier=hash\nextendedKeyUsage=critical,timeStamping";
+    authority.issue("other", Some("root"), extensions, Profile::GOOD.dates);
+    let meant = std::fs::read(authority.path("other.pem")).unwrap();
+    authority.issue("other", Some("root"), extensions, Profile::GOOD.dates);
+    let twin = authority.write("twin.pem", std::fs::read(authority.path("other.pem")).unwrap());
+    let meant = authority.write("other.pem", meant);
+    for (carried, expected) in [(meant, None), (twin, Some(Code::Signer))] {
+        let flags = ["-cades", "-keyid", "-nocerts", "-certfile", carried.to_str().unwrap()];
+        let token = authority.sign_again(&token, "other", &flags);
+        assert_eq!(fault(&token, &trusted), expected);
+    }
+}
+
+#[test]
+fn only_one_signer_and_only_sha256_of_the_note() {
+    let authority = Authority::new(Profile::GOOD);
+    let token = authority.token_out(&answer(&authority));
+    let trusted = roots(&authority);
+    let (certificate, key) = (authority.path("tsa.pem"), authority.path("tsa.key"));
+    authority.issue("other", Some("root"), Profile::GOOD.extensions, Profile::GOOD.dates);
+    let second = ["-cades", "-signer", certificate.to_str().unwrap(), "-inkey", key.to_str().unwrap()];
+    let two = authority.sign_again(&token, "other", &second);
+    assert_eq!(fault(&two, &trusted), Some(Code::Malformed));
+    let sha512 = authority.token_out(&authority.reply(&authority.query_sha512(NOTE)));
+    assert_eq!(Token::parse(&sha512).unwrap().imprint(), None);
+    assert_eq!(fault(&sha512, &trusted), Some(Code::Imprint));
 }
 
 #[test]
