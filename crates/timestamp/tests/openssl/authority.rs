@@ -124,7 +124,7 @@ impl Authority {
         std::fs::read(self.path("root.pem")).unwrap()
     }
 
-    fn read(&self, name: &str) -> String {
+    pub(crate) fn read(&self, name: &str) -> String {
         std::fs::read_to_string(self.path(name)).unwrap()
     }
 
@@ -181,13 +181,25 @@ impl Authority {
         std::fs::read(&token).unwrap()
     }
 
-    /// The statement in a token, signed anew as a plain CMS message by any certificate of this authority.
-    pub(crate) fn sign_again(&self, token: &[u8], signer: &str, flags: &[&str]) -> Vec<u8> {
-        let (old, statement, new) = (self.fresh("tst"), self.fresh("info"), self.fresh("tst"));
+    /// The statement in a token.
+    pub(crate) fn statement(&self, token: &[u8]) -> Vec<u8> {
+        let (old, statement) = (self.fresh("tst"), self.fresh("info"));
         std::fs::write(&old, token).unwrap();
         let mut take = self.openssl("cms");
         take.args(["-verify", "-noverify", "-inform", "DER", "-in"]).arg(&old).arg("-out").arg(&statement);
         run(&mut take);
+        std::fs::read(&statement).unwrap()
+    }
+
+    /// The statement in a token, signed anew by any certificate of this authority.
+    pub(crate) fn sign_again(&self, token: &[u8], signer: &str, flags: &[&str]) -> Vec<u8> {
+        self.sign(&self.statement(token), signer, flags)
+    }
+
+    /// A plain CMS message.
+    pub(crate) fn sign(&self, text: &[u8], signer: &str, flags: &[&str]) -> Vec<u8> {
+        let (statement, new) = (self.fresh("info"), self.fresh("tst"));
+        std::fs::write(&statement, text).unwrap();
         let mut sign = self.openssl("cms");
         sign.args([
             "-sign",

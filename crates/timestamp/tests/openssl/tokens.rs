@@ -133,6 +133,54 @@ fn another_certificate_over_the_same_key() {
     }
 }
 
+/// The same with the same name: only the hash tells them apart.
+#[test]
+fn another_certificate_with_the_same_serial_number() {
+    let authority = Authority::new(Profile::GOOD);
+    let token = authority.token_out(&answer(&authority));
+    let (index, serial) = (authority.read("index.txt"), authority.read("serial"));
+    let extensions = Profile::GOOD.extensions;
+    authority.issue("other", Some("root"), extensions, ("20200101000000Z", "20210101000000Z"));
+    let short = std::fs::read(authority.path("other.pem")).unwrap();
+    authority.write("index.txt", index);
+    authority.write("serial", serial);
+    authority.issue("other", Some("root"), extensions, Profile::GOOD.dates);
+    let long = authority.write("long.pem", std::fs::read(authority.path("other.pem")).unwrap());
+    authority.write("other.pem", short);
+    let flags = ["-cades", "-nocerts", "-certfile", long.to_str().unwrap()];
+    let token = authority.sign_again(&token, "other", &flags);
+    assert_eq!(fault(&token, &roots(&authority)), Some(Code::Signer));
+}
+
+/// What the authority itself signed, and does not mean what it seems to.
+#[test]
+fn statements_that_are_not_plain() {
+    let authority = Authority::new(Profile::GOOD);
+    let trusted = roots(&authority);
+    let good = authority.statement(&authority.token_out(&answer(&authority)));
+    let with = |at: usize, more: &[u8]| {
+        let mut statement = [&good[..at], more, &good[at..]].concat();
+        statement[1] = u8::try_from(statement.len() - 2).unwrap();
+        assert!(statement[1] < 128);
+        authority.sign(&statement, "tsa", &["-cades"])
+    };
+    assert_eq!(fault(&with(good.len(), &[]), &trusted), None);
+    // `ordering` is false by default, and DER leaves out what is; the nonce of ten bytes follows.
+    assert_eq!(fault(&with(good.len() - 10, &[1, 1, 0xff]), &trusted), None);
+    assert_eq!(fault(&with(good.len() - 10, &[1, 1, 0]), &trusted), Some(Code::Malformed));
+    let plain = [0xa1, 9, 0x30, 7, 6, 3, 0x2a, 3, 4, 4, 0];
+    assert_eq!(fault(&with(good.len(), &plain), &trusted), None);
+    let critical = [0xa1, 12, 0x30, 10, 6, 3, 0x2a, 3, 4, 1, 1, 0xff, 4, 0];
+    assert_eq!(fault(&with(good.len(), &critical), &trusted), Some(Code::Malformed));
+    // Signed as something else, and called a statement of time afterwards.
+    let mut renamed =
+        authority.sign(&good, "tsa", &["-cades", "-econtent_type", "1.2.840.113549.1.9.16.1.5"]);
+    let name = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 9, 16, 1, 5];
+    let at = renamed.windows(name.len()).position(|window| window == name).unwrap();
+    renamed[at + name.len() - 1] = 4;
+    assert_eq!(fault(&renamed, &trusted), Some(Code::Signature));
+}
+
 #[test]
 fn only_one_signer_and_only_sha256_of_the_note() {
     let authority = Authority::new(Profile::GOOD);
@@ -176,6 +224,9 @@ fn certificates_out_of_their_time() {
         let authority = Authority::new(Profile { dates, ..Profile::GOOD });
         let answer = answer(&authority);
         assert_eq!(fault(&authority.token_out(&answer), &roots(&authority)), Some(Code::Validity));
+        // Whoever asks finds it out without roots, too.
+        let refused = Query::new(NOTE, NONCE).accept(&answer, None).unwrap_err();
+        assert!(matches!(refused, AnswerFault::Token(fault) if fault.code == Code::Validity));
     }
     // The one between signer and root, and the root itself.
     let authority = Authority::new(Profile::GOOD);
