@@ -4,6 +4,7 @@
 //! Receipts here are real: ten gates, decided by the shipped policy, about the size stated in the figures.
 
 mod append;
+mod chain;
 mod decide;
 mod run;
 mod sample;
@@ -13,6 +14,7 @@ mod verify;
 use std::path::Path;
 use std::time::Duration;
 
+pub use chain::Chain;
 pub use decide::Decide;
 pub use run::Run;
 

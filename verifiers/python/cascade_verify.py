@@ -28,12 +28,14 @@ MAX_DEPTH = 16
 MAX_INT = 2**53 - 1
 MAX_EPOCH_RECEIPTS = 10000
 GENESIS_PREV = hashlib.sha256(b"WHL_MANAGER_GENESIS").hexdigest()
+BUNDLE_CHECKS = ("bundle", "syntax", "copies", "chain", "signature", "origin", "time", "lifecycle",
+                 "checkpoint", "inclusion", "witness", "memory", "hmac", "statement")
 CHECKS = ("syntax", "copies", "chain", "signature", "origin", "time", "lifecycle",
           "checkpoint", "witness", "memory", "hmac")
 
 
 class Fault(Exception):
-    """A fault of the ledger: its code (section 15), and its seq where that is not the line read."""
+    """A fault of the ledger: its code (section 16), and its seq where that is not the line read."""
 
     def __init__(self, code, detail="", seq=None):
         super().__init__(code)
@@ -81,8 +83,8 @@ ESCAPED = {'"': '\\"', "\\": "\\\\",
 class JsonReader:
     """The restricted JSON of section 1.1, read from left to right."""
 
-    def __init__(self, text):
-        self.text, self.at = text, 0
+    def __init__(self, text, key=re.compile("[a-z0-9_]+")):
+        self.text, self.at, self.key = text, 0, key
 
     def document(self):
         """One value and nothing after it."""
@@ -141,7 +143,7 @@ class JsonReader:
         for _ in self.items("}"):
             demand(self.peek() == '"', "syntax.malformed", "no key")
             key = self.string()
-            demand(re.fullmatch("[a-z0-9_]+", key), "syntax.key")
+            demand(self.key.fullmatch(key), "syntax.key")
             demand(key not in members, "syntax.duplicate_key")
             self.space()
             demand(self.take(":"), "syntax.malformed", "no colon")
@@ -1176,7 +1178,7 @@ class Anchors:
                 raise Fault("memory.fork", seq=size - 1)
 
 
-# ---------------------------------------------------------------- sections 4, 8 and 13: verdict
+# ---------------------------------------------------------------- sections 4, 8 and 14: verdict
 
 class Tags:
     """The HMAC tags (section 8), looked at only by a reader who has the master."""
@@ -1274,7 +1276,7 @@ class Chain:
 
 
 def verify(stream, pinned=None, master=None, checkpoints=(), trust=None, memory=None):
-    """Read a ledger and return the verdict that section 13 describes."""
+    """Read a ledger and return the verdict that section 14 describes."""
     chain, fault, seq = Chain(pinned, master, trust), None, None
     try:
         for line in ledger_lines(stream):
@@ -1282,7 +1284,7 @@ def verify(stream, pinned=None, master=None, checkpoints=(), trust=None, memory=
         chain.finish(checkpoints, memory)
     except Fault as found:
         fault, seq = found, len(chain.hashes) if found.seq is None else found.seq
-    good = len(chain.hashes) if fault is None else seq
+    good = len(chain.hashes)
     past = list(chain.lifecycle.past.values())[:good]
     still_open = [{"seq": one.seq, "receipt_id": one.receipt_id} for one in past
                   if one.kind == "task_started" and not one.closed]
@@ -1299,11 +1301,11 @@ def verify(stream, pinned=None, master=None, checkpoints=(), trust=None, memory=
     }
 
 
-def outcomes(fault, seq, asked):
-    """The eleven checks with their outcomes (section 4)."""
+def outcomes(fault, seq, asked, checks=CHECKS):
+    """The checks with their outcomes (sections 4 and 13)."""
     failed = fault.code.split(".")[0] if fault else None
     rows, outcome = [], "pass"
-    for check in CHECKS:
+    for check in checks:
         row = {"check": check, "outcome": outcome, "seq": None, "code": None, "detail": None}
         if not asked.get(check, True):
             row["outcome"] = "not_asked"
@@ -1315,7 +1317,7 @@ def outcomes(fault, seq, asked):
 
 
 def not_proven(key_pinned, anchored, open_count):
-    """What a valid verdict leaves open (section 13)."""
+    """What a valid verdict leaves open (section 14)."""
     said = ["Actions that never went through Cascade are not in the ledger.",
             "What was recorded may have been false when it was written."]
     if anchored is None:
@@ -1331,13 +1333,284 @@ def not_proven(key_pinned, anchored, open_count):
     return said
 
 
+# ---------------------------------------------------------------- section 13: bundles
+
+MAX_BUNDLE, MAX_BUNDLE_RECEIPTS, MAX_SIGNATURES, MAX_PATH = 64 << 20, 20000, 16, 64
+PAYLOAD_TYPE = "application/vnd.in-toto+json"
+STATEMENT_TYPE, PREDICATE_TYPE = "https://in-toto.io/Statement/v1", "urn:cascade:bundle:v1"
+BUNDLE_START = re.compile(rb'\s*\{\s*"(payload|payloadType|signatures)"')
+
+
+def typed(value, kind):
+    """The value, if it is of this type."""
+    if type(value) is not kind:
+        raise ValueError("another type")
+    return value
+
+
+def foreign_json(data):
+    """JSON of a format that others have made: any keys."""
+    return JsonReader(data.decode("utf-8"), re.compile(".*", re.DOTALL)).document()
+
+
+def sized_base64(text, length):
+    """Base64 of so many bytes."""
+    data = strict_base64(typed(text, str))
+    if len(data) != length:
+        raise ValueError("another length")
+    return data
+
+
+class Bundle:
+    """The parts of a bundle (section 13, step 1)."""
+
+    def __init__(self, data):
+        try:
+            self.read(data)
+        except Fault as fault:
+            if fault.code.startswith("bundle."):
+                raise
+            raise Fault("bundle.malformed", seq=0) from None
+        except (ValueError, KeyError, TypeError):
+            raise Fault("bundle.malformed", seq=0) from None
+
+    def read(self, data):
+        if len(data) > MAX_BUNDLE:
+            raise Fault("bundle.size", seq=0)
+        envelope = typed(foreign_json(data), dict)
+        if typed(envelope["payloadType"], str) != PAYLOAD_TYPE:
+            raise Fault("bundle.type", seq=0)
+        self.payload = strict_base64(typed(envelope["payload"], str))
+        signatures = typed(envelope["signatures"], list)
+        if len(signatures) > MAX_SIGNATURES:
+            raise Fault("bundle.size", seq=0)
+        self.signatures = [(typed(one["keyid"], str), sized_base64(one["sig"], 64))
+                           for one in signatures]
+        statement = foreign_json(self.payload)
+        kinds = (statement.get("_type"), statement.get("predicateType"))
+        if kinds != (STATEMENT_TYPE, PREDICATE_TYPE):
+            raise Fault("bundle.type", seq=0)
+        self.read_predicate(statement["predicate"])
+        self.subjects = [(matched(one["name"], "r_[0-9a-f]{16}"),
+                          matched(one["digest"]["sha256"], "[0-9a-f]{64}"))
+                         for one in typed(statement["subject"], list)]
+
+    def read_predicate(self, predicate):
+        receipts = typed(predicate["receipts"], list)
+        if len(receipts) > MAX_BUNDLE_RECEIPTS:
+            raise Fault("bundle.size", seq=0)
+        self.origin = typed(predicate["log_origin"], str)
+        self.checkpoint = typed(predicate["checkpoint"], str)
+        self.receipts = []
+        for one in receipts:
+            path = typed(one["path"], list)
+            if len(path) > MAX_PATH:
+                raise ValueError("a long path")
+            self.receipts.append((typed(one["line"], str), [sized_base64(h, 32) for h in path]))
+        self.disclosures = [(matched(one["receipt_id"], "r_[0-9a-f]{16}"),
+                             matched(one["field"], "[a-z0-9_]+"),
+                             sized_base64(one["nonce"], 32), strict_base64(typed(one["bytes"], str)))
+                            for one in typed(predicate["disclosures"], list)]
+        self.snapshots = [strict_base64(typed(one, str))
+                          for one in typed(predicate["snapshots"], list)]
+        for line in typed(predicate["not_proven"], list):
+            typed(line, str)
+
+
+def matched(text, pattern):
+    """The text, if it has this form."""
+    if not re.fullmatch(pattern, typed(text, str)):
+        raise ValueError("another form")
+    return text
+
+
+def root_by_path(index, size, leaf, path):
+    """The root that an audit path gives (RFC 9162, section 2.1.3.2), or None."""
+    if index >= size:
+        return None
+    node, last = leaf, size - 1
+    for sibling in path:
+        if last == 0:
+            return None
+        if index & 1 or index == last:
+            node = sha256(b"\x01" + sibling + node)
+            while not index & 1 and index:
+                index, last = index >> 1, last >> 1
+        else:
+            node = sha256(b"\x01" + node + sibling)
+        index, last = index >> 1, last >> 1
+    return node if last == 0 else None
+
+
+def texts_of(value):
+    """Every text in a JSON value."""
+    if isinstance(value, str):
+        yield value
+    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from texts_of(item)
+
+
+class Case:
+    """A bundle under verification (section 13)."""
+
+    def __init__(self, pinned, trust, memory):
+        self.pinned, self.trust, self.memory = pinned, trust, memory
+        self.keys, self.origin, self.known = Keys(), None, {}
+        self.before, self.size, self.through = None, None, None
+
+    def judge(self, data):
+        bundle = Bundle(data)
+        for index, (line, _) in enumerate(bundle.receipts):
+            self.accept(index, line)
+        if not self.known:
+            raise Fault("syntax.empty", seq=0)
+        if self.origin != bundle.origin:
+            raise Fault("origin.changed", seq=0)
+        checkpoint = self.checkpoint(bundle)
+        self.outside(bundle, checkpoint)
+        self.claims(bundle)
+
+    def accept(self, index, line):
+        """Step 2 on one receipt."""
+        seq = index
+        try:
+            data = line.encode("utf-8")
+            demand(len(data) <= MAX_LINE, "syntax.line_length")
+            receipt = parse_line(data)
+            check_shape(receipt)
+            content = receipt["content"]
+            seq = content["seq"]
+            for name in ("receipt_id", "timestamp"):
+                demand(receipt[name] == content[name], "copies." + name)
+            self.check_links(receipt)
+            self.keys.check(receipt, self.pinned)
+            Chain.check_origin(self, content)
+            if self.before is None or self.before["seq"] + 1 == seq:
+                Chain.check_time(self, content)
+        except Fault as fault:
+            raise Fault(fault.code, fault.detail, seq) from None
+        if content["kind"] == "key_revoked":
+            self.keys.revoke(content["statement"])
+        self.known[receipt["receipt_id"]] = receipt
+        self.before = content
+
+    def check_links(self, receipt):
+        content, prev_hash, last = receipt["content"], receipt["prev_hash"], self.before
+        if last is None:
+            demand(content["seq"] == 0, "chain.genesis")
+            demand(prev_hash == GENESIS_PREV, "chain.prev_hash")
+        else:
+            demand(content["seq"] > last["seq"], "chain.seq")
+            neighbour = self.known[last["receipt_id"]]["entry_hash"]
+            demand(content["seq"] != last["seq"] + 1 or prev_hash == neighbour, "chain.prev_hash")
+        entry_hash = sha256(prev_hash.encode() + b"|" + canonical(content)).hex()
+        demand(receipt["entry_hash"] == entry_hash, "chain.entry_hash")
+        demand((content["kind"] == "genesis") == (last is None), "chain.genesis")
+        demand(receipt["receipt_id"] not in self.known, "chain.receipt_id")
+
+    def checkpoint(self, bundle):
+        """Steps 3 and 4."""
+        try:
+            checkpoint = Checkpoint(bundle.checkpoint.encode("utf-8"))
+        except ValueError:
+            raise Fault("checkpoint.malformed", seq=0) from None
+        if checkpoint.origin != self.origin:
+            raise Fault("checkpoint.origin", seq=0)
+        logs = [key.public for key in self.keys.by_id.values() if key.purpose == "log"]
+        if not checkpoint.signed(self.origin, logs):
+            raise Fault("checkpoint.signature", seq=0)
+        for receipt, (_, path) in zip(self.known.values(), bundle.receipts):
+            seq = receipt["content"]["seq"]
+            leaf = sha256(b"\x00" + bytes.fromhex(receipt["entry_hash"]))
+            if root_by_path(seq, checkpoint.size, leaf, path) != checkpoint.root:
+                raise Fault("inclusion.path", seq=seq)
+        return checkpoint
+
+    def outside(self, bundle, checkpoint):
+        """Steps 5 to 7."""
+        self.size, quorums = checkpoint.size, []
+        if self.trust is not None:
+            try:
+                quorums.append((self.size, self.trust.judge(checkpoint, self.origin)))
+            except Fault as fault:
+                raise Fault(fault.code, seq=self.size - 1) from None
+            self.through = self.size - 1
+        anchors = Anchors(self.trust)
+        anchors.quorums = quorums
+        self.keys.check_disputed(anchors.cleared)
+        if self.memory is not None and self.memory[0] == self.size \
+                and self.memory[1] != checkpoint.root:
+            raise Fault("memory.fork", seq=self.size - 1)
+
+    def claims(self, bundle):
+        """Step 8."""
+        shown = {one: receipt["entry_hash"] for one, receipt in self.known.items()}
+        if not bundle.subjects or any(shown.get(one) != digest for one, digest in bundle.subjects):
+            raise Fault("statement.subject", seq=0)
+        kind = PAYLOAD_TYPE.encode()
+        message = b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(bundle.payload), bundle.payload)
+        known = [(self.keys.by_id[name].public, signature) for name, signature in bundle.signatures
+                 if name in self.keys.by_id and self.keys.by_id[name].active
+                 and self.keys.by_id[name].purpose == "receipt"]
+        if not known or not all(ed25519_verifies(key, sig, message) for key, sig in known):
+            raise Fault("statement.signature", seq=0)
+        for name, field, nonce, data in bundle.disclosures:
+            content = self.known[name]["content"] if name in self.known else {"seq": 0}
+            if field not in ("action_hash", "facts_hash") \
+                    or content.get(field) != sha256(nonce + data).hex():
+                raise Fault("statement.disclosure", seq=content["seq"])
+        self.check_snapshots(bundle.snapshots)
+
+    def check_snapshots(self, snapshots):
+        policies = {receipt["content"]["policy_hash"] for receipt in self.known.values()}
+        named = set(policies)
+        try:
+            for data in snapshots:
+                if sha256(data).hex() in policies:
+                    named.update(texts_of(JsonReader(data.decode("utf-8")).document()))
+        except (Fault, ValueError):
+            raise Fault("statement.snapshot", seq=0) from None
+        if any(sha256(data).hex() not in named for data in snapshots):
+            raise Fault("statement.snapshot", seq=0)
+
+
+def verify_bundle(data, pinned=None, trust=None, memory=None):
+    """Read a bundle and return its verdict."""
+    case, fault = Case(pinned, trust, memory), None
+    try:
+        case.judge(data)
+    except Fault as found:
+        fault = found
+    shown = list(case.known.values())
+    asked = {"lifecycle": False, "hmac": False, "witness": trust is not None,
+             "memory": memory is not None and memory[0] == case.size}
+    through = case.through if fault is None else None
+    said = ["Receipts that were left out are not here: one may have taken a key back."]
+    return {
+        "valid": fault is None, "key_pinned": pinned is not None, "receipts": len(shown),
+        "head": {"seq": shown[-1]["content"]["seq"], "entry_hash": shown[-1]["entry_hash"]}
+                if shown else None,
+        "checks": outcomes(fault, fault and (fault.seq or 0), asked, BUNDLE_CHECKS), "open": [],
+        "anchored_through": through,
+        "not_proven": said + not_proven(pinned is not None, through, 0),
+    }
+
+
+def verify_either(stream, pinned=None, master=None, checkpoints=(), trust=None, memory=None):
+    """A ledger or a bundle, by its first bytes."""
+    first = stream.peek(256) if hasattr(stream, "peek") else stream.getvalue()[:256]
+    if BUNDLE_START.match(first):
+        return verify_bundle(stream.read(MAX_BUNDLE + 1), pinned, trust, memory)
+    return verify(stream, pinned, master, checkpoints, trust, memory)
+
+
 def code_and_seq(verdict):
     """The fault of a verdict as (code, seq), or ("valid", None)."""
     failed = [(row["code"], row["seq"]) for row in verdict["checks"] if row["outcome"] == "fail"]
     return failed[0] if failed else ("valid", None)
 
 
-# ---------------------------------------------------------------- section 14 and the command line
+# ---------------------------------------------------------------- section 15 and the command line
 
 def run_vector(data):
     """Run one vector file; returns (expected, got), each a pair of code and seq."""
@@ -1352,7 +1625,7 @@ def run_vector(data):
         size, root = header["memory"].split(" ")
         memory = int(size), bytes.fromhex(root)
     expected = (header["expect"], int(header["seq"]) if "seq" in header else None)
-    verdict = verify(io.BytesIO(ledger), *keys, notes, trust, memory)
+    verdict = verify_either(io.BytesIO(ledger), *keys, notes, trust, memory)
     if str(verdict["anchored_through"]) != header.get("anchored_through", "None"):
         return expected, ("anchored through %s" % verdict["anchored_through"], None)
     return expected, code_and_seq(verdict)
@@ -1448,7 +1721,7 @@ def main(arguments=None):
         notes = [read_small(path) for path in options.checkpoint]
         trust = None if options.trust is None else Trust(read_small(options.trust))
         with open(options.file, "rb") as stream:
-            verdict = verify(stream, pinned, master, notes, trust)
+            verdict = verify_either(stream, pinned, master, notes, trust)
     except (OSError, ValueError, UnsupportedAlgorithm) as error:
         print("cannot read: %s" % ascii(str(error)), file=sys.stderr)
         return 1

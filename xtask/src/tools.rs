@@ -25,6 +25,7 @@ const NEEDS: &[Need] = &[
     Need { name: "openssl", package: "openssl", present: || answers("openssl", &["version"]) },
     Need { name: "ssh-keygen", package: "openssh-client", present: || found("ssh-keygen") },
     Need { name: "strace", package: "strace", present: || answers("strace", &["-V"]) },
+    Need { name: "SoftHSM", package: "softhsm2", present: || answers("softhsm2-util", &["--version"]) },
     Need { name: "python3", package: "python3", present: || answers("python3", &["--version"]) },
     Need {
         name: "python3's cryptography",

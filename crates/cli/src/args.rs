@@ -49,6 +49,9 @@ pub(crate) struct Global {
     /// File with the passphrase of the keys [default: ask on the terminal]
     #[arg(long, global = true, env = "CASCADE_PASSPHRASE_FILE", value_name = "FILE")]
     pub(crate) passphrase_file: Option<PathBuf>,
+    /// Sign receipts with this key of the chain [default: the one that the home signs with]
+    #[arg(long, global = true, env = "CASCADE_SIGNING_KEY", value_name = "KEY_ID", hide_short_help = true)]
+    pub(crate) signing_key: Option<String>,
 }
 
 /// One variant per verb; each verb's arguments live in its own file.
@@ -63,6 +66,7 @@ pub(crate) enum Verb {
     Log(verb::log::Log),
     Show(verb::show::Show),
     Export(verb::export::Export),
+    Bundle(verb::bundle::Bundle),
     Verify(verb::verify::Verify),
     Checkpoint(verb::checkpoint::Checkpoint),
     Anchor(verb::anchor::AnchorArgs),

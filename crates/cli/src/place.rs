@@ -10,6 +10,7 @@ use cascade_ledger::OpenError;
 use cascade_ledger::Passphrase;
 use cascade_ledger::{Home, TenantId};
 use cascade_ledger::{OpenAction, Reader};
+use cascade_receipt::id::KeyId;
 use cascade_runtime::birth::{self, BirthError, Wishes};
 use cascade_runtime::process;
 
@@ -90,7 +91,12 @@ pub(crate) fn open(global: &Global, home: &Path, tenant: &TenantId) -> Result<Le
         }
     };
     let home = Home::open(home)?;
-    with_passphrase(global, |passphrase| home.open_tenant(tenant, passphrase, &sweep))
+    let key = global
+        .signing_key
+        .as_deref()
+        .map(|id| KeyId::parse(id).ok_or_else(|| OpenError::KeyInactive(id.to_owned())));
+    let key = key.transpose()?;
+    with_passphrase(global, |passphrase| home.open_tenant_as(tenant, key.as_ref(), passphrase, &sweep))
 }
 
 /// Tries without a passphrase first, and asks for one if it takes one.
@@ -140,7 +146,12 @@ pub(crate) fn reader(global: &Global) -> Result<Reader, Failure> {
 
 /// The passphrase from the file that was named, or from the terminal.
 pub(crate) fn passphrase(global: &Global, prompt: &str) -> anyhow::Result<Vec<u8>> {
-    if let Some(path) = &global.passphrase_file {
+    secret_from(global.passphrase_file.as_deref(), prompt)
+}
+
+/// A passphrase or PIN from a file, or from the terminal.
+pub(crate) fn secret_from(path: Option<&Path>, prompt: &str) -> anyhow::Result<Vec<u8>> {
+    if let Some(path) = path {
         let file =
             std::fs::File::open(path).with_context(|| format!("couldn't read `{}`", path.display()))?;
         let mut bytes = Vec::new();

@@ -4,6 +4,7 @@ pub(crate) mod anchor;
 pub(crate) mod approvals;
 pub(crate) mod approve;
 pub(crate) mod bench;
+pub(crate) mod bundle;
 pub(crate) mod checkpoint;
 pub(crate) mod completions;
 pub(crate) mod demo;
@@ -42,6 +43,7 @@ pub(crate) fn dispatch() -> ExitCode {
         Verb::Log(args) => log::run(global, args),
         Verb::Show(args) => show::run(global, args),
         Verb::Export(args) => export::run(global, args),
+        Verb::Bundle(args) => bundle::run(global, args),
         Verb::Verify(args) => verify::run(global, args),
         Verb::Checkpoint(args) => checkpoint::run(global, args),
         Verb::Erase(args) => erase::run(global, args),

@@ -12,12 +12,12 @@
 //!    `COMMIT` itself leaves open which, until the ledger is opened again.
 //! 4. Only then is anyone answered.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use cascade_receipt::chain::{EPOCH_RECEIPTS_MAX, LINE_BYTES_MAX};
 use cascade_receipt::content::{Body, Envelope};
-use cascade_receipt::id::LogOrigin;
 use cascade_receipt::merkle::Frontier;
 use cascade_receipt::time::Timestamp;
 use rusqlite::{Connection, params};
@@ -28,25 +28,17 @@ use crate::draft::{AppendError, Appended, Draft};
 use crate::epoch::{EPOCH_MS_MAX, EpochKey};
 use crate::erasure::pending;
 use crate::extent::{Extent, Part};
-use crate::fault::{At as _, Fault};
+use crate::fault::{At as _, Fault, OpenError};
 use crate::frontier::{self, TreeRow};
 use crate::head::HeadRow;
-use crate::keys::Key;
+use crate::key_views;
 use crate::refusal;
-use crate::seal::{self, Linked};
+use crate::seal::{self, Linked, Slots};
 use crate::segment::{self, Segment};
+use crate::signer::Signer;
 use crate::store::{Database, to_sql};
 use crate::tail::Tail;
 use crate::views::{self, Entry, Standing};
-
-/// What signs and tags the receipts of one chain.
-#[derive(Debug)]
-pub(crate) struct Signer {
-    pub(crate) log_origin: LogOrigin,
-    pub(crate) key: Key,
-    /// Seals the epoch key on disk, when a passphrase protects `key`.
-    pub(crate) wrap: Option<Zeroizing<[u8; 32]>>,
-}
 
 /// Writes batches. Owned by the writer thread alone.
 #[derive(Debug)]
@@ -99,6 +91,11 @@ impl Scribe {
             other => Failure::NotRecorded(other),
         })?;
         let lost = Failure::NotRecorded;
+        if !self.signer.is_current(&tx).at(&self.ledger.path).map_err(lost)? {
+            // Another process changed the home's key.
+            let fresh = self.signer.reload(&self.dir()).map_err(|error| lost(unsigned(&error)))?;
+            (self.signer, self.epoch) = (Arc::new(fresh), None);
+        }
         let mut run =
             Run::start(&tx, &self.ledger, &self.signer, self.epoch.take(), &mut self.tail).map_err(lost)?;
         run.epoch_receipts_max = self.epoch_receipts_max;
@@ -116,7 +113,7 @@ impl Scribe {
         #[cfg(test)]
         tests::fail_at(self.fault, tests::Point::AfterVault)?;
         let lines = run.store().map_err(lost)?;
-        let Run { linked, epochs, ratcheted, .. } = run;
+        let Run { linked, epochs, signers, ratcheted, .. } = run;
         #[cfg(test)]
         tests::fail_at(self.fault, tests::Point::BeforeCommit)?;
         if linked.is_empty() {
@@ -128,7 +125,12 @@ impl Scribe {
         #[cfg(test)]
         tests::fail_at(self.fault, tests::Point::AfterCommit)?;
         self.epoch = epochs.into_iter().next_back();
+        self.signer = signers.into_iter().next_back().unwrap_or_else(|| Arc::clone(&self.signer));
         Ok(answered(answers, linked, lines))
+    }
+
+    fn dir(&self) -> PathBuf {
+        self.ledger.path.parent().map(Path::to_owned).unwrap_or_default()
     }
 
     /// After a ratchet, folds the write-ahead log so that no copy of the old epoch key stays in it.
@@ -199,7 +201,8 @@ fn answered(refusals: Vec<Option<AppendError>>, linked: Vec<Linked>, lines: Vec<
 struct Run<'a> {
     conn: &'a Connection,
     place: &'a Database,
-    signer: &'a Signer,
+    /// Those that sign receipts of the batch; the last one signs the next.
+    signers: Vec<Arc<Signer>>,
     row: HeadRow,
     frontier: Frontier,
     first_seq: u64,
@@ -216,7 +219,7 @@ impl<'a> Run<'a> {
     fn start(
         conn: &'a Connection,
         place: &'a Database,
-        signer: &'a Signer,
+        signer: &Arc<Signer>,
         cached: Option<EpochKey>,
         tail: &'a mut Tail,
     ) -> Result<Self, Fault> {
@@ -235,7 +238,7 @@ impl<'a> Run<'a> {
         Ok(Self {
             conn,
             place,
-            signer,
+            signers: vec![Arc::clone(signer)],
             first_seq: row.head.next_seq,
             row,
             frontier,
@@ -263,6 +266,9 @@ impl<'a> Run<'a> {
         {
             return Ok(Some(refusal));
         }
+        if self.place.at(key_views::is_stale(self.conn, &draft.body, &self.signer()?.key.id))? {
+            return Ok(Some(AppendError::Stale));
+        }
         if let Body::PolicyActivated(activated) = &draft.body {
             let hash = activated.activates.hash;
             let brought = draft.blobs.iter().any(|(blob, _)| *blob == hash);
@@ -282,18 +288,25 @@ impl<'a> Run<'a> {
         let new_epoch = self.row.epoch_receipts >= self.epoch_receipts_max
             || (self.row.epoch_receipts > 0
                 && timestamp.ms() - self.row.epoch_since_ms.min(timestamp.ms()) >= EPOCH_MS_MAX);
+        let successor = draft.successor.as_ref();
+        // A replacement signs the receipt that takes the home's key back; a rotation is signed by the old key.
+        let replacement = successor.filter(|_| matches!(draft.body, Body::KeyRevoked(_)));
+        let signer = replacement.map_or_else(|| self.signer(), |next| Ok(Arc::clone(next)))?;
         let envelope = Envelope {
-            log_origin: self.signer.log_origin.clone(),
+            log_origin: signer.log_origin.clone(),
             seq: self.row.head.next_seq,
             receipt_id: draft.receipt_id,
             timestamp,
             clock_stepped: self.now_ms < self.row.head.timestamp.ms(),
-            key_id: self.signer.key.id.clone(),
+            key_id: signer.key.id.clone(),
             hmac_epoch: self.row.epoch + u64::from(new_epoch),
             policy: self.standing.policy.clone(),
         };
-        let slot = self.epochs.len() - 1 + usize::from(new_epoch);
-        let linked = Linked::new(&envelope, &draft.body, self.row.head.entry_hash, slot);
+        let slots = Slots {
+            epoch: self.epochs.len() - 1 + usize::from(new_epoch),
+            signer: self.signers.len() - 1 + usize::from(replacement.is_some()),
+        };
+        let linked = Linked::new(&envelope, &draft.body, self.row.head.entry_hash, slots);
         let bytes = linked.bytes();
         if bytes > LINE_BYTES_MAX {
             return Ok(Some(AppendError::TooLong { bytes }));
@@ -302,10 +315,13 @@ impl<'a> Run<'a> {
             self.ratchet(timestamp)?;
         }
         let entry = Entry { receipt_id: linked.receipt_id, seq: linked.seq, entry_hash: linked.entry_hash };
-        let change = Change::of_body(&draft.body, &self.standing.policy);
+        let change = Change::of_body(&draft.body, &envelope);
         self.place.at(views::apply(self.conn, &entry, &change))?;
         if matches!(draft.body, Body::Erasure(_)) {
             self.place.at(pending::add(self.conn, draft.receipt_id))?;
+        }
+        if let Some(next) = successor {
+            self.succeed(next)?;
         }
         if change.moves_mark() {
             self.standing = self.place.at(views::standing(self.conn))?;
@@ -337,11 +353,26 @@ impl<'a> Run<'a> {
         Ok(in_batch.any(|part| extent.holds(&part)))
     }
 
+    fn signer(&self) -> Result<Arc<Signer>, Fault> {
+        let last = self.signers.last().map(Arc::clone);
+        last.ok_or_else(|| Fault::damaged(&self.place.path, "no signing key"))
+    }
+
+    /// From here on another key signs, and its secret seals the epoch key.
+    fn succeed(&mut self, next: &Arc<Signer>) -> Result<(), Fault> {
+        self.place.at(self.conn.execute("UPDATE chain SET key_id = ?1", [next.key.id.as_str()]))?;
+        self.signers.push(Arc::clone(next));
+        let epoch = self.epochs.last().ok_or_else(|| Fault::damaged(&self.place.path, "no epoch key"))?;
+        // Sealed under the old key it would lie in the write-ahead log for as long as that is not folded.
+        self.ratcheted = true;
+        write_epoch(self.conn, self.place, next, epoch)
+    }
+
     /// Moves to the next epoch; the old key is overwritten in this transaction.
     fn ratchet(&mut self, timestamp: Timestamp) -> Result<(), Fault> {
         let next = self.epochs.last().map(EpochKey::ratchet);
         let next = next.ok_or_else(|| Fault::damaged(&self.place.path, "no epoch key"))?;
-        write_epoch(self.conn, self.place, self.signer, &next)?;
+        write_epoch(self.conn, self.place, &*self.signer()?, &next)?;
         self.row.epoch = next.epoch;
         self.row.epoch_since_ms = timestamp.ms();
         self.row.epoch_receipts = 0;
@@ -355,7 +386,7 @@ impl<'a> Run<'a> {
         if self.linked.is_empty() {
             return Ok(Vec::new());
         }
-        let lines = seal::lines(&mut self.linked, &self.signer.key, &self.epochs)?;
+        let lines = seal::lines(&mut self.linked, &self.signers, &self.epochs)?;
         let bytes = lines.concat();
         let count = self.row.head.next_seq - self.first_seq;
         self.place.at(Segment::insert(self.conn, self.first_seq, count, bytes.as_bytes()))?;
@@ -364,6 +395,16 @@ impl<'a> Run<'a> {
         self.place.at(self.row.write(self.conn))?;
         self.place.at(frontier::write(self.conn, &self.frontier))?;
         Ok(lines)
+    }
+}
+
+/// Why nothing can be signed any more.
+fn unsigned(error: &OpenError) -> Fault {
+    match error {
+        OpenError::Fault(fault) => fault.clone(),
+        other => {
+            Fault::Io { place: "keys".to_owned(), detail: format!("the signing key was changed: {other}") }
+        }
     }
 }
 

@@ -22,7 +22,7 @@ use cascade_receipt::time::Timestamp;
 use rusqlite::params;
 use zeroize::Zeroizing;
 
-use crate::batch::{self, Signer};
+use crate::batch;
 use crate::change::Change;
 use crate::epoch::EpochKey;
 use crate::fault::{At as _, Fault, OpenError};
@@ -31,8 +31,9 @@ use crate::home::{Home, TenantId};
 use crate::keys::{Key, Passphrase};
 use crate::ledger::Ledger;
 use crate::reader::Reader;
-use crate::seal::Linked;
+use crate::seal::{Linked, Slots};
 use crate::segment::Segment;
+use crate::signer::Signer;
 use crate::store::{BUSY_WAIT_MAX, Database};
 use crate::vault::PrincipalKind;
 use crate::views::Entry;
@@ -112,7 +113,7 @@ impl Home {
             drop(clear_leftover(&building));
             return Err(error);
         }
-        Ok((Ledger::open(&dir, birth.passphrase)?, recovery))
+        Ok((Ledger::open(&dir, None, birth.passphrase)?, recovery))
     }
 }
 
@@ -204,14 +205,13 @@ fn build(dir: &Path, birth: &Birth<'_>, recovery: &RecoveryFiles) -> Result<(), 
     log.write_new(&dir.join("keys/log.pem"), birth.passphrase)?;
     files::sync_dir(&dir.join("keys"))?;
 
-    let wrap = birth.passphrase.and_then(|_| key.wrapping_key(log_origin.as_str()));
     let genesis = Genesis {
         receipt: named(&key),
         log: named(&log),
         recovery: named(&recovery_key),
         admins: birth.admins.clone(),
     };
-    let signer = Signer { log_origin, key, wrap };
+    let signer = Signer::of_home(log_origin, key, birth.passphrase);
     let master = Zeroizing::new(random::bytes::<32>()?);
     write_ledger(dir, birth, &Arc::new(signer), genesis, &master)?;
     write_vault(dir, birth)?;
@@ -260,7 +260,7 @@ fn write_ledger(
         policy: birth.policy.clone(),
     };
     let body = Body::Genesis(genesis);
-    let mut linked = Linked::new(&envelope, &body, GENESIS_PREV, 0);
+    let mut linked = Linked::new(&envelope, &body, GENESIS_PREV, Slots::default());
     let line = linked.seal(&signer.key, &epoch).ok_or_else(failed)?;
     if line.len() > LINE_BYTES_MAX {
         return Err(OpenError::GenesisTooLong);
@@ -272,7 +272,7 @@ fn write_ledger(
     ))?;
     batch::write_epoch(&tx, &database, signer, &epoch)?;
     let entry = Entry { receipt_id: linked.receipt_id, seq: 0, entry_hash: linked.entry_hash };
-    database.at(views::apply(&tx, &entry, &Change::of_body(&body, &birth.policy)))?;
+    database.at(views::apply(&tx, &entry, &Change::of_body(&body, &envelope)))?;
     database.at(Segment::insert(&tx, 0, 1, line.as_bytes()))?;
     let row = HeadRow {
         head: Head { next_seq: 1, entry_hash: linked.entry_hash, timestamp: birth.now },

@@ -1,18 +1,22 @@
 //! What a receipt changes in the views, read from a typed body (when appending) or from stored
 //! JSON (when rebuilding). Both readings must agree: `fsck` compares the views with a rebuild.
 
-use cascade_receipt::content::{Action, Answer, Body, Escalation, PolicyRef, Rel};
+use cascade_receipt::base64;
+use cascade_receipt::content::{
+    Action, Answer, Body, Envelope, Escalation, GenesisKey, KeyObject, PolicyRef, Rel,
+};
 use cascade_receipt::digest::Digest;
 use cascade_receipt::id::{PrincipalId, ReceiptId};
 use cascade_receipt::json::Value;
 use cascade_receipt::kind::Kind;
+use cascade_receipt::reader::Purpose;
 use cascade_receipt::time::Timestamp;
 
 /// One receipt's effect on the views.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Change {
     /// The first policy and the first administrators. The policy stands in the envelope.
-    Genesis { policy: PolicyRef, admins: Vec<(PrincipalId, String)> },
+    Genesis { policy: PolicyRef, admins: Vec<(PrincipalId, String)>, keys: Vec<KeyRow> },
     /// An intent; uses up what it refers to.
     Started { principal: PrincipalId, action_hash: Digest, used: Vec<(Rel, ReceiptId)> },
     /// A closer.
@@ -34,8 +38,20 @@ pub(crate) enum Change {
     PolicyActivated(PolicyRef),
     /// Private bytes of these receipts are gone.
     Erased(Vec<ReceiptId>),
+    /// A new key, perhaps in the place of another. `parent` signed the receipt, at `added`.
+    KeyAdded { key: KeyRow, retires: Option<String>, parent: String, added: Timestamp },
+    /// A key was taken back, and with it those added under it since then.
+    KeyRevoked { key_id: String, since: Timestamp, replacement: Option<KeyRow> },
     /// The views stay as they are.
     Nothing,
+}
+
+/// A key of the chain.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct KeyRow {
+    pub(crate) key_id: String,
+    pub(crate) purpose: Purpose,
+    pub(crate) public_key: [u8; 32],
 }
 
 /// What can be answered by people.
@@ -52,10 +68,17 @@ pub(crate) struct Subject {
 
 impl Change {
     /// The change that `body` makes. No wildcard: a new kind must say what it does to the views.
-    pub(crate) fn of_body(body: &Body, policy: &PolicyRef) -> Self {
+    pub(crate) fn of_body(body: &Body, envelope: &Envelope) -> Self {
         match body {
             Body::Genesis(genesis) => Self::Genesis {
-                policy: policy.clone(),
+                policy: envelope.policy.clone(),
+                keys: [
+                    (Purpose::Receipt, &genesis.receipt),
+                    (Purpose::Log, &genesis.log),
+                    (Purpose::Recovery, &genesis.recovery),
+                ]
+                .map(|(purpose, key)| KeyRow::of_genesis(purpose, key))
+                .to_vec(),
                 admins: genesis.admins.iter().map(|admin| (admin.principal, admin.ssh_key.clone())).collect(),
             },
             Body::DryRun(action) => Self::Subject(Subject::of_dry_run(action)),
@@ -75,6 +98,17 @@ impl Change {
             Body::AnswerExpired(subject) => Self::Expired { subject: subject.receipt_id },
             Body::PolicyActivated(activated) => Self::PolicyActivated(activated.activates.clone()),
             Body::Erasure(erasure) => Self::Erased(erasure.erased.iter().map(|one| one.receipt_id).collect()),
+            Body::KeyAdded(added) => Self::KeyAdded {
+                key: KeyRow::of_object(&added.key),
+                retires: added.retires.as_ref().map(|id| id.as_str().to_owned()),
+                parent: envelope.key_id.as_str().to_owned(),
+                added: envelope.timestamp,
+            },
+            Body::KeyRevoked(revoked) => Self::KeyRevoked {
+                key_id: revoked.statement.key_id.as_str().to_owned(),
+                since: revoked.statement.compromised_since,
+                replacement: revoked.statement.replacement.as_ref().map(KeyRow::of_object),
+            },
             Body::Blocked(_)
             | Body::AnswerRefused(_)
             | Body::Heartbeat(_)
@@ -88,7 +122,12 @@ impl Change {
         match self {
             Self::Started { used, .. } => !used.is_empty(),
             Self::Answered { .. } | Self::Expired { .. } | Self::PolicyActivated(_) | Self::Erased(_) => true,
-            Self::Genesis { .. } | Self::Closed { .. } | Self::Subject(_) | Self::Nothing => false,
+            Self::Genesis { .. }
+            | Self::Closed { .. }
+            | Self::Subject(_)
+            | Self::KeyAdded { .. }
+            | Self::KeyRevoked { .. }
+            | Self::Nothing => false,
         }
     }
 
@@ -110,6 +149,12 @@ impl Change {
             Kind::Genesis => Self::Genesis {
                 policy: policy_of(content)?,
                 admins: content.member("admins")?.as_array()?.iter().map(admin_of).collect::<Option<_>>()?,
+                keys: [Purpose::Receipt, Purpose::Log, Purpose::Recovery]
+                    .into_iter()
+                    .map(|purpose| {
+                        KeyRow::of_value(purpose, content.member("keys")?.member(purpose.as_str())?)
+                    })
+                    .collect::<Option<_>>()?,
             },
             Kind::TaskStarted => Self::Started {
                 principal: PrincipalId::parse(text("principal")?)?,
@@ -140,8 +185,48 @@ impl Change {
                 let id = |one: &Value| ReceiptId::parse(one.member("receipt_id")?.as_str()?);
                 Self::Erased(ids.map(id).collect::<Option<_>>()?)
             }
+            Kind::KeyAdded | Kind::KeyRotated => Self::KeyAdded {
+                key: KeyRow::of_value_object(content.member("key")?)?,
+                retires: text("retires").map(str::to_owned),
+                parent: text("key_id")?.to_owned(),
+                added: Timestamp::parse(text("timestamp")?)?,
+            },
+            Kind::KeyRevoked => {
+                let statement = content.member("statement")?;
+                let replacement = statement.member("replacement");
+                Self::KeyRevoked {
+                    key_id: statement.member("key_id")?.as_str()?.to_owned(),
+                    since: Timestamp::parse(statement.member("compromised_since")?.as_str()?)?,
+                    replacement: match replacement {
+                        Some(key) => Some(KeyRow::of_value_object(key)?),
+                        None => None,
+                    },
+                }
+            }
             _ => Self::Nothing,
         })
+    }
+}
+
+impl KeyRow {
+    fn of_genesis(purpose: Purpose, key: &GenesisKey) -> Self {
+        Self { key_id: key.key_id.as_str().to_owned(), purpose, public_key: key.public_key }
+    }
+
+    fn of_object(key: &KeyObject) -> Self {
+        Self { key_id: key.key_id.as_str().to_owned(), purpose: key.purpose, public_key: key.public_key }
+    }
+
+    fn of_value(purpose: Purpose, key: &Value) -> Option<Self> {
+        Some(Self {
+            key_id: key.member("key_id")?.as_str()?.to_owned(),
+            purpose,
+            public_key: base64::decode_array(key.member("public_key")?.as_str()?)?,
+        })
+    }
+
+    fn of_value_object(key: &Value) -> Option<Self> {
+        Self::of_value(Purpose::parse(key.member("purpose")?.as_str()?)?, key)
     }
 }
 

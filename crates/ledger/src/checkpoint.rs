@@ -5,10 +5,9 @@ use std::path::Path;
 use cascade_receipt::checkpoint::{Checkpoint, SignedCheckpoint};
 use cascade_receipt::digest::Digest;
 use cascade_receipt::ed25519::PublicKey;
-use cascade_receipt::id::KeyId;
-use cascade_receipt::json::{self, Value};
 use cascade_receipt::merkle;
 use cascade_receipt::note::{Algorithm, VerifierKey};
+use cascade_receipt::reader::Purpose;
 use rusqlite::{OptionalExtension as _, params};
 
 use crate::fault::{Fault, OpenError};
@@ -98,10 +97,10 @@ impl Home {
         passphrase: Option<&Passphrase>,
     ) -> Result<LogKey, OpenError> {
         let reader = self.open_tenant_read_only(tenant)?;
-        let path = reader.dir().join("keys/log.pem");
-        let mismatch = || OpenError::KeyMismatch(path.clone());
-        let (id, _) = reader.log_key()?.ok_or_else(mismatch)?;
-        let (key, _) = Key::load(&path, &id, passphrase)?;
+        let known = reader.active_key(Purpose::Log)?;
+        let known = known.ok_or_else(|| OpenError::KeyInactive("log".to_owned()))?;
+        let mismatch = || OpenError::KeyMismatch(reader.dir().join("keys"));
+        let (key, _) = Key::open(reader.dir(), &known.key_id, passphrase)?;
         let vkey = log_vkey(&reader, &key.public).ok_or_else(mismatch)?;
         Ok(LogKey { key, vkey })
     }
@@ -119,6 +118,8 @@ pub struct ChainTree<'a> {
     size: u64,
     root: Digest,
     source: Source,
+    /// The last root that was found and checked.
+    known: Option<(u64, Digest)>,
 }
 
 impl ChainTree<'_> {
@@ -142,12 +143,17 @@ impl ChainTree<'_> {
         if size == 0 || size > self.size {
             return Err(out_of_range());
         }
-        self.checked(|tree| {
+        if let Some((_, root)) = self.known.filter(|(known, _)| *known == size) {
+            return Ok(root);
+        }
+        let root = self.checked(|tree| {
             let root =
                 merkle::range(0, size, &mut |height, index| tree.source.complete(height, index)).ok()?;
             let path = tree.path(size, tree.size)?;
             merkle::continues(size, &root, tree.size, &tree.root, &path).then_some(root)
-        })
+        })?;
+        self.known = Some((size, root));
+        Ok(root)
     }
 
     /// The audit path of the receipt at `seq`, which has this hash, in the tree of `size`.
@@ -216,7 +222,7 @@ impl Reader {
     pub fn tree(&self) -> Result<ChainTree<'_>, Fault> {
         let (size, root) = self.size_and_root()?;
         let source = self.source(Tiles::at(self.dir()), size, true)?;
-        let mut tree = ChainTree { reader: self, size, root, source };
+        let mut tree = ChainTree { reader: self, size, root, source, known: None };
         tree.root_at(size)?;
         Ok(tree)
     }
@@ -265,28 +271,13 @@ impl Reader {
         Ok(Source { tiles, full, rest })
     }
 
-    /// Id and raw public key of the log key.
-    ///
-    /// # Errors
-    /// [`Fault`].
-    pub fn log_key(&self) -> Result<Option<(KeyId, [u8; 32])>, Fault> {
-        let Some(genesis) = self.lines(0..1).next() else { return Ok(None) };
-        let genesis = json::parse_canonical(genesis?.text.as_bytes()).ok();
-        let read = |genesis: &Value| {
-            let key = genesis.member("content")?.member("keys")?.member("log")?;
-            let public = cascade_receipt::base64::decode_array(key.member("public_key")?.as_str()?)?;
-            Some((KeyId::parse_for(key.member("key_id")?.as_str()?, &public)?, public))
-        };
-        Ok(genesis.as_ref().and_then(read))
-    }
-
     /// The log key as readers and witnesses know it.
     ///
     /// # Errors
     /// [`Fault`].
     pub fn log_vkey(&self) -> Result<VerifierKey, Fault> {
-        let key = self.log_key()?.and_then(|(_, public)| log_vkey(self, &public));
-        key.ok_or_else(|| Fault::damaged(&self.dir().join("ledger.db"), "genesis names no log key"))
+        let key = self.active_key(Purpose::Log)?.and_then(|key| log_vkey(self, &key.public_key));
+        key.ok_or_else(|| Fault::damaged(&self.dir().join("ledger.db"), "the chain has no log key"))
     }
 
     /// The newest checkpoint that was signed here, with the cosignatures it has; only one that has met the

@@ -1,5 +1,6 @@
 //! What a caller hands to the ledger, and what comes back.
 
+use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
 use cascade_receipt::content::Body;
@@ -10,6 +11,7 @@ use cascade_receipt::time::Timestamp;
 use crate::extent::Extent;
 use crate::fault::Fault;
 use crate::reader::Mark;
+use crate::signer::Signer;
 
 /// Largest private item or blob.
 pub const ITEM_BYTES_MAX: usize = 128 * 1024 * 1024;
@@ -29,13 +31,23 @@ pub struct Draft {
     pub seen: Option<Mark>,
     /// What an erasure covers; an action that has grown since refuses the draft as stale.
     pub(crate) extent: Option<Extent>,
+    /// What signs from this receipt on (a revocation) or after it (a rotation).
+    pub(crate) successor: Option<Arc<Signer>>,
 }
 
 impl Draft {
     /// A draft without private bytes.
     #[must_use]
     pub const fn new(receipt_id: ReceiptId, body: Body) -> Self {
-        Self { receipt_id, body, private: Vec::new(), blobs: Vec::new(), seen: None, extent: None }
+        Self {
+            receipt_id,
+            body,
+            private: Vec::new(),
+            blobs: Vec::new(),
+            seen: None,
+            extent: None,
+            successor: None,
+        }
     }
 
     pub(crate) fn bytes_len(&self) -> usize {

@@ -121,16 +121,27 @@ impl Reader {
     /// See [`EraseError`].
     pub fn erasable(&self, seq: u64, progress: &mut dyn FnMut(u64, u64)) -> Result<Erasable, EraseError> {
         let seen = self.mark()?;
-        let mut extent = Extent::default();
         let part = self.part_at(seq)?;
         if let Some(erasure) = part.as_ref().filter(|part| part.kind == Some(Kind::Erasure)) {
             let receipt_id = erasure.receipt_id;
             let pending = self.pending_erasures()?.contains(&receipt_id);
             let before = vec![ErasedBy { receipt_id, pending }];
-            return Ok(Erasable { erased: Vec::new(), before, seen, extent });
+            return Ok(Erasable { erased: Vec::new(), before, seen, extent: Extent::default() });
         }
         let first = part.filter(Part::is_of_an_action);
         let Some(part) = first else { return Err(self.no_action(seq)?) };
+        let extent = self.extent(seq, part, progress)?;
+        self.sort_out(extent, seen)
+    }
+
+    /// Every receipt of the action that the one at `seq` belongs to.
+    pub(crate) fn extent(
+        &self,
+        seq: u64,
+        part: Part,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<Extent, Fault> {
+        let mut extent = Extent::default();
         let mut from = seq;
         let mut waiting = vec![(seq, part)];
         while let Some((seq, part)) = waiting.pop() {
@@ -149,7 +160,7 @@ impl Reader {
                 progress(line.seq - from, extent.through - from);
             }
         }
-        self.sort_out(extent, seen)
+        Ok(extent)
     }
 
     /// Which receipts of the action have private bytes.
@@ -180,7 +191,7 @@ impl Reader {
         Ok(Erasable { erased, before, seen, extent })
     }
 
-    fn part_at(&self, seq: u64) -> Result<Option<Part>, Fault> {
+    pub(crate) fn part_at(&self, seq: u64) -> Result<Option<Part>, Fault> {
         let line = self.lines(seq..seq + 1).next().transpose()?;
         Ok(line.and_then(|line| Part::of_line(line.text.as_bytes())))
     }

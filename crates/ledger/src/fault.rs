@@ -196,6 +196,17 @@ pub enum OpenError {
     /// A key file is missing, unreadable as PKCS#8, or not the key that genesis names.
     #[error("`{}` is not the key that genesis names", .0.display())]
     KeyMismatch(PathBuf),
+    /// The key may not sign receipts of this chain: it is unknown, retired or revoked.
+    #[error("key {0} may not sign receipts")]
+    KeyInactive(String),
+    /// A PKCS#11 token did not do what it was asked for.
+    #[error("token `{token}`: {detail}")]
+    Token {
+        /// Its label.
+        token: String,
+        /// The module's words.
+        detail: String,
+    },
     /// The place for the recovery key lies inside the home.
     #[error("the recovery files must not lie inside the home: `{}`", .0.display())]
     RecoveryInside(PathBuf),
@@ -218,6 +229,8 @@ impl OpenError {
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         match self {
+            Self::KeyInactive(_) => Some("`cascade key list` shows which keys may sign"),
+            Self::Token { .. } => Some("look whether the token is there and its module is the right one"),
             Self::Fault(fault) => fault.hint(),
             Self::NoHome(_) | Self::NoTenant(_) => Some("run `cascade init`"),
             Self::Newer { .. } => Some("use the version of Cascade that wrote this home, or a later one"),

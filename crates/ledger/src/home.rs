@@ -18,6 +18,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use cascade_receipt::id::KeyId;
+
 use crate::fault::{At as _, Fault, OpenError};
 use crate::files;
 use crate::keys::Passphrase;
@@ -167,7 +169,22 @@ impl Home {
         passphrase: Option<&Passphrase>,
         sweep: &dyn Fn(&OpenAction) -> bool,
     ) -> Result<Ledger, OpenError> {
-        let ledger = Ledger::open(&self.existing(tenant)?, passphrase)?;
+        self.open_tenant_as(tenant, None, passphrase, sweep)
+    }
+
+    /// Like [`Home::open_tenant`], and signs with `key` instead of the home's own: a chain may have several
+    /// active receipt keys.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn open_tenant_as(
+        &self,
+        tenant: &TenantId,
+        key: Option<&KeyId>,
+        passphrase: Option<&Passphrase>,
+        sweep: &dyn Fn(&OpenAction) -> bool,
+    ) -> Result<Ledger, OpenError> {
+        let ledger = Ledger::open(&self.existing(tenant)?, key, passphrase)?;
         ledger.close_orphans(sweep)?;
         // An erasure that was cut short, or that a reader kept waiting. What cannot be done now stays noted.
         drop(ledger.wipe_erased(Duration::ZERO, &mut |_| ()));

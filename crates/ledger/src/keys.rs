@@ -1,10 +1,13 @@
-//! Private keys: PKCS#8 files of mode 0600, encrypted when a passphrase is set.
+//! Private keys: PKCS#8 files of mode 0600, encrypted when a passphrase is set; or on a token ([`crate::token`]).
+//!
+//! A key lies in `keys/<key id>.pem` or is described by `keys/<key id>.p11`; those of genesis in `receipt.pem`
+//! and `log.pem`.
 //!
 //! The encrypted form is PBES2 with scrypt (N 2^14, r 8, p 5) and AES-256-CBC. N is held at 2^14
 //! because OpenSSL refuses more than 32 MiB; p makes up for it. `openssl pkey -in F` reads both
 //! forms.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use aws_lc_rs::encoding::AsBigEndian as _;
 use aws_lc_rs::hkdf;
@@ -17,6 +20,7 @@ use pkcs8::{EncryptedPrivateKeyInfoRef, LineEnding, PrivateKeyInfoRef, SecretDoc
 use zeroize::Zeroizing;
 
 use crate::fault::{At as _, Fault, OpenError};
+use crate::token::{TokenKey, TokenPlace};
 use crate::{files, random};
 
 const SCRYPT_LOG_N: u8 = 14;
@@ -33,6 +37,10 @@ impl Passphrase {
     pub fn new(bytes: Vec<u8>) -> Self {
         Self(Zeroizing::new(bytes))
     }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 impl std::fmt::Debug for Passphrase {
@@ -45,7 +53,13 @@ impl std::fmt::Debug for Passphrase {
 pub(crate) struct Key {
     pub(crate) id: KeyId,
     pub(crate) public: [u8; 32],
-    pair: Ed25519KeyPair,
+    half: Half,
+}
+
+/// The private half.
+enum Half {
+    File(Ed25519KeyPair),
+    Token(TokenKey),
 }
 
 impl std::fmt::Debug for Key {
@@ -63,22 +77,56 @@ impl Key {
 
     fn of(name: &str, pair: Ed25519KeyPair) -> Option<Self> {
         let public = pair.public_key().as_ref().try_into().ok()?;
-        Some(Self { id: KeyId::of(name, &public), public, pair })
+        Some(Self { id: KeyId::of(name, &public), public, half: Half::File(pair) })
+    }
+
+    /// A new key on a token.
+    pub(crate) fn generate_on(place: &TokenPlace, name: &str, pin: &Passphrase) -> Result<Self, OpenError> {
+        let (key, public) = TokenKey::generate(place, pin)?;
+        Ok(Self { id: KeyId::of(name, &public), public, half: Half::Token(key) })
+    }
+
+    /// The key of this id, wherever its private half is. Says also whether that is protected by a passphrase or
+    /// PIN.
+    pub(crate) fn open(
+        dir: &Path,
+        id: &KeyId,
+        passphrase: Option<&Passphrase>,
+    ) -> Result<(Self, bool), OpenError> {
+        let token = dir.join(format!("keys/{id}.p11"));
+        if token.exists() {
+            let (key, public) = TokenKey::load(&token, passphrase)?;
+            let id = KeyId::parse_for(id.as_str(), &public).ok_or(OpenError::KeyMismatch(token))?;
+            return Ok((Self { id, public, half: Half::Token(key) }, true));
+        }
+        Self::load(&file(dir, id), id, passphrase)
+    }
+
+    pub(crate) const fn is_on_token(&self) -> bool {
+        matches!(self.half, Half::Token(_))
     }
 
     pub(crate) fn sign(&self, message: &[u8]) -> Option<[u8; 64]> {
-        self.pair.try_sign(message).ok()?.as_ref().try_into().ok()
+        match &self.half {
+            Half::File(pair) => pair.try_sign(message).ok()?.as_ref().try_into().ok(),
+            Half::Token(key) => key.sign(message),
+        }
     }
 
     /// The key that seals the HMAC epoch key on disk when a passphrase protects this one.
     ///
-    /// HKDF with a label of its own keeps it independent of what Ed25519 derives from the seed.
+    /// HKDF with a label of its own keeps it independent of what Ed25519 derives from the seed. A token gives no
+    /// seed; there a signature over the label takes its place, which only the token can make, always the same.
     pub(crate) fn wrapping_key(&self, log_origin: &str) -> Option<Zeroizing<[u8; 32]>> {
-        let seed = self.pair.seed().ok()?.as_be_bytes().ok()?;
+        const LABEL: &[u8] = b"cascade/epoch-wrap/v1\n";
+        let secret = match &self.half {
+            Half::File(pair) => Zeroizing::new(pair.seed().ok()?.as_be_bytes().ok()?.as_ref().to_vec()),
+            Half::Token(key) => Zeroizing::new(key.sign(&[LABEL, log_origin.as_bytes()].concat())?.to_vec()),
+        };
         let mut out = Zeroizing::new([0; 32]);
         hkdf::Salt::new(hkdf::HKDF_SHA256, &[])
-            .extract(seed.as_ref())
-            .expand(&[b"cascade/epoch-wrap/v1\n", log_origin.as_bytes()], hkdf::HKDF_SHA256)
+            .extract(&secret)
+            .expand(&[LABEL, log_origin.as_bytes()], hkdf::HKDF_SHA256)
             .ok()?
             .fill(out.as_mut())
             .ok()?;
@@ -87,7 +135,8 @@ impl Key {
 
     /// The PKCS#8 v1 PEM text, encrypted if there is a passphrase.
     pub(crate) fn to_pem(&self, passphrase: Option<&Passphrase>) -> Result<Zeroizing<String>, Fault> {
-        let plain = self.pair.to_pkcs8v1().map_err(|_| Fault::Random)?;
+        let Half::File(pair) = &self.half else { return Err(Fault::Random) };
+        let plain = pair.to_pkcs8v1().map_err(|_| Fault::Random)?;
         let (label, document) = match passphrase {
             None => (PrivateKeyInfoRef::PEM_LABEL, SecretDocument::try_from(plain.as_ref()).ok()),
             Some(passphrase) => (EncryptedPrivateKeyInfoRef::PEM_LABEL, encrypt(plain.as_ref(), passphrase)?),
@@ -98,6 +147,16 @@ impl Key {
     /// Writes a new key file and syncs it.
     pub(crate) fn write_new(&self, path: &Path, passphrase: Option<&Passphrase>) -> Result<(), Fault> {
         files::write_new(path, self.to_pem(passphrase)?.as_bytes())
+    }
+
+    /// Keeps a key of this id in a tenant's directory: its file, or the description of its token.
+    pub(crate) fn keep(&self, dir: &Path, passphrase: Option<&Passphrase>) -> Result<(), OpenError> {
+        let keys = dir.join("keys");
+        match &self.half {
+            Half::File(_) => self.write_new(&keys.join(format!("{}.pem", self.id)), passphrase)?,
+            Half::Token(key) => key.write_new(&keys.join(format!("{}.p11", self.id)))?,
+        }
+        Ok(files::sync_dir(&keys)?)
     }
 
     /// Loads a key file and checks that it is `expected`. Says also whether it was encrypted.
@@ -128,6 +187,13 @@ impl Key {
         let key = Self::of(name, pair).filter(|key| key.id == *expected).ok_or_else(mismatch)?;
         Ok((key, encrypted))
     }
+}
+
+/// The file of a key that is not on a token.
+pub(crate) fn file(dir: &Path, id: &KeyId) -> PathBuf {
+    let own = dir.join(format!("keys/{id}.pem"));
+    let name = id.as_str().rsplit_once('+').map_or("", |(name, _)| name);
+    if own.exists() { own } else { dir.join(format!("keys/{name}.pem")) }
 }
 
 fn encrypt(plain: &[u8], passphrase: &Passphrase) -> Result<Option<SecretDocument>, Fault> {

@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use cascade_receipt::content::{Body, Closing, Ending, Ref, Rel};
 use cascade_receipt::decision::Reason;
-use cascade_receipt::id::PrincipalId;
+use cascade_receipt::id::{KeyId, PrincipalId};
 
-use crate::batch::Signer;
 use crate::draft::{AppendError, Appended, Draft, Ticket};
 use crate::fault::{At as _, Fault, OpenError};
-use crate::keys::{Key, Passphrase};
+use crate::keys::Passphrase;
 use crate::reader::{OpenAction, Reader};
+use crate::signer::Signer;
 use crate::store::Access;
 use crate::vault::{self, PrincipalKind};
 use crate::writer::Writer;
@@ -25,6 +25,8 @@ pub struct Ledger {
     // Declared before `reader`: queued receipts are written while the tenant is still open.
     writer: Writer,
     reader: Reader,
+    /// For keys that are made later.
+    passphrase: Option<Passphrase>,
 }
 
 impl Deref for Ledger {
@@ -36,18 +38,19 @@ impl Deref for Ledger {
 }
 
 impl Ledger {
-    pub(crate) fn open(dir: &Path, passphrase: Option<&Passphrase>) -> Result<Self, OpenError> {
+    pub(crate) fn open(
+        dir: &Path,
+        wanted: Option<&KeyId>,
+        passphrase: Option<&Passphrase>,
+    ) -> Result<Self, OpenError> {
         let reader = Reader::open(dir, Access::ReadWrite)?;
-        let path = dir.join("keys/receipt.pem");
-        let (key, encrypted) = Key::load(&path, reader.signing_key_id(), passphrase)?;
-        let log_origin = reader.log_origin().clone();
-        let wrap = if encrypted {
-            Some(key.wrapping_key(log_origin.as_str()).ok_or(OpenError::KeyMismatch(path))?)
-        } else {
-            None
-        };
-        let writer = Writer::start(dir.to_owned(), Arc::new(Signer { log_origin, key, wrap }))?;
-        Ok(Self { writer, reader })
+        let signer = Arc::new(Signer::load(&reader, wanted, passphrase)?);
+        let writer = Writer::start(dir.to_owned(), signer)?;
+        Ok(Self { writer, reader, passphrase: passphrase.cloned() })
+    }
+
+    pub(crate) const fn passphrase(&self) -> Option<&Passphrase> {
+        self.passphrase.as_ref()
     }
 
     /// Makes a receipt durable. Waits for room in the queue, then for the commit; a lone caller

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use cascade_receipt::content::PolicyRef;
 use cascade_receipt::digest::{Digest, Nonce};
-use cascade_receipt::id::{KeyId, LogOrigin, PrincipalId, ReceiptId};
+use cascade_receipt::id::{LogOrigin, PrincipalId, ReceiptId};
 use cascade_receipt::json::{self, Value};
 use cascade_receipt::kind::Kind;
 use cascade_receipt::time::Timestamp;
@@ -142,7 +142,6 @@ pub struct Reader {
     dir: PathBuf,
     access: Access,
     log_origin: LogOrigin,
-    key_id: KeyId,
     genesis_public_key: [u8; 32],
     ledger: Mutex<Database>,
     vault: Mutex<Option<Database>>,
@@ -151,17 +150,16 @@ pub struct Reader {
 impl Reader {
     pub(crate) fn open(dir: &Path, access: Access) -> Result<Self, Fault> {
         let ledger = Database::open(&dir.join("ledger.db"), access)?;
-        let (origin, key_id, public): (String, String, [u8; 32]) = ledger.at(ledger.conn.query_row(
-            "SELECT log_origin, key_id, genesis_public_key FROM chain",
+        let (origin, public): (String, [u8; 32]) = ledger.at(ledger.conn.query_row(
+            "SELECT log_origin, genesis_public_key FROM chain",
             (),
-            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+            |row| Ok((row.get(0)?, row.get(1)?)),
         ))?;
         let damaged = |what| Fault::damaged(&ledger.path, what);
         Ok(Self {
             dir: dir.to_owned(),
             access,
             log_origin: LogOrigin::parse(&origin).ok_or_else(|| damaged("no log origin"))?,
-            key_id: KeyId::parse_for(&key_id, &public).ok_or_else(|| damaged("no key id"))?,
             genesis_public_key: public,
             ledger: Mutex::new(ledger),
             vault: Mutex::new(None),
@@ -178,12 +176,6 @@ impl Reader {
     #[must_use]
     pub const fn log_origin(&self) -> &LogOrigin {
         &self.log_origin
-    }
-
-    /// Id of the key that signs receipts now.
-    #[must_use]
-    pub const fn signing_key_id(&self) -> &KeyId {
-        &self.key_id
     }
 
     /// The genesis receipt key, raw: what a stranger pins.

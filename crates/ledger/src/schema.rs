@@ -121,6 +121,16 @@ CREATE TABLE budgets (
     used INTEGER NOT NULL,
     PRIMARY KEY (name, window_start_ms)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE keys (
+    key_id TEXT PRIMARY KEY,
+    seq INTEGER NOT NULL,
+    purpose TEXT NOT NULL,
+    public_key BLOB NOT NULL,
+    parent TEXT,
+    added_ms INTEGER,
+    state TEXT NOT NULL,
+    ended_seq INTEGER
+) STRICT, WITHOUT ROWID;
 CREATE TABLE erased (
     receipt_id BLOB PRIMARY KEY,
     erasure BLOB NOT NULL
@@ -128,7 +138,7 @@ CREATE TABLE erased (
 ";
 
 /// Each table of [`VIEWS`] with its order and the finding when it differs from a rebuild.
-pub(crate) const VIEW_TABLES: [(&str, &str, &str); 9] = [
+pub(crate) const VIEW_TABLES: [(&str, &str, &str); 10] = [
     ("standing", "id", "views.standing"),
     ("open_actions", "receipt_id", "views.open_actions"),
     ("subjects", "receipt_id", "views.subjects"),
@@ -137,6 +147,7 @@ pub(crate) const VIEW_TABLES: [(&str, &str, &str); 9] = [
     ("admins", "principal", "views.admins"),
     ("grants", "receipt_id", "views.grants"),
     ("budgets", "name, window_start_ms", "views.budgets"),
+    ("keys", "key_id", "views.keys"),
     ("erased", "receipt_id", "views.erased"),
 ];
 

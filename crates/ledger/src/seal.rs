@@ -1,5 +1,7 @@
 //! Sealing: content gets its hash in order, then tag, signature and line, in any order.
 
+use std::sync::Arc;
+
 use cascade_receipt::chain::{self, Seal};
 use cascade_receipt::content::{Body, Content, Envelope};
 use cascade_receipt::digest::Digest;
@@ -9,6 +11,7 @@ use cascade_receipt::time::Timestamp;
 use crate::epoch::EpochKey;
 use crate::fault::Fault;
 use crate::keys::Key;
+use crate::signer::Signer;
 
 /// From this many receipts on, signing is spread over threads; below, starting them costs more.
 pub(crate) const PARALLEL_FROM: usize = 16;
@@ -26,20 +29,28 @@ pub(crate) struct Linked {
     pub(crate) entry_hash: Digest,
     /// The line as far as its content goes.
     line: String,
-    /// Which of the batch's epoch keys tags it.
-    pub(crate) epoch_slot: usize,
+    pub(crate) slots: Slots,
+}
+
+/// Which of the batch's keys are a receipt's.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct Slots {
+    /// The epoch key that tags it.
+    pub(crate) epoch: usize,
+    /// The signer that signs it.
+    pub(crate) signer: usize,
 }
 
 impl Linked {
     /// Writes the canonical content and hashes it onto `prev_hash`.
-    pub(crate) fn new(envelope: &Envelope, body: &Body, prev_hash: Digest, epoch_slot: usize) -> Self {
+    pub(crate) fn new(envelope: &Envelope, body: &Body, prev_hash: Digest, slots: Slots) -> Self {
         let mut line = String::with_capacity(LINE_BYTES_USUAL);
         line.push_str(chain::LINE_START);
         Content { envelope, body }.write(&mut line);
         let content = line.as_bytes().get(chain::LINE_START.len()..).unwrap_or_default();
         let entry_hash = chain::entry_hash(&prev_hash, content);
         let Envelope { receipt_id, seq, timestamp, .. } = *envelope;
-        Self { receipt_id, seq, timestamp, prev_hash, entry_hash, line, epoch_slot }
+        Self { receipt_id, seq, timestamp, prev_hash, entry_hash, line, slots }
     }
 
     /// Its canonical content, until it is sealed.
@@ -69,9 +80,15 @@ impl Linked {
 }
 
 /// Signs all of `linked`, in parallel when there are many. Order is kept.
-pub(crate) fn lines(linked: &mut [Linked], key: &Key, epochs: &[EpochKey]) -> Result<Vec<String>, Fault> {
+pub(crate) fn lines(
+    linked: &mut [Linked],
+    signers: &[Arc<Signer>],
+    epochs: &[EpochKey],
+) -> Result<Vec<String>, Fault> {
     let seal = |part: &mut [Linked]| -> Option<Vec<String>> {
-        part.iter_mut().map(|one| one.seal(key, epochs.get(one.epoch_slot)?)).collect()
+        part.iter_mut()
+            .map(|one| one.seal(&signers.get(one.slots.signer)?.key, epochs.get(one.slots.epoch)?))
+            .collect()
     };
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let lines = if linked.len() < PARALLEL_FROM || threads < 2 {
@@ -89,7 +106,7 @@ pub(crate) fn lines(linked: &mut [Linked], key: &Key, epochs: &[EpochKey]) -> Re
         })
     };
     lines.ok_or_else(|| Fault::Io {
-        place: key.id.as_str().to_owned(),
+        place: "keys".to_owned(),
         detail: "the cryptographic library could not sign".to_owned(),
     })
 }
@@ -127,7 +144,7 @@ impl Sealer {
     /// library cannot sign.
     #[must_use]
     pub fn seal(&self, envelope: &Envelope, body: &Body, prev_hash: Digest) -> Option<(Digest, String)> {
-        let mut linked = Linked::new(envelope, body, prev_hash, 0);
+        let mut linked = Linked::new(envelope, body, prev_hash, Slots::default());
         Some((linked.entry_hash, linked.seal(&self.key, &self.epoch)?))
     }
 

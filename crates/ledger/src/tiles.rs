@@ -22,8 +22,31 @@ const TILE_HEIGHT: u32 = 8;
 #[derive(Debug)]
 pub(crate) struct Tiles {
     dir: PathBuf,
-    read: HashMap<(u32, u64), Vec<Digest>>,
+    read: HashMap<(u32, u64), Rows>,
 }
+
+/// A tile, and what its hashes come to: row n + 1 has the parents of complete pairs of row n.
+#[derive(Debug)]
+struct Rows(Vec<Vec<Digest>>);
+
+impl Rows {
+    fn over(hashes: Vec<Digest>) -> Self {
+        let mut rows = vec![hashes];
+        while let Some(pairs) =
+            rows.last().map(|row| row.as_chunks::<2>().0).filter(|pairs| !pairs.is_empty())
+        {
+            rows.push(pairs.iter().map(|[left, right]| merkle::node(left, right)).collect());
+        }
+        Self(rows)
+    }
+
+    fn node(&self, above: u32, index: u64) -> Option<Digest> {
+        self.0.get(usize::try_from(above).ok()?)?.get(usize::try_from(index).ok()?).copied()
+    }
+}
+
+/// Tiles that are kept in memory: 16 KiB each.
+const TILES_KEPT_MAX: usize = 1024;
 
 impl Tiles {
     pub(crate) fn at(tenant_dir: &Path) -> Self {
@@ -44,15 +67,20 @@ impl Tiles {
         there
     }
 
-    /// The hash at `index` of a level, if a tile has it.
-    pub(crate) fn hash(&mut self, level: u32, index: u64) -> Option<Digest> {
-        let (tile, at) = (index / TILE_WIDTH, usize::try_from(index % TILE_WIDTH).ok()?);
-        let known = self.read.get(&(level, tile)).filter(|hashes| hashes.len() > at);
-        if known.is_none() {
-            let hashes = self.load(level, tile)?;
-            self.read.insert((level, tile), hashes);
+    /// The node `above` the hashes of a level, at `index` of its row, if a tile has all of what is below it.
+    pub(crate) fn node(&mut self, level: u32, above: u32, index: u64) -> Option<Digest> {
+        let width = TILE_WIDTH >> above;
+        let (tile, at) = (index / width, index % width);
+        if let Some(known) = self.read.get(&(level, tile)).and_then(|rows| rows.node(above, at)) {
+            return Some(known);
         }
-        self.read.get(&(level, tile))?.get(at).copied()
+        let rows = Rows::over(self.load(level, tile)?);
+        let found = rows.node(above, at);
+        if self.read.len() >= TILES_KEPT_MAX {
+            self.read.clear();
+        }
+        self.read.insert((level, tile), rows);
+        found
     }
 
     /// The full tile, or the widest part of it that is there.
@@ -166,23 +194,27 @@ impl Source {
     }
 
     fn fold(&mut self, level: u32, above: u32, index: u64) -> Result<Digest, Missing> {
+        if (level > 0 || self.is_in_tiles(above, index))
+            && above < TILE_HEIGHT
+            && let Some(hash) = self.tiles.node(level, above, index)
+        {
+            return Ok(hash);
+        }
         if above > 0 {
             let left = self.fold(level, above - 1, index * 2)?;
             return Ok(merkle::node(&left, &self.fold(level, above - 1, index * 2 + 1)?));
         }
         if level > 0 {
             // A tile higher up may be missing or narrower; the tiles below it make up for that.
-            return match self.tiles.hash(level, index) {
-                Some(hash) => Ok(hash),
-                None => self.fold(level - 1, TILE_HEIGHT, index),
-            };
+            return self.fold(level - 1, TILE_HEIGHT, index);
         }
-        let leaves = self.full * TILE_WIDTH;
-        let found = match index.checked_sub(leaves) {
-            None => self.tiles.hash(0, index),
-            Some(at) => usize::try_from(at).ok().and_then(|at| self.rest.get(at).copied()),
-        };
-        found.ok_or(Missing)
+        let at = index.checked_sub(self.full * TILE_WIDTH).ok_or(Missing)?;
+        usize::try_from(at).ok().and_then(|at| self.rest.get(at).copied()).ok_or(Missing)
+    }
+
+    /// Whether all leaves below a node are in tiles that count.
+    const fn is_in_tiles(&self, above: u32, index: u64) -> bool {
+        (index + 1) << above <= self.full * TILE_WIDTH
     }
 }
 

@@ -8,6 +8,7 @@ use cascade_receipt::json::Value;
 use rusqlite::{Connection, params};
 
 use crate::change::{Change, Subject};
+use crate::key_views;
 use crate::store::{from_sql, to_sql};
 
 /// Where a receipt stands.
@@ -47,7 +48,7 @@ pub(crate) fn apply(conn: &Connection, entry: &Entry, change: &Change) -> rusqli
     }
     let id = entry.receipt_id.0;
     match change {
-        Change::Genesis { policy, admins } => {
+        Change::Genesis { policy, admins, keys } => {
             conn.execute(
                 "INSERT INTO standing VALUES (0, 0, 0, ?1, ?2)",
                 params![policy.version, policy.hash.0],
@@ -55,6 +56,7 @@ pub(crate) fn apply(conn: &Connection, entry: &Entry, change: &Change) -> rusqli
             for (principal, ssh_key) in admins {
                 conn.execute("INSERT INTO admins VALUES (?1, ?2)", params![principal.0, ssh_key])?;
             }
+            keys.iter().try_for_each(|key| key_views::add(conn, entry.seq, key, None))?;
             log_policy(conn, entry.seq, policy)
         }
         Change::Started { principal, action_hash, used } => {
@@ -98,6 +100,7 @@ pub(crate) fn apply(conn: &Connection, entry: &Entry, change: &Change) -> rusqli
         Change::Erased(receipts) => {
             receipts.iter().try_for_each(|receipt| mark_erased(conn, entry, *receipt))
         }
+        Change::KeyAdded { .. } | Change::KeyRevoked { .. } => key_views::apply(conn, entry.seq, change),
         Change::Nothing => Ok(()),
     }
 }

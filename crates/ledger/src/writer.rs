@@ -6,10 +6,11 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use crate::batch::{Failure, Scribe, Signer};
+use crate::batch::{Failure, Scribe};
 use crate::draft::{AppendError, Appended, Draft, Ticket, Waiting};
 use crate::fault::Fault;
 use crate::reader::lock;
+use crate::signer::Signer;
 use crate::store::{Access, Database};
 
 /// Drafts that may wait.

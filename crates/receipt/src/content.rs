@@ -3,6 +3,7 @@
 //! [`Envelope`] is what every receipt has; [`Body`] is what its kind adds. Free text and names never
 //! appear here: they live in the vault, and content carries their salted hashes.
 
+mod keys;
 mod log;
 
 use alloc::string::String;
@@ -16,6 +17,7 @@ use crate::kind::Kind;
 use crate::member::Members;
 use crate::time::Timestamp;
 
+pub use keys::{KeyAdded, KeyObject, KeyRevoked, RevocationStatement};
 pub use log::{Anchor, Erased, Erasure, GuardRenewed};
 
 /// `_type` of content.
@@ -317,6 +319,10 @@ pub enum Body {
     Anchor(Anchor),
     /// `recovery`.
     GuardRenewed(GuardRenewed),
+    /// `key_added`, `key_rotated`.
+    KeyAdded(KeyAdded),
+    /// `key_revoked`.
+    KeyRevoked(KeyRevoked),
 }
 
 impl Body {
@@ -349,6 +355,9 @@ impl Body {
             Self::Erasure(_) => Kind::Erasure,
             Self::Anchor(_) => Kind::Anchor,
             Self::GuardRenewed(_) => Kind::Recovery,
+            Self::KeyAdded(added) if added.retires.is_some() => Kind::KeyRotated,
+            Self::KeyAdded(_) => Kind::KeyAdded,
+            Self::KeyRevoked(_) => Kind::KeyRevoked,
         }
     }
 
@@ -367,6 +376,8 @@ impl Body {
             Self::Erasure(erasure) => erasure.add_to(to),
             Self::Anchor(anchor) => anchor.add_to(to),
             Self::GuardRenewed(renewed) => renewed.add_to(to),
+            Self::KeyAdded(added) => added.add_to(to),
+            Self::KeyRevoked(revoked) => revoked.add_to(to),
         }
     }
 

@@ -212,8 +212,20 @@ pub fn parse_canonical(text: &[u8]) -> Result<Value, JsonFault> {
 /// # Errors
 /// The first fault found.
 pub fn parse(text: &[u8]) -> Result<Value, JsonFault> {
+    read(text, is_key)
+}
+
+/// Reads a text of a format that others have made, whose keys may be any strings.
+///
+/// # Errors
+/// The first fault found.
+pub fn parse_foreign(text: &[u8]) -> Result<Value, JsonFault> {
+    read(text, |_| true)
+}
+
+fn read(text: &[u8], is_key: fn(&str) -> bool) -> Result<Value, JsonFault> {
     let text = core::str::from_utf8(text).map_err(|_| JsonFault::Unicode)?;
-    let mut reader = Reader { text, at: 0 };
+    let mut reader = Reader { text, at: 0, is_key };
     reader.skip_space();
     let value = reader.value(0)?;
     reader.skip_space();
@@ -223,6 +235,8 @@ pub fn parse(text: &[u8]) -> Result<Value, JsonFault> {
 struct Reader<'a> {
     text: &'a str,
     at: usize,
+    /// Which keys an object may have.
+    is_key: fn(&str) -> bool,
 }
 
 impl Reader<'_> {
@@ -281,7 +295,7 @@ impl Reader<'_> {
                 return Err(JsonFault::Malformed);
             }
             let key = self.string()?;
-            if !is_key(&key) {
+            if !(self.is_key)(&key) {
                 return Err(JsonFault::Key);
             }
             self.skip_space();

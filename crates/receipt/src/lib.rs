@@ -14,6 +14,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod base64;
+pub mod bundle;
 pub mod chain;
 pub mod checkpoint;
 pub mod content;

@@ -13,6 +13,7 @@
 
 mod anchors;
 mod approvals;
+mod bundle;
 mod code;
 mod keys;
 mod lifecycle;
@@ -36,6 +37,7 @@ use crate::trust::Trust;
 
 pub use anchors::Remembered;
 use anchors::{Anchors, Judges};
+pub use bundle::verify_bundle;
 pub use code::{Check, Code};
 use keys::{Keys, Precheck};
 use lifecycle::Lifecycle;
@@ -231,8 +233,10 @@ impl Verifier {
             self.look_outside();
         }
         let identity = self.identity();
-        stamps::given(&self.options.checkpoints, &self.options.stamps, &mut self.stamped);
+        let given = self.options.checkpoints.iter().map(Vec::as_slice);
+        stamps::given(given, &self.options.stamps, &mut self.stamped);
         Verdict::new(verdict::Parts {
+            form: verdict::Form::Ledger,
             identity,
             key_pinned: self.options.pinned.is_some(),
             not_asked: self.not_asked(),
@@ -254,7 +258,7 @@ impl Verifier {
             Check::Hmac => self.options.hmac_master.is_some(),
             _ => true,
         };
-        Check::ALL.iter().filter(|check| !asked(check)).copied().collect()
+        Check::LEDGER.iter().filter(|check| !asked(check)).copied().collect()
     }
 
     /// What is checked once, after the last receipt: disputes and checks 8 to 11.

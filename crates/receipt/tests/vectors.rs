@@ -10,6 +10,8 @@
 
 #[path = "../examples/vectors/anchors.rs"]
 mod anchors;
+#[path = "../examples/vectors/bundles.rs"]
+mod bundles;
 #[path = "../examples/vectors/bytes.rs"]
 mod bytes;
 #[path = "../examples/vectors/case.rs"]
@@ -31,10 +33,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use cascade_receipt::base64;
+use cascade_receipt::bundle;
 use cascade_receipt::chain::EPOCH_RECEIPTS_MAX;
 use cascade_receipt::digest::{self, Digest};
 use cascade_receipt::trust::Trust;
-use cascade_receipt::verify::{Code, Options, Prepared, Remembered, Verdict, Verifier};
+use cascade_receipt::verify::{Code, Options, Prepared, Remembered, Verdict, Verifier, verify_bundle};
 
 fn root(path: &str) -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).join(path)
@@ -93,6 +96,9 @@ impl Vector {
     }
 
     fn verify(&self, chunk: usize) -> Verdict {
+        if bundle::begins(&self.ledger) {
+            return verify_bundle(&self.ledger, self.options());
+        }
         let mut verifier = Verifier::new(self.options());
         self.ledger.chunks(chunk).for_each(|bytes| verifier.feed(bytes));
         verifier.finish()
@@ -100,6 +106,9 @@ impl Vector {
 
     /// Lines prepared with the keys known after the first, as several threads do it.
     fn verify_prepared(&self) -> Verdict {
+        if bundle::begins(&self.ledger) {
+            return verify_bundle(&self.ledger, self.options());
+        }
         let mut verifier = Verifier::new(self.options());
         let whole = self.ledger.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
         let lines = self.ledger[..whole].split_inclusive(|byte| *byte == b'\n');

@@ -29,7 +29,20 @@ pub enum AdminError {
     Append(#[from] AppendError),
 }
 
-/// Signs `own`, a body's statement, as the administrator who asks. An agent is none, whoever it works for.
+/// The key of the administrator who asks. An agent is none, whoever it works for.
+///
+/// # Errors
+/// [`AdminError`].
+pub(crate) fn may(ledger: &Ledger, asker: &Asker) -> Result<String, AdminError> {
+    if asker.agent.is_some() {
+        return Err(AdminError::Refused("approval.agent"));
+    }
+    let admins = ledger.admins()?;
+    let key = admins.into_iter().find(|(admin, _)| *admin == asker.person_id).map(|(_, key)| key);
+    key.filter(|_| asker.assumed.is_none()).ok_or(AdminError::Refused("approval.not_eligible"))
+}
+
+/// Signs `own`, a body's statement, as the administrator who asks.
 ///
 /// # Errors
 /// [`AdminError`].
@@ -39,12 +52,7 @@ pub(crate) fn signature(
     own: &str,
     sign: Sign<'_>,
 ) -> Result<Signature, AdminError> {
-    if asker.agent.is_some() {
-        return Err(AdminError::Refused("approval.agent"));
-    }
-    let admins = ledger.admins()?;
-    let key = admins.iter().find(|(admin, _)| *admin == asker.person_id).map(|(_, key)| key);
-    let key = key.filter(|_| asker.assumed.is_none()).ok_or(AdminError::Refused("approval.not_eligible"))?;
+    let key = &may(ledger, asker)?;
     let payload = statement::admin(ledger.log_origin().as_str(), own);
     let sshsig = sign(key, statement::ADMIN, payload.as_bytes())?;
     // Never record what a stranger would refuse.

@@ -15,6 +15,7 @@ pub mod file_hash;
 pub mod govern;
 pub mod hypothesis;
 pub mod identity;
+pub mod keys;
 pub mod people;
 pub mod policy_store;
 pub mod process;

@@ -11,8 +11,9 @@ pub mod timestamps;
 use std::io::Read;
 use std::thread;
 
+use cascade_receipt::bundle::{self, BUNDLE_BYTES_MAX};
 use cascade_receipt::chain::LINE_BYTES_MAX;
-use cascade_receipt::verify::{Options, Prepared, Remembered, Verdict, Verifier};
+use cascade_receipt::verify::{Options, Prepared, Remembered, Verdict, Verifier, verify_bundle};
 
 use memory::Memory;
 
@@ -23,7 +24,10 @@ const LINES_PER_THREAD_MIN: usize = 64;
 /// Most threads; beyond it the reading and judging in order is the limit.
 const THREADS_MAX: usize = 16;
 
-/// Verifies the ledger that `source` gives. `progress` is told after each batch how many receipts
+/// Bytes that tell a bundle from a ledger.
+const LOOK_BYTES: usize = 256;
+
+/// Verifies the ledger or bundle that `source` gives. `progress` is told after each batch how many receipts
 /// were found good.
 ///
 /// # Errors
@@ -33,7 +37,25 @@ pub fn verify(
     options: Options,
     progress: impl FnMut(u64),
 ) -> std::io::Result<Verdict> {
-    Ok(read(source, options, BATCH_BYTES, progress, |_| Ok(()))?.finish())
+    let first = first_bytes(source)?;
+    let mut source = first.as_slice().chain(source);
+    if bundle::begins(&first) {
+        return Ok(verify_bundle(&whole_bundle(&mut source)?, options));
+    }
+    Ok(read(&mut source, options, BATCH_BYTES, progress, |_| Ok(()))?.finish())
+}
+
+fn first_bytes(source: &mut impl Read) -> std::io::Result<Vec<u8>> {
+    let mut first = Vec::new();
+    source.take(LOOK_BYTES as u64).read_to_end(&mut first)?;
+    Ok(first)
+}
+
+/// One byte more than a bundle may have is read, and then refused.
+fn whole_bundle(source: &mut impl Read) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    source.take(BUNDLE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// A verdict, and why it could not be remembered.
@@ -56,6 +78,11 @@ pub fn verify_with_memory(
     memory: &Memory,
     progress: impl FnMut(u64),
 ) -> anyhow::Result<Checked> {
+    let first = first_bytes(source)?;
+    let mut source = first.as_slice().chain(source);
+    if bundle::begins(&first) {
+        return bundle_with_memory(&whole_bundle(&mut source)?, options, memory);
+    }
     let mut before: Option<Option<Remembered>> = None;
     let recall = |verifier: &mut Verifier| {
         if let Some(identity) = verifier.identity().filter(|_| before.is_none()) {
@@ -65,12 +92,21 @@ pub fn verify_with_memory(
         }
         Ok(())
     };
-    let verdict = read(source, options, BATCH_BYTES, progress, recall)?.finish();
+    let verdict = read(&mut source, options, BATCH_BYTES, progress, recall)?.finish();
     let remembered = match (verdict.identity(), verdict.remembered()) {
         (Some(identity), Some(now)) => memory.remember(identity, before.flatten(), now),
         _ => Ok(()),
     };
     Ok(Checked { verdict, unremembered: remembered.err() })
+}
+
+/// A bundle does not show what lies between its receipts, so it is compared and not remembered.
+fn bundle_with_memory(bytes: &[u8], options: Options, memory: &Memory) -> anyhow::Result<Checked> {
+    let mut verdict = verify_bundle(bytes, options.clone());
+    if let Some(known) = verdict.identity().map(|chain| memory.recall(chain)).transpose()?.flatten() {
+        verdict = verify_bundle(bytes, Options { memory: Some(known), ..options });
+    }
+    Ok(Checked { verdict, unremembered: None })
 }
 
 /// `batch_bytes` is more than a line has, or a batch could hold no whole line. `look` sees the verifier

@@ -31,7 +31,8 @@ impl TimeStamps {
     /// Adds to a verdict what each token is worth.
     pub fn judge(&self, verdict: &mut Verdict) {
         // The receipts after a fault of checks 1 to 7 were not read; one of them may name the token.
-        let cut = verdict.fault().is_some_and(|fault| fault.code.check() < Check::Checkpoint);
+        let early = |check| check < Check::Checkpoint || verdict.of_bundle();
+        let cut = verdict.fault().is_some_and(|fault| early(fault.code.check()));
         for (sha256, token) in &self.tokens {
             let stamp = self.worth(*sha256, token, verdict, cut);
             verdict.add_timestamp(stamp);

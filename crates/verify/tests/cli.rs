@@ -136,6 +136,9 @@ fn threads_agree_with_one_pass() {
             continue;
         };
         let (_, ledger) = vector(name);
+        if cascade_receipt::bundle::begins(&ledger) {
+            continue;
+        }
         let mut plain = Verifier::new(Options::default());
         plain.feed(&ledger);
         let mut source = ledger.as_slice();

@@ -1,11 +1,16 @@
+mod change;
+
 use std::path::PathBuf;
 
 use anyhow::Context as _;
+use cascade_ledger::{ChainKey, KeyState};
 use cascade_receipt::digest::Digest;
+use cascade_receipt::json::Value;
 use clap::{Args, Subcommand};
 
 use crate::args::Global;
 use crate::exit::{self, Exit};
+use crate::output::{BAD, DIM, GOOD, Painted};
 use crate::{output, place};
 
 /// Keys of the chain
@@ -34,12 +39,28 @@ enum What {
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
+    /// List every key that the chain ever had, and where each stands
+    #[command(after_help = "Example:
+  cascade key list --json")]
+    List,
+    Rotate(change::Rotate),
+    Add(change::Add),
+    Revoke(change::Revoke),
 }
 
 pub(crate) fn run(global: &Global, args: &Key) -> Exit {
-    let What::Export { log, out, .. } = &args.what;
+    match &args.what {
+        What::Export { log, out, .. } => export(global, *log, out.as_deref()),
+        What::List => list(global),
+        What::Rotate(args) => change::rotate(global, args),
+        What::Add(args) => change::add(global, args),
+        What::Revoke(args) => change::revoke(global, args),
+    }
+}
+
+fn export(global: &Global, log: bool, out: Option<&std::path::Path>) -> Exit {
     let reader = place::reader(global)?;
-    let text = if *log { format!("{}\n", reader.log_vkey()?) } else { reader.public_key_pem() };
+    let text = if log { format!("{}\n", reader.log_vkey()?) } else { reader.public_key_pem() };
     match out {
         Some(path) => {
             std::fs::write(path, &text).with_context(|| format!("couldn't write `{}`", path.display()))?;
@@ -47,8 +68,49 @@ pub(crate) fn run(global: &Global, args: &Key) -> Exit {
         None => output::bytes(text.as_bytes())?,
     }
     if !log {
-        output::say(format_args!("key {}", reader.signing_key_id()));
+        if let Some(genesis) =
+            reader.keys()?.iter().find(|key| key.public_key == *reader.genesis_public_key())
+        {
+            output::say(format_args!("key {}", genesis.key_id));
+        }
         output::say(format_args!("SHA-256 of the raw key {}", Digest::of(reader.genesis_public_key())));
     }
     Ok(exit::DONE)
+}
+
+fn list(global: &Global) -> Exit {
+    let reader = place::reader(global)?;
+    let signing = reader.signing_key_id()?;
+    for key in reader.keys()? {
+        let signs = key.key_id == signing;
+        if global.json {
+            output::json(&document(&key, signs))?;
+            continue;
+        }
+        let colour = match key.state {
+            KeyState::Active => GOOD,
+            KeyState::Retired => DIM,
+            KeyState::Revoked => BAD,
+        };
+        let here = if signs { "  signs here" } else { "" };
+        output::line(format_args!(
+            "{:<24} {:<9} {:<8} since receipt {}{here}",
+            key.key_id.as_str(),
+            key.purpose.as_str(),
+            Painted(colour, key.state.as_str()),
+            key.seq
+        ))?;
+    }
+    Ok(exit::DONE)
+}
+
+fn document(key: &ChainKey, signs: bool) -> Value {
+    Value::object([
+        ("key_id", key.key_id.as_str().into()),
+        ("public_key", cascade_receipt::base64::encode(&key.public_key).into()),
+        ("purpose", key.purpose.as_str().into()),
+        ("seq", Value::Int(i64::try_from(key.seq).unwrap_or(i64::MAX))),
+        ("signs_here", signs.into()),
+        ("state", key.state.as_str().into()),
+    ])
 }

@@ -5,6 +5,8 @@ mod aftermath;
 #[cfg(test)]
 mod bad;
 #[cfg(test)]
+mod bundle;
+#[cfg(test)]
 mod checkpoint;
 #[cfg(test)]
 mod consent;
@@ -16,6 +18,8 @@ mod erase;
 mod git;
 #[cfg(test)]
 mod help;
+#[cfg(test)]
+mod keys;
 #[cfg(test)]
 mod many;
 #[cfg(test)]

@@ -139,6 +139,11 @@ fn a_stamped_anchor_convinces_an_outsider() {
     let time = stamp["time"].as_str().unwrap();
     assert!(told.contains(&format!("3 receipts existed before {time}")), "{told}");
 
+    // A bundle stands on a checkpoint of its own, here the stamped one.
+    let bundle = site.path("x.bundle");
+    site.run(&["bundle", "create", "--range", "0..3", "--out", bundle.to_str().unwrap()]).expect(0);
+    assert_eq!(only(&verify(&site, &bundle, &[&token], &root, &[])), ("pass".to_owned(), None));
+
     let fault = |done: &Done| only(done).1.unwrap();
     let stranger = Authority::new(Profile::GOOD);
     let done = verify(&site, &ledger, &[&token], &stranger.path("root.pem"), &[]);

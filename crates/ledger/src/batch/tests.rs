@@ -14,7 +14,6 @@ use crate::birth::Birth;
 use crate::draft::{AppendError, Draft, PrivateItem};
 use crate::fault::Fault;
 use crate::home::{Home, TenantId};
-use crate::keys::Key;
 use crate::reader::{Found, Reader};
 use crate::store::{Access, Database};
 use crate::writer::Writer;
@@ -58,8 +57,7 @@ fn tenant(dir: &Path) -> PathBuf {
 
 fn scribe(dir: &Path) -> Result<Scribe, Fault> {
     let reader = Reader::open(dir, Access::ReadWrite)?;
-    let (key, _) = Key::load(&dir.join("keys/receipt.pem"), reader.signing_key_id(), None).unwrap();
-    let signer = Signer { log_origin: reader.log_origin().clone(), key, wrap: None };
+    let signer = Signer::load(&reader, None, None).unwrap();
     let open = |name| Database::open(&dir.join(name), Access::ReadWrite);
     Ok(Scribe::new(open("ledger.db")?, open("vault.db")?, Arc::new(signer)))
 }

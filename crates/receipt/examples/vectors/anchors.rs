@@ -76,7 +76,7 @@ pub(crate) fn cosigned(chain: &Chain, size: u64, witnesses: &[(u8, u64)]) -> Str
 }
 
 /// Two of three witnesses.
-fn trust() -> String {
+pub(crate) fn trust() -> String {
     let lines: String = (1..=3).map(|n| format!("witness w{n} {}\n", Witness::new(n).vkey)).collect();
     format!("{lines}group quorum 2 w1 w2 w3\nquorum quorum\n")
 }

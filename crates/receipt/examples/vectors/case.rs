@@ -21,9 +21,14 @@ pub(crate) struct Case {
 impl Case {
     /// A ledger that is valid.
     pub(crate) fn valid(name: &str, comment: &'static str, chain: &Chain) -> Self {
+        Self::valid_bytes(name, comment, chain.bytes()).pinned(&chain.receipt)
+    }
+
+    /// A file that is valid, without a key.
+    pub(crate) fn valid_bytes(name: &str, comment: &'static str, bytes: impl Into<Vec<u8>>) -> Self {
         let name = format!("valid-{name}");
-        Self { name, expect: None, key: None, hmac: false, extra: Vec::new(), comment, ledger: chain.bytes() }
-            .pinned(&chain.receipt)
+        let (extra, ledger) = (Vec::new(), bytes.into());
+        Self { name, expect: None, key: None, hmac: false, extra, comment, ledger }
     }
 
     /// A ledger with one fault.
@@ -125,6 +130,7 @@ pub(crate) fn all() -> Vec<Case> {
     crate::runs::cases(&mut cases);
     crate::people::cases(&mut cases);
     crate::anchors::cases(&mut cases);
+    crate::bundles::cases(&mut cases);
     let mut names: Vec<String> = cases.iter().map(Case::file_name).collect();
     names.sort();
     names.dedup();

@@ -11,6 +11,7 @@
 #![expect(clippy::disallowed_methods, reason = "only the library is pure; this program writes files")]
 
 mod anchors;
+mod bundles;
 mod bytes;
 mod case;
 mod chain;

@@ -41,7 +41,9 @@ impl Purpose {
         }
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    /// Reads the word.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
         [Self::Receipt, Self::Log, Self::Recovery].into_iter().find(|purpose| purpose.as_str() == text)
     }
 }

@@ -36,10 +36,17 @@ pub(super) struct Anchors {
 
 /// A checkpoint that the trusted witnesses have cosigned.
 #[derive(Clone, Copy, Debug)]
-struct Quorum {
-    size: u64,
+pub(super) struct Quorum {
+    pub(super) size: u64,
     /// When the quorum was met, in seconds since 1970; unknown when it needs no witness at all.
     time: Option<u64>,
+}
+
+impl Quorum {
+    /// Whether it was met before `moment`, as far as that is known.
+    pub(super) fn is_before(&self, moment: Timestamp) -> bool {
+        self.time.is_some_and(|time| time.checked_mul(1000).is_some_and(|ms| ms < moment.ms()))
+    }
 }
 
 /// Whose checkpoints count.
@@ -128,10 +135,12 @@ impl Anchors {
 
     /// How many receipts had been anchored before `since`.
     pub(super) fn cleared(&self, since: Timestamp) -> u64 {
-        let early = |quorum: &&Quorum| {
-            quorum.time.is_some_and(|time| time.checked_mul(1000).is_some_and(|ms| ms < since.ms()))
-        };
-        self.quorums.iter().filter(early).map(|quorum| quorum.size).max().unwrap_or(0)
+        self.quorums
+            .iter()
+            .filter(|quorum| quorum.is_before(since))
+            .map(|quorum| quorum.size)
+            .max()
+            .unwrap_or(0)
     }
 
     /// The last receipt that the trusted witnesses vouch for.
@@ -178,7 +187,10 @@ fn before(a: Option<u64>, b: Option<u64>) -> bool {
 }
 
 /// Whether at least one of the keys signed, and no line in the name of one of them is bad.
-fn signed_by_any<'k>(signed: &SignedCheckpoint<'_>, keys: impl Iterator<Item = &'k VerifierKey>) -> bool {
+pub(super) fn signed_by_any<'k>(
+    signed: &SignedCheckpoint<'_>,
+    keys: impl Iterator<Item = &'k VerifierKey>,
+) -> bool {
     let mut good = false;
     for key in keys {
         match signed.signed_by(key) {
@@ -191,7 +203,7 @@ fn signed_by_any<'k>(signed: &SignedCheckpoint<'_>, keys: impl Iterator<Item = &
 }
 
 /// Check 9 on one checkpoint that passed check 8.
-fn quorum(signed: &SignedCheckpoint<'_>, origin: &str, trust: &Trust) -> Result<Quorum, Code> {
+pub(super) fn quorum(signed: &SignedCheckpoint<'_>, origin: &str, trust: &Trust) -> Result<Quorum, Code> {
     let mut times = Vec::with_capacity(trust.witnesses().len());
     for witness in trust.witnesses() {
         times.push(match signed.cosigned_by(&witness.key) {

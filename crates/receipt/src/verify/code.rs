@@ -7,6 +7,8 @@ use crate::reader::ContentFault;
 /// A check of format section 3, in order.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Check {
+    /// A bundle has the parts that it should have.
+    Bundle,
     /// Every line parses strictly and is canonical.
     Syntax,
     /// Outer id and time equal the inner.
@@ -23,17 +25,21 @@ pub enum Check {
     Lifecycle,
     /// Given checkpoints fit.
     Checkpoint,
+    /// Every receipt of a bundle is in the tree of its checkpoint.
+    Inclusion,
     /// The trusted quorum has cosigned.
     Witness,
     /// What the reader remembers is a prefix.
     Memory,
     /// Tags, for those who hold the key.
     Hmac,
+    /// What a bundle says of itself.
+    Statement,
 }
 
 impl Check {
-    /// All of them, in order.
-    pub const ALL: &[Self] = &[
+    /// The eleven checks of a ledger, in order.
+    pub const LEDGER: &[Self] = &[
         Self::Syntax,
         Self::Copies,
         Self::Chain,
@@ -47,10 +53,29 @@ impl Check {
         Self::Hmac,
     ];
 
+    /// The checks of a bundle, in order.
+    pub const BUNDLE: &[Self] = &[
+        Self::Bundle,
+        Self::Syntax,
+        Self::Copies,
+        Self::Chain,
+        Self::Signature,
+        Self::Origin,
+        Self::Time,
+        Self::Lifecycle,
+        Self::Checkpoint,
+        Self::Inclusion,
+        Self::Witness,
+        Self::Memory,
+        Self::Hmac,
+        Self::Statement,
+    ];
+
     /// Its name.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Bundle => "bundle",
             Self::Syntax => "syntax",
             Self::Copies => "copies",
             Self::Chain => "chain",
@@ -59,9 +84,11 @@ impl Check {
             Self::Time => "time",
             Self::Lifecycle => "lifecycle",
             Self::Checkpoint => "checkpoint",
+            Self::Inclusion => "inclusion",
             Self::Witness => "witness",
             Self::Memory => "memory",
             Self::Hmac => "hmac",
+            Self::Statement => "statement",
         }
     }
 }
@@ -189,6 +216,15 @@ codes! {
     Fork = Memory "memory.fork", "the ledger is not a continuation of one that was accepted before";
 
     HmacTag = Hmac "hmac.tag", "the tag was not made with the key given";
+
+    BundleSize = Bundle "bundle.size", "a bundle is longer than 64 MiB or has too many parts";
+    BundleMalformed = Bundle "bundle.malformed", "a part of a bundle is missing or has another type or spelling";
+    BundleType = Bundle "bundle.type", "the envelope or its statement is of another type";
+    InclusionPath = Inclusion "inclusion.path", "a receipt is not proved to be in the tree of the checkpoint";
+    StatementSubject = Statement "statement.subject", "a subject is not among the receipts";
+    StatementSignature = Statement "statement.signature", "the statement is not signed by a receipt key of the chain";
+    StatementDisclosure = Statement "statement.disclosure", "what is disclosed does not give the hash in its receipt";
+    StatementSnapshot = Statement "statement.snapshot", "a snapshot belongs to no receipt of the bundle";
 }
 
 impl From<JsonFault> for Code {

@@ -127,6 +127,12 @@ impl Keys {
         logs.filter_map(|key| VerifierKey::new(origin, Algorithm::Ed25519, key.public)).collect()
     }
 
+    /// A key that may sign receipts after those that were read.
+    pub(super) fn signing_key(&self, key_id: &str) -> Option<PublicKey> {
+        let key = self.find(key_id)?;
+        (key.active && key.purpose == Purpose::Receipt).then_some(key.public)
+    }
+
     /// The receipt key of genesis.
     pub(super) fn genesis_key(&self) -> Option<[u8; 32]> {
         self.keys.first().map(|key| *key.public.raw())

@@ -21,6 +21,9 @@ fn write(out: &mut String, verdict: &Verdict) -> core::fmt::Result {
     let bad = verdict.timestamps().iter().find_map(|stamp| stamp.fault.as_ref());
     match (verdict.fault(), bad) {
         (None, Some(bad)) => writeln!(out, "INVALID time stamp: {} ({})", bad.detail, bad.code)?,
+        (None, None) if verdict.of_bundle() => {
+            writeln!(out, "valid: a bundle of {receipts} receipts, every proof and signature checked")?;
+        }
         (None, None) => writeln!(out, "valid: {receipts} receipts, every link and signature checked")?,
         (Some(fault), _) => writeln!(
             out,
@@ -32,7 +35,11 @@ fn write(out: &mut String, verdict: &Verdict) -> core::fmt::Result {
         )?,
     }
     if let Some(head) = verdict.head() {
-        let word = if verdict.valid() { "head" } else { "good up to" };
+        let word = match (verdict.valid(), verdict.of_bundle()) {
+            (true, false) => "head",
+            (true, true) => "last",
+            (false, _) => "read up to",
+        };
         writeln!(out, "  {word}  receipt {} {}", head.seq, head.entry_hash)?;
     }
     let pinned = if verdict.key_pinned() { "the one given" } else { "the chain's own (none was given)" };

@@ -68,10 +68,14 @@ pub(super) fn embedded(note: &str, token: Option<Digest>, asked: &[Stamp], found
     add(note.as_bytes(), |stamp| stamp.token == token, asked, found);
 }
 
-/// Takes over the tokens that are over checkpoints that the reader gave.
-pub(super) fn given(notes: &[Vec<u8>], asked: &[Stamp], found: &mut Vec<(Stamp, u64)>) {
+/// Takes over the tokens that are over checkpoints that the reader gave, or that a bundle brings.
+pub(super) fn given<'a>(
+    notes: impl IntoIterator<Item = &'a [u8]>,
+    asked: &[Stamp],
+    found: &mut Vec<(Stamp, u64)>,
+) {
     if !asked.is_empty() {
-        notes.iter().for_each(|note| add(note, |_| true, asked, found));
+        notes.into_iter().for_each(|note| add(note, |_| true, asked, found));
     }
 }
 

@@ -4,6 +4,7 @@ use alloc::borrow::ToOwned as _;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::bundle::NOT_PROVEN;
 use crate::digest::Digest;
 use crate::id::ReceiptId;
 use crate::json::Writer;
@@ -86,8 +87,18 @@ pub struct Verdict {
     timestamps: Vec<TimeStamp>,
 }
 
+/// What was looked at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Form {
+    /// A whole chain, from genesis.
+    Ledger,
+    /// Chosen receipts.
+    Bundle,
+}
+
 #[derive(Clone, Debug)]
 pub(super) struct Parts {
+    pub(super) form: Form,
     pub(super) identity: Option<Identity>,
     pub(super) key_pinned: bool,
     /// Checks that the reader brought nothing for.
@@ -104,7 +115,11 @@ pub(super) struct Parts {
 impl Verdict {
     pub(super) fn new(parts: Parts) -> Self {
         let failed = parts.fault.as_ref().map(|fault| fault.code.check());
-        let checks = Check::ALL
+        let all = match parts.form {
+            Form::Ledger => Check::LEDGER,
+            Form::Bundle => Check::BUNDLE,
+        };
+        let checks = all
             .iter()
             .map(|check| {
                 let asked = !parts.not_asked.contains(check);
@@ -152,6 +167,12 @@ impl Verdict {
         self.parts.key_pinned
     }
 
+    /// Whether it is about a bundle and not about a whole ledger.
+    #[must_use]
+    pub fn of_bundle(&self) -> bool {
+        self.parts.form == Form::Bundle
+    }
+
     /// Receipts found good before the first fault.
     #[must_use]
     pub const fn receipts(&self) -> u64 {
@@ -164,7 +185,7 @@ impl Verdict {
         self.parts.head
     }
 
-    /// The eleven checks, in order.
+    /// The checks, in order.
     #[must_use]
     pub fn checks(&self) -> &[CheckResult] {
         &self.checks
@@ -210,9 +231,23 @@ impl Verdict {
                     .to_owned(),
             );
         }
-        list.extend(self.tail_not_proven());
+        match self.parts.form {
+            Form::Ledger => list.extend(self.tail_not_proven()),
+            Form::Bundle => list.extend(self.rest_not_proven()),
+        }
         list.push("unsubmitted: actions that never went through Cascade are not here".to_owned());
         list.push("truth: that what was recorded was true when it was written".to_owned());
+        list
+    }
+
+    fn rest_not_proven(&self) -> Vec<String> {
+        let mut list: Vec<String> = NOT_PROVEN.iter().take(2).map(|line| (*line).to_owned()).collect();
+        if self.anchored_through().is_none() {
+            list.push(
+                "history: no witness was asked for, so the holder of the log key may show others another history"
+                    .to_owned(),
+            );
+        }
         list
     }
 

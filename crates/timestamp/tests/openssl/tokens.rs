@@ -252,6 +252,15 @@ fn certificates_out_of_their_time() {
 }
 
 #[test]
+fn the_document_lists_exactly_the_codes() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/format.md");
+    let document = std::fs::read_to_string(path).unwrap();
+    let listed: Vec<&str> = document.lines().filter(|line| line.starts_with("| `timestamp.")).collect();
+    let row = |code: &Code| format!("| `{}` | {} |", code.as_str(), code.meaning());
+    assert_eq!(listed, Code::ALL.iter().map(row).collect::<Vec<_>>());
+}
+
+#[test]
 fn answers_that_are_none() {
     let authority = Authority::new(Profile::GOOD);
     let query = Query::new(NOTE, NONCE);
