@@ -11,14 +11,14 @@ use crate::site::{Done, Site, finish};
 use crate::verifiers;
 
 /// A running `cascade witness`.
-struct Witness {
+pub(crate) struct Witness {
     child: Child,
-    policy_line: String,
+    pub(crate) policy_line: String,
     url: String,
 }
 
 impl Witness {
-    fn start(site: &Site, name: &str, listen: &str) -> Self {
+    pub(crate) fn start(site: &Site, name: &str, listen: &str) -> Self {
         let log = site.run(&["key", "export", "--log"]).expect(0).stdout;
         let dir = site.path(name);
         let mut command = site.cascade(&["--json", "witness", dir.to_str().unwrap()]);
@@ -49,7 +49,7 @@ impl Drop for Witness {
     }
 }
 
-fn policy(site: &Site, name: &str, lines: &[&str], quorum: &str) -> PathBuf {
+pub(crate) fn policy(site: &Site, name: &str, lines: &[&str], quorum: &str) -> PathBuf {
     let path = site.path(name);
     std::fs::write(&path, format!("{}\n{quorum}\n", lines.join("\n"))).unwrap();
     path
