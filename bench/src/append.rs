@@ -1,5 +1,6 @@
 //! Durable receipts: alone, and with many callers that each wait for their own.
 
+use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -26,20 +27,29 @@ pub(crate) fn lone_us(sample: &Sample, each: Duration) -> anyhow::Result<(f64, f
     Ok((percentile(&times, 50), percentile(&times, 99)))
 }
 
-/// Receipts per second with `callers` threads that each wait for theirs before the next.
+/// Receipts per second with so many asynchronous callers: each has one receipt on its way and hands in its next
+/// when that one is durable; a few threads serve them all.
 pub(crate) fn durable_per_s(sample: &Sample, callers: usize, each: Duration) -> anyhow::Result<f64> {
     let done = AtomicU64::new(0);
     let started = Instant::now();
-    std::thread::scope(|scope| {
-        let work = || -> anyhow::Result<()> {
-            while started.elapsed() < each {
-                sample.ledger.append(sample.draft()?)?;
-                done.fetch_add(1, Ordering::Relaxed);
+    let threads = crate::cores().min(callers);
+    let serve = |callers: usize| -> anyhow::Result<()> {
+        let submit = || Ok::<_, anyhow::Error>(sample.ledger.submit(sample.draft()?));
+        let mut waiting = (0..callers).map(|_| submit()).collect::<Result<VecDeque<_>, _>>()?;
+        while let Some(ticket) = waiting.pop_front() {
+            ticket.wait()?;
+            done.fetch_add(1, Ordering::Relaxed);
+            if started.elapsed() < each {
+                waiting.push_back(submit()?);
             }
-            Ok(())
-        };
-        let threads: Vec<_> = (0..callers).map(|_| scope.spawn(work)).collect();
-        threads.into_iter().try_for_each(|thread| match thread.join() {
+        }
+        Ok(())
+    };
+    let share = |thread: usize| callers / threads + usize::from(thread < callers % threads);
+    std::thread::scope(|scope| {
+        let serve = &serve;
+        let running: Vec<_> = (0..threads).map(|thread| scope.spawn(move || serve(share(thread)))).collect();
+        running.into_iter().try_for_each(|thread| match thread.join() {
             Ok(result) => result,
             Err(_) => Err(anyhow::anyhow!("a caller panicked")),
         })

@@ -12,7 +12,7 @@ use crate::append;
 use crate::sample::Sample;
 
 /// A chain in a throw-away home.
-#[allow(missing_debug_implementations, reason = "nobody prints a chain")]
+#[expect(missing_debug_implementations, reason = "nobody prints a chain")]
 pub struct Chain(Sample);
 
 impl Chain {

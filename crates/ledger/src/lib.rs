@@ -49,6 +49,7 @@ mod signer;
 mod store;
 mod tail;
 mod tiles;
+mod timestamps;
 mod token;
 mod vault;
 mod views;
@@ -77,6 +78,7 @@ pub use reader::{Approval, Found, Grant, Mark, OpenAction, Reader, Subject, Subj
 pub use rotate::{NewKey, NewKeyPlace, RecoveryKey};
 pub use seal::Sealer;
 pub use store::BUSY_WAIT_MAX;
+pub use timestamps::Stamped;
 pub use token::TokenPlace;
 pub use vault::{Item, Name, PrincipalKind};
 pub use witness::{EVIDENCE_MAX, Evidence, Witness, WitnessError};

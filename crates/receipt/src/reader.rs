@@ -192,6 +192,8 @@ pub enum Meaning {
         checkpoint: String,
         /// Its hash.
         checkpoint_sha256: Digest,
+        /// Hash of a time stamp token over it.
+        tst_sha256: Option<Digest>,
     },
     /// `erasure`: whose private bytes are gone.
     Erasure(Vec<ReceiptId>),

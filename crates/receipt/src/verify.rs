@@ -19,6 +19,7 @@ mod keys;
 mod lifecycle;
 mod people;
 pub mod report;
+mod stamps;
 mod verdict;
 
 use alloc::string::String;
@@ -42,6 +43,7 @@ use keys::{Keys, Precheck};
 use lifecycle::Lifecycle;
 pub use lifecycle::OpenIntent;
 pub use people::ADMIN_GROUP;
+pub use stamps::{Stamp, StampFault, TimeStamp};
 pub use verdict::{CheckResult, Fault, Head, Open, Outcome, Verdict};
 
 /// What the reader brings along.
@@ -51,6 +53,8 @@ pub struct Options {
     pub pinned: Option<[u8; 32]>,
     /// Notes of checkpoints that the ledger must fit, for check 8.
     pub checkpoints: Vec<Vec<u8>>,
+    /// What time stamp tokens are over; the verdict says which checkpoint that is.
+    pub stamps: Vec<Stamp>,
     /// Whose cosignatures count, for check 9.
     pub trust: Option<Trust>,
     /// What is known from an earlier time, for check 10.
@@ -80,6 +84,7 @@ pub struct Verifier {
     keys: Keys,
     lifecycle: Lifecycle,
     anchors: Anchors,
+    stamped: Vec<(Stamp, u64)>,
     epoch: Option<(u64, EpochKey)>,
     fault: Option<Fault>,
     hmac_fault: Option<Fault>,
@@ -129,6 +134,7 @@ impl Verifier {
             keys: Keys::default(),
             lifecycle: Lifecycle::default(),
             anchors: Anchors::default(),
+            stamped: Vec::new(),
             epoch: None,
             fault: None,
             hmac_fault: None,
@@ -227,6 +233,8 @@ impl Verifier {
             self.look_outside();
         }
         let identity = self.identity();
+        let given = self.options.checkpoints.iter().map(Vec::as_slice);
+        stamps::given(given, &self.options.stamps, &mut self.stamped);
         Verdict::new(verdict::Parts {
             form: verdict::Form::Ledger,
             identity,
@@ -238,6 +246,7 @@ impl Verifier {
             anchored_through: if self.fault.is_none() { self.anchors.anchored_through() } else { None },
             open: self.lifecycle.open(),
             fault: self.fault,
+            stamped: self.stamped,
         })
     }
 
@@ -275,7 +284,8 @@ impl Verifier {
 
     /// Looks at the checkpoint that an anchor embeds, then takes the receipt into the tree.
     fn anchor(&mut self, receipt: &Receipt<'_>) {
-        if let Meaning::Anchor { checkpoint, .. } = &receipt.content.meaning {
+        if let Meaning::Anchor { checkpoint, tst_sha256, .. } = &receipt.content.meaning {
+            stamps::embedded(checkpoint, *tst_sha256, &self.options.stamps, &mut self.stamped);
             let judges = Judges {
                 origin: receipt.content.log_origin,
                 keys: &self.keys,

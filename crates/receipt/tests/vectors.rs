@@ -88,6 +88,7 @@ impl Vector {
         Options {
             pinned: raw("key"),
             checkpoints: self.checkpoints.clone(),
+            stamps: Vec::new(),
             trust: trust.map(|policy| Trust::parse(&policy).expect("a policy")),
             memory,
             hmac_master: raw("hmac"),

@@ -6,11 +6,13 @@
 use std::path::Path;
 
 use cascade_ledger::{AppendError, Appended, CheckpointError, Draft, Fault, Ledger, LogKey};
-use cascade_receipt::checkpoint::SignedCheckpoint;
+use cascade_receipt::checkpoint::{Signed, SignedCheckpoint};
 use cascade_receipt::content::{Anchor, Body};
 use cascade_receipt::trust::{Party, Trust};
 use cascade_receipt::witness::AddCheckpoint;
+use cascade_timestamp::Token;
 
+use crate::tsa::{Authority, StampFault};
 use crate::witness::{Answer, Client, WitnessFault};
 
 /// What one witness did.
@@ -29,6 +31,8 @@ pub struct Anchored {
     pub size: u64,
     /// What each witness did.
     pub said: Vec<Said>,
+    /// The time stamp, if one was asked for and the quorum was met.
+    pub stamp: Option<Result<Token, StampFault>>,
     /// The `anchor` receipt; `None` when the quorum was not met.
     pub receipt: Option<Appended>,
 }
@@ -55,12 +59,20 @@ pub enum AnchorError {
         /// How many there are.
         here: u64,
     },
+    /// The authority gave no time stamp, and the anchor must not be without.
+    #[error("no time stamp from `{url}`: {fault}")]
+    NoStamp {
+        /// Who was asked.
+        url: String,
+        /// Why there is none.
+        fault: StampFault,
+    },
     /// The policy has no witness with an address.
     #[error("the policy names no witness with an address")]
     NoWitness,
 }
 
-/// Asks the witnesses, signs a checkpoint, has it cosigned, and records it.
+/// Asks the witnesses, signs a checkpoint, has it cosigned and, if there is an authority, stamped, and records it.
 ///
 /// # Errors
 /// See [`AnchorError`]. After [`AnchorError::RolledBack`] the chain takes no more receipts until a round
@@ -70,6 +82,7 @@ pub fn anchor(
     log_key: &LogKey,
     guard_dir: &Path,
     trust: &Trust,
+    authority: Option<&Authority>,
 ) -> Result<Anchored, AnchorError> {
     let client = Client::default();
     let witnesses: Vec<(&Party, &str)> =
@@ -87,6 +100,11 @@ pub fn anchor(
     let mut note = ledger.sign_checkpoint(log_key, guard_dir)?;
     let mut said = Vec::new();
     for (party, url) in witnesses {
+        if let Some(time) = cosigned(&note, party) {
+            // From a round that came no further. Asking again would add a line each time.
+            said.push(Said { name: party.key.name().to_owned(), outcome: Ok(time) });
+            continue;
+        }
         let outcome = match submit(ledger, &client, party, url, &note)? {
             Ok((line, time)) => {
                 if !note.contains(&line) {
@@ -100,13 +118,34 @@ pub fn anchor(
     }
     let (size, met) = quorum(trust, &note);
     ledger.keep_checkpoint(&note, met)?;
-    let receipt = if met {
-        let body = Body::Anchor(Anchor { checkpoint: note, tst_sha256: None });
-        Some(ledger.append(Draft::new(cascade_ledger::receipt_id()?, body))?)
-    } else {
-        None
+    if !met {
+        return Ok(Anchored { size, said, stamp: None, receipt: None });
+    }
+    let stamp = authority.map(|authority| stamp(authority, &note)).transpose()?;
+    let tst_sha256 = match &stamp {
+        // Durable before the receipt that names it.
+        Some(Ok(token)) => Some(ledger.keep_timestamp(token.bytes())?),
+        _ => None,
     };
-    Ok(Anchored { size, said, receipt })
+    let body = Body::Anchor(Anchor { checkpoint: note, tst_sha256 });
+    let receipt = Some(ledger.append(Draft::new(cascade_ledger::receipt_id()?, body))?);
+    Ok(Anchored { size, said, stamp, receipt })
+}
+
+/// The time stamp over a note, or why there is none where that is allowed.
+fn stamp(authority: &Authority, note: &str) -> Result<Result<Token, StampFault>, AnchorError> {
+    match authority.stamp(note) {
+        Err(fault) if !authority.optional => Err(AnchorError::NoStamp { url: authority.url.clone(), fault }),
+        outcome => Ok(outcome),
+    }
+}
+
+/// When a witness has cosigned this note, if it has.
+fn cosigned(note: &str, party: &Party) -> Option<u64> {
+    match SignedCheckpoint::parse(note.as_bytes())?.cosigned_by(&party.key) {
+        Signed::Good(time) => Some(time),
+        _ => None,
+    }
 }
 
 /// Shows a witness what it may have cosigned already, only to learn whether it knows more than that. Silence
@@ -174,12 +213,7 @@ fn size_of(note: &str) -> u64 {
 
 /// The checkpoint's size, and whether the cosignatures on the note meet the quorum.
 fn quorum(trust: &Trust, note: &str) -> (u64, bool) {
-    use cascade_receipt::checkpoint::Signed;
     let Some(signed) = SignedCheckpoint::parse(note.as_bytes()) else { return (0, false) };
-    let cosigned: Vec<bool> = trust
-        .witnesses()
-        .iter()
-        .map(|party| matches!(signed.cosigned_by(&party.key), Signed::Good(_)))
-        .collect();
+    let cosigned: Vec<bool> = trust.witnesses().iter().map(|party| cosigned(note, party).is_some()).collect();
     (signed.checkpoint().size, trust.met(|index| cosigned.get(index) == Some(&true)))
 }

@@ -22,4 +22,5 @@ pub mod process;
 pub mod reguard;
 pub mod rehearsal;
 pub mod ssh;
+pub mod tsa;
 pub mod witness;

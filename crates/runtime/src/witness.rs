@@ -61,19 +61,24 @@ pub struct Client {
 
 impl Default for Client {
     fn default() -> Self {
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let tls = TlsConfig::builder().unversioned_rustls_crypto_provider(provider).build();
-        let config = Agent::config_builder()
-            .timeout_connect(Some(CONNECT_TIME_MAX))
-            .timeout_global(Some(ANSWER_TIME_MAX))
-            .http_status_as_error(false)
-            // A witness that sends us elsewhere is not the one that was configured.
-            .max_redirects(0)
-            .tls_config(tls)
-            .user_agent(concat!("cascade/", env!("CARGO_PKG_VERSION")))
-            .build();
-        Self { agent: config.new_agent() }
+        Self { agent: agent() }
     }
+}
+
+/// An HTTP client that waits no longer than it must and goes nowhere else.
+pub(crate) fn agent() -> Agent {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let tls = TlsConfig::builder().unversioned_rustls_crypto_provider(provider).build();
+    let config = Agent::config_builder()
+        .timeout_connect(Some(CONNECT_TIME_MAX))
+        .timeout_global(Some(ANSWER_TIME_MAX))
+        .http_status_as_error(false)
+        // A witness that sends us elsewhere is not the one that was configured.
+        .max_redirects(0)
+        .tls_config(tls)
+        .user_agent(concat!("cascade/", env!("CARGO_PKG_VERSION")))
+        .build();
+    config.new_agent()
 }
 
 impl Client {

@@ -4,19 +4,24 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use cascade_receipt::note::NOTE_BYTES_MAX;
 use cascade_receipt::trust::{TRUST_BYTES_MAX, Trust};
 use cascade_receipt::verify::Options;
 use cascade_receipt::{digest, pem};
+use cascade_timestamp::{Roots, TOKEN_BYTES_MAX};
 use clap::Args;
 
 use crate::memory::Memory;
+use crate::timestamps::{TOKENS_MAX, TimeStamps};
 
 /// A key file is tiny; reading stops here.
 const KEY_FILE_BYTES_MAX: usize = 64 * 1024;
 
-/// Keys, checkpoints, witnesses and memory of a reader.
+/// A file of root certificates; reading stops here.
+const ROOTS_BYTES_MAX: usize = 1024 * 1024;
+
+/// Keys, checkpoints, witnesses, time stamps and memory of a reader.
 #[derive(Args, Clone, Default, Debug)]
 pub struct Inputs {
     /// PEM of the public key that the chain must have been founded with
@@ -28,6 +33,12 @@ pub struct Inputs {
     /// Checkpoint that the ledger must fit; may be given several times
     #[arg(long, value_name = "F")]
     pub checkpoint: Vec<PathBuf>,
+    /// Time stamp token (RFC 3161) over a checkpoint that the ledger or --checkpoint has; may be given several times
+    #[arg(long, value_name = "F", requires = "tsa_root")]
+    pub tst: Vec<PathBuf>,
+    /// PEM of the root certificates whose time stamping authorities you trust
+    #[arg(long, value_name = "F", requires = "tst")]
+    pub tsa_root: Option<PathBuf>,
     /// Where to remember the longest history seen of each chain [default: the platform state directory]
     #[arg(long, value_name = "DIR", conflicts_with = "no_memory")]
     pub memory: Option<PathBuf>,
@@ -54,10 +65,25 @@ impl Inputs {
                 // One byte more than allowed is read and then refused, so that a note cut here cannot count.
                 .map(|path| small_file(path, NOTE_BYTES_MAX + 1))
                 .collect::<anyhow::Result<_>>()?,
+            stamps: Vec::new(),
             trust: self.trust.as_deref().map(trust).transpose()?,
             memory: None,
             hmac_master: self.hmac_key.as_deref().map(hmac_master).transpose()?,
         })
+    }
+
+    /// Reads the time stamp tokens and the roots for them.
+    ///
+    /// # Errors
+    /// As [`Inputs::options`]. What is wrong with a token itself belongs into the verdict.
+    pub fn timestamps(&self) -> anyhow::Result<TimeStamps> {
+        let Some(path) = self.tsa_root.as_deref() else { return Ok(TimeStamps::default()) };
+        if self.tst.len() > TOKENS_MAX {
+            bail!("{} time stamp tokens were given, and at most {TOKENS_MAX} are looked at", self.tst.len());
+        }
+        // One byte more than allowed, as above.
+        let tokens = self.tst.iter().map(|path| small_file(path, TOKEN_BYTES_MAX + 1));
+        Ok(TimeStamps::new(roots(path)?, &tokens.collect::<anyhow::Result<Vec<_>>>()?))
     }
 
     /// Where histories are remembered; `None` when that was refused, or no place for it is known.
@@ -88,6 +114,19 @@ fn hmac_master(path: &Path) -> anyhow::Result<[u8; 32]> {
         format!(
             "couldn't use `{}`: 64 lowercase hex digits are needed, as in the file hmac-master.hex that \
              `cascade init` wrote",
+            path.display()
+        )
+    })
+}
+
+/// The root certificates in a PEM file.
+///
+/// # Errors
+/// The file cannot be read, or holds something else.
+pub fn roots(path: &Path) -> anyhow::Result<Roots> {
+    Roots::parse(&small_file(path, ROOTS_BYTES_MAX)?).with_context(|| {
+        format!(
+            "couldn't use `{}`: give the root certificates of time stamping authorities as PEM",
             path.display()
         )
     })

@@ -6,6 +6,7 @@
 
 pub mod inputs;
 pub mod memory;
+pub mod timestamps;
 
 use std::io::Read;
 use std::thread;

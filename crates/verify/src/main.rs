@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use cascade_receipt::verify::{Verdict, report};
+use cascade_receipt::verify::{Options, Verdict, report};
 use cascade_verify::inputs::Inputs;
 use clap::Parser;
 
@@ -40,10 +40,11 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> anyhow::Result<Verdict> {
-    let options = arguments.inputs.options()?;
+    let timestamps = arguments.inputs.timestamps()?;
+    let options = Options { stamps: timestamps.asked(), ..arguments.inputs.options()? };
     let mut source = open(&arguments.file)?;
     let reading = || format!("cannot verify `{}`", arguments.file.display());
-    let verdict = match arguments.inputs.memory() {
+    let mut verdict = match arguments.inputs.memory() {
         None => cascade_verify::verify(&mut source, options, |_| {}).with_context(reading)?,
         Some(memory) => {
             let checked = cascade_verify::verify_with_memory(&mut source, options, &memory, |_| {})
@@ -54,6 +55,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<Verdict> {
             checked.verdict
         }
     };
+    timestamps.judge(&mut verdict);
     let mut out = std::io::stdout().lock();
     if arguments.json {
         writeln!(out, "{}", verdict.to_json())?;

@@ -2,10 +2,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use cascade_ledger::{Ledger, LogKey};
 use cascade_receipt::json::Value;
 use cascade_receipt::trust::Trust;
 use cascade_runtime::anchor::{self, AnchorError, Anchored};
+use cascade_runtime::tsa::{Authority, StampFault};
+use cascade_timestamp::Token;
+use cascade_verify::inputs;
 use clap::Args;
 
 use crate::args::Global;
@@ -23,6 +25,7 @@ use crate::{output, place};
 #[command(after_help = "Examples:
   cascade anchor --witnesses witnesses.policy
   cascade anchor --witnesses witnesses.policy --every 10m
+  cascade anchor --witnesses witnesses.policy --tsa http://tsa.example/ --tsa-root tsa-root.pem
 
 The policy is a C2SP tlog-policy with an address on each witness line:
   witness w w.example+1a2b3c4d+BA… https://w.example/
@@ -31,6 +34,15 @@ pub(crate) struct AnchorArgs {
     /// C2SP tlog-policy: the witnesses with their addresses, and how many must have cosigned
     #[arg(long, value_name = "F")]
     witnesses: PathBuf,
+    /// Address of a time stamping authority (RFC 3161): have the cosigned checkpoint stamped, too
+    #[arg(long, value_name = "URL")]
+    tsa: Option<String>,
+    /// PEM of the roots that the authority's certificate must lead to; without it only the rest of its answer is checked
+    #[arg(long, value_name = "F", requires = "tsa")]
+    tsa_root: Option<PathBuf>,
+    /// Record the anchor also when the authority gives no time stamp
+    #[arg(long, requires = "tsa")]
+    tsa_optional: bool,
     /// Stay, and anchor again each time, also when nothing happened: silence is evidence, too
     #[arg(long, value_name = "DURATION", value_parser = interval)]
     every: Option<Duration>,
@@ -38,10 +50,12 @@ pub(crate) struct AnchorArgs {
 
 pub(crate) fn run(global: &Global, args: &AnchorArgs) -> Exit {
     let trust = policy(&args.witnesses)?;
+    let authority = authority(args)?;
     let (ledger, key) = place::ledger_with_log_key(global)?;
     let guard = place::guard_dir()?;
     loop {
-        let round = round(global, &ledger, &key, &guard, &trust);
+        let anchored = anchor::anchor(&ledger, &key, &guard, &trust, authority.as_ref());
+        let round = round(global, anchored);
         let Some(pause) = args.every else { return round };
         match round {
             // A witness that was away may be back next time; a chain that was rolled back will not heal.
@@ -53,11 +67,19 @@ pub(crate) fn run(global: &Global, args: &AnchorArgs) -> Exit {
     }
 }
 
-fn round(global: &Global, ledger: &Ledger, key: &LogKey, guard: &Path, trust: &Trust) -> Exit {
-    let anchored = anchor::anchor(ledger, key, guard, trust).map_err(|error| match error {
+fn authority(args: &AnchorArgs) -> Result<Option<Authority>, Failure> {
+    let Some(url) = args.tsa.clone() else { return Ok(None) };
+    let roots = args.tsa_root.as_deref().map(inputs::roots).transpose()?;
+    Ok(Some(Authority { url, roots, optional: args.tsa_optional }))
+}
+
+fn round(global: &Global, anchored: Result<Anchored, AnchorError>) -> Exit {
+    let anchored = anchored.map_err(|error| match error {
         AnchorError::Checkpoint(error) => refused(error),
         AnchorError::RolledBack { .. } => Failure { code: exit::EVIDENCE, cause: error.into(), hint: None }
             .hint("this home is an older copy; put back the newest one. Nothing more is appended to it"),
+        AnchorError::NoStamp { .. } => Failure::could_not(error.into())
+            .hint("no anchor was recorded; try again, or let it go on without with --tsa-optional"),
         other => other.into(),
     })?;
     tell(global, &anchored)?;
@@ -83,6 +105,7 @@ fn tell(global: &Global, anchored: &Anchored) -> Result<(), Failure> {
         output::json(&Value::object([
             ("receipt_id", receipt.unwrap_or_default().into()),
             ("size", Value::Int(size)),
+            ("timestamp", stamp_document(anchored.stamp.as_ref())),
             ("witnesses", Value::Array(witnesses.collect())),
         ]))?;
     }
@@ -92,10 +115,27 @@ fn tell(global: &Global, anchored: &Anchored) -> Result<(), Failure> {
             Err(fault) => output::say(format_args!("{} {}: {fault}", Painted(BAD, "not by"), said.name)),
         }
     }
+    match &anchored.stamp {
+        Some(Ok(token)) => {
+            output::say(format_args!("{} at {}", Painted(GOOD, "time stamped"), token.time()));
+        }
+        Some(Err(fault)) => output::say(format_args!("{}: {fault}", Painted(BAD, "no time stamp"))),
+        None => {}
+    }
     if let Some(receipt) = &anchored.receipt {
         output::say(format_args!("{} receipts anchored, receipt {}", anchored.size, receipt.receipt_id));
     }
     Ok(())
+}
+
+/// Without a time stamp its members are empty, as elsewhere.
+fn stamp_document(stamp: Option<&Result<Token, StampFault>>) -> Value {
+    let (error, sha256, time) = match stamp {
+        Some(Ok(token)) => (String::new(), token.sha256().to_hex(), token.time().to_string()),
+        Some(Err(fault)) => (fault.to_string(), String::new(), String::new()),
+        None => Default::default(),
+    };
+    Value::object([("error", error.into()), ("sha256", sha256.into()), ("time", time.into())])
 }
 
 fn policy(path: &Path) -> Result<Trust, Failure> {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use cascade_ledger::Reader;
-use cascade_receipt::verify::{Verdict, report};
+use cascade_receipt::verify::{Options, Verdict, report};
 use cascade_verify::inputs::Inputs;
 use clap::Args;
 
@@ -60,16 +60,22 @@ fn local(global: &Global, inputs: &Inputs) -> Result<Verdict, Failure> {
 }
 
 fn check(source: &mut impl Read, inputs: &Inputs, total: u64) -> Result<Verdict, Failure> {
-    let options = inputs.options()?;
+    let timestamps = inputs.timestamps()?;
+    let options = Options { stamps: timestamps.asked(), ..inputs.options()? };
     let progress = Progress::new("verifying", total);
-    let Some(memory) = inputs.memory() else {
-        return Ok(cascade_verify::verify(source, options, |done| progress.set(done))?);
+    let mut verdict = match inputs.memory() {
+        None => cascade_verify::verify(source, options, |done| progress.set(done))?,
+        Some(memory) => {
+            let checked =
+                cascade_verify::verify_with_memory(source, options, &memory, |done| progress.set(done))?;
+            if let Some(error) = checked.unremembered {
+                output::say(format!("warning: not remembered for next time: {error:#}"));
+            }
+            checked.verdict
+        }
     };
-    let checked = cascade_verify::verify_with_memory(source, options, &memory, |done| progress.set(done))?;
-    if let Some(error) = checked.unremembered {
-        output::say(format!("warning: not remembered for next time: {error:#}"));
-    }
-    Ok(checked.verdict)
+    timestamps.judge(&mut verdict);
+    Ok(verdict)
 }
 
 /// How much there is to do, so that the bar can tell when it will be done.

@@ -37,6 +37,8 @@ mod steps;
 #[cfg(test)]
 mod tamper;
 #[cfg(test)]
+mod timestamp;
+#[cfg(test)]
 mod tty;
 #[cfg(test)]
 mod verifiers;

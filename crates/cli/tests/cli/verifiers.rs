@@ -153,10 +153,8 @@ pub(crate) fn binary() -> &'static Path {
         let path = folder.join("cascade-verify");
         let built =
             std::fs::metadata(&path).and_then(|file| file.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
-        if newest(&Path::new(ROOT).join("crates/receipt/src"))
-            .max(newest(&Path::new(ROOT).join("crates/verify/src")))
-            > built
-        {
+        let sources = ["crates/receipt/src", "crates/timestamp/src", "crates/verify/src"];
+        if sources.iter().any(|source| newest(&Path::new(ROOT).join(source)) > built) {
             let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
             cargo.args(["build", "--quiet", "--locked", "--package", "cascade-verify", "--target-dir"]);
             cargo.arg(folder.parent().unwrap()).current_dir(ROOT);

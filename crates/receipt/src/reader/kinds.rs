@@ -119,13 +119,11 @@ fn governance(kind: Kind, fields: &Fields<'_, '_>) -> Result<Meaning, ContentFau
             to: fields.req("to", fields::timestamp)?,
             recovery_sig: fields.req("recovery_sig", fields::signature)?,
         },
-        Kind::Anchor => {
-            fields.opt("tst_sha256", fields::digest)?;
-            Meaning::Anchor {
-                checkpoint: fields.req("checkpoint", text)?,
-                checkpoint_sha256: fields.req("checkpoint_sha256", fields::digest)?,
-            }
-        }
+        Kind::Anchor => Meaning::Anchor {
+            tst_sha256: fields.opt("tst_sha256", fields::digest)?,
+            checkpoint: fields.req("checkpoint", text)?,
+            checkpoint_sha256: fields.req("checkpoint_sha256", fields::digest)?,
+        },
         Kind::Erasure => Meaning::Erasure(fields.req("erased", |view| list(view, erased))?),
         Kind::Recovery => {
             fields.req("dropped_bytes", View::uint)?;

@@ -16,6 +16,7 @@ use crate::line::Receipt;
 use crate::merkle;
 use crate::verify::anchors::{self, Quorum};
 use crate::verify::code::{Check, Code};
+use crate::verify::stamps::{self, Stamp};
 use crate::verify::verdict::{Fault, Form, Parts, Verdict};
 use crate::verify::{Head, Options, Verifier, check_copies, detail};
 
@@ -33,15 +34,22 @@ struct Case {
     known: BTreeMap<ReceiptId, Known>,
     quorum: Option<Quorum>,
     size: u64,
+    stamped: Vec<(Stamp, u64)>,
 }
 
 /// Verifies a bundle, given whole. Checkpoints and the HMAC master of `options` are not used: a bundle brings
 /// its own checkpoint, and its tags need the receipts between.
 #[must_use]
 pub fn verify_bundle(bytes: &[u8], options: Options) -> Verdict {
-    let mut case = Case { verifier: Verifier::new(options), known: BTreeMap::new(), quorum: None, size: 0 };
+    let mut case = Case {
+        verifier: Verifier::new(options),
+        known: BTreeMap::new(),
+        quorum: None,
+        size: 0,
+        stamped: Vec::new(),
+    };
     let fault = case.judge(bytes).err();
-    let Case { verifier, known, quorum, size } = case;
+    let Case { verifier, known, quorum, size, stamped } = case;
     let asked = |check: &Check| match check {
         Check::Lifecycle | Check::Hmac => false,
         Check::Witness => verifier.options.trust.is_some(),
@@ -60,6 +68,7 @@ pub fn verify_bundle(bytes: &[u8], options: Options) -> Verdict {
         anchored_through: if fault.is_none() { quorum.map(|quorum| quorum.size - 1) } else { None },
         open: Vec::new(),
         fault,
+        stamped,
     })
 }
 
@@ -80,6 +89,9 @@ impl Case {
             fault(code, 0, "")
         })?;
         let statement = &bundle.statement;
+        // A checkpoint that one of the receipts embeds need not cover the others.
+        let stamps = &self.verifier.options.stamps;
+        stamps::given([statement.checkpoint.as_bytes()], stamps, &mut self.stamped);
         for (index, shown) in (0..).zip(&statement.receipts) {
             self.receipt(index, &shown.line)?;
         }

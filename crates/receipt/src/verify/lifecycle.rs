@@ -150,7 +150,7 @@ impl Lifecycle {
             Meaning::Expired => self.approvals.expire(receipt),
             Meaning::Heartbeat { segment, bytes, .. } => self.check_heartbeat(receipt, *segment, *bytes),
             Meaning::Closing { .. } => self.check_closer(receipt),
-            Meaning::Anchor { checkpoint, checkpoint_sha256 } => {
+            Meaning::Anchor { checkpoint, checkpoint_sha256, .. } => {
                 let fits = Digest::of(checkpoint.as_bytes()) == *checkpoint_sha256;
                 if fits { Ok(()) } else { Err(Code::Anchor) }
             }

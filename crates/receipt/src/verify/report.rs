@@ -18,12 +18,14 @@ pub fn text(verdict: &Verdict) -> String {
 
 fn write(out: &mut String, verdict: &Verdict) -> core::fmt::Result {
     let receipts = verdict.receipts();
-    match verdict.fault() {
-        None if verdict.of_bundle() => {
+    let bad = verdict.timestamps().iter().find_map(|stamp| stamp.fault.as_ref());
+    match (verdict.fault(), bad) {
+        (None, Some(bad)) => writeln!(out, "INVALID time stamp: {} ({})", bad.detail, bad.code)?,
+        (None, None) if verdict.of_bundle() => {
             writeln!(out, "valid: a bundle of {receipts} receipts, every proof and signature checked")?;
         }
-        None => writeln!(out, "valid: {receipts} receipts, every link and signature checked")?,
-        Some(fault) => writeln!(
+        (None, None) => writeln!(out, "valid: {receipts} receipts, every link and signature checked")?,
+        (Some(fault), _) => writeln!(
             out,
             "INVALID at receipt {}: {} ({}; {})",
             fault.seq,
@@ -44,6 +46,22 @@ fn write(out: &mut String, verdict: &Verdict) -> core::fmt::Result {
     writeln!(out, "  key  {pinned}")?;
     if let Some(through) = verdict.anchored_through() {
         writeln!(out, "  anchored  through receipt {through}")?;
+    }
+    for stamp in verdict.timestamps() {
+        let which = stamp.sha256;
+        match (&stamp.fault, stamp.size, stamp.time) {
+            (None, Some(size), Some(time)) => {
+                writeln!(out, "  time stamp  {size} receipts existed before {time} (token {which})")?;
+            }
+            (Some(fault), ..) => {
+                writeln!(
+                    out,
+                    "  time stamp  does not count: {} ({}; token {which})",
+                    fault.detail, fault.code
+                )?;
+            }
+            _ => writeln!(out, "  time stamp  not reached (token {which})")?,
+        }
     }
     out.push_str("  checks ");
     for result in verdict.checks() {

@@ -11,6 +11,7 @@ use crate::json::Writer;
 use crate::verify::Identity;
 use crate::verify::anchors::Remembered;
 use crate::verify::code::{Check, Code};
+use crate::verify::stamps::{Stamp, TimeStamp};
 
 /// The last receipt found good.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -83,6 +84,7 @@ pub struct Open {
 pub struct Verdict {
     parts: Parts,
     checks: Vec<CheckResult>,
+    timestamps: Vec<TimeStamp>,
 }
 
 /// What was looked at.
@@ -107,6 +109,7 @@ pub(super) struct Parts {
     pub(super) anchored_through: Option<u64>,
     pub(super) open: Vec<(u64, ReceiptId)>,
     pub(super) fault: Option<Fault>,
+    pub(super) stamped: Vec<(Stamp, u64)>,
 }
 
 impl Verdict {
@@ -130,13 +133,31 @@ impl Verdict {
                 CheckResult { check: *check, outcome, fault }
             })
             .collect();
-        Self { parts, checks }
+        Self { parts, checks, timestamps: Vec::new() }
     }
 
-    /// Whether nothing is wrong.
+    /// Whether nothing is wrong, with the ledger and with the time stamps beside it.
     #[must_use]
-    pub const fn valid(&self) -> bool {
-        self.parts.fault.is_none()
+    pub fn valid(&self) -> bool {
+        self.parts.fault.is_none() && self.timestamps.iter().all(|stamp| stamp.outcome == Outcome::Pass)
+    }
+
+    /// How many receipts the checkpoint covers that a token is over: one that the ledger names with the token, or
+    /// that the reader gave.
+    #[must_use]
+    pub fn stamped(&self, stamp: &Stamp) -> Option<u64> {
+        self.parts.stamped.iter().find(|(known, _)| known == stamp).map(|(_, size)| *size)
+    }
+
+    /// Adds what a time stamp beside the ledger is worth.
+    pub fn add_timestamp(&mut self, timestamp: TimeStamp) {
+        self.timestamps.push(timestamp);
+    }
+
+    /// The time stamps, as they were added.
+    #[must_use]
+    pub fn timestamps(&self) -> &[TimeStamp] {
+        &self.timestamps
     }
 
     /// Whether the reader gave the public key. Without it the chain is consistent, but anybody may
@@ -288,6 +309,11 @@ impl Verdict {
                 }
             });
             out.key("receipts").int(self.receipts());
+            out.key("timestamps").array(|out| {
+                for stamp in &self.timestamps {
+                    out.item().object(|out| stamp.write(out));
+                }
+            });
             out.key("valid").bool(self.valid());
         });
         text
