@@ -12,6 +12,8 @@ use crate::{fuzz, tidy, tools};
 
 /// The second verifier, written from the format alone.
 const PYTHON_VERIFIER: &str = "verifiers/python/cascade_verify.py";
+/// The third one, which browsers can run.
+const JS_VERIFIER: &str = "verifiers/js";
 /// Where the golden vectors lie.
 const VECTORS: &str = "vectors";
 
@@ -118,6 +120,7 @@ fn every_test(root: &Path, steps: &mut Steps) -> Result<()> {
     if root.join(VECTORS).is_dir() {
         steps.step("vectors are what the code writes", || vectors(root, true))?;
         steps.step("python verifier", || python_verifier(root))?;
+        steps.step("typescript verifier", || js_verifier(root))?;
     }
     fuzz::short(root, steps)
 }
@@ -127,6 +130,13 @@ fn python_verifier(root: &Path) -> Result<()> {
         bail!("there are vectors but no second verifier at `{PYTHON_VERIFIER}`");
     }
     succeed(Command::new(tools::python()?).args([PYTHON_VERIFIER, "--vectors", VECTORS]).current_dir(root))
+}
+
+fn js_verifier(root: &Path) -> Result<()> {
+    for words in [["ci", "--silent"], ["run", "build"], ["test", "--silent"]] {
+        succeed(Command::new("npm").args(words).current_dir(root.join(JS_VERIFIER)))?;
+    }
+    Ok(())
 }
 
 fn generate_vectors(root: &Path, into: &Path) -> Result<()> {

@@ -26,6 +26,8 @@ const NEEDS: &[Need] = &[
     Need { name: "ssh-keygen", package: "openssh-client", present: || found("ssh-keygen") },
     Need { name: "strace", package: "strace", present: || answers("strace", &["-V"]) },
     Need { name: "SoftHSM", package: "softhsm2", present: || answers("softhsm2-util", &["--version"]) },
+    Need { name: "Node.js 18 or newer", package: "nodejs", present: has_node },
+    Need { name: "npm", package: "npm", present: || answers("npm", &["--version"]) },
     Need { name: "python3", package: "python3", present: || answers("python3", &["--version"]) },
     Need {
         name: "python3's cryptography",
@@ -159,6 +161,11 @@ fn privilege() -> Option<&'static [&'static str]> {
         return Some(&[]);
     }
     answers("sudo", &["-n", "true"]).then_some(&["sudo", "-n"])
+}
+
+/// Whether there is a Node.js whose WebCrypto has Ed25519.
+fn has_node() -> bool {
+    answers("node", &["--eval", "process.exit(parseInt(process.versions.node) >= 18 ? 0 : 1)"])
 }
 
 /// Whether the compiler finds the C library's headers: the compiler alone is there without them.

@@ -1,0 +1,60 @@
+/** Bytes, their spellings, and SHA-256. */
+
+export type Bytes = Uint8Array<ArrayBuffer>;
+
+// Node 18 has it in a module alone.
+export const subtle: SubtleCrypto = (globalThis.crypto ?? (await import("node:crypto")).webcrypto).subtle;
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+export const utf8 = (text: string): Bytes => encoder.encode(text) as Bytes;
+
+/** Text of UTF-8; throws for anything else. */
+export const fromUtf8 = (bytes: Uint8Array): string => decoder.decode(bytes);
+
+export function concat(...parts: Uint8Array[]): Bytes {
+  const whole = new Uint8Array(parts.reduce((size, part) => size + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+
+export const equal = (a: Uint8Array, b: Uint8Array): boolean =>
+  a.length === b.length && a.every((byte, at) => byte === b[at]);
+
+export const toHex = (bytes: Uint8Array): string =>
+  Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+
+/** Bytes of hex digits that were checked before. */
+export const fromHex = (text: string): Bytes =>
+  Uint8Array.from(text.match(/../g) ?? [], (pair) => parseInt(pair, 16));
+
+export function toBase64(bytes: Uint8Array): string {
+  let text = "";
+  for (const byte of bytes) text += String.fromCharCode(byte);
+  return btoa(text);
+}
+
+/** The bytes of padded base64 in its one spelling, or null. */
+export function fromBase64(text: string): Bytes | null {
+  if (!/^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(text)) return null;
+  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  // Spare bits that are not zero would be a second spelling.
+  return toBase64(bytes) === text ? bytes : null;
+}
+
+export const sha256 = async (bytes: Bytes): Promise<Bytes> =>
+  new Uint8Array(await subtle.digest("SHA-256", bytes));
+
+export async function hmac(key: Bytes, message: Bytes): Promise<Bytes> {
+  const algorithm = { name: "HMAC", hash: "SHA-256" };
+  const imported = await subtle.importKey("raw", key, algorithm, false, ["sign"]);
+  return new Uint8Array(await subtle.sign("HMAC", imported, message));
+}
+
+/** A number of big-endian bytes. */
+export const toBigInt = (bytes: Uint8Array): bigint => (bytes.length ? BigInt("0x" + toHex(bytes)) : 0n);

@@ -1,0 +1,36 @@
+import type { JsonObject } from "./json.js";
+
+const KEPT = ["timestamp", "principal", "action_hash", "expires", "required", "groups", "signature_required"];
+
+/** What later receipts may ask about an earlier one. */
+export class Past {
+  readonly seq: number;
+  readonly kind: string;
+  readonly receiptId: string;
+  readonly entryHash: string;
+  readonly verdict: string | null = null;
+  readonly content: JsonObject = {};
+  /** The code of the first thing that forbids to use it (section 6.1). */
+  ended: string | null = null;
+  /** Of an approval (section 6.3). */
+  subject: Past | null = null;
+  eligible = false;
+  /** Of an intent (section 6.2). */
+  closed = false;
+  segments = 0;
+  bytes = 0;
+
+  constructor(receipt: JsonObject) {
+    const content = receipt.content;
+    [this.seq, this.kind] = [content.seq, content.kind];
+    [this.receiptId, this.entryHash] = [receipt.receipt_id, receipt.entry_hash];
+    if (["dry_run", "escalation", "approval"].includes(this.kind)) {
+      for (const name of KEPT) if (name in content) this.content[name] = content[name];
+      this.verdict = content.decision?.verdict ?? null;
+    }
+  }
+
+  end(code: string): void {
+    this.ended ??= code;
+  }
+}

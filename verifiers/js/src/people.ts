@@ -1,0 +1,61 @@
+/** Who is registered (section 7.3), and which texts were signed before (section 7.4). */
+import { type Bytes, equal, sha256, toHex } from "./bytes.js";
+import { demand, Fault } from "./fault.js";
+import type { JsonObject } from "./json.js";
+import type { Past } from "./past.js";
+import { SshKey, sshsigCounts } from "./ssh.js";
+
+interface Person {
+  readonly key: SshKey;
+  readonly groups: string[];
+}
+
+export class People {
+  private readonly registered = new Map<string, Person>();
+  private readonly used = new Set<string>();
+
+  /** Registers a principal in place of what was registered under that name. */
+  async register(principal: string, text: string, groups: string[]): Promise<void> {
+    let key: SshKey;
+    try {
+      key = await SshKey.accept(text);
+    } catch {
+      throw new Fault("lifecycle.ssh_key");
+    }
+    for (const [name, other] of this.registered) {
+      demand(name === principal || !equal(other.key.blob, key.blob), "lifecycle.ssh_key");
+    }
+    this.registered.set(principal, { key, groups });
+  }
+
+  remove(principal: string): void {
+    this.registered.delete(principal);
+  }
+
+  /** Whether an answer to this subject is by one who may give it now (section 6.3). */
+  eligible(principal: string, subject: Past): boolean {
+    const wanted: string[] = subject.content.groups ?? [];
+    const own = this.registered.get(principal)?.groups ?? [];
+    return (
+      subject.kind === "dry_run" || wanted.length === 0 || own.includes("admins") ||
+      wanted.some((group) => own.includes(group))
+    );
+  }
+
+  /** Checks the signatures of a receipt over one text (sections 7.1, 7.2, 7.4). */
+  async checkSignatures(content: JsonObject, namespace: string, text: Bytes, signer?: string): Promise<void> {
+    const signatures: JsonObject[] = content.signatures ?? [];
+    for (const item of signatures) {
+      demand(signer === undefined || item.principal === signer, "lifecycle.signer");
+      const person = this.registered.get(item.principal);
+      demand(person, "lifecycle.signer_unknown");
+      const admin = namespace !== "cascade-admin@v1" || person.groups.includes("admins");
+      demand(admin, "lifecycle.not_admin");
+      demand(await sshsigCounts(item.sshsig, person.key, namespace, text), "lifecycle.sshsig");
+    }
+    if (signatures.length === 0 || namespace === "cascade-spec@v1") return;
+    const name = `${namespace} ${toHex(await sha256(text))}`;
+    demand(!this.used.has(name), "lifecycle.statement_reused");
+    this.used.add(name);
+  }
+}
