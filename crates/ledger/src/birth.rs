@@ -138,23 +138,42 @@ fn clear_leftover(building: &Path) -> Result<(), Fault> {
     if !building.exists() {
         return Ok(());
     }
-    for path in claimed(building) {
-        std::fs::remove_file(&path).at(&path)?;
+    for Claimed { path, fresh, whole } in claims(building) {
+        if whole {
+            std::fs::remove_file(&path).at(&path)?;
+        }
+        if fresh.symlink_metadata().is_ok() {
+            std::fs::remove_file(&fresh).at(&fresh)?;
+        }
     }
     std::fs::remove_dir_all(building).at(building)
 }
 
-/// The claimed files that are still there with the very bytes that were claimed: never a file of
-/// another chain.
-fn claimed(dir: &Path) -> Vec<PathBuf> {
+/// A recovery file that a creation names as its own.
+struct Claimed {
+    path: PathBuf,
+    /// Where its bytes are until they are all there. The name has their hash in it, so no other chain's is meant.
+    fresh: PathBuf,
+    /// Whether it is there with the very bytes that were claimed: never a file of another chain.
+    whole: bool,
+}
+
+fn claims(dir: &Path) -> Vec<Claimed> {
     let claims = std::fs::read_to_string(dir.join(CLAIM)).unwrap_or_default();
-    let there = |line: &str| {
+    let one = |line: &str| {
         let (sha256, path) = line.split_once(' ')?;
         let path = PathBuf::from(std::ffi::OsString::from_vec(unhex(path)?));
-        let bytes = Zeroizing::new(std::fs::read(&path).ok()?);
-        (Digest::of(&bytes).to_hex() == sha256).then_some(path)
+        let bytes = Zeroizing::new(std::fs::read(&path).unwrap_or_default());
+        Some(Claimed { fresh: fresh(&path, sha256), whole: Digest::of(&bytes).to_hex() == sha256, path })
     };
-    claims.lines().filter_map(there).collect()
+    claims.lines().filter_map(one).collect()
+}
+
+fn fresh(path: &Path, sha256: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".");
+    name.push(sha256);
+    PathBuf::from(name)
 }
 
 impl Reader {
@@ -162,7 +181,7 @@ impl Reader {
     /// worth a reminder until they are moved offline.
     #[must_use]
     pub fn recovery_files_left(&self) -> Vec<PathBuf> {
-        claimed(self.dir())
+        claims(self.dir()).into_iter().filter(|claim| claim.whole).map(|claim| claim.path).collect()
     }
 }
 
@@ -227,8 +246,9 @@ fn build(dir: &Path, birth: &Birth<'_>, recovery: &RecoveryFiles) -> Result<(), 
     files::sync_dir(dir)?;
     if let Some(outside) = recovery.key.parent() {
         files::make_dirs(outside)?;
-        files::write_new(&recovery.key, pem.as_bytes())?;
-        files::write_new(&recovery.master, hex.as_bytes())?;
+        for (path, bytes) in [(&recovery.key, pem.as_bytes()), (&recovery.master, hex.as_bytes())] {
+            files::write_new_whole(path, &fresh(path, &Digest::of(bytes).to_hex()), bytes)?;
+        }
         files::sync_dir(outside)?;
     }
     Ok(())

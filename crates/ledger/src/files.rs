@@ -8,7 +8,7 @@ use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
-use rustix::fs::FlockOperation;
+use rustix::fs::{CWD, FlockOperation, RenameFlags};
 
 use crate::fault::{At as _, Fault};
 
@@ -27,6 +27,16 @@ pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(path).at(path)?;
     file.write_all(bytes).at(path)?;
     file.sync_all().at(path)
+}
+
+/// Like [`write_new`], by way of `fresh`, which lies beside: under its own name the file is whole or not there.
+pub(crate) fn write_new_whole(path: &Path, fresh: &Path, bytes: &[u8]) -> Result<(), Fault> {
+    write_new(fresh, bytes)?;
+    match rustix::fs::renameat_with(CWD, fresh, CWD, path, RenameFlags::NOREPLACE) {
+        // Some file systems of removable media cannot refuse to replace; nothing was there a moment ago.
+        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => std::fs::rename(fresh, path).at(path),
+        other => other.at(path),
+    }
 }
 
 /// Replaces a file so that after a power cut it is the old one or the new one. Whoever may write it at the
