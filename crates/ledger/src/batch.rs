@@ -135,16 +135,20 @@ impl Scribe {
 
     /// After a ratchet, folds the write-ahead log so that no copy of the old epoch key stays in it.
     /// An open reader can prevent it; the next ratchet tries again.
-    pub(crate) fn wipe_if_ratcheted(&mut self) {
-        if !std::mem::take(&mut self.ratcheted) {
-            return;
+    ///
+    /// # Errors
+    /// A failed write: the writer stops.
+    pub(crate) fn wipe_if_ratcheted(&mut self) -> Result<(), Fault> {
+        if std::mem::take(&mut self.ratcheted) {
+            self.ratcheted = !self.ledger.truncate_log(Duration::ZERO)?;
         }
-        self.ratcheted = !self.ledger.truncate_log(Duration::ZERO);
+        Ok(())
     }
 
     /// The last thing before the connections close.
     pub(crate) fn finish(mut self) {
-        self.wipe_if_ratcheted();
+        // There is nobody left to tell.
+        drop(self.wipe_if_ratcheted());
         self.ledger.fold_if_long();
         self.vault.fold_if_long();
     }

@@ -17,9 +17,23 @@ pub(crate) const FILE_MODE: u32 = 0o600;
 /// Mode of every directory.
 pub(crate) const DIR_MODE: u32 = 0o700;
 
-/// Creates a directory of mode 0700 and its missing parents; an existing one is left as it is.
+/// Creates a directory of mode 0700 and its missing parents, durably; an existing one is left as it is.
 pub(crate) fn make_dirs(dir: &Path) -> Result<(), Fault> {
-    DirBuilder::new().recursive(true).mode(DIR_MODE).create(dir).at(dir)
+    if dir.is_dir() {
+        return Ok(());
+    }
+    // The empty path is where the process is.
+    let parent =
+        dir.parent().map(|parent| if parent.as_os_str().is_empty() { Path::new(".") } else { parent });
+    if let Some(parent) = parent {
+        make_dirs(parent)?;
+    }
+    match DirBuilder::new().mode(DIR_MODE).create(dir) {
+        // Another process was faster, and may not have come to the next line yet.
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && dir.is_dir() => {}
+        other => other.at(dir)?,
+    }
+    parent.map_or(Ok(()), sync_dir)
 }
 
 /// Creates a new file of mode 0600 with these bytes and syncs it. Fails if the name is taken.

@@ -152,10 +152,9 @@ fn run(shared: &Shared, scribe: Result<Scribe, Fault>) {
             scribe.finish();
             return;
         }
-        if !write(&mut scribe, &batch) {
+        if !write(&mut scribe, &batch) || scribe.wipe_if_ratcheted().is_err() {
             return;
         }
-        scribe.wipe_if_ratcheted();
     }
 }
 

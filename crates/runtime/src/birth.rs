@@ -170,13 +170,20 @@ fn make_admin_key(dir: &Path) -> Result<(AdminKey, String), BirthError> {
         let fresh = dir.with_extension(suffix.to_string());
         DirBuilder::new().mode(0o700).create(&fresh).map_err(failed)?;
         ssh::generate(&fresh.join("id_ed25519"), "cascade")?;
+        // Both names are durable before their directory has its own, and that before genesis names the key.
+        sync_dir(&fresh).map_err(failed)?;
         if std::fs::rename(&fresh, dir).is_err() {
             std::fs::remove_dir_all(&fresh).map_err(failed)?;
         }
+        sync_dir(dir.parent().unwrap_or(dir)).map_err(failed)?;
     }
     let text = std::fs::read_to_string(path.with_extension("pub")).map_err(failed)?;
     let public = public_text(&text).map_err(|fault| BirthError::Key { path: path.clone(), fault })?;
     Ok((AdminKey::Made(path), public))
+}
+
+fn sync_dir(dir: &Path) -> std::io::Result<()> {
+    std::fs::File::open(dir)?.sync_all()
 }
 
 /// The text of a public key file as receipts carry it.

@@ -140,7 +140,7 @@ fn epochs_end_at_their_limit_and_leave_no_key_behind() {
     let appended = scribe.commit(&drafts[..13].iter().collect::<Vec<_>>()).unwrap();
     let epochs: Vec<_> = appended.iter().map(|one| epoch_of(&one.as_ref().unwrap().line)).collect();
     assert_eq!(epochs, [0, 0, 0, 0, 1, 1, 1, 1, 1, 2, 2, 2, 2]);
-    scribe.wipe_if_ratcheted();
+    scribe.wipe_if_ratcheted().unwrap();
     assert!(!scribe.ratcheted);
     for name in ["ledger.db", "ledger.db-wal"] {
         let bytes = std::fs::read(dir.join(name)).unwrap_or_default();
