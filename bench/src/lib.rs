@@ -113,6 +113,14 @@ pub fn measure(dir: &Path, effort: Effort, progress: &mut dyn FnMut(&str)) -> an
     })
 }
 
+/// Durable receipts per second with so many asynchronous callers, in a home under `dir`.
+///
+/// # Errors
+/// When the home cannot be made or written.
+pub fn durable(dir: &Path, callers: usize, each: Duration) -> anyhow::Result<f64> {
+    append::durable_per_s(&sample::Sample::new(dir)?, callers, each)
+}
+
 pub(crate) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
