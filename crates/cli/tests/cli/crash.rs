@@ -1,14 +1,11 @@
 //! SIGKILL of Cascade at any moment of a hundred runs.
 
 use std::os::unix::fs::symlink;
-use std::process::Stdio;
-use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, PidfdFlags, Signal};
-
 use crate::aftermath::{Seen, check};
-use crate::site::{Site, ended, wait_for};
+use crate::random::Random;
+use crate::site::{Site, killed};
 
 const RUNS: u32 = 100;
 /// How often the time that a short run takes on this machine is taken again: kills must hit runs, not
@@ -45,18 +42,8 @@ fn killed_at_any_moment() {
         let script = SCRIPTS[random.below(SCRIPTS.len())];
         let name = format!("run-{run}");
         let json: &[&str] = if random.below(4) == 0 { &["--json"] } else { &[] };
-        let mut command = site.cascade(&[json, &["run", "--", "sh", "-c", script, &name]].concat());
-        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let process = rustix::process::pidfd_open(Pid::from_child(&child), PidfdFlags::empty()).unwrap();
-        let moment = pace.mul_f64(3.0 * random.fraction());
-        let killer = thread::spawn(move || {
-            if !wait_for(&process, moment) {
-                // Fails when it ended just now.
-                _ = rustix::process::pidfd_send_signal(&process, Signal::KILL);
-            }
-        });
-        let done = ended(child, b"");
-        killer.join().unwrap();
+        let command = site.cascade(&[json, &["run", "--", "sh", "-c", script, &name]].concat());
+        let done = killed(command, pace.mul_f64(3.0 * random.fraction()));
         seen.push(Seen::new(name, &done, json.is_empty()));
         // The chain can be read at once, whatever the dead process left.
         site.run(&["log", "--limit", "1"]).expect(0);
@@ -67,25 +54,4 @@ fn killed_at_any_moment() {
     let told = check(&site, &seen);
     assert!(told.unknown > 10 && told.closed > 10, "kills came only early or only late: {told:?}");
     assert!(told.no_intent > 0, "no kill came before the intent: {told:?}");
-}
-
-/// xorshift64*: the same numbers on every machine.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u32 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        u32::try_from(self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 32).unwrap()
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        usize::try_from(self.next()).unwrap() % limit
-    }
-
-    /// From 0 to 1.
-    fn fraction(&mut self) -> f64 {
-        f64::from(self.next()) / f64::from(u32::MAX)
-    }
 }

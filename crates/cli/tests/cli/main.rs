@@ -13,11 +13,15 @@ mod consent;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod disk;
+#[cfg(test)]
 mod erase;
 #[cfg(test)]
 mod git;
 #[cfg(test)]
 mod help;
+#[cfg(test)]
+mod inject;
 #[cfg(test)]
 mod keys;
 #[cfg(test)]
@@ -29,6 +33,10 @@ mod outside;
 #[cfg(test)]
 mod passing;
 #[cfg(test)]
+mod powercut;
+#[cfg(test)]
+mod random;
+#[cfg(test)]
 mod readme;
 #[cfg(test)]
 mod site;
@@ -39,8 +47,12 @@ mod tamper;
 #[cfg(test)]
 mod timestamp;
 #[cfg(test)]
+mod trace;
+#[cfg(test)]
 mod tty;
 #[cfg(test)]
 mod verifiers;
+#[cfg(test)]
+mod watched;
 #[cfg(test)]
 mod witness;

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::process::{Pid, PidfdFlags};
+use rustix::process::{Pid, PidfdFlags, Signal};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -29,11 +29,16 @@ pub(crate) struct Site {
 
 impl Site {
     pub(crate) fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        let site = Self::empty();
         for name in ["user", "work"] {
-            std::fs::create_dir(dir.path().join(name)).unwrap();
+            std::fs::create_dir(site.path(name)).unwrap();
         }
-        Self { dir }
+        site
+    }
+
+    /// Whose directories are made by the test.
+    pub(crate) fn empty() -> Self {
+        Self { dir: tempfile::tempdir().unwrap() }
     }
 
     /// A path beside the home.
@@ -206,6 +211,21 @@ pub(crate) fn ended(mut child: Child, input: &[u8]) -> Done {
     let (bytes, stderr) = (stdout.join().unwrap(), stderr.join().unwrap());
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     Done { status, stdout: text(&bytes), bytes, stderr: text(&stderr) }
+}
+
+/// Runs a program and kills it at a moment, unless it ended before.
+pub(crate) fn killed(mut command: Command, moment: Duration) -> Done {
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let process = rustix::process::pidfd_open(Pid::from_child(&child), PidfdFlags::empty()).unwrap();
+    let killer = thread::spawn(move || {
+        if !wait_for(&process, moment) {
+            // Fails when it ended just now.
+            _ = rustix::process::pidfd_send_signal(&process, Signal::KILL);
+        }
+    });
+    let done = ended(child, b"");
+    killer.join().unwrap();
+    done
 }
 
 fn collect(source: Option<impl Read + Send + 'static>) -> thread::JoinHandle<Vec<u8>> {
