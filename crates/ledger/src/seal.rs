@@ -1,6 +1,6 @@
 //! Sealing: content gets its hash in order, then tag, signature and line, in any order.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use cascade_receipt::chain::{self, Seal};
 use cascade_receipt::content::{Body, Content, Envelope};
@@ -90,8 +90,8 @@ pub(crate) fn lines(
             .map(|one| one.seal(&signers.get(one.slots.signer)?.key, epochs.get(one.slots.epoch)?))
             .collect()
     };
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let lines = if linked.len() < PARALLEL_FROM || threads < 2 {
+    let threads = if linked.len() < PARALLEL_FROM { 1 } else { cores() };
+    let lines = if threads < 2 {
         seal(linked)
     } else {
         let part = linked.len().div_ceil(threads);
@@ -109,6 +109,12 @@ pub(crate) fn lines(
         place: "keys".to_owned(),
         detail: "the cryptographic library could not sign".to_owned(),
     })
+}
+
+/// Asked once: the answer is read from several files.
+fn cores() -> usize {
+    static CORES: OnceLock<usize> = OnceLock::new();
+    *CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from))
 }
 
 /// The sealing pipeline on its own, with throw-away keys, for measuring it against bare signing.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use crate::batch::{Failure, Scribe};
 use crate::draft::{AppendError, Appended, Draft, Ticket, Waiting};
@@ -17,6 +18,8 @@ use crate::store::{Access, Database};
 pub const QUEUE_DRAFTS_MAX: usize = 4096;
 /// Private bytes that may wait; one draft beyond it is taken when nothing else waits.
 pub const QUEUE_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// So long the writer looks whether more drafts come, before it commits what there is.
+const GATHER_PAUSE: Duration = Duration::from_micros(50);
 /// Drafts in one commit.
 pub const BATCH_DRAFTS_MAX: usize = 1024;
 
@@ -31,6 +34,8 @@ struct Pending {
 struct Queue {
     waiting: VecDeque<Pending>,
     bytes: usize,
+    /// As many waiting drafts wake the writer; `None` while it is busy.
+    wake_at: Option<usize>,
     /// The ledger is being dropped: write what waits, then end.
     closing: bool,
     /// The writer ended after a failure.
@@ -103,8 +108,14 @@ impl Writer {
         let (answer, receiver) = sync_channel(1);
         queue.bytes += bytes;
         queue.waiting.push_back(Pending { draft, answer });
+        let wake = queue.wake_at.is_some_and(|drafts| queue.waiting.len() >= drafts);
+        if wake {
+            queue.wake_at = None;
+        }
         drop(queue);
-        self.shared.work.notify_one();
+        if wake {
+            self.shared.work.notify_one();
+        }
         Ticket(Waiting::Answer(receiver))
     }
 }
@@ -140,18 +151,20 @@ fn run(shared: &Shared, scribe: Result<Scribe, Fault>) {
     let mut scribe = match scribe {
         Ok(scribe) => scribe,
         Err(fault) => {
-            for pending in take(shared) {
+            for pending in take(shared, 0) {
                 tell(&pending, Err(AppendError::NotRecorded(fault.clone())));
             }
             return;
         }
     };
+    let mut callers = 0;
     loop {
-        let batch = take(shared);
+        let batch = take(shared, callers);
         if batch.is_empty() {
             scribe.finish();
             return;
         }
+        callers = batch.len();
         if !write(&mut scribe, &batch) || scribe.wipe_if_ratcheted().is_err() {
             return;
         }
@@ -159,11 +172,24 @@ fn run(shared: &Shared, scribe: Result<Scribe, Fault>) {
 }
 
 /// Waits for drafts and takes a batch of them. Empty when the ledger is closing.
-fn take(shared: &Shared) -> Vec<Pending> {
+///
+/// Many `callers` who got their answers at once hand in their next drafts one after the other. A commit for the
+/// first of them would keep all the rest waiting for the next one, so they are waited for while they keep coming.
+/// A lone caller is never kept waiting.
+fn take(shared: &Shared, callers: usize) -> Vec<Pending> {
     let mut queue = lock(&shared.queue);
     while queue.waiting.is_empty() && !queue.closing {
+        queue.wake_at = Some(1);
         queue = shared.work.wait(queue).unwrap_or_else(PoisonError::into_inner);
     }
+    let mut before = 0;
+    while queue.waiting.len() < callers && queue.waiting.len() > before && !queue.closing {
+        before = queue.waiting.len();
+        queue.wake_at = Some(callers);
+        let waited = shared.work.wait_timeout(queue, GATHER_PAUSE);
+        queue = waited.unwrap_or_else(PoisonError::into_inner).0;
+    }
+    queue.wake_at = None;
     let count = queue.waiting.len().min(BATCH_DRAFTS_MAX);
     let batch: Vec<Pending> = queue.waiting.drain(..count).collect();
     queue.bytes -= batch.iter().map(|pending| pending.draft.bytes_len()).sum::<usize>();
