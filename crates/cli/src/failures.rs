@@ -6,7 +6,7 @@ use cascade_runtime::facts::LookError;
 use cascade_runtime::govern::GovernError;
 use cascade_runtime::ssh::SshError;
 
-use crate::exit::Failure;
+use crate::exit::{self, Failure};
 
 /// A run that has no end.
 pub(crate) fn govern(error: GovernError) -> Failure {
@@ -57,6 +57,23 @@ fn look(error: &LookError) -> Option<String> {
         LookError::Cwd(_) => Some("change to a directory that exists".to_owned()),
         LookError::Ledger(below) => fault(below),
         LookError::Input(_) => None,
+    }
+}
+
+/// A chain that is not whole on the disk is evidence gone bad; other trouble is a failure to look.
+pub(crate) fn damage(error: Fault) -> Failure {
+    let code = if matches!(error, Fault::Damaged { .. }) { exit::EVIDENCE } else { exit::COULD_NOT };
+    let hint = fault(&error);
+    Failure { code, cause: error.into(), hint }
+}
+
+/// Receipts that the head counts are not there.
+pub(crate) fn incomplete(found: u64, counted: u64) -> Failure {
+    let cause = anyhow::anyhow!("the chain has {counted} receipts, and the one at {found} is missing");
+    Failure {
+        code: exit::EVIDENCE,
+        cause,
+        hint: Some("run `cascade fsck` to see what is damaged".to_owned()),
     }
 }
 

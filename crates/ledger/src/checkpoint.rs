@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use cascade_receipt::checkpoint::{Checkpoint, SignedCheckpoint};
+use cascade_receipt::checkpoint::{Checkpoint, Signed, SignedCheckpoint};
 use cascade_receipt::digest::Digest;
 use cascade_receipt::ed25519::PublicKey;
 use cascade_receipt::merkle;
 use cascade_receipt::note::{Algorithm, VerifierKey};
 use cascade_receipt::reader::Purpose;
-use rusqlite::{OptionalExtension as _, params};
+use rusqlite::params;
 
 use crate::fault::{Fault, OpenError};
 use crate::frontier::{self, TreeRow};
@@ -44,6 +44,9 @@ pub enum CheckpointError {
         /// Receipts that the guard knows of.
         signed: u64,
     },
+    /// What guards checkpoints cannot be read.
+    #[error("the guard of this chain's checkpoints is damaged: {0}")]
+    GuardDamaged(String),
     /// Checkpoints were signed, but what guards them is gone.
     #[error("checkpoints were signed before, but their guard is missing from `{0}`")]
     GuardMissing(String),
@@ -62,7 +65,7 @@ impl CheckpointError {
                 "put back the newest copy of the home; a second history must never be signed, witnesses and \
                  readers would find it",
             ),
-            Self::GuardMissing(_) => Some(
+            Self::GuardMissing(_) | Self::GuardDamaged(_) => Some(
                 "put the guard back from a backup of the state directory; if it is lost, an administrator makes \
                  a new one with `cascade checkpoint --new-guard`, which is receipted",
             ),
@@ -286,13 +289,33 @@ impl Reader {
     /// # Errors
     /// [`Fault`].
     pub fn newest_checkpoint(&self, cosigned: bool) -> Result<Option<(u64, String)>, Fault> {
-        self.ask(|conn| {
-            conn.prepare_cached(
-                "SELECT size, note FROM checkpoints WHERE cosigned >= ?1 ORDER BY size DESC LIMIT 1",
-            )?
-            .query_row([cosigned], |row| Ok((from_sql(row.get(0)?), row.get(1)?)))
-            .optional()
-        })
+        let kept = self.ask(|conn| {
+            conn.prepare_cached("SELECT size, note FROM checkpoints WHERE cosigned >= ?1 ORDER BY size DESC")?
+                .query_map([cosigned], |row| Ok((from_sql(row.get(0)?), row.get(1)?)))?
+                .collect::<rusqlite::Result<Vec<(u64, String)>>>()
+        })?;
+        // What decayed on the disk is no checkpoint any more; nobody else would take it for one.
+        let keys = self.log_vkeys()?;
+        Ok(kept.into_iter().find(|(_, note)| is_signed(note, &keys)))
+    }
+
+    /// Every log key the chain has had.
+    pub(crate) fn log_vkeys(&self) -> Result<Vec<VerifierKey>, Fault> {
+        let logs = self.keys()?.into_iter().filter(|key| key.purpose == Purpose::Log);
+        Ok(logs.filter_map(|key| log_vkey(self, &key.public_key)).collect())
+    }
+
+    /// The largest checkpoint that is known to have been signed here: by the notes that are kept, or by the
+    /// receipts of anchors, which whoever loses or clears those cannot clear.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub fn newest_signed(&self) -> Result<Option<Checkpoint>, Fault> {
+        let kept = self.newest_checkpoint(false)?.map(|(_, note)| note);
+        let anchored = self.newest_anchor()?;
+        let known = [kept, anchored].into_iter().flatten();
+        let read = |note: String| Some(SignedCheckpoint::parse(note.as_bytes())?.checkpoint().clone());
+        Ok(known.filter_map(read).max_by_key(|checkpoint| checkpoint.size))
     }
 }
 
@@ -308,8 +331,8 @@ impl Ledger {
         let mut tree = self.tree()?;
         let guard = Guard::lock(guard_dir, self.log_origin())?;
         let newest = self.newest_checkpoint(false)?;
-        match guard.read()? {
-            None if newest.is_some() => {
+        match guard.read().map_err(damaged_guard)? {
+            None if self.newest_signed()?.is_some() => {
                 return Err(CheckpointError::GuardMissing(guard_dir.display().to_string()));
             }
             None => {}
@@ -326,8 +349,10 @@ impl Ledger {
             root: tree.root(),
         };
         let text = checkpoint.text();
-        if let Some((_, note)) = newest.filter(|(size, note)| *size == tree.size() && note.starts_with(&text))
-        {
+        let by_key = std::slice::from_ref(&key.vkey);
+        let again =
+            newest.filter(|(_, note)| note.starts_with(&format!("{text}\n")) && is_signed(note, by_key));
+        if let Some((_, note)) = again {
             return Ok(note);
         }
         guard.write(Guarded { size: tree.size(), root: tree.root() })?;
@@ -337,29 +362,35 @@ impl Ledger {
         Ok(note)
     }
 
-    /// Makes a guard where it was lost, at the newest checkpoint that the home knows of. The caller has
-    /// receipted that.
+    /// Whether the guard is there and can be read.
+    ///
+    /// # Errors
+    /// [`Fault`] when nobody could look.
+    pub fn is_guarded(&self, guard_dir: &Path) -> Result<bool, Fault> {
+        match Guard::lock(guard_dir, self.log_origin())?.read() {
+            Err(Fault::Damaged { .. }) => Ok(false),
+            other => Ok(other?.is_some()),
+        }
+    }
+
+    /// Makes a guard where it was lost or damaged, at the newest checkpoint that the home knows of. The caller
+    /// has receipted that.
     ///
     /// # Errors
     /// See [`CheckpointError`]; a guard that exists is left as it is.
     pub fn renew_guard(&self, guard_dir: &Path) -> Result<(), CheckpointError> {
         let guard = Guard::lock(guard_dir, self.log_origin())?;
-        if guard.read()?.is_some() {
-            return Ok(());
+        match guard.read() {
+            Ok(None) | Err(Fault::Damaged { .. }) => {}
+            Ok(Some(_)) => return Ok(()),
+            Err(other) => return Err(other.into()),
         }
-        if let Some(signed) = self.newest_signed()? {
+        if let Some(checkpoint) = self.newest_signed()? {
+            let signed = Guarded { size: checkpoint.size, root: checkpoint.root };
             fits(&mut self.tree()?, signed)?;
             guard.write(signed)?;
         }
         Ok(())
-    }
-
-    fn newest_signed(&self) -> Result<Option<Guarded>, Fault> {
-        let newest = self.newest_checkpoint(false)?;
-        Ok(newest.and_then(|(_, note)| {
-            let signed = SignedCheckpoint::parse(note.as_bytes())?;
-            Some(Guarded { size: signed.checkpoint().size, root: signed.checkpoint().root })
-        }))
     }
 
     /// Keeps a note that was signed here, with what others added. Older ones are kept only if they are
@@ -385,16 +416,49 @@ impl Ledger {
         })
     }
 
-    /// Stops every append, because a witness knows a longer history; `None` lets the chain go on.
+    /// Stops every append, because a witness knows another history than the one here.
     ///
     /// # Errors
     /// [`Fault`].
-    pub fn stop_appends(&self, why: Option<&str>) -> Result<(), Fault> {
+    pub fn stop_appends(&self, witness: &VerifierKey, why: &str) -> Result<(), Fault> {
+        self.set_stopped(Some((why, &witness.to_string())))
+    }
+
+    /// Lets a stopped chain go on.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub fn resume_appends(&self) -> Result<(), Fault> {
+        self.set_stopped(None)
+    }
+
+    /// The witness on whose word the chain is stopped, as [`VerifierKey`] writes it.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub fn stopped_by(&self) -> Result<Option<String>, Fault> {
+        self.ask(frontier::stopped_by)
+    }
+
+    fn set_stopped(&self, stop: Option<(&str, &str)>) -> Result<(), Fault> {
         self.with_ledger(|database| {
             let tx = database.begin()?;
-            database.at(frontier::set_stopped(&tx, why))?;
+            database.at(frontier::set_stopped(&tx, stop))?;
             database.at(tx.commit())
         })
+    }
+}
+
+/// Whether one of these keys has signed the note.
+pub(crate) fn is_signed(note: &str, keys: &[VerifierKey]) -> bool {
+    let signed = SignedCheckpoint::parse(note.as_bytes());
+    signed.is_some_and(|signed| keys.iter().any(|key| matches!(signed.signed_by(key), Signed::Good(()))))
+}
+
+fn damaged_guard(fault: Fault) -> CheckpointError {
+    match fault {
+        Fault::Damaged { place, .. } => CheckpointError::GuardDamaged(place),
+        other => other.into(),
     }
 }
 

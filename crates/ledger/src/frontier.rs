@@ -4,7 +4,7 @@
 
 use cascade_receipt::digest::Digest;
 use cascade_receipt::merkle::Frontier;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::store::{from_sql, to_sql};
 
@@ -39,8 +39,16 @@ pub(crate) fn write(conn: &Connection, frontier: &Frontier) -> rusqlite::Result<
     Ok(())
 }
 
-/// Stops the chain, or lets it go on.
-pub(crate) fn set_stopped(conn: &Connection, why: Option<&str>) -> rusqlite::Result<()> {
-    conn.execute("UPDATE tree SET stopped = ?1", [why])?;
+/// Stops the chain, or lets it go on; why and on whose word.
+pub(crate) fn set_stopped(conn: &Connection, stop: Option<(&str, &str)>) -> rusqlite::Result<()> {
+    conn.execute(
+        "UPDATE tree SET stopped = ?1, stopped_by = ?2",
+        [stop.map(|(why, _)| why), stop.map(|(_, by)| by)],
+    )?;
     Ok(())
+}
+
+/// On whose word the chain is stopped, if it is.
+pub(crate) fn stopped_by(conn: &Connection) -> rusqlite::Result<Option<String>> {
+    conn.query_row("SELECT stopped_by FROM tree WHERE stopped IS NOT NULL", (), |row| row.get(0)).optional()
 }

@@ -1,7 +1,9 @@
 //! Proving what is on disk: every byte of a tenant against every rule that this crate keeps.
 //!
-//! Signatures, tags and the life of actions are the verifier's subject; this looks below it, at
-//! files, databases, links, views, vault and index, and needs no key.
+//! Signatures and the life of actions are the verifier's subject; this looks below it, at files,
+//! databases, links, views, vault, index, kept checkpoints and tags, and needs no passphrase.
+
+mod signed;
 
 use std::path::{Path, PathBuf};
 
@@ -109,7 +111,12 @@ impl Reader {
         let mut log_report = std::mem::take(&mut report);
         let walked = self.check_log(&mut log_report, &mut |done, all| progress(done, all + items));
         report = log_report;
-        report.note("sqlite.ledger", walked)?;
+        if report.note("sqlite.ledger", walked)?.is_some() && report.is_clean() {
+            let mut signed_report = std::mem::take(&mut report);
+            let signed = self.check_signed(&mut signed_report);
+            report = signed_report;
+            report.note("checkpoint.tree", signed)?;
+        }
         let receipts = report.receipts;
         let vaulted = self.check_vault(&mut report, &mut |done| progress(receipts + done, receipts + items));
         vaulted?;
@@ -225,9 +232,14 @@ impl Home {
         tenant: &TenantId,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<FsckReport, OpenError> {
-        if !self.existing(tenant)?.join("ledger.db").exists() {
+        for name in ["ledger.db", "vault.db"] {
             let mut report = FsckReport::default();
-            report.add("files.missing", None, "`ledger.db` is missing");
+            match std::fs::metadata(self.existing(tenant)?.join(name)) {
+                Err(_) if name == "ledger.db" => report.add("files.missing", None, "`ledger.db` is missing"),
+                // SQLite would take it for a new database.
+                Ok(file) if file.len() == 0 => report.add("files.empty", None, format!("`{name}` is empty")),
+                _ => continue,
+            }
             return Ok(report);
         }
         match self.open_tenant_read_only(tenant).and_then(|reader| Ok(reader.fsck(progress)?)) {

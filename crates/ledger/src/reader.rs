@@ -205,6 +205,29 @@ impl Reader {
         self.ask(HeadRow::read).map(|row| row.head)
     }
 
+    /// The newest receipt, if what is stored ends with it.
+    ///
+    /// # Errors
+    /// [`Fault::Damaged`] when receipts are missing at the end, or are there that the head does not count.
+    pub fn sound_head(&self) -> Result<Head, Fault> {
+        let (head, last) = self.ask(|conn| {
+            let _one_moment = conn.unchecked_transaction()?;
+            Ok((HeadRow::read(conn)?.head, Segment::newest(conn)?))
+        })?;
+        let place = self.dir().join("ledger.db");
+        let end = last.as_ref().map_or(0, |segment| segment.first_seq + segment.count);
+        if end != head.next_seq {
+            let what =
+                format!("the head counts {} receipts, and what is stored ends with {end}", head.next_seq);
+            return Err(Fault::damaged(&place, &what));
+        }
+        let hash = last.as_ref().and_then(|segment| segment.lines().last().and_then(segment::line_hash));
+        if hash != Some(head.entry_hash) {
+            return Err(Fault::damaged(&place, "the head is not that of the newest receipt"));
+        }
+        Ok(head)
+    }
+
     /// What decisions made now must be appended with.
     ///
     /// # Errors

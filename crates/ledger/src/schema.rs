@@ -33,7 +33,8 @@ CREATE TABLE tree (
     id INTEGER PRIMARY KEY CHECK (id = 0),
     size INTEGER NOT NULL,
     peaks BLOB NOT NULL,
-    stopped TEXT
+    stopped TEXT,
+    stopped_by TEXT
 ) STRICT;
 CREATE TABLE checkpoints (
     size INTEGER PRIMARY KEY,

@@ -59,6 +59,13 @@ impl Segment {
         .optional()
     }
 
+    /// The last one.
+    pub(crate) fn newest(conn: &Connection) -> rusqlite::Result<Option<Self>> {
+        let first: Option<i64> =
+            conn.query_row("SELECT max(first_seq) FROM segments", (), |row| row.get(0))?;
+        first.map_or(Ok(None), |first| Self::at_or_after(conn, from_sql(first)))
+    }
+
     /// The lines without their LFs, as stored.
     pub(crate) fn lines(&self) -> impl Iterator<Item = &[u8]> {
         let body = self.bytes.strip_suffix(b"\n").unwrap_or(&self.bytes);
@@ -96,14 +103,17 @@ pub(crate) fn index_if_due(conn: &Connection, row: &mut HeadRow) -> rusqlite::Re
     if row.segments_unindexed < UNINDEXED_SEGMENTS_MAX && receipts < UNINDEXED_RECEIPTS_MAX {
         return Ok(());
     }
-    let mut insert = conn.prepare_cached("INSERT OR IGNORE INTO ids VALUES (?1, ?2)")?;
+    let mut fresh = Vec::new();
     while let Some(segment) = Segment::at_or_after(conn, row.indexed_through)? {
-        for (seq, line) in (segment.first_seq..).zip(segment.lines()) {
-            if let Some(id) = line_id(line) {
-                insert.execute(params![id.0, to_sql(seq)])?;
-            }
-        }
+        let ids = (segment.first_seq..).zip(segment.lines());
+        fresh.extend(ids.filter_map(|(seq, line)| Some((line_id(line)?.0, seq))));
         row.indexed_through = segment.first_seq + segment.count;
+    }
+    // In their order, so that each page of the index is visited once.
+    fresh.sort_unstable();
+    let mut insert = conn.prepare_cached("INSERT OR IGNORE INTO ids VALUES (?1, ?2)")?;
+    for (id, seq) in fresh {
+        insert.execute(params![id, to_sql(seq)])?;
     }
     row.segments_unindexed = 0;
     Ok(())

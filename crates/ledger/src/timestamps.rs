@@ -71,21 +71,40 @@ impl Reader {
     /// # Errors
     /// [`Fault`].
     pub fn newest_stamped(&self) -> Result<Option<Stamped>, Fault> {
+        let Some((note, tst_sha256)) = self.newest(stamped)? else { return Ok(None) };
+        let token = self.timestamp(&tst_sha256)?;
+        Ok(Some(Stamped { note, tst_sha256, token }))
+    }
+
+    /// The note that the newest `anchor` receipt keeps.
+    pub(crate) fn newest_anchor(&self) -> Result<Option<String>, Fault> {
+        self.newest(anchored)
+    }
+
+    /// The newest receipt that `read` finds something in.
+    fn newest<T>(&self, read: impl Fn(&str) -> Option<T>) -> Result<Option<T>, Fault> {
         let mut end = self.head()?.next_seq;
         while end > 0 {
             let start = end.saturating_sub(STEP);
             let mut newest = None;
             for line in self.lines(start..end) {
-                newest = stamped(&line?.text).or(newest);
+                newest = read(&line?.text).or(newest);
             }
-            if let Some((note, tst_sha256)) = newest {
-                let token = self.timestamp(&tst_sha256)?;
-                return Ok(Some(Stamped { note, tst_sha256, token }));
+            if newest.is_some() {
+                return Ok(newest);
             }
             end = start;
         }
         Ok(None)
     }
+}
+
+/// The checkpoint of an `anchor`.
+fn anchored(line: &str) -> Option<String> {
+    let receipt =
+        line.contains("\"kind\":\"anchor\"").then(|| json::parse_canonical(line.as_bytes()).ok())??;
+    let content = receipt.member("content").filter(|content| text(content, "kind") == Some("anchor"))?;
+    Some(text(content, "checkpoint")?.to_owned())
 }
 
 /// What an `anchor` with a time stamp says.

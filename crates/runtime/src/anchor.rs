@@ -8,6 +8,7 @@ use std::path::Path;
 use cascade_ledger::{AppendError, Appended, CheckpointError, Draft, Fault, Ledger, LogKey};
 use cascade_receipt::checkpoint::{Signed, SignedCheckpoint};
 use cascade_receipt::content::{Anchor, Body};
+use cascade_receipt::note::VerifierKey;
 use cascade_receipt::trust::{Party, Trust};
 use cascade_receipt::witness::AddCheckpoint;
 use cascade_timestamp::Token;
@@ -67,6 +68,18 @@ pub enum AnchorError {
         /// Why there is none.
         fault: StampFault,
     },
+    /// A witness has cosigned another history of this chain.
+    #[error("witness {name} has cosigned another history of this chain")]
+    Forked {
+        /// Which witness.
+        name: String,
+    },
+    /// The chain was stopped on the word of a witness that says nothing now.
+    #[error("this chain was stopped on the word of witness {name}, which does not answer now")]
+    StillStopped {
+        /// Which witness.
+        name: String,
+    },
     /// The policy has no witness with an address.
     #[error("the policy names no witness with an address")]
     NoWitness,
@@ -75,8 +88,8 @@ pub enum AnchorError {
 /// Asks the witnesses, signs a checkpoint, has it cosigned and, if there is an authority, stamped, and records it.
 ///
 /// # Errors
-/// See [`AnchorError`]. After [`AnchorError::RolledBack`] the chain takes no more receipts until a round
-/// finds nothing wrong.
+/// See [`AnchorError`]. After [`AnchorError::RolledBack`] and [`AnchorError::Forked`] the chain takes no more
+/// receipts until that witness finds nothing wrong, or the policy is without it: silence takes nothing back.
 pub fn anchor(
     ledger: &Ledger,
     log_key: &LogKey,
@@ -90,13 +103,16 @@ pub fn anchor(
     if witnesses.is_empty() {
         return Err(AnchorError::NoWitness);
     }
+    let mut stop = Stop::of(ledger, &witnesses)?;
     let here = ledger.head()?.next_seq;
     if let Some((_, known)) = ledger.newest_checkpoint(false)? {
         for (party, url) in &witnesses {
-            ask_first(ledger, &client, party, url, &known, here)?;
+            if ask_first(ledger, &client, party, url, &known, here)? {
+                stop.take_back(party);
+            }
         }
+        stop.check()?;
     }
-    ledger.stop_appends(None)?;
     let mut note = ledger.sign_checkpoint(log_key, guard_dir)?;
     let mut said = Vec::new();
     for (party, url) in witnesses {
@@ -110,11 +126,16 @@ pub fn anchor(
                 if !note.contains(&line) {
                     note.push_str(&line);
                 }
+                stop.take_back(party);
                 Ok(time)
             }
             Err(fault) => Err(fault),
         };
         said.push(Said { name: party.key.name().to_owned(), outcome });
+    }
+    stop.check()?;
+    if stop.was_stopped {
+        ledger.resume_appends()?;
     }
     let (size, met) = quorum(trust, &note);
     ledger.keep_checkpoint(&note, met)?;
@@ -130,6 +151,32 @@ pub fn anchor(
     let body = Body::Anchor(Anchor { checkpoint: note, tst_sha256 });
     let receipt = Some(ledger.append(Draft::new(cascade_ledger::receipt_id()?, body))?);
     Ok(Anchored { size, said, stamp, receipt })
+}
+
+/// The word of a witness that stops the chain.
+struct Stop {
+    was_stopped: bool,
+    /// Who said it, while the policy has it and it has not taken that back.
+    accuser: Option<VerifierKey>,
+}
+
+impl Stop {
+    fn of(ledger: &Ledger, witnesses: &[(&Party, &str)]) -> Result<Self, Fault> {
+        let by = ledger.stopped_by()?;
+        let accuser = witnesses.iter().find(|(party, _)| by.as_deref() == Some(&*party.key.to_string()));
+        Ok(Self { was_stopped: by.is_some(), accuser: accuser.map(|(party, _)| party.key.clone()) })
+    }
+
+    fn take_back(&mut self, party: &Party) {
+        self.accuser = self.accuser.take().filter(|accuser| *accuser != party.key);
+    }
+
+    fn check(&self) -> Result<(), AnchorError> {
+        match &self.accuser {
+            Some(accuser) => Err(AnchorError::StillStopped { name: accuser.name().to_owned() }),
+            None => Ok(()),
+        }
+    }
 }
 
 /// The time stamp over a note, or why there is none where that is allowed.
@@ -148,8 +195,8 @@ fn cosigned(note: &str, party: &Party) -> Option<u64> {
     }
 }
 
-/// Shows a witness what it may have cosigned already, only to learn whether it knows more than that. Silence
-/// stops nothing: a witness that is away cannot hold up a chain.
+/// Shows a witness what it may have cosigned already, only to learn whether it knows more than that; whether it
+/// says that it does not. Silence stops nothing: a witness that is away cannot hold up a chain.
 fn ask_first(
     ledger: &Ledger,
     client: &Client,
@@ -157,12 +204,16 @@ fn ask_first(
     url: &str,
     known: &str,
     here: u64,
-) -> Result<(), AnchorError> {
+) -> Result<bool, AnchorError> {
     let old = size_of(known);
     let request = AddCheckpoint { old, path: Vec::new(), note: known };
     match client.add_checkpoint(url, &party.key, &request) {
-        Ok(Answer::Conflict { size }) => not_ahead(ledger, party, size, here),
-        _ => Ok(()),
+        // The very size that it was shown: it is another root.
+        Ok(Answer::Conflict { size }) if size == old => Err(forked(ledger, party)?),
+        Ok(Answer::Conflict { size }) => not_ahead(ledger, party, size, here).map(|()| true),
+        Ok(Answer::Cosigned { .. }) => Ok(true),
+        Err(fault) if fault.is_fork() => Err(forked(ledger, party)?),
+        Err(_) => Ok(false),
     }
 }
 
@@ -172,8 +223,15 @@ fn not_ahead(ledger: &Ledger, party: &Party, cosigned: u64, here: u64) -> Result
         return Ok(());
     }
     let error = AnchorError::RolledBack { name: party.key.name().to_owned(), cosigned, here };
-    ledger.stop_appends(Some(&error.to_string()))?;
+    ledger.stop_appends(&party.key, &error.to_string())?;
     Err(error)
+}
+
+/// Stops the chain: what is here does not continue what the witness cosigned.
+fn forked(ledger: &Ledger, party: &Party) -> Result<AnchorError, Fault> {
+    let error = AnchorError::Forked { name: party.key.name().to_owned() };
+    ledger.stop_appends(&party.key, &error.to_string())?;
+    Ok(error)
 }
 
 /// Submits a checkpoint, from the size that the witness names.
@@ -199,8 +257,12 @@ fn submit(
                 if cosigned > size {
                     return Ok(Err(WitnessFault::Nonsense("another round was faster")));
                 }
+                if cosigned == old && old == size {
+                    return Err(forked(ledger, party)?);
+                }
                 old = cosigned;
             }
+            Err(fault) if fault.is_fork() => return Err(forked(ledger, party)?),
             Err(fault) => return Ok(Err(fault)),
         }
     }

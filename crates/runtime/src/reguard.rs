@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use cascade_ledger::{Appended, CheckpointError, Draft, Ledger};
-use cascade_receipt::checkpoint::SignedCheckpoint;
 use cascade_receipt::content::{Body, GuardRenewed};
 
 use crate::admin::{self, AdminError};
@@ -16,6 +15,9 @@ pub enum ReguardError {
     /// The home knows of no checkpoint, so nothing is guarded: just sign one.
     #[error("no checkpoint was signed yet, so there is nothing to guard")]
     NothingSigned,
+    /// The guard is there.
+    #[error("the guard is there and nothing is wrong with it")]
+    Guarded,
     /// It was not signed or not recorded.
     #[error(transparent)]
     Admin(#[from] AdminError),
@@ -34,9 +36,12 @@ pub fn reguard(
     guard_dir: &Path,
     sign: Sign<'_>,
 ) -> Result<Appended, ReguardError> {
-    let newest = ledger.newest_checkpoint(false).map_err(AdminError::from)?;
-    let signed = newest.as_ref().and_then(|(_, note)| SignedCheckpoint::parse(note.as_bytes()));
-    let checkpoint = signed.as_ref().map(SignedCheckpoint::checkpoint).ok_or(ReguardError::NothingSigned)?;
+    // Looked at first: a receipt says only what is about to happen.
+    if ledger.is_guarded(guard_dir).map_err(AdminError::from)? {
+        return Err(ReguardError::Guarded);
+    }
+    let newest = ledger.newest_signed().map_err(AdminError::from)?;
+    let checkpoint = newest.ok_or(ReguardError::NothingSigned)?;
     let mut renewed = GuardRenewed {
         size: checkpoint.size,
         root: checkpoint.root,

@@ -53,6 +53,14 @@ pub enum WitnessFault {
     Nonsense(&'static str),
 }
 
+impl WitnessFault {
+    /// It says that the proof from what it cosigned to what it was shown does not hold (tlog-witness: 422).
+    #[must_use]
+    pub const fn is_fork(&self) -> bool {
+        matches!(self, Self::Refused { status: 422, .. })
+    }
+}
+
 /// Speaks to witnesses.
 #[derive(Debug)]
 pub struct Client {
@@ -110,11 +118,17 @@ impl Client {
                 Ok(Answer::Conflict { size })
             }
             _ => {
-                let words = body.chars().take(200).filter(|c| !c.is_control()).collect();
+                let words = body.chars().take(200).filter(|c| !is_unseen(*c)).collect();
                 Err(WitnessFault::Refused { status, words })
             }
         }
     }
+}
+
+/// Characters that would change how a terminal shows the others: controls and those of text direction.
+fn is_unseen(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 /// The line of this witness in the answer, if it verifies over our own note. Lines of strangers are ignored.

@@ -132,7 +132,11 @@ pub fn roots(path: &Path) -> anyhow::Result<Roots> {
     })
 }
 
-fn trust(path: &Path) -> anyhow::Result<Trust> {
+/// A trust policy from a file.
+///
+/// # Errors
+/// It cannot be read, or is none.
+pub fn trust(path: &Path) -> anyhow::Result<Trust> {
     Trust::parse(&small_file(path, TRUST_BYTES_MAX + 1)?)
         .with_context(|| format!("couldn't use `{}` as trust policy", path.display()))
 }

@@ -1,7 +1,6 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Context as _;
 use cascade_receipt::json::Value;
 use cascade_receipt::trust::Trust;
 use cascade_runtime::anchor::{self, AnchorError, Anchored};
@@ -78,6 +77,12 @@ fn round(global: &Global, anchored: Result<Anchored, AnchorError>) -> Exit {
         AnchorError::Checkpoint(error) => refused(error),
         AnchorError::RolledBack { .. } => Failure { code: exit::EVIDENCE, cause: error.into(), hint: None }
             .hint("this home is an older copy; put back the newest one. Nothing more is appended to it"),
+        AnchorError::Forked { .. } => Failure { code: exit::EVIDENCE, cause: error.into(), hint: None }.hint(
+            "this home is not the one that the witness saw, and it keeps the proof; put back the newest copy. \
+             Nothing more is appended to this one",
+        ),
+        AnchorError::StillStopped { .. } => Failure::could_not(error.into())
+            .hint("it has to say that nothing is wrong; a witness that lies is left out of the policy"),
         AnchorError::NoStamp { .. } => Failure::could_not(error.into())
             .hint("no anchor was recorded; try again, or let it go on without with --tsa-optional"),
         other => other.into(),
@@ -139,9 +144,7 @@ fn stamp_document(stamp: Option<&Result<Token, StampFault>>) -> Value {
 }
 
 fn policy(path: &Path) -> Result<Trust, Failure> {
-    let bytes = std::fs::read(path).with_context(|| format!("couldn't read `{}`", path.display()))?;
-    let trust = Trust::parse(&bytes).with_context(|| format!("couldn't use `{}`", path.display()))?;
-    Ok(trust)
+    Ok(inputs::trust(path)?)
 }
 
 /// At least a second: witnesses are other people's machines.

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use cascade_ledger::{BundleError, Found, Ledger, Wanted};
+use cascade_ledger::{BundleError, Found, Ledger, LogKey, Wanted};
 use cascade_receipt::bundle::{BUNDLE_BYTES_MAX, Bundle as Parsed};
 use cascade_receipt::checkpoint::SignedCheckpoint;
 use cascade_receipt::json::{self, Value};
@@ -89,27 +89,28 @@ pub(crate) fn run(global: &Global, args: &Bundle) -> Exit {
     }
 }
 
+/// How often a bundle is begun again because the chain got another key meanwhile.
+const AGAIN_MAX: u32 = 5;
+
 fn create(global: &Global, args: &Create) -> Exit {
+    let mut tries = AGAIN_MAX;
     let (ledger, log_key) = place::ledger_with_log_key(global)?;
     let wanted = Wanted {
         seqs: chosen(&ledger, args)?,
         disclose: args.disclose.iter().cloned().collect(),
         replayable: args.replayable,
     };
-    let size = ledger.covering(&wanted.seqs)?;
-    let known = [true, false].into_iter().find_map(|cosigned| {
-        let newest = ledger.newest_checkpoint(cosigned).transpose()?;
-        newest
-            .map_or_else(|fault| Some(Err(fault)), |(at, note)| (at >= size).then_some(Ok((cosigned, note))))
-    });
-    let (cosigned, note) = match known.transpose()? {
-        Some(known) => known,
-        None => {
-            let guard = place::guard_dir()?;
-            (false, ledger.sign_checkpoint(&log_key, &guard).map_err(checkpoint::refused)?)
+    let (mut cosigned, mut note) = standing(&ledger, &log_key, &wanted)?;
+    let text = loop {
+        match ledger.bundle(&wanted, &note) {
+            // A key came meanwhile, which the reader needs, too.
+            Err(BundleError::NotCovered(_)) if tries > 0 => {
+                tries -= 1;
+                (cosigned, note) = standing(&ledger, &log_key, &wanted)?;
+            }
+            other => break other.map_err(refused)?,
         }
     };
-    let text = ledger.bundle(&wanted, &note).map_err(refused)?;
     match &args.out {
         Some(path) => {
             std::fs::write(path, &text).with_context(|| format!("couldn't write `{}`", path.display()))?;
@@ -125,6 +126,18 @@ fn create(global: &Global, args: &Create) -> Exit {
         );
     }
     Ok(exit::DONE)
+}
+
+/// The checkpoint that the bundle stands on, and whether witnesses have cosigned it.
+fn standing(ledger: &Ledger, log_key: &LogKey, wanted: &Wanted) -> Result<(bool, String), Failure> {
+    let size = ledger.covering(&wanted.seqs)?;
+    for cosigned in [true, false] {
+        if let Some((_, note)) = ledger.newest_checkpoint(cosigned)?.filter(|(at, _)| *at >= size) {
+            return Ok((cosigned, note));
+        }
+    }
+    let guard = place::guard_dir()?;
+    Ok((false, ledger.sign_checkpoint(log_key, &guard).map_err(checkpoint::refused)?))
 }
 
 fn chosen(ledger: &Ledger, args: &Create) -> Result<BTreeSet<u64>, Failure> {

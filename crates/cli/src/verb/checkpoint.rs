@@ -58,7 +58,9 @@ pub(crate) fn run(global: &Global, args: &Checkpoint) -> Exit {
         .map_err(|error| match error {
             ReguardError::Admin(error) => admin::refused(error),
             ReguardError::Guard(error) => refused(error),
-            error @ ReguardError::NothingSigned => error.into(),
+            error @ (ReguardError::NothingSigned | ReguardError::Guarded) => {
+                Failure::could_not(error.into()).hint("run `cascade checkpoint` without --new-guard")
+            }
         })?;
         output::say(format_args!("new guard, receipt {}", appended.receipt_id));
     }

@@ -7,7 +7,7 @@ use clap::Args;
 use crate::args::Global;
 use crate::exit::{self, Exit, Failure};
 use crate::progress::Progress;
-use crate::{output, place};
+use crate::{failures, output, place};
 
 /// Write the whole chain as receipts, one line each
 ///
@@ -50,7 +50,11 @@ fn copy(reader: &Reader, out: &mut impl std::io::Write) -> Result<u64, Failure> 
     let progress = Progress::new("exporting", total);
     let mut count = 0;
     for line in reader.lines(0..total) {
-        let written = out.write_all(line?.text.as_bytes()).and_then(|()| out.write_all(b"\n"));
+        let line = line.map_err(failures::damage)?;
+        if line.seq != count {
+            return Err(failures::incomplete(count, total));
+        }
+        let written = out.write_all(line.text.as_bytes()).and_then(|()| out.write_all(b"\n"));
         match written {
             Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => return Ok(count),
             other => other?,
@@ -59,7 +63,13 @@ fn copy(reader: &Reader, out: &mut impl std::io::Write) -> Result<u64, Failure> 
         progress.set(count);
     }
     match out.flush() {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(count),
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => return Err(error.into()),
+        _ => {}
     }
+    if count != total {
+        return Err(failures::incomplete(count, total));
+    }
+    // What is cut at its end is a shorter chain that is valid; the head knows better.
+    reader.sound_head().map_err(failures::damage)?;
+    Ok(count)
 }

@@ -12,7 +12,7 @@ use crate::args::Global;
 use crate::exit::{self, Exit, Failure};
 use crate::output::{BAD, GOOD, Painted};
 use crate::progress::Progress;
-use crate::{output, place};
+use crate::{failures, output, place};
 
 /// Check a chain: every line, hash, signature, and the order of what it tells
 ///
@@ -55,8 +55,17 @@ pub(crate) fn run(global: &Global, args: &Verify) -> Exit {
 
 fn local(global: &Global, inputs: &Inputs) -> Result<Verdict, Failure> {
     let reader = place::reader(global)?;
-    let total = reader.head()?.next_seq;
-    check(&mut Disk { reader: &reader, next_seq: 0, total, rest: Vec::new(), at: 0 }, inputs, total)
+    let head = reader.head()?;
+    let mut disk = Disk { reader: &reader, next_seq: 0, total: head.next_seq, rest: Vec::new(), at: 0 };
+    let verdict = check(&mut disk, inputs, head.next_seq)?;
+    if verdict.valid() {
+        // What is missing at the end makes a shorter chain that is valid; the head knows better.
+        reader.sound_head().map_err(failures::damage)?;
+        if verdict.receipts() < head.next_seq {
+            return Err(failures::incomplete(verdict.receipts(), head.next_seq));
+        }
+    }
+    Ok(verdict)
 }
 
 fn check(source: &mut impl Read, inputs: &Inputs, total: u64) -> Result<Verdict, Failure> {

@@ -133,6 +133,54 @@ fn a_rolled_back_or_regrown_chain_is_not_signed_for() {
     site.run(&["checkpoint"]).expect(0);
 }
 
+/// What decayed in the table of checkpoints is signed again, not handed out.
+#[test]
+fn a_note_that_decayed_is_not_handed_out() {
+    let site = Site::new();
+    site.run(&["run", "--", "true"]).expect(0);
+    let first = checkpoint(&site, "first.checkpoint");
+    let good = std::fs::read_to_string(&first).unwrap();
+    let database = site.home().join("tenants/default/ledger.db");
+    let code = "import sqlite3, sys; d = sqlite3.connect(sys.argv[1]); \
+                d.execute('update checkpoints set note = substr(note, 1, length(note) - 9) || ?', ('AAAAAAA=\\n',)); d.commit()";
+    site.set("python3", &["-c", code, database.to_str().unwrap()]);
+    let found = site.run(&["fsck"]).expect(4);
+    assert!(found.stdout.contains("checkpoint.note"), "{}", found.stdout);
+    let again = checkpoint(&site, "again.checkpoint");
+    assert_eq!(std::fs::read_to_string(again).unwrap(), good, "the same tree, signed again");
+    site.run(&["fsck"]).expect(0);
+}
+
+/// Receipts that are lost at the end leave a shorter chain that is valid: the head knows better.
+#[test]
+fn what_the_head_counts_must_be_there() {
+    let site = Site::new();
+    for _ in 0..3 {
+        site.run(&["run", "--", "true"]).expect(0);
+    }
+    let database = site.home().join("tenants/default/ledger.db");
+    let kept = site.path("kept");
+    copy(&site.home(), &kept);
+    for damage in [
+        "delete from segments where first_seq > 4",
+        "delete from segments where first_seq = 3",
+        "update head set next_seq = next_seq - 1",
+    ] {
+        let code = format!(
+            "import sqlite3, sys; d = sqlite3.connect(sys.argv[1]); d.execute('{damage}'); d.commit()"
+        );
+        site.set("python3", &["-c", &code, database.to_str().unwrap()]);
+        let out = site.path("out.receipts.jsonl");
+        for args in [&["verify", "--no-memory"][..], &["export"], &["export", "--out", out.to_str().unwrap()]]
+        {
+            site.run(args).expect(4);
+        }
+        assert!(!out.exists(), "{damage}: half a ledger was written");
+        restore(&site, &kept);
+    }
+    site.assert_sound();
+}
+
 #[test]
 fn a_lost_guard_is_replaced_by_an_administrator() {
     let site = Site::new();
@@ -143,9 +191,15 @@ fn a_lost_guard_is_replaced_by_an_administrator() {
     let guard = site.path("user/.local/state/cascade/guard");
     let file = std::fs::read_dir(&guard).unwrap().flatten().map(|entry| entry.path());
     let file = file.into_iter().find(|path| path.extension().is_some_and(|end| end == "json")).unwrap();
+    let needless = site.run(&["checkpoint", "--new-guard"]).expect(1);
+    assert!(needless.stderr.contains("nothing is wrong with it"), "{}", needless.stderr);
+    assert_eq!(site.receipts().len(), 3, "a receipt of what did not happen");
     let text = std::fs::read(&file).unwrap();
     std::fs::write(&file, &text[..20]).unwrap();
-    site.run(&["checkpoint"]).expect(1);
+    let damaged = site.run(&["checkpoint"]).expect(1);
+    assert!(damaged.stderr.contains("--new-guard"), "{}", damaged.stderr);
+    site.run(&["checkpoint", "--new-guard"]).expect(0);
+    site.run(&["checkpoint"]).expect(0);
     std::fs::remove_file(&file).unwrap();
     let refused = site.run(&["checkpoint"]).expect(1);
     assert!(refused.stderr.contains("--new-guard"), "{}", refused.stderr);
@@ -154,7 +208,7 @@ fn a_lost_guard_is_replaced_by_an_administrator() {
     site.run(&["checkpoint", "--new-guard"]).expect(0);
     let receipt = site.last();
     assert_eq!(receipt.0["content"]["kind"], "recovery");
-    assert_eq!(receipt.0["content"]["guard"]["size"], 3);
+    assert_eq!(receipt.0["content"]["guard"]["size"], 4);
     site.run(&["checkpoint"]).expect(0);
     site.assert_sound();
 }

@@ -165,8 +165,9 @@ fn a_second_history_convicts_its_log() {
     copy(&young, &site.home());
     std::fs::remove_dir_all(site.path("user/.local/state/cascade/guard")).unwrap();
     site.run(&["run", "--", "true"]).expect(0);
-    let refused = anchor(&site, &trust).expect(1);
-    assert!(refused.stdout.contains("422"), "{}", refused.stdout);
+    let refused = anchor(&site, &trust).expect(4);
+    assert!(refused.stderr.contains("another history"), "{}", refused.stderr);
+    site.run(&["run", "--", "true"]).expect(1);
     drop(w);
     let dir = site.path("w");
     let kept = site.run(&["--json", "witness", dir.to_str().unwrap(), "--evidence"]).expect(0);
@@ -237,6 +238,14 @@ fn a_mad_witness_is_named_and_harms_nobody() {
     let trust = policy(&site, "trust", &[&line], "quorum w.example");
     anchor(&site, &trust).expect(4);
     site.run(&["run", "--", "true"]).expect(1);
+    // Silence takes nothing back, and neither does nonsense.
+    for answer in [Vec::new(), http("500 Oops", plain, "")] {
+        let line = w.policy_line.replace(&url, &madman(answer));
+        let silent = policy(&site, "silent", &[&line], "quorum w.example");
+        let stopped = anchor(&site, &silent).expect(1);
+        assert!(stopped.stderr.contains("was stopped on the word of"), "{}", stopped.stderr);
+        site.run(&["run", "--", "true"]).expect(1);
+    }
     let w = Witness::start(&site, "w", w.address());
     let trust = policy(&site, "trust", &[&w.policy_line], "quorum w.example");
     anchor(&site, &trust).expect(0);

@@ -24,6 +24,8 @@ fn grown(dir: &Path) {
         ledger.append(blocked(&format!("filler {index}"))).unwrap();
     }
     ledger.append(started("open", Vec::new())).unwrap();
+    let log_key = Home::open(&dir.join("home")).unwrap().open_log_key(&tenant(), None).unwrap();
+    ledger.sign_checkpoint(&log_key, &dir.join("guard")).unwrap();
 }
 
 fn codes(dir: &Path) -> Vec<&'static str> {
@@ -125,6 +127,23 @@ fn every_kind_of_damage_has_its_finding() {
 }
 
 #[test]
+fn what_was_signed_is_of_this_chain() {
+    let dir = tempfile::tempdir().unwrap();
+    grown(dir.path());
+    for (sql, expected) in [
+        ("UPDATE epoch SET key = zeroblob(32)", "log.tag"),
+        ("UPDATE checkpoints SET note = substr(note, 1, 30)", "checkpoint.note"),
+        (
+            "UPDATE checkpoints SET note = replace(note, char(10) || '88', char(10) || '87')",
+            "checkpoint.note",
+        ),
+        ("UPDATE checkpoints SET size = size - 1", "checkpoint.root"),
+    ] {
+        check(dir.path(), "ledger.db", sql, &[expected]);
+    }
+}
+
+#[test]
 fn files_and_modes_are_looked_at() {
     let dir = tempfile::tempdir().unwrap();
     grown(dir.path());
@@ -135,6 +154,10 @@ fn files_and_modes_are_looked_at() {
     assert_eq!(codes(dir.path()), ["files.version", "files.missing"]);
     std::fs::rename(own.join("keys/away"), own.join("keys/log.pem")).unwrap();
     std::fs::write(home.join("VERSION"), "1\n").unwrap();
+    std::fs::rename(own.join("keys/receipt.pem"), own.join("keys/away")).unwrap();
+    std::fs::copy(own.join("keys/log.pem"), own.join("keys/receipt.pem")).unwrap();
+    assert_eq!(codes(dir.path()), ["files.key"]);
+    std::fs::rename(own.join("keys/away"), own.join("keys/receipt.pem")).unwrap();
     for database in ["ledger.db", "vault.db"] {
         std::fs::rename(own.join(database), own.join("keys/away")).unwrap();
         assert_eq!(codes(dir.path()), ["files.missing"]);
