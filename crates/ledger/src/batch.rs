@@ -66,6 +66,17 @@ pub(crate) enum Failure {
     Unsettled(Fault),
 }
 
+impl Failure {
+    /// What every caller of the batch is told, and whether the writer can go on.
+    pub(crate) fn answer(self) -> (Result<Appended, AppendError>, bool) {
+        match self {
+            Self::Busy(fault) => (Err(AppendError::NotRecorded(fault)), true),
+            Self::NotRecorded(fault) => (Err(AppendError::NotRecorded(fault)), false),
+            Self::Unsettled(fault) => (Err(AppendError::Unsettled(fault)), false),
+        }
+    }
+}
+
 /// One answer per draft, in order.
 pub(crate) type Answers = Vec<Result<Appended, AppendError>>;
 

@@ -59,7 +59,7 @@ impl Ledger {
     /// # Errors
     /// See [`AppendError`].
     pub fn append(&self, draft: Draft) -> Result<Appended, AppendError> {
-        self.writer.submit(draft, true).wait()
+        self.writer.append(draft)
     }
 
     /// Queues a receipt without waiting. A full queue refuses it.

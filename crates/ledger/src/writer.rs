@@ -1,4 +1,5 @@
-//! The writer thread: drains the queue, commits, answers. One per open ledger.
+//! The writer thread: drains the queue, commits, answers. One per open ledger. A caller who is alone commits
+//! on its own thread: to wake the writer and to be woken by it takes as long as a commit.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -7,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::batch::{Failure, Scribe};
+use crate::batch::Scribe;
 use crate::draft::{AppendError, Appended, Draft, Ticket, Waiting};
 use crate::fault::Fault;
 use crate::reader::lock;
@@ -36,6 +37,10 @@ struct Queue {
     bytes: usize,
     /// As many waiting drafts wake the writer; `None` while it is busy.
     wake_at: Option<usize>,
+    /// Somebody commits.
+    busy: bool,
+    /// Drafts of the last commit: as many callers may come back at once.
+    callers: usize,
     /// The ledger is being dropped: write what waits, then end.
     closing: bool,
     /// The writer ended after a failure.
@@ -54,6 +59,69 @@ struct Shared {
     queue: Mutex<Queue>,
     work: Condvar,
     room: Condvar,
+    /// Used by whoever has the [`Turn`]. `None` until it is open, and after a failure.
+    scribe: Mutex<Option<Scribe>>,
+}
+
+/// The right to commit, held by one thread at a time.
+struct Turn<'a> {
+    shared: &'a Shared,
+    /// Whether the next one may have it.
+    go_on: bool,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        if !self.go_on {
+            self.shared.stop();
+        }
+        let mut queue = lock(&self.shared.queue);
+        queue.busy = false;
+        // The writer may have gone to sleep meanwhile, without a word about when to wake it.
+        queue.wake_at = Some(1);
+        let wake = !queue.waiting.is_empty() || queue.stopped;
+        drop(queue);
+        if wake {
+            self.shared.work.notify_one();
+        }
+    }
+}
+
+impl Shared {
+    /// Nobody waits for a writer that is gone.
+    fn stop(&self) {
+        let mut queue = lock(&self.queue);
+        queue.stopped = true;
+        for pending in queue.waiting.drain(..) {
+            tell(&pending, Err(AppendError::Stopped));
+        }
+        drop(queue);
+        self.room.notify_all();
+    }
+
+    /// Commits the draft of a caller who is alone; `None` when it is not, or nothing is open yet.
+    fn alone(&self, draft: &Draft) -> Option<Answer> {
+        let mut queue = lock(&self.queue);
+        let others = queue.busy || queue.callers > 1 || !queue.waiting.is_empty();
+        if others || queue.closing || queue.stopped {
+            return None;
+        }
+        queue.busy = true;
+        drop(queue);
+        let mut turn = Turn { shared: self, go_on: false };
+        let mut scribe = lock(&self.scribe);
+        let committed = scribe.as_mut().map(|scribe| (scribe.commit(&[draft]), scribe.wipe_if_ratcheted()));
+        let Some((answers, wiped)) = committed else {
+            turn.go_on = true;
+            return None;
+        };
+        let (answer, go_on) = match answers {
+            Ok(mut answers) => (answers.pop().unwrap_or(Err(AppendError::Stopped)), true),
+            Err(failure) => failure.answer(),
+        };
+        turn.go_on = go_on && wiped.is_ok();
+        Some(answer)
+    }
 }
 
 /// The handle that callers share.
@@ -89,11 +157,24 @@ impl Writer {
         Ok(Self { shared, thread: Some(thread) })
     }
 
+    /// Makes a draft durable.
+    pub(crate) fn append(&self, draft: Draft) -> Answer {
+        draft.check()?;
+        match self.shared.alone(&draft) {
+            Some(answer) => answer,
+            None => self.queue(draft, true).wait(),
+        }
+    }
+
     /// Queues a draft; waits for room only if `patient`.
     pub(crate) fn submit(&self, draft: Draft, patient: bool) -> Ticket {
-        if let Err(error) = draft.check() {
-            return Ticket(Waiting::Refused(error));
+        match draft.check() {
+            Ok(()) => self.queue(draft, patient),
+            Err(error) => Ticket(Waiting::Refused(error)),
         }
+    }
+
+    fn queue(&self, draft: Draft, patient: bool) -> Ticket {
         let bytes = draft.bytes_len();
         let mut queue = lock(&self.shared.queue);
         while !queue.stopped && !queue.has_room(bytes) {
@@ -136,36 +217,34 @@ struct StopOnExit<'a>(&'a Shared);
 
 impl Drop for StopOnExit<'_> {
     fn drop(&mut self) {
-        let mut queue = lock(&self.0.queue);
-        queue.stopped = true;
-        for pending in queue.waiting.drain(..) {
-            tell(&pending, Err(AppendError::Stopped));
-        }
-        drop(queue);
-        self.0.room.notify_all();
+        self.0.stop();
     }
 }
 
 fn run(shared: &Shared, scribe: Result<Scribe, Fault>) {
     let _stop = StopOnExit(shared);
-    let mut scribe = match scribe {
-        Ok(scribe) => scribe,
+    match scribe {
+        Ok(scribe) => *lock(&shared.scribe) = Some(scribe),
         Err(fault) => {
-            for pending in take(shared, 0) {
+            for pending in take(shared).0 {
                 tell(&pending, Err(AppendError::NotRecorded(fault.clone())));
             }
             return;
         }
-    };
-    let mut callers = 0;
+    }
     loop {
-        let batch = take(shared, callers);
+        let (batch, mut turn) = take(shared);
+        let mut place = lock(&shared.scribe);
         if batch.is_empty() {
-            scribe.finish();
+            if let Some(scribe) = place.take().filter(|_| !lock(&shared.queue).stopped) {
+                scribe.finish();
+            }
+            turn.go_on = true;
             return;
         }
-        callers = batch.len();
-        if !write(&mut scribe, &batch) || scribe.wipe_if_ratcheted().is_err() {
+        let Some(scribe) = place.as_mut() else { return };
+        turn.go_on = write(scribe, &batch) && scribe.wipe_if_ratcheted().is_ok();
+        if !turn.go_on {
             return;
         }
     }
@@ -176,13 +255,15 @@ fn run(shared: &Shared, scribe: Result<Scribe, Fault>) {
 /// Many `callers` who got their answers at once hand in their next drafts one after the other. A commit for the
 /// first of them would keep all the rest waiting for the next one, so they are waited for while they keep coming.
 /// A lone caller is never kept waiting.
-fn take(shared: &Shared, callers: usize) -> Vec<Pending> {
+fn take(shared: &Shared) -> (Vec<Pending>, Turn<'_>) {
     let mut queue = lock(&shared.queue);
-    while queue.waiting.is_empty() && !queue.closing {
-        queue.wake_at = Some(1);
+    while queue.busy || (queue.waiting.is_empty() && !queue.closing && !queue.stopped) {
+        // Whoever is busy wakes the writer if there is something to do then.
+        queue.wake_at = if queue.busy { None } else { Some(1) };
         queue = shared.work.wait(queue).unwrap_or_else(PoisonError::into_inner);
     }
-    let mut before = 0;
+    queue.busy = true;
+    let (callers, mut before) = (queue.callers, 0);
     while queue.waiting.len() < callers && queue.waiting.len() > before && !queue.closing {
         before = queue.waiting.len();
         queue.wake_at = Some(callers);
@@ -193,28 +274,28 @@ fn take(shared: &Shared, callers: usize) -> Vec<Pending> {
     let count = queue.waiting.len().min(BATCH_DRAFTS_MAX);
     let batch: Vec<Pending> = queue.waiting.drain(..count).collect();
     queue.bytes -= batch.iter().map(|pending| pending.draft.bytes_len()).sum::<usize>();
+    queue.callers = batch.len();
     drop(queue);
     shared.room.notify_all();
-    batch
+    (batch, Turn { shared, go_on: false })
 }
 
 /// Commits a batch and answers it. False when the writer must stop: after a failed write, memory
 /// and disk may differ, and trying again could hide it.
 fn write(scribe: &mut Scribe, batch: &[Pending]) -> bool {
     let drafts: Vec<&Draft> = batch.iter().map(|pending| &pending.draft).collect();
-    let (error, go_on) = match scribe.commit(&drafts) {
+    let failure = match scribe.commit(&drafts) {
         Ok(answers) => {
             for (pending, answer) in batch.iter().zip(answers) {
                 tell(pending, answer);
             }
             return true;
         }
-        Err(Failure::Busy(fault)) => (AppendError::NotRecorded(fault), true),
-        Err(Failure::NotRecorded(fault)) => (AppendError::NotRecorded(fault), false),
-        Err(Failure::Unsettled(fault)) => (AppendError::Unsettled(fault), false),
+        Err(failure) => failure,
     };
+    let (answer, go_on) = failure.answer();
     for pending in batch {
-        tell(pending, Err(error.clone()));
+        tell(pending, answer.clone());
     }
     go_on
 }

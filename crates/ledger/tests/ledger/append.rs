@@ -43,6 +43,38 @@ fn a_receipt_is_there_after_append_and_after_opening_again() {
     assert!(prefixes.contains(&Found::Several));
 }
 
+/// Alone a caller commits on its own thread, with others the writer does: nobody is forgotten between the two.
+#[test]
+fn callers_who_come_and_go_all_get_their_answer() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = create(dir.path());
+    let work = |thread: usize| {
+        for round in 0..40 {
+            match (thread + round) % 3 {
+                // Sometimes one thread is alone, sometimes all come at once.
+                0 => drop(ledger.append(blocked("alone")).unwrap()),
+                1 => drop(ledger.submit(blocked("queued")).wait().unwrap()),
+                _ => {
+                    let tickets: Vec<_> = (0..5).map(|_| ledger.submit(blocked("many"))).collect();
+                    tickets.into_iter().for_each(|ticket| drop(ticket.wait().unwrap()));
+                }
+            }
+        }
+    };
+    for threads in [1, 2, 6] {
+        std::thread::scope(|scope| {
+            let work = &work;
+            (0..threads).for_each(|thread| drop(scope.spawn(move || work(thread))));
+        });
+    }
+    drop(ledger);
+    // Of 40 rounds per thread a third each is alone, one ticket, five tickets; rounds do not divide by three.
+    let rounds =
+        |thread: usize| (0..40).map(|round| if (thread + round) % 3 == 2 { 5 } else { 1 }).sum::<usize>();
+    let all: usize = [1, 2, 6].iter().map(|threads| (0..*threads).map(rounds).sum::<usize>()).sum();
+    assert_eq!(chain::check(&open(dir.path())).len(), 1 + all);
+}
+
 #[test]
 fn an_intent_has_one_closer() {
     let dir = tempfile::tempdir().unwrap();
