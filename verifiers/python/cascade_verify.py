@@ -1430,7 +1430,7 @@ class Bundle:
             raise Fault("bundle.size", seq=0)
         self.signatures = [(typed(one["keyid"], str), sized_base64(one["sig"], 64))
                            for one in signatures]
-        statement = foreign_json(self.payload)
+        statement = typed(foreign_json(self.payload), dict)
         kinds = (statement.get("_type"), statement.get("predicateType"))
         if kinds != (STATEMENT_TYPE, PREDICATE_TYPE):
             raise Fault("bundle.type", seq=0)
@@ -1766,6 +1766,10 @@ def main(arguments=None):
             verdict = verify_either(stream, pinned, master, notes, trust)
     except (OSError, ValueError, UnsupportedAlgorithm) as error:
         print("cannot read: %s" % ascii(str(error)), file=sys.stderr)
+        return 1
+    except Exception as error:  # pylint: disable=broad-except
+        # A mistake in here must be neither a verdict nor a traceback, whatever the input.
+        print("cannot check: %s" % ascii(error), file=sys.stderr)
         return 1
     if options.json:
         print(json.dumps(verdict))

@@ -193,6 +193,9 @@ impl Statement {
 
     fn read(payload: &[u8]) -> Result<Self, BundleFault> {
         let value = json::parse_foreign(payload).map_err(|_| BundleFault::Malformed)?;
+        if !matches!(value, Value::Object(_)) {
+            return Err(BundleFault::Malformed);
+        }
         let typed = |key: &str, text: &str| value.member(key).and_then(Value::as_str) == Some(text);
         if !typed("_type", STATEMENT_TYPE) || !typed("predicateType", PREDICATE_TYPE) {
             return Err(BundleFault::Type);

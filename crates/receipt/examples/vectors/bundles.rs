@@ -163,6 +163,12 @@ fn parts(chain: &Chain, out: &mut Vec<Case>) {
         "a subject whose name is no receipt id",
         changed(chain, "\"name\":\"r_", "\"name\":\"s_"),
     );
+    for (name, payload) in
+        [("array", "[]"), ("number", "3"), ("text", "\"a\""), ("truth", "true"), ("empty", "")]
+    {
+        let name = format!("payload-{name}");
+        keep(Code::BundleMalformed, &name, "a payload that is no object", sealed(payload, &chain.signer));
+    }
     let path = statement(chain, &[4], 8).receipts[0].path.len();
     let hash = "\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\",".repeat(65 - path);
     keep(
