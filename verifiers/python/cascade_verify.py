@@ -1382,7 +1382,8 @@ def not_proven(key_pinned, anchored, open_count):
 MAX_BUNDLE, MAX_BUNDLE_RECEIPTS, MAX_SIGNATURES, MAX_PATH = 64 << 20, 20000, 16, 64
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 STATEMENT_TYPE, PREDICATE_TYPE = "https://in-toto.io/Statement/v1", "urn:cascade:bundle:v1"
-BUNDLE_START = re.compile(rb'\s*\{\s*"(payload|payloadType|signatures)"')
+LOOK = 256  # bytes that tell a bundle from a ledger
+BUNDLE_START = re.compile(rb'[ \t\n\r]*\{[ \t\n\r]*"(payload|payloadType|signatures)"')
 
 
 def typed(value, kind):
@@ -1640,10 +1641,24 @@ def verify_bundle(data, pinned=None, trust=None, memory=None):
 
 def verify_either(stream, pinned=None, master=None, checkpoints=(), trust=None, memory=None):
     """A ledger or a bundle, by its first bytes."""
-    first = stream.peek(256) if hasattr(stream, "peek") else stream.getvalue()[:256]
+    first = stream.read(LOOK)
     if BUNDLE_START.match(first):
-        return verify_bundle(stream.read(MAX_BUNDLE + 1), pinned, trust, memory)
-    return verify(stream, pinned, master, checkpoints, trust, memory)
+        return verify_bundle(first + stream.read(MAX_BUNDLE + 1), pinned, trust, memory)
+    return verify(Resumed(first, stream), pinned, master, checkpoints, trust, memory)
+
+
+class Resumed:
+    """A stream of which the first bytes were read already; a pipe cannot go back."""
+
+    def __init__(self, first, rest):
+        self.first, self.rest = io.BytesIO(first), rest
+
+    def readline(self, limit):
+        """A line, or as much of one as allowed."""
+        line = self.first.readline(limit)
+        if line.endswith(b"\n") or len(line) == limit:
+            return line
+        return line + self.rest.readline(limit - len(line))
 
 
 def code_and_seq(verdict):
