@@ -27,6 +27,9 @@ MAX_LINE = 65536
 MAX_DEPTH = 16
 MAX_INT = 2**53 - 1
 MAX_EPOCH_RECEIPTS = 10000
+MAX_ACTIVE = {"receipt": 256, "log": 16, "recovery": 16}
+MAX_REVOCATIONS = 1024
+MAX_GROUPS = 64
 GENESIS_PREV = hashlib.sha256(b"WHL_MANAGER_GENESIS").hexdigest()
 BUNDLE_CHECKS = ("bundle", "syntax", "copies", "chain", "signature", "origin", "time", "lifecycle",
                  "checkpoint", "inclusion", "witness", "memory", "hmac", "statement")
@@ -298,6 +301,10 @@ def array_of(check):
     return lambda value: isinstance(value, list) and all(map(check, value))
 
 
+def is_groups(value):
+    return isinstance(value, list) and len(value) <= MAX_GROUPS and all(map(is_text, value))
+
+
 def record(required, optional=None):
     """A predicate: an object with these members, each fitting its predicate, and perhaps others."""
     def check(value):
@@ -356,7 +363,7 @@ KINDS = {  # kind: required members, optional members
     "genesis": ({"keys": record(dict.fromkeys(("receipt", "log", "recovery"), NAMED_KEY)),
                  "admins": array_of(record({"principal": is_principal, "ssh_key": is_text}))}, {}),
     **dict.fromkeys(("dry_run", "blocked", "task_started"), (ACTION, {})),
-    "escalation": ({**ACTION, "required": is_positive, "groups": array_of(is_text),
+    "escalation": ({**ACTION, "required": is_positive, "groups": is_groups,
                     "expires": is_time, "signature_required": is_bool}, {}),
     **dict.fromkeys(("approval", "denial"), (ANSWER, {})),
     "approval_refused": ({"principal": is_principal, "reasons": REASONS}, {}),
@@ -370,7 +377,7 @@ KINDS = {  # kind: required members, optional members
                                             "fields": array_of(is_text)}))}, {}),
     "recovery": ({"dropped_bytes": is_count, "dropped_sha256": is_hash, "orphans": is_count}, {}),
     "principal_added": ({"principal": is_principal, "ssh_key": is_text,
-                         "groups": array_of(is_text)}, {}),
+                         "groups": is_groups}, {}),
     "principal_removed": ({"principal": is_principal}, {}),
     "policy_activated": ({"activates": record({"policy_version": is_text, "policy_hash": is_hash}),
                           "principal": is_principal, "statement_id": spelled("[0-9a-f]{16}")}, {}),
@@ -574,6 +581,7 @@ class People:
 
     def __init__(self):
         self.registered, self.used_texts = {}, set()
+        self.by_blob = {}  # whose a registered key is
 
     def register(self, principal, ssh_key, groups):
         """Register a principal in place of what was registered under that name."""
@@ -581,13 +589,20 @@ class People:
             key = SshKey(ssh_key)
         except (ValueError, UnsupportedAlgorithm):
             raise Fault("lifecycle.ssh_key", "the key is not accepted") from None
-        demand(all(name == principal or other.blob != key.blob
-                   for name, (other, _) in self.registered.items()),
+        demand(self.by_blob.get(key.blob, principal) == principal,
                "lifecycle.ssh_key", "another principal has this key")
-        self.registered[principal] = (key, groups)
+        self.remove(principal)
+        self.by_blob[key.blob] = principal
+        self.registered[principal] = (key, frozenset(groups))
+
+    def remove(self, principal):
+        """Take a registration away, if there is one."""
+        if principal in self.registered:
+            key, _ = self.registered.pop(principal)
+            del self.by_blob[key.blob]
 
     def groups(self, principal):
-        return self.registered[principal][1] if principal in self.registered else []
+        return self.registered[principal][1] if principal in self.registered else frozenset()
 
     def eligible(self, principal, subject):
         """Whether an answer to this subject is by one who may give it now (section 6.3)."""
@@ -616,27 +631,53 @@ class People:
 class Key:
     """A key of the chain."""
 
-    def __init__(self, named, purpose, signer=None, since=None):
+    def __init__(self, named, purpose):
         self.public, self.purpose = unbase64(named["public_key"]), purpose
-        self.signer, self.since = signer, since  # the receipt key that added it, and when
-        self.active, self.fallen, self.signed = True, None, []
+        self.added = []  # the receipt keys that it added, and when
+        self.fallen, self.signed = None, []
 
 
 class Keys:
-    """The keys of a chain (section 5)."""
+    """The keys of a chain (section 5).
+
+    Whoever makes a chain chooses how many keys it has, so nothing here may take time for each key
+    and each receipt.
+    """
 
     def __init__(self):
-        self.by_id = {}
+        self.by_id, self.publics, self.revocations = {}, set(), 0
+        self.active = {purpose: [] for purpose in MAX_ACTIVE}
+        self.logs = {}  # log keys that ever were, by name and id of their lines
 
-    def enter(self, named, purpose, signer=None, since=None):
-        """A key enters the chain (section 5)."""
-        key = Key(named, purpose, signer, since)
+    def enter(self, named, purpose, origin, leaving=None):
+        """A key enters the chain (section 5); `leaving` is the one that the receipt takes back."""
+        key = Key(named, purpose)
         demand(point_accepted(key.public), "signature.key_refused")
         demand(sha256(key.public)[:4].hex() == named["key_id"][-8:], "signature.key_id")
-        demand(named["key_id"] not in self.by_id
-               and all(key.public != other.public for other in self.by_id.values()),
+        demand(named["key_id"] not in self.by_id and key.public not in self.publics,
                "signature.key_repeated")
+        active = self.active[purpose]
+        demand(len(active) - (leaving in active) < MAX_ACTIVE[purpose], "signature.keys_max")
         self.by_id[named["key_id"]] = key
+        self.publics.add(key.public)
+        active.append(key)
+        if purpose == "log":
+            self.logs.setdefault(note_key(origin, 1, key.public), []).append(key.public)
+        return key
+
+    def is_active(self, key):
+        return key in self.active[key.purpose]
+
+    def deactivate(self, key):
+        """The key may not sign from here on."""
+        if self.is_active(key):
+            self.active[key.purpose].remove(key)
+
+    def signed(self, checkpoint):
+        """A line is by a log key that is or was in the chain, and all such lines verify (10)."""
+        found = [ed25519_verifies(public, data, checkpoint.text.encode())
+                 for named, data in checkpoint.lines for public in self.logs.get(named, ())]
+        return bool(found) and all(found)
 
     def check_possession(self, named):
         """The new key's point is accepted and it signed its own key object (section 5)."""
@@ -650,8 +691,7 @@ class Keys:
         """An active recovery key verifies the signature over the SHA-256 of the value's JCS."""
         message = sha256(canonical(value))
         demand(any(ed25519_verifies(key.public, unbase64(signature), message)
-                   for key in self.by_id.values() if key.purpose == "recovery" and key.active),
-               "signature.recovery")
+                   for key in self.active["recovery"]), "signature.recovery")
 
     def check(self, receipt, pinned):
         """The steps of section 5.1 in their order."""
@@ -659,14 +699,14 @@ class Keys:
         kind = content["kind"]
         if kind == "genesis":
             for purpose in ("receipt", "log", "recovery"):
-                self.enter(content["keys"][purpose], purpose)
+                self.enter(content["keys"][purpose], purpose, content["log_origin"])
             demand(pinned in (None, unbase64(content["keys"]["receipt"]["public_key"])),
                    "signature.pinned_key")
         elif kind == "key_revoked":
             self.check_revocation(content)
         signer = self.by_id.get(content["key_id"])
         demand(signer, "signature.unknown_key")
-        demand(signer.active and signer.purpose == "receipt", "signature.inactive_key")
+        demand(signer in self.active["receipt"], "signature.inactive_key")
         demand(ed25519_verifies(signer.public, unbase64(receipt["ed25519_sig"]),
                                 bytes.fromhex(receipt["entry_hash"])), "signature.bad")
         signer.signed.append(content["seq"])
@@ -679,9 +719,11 @@ class Keys:
                 self.check_recovery(content["recovery_sig"], content["key"])
             demand("recovery_sig" in content or content["key"]["purpose"] == "receipt",
                    "signature.recovery")
-            self.enter(content["key"], content["key"]["purpose"], signer, content["timestamp"])
-        if kind == "key_rotated":
-            signer.active = False
+            if kind == "key_rotated":
+                self.deactivate(signer)
+            added = self.enter(content["key"], content["key"]["purpose"], content["log_origin"])
+            if added.purpose == "receipt":
+                signer.added.append((added, content["timestamp"]))
         if kind == "clock_corrected":
             corrected = {name: content[name] for name in ("from", "log_origin", "seq", "to")}
             self.check_recovery(content["recovery_sig"],
@@ -693,30 +735,33 @@ class Keys:
         self.check_recovery(content["recovery_sig"], statement)
         revoked = self.by_id.get(statement["key_id"])
         demand(revoked and not revoked.fallen, "signature.revoked_key")
+        self.revocations += 1
+        demand(self.revocations <= MAX_REVOCATIONS, "signature.keys_max")
         if "replacement" in statement:
             replacement = statement["replacement"]
             demand(replacement["purpose"] == revoked.purpose, "signature.revoked_key")
             self.check_possession(replacement)
-            self.enter(replacement, replacement["purpose"])
+            self.enter(replacement, replacement["purpose"], content["log_origin"], revoked)
 
     def revoke(self, statement):
         """The revoked key falls, and receipt keys added under it with it (section 5.2)."""
-        falling, seen = [self.by_id[statement["key_id"]]], set()
+        falling, since = [self.by_id[statement["key_id"]]], statement["compromised_since"]
         while falling:
             key = falling.pop()
-            key.active = False
-            key.fallen = min(key.fallen or "~", statement["compromised_since"])
-            seen.add(key)
-            falling += [other for other in self.by_id.values()
-                        if other.signer is key and other.purpose == "receipt"
-                        and other.since >= statement["compromised_since"] and other not in seen]
+            # What fell since then or earlier took everything along that falls now.
+            if key.fallen is None or key.fallen > since:
+                self.deactivate(key)
+                key.fallen = since
+                falling += [other for other, moment in key.added if moment >= since]
 
     def check_disputed(self, cleared):
         """No fallen key signed a receipt that was not anchored before the theft (section 5.3)."""
-        stained = []
+        stained, known = [], {}
         for key in self.by_id.values():
             if key.fallen:
-                clear = cleared(key.fallen)
+                if key.fallen not in known:
+                    known[key.fallen] = cleared(key.fallen)
+                clear = known[key.fallen]
                 stained += [seq for seq in key.signed if seq >= clear][:1]
         if stained:
             raise Fault("signature.disputed", "a key that was taken back signed", min(stained))
@@ -928,7 +973,7 @@ class Lifecycle:
         elif content["kind"] == "principal_added":
             self.people.register(content["principal"], content["ssh_key"], content["groups"])
         elif content["kind"] == "principal_removed":
-            self.people.registered.pop(content["principal"], None)
+            self.people.remove(content["principal"])
 
 
 # ---------------------------------------------------------------- sections 9 to 12: the tree
@@ -1146,8 +1191,7 @@ class Anchors:
         except ValueError as error:
             raise Fault("checkpoint.malformed") from error
         demand(checkpoint.origin == chain.origin, "checkpoint.origin")
-        logs = [key.public for key in chain.keys.by_id.values() if key.purpose == "log"]
-        demand(checkpoint.signed(chain.origin, logs), "checkpoint.signature")
+        demand(chain.keys.signed(checkpoint), "checkpoint.signature")
         root = self.tree.root(checkpoint.size)
         if root is None:
             raise Fault("checkpoint.truncated", seq=len(chain.hashes))
@@ -1338,7 +1382,8 @@ def not_proven(key_pinned, anchored, open_count):
 MAX_BUNDLE, MAX_BUNDLE_RECEIPTS, MAX_SIGNATURES, MAX_PATH = 64 << 20, 20000, 16, 64
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 STATEMENT_TYPE, PREDICATE_TYPE = "https://in-toto.io/Statement/v1", "urn:cascade:bundle:v1"
-BUNDLE_START = re.compile(rb'\s*\{\s*"(payload|payloadType|signatures)"')
+LOOK = 256  # bytes that tell a bundle from a ledger
+BUNDLE_START = re.compile(rb'[ \t\n\r]*\{[ \t\n\r]*"(payload|payloadType|signatures)"')
 
 
 def typed(value, kind):
@@ -1386,7 +1431,7 @@ class Bundle:
             raise Fault("bundle.size", seq=0)
         self.signatures = [(typed(one["keyid"], str), sized_base64(one["sig"], 64))
                            for one in signatures]
-        statement = foreign_json(self.payload)
+        statement = typed(foreign_json(self.payload), dict)
         kinds = (statement.get("_type"), statement.get("predicateType"))
         if kinds != (STATEMENT_TYPE, PREDICATE_TYPE):
             raise Fault("bundle.type", seq=0)
@@ -1516,8 +1561,7 @@ class Case:
             raise Fault("checkpoint.malformed", seq=0) from None
         if checkpoint.origin != self.origin:
             raise Fault("checkpoint.origin", seq=0)
-        logs = [key.public for key in self.keys.by_id.values() if key.purpose == "log"]
-        if not checkpoint.signed(self.origin, logs):
+        if not self.keys.signed(checkpoint):
             raise Fault("checkpoint.signature", seq=0)
         for receipt, (_, path) in zip(self.known.values(), bundle.receipts):
             seq = receipt["content"]["seq"]
@@ -1550,8 +1594,7 @@ class Case:
         kind = PAYLOAD_TYPE.encode()
         message = b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(bundle.payload), bundle.payload)
         known = [(self.keys.by_id[name].public, signature) for name, signature in bundle.signatures
-                 if name in self.keys.by_id and self.keys.by_id[name].active
-                 and self.keys.by_id[name].purpose == "receipt"]
+                 if self.keys.by_id.get(name) in self.keys.active["receipt"]]
         if not known or not all(ed25519_verifies(key, sig, message) for key, sig in known):
             raise Fault("statement.signature", seq=0)
         for name, field, nonce, data in bundle.disclosures:
@@ -1598,10 +1641,24 @@ def verify_bundle(data, pinned=None, trust=None, memory=None):
 
 def verify_either(stream, pinned=None, master=None, checkpoints=(), trust=None, memory=None):
     """A ledger or a bundle, by its first bytes."""
-    first = stream.peek(256) if hasattr(stream, "peek") else stream.getvalue()[:256]
+    first = stream.read(LOOK)
     if BUNDLE_START.match(first):
-        return verify_bundle(stream.read(MAX_BUNDLE + 1), pinned, trust, memory)
-    return verify(stream, pinned, master, checkpoints, trust, memory)
+        return verify_bundle(first + stream.read(MAX_BUNDLE + 1), pinned, trust, memory)
+    return verify(Resumed(first, stream), pinned, master, checkpoints, trust, memory)
+
+
+class Resumed:
+    """A stream of which the first bytes were read already; a pipe cannot go back."""
+
+    def __init__(self, first, rest):
+        self.first, self.rest = io.BytesIO(first), rest
+
+    def readline(self, limit):
+        """A line, or as much of one as allowed."""
+        line = self.first.readline(limit)
+        if line.endswith(b"\n") or len(line) == limit:
+            return line
+        return line + self.rest.readline(limit - len(line))
 
 
 def code_and_seq(verdict):
@@ -1724,6 +1781,10 @@ def main(arguments=None):
             verdict = verify_either(stream, pinned, master, notes, trust)
     except (OSError, ValueError, UnsupportedAlgorithm) as error:
         print("cannot read: %s" % ascii(str(error)), file=sys.stderr)
+        return 1
+    except Exception as error:  # pylint: disable=broad-except
+        # A mistake in here must be neither a verdict nor a traceback, whatever the input.
+        print("cannot check: %s" % ascii(error), file=sys.stderr)
         return 1
     if options.json:
         print(json.dumps(verdict))

@@ -284,6 +284,9 @@ impl<'a> Run<'a> {
         if self.place.at(key_views::is_stale(self.conn, &draft.body, &self.signer()?.key.id))? {
             return Ok(Some(AppendError::Stale));
         }
+        if let Some(refusal) = self.place.at(key_views::refusal(self.conn, &draft.body))? {
+            return Ok(Some(refusal));
+        }
         if let Body::PolicyActivated(activated) = &draft.body {
             let hash = activated.activates.hash;
             let brought = draft.blobs.iter().any(|(blob, _)| *blob == hash);

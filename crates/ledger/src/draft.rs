@@ -7,6 +7,7 @@ use cascade_receipt::content::Body;
 use cascade_receipt::digest::{Digest, Nonce};
 use cascade_receipt::id::ReceiptId;
 use cascade_receipt::time::Timestamp;
+use cascade_receipt::verify::REVOCATIONS_MAX;
 
 use crate::extent::Extent;
 use crate::fault::Fault;
@@ -180,6 +181,17 @@ pub enum AppendError {
         /// Its address.
         hash: Digest,
     },
+    /// As many keys of the purpose are active as a chain may have at once.
+    #[error("{most} {purpose} keys are active, and a chain may have no more at once")]
+    TooManyKeys {
+        /// What for.
+        purpose: &'static str,
+        /// How many there may be.
+        most: usize,
+    },
+    /// As many keys were taken back as a chain may take back.
+    #[error("{REVOCATIONS_MAX} keys were taken back, and a chain takes no more back")]
+    TooManyRevocations,
     /// The receipt id is taken.
     #[error("receipt id {0} is taken")]
     IdTaken(ReceiptId),
@@ -227,6 +239,10 @@ impl AppendError {
     pub const fn hint(&self) -> Option<&'static str> {
         match self {
             Self::NotRecorded(fault) | Self::Unsettled(fault) => fault.hint(),
+            Self::TooManyKeys { .. } => {
+                Some("`cascade key list` shows them; `cascade key revoke` takes one back that is not needed")
+            }
+            Self::TooManyRevocations => Some("found a new chain with `cascade init`"),
             _ => None,
         }
     }

@@ -4,9 +4,11 @@ use cascade_receipt::content::Body;
 use cascade_receipt::id::KeyId;
 use cascade_receipt::reader::Purpose;
 use cascade_receipt::time::Timestamp;
+use cascade_receipt::verify::REVOCATIONS_MAX;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use crate::change::{Change, KeyRow};
+use crate::draft::AppendError;
 use crate::fault::Fault;
 use crate::reader::Reader;
 use crate::store::{from_sql, to_sql};
@@ -93,11 +95,11 @@ pub(crate) fn add(
 }
 
 fn end(conn: &Connection, seq: u64, key_id: &str, state: &str) -> rusqlite::Result<()> {
-    conn.prepare_cached("UPDATE keys SET state = ?1, ended_seq = ?2 WHERE key_id = ?3")?.execute(params![
-        state,
-        to_sql(seq),
-        key_id
-    ])?;
+    conn.prepare_cached(
+        // What was taken back and falls again keeps the receipt that took it back: a bundle has to show that one too.
+        "UPDATE keys SET state = ?1, ended_seq = ?2 WHERE key_id = ?3 AND state <> 'revoked'",
+    )?
+    .execute(params![state, to_sql(seq), key_id])?;
     Ok(())
 }
 
@@ -139,6 +141,48 @@ pub(crate) fn is_stale(conn: &Connection, body: &Body, signing: &KeyId) -> rusql
         }
         _ => Ok(false),
     }
+}
+
+/// Why the chain has no room for what a receipt about keys says; every verifier would refuse it.
+pub(crate) fn refusal(conn: &Connection, body: &Body) -> rusqlite::Result<Option<AppendError>> {
+    match body {
+        Body::KeyAdded(added) => {
+            let leaving = added.retires.as_ref().map(KeyId::as_str);
+            no_room(conn, added.key.purpose, leaving)
+        }
+        Body::KeyRevoked(revoked) => {
+            let statement = &revoked.statement;
+            if revocations(conn)? >= REVOCATIONS_MAX {
+                return Ok(Some(AppendError::TooManyRevocations));
+            }
+            match &statement.replacement {
+                Some(new) => no_room(conn, new.purpose, Some(statement.key_id.as_str())),
+                None => Ok(None),
+            }
+        }
+        _ => Ok(None),
+    }
+}
+
+fn no_room(
+    conn: &Connection,
+    purpose: Purpose,
+    leaving: Option<&str>,
+) -> rusqlite::Result<Option<AppendError>> {
+    let staying: i64 = conn
+        .prepare_cached(
+            "SELECT count(*) FROM keys WHERE purpose = ?1 AND state = 'active' AND key_id IS NOT ?2",
+        )?
+        .query_row(params![purpose.as_str(), leaving], |row| row.get(0))?;
+    let most = purpose.active_max();
+    let full = usize::try_from(staying).is_ok_and(|staying| staying >= most);
+    Ok(full.then(|| AppendError::TooManyKeys { purpose: purpose.as_str(), most }))
+}
+
+/// How many receipts took a key back.
+fn revocations(conn: &Connection) -> rusqlite::Result<u64> {
+    conn.prepare_cached("SELECT count(DISTINCT ended_seq) FROM keys WHERE state = 'revoked'")?
+        .query_row((), |row| row.get(0).map(from_sql))
 }
 
 fn state(conn: &Connection, key_id: &str) -> rusqlite::Result<Option<KeyState>> {

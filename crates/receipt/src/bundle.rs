@@ -14,6 +14,8 @@ use crate::merkle::PROOF_HASHES_MAX;
 
 /// Longest bundle in bytes.
 pub const BUNDLE_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Bytes of a file that tell a bundle from a ledger.
+pub const LOOK_BYTES: usize = 256;
 /// Most receipts in a bundle.
 pub const RECEIPTS_MAX: usize = 20_000;
 /// Most signatures of a bundle.
@@ -108,12 +110,20 @@ pub enum BundleFault {
     Type,
 }
 
-/// Whether a file is read as a bundle: it begins as an object does whose first member is one of an envelope's.
+/// Whether a file is read as a bundle: its first [`LOOK_BYTES`] begin as an object does whose first member is one of
+/// an envelope's.
 #[must_use]
 pub fn begins(bytes: &[u8]) -> bool {
-    let first = bytes.trim_ascii_start().strip_prefix(b"{").map(<[u8]>::trim_ascii_start);
+    let first = bytes.get(..LOOK_BYTES).unwrap_or(bytes);
     let members: [&[u8]; 3] = [b"\"payload\"", b"\"payloadType\"", b"\"signatures\""];
-    first.is_some_and(|rest| members.iter().any(|member| rest.starts_with(member)))
+    let rest = without_space(first).strip_prefix(b"{").map(without_space);
+    rest.is_some_and(|rest| members.iter().any(|member| rest.starts_with(member)))
+}
+
+/// What follows JSON's white space, which a form feed is not.
+fn without_space(bytes: &[u8]) -> &[u8] {
+    let end = bytes.iter().position(|byte| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r'));
+    end.and_then(|end| bytes.get(end..)).unwrap_or_default()
 }
 
 /// What DSSE signs.
@@ -193,6 +203,9 @@ impl Statement {
 
     fn read(payload: &[u8]) -> Result<Self, BundleFault> {
         let value = json::parse_foreign(payload).map_err(|_| BundleFault::Malformed)?;
+        if !matches!(value, Value::Object(_)) {
+            return Err(BundleFault::Malformed);
+        }
         let typed = |key: &str, text: &str| value.member(key).and_then(Value::as_str) == Some(text);
         if !typed("_type", STATEMENT_TYPE) || !typed("predicateType", PREDICATE_TYPE) {
             return Err(BundleFault::Type);

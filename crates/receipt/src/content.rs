@@ -23,6 +23,9 @@ pub use log::{Anchor, Erased, Erasure, GuardRenewed};
 /// `_type` of content.
 pub const TYPE: &str = "cascade/receipt/v1";
 
+/// Most groups of an escalation or a principal.
+pub const GROUPS_MAX: usize = 64;
+
 /// Members that every receipt has, set by the writer of the chain at the moment of the append.
 #[derive(Clone, Debug)]
 pub struct Envelope {

@@ -157,6 +157,12 @@ impl<'a> Note<'a> {
         self.text
     }
 
+    /// Its signature lines.
+    #[must_use]
+    pub fn lines(&self) -> &[Signature<'a>] {
+        &self.signatures
+    }
+
     /// The signature lines by `key`'s name and id.
     pub fn by<'s>(&'s self, key: &'s VerifierKey) -> impl Iterator<Item = &'s Signature<'a>> {
         let id = key.id();

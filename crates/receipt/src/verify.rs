@@ -39,7 +39,8 @@ pub use anchors::Remembered;
 use anchors::{Anchors, Judges};
 pub use bundle::verify_bundle;
 pub use code::{Check, Code};
-use keys::{Keys, Precheck};
+pub use keys::REVOCATIONS_MAX;
+use keys::{Keys, Precheck, Signers};
 use lifecycle::Lifecycle;
 pub use lifecycle::OpenIntent;
 pub use people::ADMIN_GROUP;
@@ -92,7 +93,7 @@ pub struct Verifier {
 
 /// The keys known at some moment, for [`Prepared::new`].
 #[derive(Clone, Debug)]
-pub struct KeySnapshot(Keys);
+pub struct KeySnapshot(Signers);
 
 /// A line read, hashed and its signature checked ahead of its turn, which other threads may do.
 ///
@@ -116,7 +117,7 @@ impl<'a> Prepared<'a> {
     }
 
     fn plain(line: &'a [u8]) -> Self {
-        Self::new(line, &KeySnapshot(Keys::default()))
+        Self::new(line, &KeySnapshot(Signers::default()))
     }
 }
 
@@ -194,7 +195,7 @@ impl Verifier {
     /// The keys known so far.
     #[must_use]
     pub fn keys(&self) -> KeySnapshot {
-        KeySnapshot(self.keys.clone())
+        KeySnapshot(self.keys.signers())
     }
 
     /// Which chain it is, once genesis was read.

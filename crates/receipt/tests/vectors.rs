@@ -20,6 +20,8 @@ mod case;
 mod chain;
 #[path = "../examples/vectors/keys.rs"]
 mod keys;
+#[path = "../examples/vectors/limits.rs"]
+mod limits;
 #[path = "../examples/vectors/people.rs"]
 mod people;
 #[path = "../examples/vectors/runs.rs"]
@@ -37,7 +39,9 @@ use cascade_receipt::bundle;
 use cascade_receipt::chain::EPOCH_RECEIPTS_MAX;
 use cascade_receipt::digest::{self, Digest};
 use cascade_receipt::trust::Trust;
-use cascade_receipt::verify::{Code, Options, Prepared, Remembered, Verdict, Verifier, verify_bundle};
+use cascade_receipt::verify::{
+    Code, Options, Prepared, REVOCATIONS_MAX, Remembered, Verdict, Verifier, verify_bundle,
+};
 
 fn root(path: &str) -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).join(path)
@@ -197,6 +201,25 @@ fn an_epoch_ends_after_ten_thousand_receipts() {
     assert_eq!(verify(&next), "valid");
     chain.add_kind("x_a", &[]);
     assert_eq!(verify(&chain), "lifecycle.epoch_full at 10000");
+}
+
+#[test]
+fn a_chain_takes_a_key_back_so_many_times() {
+    let mut chain = chain::Chain::founded(&[]);
+    let mut revoked = chain.log.id.clone();
+    for number in 0..=REVOCATIONS_MAX {
+        let next = chain::Key::numbered("log", usize::try_from(number).expect("small"));
+        limits::replace(&mut chain, &revoked, &next);
+        revoked = next.id;
+    }
+    let verify = |lines: &[String]| {
+        let mut verifier = Verifier::new(Options::default());
+        verifier.feed(lines.concat().as_bytes());
+        answer(&verifier.finish())
+    };
+    let at_the_limit = chain.lines.len() - 1;
+    assert_eq!(verify(&chain.lines[..at_the_limit]), "valid");
+    assert_eq!(verify(&chain.lines), format!("signature.keys_max at {}", REVOCATIONS_MAX + 1));
 }
 
 #[test]

@@ -73,6 +73,7 @@ pub fn add(
     admin::may(ledger, asker)?;
     let rotates = in_place && purpose == Purpose::Receipt;
     let retires = if rotates { Some(ledger.signing_key_id()?) } else { None };
+    check_room(ledger, purpose, rotates)?;
     let new = ledger.make_key(purpose, place)?;
     let recovery = recovery.filter(|_| purpose != Purpose::Receipt);
     let mut added = KeyAdded {
@@ -87,6 +88,16 @@ pub fn add(
     let key_id = added.key.key_id.clone();
     let appended = ledger.append(ledger.key_draft(new, added)?)?;
     Ok(Changed { appended, key_id: Some(key_id) })
+}
+
+/// The writer would refuse it too, but by then the private half lies there.
+fn check_room(ledger: &Ledger, purpose: Purpose, rotates: bool) -> Result<(), KeyError> {
+    let active = |key: &&ChainKey| key.purpose == purpose && key.state == KeyState::Active;
+    let most = purpose.active_max();
+    if ledger.keys()?.iter().filter(active).count() >= most + usize::from(rotates) {
+        return Err(AppendError::TooManyKeys { purpose: purpose.as_str(), most }.into());
+    }
+    Ok(())
 }
 
 /// Why and since when a key is taken back.

@@ -11,7 +11,7 @@ pub mod timestamps;
 use std::io::Read;
 use std::thread;
 
-use cascade_receipt::bundle::{self, BUNDLE_BYTES_MAX};
+use cascade_receipt::bundle::{self, BUNDLE_BYTES_MAX, LOOK_BYTES};
 use cascade_receipt::chain::LINE_BYTES_MAX;
 use cascade_receipt::verify::{Options, Prepared, Remembered, Verdict, Verifier, verify_bundle};
 
@@ -23,9 +23,6 @@ const BATCH_BYTES: usize = 4 * 1024 * 1024;
 const LINES_PER_THREAD_MIN: usize = 64;
 /// Most threads; beyond it the reading and judging in order is the limit.
 const THREADS_MAX: usize = 16;
-
-/// Bytes that tell a bundle from a ledger.
-const LOOK_BYTES: usize = 256;
 
 /// Verifies the ledger or bundle that `source` gives. `progress` is told after each batch how many receipts
 /// were found good.

@@ -22,8 +22,11 @@ export interface Memory {
 export function cleared(quorums: Quorum[], since: string): number {
   const limit = BigInt(Date.parse(since));
   const early = quorums.filter(({ time }) => time !== null && time * 1000n < limit);
-  return Math.max(0, ...early.map(({ size }) => size));
+  return largest(early);
 }
+
+/** The size of the largest, or 0. Arguments of a call are too few for what a chain may have. */
+export const largest = (quorums: Quorum[]): number => quorums.reduce((most, { size }) => Math.max(most, size), 0);
 
 /** A checkpoint of this chain, signed by one of its log keys; its root is not looked at. */
 export async function signedCheckpoint(note: Uint8Array, origin: string, keys: Keys): Promise<Checkpoint> {
@@ -34,7 +37,7 @@ export async function signedCheckpoint(note: Uint8Array, origin: string, keys: K
     throw new Fault("checkpoint.malformed");
   }
   demand(checkpoint.origin === origin, "checkpoint.origin");
-  demand(await checkpoint.signed(origin, keys.ofPurpose("log")), "checkpoint.signature");
+  demand(await checkpoint.signed(origin, keys.logKeys(checkpoint.ids())), "checkpoint.signature");
   return checkpoint;
 }
 

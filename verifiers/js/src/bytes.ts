@@ -33,18 +33,31 @@ export const toHex = (bytes: Uint8Array): string =>
 export const fromHex = (text: string): Bytes =>
   Uint8Array.from(text.match(/../g) ?? [], (pair) => parseInt(pair, 16));
 
+/** Bytes that one call turns into text: as many arguments as any engine takes, and a multiple of three. */
+const PIECE = 24_576;
+
 export function toBase64(bytes: Uint8Array): string {
-  let text = "";
-  for (const byte of bytes) text += String.fromCharCode(byte);
-  return btoa(text);
+  const pieces = [];
+  for (let at = 0; at < bytes.length; at += PIECE) {
+    pieces.push(btoa(String.fromCharCode(...bytes.subarray(at, at + PIECE))));
+  }
+  return pieces.join("");
 }
 
-/** The bytes of padded base64 in its one spelling, or null. */
+/** The bytes of padded base64 in its one spelling, or null. A bundle's may have tens of megabytes. */
 export function fromBase64(text: string): Bytes | null {
-  if (!/^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(text)) return null;
-  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-  // Spare bits that are not zero would be a second spelling.
-  return toBase64(bytes) === text ? bytes : null;
+  // A class and no group around it, so that the length of the text is no depth of the engine.
+  if (text.length % 4 !== 0 || !/^[A-Za-z0-9+/]*={0,2}$/.test(text)) return null;
+  const padding = text.endsWith("==") ? 2 : text.endsWith("=") ? 1 : 0;
+  const bytes: Bytes = new Uint8Array((text.length / 4) * 3 - padding);
+  const step = (PIECE / 3) * 4;
+  for (let from = 0, to = 0; from < text.length; from += step, to += PIECE) {
+    const piece = atob(text.slice(from, from + step));
+    for (let at = 0; at < piece.length; at += 1) bytes[to + at] = piece.charCodeAt(at);
+  }
+  // Spare bits that are not zero would be a second spelling; all are in the last four letters.
+  const rest = bytes.length % 3;
+  return rest === 0 || toBase64(bytes.subarray(bytes.length - rest)) === text.slice(-4) ? bytes : null;
 }
 
 export const sha256 = async (bytes: Bytes): Promise<Bytes> =>

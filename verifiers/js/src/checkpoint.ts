@@ -1,5 +1,5 @@
 /** Checkpoints as signed notes (section 10), and the cosignatures on them (section 11). */
-import { type Bytes, concat, equal, fromBase64, fromUtf8, sha256, toBigInt, utf8 } from "./bytes.js";
+import { type Bytes, concat, equal, fromBase64, fromUtf8, sha256, toBigInt, toHex, utf8 } from "./bytes.js";
 import { verifies } from "./ed25519.js";
 
 const NOTE_BYTES_MAX = 65_536;
@@ -75,6 +75,11 @@ export class Checkpoint {
       }
     }
     return found;
+  }
+
+  /** The ids that its lines carry. */
+  ids(): string[] {
+    return this.lines.map((line) => toHex(line.id));
   }
 
   /** The earliest time of the witness's lines in seconds, null without one, false if one does not verify. */

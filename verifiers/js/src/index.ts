@@ -5,7 +5,7 @@
 import { type Bytes, concat, fromBase64 } from "./bytes.js";
 import { verifyBundle } from "./bundle.js";
 import { verifyLedger } from "./ledger.js";
-import { BUNDLE_BYTES_MAX, isBundle } from "./parts.js";
+import { BUNDLE_BYTES_MAX, isBundle, LOOK_BYTES } from "./parts.js";
 import type { Options, Verdict } from "./verdict.js";
 
 export { Trust } from "./trust.js";
@@ -25,7 +25,7 @@ export async function verify(chunks: AsyncIterable<Uint8Array>, options: Options
       size += (next.value as Uint8Array).length;
     }
   };
-  while (!done && size < 256) await pull();
+  while (!done && size < LOOK_BYTES) await pull();
   if (isBundle(concat(...first))) {
     while (!done && size <= BUNDLE_BYTES_MAX) await pull();
     await source.return?.();

@@ -1,5 +1,5 @@
 /** A whole ledger (sections 4 and 8): every receipt from genesis on, in one pass. */
-import { Anchors, cleared } from "./anchors.js";
+import { Anchors, cleared, largest } from "./anchors.js";
 import { type Bytes, concat, equal, fromHex, hmac, sha256, toHex, utf8 } from "./bytes.js";
 import { demand, Fault } from "./fault.js";
 import { canonical, type JsonObject, parse } from "./json.js";
@@ -143,8 +143,7 @@ class Chain {
     const open = [...this.lifecycle.past.values()]
       .filter((one) => one.kind === "task_started" && !one.closed)
       .map((one) => ({ seq: one.seq, receipt_id: one.receiptId }));
-    const sizes = fault ? [] : anchors.quorums.map(({ size }) => size);
-    const anchored = sizes.length > 0 ? Math.max(...sizes) - 1 : null;
+    const anchored = !fault && anchors.quorums.length > 0 ? largest(anchors.quorums) - 1 : null;
     const pinned = Boolean(options.pinned);
     return {
       valid: fault === null,

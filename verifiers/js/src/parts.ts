@@ -53,9 +53,14 @@ function small<T>(items: T[], most: number): T[] {
   return items;
 }
 
-/** Whether a file is read as a bundle, from its first bytes. */
+/** Bytes of a file that tell a bundle from a ledger. */
+export const LOOK_BYTES = 256;
+
+/** Whether a file is read as a bundle. */
 export const isBundle = (first: Uint8Array): boolean =>
-  /^[ \t\n\f\r]*\{[ \t\n\f\r]*"(?:payload|payloadType|signatures)"/.test(String.fromCharCode(...first.subarray(0, 256)));
+  /^[ \t\n\r]*\{[ \t\n\r]*"(?:payload|payloadType|signatures)"/.test(
+    String.fromCharCode(...first.subarray(0, LOOK_BYTES)),
+  );
 
 function receipt(one: Json): Parts["receipts"][number] {
   const path = list(object(one).path);

@@ -1,5 +1,5 @@
 /** Who is registered (section 7.3), and which texts were signed before (section 7.4). */
-import { type Bytes, equal, sha256, toHex } from "./bytes.js";
+import { type Bytes, sha256, toHex } from "./bytes.js";
 import { demand, Fault } from "./fault.js";
 import type { JsonObject } from "./json.js";
 import type { Past } from "./past.js";
@@ -7,11 +7,13 @@ import { SshKey, sshsigCounts } from "./ssh.js";
 
 interface Person {
   readonly key: SshKey;
-  readonly groups: string[];
+  readonly groups: Set<string>;
 }
 
 export class People {
   private readonly registered = new Map<string, Person>();
+  /** Whose a registered key is. */
+  private readonly byKey = new Map<string, string>();
   private readonly used = new Set<string>();
 
   /** Registers a principal in place of what was registered under that name. */
@@ -22,23 +24,26 @@ export class People {
     } catch {
       throw new Fault("lifecycle.ssh_key");
     }
-    for (const [name, other] of this.registered) {
-      demand(name === principal || !equal(other.key.blob, key.blob), "lifecycle.ssh_key");
-    }
-    this.registered.set(principal, { key, groups });
+    const blob = toHex(key.blob);
+    demand((this.byKey.get(blob) ?? principal) === principal, "lifecycle.ssh_key");
+    this.remove(principal);
+    this.byKey.set(blob, principal);
+    this.registered.set(principal, { key, groups: new Set(groups) });
   }
 
   remove(principal: string): void {
+    const gone = this.registered.get(principal);
+    if (gone) this.byKey.delete(toHex(gone.key.blob));
     this.registered.delete(principal);
   }
 
   /** Whether an answer to this subject is by one who may give it now (section 6.3). */
   eligible(principal: string, subject: Past): boolean {
     const wanted: string[] = subject.content.groups ?? [];
-    const own = this.registered.get(principal)?.groups ?? [];
+    const own = this.registered.get(principal)?.groups ?? new Set();
     return (
-      subject.kind === "dry_run" || wanted.length === 0 || own.includes("admins") ||
-      wanted.some((group) => own.includes(group))
+      subject.kind === "dry_run" || wanted.length === 0 || own.has("admins") ||
+      wanted.some((group) => own.has(group))
     );
   }
 
@@ -49,7 +54,7 @@ export class People {
       demand(signer === undefined || item.principal === signer, "lifecycle.signer");
       const person = this.registered.get(item.principal);
       demand(person, "lifecycle.signer_unknown");
-      const admin = namespace !== "cascade-admin@v1" || person.groups.includes("admins");
+      const admin = namespace !== "cascade-admin@v1" || person.groups.has("admins");
       demand(admin, "lifecycle.not_admin");
       demand(await sshsigCounts(item.sshsig, person.key, namespace, text), "lifecycle.sshsig");
     }

@@ -3,6 +3,9 @@ import { fromBase64 } from "./bytes.js";
 import { demand } from "./fault.js";
 import type { Json, JsonObject } from "./json.js";
 
+/** Most groups of an escalation or a principal. */
+const GROUPS_MAX = 64;
+
 type Fits = (value: Json) => boolean;
 type Members = Record<string, Fits>;
 
@@ -15,6 +18,7 @@ const spelled = (pattern: RegExp): Fits => (value) => isText(value) && pattern.t
 const oneOf = (...words: string[]): Fits => (value) => words.includes(value);
 const base64Of = (size: number): Fits => (value) => isText(value) && fromBase64(value)?.length === size;
 const arrayOf = (fits: Fits): Fits => (value) => Array.isArray(value) && value.every(fits);
+const isGroups: Fits = (value) => arrayOf(isText)(value) && value.length <= GROUPS_MAX;
 const alike = (names: string[], fits: Fits): Members => Object.fromEntries(names.map((name) => [name, fits]));
 
 /** An object with these members, each as it should be, and perhaps others. */
@@ -110,7 +114,7 @@ const KINDS: Record<string, [Members, Members?]> = {
   blocked: [ACTION],
   task_started: [ACTION],
   escalation: [{
-    ...ACTION, required: isPositive, groups: arrayOf(isText), expires: isTime, signature_required: isBool,
+    ...ACTION, required: isPositive, groups: isGroups, expires: isTime, signature_required: isBool,
   }],
   approval: [ANSWER],
   denial: [ANSWER],
@@ -123,7 +127,7 @@ const KINDS: Record<string, [Members, Members?]> = {
   anchor: [{ checkpoint: isText, checkpoint_sha256: isHash }, { tst_sha256: isHash }],
   erasure: [{ erased: arrayOf(record({ receipt_id: isReceiptId, fields: arrayOf(isText) })) }],
   recovery: [{ dropped_bytes: isCount, dropped_sha256: isHash, orphans: isCount }],
-  principal_added: [{ principal: isPrincipal, ssh_key: isText, groups: arrayOf(isText) }],
+  principal_added: [{ principal: isPrincipal, ssh_key: isText, groups: isGroups }],
   principal_removed: [{ principal: isPrincipal }],
   policy_activated: [{
     activates: record({ policy_version: isText, policy_hash: isHash }),

@@ -5,10 +5,14 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use cascade_ledger::{Home, OpenError, Passphrase, TenantId};
+use cascade_ledger::{AppendError, Home, NewKeyPlace, OpenError, Passphrase, RecoveryKey, TenantId};
+use cascade_receipt::content::{KeyAdded, RevocationStatement};
+use cascade_receipt::id::KeyId;
+use cascade_receipt::reader::Purpose;
+use cascade_receipt::time::Timestamp;
 
 use crate::chain;
-use crate::fixture::{birth, blocked, create, no_sweep, open, tenant};
+use crate::fixture::{PERSON, birth, blocked, create, no_sweep, open, tenant};
 
 fn passphrase(text: &str) -> Passphrase {
     Passphrase::new(text.as_bytes().to_vec())
@@ -80,6 +84,81 @@ fn an_exposed_or_foreign_key_is_not_used() {
     assert_eq!(open(), OpenError::KeyMismatch(path.clone()));
     std::fs::write(&path, "no key").unwrap();
     assert_eq!(open(), OpenError::KeyMismatch(path));
+}
+
+#[test]
+fn a_chain_has_so_many_log_keys_and_no_more() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = Home::open_or_create(&dir.path().join("home")).unwrap();
+    let (ledger, recovery) = home.create_tenant(&tenant(), &birth(None)).unwrap();
+    let recovery = RecoveryKey::load(&ledger, &recovery.key, None).unwrap();
+    let add = || {
+        let new = ledger.make_key(Purpose::Log, NewKeyPlace::Home).unwrap();
+        let key = new.object().clone();
+        let recovery_sig = Some(recovery.sign(&key.digest().0).unwrap());
+        let added = KeyAdded { key, retires: None, principal: PERSON, recovery_sig, signatures: Vec::new() };
+        ledger.append(ledger.key_draft(new, added).unwrap())
+    };
+    let revoke = |key_id: &KeyId, replace: bool| {
+        let new = replace.then(|| ledger.make_key(Purpose::Log, NewKeyPlace::Home).unwrap());
+        let statement = RevocationStatement {
+            log_origin: ledger.log_origin().clone(),
+            key_id: key_id.clone(),
+            reason_code: "lost".to_owned(),
+            compromised_since: Timestamp::from_ms(0),
+            replacement: new.as_ref().map(|new| new.object().clone()),
+        };
+        ledger.append(ledger.revocation_draft(statement, new, &recovery).unwrap())
+    };
+    for _ in 1..Purpose::Log.active_max() {
+        add().unwrap();
+    }
+    let full = AppendError::TooManyKeys { purpose: "log", most: 16 };
+    assert_eq!(add().unwrap_err(), full);
+    // One that is replaced when it is taken back makes room for the other; one that is gone makes room for one more.
+    let key = |at: usize| ledger.keys().unwrap()[at].key_id.clone();
+    let first = ledger.keys().unwrap().iter().position(|key| key.purpose == Purpose::Log).unwrap();
+    revoke(&key(first), true).unwrap();
+    assert_eq!(add().unwrap_err(), full);
+    let last = ledger.keys().unwrap().len() - 1;
+    revoke(&key(last), false).unwrap();
+    add().unwrap();
+    assert_eq!(add().unwrap_err(), full);
+    chain::check(&ledger);
+}
+
+#[test]
+fn a_key_that_falls_twice_keeps_both_receipts_in_the_view() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = Home::open_or_create(&dir.path().join("home")).unwrap();
+    let (ledger, recovery) = home.create_tenant(&tenant(), &birth(None)).unwrap();
+    let recovery = RecoveryKey::load(&ledger, &recovery.key, None).unwrap();
+    let first = ledger.signing_key_id().unwrap();
+    let new = ledger.make_key(Purpose::Receipt, NewKeyPlace::Home).unwrap();
+    let second = new.object().key_id.clone();
+    let added = KeyAdded {
+        key: new.object().clone(),
+        retires: None,
+        principal: PERSON,
+        recovery_sig: None,
+        signatures: Vec::new(),
+    };
+    ledger.append(ledger.key_draft(new, added).unwrap()).unwrap();
+    let mut taken_back = Vec::new();
+    for (key_id, needed) in [(second, false), (first, true)] {
+        let new = needed.then(|| ledger.make_key(Purpose::Receipt, NewKeyPlace::Home).unwrap());
+        let statement = RevocationStatement {
+            log_origin: ledger.log_origin().clone(),
+            key_id,
+            reason_code: "lost".to_owned(),
+            compromised_since: Timestamp::from_ms(0),
+            replacement: new.as_ref().map(|new| new.object().clone()),
+        };
+        let draft = ledger.revocation_draft(statement, new, &recovery).unwrap();
+        taken_back.push(ledger.append(draft).unwrap().seq);
+    }
+    // A bundle shows every receipt that changed keys; without the first revocation its keys would be others.
+    assert_eq!(ledger.key_receipts().unwrap(), [0, 1, taken_back[0], taken_back[1]]);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use cascade_receipt::content::GROUPS_MAX;
 use cascade_receipt::decision::RiskTier;
 use cascade_receipt::json::Value;
 use serde::Deserialize;
@@ -191,6 +192,9 @@ impl Escalation {
         groups.dedup();
         if groups.is_empty() || groups.iter().any(String::is_empty) {
             return Err(("groups", "`groups` must name at least one group".to_owned()));
+        }
+        if groups.len() > GROUPS_MAX {
+            return Err(("groups", format!("`groups` may name at most {GROUPS_MAX} groups")));
         }
         let required = self.required.unwrap_or(default.required);
         if required == 0 {

@@ -173,6 +173,14 @@ fn thresholds_are_read_strictly() {
         let found = fault(text);
         assert_eq!((found.line, found.code), (line, code), "{text}: {found}");
     }
+    // A receipt names at most 64 groups.
+    let escalated_to = |count: u32| {
+        let groups: Vec<String> = (0..count).map(|number| format!("\"g{number}\"")).collect();
+        let thresholds = format!("[escalation]\ngroups = [{}]", groups.join(", "));
+        directory(&[("a.cedar", "permit (principal, action, resource);"), ("thresholds.toml", &thresholds)])
+    };
+    assert!(escalated_to(64).is_ok());
+    assert_eq!(escalated_to(65).unwrap_err()[0].code, "thresholds.value");
 }
 
 #[test]

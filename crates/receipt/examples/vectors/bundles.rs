@@ -123,6 +123,21 @@ fn valid(chain: &Chain, out: &mut Vec<Case>) {
     let text = String::from_utf8(packed(chain, &statement(chain, &[6], 8))).expect("text");
     let spelled = text.replace(",\"payloadType\":", " ,\n\t\"More\" : [ true ] , \"payloadType\" : ");
     out.push(Case::valid_bytes("bundle-spelled", "white space and a member more", format!(" {spelled}")));
+    begins(&text, out);
+}
+
+/// What tells a bundle from a ledger stands in the first 256 bytes.
+fn begins(bundle: &str, out: &mut Vec<Case>) {
+    let after = |spaces: usize| [" ".repeat(spaces).as_str(), bundle].concat();
+    let at_the_end = bundle::LOOK_BYTES - "{\"payload\"".len();
+    out.push(Case::valid_bytes("bundle-begins", "its first member ends at byte 256", after(at_the_end)));
+    let late = Case::fault(Code::Key, 0, "it begins a byte too late and is a ledger", after(at_the_end + 1));
+    out.push(late.named("bundle-late"));
+    for (name, text) in [("before", format!("\u{c}{bundle}")), ("inside", bundle.replacen('{', "{\u{c}", 1))]
+    {
+        let name = format!("form-feed-{name}");
+        out.push(Case::fault(Code::Malformed, 0, "a form feed is no white space", text).named(&name));
+    }
 }
 
 /// What a bundle with another text in the place of one in its payload is.
@@ -163,6 +178,12 @@ fn parts(chain: &Chain, out: &mut Vec<Case>) {
         "a subject whose name is no receipt id",
         changed(chain, "\"name\":\"r_", "\"name\":\"s_"),
     );
+    for (name, payload) in
+        [("array", "[]"), ("number", "3"), ("text", "\"a\""), ("truth", "true"), ("empty", "")]
+    {
+        let name = format!("payload-{name}");
+        keep(Code::BundleMalformed, &name, "a payload that is no object", sealed(payload, &chain.signer));
+    }
     let path = statement(chain, &[4], 8).receipts[0].path.len();
     let hash = "\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\",".repeat(65 - path);
     keep(

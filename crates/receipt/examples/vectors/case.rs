@@ -131,6 +131,7 @@ pub(crate) fn all() -> Vec<Case> {
     crate::people::cases(&mut cases);
     crate::anchors::cases(&mut cases);
     crate::bundles::cases(&mut cases);
+    crate::limits::cases(&mut cases);
     let mut names: Vec<String> = cases.iter().map(Case::file_name).collect();
     names.sort();
     names.dedup();

@@ -16,6 +16,7 @@ mod bytes;
 mod case;
 mod chain;
 mod keys;
+mod limits;
 mod people;
 mod runs;
 mod ssh;

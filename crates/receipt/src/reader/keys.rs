@@ -41,6 +41,16 @@ impl Purpose {
         }
     }
 
+    /// Most keys of this purpose that are active at once. Whoever checks a signature of "an active recovery key"
+    /// tries each of them.
+    #[must_use]
+    pub const fn active_max(self) -> usize {
+        match self {
+            Self::Receipt => 256,
+            Self::Log | Self::Recovery => 16,
+        }
+    }
+
     /// Reads the word.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {

@@ -3,7 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::content::{Admin, PolicyRef, Ref, Rel, Signature};
+use crate::content::{Admin, GROUPS_MAX, PolicyRef, Ref, Rel, Signature};
 use crate::decision::{GateName, GateOutcome, RiskTier, Verdict};
 use crate::kind::Kind;
 use crate::reader::fields::{self, Fields, missing};
@@ -134,7 +134,7 @@ fn governance(kind: Kind, fields: &Fields<'_, '_>) -> Result<Meaning, ContentFau
         Kind::PrincipalAdded => Meaning::PrincipalAdded {
             principal: fields.req("principal", fields::principal)?,
             ssh_key: fields.req("ssh_key", text)?,
-            groups: fields.req("groups", texts)?,
+            groups: fields.req("groups", groups)?,
         },
         Kind::PrincipalRemoved => Meaning::PrincipalRemoved(fields.req("principal", fields::principal)?),
         Kind::PolicyActivated => policy_activated(fields)?,
@@ -182,7 +182,7 @@ fn escalation(fields: &Fields<'_, '_>, common: Common) -> Result<Meaning, Conten
     Ok(Meaning::Escalation {
         action: action(fields, common)?,
         required: fields.req("required", |view| view.uint().filter(|number| *number > 0))?,
-        groups: fields.req("groups", texts)?,
+        groups: fields.req("groups", groups)?,
         expires: fields.req("expires", fields::timestamp)?,
         signature_required: fields.req("signature_required", View::bool)?,
     })
@@ -296,6 +296,11 @@ fn text(view: View<'_, '_>) -> Option<String> {
 
 fn texts(view: View<'_, '_>) -> Option<Vec<String>> {
     list(view, text)
+}
+
+/// Each answer to an escalation compares the approver's groups with those that it names.
+fn groups(view: View<'_, '_>) -> Option<Vec<String>> {
+    texts(view).filter(|groups| groups.len() <= GROUPS_MAX)
 }
 
 /// "L1" … "L7", "L6.5", "ext:<name>".

@@ -113,8 +113,7 @@ impl Anchors {
         if checkpoint.origin != judges.origin {
             return Err((Code::CheckpointOrigin, 0));
         }
-        let keys = judges.keys.log_keys(judges.origin);
-        if !signed_by_any(&signed, keys.iter()) {
+        if !judges.keys.signed(&signed) {
             return Err((Code::CheckpointSignature, 0));
         }
         match self.tree.root(checkpoint.size) {

@@ -160,8 +160,7 @@ impl Case {
         if checkpoint.origin != statement.log_origin {
             return Err(fault(Code::CheckpointOrigin, 0, ""));
         }
-        let keys = self.verifier.keys.log_keys(&statement.log_origin);
-        if !anchors::signed_by_any(&signed, keys.iter()) {
+        if !self.verifier.keys.signed(&signed) {
             return Err(fault(Code::CheckpointSignature, 0, ""));
         }
         self.size = checkpoint.size;

@@ -154,6 +154,7 @@ codes! {
     KeyRefused = Signature "signature.key_refused", "a public key is no point, of small order, or not in canonical form";
     KeyId = Signature "signature.key_id", "a key id does not fit its public key";
     KeyRepeated = Signature "signature.key_repeated", "a key id or public key is in the chain already";
+    KeysMax = Signature "signature.keys_max", "more keys of a purpose are active, or were taken back, than a chain may have";
     PinnedKey = Signature "signature.pinned_key", "genesis names another receipt key than the one given";
     UnknownKey = Signature "signature.unknown_key", "the receipt names a key that the chain does not know";
     InactiveKey = Signature "signature.inactive_key", "the receipt names a key that may not sign receipts here";

@@ -1,10 +1,10 @@
 //! Check 4: which keys a chain has, and what they signed (format section 2.1).
 
-use alloc::borrow::ToOwned as _;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::checkpoint::SignedCheckpoint;
 use crate::digest::Digest;
 use crate::ed25519::PublicKey;
 use crate::id::KeyId;
@@ -13,27 +13,35 @@ use crate::note::{Algorithm, VerifierKey};
 use crate::reader::{Meaning, NewKey, Purpose, RawKey, Revocation};
 use crate::statement;
 use crate::time::Timestamp;
+use crate::verify::anchors::signed_by_any;
 use crate::verify::code::Code;
 
-/// The keys of a chain, as far as it was read.
-#[derive(Clone, Debug, Default)]
+/// Most times that a chain takes a key back. Each may have to look at every key there was.
+pub const REVOCATIONS_MAX: u64 = 1024;
+
+/// The keys of a chain, as far as it was read. Whoever makes a chain chooses how many keys it has, so nothing
+/// here may take time for each key and each receipt.
+#[derive(Debug, Default)]
 pub(super) struct Keys {
     keys: Vec<Key>,
-    /// Where a key id stands in `keys`: a chain with very many keys must not take quadratic time.
     by_id: BTreeMap<String, usize>,
     raw: BTreeSet<[u8; 32]>,
+    /// Those that are active, at most as many as [`Purpose::active_max`] allows together.
+    active: BTreeSet<usize>,
+    /// The log keys that the chain has ever had, by the id that lines of notes carry.
+    logs: BTreeMap<[u8; 4], Vec<VerifierKey>>,
+    revocations: u64,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Key {
     key_id: String,
     public: PublicKey,
     purpose: Purpose,
-    active: bool,
     /// Taken back by `key_revoked`, or fallen with a key that was: since when it may have been stolen.
     fallen: Option<Timestamp>,
-    /// Who signed the receipt that added it, and when. Genesis keys have no parent.
-    parent: Option<(String, Timestamp)>,
+    /// The receipt keys that receipts signed by it have added, and when.
+    added: Vec<(usize, Timestamp)>,
     /// The receipts it signed, as ranges of seq, ends included.
     signed: Vec<(u64, u64)>,
 }
@@ -49,11 +57,34 @@ pub(super) struct Precheck {
     verifies: bool,
 }
 
-impl Keys {
+/// The receipt keys that were active at some moment.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Signers(BTreeMap<String, PublicKey>);
+
+impl Signers {
     /// Checks a signature with the key that the receipt names, if it is known by now.
     pub(super) fn precheck(&self, receipt: &Receipt<'_>, digest: Digest) -> Option<Precheck> {
-        let key = self.find(receipt.content.key_id)?.public;
+        let key = *self.0.get(receipt.content.key_id)?;
         Some(Precheck { key, digest, verifies: key.verifies(&digest, &receipt.signature) })
+    }
+}
+
+/// A key that is about to enter.
+#[derive(Clone, Copy)]
+struct Entering<'a> {
+    raw: &'a RawKey,
+    purpose: Purpose,
+    /// Who signed the receipt that adds it, and when. Keys of genesis and replacements have no parent.
+    parent: Option<(usize, Timestamp)>,
+    /// The key that the same receipt takes back.
+    leaving: Option<usize>,
+}
+
+impl Keys {
+    /// Those that may sign now.
+    pub(super) fn signers(&self) -> Signers {
+        let active = self.of(Purpose::Receipt);
+        Signers(active.map(|key| (key.key_id.clone(), key.public)).collect())
     }
 
     /// Runs check 4 on one receipt and takes over what it says about keys.
@@ -68,7 +99,8 @@ impl Keys {
             for (key, purpose) in
                 [(signing, Purpose::Receipt), (log, Purpose::Log), (recovery, Purpose::Recovery)]
             {
-                self.add(key, purpose, None)?;
+                let entering = Entering { raw: key, purpose, parent: None, leaving: None };
+                self.add(content.log_origin, entering)?;
             }
             if pinned.is_some_and(|pinned| *pinned != signing.public_key) {
                 return Err(Code::PinnedKey);
@@ -76,9 +108,9 @@ impl Keys {
         }
         if let Meaning::KeyRevoked(revocation) = &content.meaning {
             // The replacement enters first, because it may sign this very receipt.
-            self.check_revocation(revocation)?;
+            self.check_revocation(content.log_origin, revocation)?;
         }
-        self.check_signature(receipt, ahead)?;
+        let signer = self.check_signature(receipt, ahead)?;
         match &content.meaning {
             Meaning::KeyAdded { key, retires, recovery_sig } => {
                 if retires.as_ref().is_some_and(|id| id != content.key_id || key.purpose != Purpose::Receipt)
@@ -91,10 +123,12 @@ impl Keys {
                     None if key.purpose != Purpose::Receipt => return Err(Code::RecoverySig),
                     None => {}
                 }
-                if let Some(retired) = retires.as_ref().and_then(|id| self.find_mut(id)) {
-                    retired.active = false;
+                if retires.is_some() {
+                    self.active.remove(&signer);
                 }
-                self.add(&key.key, key.purpose, Some((content.key_id.to_owned(), content.timestamp)))
+                let parent = Some((signer, content.timestamp));
+                let entering = Entering { raw: &key.key, purpose: key.purpose, parent, leaving: None };
+                self.add(content.log_origin, entering)
             }
             Meaning::KeyRevoked(revocation) => {
                 self.fall(revocation);
@@ -115,22 +149,29 @@ impl Keys {
             let range = key.signed.iter().find(|(_, last)| *last >= cleared);
             range.map(|(first, _)| (*first).max(cleared))
         };
+        // There are as many moments as revocations; there may be more keys.
+        let mut known: BTreeMap<Timestamp, u64> = BTreeMap::new();
         self.keys
             .iter()
-            .filter_map(|key| Some((first(key, cleared(key.fallen?))?, key.key_id.as_str())))
+            .filter_map(|key| {
+                let since = key.fallen?;
+                let cleared = *known.entry(since).or_insert_with(|| cleared(since));
+                Some((first(key, cleared)?, key.key_id.as_str()))
+            })
             .min()
     }
 
-    /// The log keys that the chain has ever had, as notes name them.
-    pub(super) fn log_keys(&self, origin: &str) -> Vec<VerifierKey> {
-        let logs = self.keys.iter().filter(|key| key.purpose == Purpose::Log);
-        logs.filter_map(|key| VerifierKey::new(origin, Algorithm::Ed25519, key.public)).collect()
+    /// Whether at least one of the log keys that the chain has ever had signed, and no line in the name of one of
+    /// them is bad.
+    pub(super) fn signed(&self, checkpoint: &SignedCheckpoint<'_>) -> bool {
+        let ids: BTreeSet<[u8; 4]> = checkpoint.note().lines().iter().map(|line| line.id).collect();
+        signed_by_any(checkpoint, ids.iter().filter_map(|id| self.logs.get(id)).flatten())
     }
 
     /// A key that may sign receipts after those that were read.
     pub(super) fn signing_key(&self, key_id: &str) -> Option<PublicKey> {
-        let key = self.find(key_id)?;
-        (key.active && key.purpose == Purpose::Receipt).then_some(key.public)
+        let index = self.by_id.get(key_id).filter(|index| self.active.contains(index))?;
+        self.keys.get(*index).filter(|key| key.purpose == Purpose::Receipt).map(|key| key.public)
     }
 
     /// The receipt key of genesis.
@@ -138,9 +179,12 @@ impl Keys {
         self.keys.first().map(|key| *key.public.raw())
     }
 
-    fn check_signature(&mut self, receipt: &Receipt<'_>, ahead: Option<Precheck>) -> Result<(), Code> {
-        let key = self.find_mut(receipt.content.key_id).ok_or(Code::UnknownKey)?;
-        if !key.active || key.purpose != Purpose::Receipt {
+    /// Gives the key that signed.
+    fn check_signature(&mut self, receipt: &Receipt<'_>, ahead: Option<Precheck>) -> Result<usize, Code> {
+        let index = *self.by_id.get(receipt.content.key_id).ok_or(Code::UnknownKey)?;
+        let active = self.active.contains(&index);
+        let key = self.keys.get_mut(index).ok_or(Code::UnknownKey)?;
+        if !active || key.purpose != Purpose::Receipt {
             return Err(Code::InactiveKey);
         }
         let verifies = match ahead {
@@ -155,90 +199,84 @@ impl Keys {
             Some((_, last)) if *last + 1 == seq => *last = seq,
             _ => key.signed.push((seq, seq)),
         }
-        Ok(())
+        Ok(index)
     }
 
-    fn check_revocation(&mut self, revocation: &Revocation) -> Result<(), Code> {
+    fn check_revocation(&mut self, origin: &str, revocation: &Revocation) -> Result<(), Code> {
         self.check_recovery(&revocation.digest, &revocation.recovery_sig)?;
-        let target =
-            self.find(&revocation.key_id).filter(|key| key.fallen.is_none()).ok_or(Code::RevokedKey)?;
+        let index = *self.by_id.get(&revocation.key_id).ok_or(Code::RevokedKey)?;
+        let target = self.keys.get(index).filter(|key| key.fallen.is_none()).ok_or(Code::RevokedKey)?;
+        let purpose = target.purpose;
+        self.revocations += 1;
+        if self.revocations > REVOCATIONS_MAX {
+            return Err(Code::KeysMax);
+        }
         let Some(new) = &revocation.replacement else { return Ok(()) };
-        if new.purpose != target.purpose {
+        if new.purpose != purpose {
             return Err(Code::RevokedKey);
         }
         check_new(new)?;
-        self.add(&new.key, new.purpose, None)
+        self.add(origin, Entering { raw: &new.key, purpose, parent: None, leaving: Some(index) })
     }
 
     /// Takes a key back, with every receipt key added under it since it may have been stolen.
     fn fall(&mut self, revocation: &Revocation) {
-        for id in self.fallen_by(revocation) {
-            if let Some(key) = self.find_mut(&id) {
-                let since = revocation.compromised_since;
-                key.fallen = Some(key.fallen.map_or(since, |earlier| earlier.min(since)));
-                key.active = false;
+        let since = revocation.compromised_since;
+        let mut falling: Vec<usize> = self.by_id.get(&revocation.key_id).copied().into_iter().collect();
+        while let Some(index) = falling.pop() {
+            let Some(key) = self.keys.get_mut(index) else { continue };
+            // What fell since then or earlier took everything along that falls now: it added nothing afterwards.
+            if key.fallen.is_some_and(|earlier| earlier <= since) {
+                continue;
             }
+            key.fallen = Some(since);
+            falling.extend(key.added.iter().filter(|(_, added)| *added >= since).map(|(child, _)| *child));
+            self.active.remove(&index);
         }
-    }
-
-    /// The revoked key and the keys that fall with it.
-    fn fallen_by(&self, revocation: &Revocation) -> Vec<String> {
-        let mut fallen: Vec<String> = Vec::from([revocation.key_id.clone()]);
-        let mut at = 0;
-        while let Some(id) = fallen.get(at).cloned() {
-            for key in &self.keys {
-                let under = key
-                    .parent
-                    .as_ref()
-                    .is_some_and(|(parent, added)| *parent == id && *added >= revocation.compromised_since);
-                if under && key.purpose == Purpose::Receipt && !fallen.contains(&key.key_id) {
-                    fallen.push(key.key_id.clone());
-                }
-            }
-            at += 1;
-        }
-        fallen
     }
 
     fn check_recovery(&self, digest: &Digest, signature: &[u8; 64]) -> Result<(), Code> {
-        let mut recovery = self.keys.iter().filter(|key| key.active && key.purpose == Purpose::Recovery);
-        if recovery.any(|key| key.public.verifies(digest, signature)) {
+        if self.of(Purpose::Recovery).any(|key| key.public.verifies(digest, signature)) {
             Ok(())
         } else {
             Err(Code::RecoverySig)
         }
     }
 
-    fn add(
-        &mut self,
-        raw: &RawKey,
-        purpose: Purpose,
-        parent: Option<(String, Timestamp)>,
-    ) -> Result<(), Code> {
+    fn add(&mut self, origin: &str, entering: Entering<'_>) -> Result<(), Code> {
+        let Entering { raw, purpose, parent, leaving } = entering;
         let public = PublicKey::accept(&raw.public_key).ok_or(Code::KeyRefused)?;
         KeyId::parse_for(&raw.key_id, &raw.public_key).ok_or(Code::KeyId)?;
         if self.by_id.contains_key(&raw.key_id) || !self.raw.insert(raw.public_key) {
             return Err(Code::KeyRepeated);
         }
-        self.by_id.insert(raw.key_id.clone(), self.keys.len());
-        self.keys.push(Key {
-            key_id: raw.key_id.clone(),
-            public,
-            purpose,
-            active: true,
-            fallen: None,
-            parent,
-            signed: Vec::new(),
-        });
+        let gone = leaving.and_then(|index| self.keys.get(index)).map(|key| key.public);
+        let staying = self.of(purpose).filter(|key| Some(key.public) != gone);
+        if staying.count() >= purpose.active_max() {
+            return Err(Code::KeysMax);
+        }
+        let index = self.keys.len();
+        self.by_id.insert(raw.key_id.clone(), index);
+        self.active.insert(index);
+        if let Some(log) =
+            VerifierKey::new(origin, Algorithm::Ed25519, public).filter(|_| purpose == Purpose::Log)
+        {
+            self.logs.entry(log.id()).or_default().push(log);
+        }
+        if let Some((parent, at)) = parent.filter(|_| purpose == Purpose::Receipt)
+            && let Some(parent) = self.keys.get_mut(parent)
+        {
+            parent.added.push((index, at));
+        }
+        let key_id = raw.key_id.clone();
+        self.keys.push(Key { key_id, public, purpose, fallen: None, added: Vec::new(), signed: Vec::new() });
         Ok(())
     }
 
-    fn find(&self, key_id: &str) -> Option<&Key> {
-        self.keys.get(*self.by_id.get(key_id)?)
-    }
-
-    fn find_mut(&mut self, key_id: &str) -> Option<&mut Key> {
-        self.keys.get_mut(*self.by_id.get(key_id)?)
+    /// The active keys of a purpose.
+    fn of(&self, purpose: Purpose) -> impl Iterator<Item = &Key> {
+        let active = self.active.iter().filter_map(|index| self.keys.get(*index));
+        active.filter(move |key| key.purpose == purpose)
     }
 }
 

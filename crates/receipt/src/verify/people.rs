@@ -1,8 +1,8 @@
 //! People of a chain: their SSH keys, groups and signatures (format section 2.2).
 
+use alloc::borrow::ToOwned as _;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
-use alloc::vec::Vec;
 
 use crate::content::{Admin, Signature};
 use crate::digest::Digest;
@@ -20,6 +20,8 @@ pub const ADMIN_GROUP: &str = "admins";
 #[derive(Clone, Debug, Default)]
 pub(super) struct People {
     people: BTreeMap<PrincipalId, Person>,
+    /// Whose a registered key is, by its one spelling.
+    by_key: BTreeMap<String, PrincipalId>,
     /// SHA-256 of namespace and text of every statement that counted once already.
     used: BTreeSet<Digest>,
 }
@@ -27,14 +29,15 @@ pub(super) struct People {
 #[derive(Clone, Debug)]
 struct Person {
     ssh_key: SshKey,
-    groups: Vec<String>,
+    spelling: String,
+    groups: BTreeSet<String>,
     admin: bool,
 }
 
 impl People {
     /// Registers the administrators of `genesis`.
     pub(super) fn found(&mut self, admins: &[Admin]) -> Result<(), Code> {
-        admins.iter().try_for_each(|admin| self.register(admin.principal, &admin.ssh_key, Vec::new(), true))
+        admins.iter().try_for_each(|admin| self.register(admin.principal, &admin.ssh_key, &[], true))
     }
 
     /// Takes over what a receipt says about people.
@@ -42,10 +45,10 @@ impl People {
         match meaning {
             Meaning::PrincipalAdded { principal, ssh_key, groups } => {
                 let admin = groups.iter().any(|group| group == ADMIN_GROUP);
-                self.register(*principal, ssh_key, groups.clone(), admin)
+                self.register(*principal, ssh_key, groups, admin)
             }
             Meaning::PrincipalRemoved(principal) => {
-                self.people.remove(principal);
+                self.remove(*principal);
                 Ok(())
             }
             _ => Ok(()),
@@ -57,7 +60,7 @@ impl People {
     pub(super) fn eligible(&self, principal: PrincipalId, groups: &[String]) -> bool {
         groups.is_empty()
             || self.people.get(&principal).is_some_and(|person| {
-                person.admin || person.groups.iter().any(|group| groups.contains(group))
+                person.admin || groups.iter().any(|group| person.groups.contains(group))
             })
     }
 
@@ -108,17 +111,26 @@ impl People {
     fn register(
         &mut self,
         principal: PrincipalId,
-        ssh_key: &str,
-        groups: Vec<String>,
+        spelling: &str,
+        groups: &[String],
         admin: bool,
     ) -> Result<(), Code> {
-        let ssh_key = SshKey::accept(ssh_key).map_err(|_| Code::SshKey)?;
+        let ssh_key = SshKey::accept(spelling).map_err(|_| Code::SshKey)?;
         // One key under two names would make one person count as two.
-        if self.people.iter().any(|(other, person)| *other != principal && person.ssh_key == ssh_key) {
+        if self.by_key.get(spelling).is_some_and(|other| *other != principal) {
             return Err(Code::SshKey);
         }
-        self.people.insert(principal, Person { ssh_key, groups, admin });
+        self.remove(principal);
+        self.by_key.insert(spelling.to_owned(), principal);
+        let (spelling, groups) = (spelling.to_owned(), groups.iter().cloned().collect());
+        self.people.insert(principal, Person { ssh_key, spelling, groups, admin });
         Ok(())
+    }
+
+    fn remove(&mut self, principal: PrincipalId) {
+        if let Some(gone) = self.people.remove(&principal) {
+            self.by_key.remove(&gone.spelling);
+        }
     }
 
     fn use_up(&mut self, namespace: &str, message: &str) -> Result<(), Code> {
