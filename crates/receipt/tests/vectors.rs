@@ -95,6 +95,7 @@ impl Vector {
             stamps: Vec::new(),
             trust: trust.map(|policy| Trust::parse(&policy).expect("a policy")),
             memory,
+            other_genesis: self.headers.contains_key("other_genesis"),
             hmac_master: raw("hmac"),
         }
     }

@@ -42,6 +42,7 @@ for (const name of names) {
       master: hex(header.hmac),
       checkpoints: lines.filter(([key]) => key === "checkpoint").map(([, value]) => bytes(value)),
       trust: header.trust === undefined ? null : await Trust.parse(bytes(header.trust)),
+      otherGenesis: header.other_genesis !== undefined,
       memory: header.memory === undefined ? null : { size: Number(size), root: hex(root) },
     };
     const code = header.seq === undefined ? header.expect : `${header.expect} at ${header.seq}`;

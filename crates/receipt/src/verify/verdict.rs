@@ -101,6 +101,7 @@ pub(super) struct Parts {
     pub(super) form: Form,
     pub(super) identity: Option<Identity>,
     pub(super) key_pinned: bool,
+    pub(super) other_genesis: bool,
     /// Checks that the reader brought nothing for.
     pub(super) not_asked: Vec<Check>,
     pub(super) receipts: u64,
@@ -228,6 +229,13 @@ impl Verdict {
         if !self.key_pinned() {
             list.push(
                 "origin: no public key was given, so the chain is consistent but anybody may have made it"
+                    .to_owned(),
+            );
+        }
+        if self.parts.other_genesis {
+            list.push(
+                "memory: another chain of this origin, with another genesis key, is remembered; whose this one is, the \
+                 public key says and nothing else"
                     .to_owned(),
             );
         }
