@@ -1352,7 +1352,8 @@ def verify(stream, pinned=None, master=None, checkpoints=(), trust=None, memory=
         "head": {"seq": good - 1, "entry_hash": chain.hashes[good - 1]} if good else None,
         "checks": outcomes(fault, seq, asked), "open": still_open,
         "anchored_through": anchored,
-        "not_proven": not_proven(pinned is not None, anchored, len(still_open), other_genesis),
+        "not_proven": not_proven(pinned is not None, anchored, len(still_open), other_genesis,
+                                 master is not None),
     }
 
 
@@ -1371,7 +1372,7 @@ def outcomes(fault, seq, asked, checks=CHECKS):
     return rows
 
 
-def not_proven(key_pinned, anchored, open_count, other_genesis):
+def not_proven(key_pinned, anchored, open_count, other_genesis, tags_checked=False):
     """What a valid verdict leaves open (section 14)."""
     said = ["Actions that never went through Cascade are not in the ledger.",
             "What was recorded may have been false when it was written."]
@@ -1386,6 +1387,8 @@ def not_proven(key_pinned, anchored, open_count, other_genesis):
     if other_genesis:
         said.append("Another chain of this origin, with another genesis key, is remembered: whose "
                     "this one is, the public key says and nothing else.")
+    if not tags_checked:
+        said.append("HMAC tags were not checked: they are for holders of the HMAC master.")
     if open_count:
         said.append("%d intents have no closer: how they ended is not known." % open_count)
     return said
@@ -1703,6 +1706,11 @@ def run_vector(data):
     expected = (header["expect"], int(header["seq"]) if "seq" in header else None)
     verdict = verify_either(io.BytesIO(ledger), *keys, notes, trust, memory,
                             "other_genesis" in header)
+    unchecked = any("HMAC" in line for line in verdict["not_proven"])
+    hmac_asked = any(row["check"] == "hmac" and row["outcome"] != "not_asked"
+                     for row in verdict["checks"])
+    if unchecked == hmac_asked:
+        return expected, ("not_proven is wrong about HMAC tags", None)
     if str(verdict["anchored_through"]) != header.get("anchored_through", "None"):
         return expected, ("anchored through %s" % verdict["anchored_through"], None)
     return expected, code_and_seq(verdict)

@@ -156,7 +156,7 @@ class Case {
       checks: outcomes(BUNDLE_CHECKS, fault, fault?.seq ?? 0, notAsked),
       open: [],
       anchored_through: anchored,
-      not_proven: [left, ...notProven(this.options, anchored, 0)],
+      not_proven: [left, ...notProven(this.options, anchored, 0, false)],
     };
   }
 }

@@ -152,7 +152,7 @@ class Chain {
       checks: outcomes(LEDGER_CHECKS, fault, fault?.seq ?? this.receipts, notAsked),
       open,
       anchored_through: anchored,
-      not_proven: notProven(options, anchored, open.length),
+      not_proven: notProven(options, anchored, open.length, Boolean(options.master)),
     };
   }
 }

@@ -65,7 +65,7 @@ export function outcomes(checks: string[], fault: Fault | null, seq: number, not
 export const isAmbiguous = ({ otherGenesis, pinned }: Options): boolean => Boolean(otherGenesis) && !pinned;
 
 /** What a valid verdict leaves open. */
-export function notProven(options: Options, anchored: number | null, open: number): string[] {
+export function notProven(options: Options, anchored: number | null, open: number, tagsChecked: boolean): string[] {
   const said = [
     "Actions that never went through Cascade are not here.",
     "What was recorded may have been false when it was written.",
@@ -83,6 +83,7 @@ export function notProven(options: Options, anchored: number | null, open: numbe
         "and nothing else.",
     );
   }
+  if (!tagsChecked) said.push("HMAC tags were not checked: they are for holders of the HMAC master.");
   if (open > 0) said.push(`${open} intents have no closer: how they ended is not known.`);
   return said;
 }

@@ -28,6 +28,8 @@ function answer(verdict) {
   const failed = verdict.checks.find((row) => row.outcome === "fail");
   const said = failed ? `${failed.code} at ${failed.seq}` : "valid";
   assert.equal(verdict.valid, !failed);
+  const tags = verdict.checks.find((row) => row.check === "hmac")?.outcome !== "not_asked";
+  assert.equal(verdict.not_proven.some((line) => line.includes("HMAC")), !tags);
   return `${said}, anchored through ${verdict.anchored_through}`;
 }
 

@@ -243,6 +243,9 @@ impl Verdict {
             Form::Ledger => list.extend(self.tail_not_proven()),
             Form::Bundle => list.extend(self.rest_not_proven()),
         }
+        if self.parts.not_asked.contains(&Check::Hmac) {
+            list.push("tags: HMAC tags were not checked: they are for holders of the HMAC master".to_owned());
+        }
         list.push("unsubmitted: actions that never went through Cascade are not here".to_owned());
         list.push("truth: that what was recorded was true when it was written".to_owned());
         list
