@@ -1159,6 +1159,9 @@ class Trust:
         raise Fault("witness.quorum")
 
 
+OTHER_GENESIS = "another genesis key is remembered for this origin"
+
+
 class Anchors:
     """Checkpoints, witnesses and memory (sections 10 to 12)."""
 
@@ -1206,13 +1209,15 @@ class Anchors:
         return max([size for size, time in self.quorums
                     if time is not None and time * 1000 < limit], default=0)
 
-    def finish(self, memory):
+    def finish(self, memory, ambiguous):
         """Report the first fault of checks 8, 9 and 10."""
         if self.trust is not None and not self.quorums:
             self.faults.setdefault("witness", Fault("witness.quorum", seq=0))
         for check in ("checkpoint", "witness"):
             if check in self.faults:
                 raise self.faults[check]
+        if ambiguous:
+            raise Fault("memory.fork", OTHER_GENESIS, 0)
         if memory is not None:
             size, remembered = memory
             root = self.tree.root(size)
@@ -1309,23 +1314,28 @@ class Chain:
         demand(now >= earlier, "time.backwards")
         demand("clock" not in content or now == earlier, "time.stepped")
 
-    def finish(self, checkpoints, memory):
+    def finish(self, checkpoints, memory, other_genesis):
         """The steps after the last line: sections 5.3, 10 to 12 and 8."""
         for note in checkpoints:
             self.anchors.look(self, note)
         self.keys.check_disputed(self.anchors.cleared)
-        self.anchors.finish(memory)
+        self.anchors.finish(memory, other_genesis and self.pinned is None)
         if self.tags.first_wrong is not None:
             raise Fault("hmac.tag", seq=self.tags.first_wrong)
 
 
-def verify(stream, pinned=None, master=None, checkpoints=(), trust=None, memory=None):
-    """Read a ledger and return the verdict that section 14 describes."""
+def verify(stream, pinned=None, master=None, checkpoints=(), trust=None, memory=None,
+           other_genesis=False):
+    """Read a ledger and return the verdict that section 14 describes.
+
+    `memory` is what the reader remembers of this chain, `other_genesis` whether it remembers one
+    of the same origin with another genesis key (section 12).
+    """
     chain, fault, seq = Chain(pinned, master, trust), None, None
     try:
         for line in ledger_lines(stream):
             chain.accept(line)
-        chain.finish(checkpoints, memory)
+        chain.finish(checkpoints, memory, other_genesis)
     except Fault as found:
         fault, seq = found, len(chain.hashes) if found.seq is None else found.seq
     good = len(chain.hashes)
@@ -1333,7 +1343,8 @@ def verify(stream, pinned=None, master=None, checkpoints=(), trust=None, memory=
     still_open = [{"seq": one.seq, "receipt_id": one.receipt_id} for one in past
                   if one.kind == "task_started" and not one.closed]
     asked = {"checkpoint": chain.anchors.asked or bool(checkpoints), "witness": trust is not None,
-             "memory": memory is not None, "hmac": master is not None}
+             "memory": memory is not None or (other_genesis and pinned is None),
+             "hmac": master is not None}
     sizes = [size for size, _ in chain.anchors.quorums] if fault is None else []
     anchored = max(sizes) - 1 if sizes else None
     return {
@@ -1341,7 +1352,8 @@ def verify(stream, pinned=None, master=None, checkpoints=(), trust=None, memory=
         "head": {"seq": good - 1, "entry_hash": chain.hashes[good - 1]} if good else None,
         "checks": outcomes(fault, seq, asked), "open": still_open,
         "anchored_through": anchored,
-        "not_proven": not_proven(pinned is not None, anchored, len(still_open)),
+        "not_proven": not_proven(pinned is not None, anchored, len(still_open), other_genesis,
+                                 master is not None),
     }
 
 
@@ -1360,7 +1372,7 @@ def outcomes(fault, seq, asked, checks=CHECKS):
     return rows
 
 
-def not_proven(key_pinned, anchored, open_count):
+def not_proven(key_pinned, anchored, open_count, other_genesis, tags_checked=False):
     """What a valid verdict leaves open (section 14)."""
     said = ["Actions that never went through Cascade are not in the ledger.",
             "What was recorded may have been false when it was written."]
@@ -1372,6 +1384,11 @@ def not_proven(key_pinned, anchored, open_count):
                     "rewritten." % anchored)
     if not key_pinned:
         said.append("No public key was given: anybody may have founded this chain.")
+    if other_genesis:
+        said.append("Another chain of this origin, with another genesis key, is remembered: whose "
+                    "this one is, the public key says and nothing else.")
+    if not tags_checked:
+        said.append("HMAC tags were not checked: they are for holders of the HMAC master.")
     if open_count:
         said.append("%d intents have no closer: how they ended is not known." % open_count)
     return said
@@ -1498,8 +1515,9 @@ def texts_of(value):
 class Case:
     """A bundle under verification (section 13)."""
 
-    def __init__(self, pinned, trust, memory):
+    def __init__(self, pinned, trust, memory, other_genesis):
         self.pinned, self.trust, self.memory = pinned, trust, memory
+        self.ambiguous = other_genesis and pinned is None
         self.keys, self.origin, self.known = Keys(), None, {}
         self.before, self.size, self.through = None, None, None
 
@@ -1582,6 +1600,8 @@ class Case:
         anchors = Anchors(self.trust)
         anchors.quorums = quorums
         self.keys.check_disputed(anchors.cleared)
+        if self.ambiguous:
+            raise Fault("memory.fork", OTHER_GENESIS, 0)
         if self.memory is not None and self.memory[0] == self.size \
                 and self.memory[1] != checkpoint.root:
             raise Fault("memory.fork", seq=self.size - 1)
@@ -1617,16 +1637,16 @@ class Case:
             raise Fault("statement.snapshot", seq=0)
 
 
-def verify_bundle(data, pinned=None, trust=None, memory=None):
+def verify_bundle(data, pinned=None, trust=None, memory=None, other_genesis=False):
     """Read a bundle and return its verdict."""
-    case, fault = Case(pinned, trust, memory), None
+    case, fault = Case(pinned, trust, memory, other_genesis), None
     try:
         case.judge(data)
     except Fault as found:
         fault = found
     shown = list(case.known.values())
     asked = {"lifecycle": False, "hmac": False, "witness": trust is not None,
-             "memory": memory is not None and memory[0] == case.size}
+             "memory": case.ambiguous or (memory is not None and memory[0] == case.size)}
     through = case.through if fault is None else None
     said = ["Receipts that were left out are not here: one may have taken a key back."]
     return {
@@ -1635,16 +1655,18 @@ def verify_bundle(data, pinned=None, trust=None, memory=None):
                 if shown else None,
         "checks": outcomes(fault, fault and (fault.seq or 0), asked, BUNDLE_CHECKS), "open": [],
         "anchored_through": through,
-        "not_proven": said + not_proven(pinned is not None, through, 0),
+        "not_proven": said + not_proven(pinned is not None, through, 0, other_genesis),
     }
 
 
-def verify_either(stream, pinned=None, master=None, checkpoints=(), trust=None, memory=None):
+def verify_either(stream, pinned=None, master=None, checkpoints=(), trust=None, memory=None,
+                  other_genesis=False):
     """A ledger or a bundle, by its first bytes."""
     first = stream.read(LOOK)
     if BUNDLE_START.match(first):
-        return verify_bundle(first + stream.read(MAX_BUNDLE + 1), pinned, trust, memory)
-    return verify(Resumed(first, stream), pinned, master, checkpoints, trust, memory)
+        return verify_bundle(first + stream.read(MAX_BUNDLE + 1), pinned, trust, memory,
+                             other_genesis)
+    return verify(Resumed(first, stream), pinned, master, checkpoints, trust, memory, other_genesis)
 
 
 class Resumed:
@@ -1682,7 +1704,13 @@ def run_vector(data):
         size, root = header["memory"].split(" ")
         memory = int(size), bytes.fromhex(root)
     expected = (header["expect"], int(header["seq"]) if "seq" in header else None)
-    verdict = verify_either(io.BytesIO(ledger), *keys, notes, trust, memory)
+    verdict = verify_either(io.BytesIO(ledger), *keys, notes, trust, memory,
+                            "other_genesis" in header)
+    unchecked = any("HMAC" in line for line in verdict["not_proven"])
+    hmac_asked = any(row["check"] == "hmac" and row["outcome"] != "not_asked"
+                     for row in verdict["checks"])
+    if unchecked == hmac_asked:
+        return expected, ("not_proven is wrong about HMAC tags", None)
     if str(verdict["anchored_through"]) != header.get("anchored_through", "None"):
         return expected, ("anchored through %s" % verdict["anchored_through"], None)
     return expected, code_and_seq(verdict)

@@ -60,8 +60,17 @@ pub struct Options {
     pub trust: Option<Trust>,
     /// What is known from an earlier time, for check 10.
     pub memory: Option<Remembered>,
+    /// A chain of the same name with another genesis key is known from an earlier time.
+    pub other_genesis: bool,
     /// The HMAC master, for check 11.
     pub hmac_master: Option<[u8; 32]>,
+}
+
+impl Options {
+    /// Whether two chains claim one name and the reader did not say which of them he means.
+    const fn is_ambiguous(&self) -> bool {
+        self.other_genesis && self.pinned.is_none()
+    }
 }
 
 /// Which chain it is: one memory per such pair.
@@ -209,6 +218,11 @@ impl Verifier {
         self.options.memory = Some(memory);
     }
 
+    /// Brings along that a chain of this name with another genesis key is known from an earlier time.
+    pub const fn remember_other_genesis(&mut self) {
+        self.options.other_genesis = true;
+    }
+
     /// Receipts found good so far.
     #[must_use]
     pub const fn receipts(&self) -> u64 {
@@ -240,6 +254,7 @@ impl Verifier {
             form: verdict::Form::Ledger,
             identity,
             key_pinned: self.options.pinned.is_some(),
+            other_genesis: self.options.other_genesis,
             not_asked: self.not_asked(),
             receipts: self.receipts,
             head: self.head,
@@ -255,7 +270,7 @@ impl Verifier {
         let asked = |check: &Check| match check {
             Check::Checkpoint => self.anchors.asked || !self.options.checkpoints.is_empty(),
             Check::Witness => self.options.trust.is_some(),
-            Check::Memory => self.options.memory.is_some(),
+            Check::Memory => self.options.memory.is_some() || self.options.is_ambiguous(),
             Check::Hmac => self.options.hmac_master.is_some(),
             _ => true,
         };
@@ -279,7 +294,7 @@ impl Verifier {
             self.fault = Some(Fault { code: Code::Disputed, seq, detail });
             return;
         }
-        let outside = self.anchors.fault(self.options.trust.is_some(), self.options.memory);
+        let outside = self.anchors.fault(&self.options);
         self.fault = outside.or_else(|| self.hmac_fault.take());
     }
 

@@ -95,6 +95,7 @@ impl Vector {
             stamps: Vec::new(),
             trust: trust.map(|policy| Trust::parse(&policy).expect("a policy")),
             memory,
+            other_genesis: self.headers.contains_key("other_genesis"),
             hmac_master: raw("hmac"),
         }
     }
@@ -286,5 +287,11 @@ fn a_cut_tail_is_named_as_not_proven() {
         Vector { headers: BTreeMap::new(), checkpoints: Vec::new(), ledger: vector.ledger.clone() }
             .verify(usize::MAX);
     assert!(unpinned.valid() && !unpinned.key_pinned());
+    let tags = |verdict: &Verdict| verdict.not_proven().iter().any(|line| line.starts_with("tags: "));
+    assert!(tags(&unpinned));
+    let mut headers = BTreeMap::new();
+    headers.insert("hmac".to_owned(), digest::to_hex(&chain::MASTER));
+    let with_master = Vector { headers, checkpoints: Vec::new(), ledger: vector.ledger.clone() };
+    assert!(!tags(&with_master.verify(usize::MAX)));
     assert!(unpinned.not_proven()[0].starts_with("origin: "));
 }

@@ -10,6 +10,7 @@ extern crate alloc;
 
 mod algorithm;
 mod bounds;
+mod certificates;
 mod chain;
 mod ess;
 mod fault;

@@ -19,7 +19,7 @@ use crate::algorithm::{self, KNOWN};
 use crate::chain::{self, CERTIFICATES_MAX, Roots};
 use crate::fault::{Code, TokenFault};
 use crate::info::{self, TstInfo};
-use crate::{bounds, ess};
+use crate::{bounds, certificates, ess};
 
 /// Longest token.
 pub const TOKEN_BYTES_MAX: usize = 64 * 1024;
@@ -52,7 +52,9 @@ impl Token {
         if !bounds::within(bytes) {
             return Err(TokenFault::malformed("it is not one value in DER, or has too many parts"));
         }
-        let signed = signed_data(bytes).ok_or_else(|| TokenFault::malformed("it is no signed message"))?;
+        let distinct = certificates::once(bytes);
+        let signed = distinct.as_deref().and_then(signed_data);
+        let signed = signed.ok_or_else(|| TokenFault::malformed("it is no signed message"))?;
         let statement = statement(&signed).ok_or_else(|| TokenFault::malformed("it states no time"))?;
         let info =
             info::parse(&statement).ok_or_else(|| TokenFault::malformed("its statement cannot be read"))?;

@@ -68,6 +68,7 @@ impl Inputs {
             stamps: Vec::new(),
             trust: self.trust.as_deref().map(trust).transpose()?,
             memory: None,
+            other_genesis: false,
             hmac_master: self.hmac_key.as_deref().map(hmac_master).transpose()?,
         })
     }
@@ -148,13 +149,15 @@ fn small_text(path: &Path) -> anyhow::Result<String> {
 
 /// At most so many bytes of a regular file; a pipe or device could give bytes without end, or none.
 fn small_file(path: &Path, bytes_max: usize) -> anyhow::Result<Vec<u8>> {
-    let read = || -> std::io::Result<Vec<u8>> {
-        if !std::fs::metadata(path)?.is_file() {
-            return Err(std::io::Error::other("it is no regular file"));
-        }
-        let mut bytes = Vec::new();
-        File::open(path)?.take(bytes_max as u64).read_to_end(&mut bytes)?;
-        Ok(bytes)
-    };
-    read().with_context(|| format!("couldn't read `{}`", path.display()))
+    regular_file(path, bytes_max).with_context(|| format!("couldn't read `{}`", path.display()))
+}
+
+/// What [`small_file`] reads, with the error as it is.
+pub(crate) fn regular_file(path: &Path, bytes_max: usize) -> std::io::Result<Vec<u8>> {
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(std::io::Error::other("it is no regular file"));
+    }
+    let mut bytes = Vec::new();
+    File::open(path)?.take(bytes_max as u64).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }

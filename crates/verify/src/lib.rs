@@ -13,9 +13,9 @@ use std::thread;
 
 use cascade_receipt::bundle::{self, BUNDLE_BYTES_MAX, LOOK_BYTES};
 use cascade_receipt::chain::LINE_BYTES_MAX;
-use cascade_receipt::verify::{Options, Prepared, Remembered, Verdict, Verifier, verify_bundle};
+use cascade_receipt::verify::{Options, Prepared, Verdict, Verifier, verify_bundle};
 
-use memory::Memory;
+use memory::{Known, Memory};
 
 /// Bytes read before a batch is judged. Bounds the memory of a verification.
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
@@ -80,18 +80,21 @@ pub fn verify_with_memory(
     if bundle::begins(&first) {
         return bundle_with_memory(&whole_bundle(&mut source)?, options, memory);
     }
-    let mut before: Option<Option<Remembered>> = None;
+    let mut before: Option<Known> = None;
     let recall = |verifier: &mut Verifier| {
         if let Some(identity) = verifier.identity().filter(|_| before.is_none()) {
             let known = memory.recall(&identity).map_err(std::io::Error::other)?;
-            known.into_iter().for_each(|known| verifier.remember(known));
+            known.own.into_iter().for_each(|own| verifier.remember(own));
+            if known.other_genesis {
+                verifier.remember_other_genesis();
+            }
             before = Some(known);
         }
         Ok(())
     };
     let verdict = read(&mut source, options, BATCH_BYTES, progress, recall)?.finish();
     let remembered = match (verdict.identity(), verdict.remembered()) {
-        (Some(identity), Some(now)) => memory.remember(identity, before.flatten(), now),
+        (Some(identity), Some(now)) => memory.remember(identity, before.unwrap_or_default(), now),
         _ => Ok(()),
     };
     Ok(Checked { verdict, unremembered: remembered.err() })
@@ -100,8 +103,10 @@ pub fn verify_with_memory(
 /// A bundle does not show what lies between its receipts, so it is compared and not remembered.
 fn bundle_with_memory(bytes: &[u8], options: Options, memory: &Memory) -> anyhow::Result<Checked> {
     let mut verdict = verify_bundle(bytes, options.clone());
-    if let Some(known) = verdict.identity().map(|chain| memory.recall(chain)).transpose()?.flatten() {
-        verdict = verify_bundle(bytes, Options { memory: Some(known), ..options });
+    let known = verdict.identity().map(|chain| memory.recall(chain)).transpose()?.unwrap_or_default();
+    if known != Known::default() {
+        let options = Options { memory: known.own, other_genesis: known.other_genesis, ..options };
+        verdict = verify_bundle(bytes, options);
     }
     Ok(Checked { verdict, unremembered: None })
 }

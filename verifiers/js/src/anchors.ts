@@ -80,10 +80,11 @@ export class Anchors {
   }
 
   /** Throws the first fault of checks 8, 9 and 10. */
-  async finish(memory: Memory | null): Promise<void> {
+  async finish(memory: Memory | null, ambiguous: boolean): Promise<void> {
     if (this.checkpointFault) throw this.checkpointFault;
     if (this.witnessFault) throw this.witnessFault;
     if (this.trust && this.quorums.length === 0) throw new Fault("witness.quorum", 0);
+    if (ambiguous) throw new Fault("memory.fork", 0);
     if (!memory) return;
     const root = await this.tree.root(memory.size);
     if (!root) throw new Fault("memory.older_than_remembered", this.tree.size);

@@ -9,7 +9,7 @@ import { Keys } from "./keys.js";
 import { checkCopies, checkHash, checkOrigin, checkTime, GENESIS_PREV, readLine } from "./ledger.js";
 import { type Parts, preAuthentication, readParts } from "./parts.js";
 import { leafOf, rootByPath } from "./tree.js";
-import { BUNDLE_CHECKS, notProven, type Options, outcomes, type Verdict } from "./verdict.js";
+import { BUNDLE_CHECKS, isAmbiguous, notProven, type Options, outcomes, type Verdict } from "./verdict.js";
 
 /** Runs `work`; a fault in it is reported with this seq. */
 async function at<T>(seq: () => number, work: () => Promise<T>): Promise<T> {
@@ -98,6 +98,7 @@ class Case {
       this.anchored = size - 1;
     }
     this.keys.checkDisputed((since) => cleared(quorums, since));
+    if (isAmbiguous(this.options)) throw new Fault("memory.fork", 0);
     if (memory?.size === size && !equal(memory.root, checkpoint.root)) throw new Fault("memory.fork", size - 1);
   }
 
@@ -143,19 +144,19 @@ class Case {
   verdict(fault: Fault | null): Verdict {
     const notAsked = new Set(["lifecycle", "hmac"]);
     if (!this.options.trust) notAsked.add("witness");
-    if (!this.options.memory || this.options.memory.size !== this.size) notAsked.add("memory");
+    const sameSize = Boolean(this.options.memory) && this.options.memory?.size === this.size;
+    if (!sameSize && !isAmbiguous(this.options)) notAsked.add("memory");
     const anchored = fault ? null : this.anchored;
-    const pinned = Boolean(this.options.pinned);
     const left = "Receipts that were left out are not here: one may have taken a key back.";
     return {
       valid: fault === null,
-      key_pinned: pinned,
+      key_pinned: Boolean(this.options.pinned),
       receipts: this.known.size,
       head: this.last && { seq: this.last.content.seq, entry_hash: this.last.entry_hash },
       checks: outcomes(BUNDLE_CHECKS, fault, fault?.seq ?? 0, notAsked),
       open: [],
       anchored_through: anchored,
-      not_proven: [left, ...notProven(pinned, anchored, 0)],
+      not_proven: [left, ...notProven(this.options, anchored, 0, false)],
     };
   }
 }

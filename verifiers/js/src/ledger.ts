@@ -6,7 +6,7 @@ import { canonical, type JsonObject, parse } from "./json.js";
 import { Keys } from "./keys.js";
 import { Lifecycle } from "./lifecycle.js";
 import { checkShape } from "./shape.js";
-import { type Head, LEDGER_CHECKS, notProven, type Options, outcomes, type Verdict } from "./verdict.js";
+import { type Head, isAmbiguous, LEDGER_CHECKS, notProven, type Options, outcomes, type Verdict } from "./verdict.js";
 
 export const LINE_BYTES_MAX = 65_536;
 export const GENESIS_PREV = "88a8fbac09ad1ec58dc06c0cbccff9a2a787d5bc9a0ff6958b01d3e6cf06280c";
@@ -129,7 +129,7 @@ class Chain {
       await this.anchors.look(note, this.origin ?? "", this.keys, null);
     }
     this.keys.checkDisputed((since) => cleared(this.anchors.quorums, since));
-    await this.anchors.finish(this.options.memory ?? null);
+    await this.anchors.finish(this.options.memory ?? null, isAmbiguous(this.options));
     if (this.tags.firstWrong !== null) throw new Fault("hmac.tag", this.tags.firstWrong);
   }
 
@@ -138,22 +138,21 @@ class Chain {
     const notAsked = new Set<string>();
     if (!anchors.asked && !options.checkpoints?.length) notAsked.add("checkpoint");
     if (!options.trust) notAsked.add("witness");
-    if (!options.memory) notAsked.add("memory");
+    if (!options.memory && !isAmbiguous(options)) notAsked.add("memory");
     if (!options.master) notAsked.add("hmac");
     const open = [...this.lifecycle.past.values()]
       .filter((one) => one.kind === "task_started" && !one.closed)
       .map((one) => ({ seq: one.seq, receipt_id: one.receiptId }));
     const anchored = !fault && anchors.quorums.length > 0 ? largest(anchors.quorums) - 1 : null;
-    const pinned = Boolean(options.pinned);
     return {
       valid: fault === null,
-      key_pinned: pinned,
+      key_pinned: Boolean(options.pinned),
       receipts: this.receipts,
       head: this.head,
       checks: outcomes(LEDGER_CHECKS, fault, fault?.seq ?? this.receipts, notAsked),
       open,
       anchored_through: anchored,
-      not_proven: notProven(pinned, anchored, open.length),
+      not_proven: notProven(options, anchored, open.length, Boolean(options.master)),
     };
   }
 }

@@ -14,6 +14,8 @@ export interface Options {
   readonly checkpoints?: Uint8Array[];
   readonly trust?: Trust | null;
   readonly memory?: Memory | null;
+  /** Whether a chain of the same origin with another genesis key is remembered. */
+  readonly otherGenesis?: boolean;
 }
 
 export interface Row {
@@ -59,8 +61,11 @@ export function outcomes(checks: string[], fault: Fault | null, seq: number, not
   });
 }
 
+/** Whether two chains claim one name and the reader did not say which of them he means. */
+export const isAmbiguous = ({ otherGenesis, pinned }: Options): boolean => Boolean(otherGenesis) && !pinned;
+
 /** What a valid verdict leaves open. */
-export function notProven(pinned: boolean, anchored: number | null, open: number): string[] {
+export function notProven(options: Options, anchored: number | null, open: number, tagsChecked: boolean): string[] {
   const said = [
     "Actions that never went through Cascade are not here.",
     "What was recorded may have been false when it was written.",
@@ -71,7 +76,14 @@ export function notProven(pinned: boolean, anchored: number | null, open: number
         "another history."
       : `Receipts after seq ${anchored} are not anchored: they may have been cut or rewritten.`,
   );
-  if (!pinned) said.push("No public key was given: anybody may have founded this chain.");
+  if (!options.pinned) said.push("No public key was given: anybody may have founded this chain.");
+  if (options.otherGenesis) {
+    said.push(
+      "Another chain of this origin, with another genesis key, is remembered: whose this one is, the public key says " +
+        "and nothing else.",
+    );
+  }
+  if (!tagsChecked) said.push("HMAC tags were not checked: they are for holders of the HMAC master.");
   if (open > 0) said.push(`${open} intents have no closer: how they ended is not known.`);
   return said;
 }

@@ -28,6 +28,8 @@ function answer(verdict) {
   const failed = verdict.checks.find((row) => row.outcome === "fail");
   const said = failed ? `${failed.code} at ${failed.seq}` : "valid";
   assert.equal(verdict.valid, !failed);
+  const tags = verdict.checks.find((row) => row.check === "hmac")?.outcome !== "not_asked";
+  assert.equal(verdict.not_proven.some((line) => line.includes("HMAC")), !tags);
   return `${said}, anchored through ${verdict.anchored_through}`;
 }
 
@@ -42,6 +44,7 @@ for (const name of names) {
       master: hex(header.hmac),
       checkpoints: lines.filter(([key]) => key === "checkpoint").map(([, value]) => bytes(value)),
       trust: header.trust === undefined ? null : await Trust.parse(bytes(header.trust)),
+      otherGenesis: header.other_genesis !== undefined,
       memory: header.memory === undefined ? null : { size: Number(size), root: hex(root) },
     };
     const code = header.seq === undefined ? header.expect : `${header.expect} at ${header.seq}`;

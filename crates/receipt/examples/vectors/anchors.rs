@@ -380,4 +380,8 @@ fn memory(out: &mut Vec<Case>) {
     out.push(older.memory(6, &Digest([7; 32])));
     let fork = Case::fault(Code::Fork, 3, "the fourth receipt is another than before", chain.bytes());
     out.push(fork.memory(4, &Digest([7; 32])));
+    let comment = "a chain of this name with another genesis key is remembered, and no key is given";
+    out.push(Case::fault(Code::Fork, 0, comment, chain.bytes()).named("genesis").other_genesis());
+    let pinned = Case::valid("memory-genesis", "the key that is given says which is meant", &chain);
+    out.push(pinned.other_genesis());
 }

@@ -99,6 +99,7 @@ pub(crate) fn cases(out: &mut Vec<Case>) {
     parts(&chain, out);
     receipts(&chain, out);
     outside(&chain, out);
+    ambiguous(&chain, out);
     disputed(&chain, out);
     claims(&chain, out);
 }
@@ -326,6 +327,12 @@ fn outside(chain: &Chain, out: &mut Vec<Case>) {
     keep(Code::Fork, 7, "bundle", "another root was remembered at this size", &good, &|case| {
         case.memory(8, &Digest::of(b"another"))
     });
+}
+
+fn ambiguous(chain: &Chain, out: &mut Vec<Case>) {
+    let comment = "a chain of this name with another genesis key is remembered, and no key is given";
+    let case = Case::fault(Code::Fork, 0, comment, packed(chain, &statement(chain, &[4, 5], 8)));
+    out.push(case.named("bundle-genesis").other_genesis());
 }
 
 fn disputed(chain: &Chain, out: &mut Vec<Case>) {

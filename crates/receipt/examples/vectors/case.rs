@@ -76,6 +76,11 @@ impl Case {
         self.with("memory", format!("{size} {root}"))
     }
 
+    /// The reader remembers a chain of this name with another genesis key.
+    pub(crate) fn other_genesis(self) -> Self {
+        self.with("other_genesis", "remembered".to_owned())
+    }
+
     /// The verdict says so.
     pub(crate) fn anchored(self, through: u64) -> Self {
         self.with("anchored_through", through.to_string())

@@ -10,6 +10,7 @@ use crate::merkle::Tree;
 use crate::note::VerifierKey;
 use crate::time::Timestamp;
 use crate::trust::Trust;
+use crate::verify::Options;
 use crate::verify::code::Code;
 use crate::verify::keys::Keys;
 use crate::verify::verdict::Fault;
@@ -148,7 +149,8 @@ impl Anchors {
     }
 
     /// The first fault of checks 8, 9 and 10, in this order.
-    pub(super) fn fault(&mut self, trusted: bool, memory: Option<Remembered>) -> Option<Fault> {
+    pub(super) fn fault(&mut self, options: &Options) -> Option<Fault> {
+        let trusted = options.trust.is_some();
         let none = || {
             let detail = String::from("no checkpoint, given or embedded, has their quorum");
             (trusted && self.quorums.is_empty()).then(|| fault(Code::WitnessQuorum, 0, detail))
@@ -157,7 +159,8 @@ impl Anchors {
             .take()
             .or_else(|| self.witness_fault.take())
             .or_else(none)
-            .or_else(|| self.forgotten(memory?))
+            .or_else(|| options.is_ambiguous().then(other_genesis))
+            .or_else(|| self.forgotten(options.memory?))
     }
 
     fn forgotten(&self, remembered: Remembered) -> Option<Fault> {
@@ -178,6 +181,13 @@ impl Anchors {
 
 const fn fault(code: Code, seq: u64, detail: String) -> Fault {
     Fault { code, seq, detail }
+}
+
+/// The whole history may have been written anew, from genesis on and under another key.
+pub(super) fn other_genesis() -> Fault {
+    const DETAIL: &str = "another genesis key is remembered for this origin; \
+                          the public key of the one that you mean tells them apart";
+    fault(Code::Fork, 0, String::from(DETAIL))
 }
 
 /// An unknown time is later than all others.

@@ -54,13 +54,17 @@ pub fn verify_bundle(bytes: &[u8], options: Options) -> Verdict {
         Check::Lifecycle | Check::Hmac => false,
         Check::Witness => verifier.options.trust.is_some(),
         // A checkpoint of another size says nothing without the receipts between.
-        Check::Memory => verifier.options.memory.is_some_and(|memory| memory.size == size),
+        Check::Memory => {
+            let options = &verifier.options;
+            options.is_ambiguous() || options.memory.is_some_and(|memory| memory.size == size)
+        }
         _ => true,
     };
     Verdict::new(Parts {
         form: Form::Bundle,
         identity: verifier.identity(),
         key_pinned: verifier.options.pinned.is_some(),
+        other_genesis: verifier.options.other_genesis,
         not_asked: Check::BUNDLE.iter().filter(|check| !asked(check)).copied().collect(),
         receipts: known.len() as u64,
         head: verifier.head,
@@ -178,6 +182,9 @@ impl Case {
                 "key {key_id} was revoked, and no cosigned checkpoint from before covers this receipt"
             );
             return Err(Fault { code: Code::Disputed, seq, detail });
+        }
+        if self.verifier.options.is_ambiguous() {
+            return Err(anchors::other_genesis());
         }
         match self.verifier.options.memory {
             Some(memory) if memory.size == checkpoint.size && memory.root != checkpoint.root => {

@@ -101,6 +101,7 @@ pub(super) struct Parts {
     pub(super) form: Form,
     pub(super) identity: Option<Identity>,
     pub(super) key_pinned: bool,
+    pub(super) other_genesis: bool,
     /// Checks that the reader brought nothing for.
     pub(super) not_asked: Vec<Check>,
     pub(super) receipts: u64,
@@ -231,9 +232,19 @@ impl Verdict {
                     .to_owned(),
             );
         }
+        if self.parts.other_genesis {
+            list.push(
+                "memory: another chain of this origin, with another genesis key, is remembered; whose this one is, the \
+                 public key says and nothing else"
+                    .to_owned(),
+            );
+        }
         match self.parts.form {
             Form::Ledger => list.extend(self.tail_not_proven()),
             Form::Bundle => list.extend(self.rest_not_proven()),
+        }
+        if self.parts.not_asked.contains(&Check::Hmac) {
+            list.push("tags: HMAC tags were not checked: they are for holders of the HMAC master".to_owned());
         }
         list.push("unsubmitted: actions that never went through Cascade are not here".to_owned());
         list.push("truth: that what was recorded was true when it was written".to_owned());

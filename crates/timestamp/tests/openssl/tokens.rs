@@ -3,6 +3,8 @@
 use crate::authority::{Authority, Profile};
 use cascade_receipt::digest::Digest;
 use cascade_timestamp::{ANSWER_BYTES_MAX, AnswerFault, Code, Query, Roots, TOKEN_BYTES_MAX, Token};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
 
 const NOTE: &[u8] = b"example.org/t/0\n3\nroot\n\n\xe2\x80\x94 a signature\n";
 const NONCE: [u8; 8] = [0xff, 2, 3, 4, 5, 6, 7, 0x80];
@@ -63,6 +65,33 @@ fn good_tokens_of_every_kind() {
         assert_eq!(other, AnswerFault::Nonce);
         let other = Query::new(b"other", NONCE).accept(&answer, Some(&trusted)).unwrap_err();
         assert!(matches!(other, AnswerFault::Token(fault) if fault.code == Code::Imprint));
+    }
+}
+
+#[test]
+fn a_certificate_that_is_there_twice_counts_once() {
+    for between in [1, 2] {
+        let authority = Authority::new(Profile { between, ..Profile::GOOD });
+        let plain = authority.token_out(&answer(&authority));
+        let (signer, chain) = (authority.read("tsa.pem"), authority.read("chain.pem"));
+        authority.write("chain.pem", [signer.as_str(), &chain, &chain].concat());
+        let answer = answer(&authority);
+        let twice = authority.token_out(&answer);
+        let certificate = CertificateDer::from_pem_slice(signer.as_bytes()).unwrap();
+        let copies = |token: &[u8]| {
+            token.windows(certificate.len()).filter(|part| *part == certificate.as_ref()).count()
+        };
+        assert_eq!((copies(&plain), copies(&twice)), (1, 2), "OpenSSL makes what the test is about");
+        let trusted = roots(&authority);
+        assert_eq!(fault(&twice, &trusted), None);
+        assert_eq!(fault(&twice, &roots(&Authority::new(Profile::GOOD))), Some(Code::Chain));
+        let token = Query::new(NOTE, NONCE).accept(&answer, Some(&trusted)).unwrap();
+        assert_eq!((token.bytes(), token.sha256()), (twice.as_slice(), Digest::of(&twice)));
+        // A copy that is not the same is another certificate.
+        let mut changed = twice.clone();
+        let at = changed.windows(certificate.len()).position(|part| part == certificate.as_ref()).unwrap();
+        changed[at + certificate.len() - 1] ^= 1;
+        assert_ne!(fault(&changed, &trusted), Some(Code::Malformed));
     }
 }
 
