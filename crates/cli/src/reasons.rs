@@ -25,6 +25,7 @@ pub(crate) fn code_text(code: &str) -> &str {
 
 const WORDS: &[(&str, &str)] = &[
     ("approval.agent", "an agent cannot answer for people"),
+    ("approval.beneath_run", "people answer from outside a governed run"),
     ("approval.changed_action", "the action is no longer the one that was approved"),
     ("approval.denied", "somebody denied it"),
     ("approval.erased", "the action is erased"),
@@ -32,6 +33,10 @@ const WORDS: &[(&str, &str)] = &[
     ("approval.expired", "the time to approve or to use the approval has run out"),
     ("approval.group", "an approval is not from a group that may give it"),
     ("approval.ineligible", "an approval is from somebody who may not give it"),
+    (
+        "approval.hidden_ancestry",
+        "the processes above this one are hidden, so nobody knows whether it is a person's",
+    ),
     ("approval.missing", "nobody has approved it yet"),
     ("approval.not_eligible", "you are not among those who may answer this"),
     ("approval.other_action", "an approval is for another action"),

@@ -405,6 +405,7 @@ fn objections(
     } else if asker.assumed.is_some() || !admin {
         codes.push("approval.not_eligible");
     }
+    codes.extend(asker.enclosure.objection());
     if subject.principal == asker.person_id {
         codes.push("approval.requester");
     }

@@ -257,6 +257,7 @@ impl<'a> Performer<'a> {
         };
         let plan = Plan {
             receipt_id: self.intent_id,
+            agent: self.request.asker.agent.as_ref().map(|(name, _)| name.clone()),
             lock_path: self.ledger.run_lock_path(self.intent_id),
             executable: executable.into(),
             argv: command.argv.clone(),

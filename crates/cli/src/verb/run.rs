@@ -14,13 +14,13 @@ use cascade_runtime::consent;
 use cascade_runtime::facts::{Asker, Command};
 use cascade_runtime::govern::{GovernError, Governed, Request, govern};
 use cascade_runtime::identity;
-use cascade_runtime::process::{Captured, Status, StreamsPlan};
+use cascade_runtime::process::{Captured, Enclosure, Status, StreamsPlan};
 use clap::Args;
 
 use crate::args::Global;
 use crate::exit::{self, Exit, Failure};
 use crate::output::{BOLD, Painted, verdict_style};
-use crate::{failures, output, place, reasons};
+use crate::{admin, failures, output, place, reasons};
 
 /// Most output kept for `--json`; beyond it the rest is dropped and said so.
 const CAPTURE_BYTES_MAX: u64 = 16 * 1024 * 1024;
@@ -62,6 +62,10 @@ pub(crate) fn run(global: &Global, args: &Run) -> Exit {
         None => (None, Command::here(args.command.clone())?),
     };
     let asker = Asker::find(&ledger, &command.env, global.acting_as.as_deref())?;
+    if asker.enclosure == Enclosure::Hidden {
+        output::say("the processes above this one are hidden, so this counts as an agent's");
+        output::hint_line(admin::hint("approval.hidden_ancestry"));
+    }
     let stands_on = approved.as_ref().map(|approved| (approved.refs.clone(), approved.subject.receipt_id));
     if let Some(approved) = &approved {
         let reasons =

@@ -5,6 +5,8 @@ mod aftermath;
 #[cfg(test)]
 mod bad;
 #[cfg(test)]
+mod beneath;
+#[cfg(test)]
 mod bundle;
 #[cfg(test)]
 mod checkpoint;
