@@ -17,7 +17,7 @@ pub(crate) fn govern(error: GovernError) -> Failure {
         GovernError::ApprovalGone(_) => None,
         GovernError::Unsettled => Some("try again".to_owned()),
         GovernError::Policy(_) => Some("run `cascade fsck`".to_owned()),
-        GovernError::Release(_) | GovernError::Run(_) | GovernError::Defect(_) => None,
+        GovernError::Run(_) | GovernError::Defect(_) => None,
     };
     Failure { hint, ..Failure::could_not(error.into()) }
 }

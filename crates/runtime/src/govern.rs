@@ -65,6 +65,8 @@ pub struct Governed {
     pub captured: Option<Captured>,
     /// Processes that outlived the command and were ended.
     pub survivors_ended: u32,
+    /// Why output, which the receipts commit to, could not be written any more. A reader's going away is no reason.
+    pub output_error: Option<io::Error>,
 }
 
 /// Why an action has no end. Whatever had started is ended; no output left that no receipt commits to.
@@ -85,9 +87,6 @@ pub enum GovernError {
     /// Governance kept changing while the action was being decided.
     #[error("policy or approvals kept changing while the action was decided")]
     Unsettled,
-    /// Output could not be written where it should go.
-    #[error("couldn't release output: {0}")]
-    Release(io::Error),
     /// The run was broken off.
     #[error(transparent)]
     Run(RunError),
@@ -163,6 +162,7 @@ struct Performer<'a> {
     guard: Option<Guard>,
     captured: Option<Captured>,
     receipts: Vec<Appended>,
+    output_error: Option<io::Error>,
     append_error: Option<AppendError>,
     prepare_error: Option<process::PrepareError>,
 }
@@ -190,6 +190,7 @@ impl<'a> Performer<'a> {
             guard: None,
             captured: None,
             receipts: Vec::new(),
+            output_error: None,
             append_error: None,
             prepare_error: None,
         })
@@ -209,7 +210,7 @@ impl<'a> Performer<'a> {
                 }
                 Effect::Start => Some(self.start(action)?),
                 Effect::Release => {
-                    self.release()?;
+                    self.release();
                     None
                 }
                 // Ending the run is what letting go of its guard does.
@@ -304,6 +305,7 @@ impl<'a> Performer<'a> {
             truncated: ended.truncated,
             survivors_ended: ended.survivors_ended,
         });
+        self.output_error = ended.output_error;
         self.pending = Some(ended.pending);
         self.guard = Some(ended.guard);
         Ok(Event::Ended(ending))
@@ -479,11 +481,12 @@ impl<'a> Performer<'a> {
         codes.into_iter().map(Reason::code).collect()
     }
 
-    fn release(&mut self) -> Result<(), GovernError> {
-        if let Some(pending) = self.pending.take() {
-            self.captured = Some(pending.release().map_err(GovernError::Release)?);
+    fn release(&mut self) {
+        match self.pending.take().map(Pending::release) {
+            Some(Ok(captured)) => self.captured = Some(captured),
+            Some(Err(error)) => drop(self.output_error.get_or_insert(error)),
+            None => {}
         }
-        Ok(())
     }
 
     /// Lets the lock go and removes its file: from here on nobody asks whether this run lives.
@@ -514,6 +517,7 @@ impl<'a> Performer<'a> {
             status: self.ended.map(|ended| ended.status),
             captured: self.captured.filter(|_| capturing),
             survivors_ended,
+            output_error: self.output_error,
         })
     }
 }

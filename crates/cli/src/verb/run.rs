@@ -138,6 +138,9 @@ fn turned_away(
 }
 
 fn code(governed: &Governed) -> u8 {
+    if governed.output_error.is_some() {
+        return exit::COULD_NOT;
+    }
     match (&governed.outcome, &governed.status) {
         (Outcome::Decided(Record::DryRun), _) => super::shell_check::code(governed.ruling.decision.verdict),
         (Outcome::Decided(Record::Escalation), _) => exit::WAITING,
@@ -217,7 +220,14 @@ fn ended(governed: &Governed, last: &str) {
             Painted(BOLD, governed.survivors_ended)
         ));
     }
-    if !matches!(governed.status, Some(Status::Exited(_))) {
+    if let Some(error) = &governed.output_error {
+        let cause = anyhow::anyhow!("couldn't write the command's output: {error}");
+        output::complain(
+            &Failure::could_not(cause)
+                .hint("the command was started and may have done its work; look before you run it again"),
+        );
+    }
+    if governed.output_error.is_some() || !matches!(governed.status, Some(Status::Exited(_))) {
         output::say(format_args!("receipt {last}"));
     }
 }

@@ -193,3 +193,23 @@ fn json_documents_have_the_members_of_the_contract() {
         assert!(entry["seq"].is_u64() && entry["kind"].is_string(), "{entry}");
     }
 }
+
+/// What cannot be written is an error, live or at the end, and the other stream still arrives.
+#[test]
+fn output_that_cannot_be_written_is_not_lost_silently() {
+    let site = Site::new();
+    site.run(&["init"]).expect(0);
+    for lines in ["echo hi", "echo hi; sleep .3", "echo hi; sleep .3; echo more; exit 7"] {
+        let lines = format!("echo told >&2; {lines}");
+        let mut command = site.cascade(&["run", "--", "sh", "-c", &lines]);
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let child = command.stdout(full).stderr(Stdio::piped()).spawn().unwrap();
+        let done = ended(child, b"").expect(1);
+        for words in
+            ["couldn't write the command's output: No space left", "hint: ", "told", site.last().id()]
+        {
+            assert!(done.stderr.contains(words), "{lines}: no `{words}` in {}", done.stderr);
+        }
+    }
+    site.assert_sound();
+}
