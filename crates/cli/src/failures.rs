@@ -10,7 +10,13 @@ use crate::exit::Failure;
 
 /// A run that has no end.
 pub(crate) fn govern(error: GovernError) -> Failure {
-    let hint = match &error {
+    let hint = govern_hint(&error);
+    Failure { hint, ..Failure::could_not(error.into()) }
+}
+
+fn govern_hint(error: &GovernError) -> Option<String> {
+    match error {
+        GovernError::Started(below) => Some(after_start(below)),
         GovernError::Append(append) => append_hint(append),
         GovernError::Ledger(fault_below) => fault(fault_below),
         GovernError::Look(error) => look(error),
@@ -18,8 +24,23 @@ pub(crate) fn govern(error: GovernError) -> Failure {
         GovernError::Unsettled => Some("try again".to_owned()),
         GovernError::Policy(_) => Some("run `cascade fsck`".to_owned()),
         GovernError::Run(_) | GovernError::Defect(_) => None,
+    }
+}
+
+/// Never to run it again unseen: it may have done its work.
+fn after_start(error: &GovernError) -> String {
+    let first = match error {
+        GovernError::Append(
+            AppendError::NotRecorded(Fault::Full { .. }) | AppendError::Unsettled(Fault::Full { .. }),
+        )
+        | GovernError::Ledger(Fault::Full { .. }) => Some("free some space".to_owned()),
+        other => govern_hint(other),
     };
-    Failure { hint, ..Failure::could_not(error.into()) }
+    let first = first.map(|first| format!("; {first}")).unwrap_or_default();
+    format!(
+        "it may have done its work, and output that had not left is withheld: look before you repeat it{first}; \
+         the next `cascade run` closes it as unknown"
+    )
 }
 
 /// An answer or approved run that could not be looked at.

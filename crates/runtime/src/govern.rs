@@ -63,6 +63,8 @@ pub struct Governed {
     pub status: Option<Status>,
     /// Its output, when it was captured and may leave.
     pub captured: Option<Captured>,
+    /// Whether output was dropped because of the cap.
+    pub truncated: bool,
     /// Processes that outlived the command and were ended.
     pub survivors_ended: u32,
     /// Why output, which the receipts commit to, could not be written any more. A reader's going away is no reason.
@@ -93,6 +95,9 @@ pub enum GovernError {
     /// Another run used the approval, or somebody took it back, in the meantime.
     #[error("the approval is gone: {}", .0.iter().map(|reason| reason.code.as_str()).collect::<Vec<_>>().join(", "))]
     ApprovalGone(Vec<Reason>),
+    /// The order to execute was given, and then something failed. Every process of the run is ended.
+    #[error("the command was started, but what became of it could not be recorded: {0}")]
+    Started(Box<Self>),
     /// A defect in Cascade.
     #[error("internal defect: {0}")]
     Defect(String),
@@ -111,8 +116,10 @@ impl From<Unexpected> for GovernError {
 pub fn govern(ledger: &Ledger, request: Request) -> Result<Governed, GovernError> {
     let mut performer = Performer::new(ledger, request)?;
     let (mut action, effects) = Action::submit();
-    let report = performer.perform_all(&mut action, effects)?;
-    performer.finish(report)
+    let reported = performer.perform_all(&mut action, effects);
+    let started = performer.started;
+    let governed = reported.and_then(|report| performer.finish(report));
+    governed.map_err(|error| if started { GovernError::Started(Box::new(error)) } else { error })
 }
 
 /// What a decision was made of; replaced when the action is decided again.
@@ -157,6 +164,8 @@ struct Performer<'a> {
     prepared: Option<Prepared>,
     intent_id: ReceiptId,
     intent: Option<Ref>,
+    /// Whether the order to execute was given.
+    started: bool,
     ended: Option<Run>,
     pending: Option<Pending>,
     guard: Option<Guard>,
@@ -185,6 +194,7 @@ impl<'a> Performer<'a> {
             prepared: None,
             intent_id: cascade_ledger::receipt_id()?,
             intent: None,
+            started: false,
             ended: None,
             pending: None,
             guard: None,
@@ -285,6 +295,7 @@ impl<'a> Performer<'a> {
     fn start(&mut self, action: &mut Action) -> Result<Event, GovernError> {
         let prepared =
             self.prepared.take().ok_or_else(|| GovernError::Defect("nothing prepared".to_owned()))?;
+        self.started = true;
         let mut broken = None;
         let ended = prepared.start(&mut |segment: &Segment<'_>| {
             self.take_heartbeat(action, segment).map_err(|error| {
@@ -510,12 +521,14 @@ impl<'a> Performer<'a> {
         let decided = self.decided.ok_or_else(undecided)?;
         let capturing = matches!(self.request.streams, StreamsPlan::Capture { .. });
         let survivors_ended = self.ended.as_ref().map_or(0, |ended| ended.survivors_ended);
+        let truncated = self.ended.as_ref().is_some_and(|ended| ended.truncated);
         Ok(Governed {
             outcome,
             ruling: decided.ruling,
             receipts: self.receipts,
             status: self.ended.map(|ended| ended.status),
             captured: self.captured.filter(|_| capturing),
+            truncated,
             survivors_ended,
             output_error: self.output_error,
         })

@@ -98,6 +98,11 @@ pub(crate) fn run(global: &Global, args: &Run) -> Exit {
     };
     if global.json {
         output::json(&document(&governed))?;
+        if governed.truncated {
+            let limit = CAPTURE_BYTES_MAX >> 20;
+            output::say(format_args!("output past {limit} MiB was dropped, as the receipt says"));
+            output::hint_line("without --json all of it passes through");
+        }
     } else {
         tell(&governed);
     }
@@ -116,9 +121,18 @@ fn turned_away(
     let waiting = reasons.iter().all(|reason| reason.code == "approval.missing");
     let (receipt, reasons) = consent::refuse(ledger, asker, refs, reasons).map_err(failures::consent)?;
     let verdict = if waiting { Verdict::Escalate } else { Verdict::Deny };
+    let code = if waiting { exit::WAITING } else { exit::DENIED };
     if global.json {
-        let codes = reasons.iter().map(|reason| Value::object([("code", reason.code.as_str().into())]));
+        let codes = reasons.iter().map(|reason| {
+            Value::object([
+                ("code", reason.code.as_str().into()),
+                ("text", reasons::code_text(&reason.code).into()),
+            ])
+        });
         output::json(&Value::object([
+            ("exit_code", u32::from(code).into()),
+            ("stdout", "".into()),
+            ("stderr", "".into()),
             ("reasons", Value::Array(codes.collect())),
             ("receipt_id", receipt.receipt_id.to_string().into()),
             ("receipts", Value::Array(vec![receipt.receipt_id.to_string().into()])),
@@ -134,7 +148,7 @@ fn turned_away(
         }
         output::say(format_args!("receipt {}", receipt.receipt_id));
     }
-    Ok(if waiting { exit::WAITING } else { exit::DENIED })
+    Ok(code)
 }
 
 fn code(governed: &Governed) -> u8 {
@@ -274,12 +288,15 @@ fn document(governed: &Governed) -> Value {
     if let Some(Status::CouldNotStart(error)) = &governed.status {
         put("error", error.to_string().into());
     }
-    if let Some(Captured { stdout, stderr, .. }) = &governed.captured {
-        for (name, bytes) in [("stdout", stdout), ("stderr", stderr)] {
-            match std::str::from_utf8(bytes) {
-                Ok(text) => put(name, text.into()),
-                Err(_) => put(&format!("{name}_b64"), cascade_receipt::base64::encode(bytes).into()),
-            }
+    if governed.truncated {
+        put("truncated", true.into());
+    }
+    let nothing = Captured::default();
+    let Captured { stdout, stderr } = governed.captured.as_ref().unwrap_or(&nothing);
+    for (name, bytes) in [("stdout", stdout), ("stderr", stderr)] {
+        match std::str::from_utf8(bytes) {
+            Ok(text) => put(name, text.into()),
+            Err(_) => put(&format!("{name}_b64"), cascade_receipt::base64::encode(bytes).into()),
         }
     }
     Value::Object(members)

@@ -263,7 +263,8 @@ fn a_disk_that_fills_up_during_a_run() {
     assert_eq!(&first, b"first\n");
     let nothing = Rlimit { current: Some(0), maximum: Some(0) };
     rustix::process::prlimit(Some(Pid::from_child(&child)), Resource::Fsize, nothing).unwrap();
-    let done = ended(child, b"go on\n").expect_failure(1, "couldn't record the action");
+    let done = ended(child, b"go on\n").expect_failure(1, "the command was started, but");
+    assert!(done.stderr.contains("look before you repeat it"), "{}", done.stderr);
     assert_eq!(done.stdout, "", "left without a receipt");
     site.wait_until_quiet();
     site.run(&["run", "--", "true"]).expect(0);
@@ -271,6 +272,36 @@ fn a_disk_that_fills_up_during_a_run() {
     let kinds = kinds(&receipts);
     assert_eq!(&kinds[..3], ["genesis", "task_started", "heartbeat"]);
     assert!(kinds.contains(&"task_unknown"), "{kinds:?}");
+    site.assert_sound();
+}
+
+/// The command did its work, and only then is there no space for saying so: nobody may be told to repeat it blindly.
+#[test]
+fn a_disk_that_fills_up_before_the_closer() {
+    let site = Site::new();
+    site.run(&["init"]).expect(0);
+    site.set("mkfifo", &["ready"]);
+    let mut command = site.program("sh");
+    let lines = "echo > ready; read -r word; touch effect; echo secret";
+    let script = format!("trap '' XFSZ; exec \"$0\" run -- sh -c '{lines}'");
+    command
+        .args(["-c", &script, CASCADE])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let child = command.spawn().unwrap();
+    std::fs::read(site.work("ready")).unwrap();
+    let nothing = Rlimit { current: Some(0), maximum: Some(0) };
+    rustix::process::prlimit(Some(Pid::from_child(&child)), Resource::Fsize, nothing).unwrap();
+    let done = ended(child, b"go on\n").expect_failure(1, "the command was started, but");
+    assert!(site.work("effect").exists());
+    for words in ["space", "look before you repeat it", "withheld"] {
+        assert!(done.stderr.contains(words), "no `{words}` in {}", done.stderr);
+    }
+    assert!(!done.stderr.contains("half written") && done.stdout.is_empty(), "{}", done.stderr);
+    site.wait_until_quiet();
+    site.run(&["run", "--", "true"]).expect(0);
+    assert!(kinds(&site.receipts()).contains(&"task_unknown"));
     site.assert_sound();
 }
 

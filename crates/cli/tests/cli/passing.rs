@@ -169,7 +169,7 @@ fn json_documents_have_the_members_of_the_contract() {
         }
         document
     };
-    let run = ["verdict", "receipt_id", "receipts", "exit_code", "reasons"];
+    let run = ["verdict", "receipt_id", "receipts", "exit_code", "reasons", "stdout", "stderr"];
     let ran = members(&["run", "--", "sh", "-c", "echo out; echo err >&2; exit 4"], 4, &run);
     assert_eq!((&ran["stdout"], &ran["stderr"]), (&"out\n".into(), &"err\n".into()));
     assert_eq!(ran["receipts"][1], ran["receipt_id"]);
@@ -177,7 +177,11 @@ fn json_documents_have_the_members_of_the_contract() {
     let gates: Vec<_> = denied["reasons"].as_array().unwrap().iter().map(|reason| &reason["gate"]).collect();
     assert!(gates.iter().any(|gate| *gate == "failfast"), "{denied}");
     members(&["run", "--dry-run", "--", "true"], 0, &run);
-    members(&["--as", "agent", "run", "--", "./nothing"], 5, &run);
+    let waiting = members(&["--as", "agent", "run", "--", "./nothing"], 5, &run);
+    let waiting = waiting["receipt_id"].as_str().unwrap();
+    let refused = members(&["--as", "agent", "run", "--approval", waiting], 5, &run);
+    assert_eq!(refused["exit_code"], 5);
+    assert!(ran.get("truncated").is_none());
     members(&["run", "--", "./nothing"], 1, &run);
     let check =
         members(&["shell-check", "--", "ls | wc"], 0, &["verdict", "risk_tier", "reasons", "commands"]);
@@ -210,6 +214,23 @@ fn output_that_cannot_be_written_is_not_lost_silently() {
         {
             assert!(done.stderr.contains(words), "{lines}: no `{words}` in {}", done.stderr);
         }
+    }
+    site.assert_sound();
+}
+
+/// The limit of what `--json` keeps, and one byte past it.
+#[test]
+fn a_document_says_that_output_was_dropped() {
+    const KEPT: usize = 16 << 20;
+    let site = Site::new();
+    for (length, truncated) in [(KEPT, false), (KEPT + 1, true)] {
+        let lines = format!("head -c {length} /dev/zero | tr '\\0' x");
+        let done = site.run(&["--json", "run", "--", "sh", "-c", &lines]).expect(0);
+        let document = done.json();
+        assert_eq!(document["stdout"].as_str().unwrap().len(), KEPT);
+        assert_eq!(document.get("truncated").is_some_and(|value| value == true), truncated);
+        assert_eq!(done.stderr.contains("output past 16 MiB was dropped"), truncated, "{}", done.stderr);
+        assert_eq!(site.last().content("truncated") == true, truncated);
     }
     site.assert_sound();
 }
