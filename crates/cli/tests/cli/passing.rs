@@ -1,7 +1,7 @@
 //! What passes through Cascade arrives as it was: input, output, exit codes, bytes that are no text.
 
 use std::ffi::OsStr;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::process::Stdio;
 
@@ -231,6 +231,24 @@ fn a_document_says_that_output_was_dropped() {
         assert_eq!(document.get("truncated").is_some_and(|value| value == true), truncated);
         assert_eq!(done.stderr.contains("output past 16 MiB was dropped"), truncated, "{}", done.stderr);
         assert_eq!(site.last().content("truncated") == true, truncated);
+    }
+    site.assert_sound();
+}
+
+/// A server that reloads on SIGUSR1 does so beneath Cascade, which does not die of it.
+#[test]
+fn signals_that_do_not_end_a_command_reach_it() {
+    let site = Site::new();
+    for signal in ["USR1", "USR2", "ALRM"] {
+        let lines = format!("trap 'echo reloaded; exit 9' {signal}; echo up; while :; do read -r line; done");
+        let mut command = site.cascade(&["run", "--", "sh", "-c", &lines]);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut up = [0; 3];
+        child.stdout.as_mut().unwrap().read_exact(&mut up).unwrap();
+        site.set("kill", &[&format!("-{signal}"), &child.id().to_string()]);
+        let done = ended(child, b"").expect(9);
+        assert_eq!(done.stdout, "reloaded\n", "{signal}");
     }
     site.assert_sound();
 }
