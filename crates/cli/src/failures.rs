@@ -60,6 +60,14 @@ pub(crate) fn consent(error: ConsentError) -> Failure {
     Failure { hint, ..Failure::could_not(error.into()) }
 }
 
+/// A receipt that could not be found, of whatever kind.
+pub(crate) fn finding(error: ConsentError) -> Failure {
+    match error {
+        ConsentError::NotFound(_) => Failure::could_not(error.into()).hint("`cascade log` lists receipts"),
+        other => consent(other),
+    }
+}
+
 /// A signature that could not be made.
 pub(crate) fn ssh(_: &SshError) -> Option<String> {
     Some("start the SSH agent that holds the administrator's key, or give --key FILE".to_owned())

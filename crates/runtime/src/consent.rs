@@ -14,7 +14,7 @@ use cascade_ledger::{Approval, Found, Reader, Subject, SubjectState};
 use cascade_policy::decide::EscalationTerms;
 use cascade_policy::facts::{self as policy_facts, Facts, FactsFault, Invocation, Stdin};
 use cascade_receipt::content::{Answer, AnswerRefused, Body, Ref, Rel, Signature};
-use cascade_receipt::decision::Reason;
+use cascade_receipt::decision::{Reason, Verdict};
 use cascade_receipt::digest::{Digest, Nonce};
 use cascade_receipt::id::{PrincipalId, ReceiptId};
 use cascade_receipt::json::{self, Value};
@@ -335,7 +335,7 @@ fn reply_once(
     sign: Sign<'_>,
 ) -> Result<Replied, ConsentError> {
     let (_, mark) = ledger.policy_in_force()?;
-    let (subject, _) = subject_of(ledger, &reply.id)?;
+    let (subject, content) = subject_of(ledger, &reply.id)?;
     if subject.state == SubjectState::Erased {
         return Err(ConsentError::Erased(subject.receipt_id));
     }
@@ -345,7 +345,10 @@ fn reply_once(
     let about = Ref { rel, receipt_id: subject.receipt_id, entry_hash: subject.entry_hash };
     let key = admins.iter().find(|(admin, _)| *admin == asker.person_id).map(|(_, key)| key.clone());
     let answers = ledger.approvals_of(subject.receipt_id)?;
-    let reasons = objections(&subject, asker, key.is_some(), &answers, now);
+    let mut reasons = objections(&subject, asker, key.is_some(), &answers, now);
+    if reply.approve && is_denied(&content) {
+        reasons.push(Reason::code("approval.stays_denied"));
+    }
     let Some(key) = key.filter(|_| reasons.is_empty()) else {
         return refuse(ledger, asker, vec![about], reasons).map(Replied::refused);
     };
@@ -389,6 +392,12 @@ fn reply_once(
         draft.private.push(PrivateItem::new("reason", nonce, reason.clone().into_bytes()));
     }
     Ok(Replied::Accepted(ledger.append(draft)?))
+}
+
+/// Whether the gates denied a rehearsed action: an approval lifts an escalation, never a denial.
+fn is_denied(content: &Value) -> bool {
+    let verdict = content.member("decision").and_then(|decision| decision.member("verdict")?.as_str());
+    verdict.and_then(Verdict::parse) == Some(Verdict::Deny)
 }
 
 /// Why this answer does not count.

@@ -61,6 +61,9 @@ const ASKED_BY_PERSON: &str = "person";
 /// First argument that routes a process to [`exec_main`].
 pub const EXEC_ARG: &str = "__exec";
 
+/// Variables that are for Cascade alone: they lead to secrets.
+const WITHHELD: &[&str] = &["CASCADE_PASSPHRASE_FILE"];
+
 /// One command to run.
 #[derive(Debug)]
 pub struct Plan {
@@ -209,7 +212,7 @@ pub fn prepare(plan: Plan) -> Result<Prepared, PrepareError> {
     let live = matches!(plan.streams, StreamsPlan::PassThrough { .. });
     let (near, far) = streams::make(plan.stdin, plan.foreground && live)?;
     let mut env = plan.env;
-    env.retain(|(name, _)| name != MARKER);
+    env.retain(|(name, _)| name != MARKER && !WITHHELD.iter().any(|withheld| name == withheld));
     env.push((MARKER.into(), plan.receipt_id.to_string().into()));
     let launch = Launch {
         lock_path: plan.lock_path,

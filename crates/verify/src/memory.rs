@@ -35,7 +35,12 @@ impl Memory {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => {
-                return Err(error).with_context(|| format!("couldn't read the memory `{}`", path.display()));
+                return Err(error).with_context(|| {
+                    format!(
+                        "couldn't read the memory `{}`: look why, name another with --memory or use --no-memory",
+                        path.display()
+                    )
+                });
             }
         };
         let known = parse(&bytes, identity).with_context(|| {

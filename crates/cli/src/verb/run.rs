@@ -24,6 +24,8 @@ use crate::{admin, failures, output, place, reasons};
 
 /// Most output kept for `--json`; beyond it the rest is dropped and said so.
 const CAPTURE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// Most of a program's name in a message.
+const PROGRAM_CHARS_MAX: usize = 200;
 
 /// Govern one command: decided before it runs, receipted before its output leaves
 ///
@@ -61,6 +63,7 @@ pub(crate) fn run(global: &Global, args: &Run) -> Exit {
         }
         None => (None, Command::here(args.command.clone())?),
     };
+    let program = command.argv.first().map(|word| word.to_string_lossy().into_owned()).unwrap_or_default();
     let asker = Asker::find(&ledger, &command.env, global.acting_as.as_deref())?;
     if asker.enclosure == Enclosure::Hidden {
         output::say("the processes above this one are hidden, so this counts as an agent's");
@@ -97,14 +100,14 @@ pub(crate) fn run(global: &Global, args: &Run) -> Exit {
         other => other.map_err(failures::govern)?,
     };
     if global.json {
-        output::json(&document(&governed))?;
+        output::json(&document(&governed, &program))?;
         if governed.truncated {
             let limit = CAPTURE_BYTES_MAX >> 20;
             output::say(format_args!("output past {limit} MiB was dropped, as the receipt says"));
             output::hint_line("without --json all of it passes through");
         }
     } else {
-        tell(&governed);
+        tell(&governed, &program);
     }
     Ok(code(&governed))
 }
@@ -170,7 +173,7 @@ fn code(governed: &Governed) -> u8 {
 }
 
 /// What a person is told beside the command's own output: nothing when all went as asked.
-fn tell(governed: &Governed) {
+fn tell(governed: &Governed, program: &str) {
     let ruling = &governed.ruling;
     let verdict = ruling.decision.verdict;
     let last = governed.receipts.last().map(|receipt| receipt.receipt_id.to_string()).unwrap_or_default();
@@ -183,6 +186,9 @@ fn tell(governed: &Governed) {
                 Painted(output::tier_style(ruling.risk_tier), ruling.risk_tier)
             ));
             findings(governed);
+            if ruling.decision.reasons().any(|(_, reason)| reason.code == "risk.limit") {
+                output::hint_line("give fewer or shorter arguments, or a file of them");
+            }
             match record {
                 Record::Escalation => {
                     output::hint_line(format_args!("somebody eligible runs: cascade approve {last}"));
@@ -195,7 +201,7 @@ fn tell(governed: &Governed) {
             }
             output::say(format_args!("receipt {last}"));
         }
-        Outcome::Ran(_) => ended(governed, &last),
+        Outcome::Ran(_) => ended(governed, program, &last),
         Outcome::ClosedElsewhere => {
             output::say("the run was closed as unknown by another process; its output is withheld");
             output::say(format_args!("receipt {last}"));
@@ -214,11 +220,11 @@ fn findings(governed: &Governed) {
     }
 }
 
-fn ended(governed: &Governed, last: &str) {
+fn ended(governed: &Governed, program: &str, last: &str) {
     match &governed.status {
         Some(Status::CouldNotStart(error)) => {
             let hint = start_hint(error).map(str::to_owned);
-            let cause = anyhow::anyhow!("couldn't start the command: {error}");
+            let cause = anyhow::anyhow!("couldn't start the command {}", not_started(program, error));
             output::complain(&Failure { hint, ..Failure::could_not(cause) });
         }
         Some(Status::TimedOut) => output::say("the command ran out of time and was ended"),
@@ -246,6 +252,16 @@ fn ended(governed: &Governed, last: &str) {
     }
 }
 
+/// Which program could not be executed, and why; what was found missing beforehand has no words of the system.
+fn not_started(program: &str, error: &std::io::Error) -> String {
+    let why = match (error.raw_os_error(), error.kind()) {
+        (None, std::io::ErrorKind::NotFound) => "there is no such program".to_owned(),
+        (None, std::io::ErrorKind::PermissionDenied) => "it is no file that may be executed".to_owned(),
+        _ => error.to_string(),
+    };
+    format!("`{}`: {why}", output::shortened(program, PROGRAM_CHARS_MAX))
+}
+
 /// What to do about a command that could not be executed.
 fn start_hint(error: &std::io::Error) -> Option<&'static str> {
     /// What execve says of a file that is no program.
@@ -267,7 +283,7 @@ fn start_hint(error: &std::io::Error) -> Option<&'static str> {
     }
 }
 
-fn document(governed: &Governed) -> Value {
+fn document(governed: &Governed, program: &str) -> Value {
     let mut members = std::collections::BTreeMap::new();
     let mut put = |key: &str, value: Value| {
         members.insert(key.to_owned(), value);
@@ -286,7 +302,7 @@ fn document(governed: &Governed) -> Value {
         put("signal", u32::from(*signal).into());
     }
     if let Some(Status::CouldNotStart(error)) = &governed.status {
-        put("error", error.to_string().into());
+        put("error", not_started(program, error).into());
     }
     if governed.truncated {
         put("truncated", true.into());

@@ -31,6 +31,8 @@ mod many;
 #[cfg(test)]
 mod memory;
 #[cfg(test)]
+mod messages;
+#[cfg(test)]
 mod out;
 #[cfg(test)]
 mod outside;
