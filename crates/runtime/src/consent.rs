@@ -6,6 +6,7 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use cascade_ledger::Fault;
 use cascade_ledger::Ledger;
@@ -30,6 +31,8 @@ use crate::policy_store::{self, StoreError};
 pub const DRY_RUN_APPROVAL_MS: u64 = 60 * 60 * 1000;
 /// How often an answer is looked at again because another came in between.
 pub const REPLY_ATTEMPTS_MAX: u32 = 16;
+/// How often a run that waits looks for an answer.
+pub const ANSWER_POLL: Duration = Duration::from_millis(250);
 /// Longest time an approval may be used.
 pub const APPROVAL_MS_MAX: u64 = 7 * 24 * 60 * 60 * 1000;
 
@@ -203,7 +206,8 @@ impl Approved {
             SubjectState::Erased => codes.push("approval.erased"),
             SubjectState::Expired => codes.push("approval.expired"),
             SubjectState::Open if !self.approvals.iter().any(|answer| answer.approve) => {
-                codes.push("approval.missing");
+                let late = self.subject.expires.is_some_and(|expires| expires <= now);
+                codes.push(if late { "approval.expired" } else { "approval.missing" });
             }
             SubjectState::Open | SubjectState::Approved => {}
         }
@@ -263,6 +267,28 @@ fn repeat(ledger: &Reader, subject: &Subject, facts: &Facts) -> Result<Command, 
         env,
         input,
     })
+}
+
+/// Waits until people have answered the escalation `id`, or its time has run out; false when `until` came first.
+///
+/// # Errors
+/// When the ledger cannot be read.
+pub fn wait(reader: &Reader, id: ReceiptId, until: Option<Instant>) -> Result<bool, Fault> {
+    loop {
+        let now = facts::chain_now(reader)?;
+        let open = |subject: &Subject| {
+            subject.state == SubjectState::Open && subject.expires.is_none_or(|expires| expires > now)
+        };
+        if !reader.subject(id)?.as_ref().is_some_and(open) {
+            return Ok(true);
+        }
+        let left = until.map_or(ANSWER_POLL, |until| until.saturating_duration_since(Instant::now()));
+        if left.is_zero() {
+            return Ok(false);
+        }
+        // Nobody tells one process what another one has committed.
+        std::thread::sleep(left.min(ANSWER_POLL));
+    }
 }
 
 /// Why a run may not stand on `approved` now; empty when the gates can be asked.

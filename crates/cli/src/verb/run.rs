@@ -1,5 +1,5 @@
 use std::ffi::OsString;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
@@ -10,7 +10,7 @@ use cascade_receipt::decision::Reason;
 use cascade_receipt::decision::Verdict;
 use cascade_receipt::id::ReceiptId;
 use cascade_receipt::json::Value;
-use cascade_runtime::consent;
+use cascade_runtime::consent::{self, Approved};
 use cascade_runtime::facts::{Asker, Command};
 use cascade_runtime::govern::{GovernError, Governed, Request, govern};
 use cascade_runtime::identity;
@@ -35,11 +35,15 @@ const PROGRAM_CHARS_MAX: usize = 200;
   cascade run -- git push
   cascade run --dry-run -- terraform apply
   cascade run --reason 'ticket 42' --timeout 5m -- ./deploy.sh
+  cascade run --wait -- kubectl delete namespace staging
   cascade run --approval r_0123456789abcdef")]
 pub(crate) struct Run {
     /// Decide only, leave a `dry_run` receipt; the program need not exist
     #[arg(long, conflicts_with = "approval")]
     dry_run: bool,
+    /// Where people must approve: wait for them, then run; --timeout limits the wait, and then the command
+    #[arg(long, conflicts_with_all = ["approval", "dry_run"])]
+    wait: bool,
     /// Run exactly what was approved: the id of the escalation, dry run or approval
     #[arg(long, value_name = "ID", conflicts_with = "command")]
     approval: Option<String>,
@@ -54,36 +58,83 @@ pub(crate) struct Run {
     command: Vec<OsString>,
 }
 
+/// What came of asking.
+enum Asked {
+    /// The action, and the program it names.
+    Governed(Box<Governed>, String),
+    /// It was refused before the gates were asked, which is told already.
+    TurnedAway(u8),
+}
+
 pub(crate) fn run(global: &Global, args: &Run) -> Exit {
     let ledger = place::ledger(global)?;
-    let (approved, command) = match &args.approval {
-        Some(id) => {
-            let (approved, command) = consent::approved(&ledger, id).map_err(failures::consent)?;
-            (Some(approved), command)
-        }
-        None => (None, Command::here(args.command.clone())?),
+    let asked = match &args.approval {
+        Some(id) => ask_approved(global, args, &ledger, id)?,
+        None => ask(global, args, &ledger)?,
     };
-    let program = command.argv.first().map(|word| word.to_string_lossy().into_owned()).unwrap_or_default();
-    let asker = Asker::find(&ledger, &command.env, global.acting_as.as_deref())?;
+    let asked = match asked {
+        Asked::Governed(governed, program) if args.wait && is_waiting(&governed) => {
+            wait(global, args, &ledger, governed, program)?
+        }
+        other => other,
+    };
+    match asked {
+        Asked::TurnedAway(code) => Ok(code),
+        Asked::Governed(governed, program) => told(global, &governed, &program),
+    }
+}
+
+fn ask(global: &Global, args: &Run, ledger: &Ledger) -> Result<Asked, Failure> {
+    let command = Command::here(args.command.clone())?;
+    let (asker, program) = (who_asks(global, ledger, &command)?, program_of(&command));
+    let governed = govern(ledger, request(global, args, ledger, (command, asker), None)?);
+    Ok(Asked::Governed(Box::new(governed.map_err(failures::govern)?), program))
+}
+
+/// Runs exactly what was approved, if the answers to `id` carry it.
+fn ask_approved(global: &Global, args: &Run, ledger: &Ledger, id: &str) -> Result<Asked, Failure> {
+    let (approved, command) = consent::approved(ledger, id).map_err(failures::consent)?;
+    let (asker, program) = (who_asks(global, ledger, &command)?, program_of(&command));
+    let stands_on = (approved.refs.clone(), approved.subject.receipt_id);
+    let reasons = consent::run_objections(ledger, &asker, &approved, &command).map_err(failures::consent)?;
+    if !reasons.is_empty() {
+        return turned_away(global, ledger, &asker, stands_on, reasons).map(Asked::TurnedAway);
+    }
+    let who = asker.clone();
+    match govern(ledger, request(global, args, ledger, (command, asker), Some(approved))?) {
+        Err(GovernError::ApprovalGone(reasons)) => {
+            turned_away(global, ledger, &who, stands_on, reasons).map(Asked::TurnedAway)
+        }
+        other => Ok(Asked::Governed(Box::new(other.map_err(failures::govern)?), program)),
+    }
+}
+
+fn who_asks(global: &Global, ledger: &Ledger, command: &Command) -> Result<Asker, Failure> {
+    let asker = Asker::find(ledger, &command.env, global.acting_as.as_deref())?;
     if asker.enclosure == Enclosure::Hidden {
         output::say("the processes above this one are hidden, so this counts as an agent's");
         output::hint_line(admin::hint("approval.hidden_ancestry"));
     }
-    let stands_on = approved.as_ref().map(|approved| (approved.refs.clone(), approved.subject.receipt_id));
-    if let Some(approved) = &approved {
-        let reasons =
-            consent::run_objections(&ledger, &asker, approved, &command).map_err(failures::consent)?;
-        if !reasons.is_empty() {
-            return turned_away(global, &ledger, &asker, stands_on, reasons);
-        }
-    }
-    let who = asker.clone();
+    Ok(asker)
+}
+
+fn program_of(command: &Command) -> String {
+    command.argv.first().map(|word| word.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+fn request(
+    global: &Global,
+    args: &Run,
+    ledger: &Ledger,
+    (command, asker): (Command, Asker),
+    approved: Option<Approved>,
+) -> Result<Request, Failure> {
     let streams = if global.json {
         StreamsPlan::Capture { cap_bytes: CAPTURE_BYTES_MAX }
     } else {
         StreamsPlan::PassThrough { cap_bytes: None }
     };
-    let request = Request {
+    Ok(Request {
         command,
         asker,
         dry_run: args.dry_run,
@@ -91,25 +142,62 @@ pub(crate) fn run(global: &Global, args: &Run) -> Exit {
         reason: args.reason.clone(),
         timeout: args.timeout,
         streams,
-        runtime: identity::runtime(&ledger)?,
-    };
-    let governed = match govern(&ledger, request) {
-        Err(GovernError::ApprovalGone(reasons)) => {
-            return turned_away(global, &ledger, &who, stands_on, reasons);
+        runtime: identity::runtime(ledger)?,
+    })
+}
+
+fn is_waiting(governed: &Governed) -> bool {
+    governed.outcome == Outcome::Decided(Record::Escalation)
+}
+
+/// Waits for people, then runs what they approved or leaves a receipt of what stands against it.
+fn wait(
+    global: &Global,
+    args: &Run,
+    ledger: &Ledger,
+    governed: Box<Governed>,
+    program: String,
+) -> Result<Asked, Failure> {
+    let asked = governed.receipts.last().context("an escalation without a receipt")?.receipt_id;
+    announce(ledger, &governed, asked)?;
+    let until = args.timeout.and_then(|time| Instant::now().checked_add(time));
+    if !consent::wait(ledger, asked, until)? {
+        output::say("nobody answered in time; it goes on waiting for an approval");
+        return Ok(Asked::Governed(governed, program));
+    }
+    match ask_approved(global, args, ledger, &asked.to_string())? {
+        Asked::Governed(mut ran, program) => {
+            ran.receipts.splice(0..0, governed.receipts);
+            Ok(Asked::Governed(ran, program))
         }
-        other => other.map_err(failures::govern)?,
-    };
+        turned_away @ Asked::TurnedAway(_) => Ok(turned_away),
+    }
+}
+
+/// Who is waited for, on stderr also with `--json`: the person who reads it can do something.
+fn announce(ledger: &Ledger, governed: &Governed, asked: ReceiptId) -> Result<(), Failure> {
+    findings(governed);
+    if let Some(subject) = ledger.subject(asked)? {
+        let until = subject.expires.map(|time| format!(", until {time}")).unwrap_or_default();
+        let groups = subject.groups.join(", ");
+        output::say(format_args!("waiting for {} approval(s) of {groups}{until}", subject.required));
+    }
+    output::hint_line(format_args!("somebody eligible runs: cascade approve {asked}"));
+    Ok(())
+}
+
+fn told(global: &Global, governed: &Governed, program: &str) -> Exit {
     if global.json {
-        output::json(&document(&governed, &program))?;
+        output::json(&document(governed, program))?;
         if governed.truncated {
             let limit = CAPTURE_BYTES_MAX >> 20;
             output::say(format_args!("output past {limit} MiB was dropped, as the receipt says"));
             output::hint_line("without --json all of it passes through");
         }
     } else {
-        tell(&governed, &program);
+        tell(governed, program);
     }
-    Ok(code(&governed))
+    Ok(code(governed))
 }
 
 /// An approval that cannot carry this run leaves a receipt and ends it here.
@@ -117,10 +205,9 @@ fn turned_away(
     global: &Global,
     ledger: &Ledger,
     asker: &Asker,
-    stands_on: Option<(Vec<Ref>, ReceiptId)>,
+    (refs, subject): (Vec<Ref>, ReceiptId),
     reasons: Vec<Reason>,
 ) -> Exit {
-    let (refs, subject) = stands_on.context("no approval to refuse")?;
     let waiting = reasons.iter().all(|reason| reason.code == "approval.missing");
     let (receipt, reasons) = consent::refuse(ledger, asker, refs, reasons).map_err(failures::consent)?;
     let verdict = if waiting { Verdict::Escalate } else { Verdict::Deny };

@@ -344,9 +344,18 @@ fn a_clock_that_was_set_back() {
     std::fs::write(&source, AHEAD).unwrap();
     let library = site.path("ahead.so");
     site.set("cc", &["-shared", "-fPIC", "-o", library.to_str().unwrap(), source.to_str().unwrap()]);
-    let mut ahead = site.cascade(&["run", "--", "true"]);
-    ahead.env("LD_PRELOAD", &library);
-    finish(ahead, b"").expect(0);
+    script(&site.work("tool"), "#!/bin/sh\nexit 0\n");
+    let ask = || site.run(&["--as", "agent:k", "--json", "run", "--", "./tool"]).expect(5).json();
+    let late = ask()["receipt_id"].as_str().unwrap().to_owned();
+    let ahead = |args: &[&str]| {
+        let mut command = site.cascade(args);
+        command.env("LD_PRELOAD", &library);
+        finish(command, b"")
+    };
+    // What nobody answered in its time waits no more.
+    let expired = ahead(&["--as", "agent:k", "run", "--approval", &late]).expect(3);
+    assert!(expired.stderr.contains("has run out"), "{}", expired.stderr);
+    ahead(&["run", "--", "true"]).expect(0);
     let before = site.last();
     site.run(&["run", "--", "true"]).expect(0);
     let receipts = site.receipts();
@@ -358,8 +367,7 @@ fn a_clock_that_was_set_back() {
     }
     assert!(before.content("clock").is_null());
     // What expires is measured in the chain's own time, or no approval could be given for three days.
-    script(&site.work("tool"), "#!/bin/sh\nexit 0\n");
-    let asked = site.run(&["--as", "agent:k", "--json", "run", "--", "./tool"]).expect(5).json();
+    let asked = ask();
     let id = asked["receipt_id"].as_str().unwrap();
     assert!(site.run(&["approvals"]).expect(0).stdout.contains(id));
     site.run(&["approve", id]).expect(0);
