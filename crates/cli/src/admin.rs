@@ -8,8 +8,18 @@ use crate::reasons;
 /// A refusal is a denial (exit 3); other trouble is not.
 pub(crate) fn refused(error: AdminError) -> Failure {
     match error {
-        AdminError::Refused(code) => Failure::denied(reasons::code_text(code))
-            .hint("an administrator must do this, on a terminal of their own"),
+        AdminError::Refused(code) => Failure::denied(reasons::code_text(code)).hint(hint(code)),
         other => other.into(),
+    }
+}
+
+/// What to do about a refusal of this kind.
+pub(crate) fn hint(code: &str) -> &'static str {
+    match code {
+        "approval.beneath_run" => "use a terminal that no `cascade run` started",
+        "approval.hidden_ancestry" => {
+            "/proc must show the processes above this one (see hidepid in `man 5 proc`)"
+        }
+        _ => "an administrator must do this, on a terminal of their own",
     }
 }

@@ -10,16 +10,37 @@ use crate::exit::{self, Failure};
 
 /// A run that has no end.
 pub(crate) fn govern(error: GovernError) -> Failure {
-    let hint = match &error {
+    let hint = govern_hint(&error);
+    Failure { hint, ..Failure::could_not(error.into()) }
+}
+
+fn govern_hint(error: &GovernError) -> Option<String> {
+    match error {
+        GovernError::Started(below) => Some(after_start(below)),
         GovernError::Append(append) => append_hint(append),
         GovernError::Ledger(fault_below) => fault(fault_below),
         GovernError::Look(error) => look(error),
         GovernError::ApprovalGone(_) => None,
         GovernError::Unsettled => Some("try again".to_owned()),
         GovernError::Policy(_) => Some("run `cascade fsck`".to_owned()),
-        GovernError::Release(_) | GovernError::Run(_) | GovernError::Defect(_) => None,
+        GovernError::Run(_) | GovernError::Defect(_) => None,
+    }
+}
+
+/// Never to run it again unseen: it may have done its work.
+fn after_start(error: &GovernError) -> String {
+    let first = match error {
+        GovernError::Append(
+            AppendError::NotRecorded(Fault::Full { .. }) | AppendError::Unsettled(Fault::Full { .. }),
+        )
+        | GovernError::Ledger(Fault::Full { .. }) => Some("free some space".to_owned()),
+        other => govern_hint(other),
     };
-    Failure { hint, ..Failure::could_not(error.into()) }
+    let first = first.map(|first| format!("; {first}")).unwrap_or_default();
+    format!(
+        "it may have done its work, and output that had not left is withheld: look before you repeat it{first}; \
+         the next `cascade run` closes it as unknown"
+    )
 }
 
 /// An answer or approved run that could not be looked at.
@@ -37,6 +58,14 @@ pub(crate) fn consent(error: ConsentError) -> Failure {
         _ => None,
     };
     Failure { hint, ..Failure::could_not(error.into()) }
+}
+
+/// A receipt that could not be found, of whatever kind.
+pub(crate) fn finding(error: ConsentError) -> Failure {
+    match error {
+        ConsentError::NotFound(_) => Failure::could_not(error.into()).hint("`cascade log` lists receipts"),
+        other => consent(other),
+    }
 }
 
 /// A signature that could not be made.

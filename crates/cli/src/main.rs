@@ -7,6 +7,7 @@ mod admin;
 mod args;
 mod exit;
 mod failures;
+mod outfile;
 mod output;
 mod place;
 mod progress;

@@ -98,10 +98,25 @@ pub(crate) fn say_raw(text: impl fmt::Display) {
 
 /// Tells a person what failed, and what to do.
 pub(crate) fn complain(failure: &Failure) {
-    say_raw(format_args!("cascade: {}: {:#}\n", Painted(BAD, "error"), failure.cause));
+    say_raw(format_args!("cascade: {}: {}\n", Painted(BAD, "error"), causes(&failure.cause)));
     if let Some(hint) = &failure.hint {
         hint_line(hint);
     }
+}
+
+/// The causes, outermost first. Many a layer below repeats its cause in its own words; that is said once.
+pub(crate) fn causes(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.ends_with(&cause) {
+            continue;
+        }
+        if !text.is_empty() {
+            text.push_str(": ");
+        }
+        text.push_str(&cause);
+    }
+    text
 }
 
 /// Tells a program what failed, on stdout, where it expects one document.
@@ -110,7 +125,7 @@ pub(crate) fn complain_json(failure: &Failure) {
     let error = Value::object([
         ("exit_code", u32::from(failure.code).into()),
         ("hint", hint),
-        ("message", format!("{:#}", failure.cause).into()),
+        ("message", causes(&failure.cause).into()),
     ]);
     // With stdout gone there is nobody to tell; the exit code still says it.
     drop(json(&Value::object([("error", error)])));

@@ -25,6 +25,7 @@ pub(crate) fn code_text(code: &str) -> &str {
 
 const WORDS: &[(&str, &str)] = &[
     ("approval.agent", "an agent cannot answer for people"),
+    ("approval.beneath_run", "people answer from outside a governed run"),
     ("approval.changed_action", "the action is no longer the one that was approved"),
     ("approval.denied", "somebody denied it"),
     ("approval.erased", "the action is erased"),
@@ -32,11 +33,16 @@ const WORDS: &[(&str, &str)] = &[
     ("approval.expired", "the time to approve or to use the approval has run out"),
     ("approval.group", "an approval is not from a group that may give it"),
     ("approval.ineligible", "an approval is from somebody who may not give it"),
+    (
+        "approval.hidden_ancestry",
+        "the processes above this one are hidden, so nobody knows whether it is a person's",
+    ),
     ("approval.missing", "nobody has approved it yet"),
     ("approval.not_eligible", "you are not among those who may answer this"),
     ("approval.other_action", "an approval is for another action"),
     ("approval.repeated", "you have answered already"),
     ("approval.requester", "whoever asks cannot approve"),
+    ("approval.stays_denied", "it is denied whoever approves it: a policy would have to change first"),
     ("approval.signature", "the signature does not verify"),
     ("approval.too_few", "more people must approve"),
     ("approval.unsigned", "an approval without a signature does not count here"),
@@ -58,7 +64,7 @@ const WORDS: &[(&str, &str)] = &[
     ("policy.no_permit", "no policy permits it"),
     ("policy.request", "the policies could not be asked about it"),
     ("risk.above_threshold", "above what this principal may do without approval"),
-    ("risk.limit", "longer or deeper than a command may be"),
+    ("risk.limit", "longer or deeper than a command may be, or no text"),
     ("risk.unclassified", "it could not be classified"),
     ("specification.no_step", "the specification has no such step"),
     ("specification.unpinned", "the specification is not the one that was pinned"),

@@ -26,12 +26,30 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use crate::args::{Cli, Verb};
-use crate::exit::Exit;
+use crate::exit::{self, Exit, Failure};
 use crate::output;
+
+/// Help, the version, or what was wrong with the arguments; where a program asked, as a document, too.
+fn not_understood(error: &clap::Error) -> ExitCode {
+    let code = u8::try_from(error.exit_code()).unwrap_or(exit::USAGE);
+    let mut typed = std::env::args_os().take_while(|word| word != "--");
+    if error.use_stderr() && typed.any(|word| word == "--json") {
+        let text = error.to_string();
+        let lines: Vec<&str> = text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
+        let failure = Failure { code, ..Failure::usage(lines.join(" ").trim_start_matches("error: ")) };
+        output::complain_json(&failure.hint("`--help` shows what there is"));
+    }
+    // With the stream gone there is nobody to tell; the exit code still says it.
+    drop(error.print());
+    ExitCode::from(code)
+}
 
 /// Reads the arguments, does what they say, and turns the outcome into an exit code.
 pub(crate) fn dispatch() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return not_understood(&error),
+    };
     let global = &cli.global;
     let done: Exit = match &cli.verb {
         Verb::Init(args) => init::run(global, args),

@@ -34,12 +34,24 @@ pub enum AdminError {
 /// # Errors
 /// [`AdminError`].
 pub(crate) fn may(ledger: &Ledger, asker: &Asker) -> Result<String, AdminError> {
-    if asker.agent.is_some() {
-        return Err(AdminError::Refused("approval.agent"));
-    }
+    is_person(asker)?;
     let admins = ledger.admins()?;
     let key = admins.into_iter().find(|(admin, _)| *admin == asker.person_id).map(|(_, key)| key);
     key.filter(|_| asker.assumed.is_none()).ok_or(AdminError::Refused("approval.not_eligible"))
+}
+
+/// An agent does not govern, and nobody does from beneath a governed run, where an agent may pose as a person.
+///
+/// # Errors
+/// [`AdminError::Refused`].
+pub(crate) const fn is_person(asker: &Asker) -> Result<(), AdminError> {
+    if let Some(code) = asker.enclosure.objection() {
+        return Err(AdminError::Refused(code));
+    }
+    if asker.agent.is_some() {
+        return Err(AdminError::Refused("approval.agent"));
+    }
+    Ok(())
 }
 
 /// Signs `own`, a body's statement, as the administrator who asks.

@@ -6,6 +6,7 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use cascade_ledger::Fault;
 use cascade_ledger::Ledger;
@@ -14,7 +15,7 @@ use cascade_ledger::{Approval, Found, Reader, Subject, SubjectState};
 use cascade_policy::decide::EscalationTerms;
 use cascade_policy::facts::{self as policy_facts, Facts, FactsFault, Invocation, Stdin};
 use cascade_receipt::content::{Answer, AnswerRefused, Body, Ref, Rel, Signature};
-use cascade_receipt::decision::Reason;
+use cascade_receipt::decision::{Reason, Verdict};
 use cascade_receipt::digest::{Digest, Nonce};
 use cascade_receipt::id::{PrincipalId, ReceiptId};
 use cascade_receipt::json::{self, Value};
@@ -30,6 +31,8 @@ use crate::policy_store::{self, StoreError};
 pub const DRY_RUN_APPROVAL_MS: u64 = 60 * 60 * 1000;
 /// How often an answer is looked at again because another came in between.
 pub const REPLY_ATTEMPTS_MAX: u32 = 16;
+/// How often a run that waits looks for an answer.
+pub const ANSWER_POLL: Duration = Duration::from_millis(250);
 /// Longest time an approval may be used.
 pub const APPROVAL_MS_MAX: u64 = 7 * 24 * 60 * 60 * 1000;
 
@@ -203,7 +206,8 @@ impl Approved {
             SubjectState::Erased => codes.push("approval.erased"),
             SubjectState::Expired => codes.push("approval.expired"),
             SubjectState::Open if !self.approvals.iter().any(|answer| answer.approve) => {
-                codes.push("approval.missing");
+                let late = self.subject.expires.is_some_and(|expires| expires <= now);
+                codes.push(if late { "approval.expired" } else { "approval.missing" });
             }
             SubjectState::Open | SubjectState::Approved => {}
         }
@@ -263,6 +267,28 @@ fn repeat(ledger: &Reader, subject: &Subject, facts: &Facts) -> Result<Command, 
         env,
         input,
     })
+}
+
+/// Waits until people have answered the escalation `id`, or its time has run out; false when `until` came first.
+///
+/// # Errors
+/// When the ledger cannot be read.
+pub fn wait(reader: &Reader, id: ReceiptId, until: Option<Instant>) -> Result<bool, Fault> {
+    loop {
+        let now = facts::chain_now(reader)?;
+        let open = |subject: &Subject| {
+            subject.state == SubjectState::Open && subject.expires.is_none_or(|expires| expires > now)
+        };
+        if !reader.subject(id)?.as_ref().is_some_and(open) {
+            return Ok(true);
+        }
+        let left = until.map_or(ANSWER_POLL, |until| until.saturating_duration_since(Instant::now()));
+        if left.is_zero() {
+            return Ok(false);
+        }
+        // Nobody tells one process what another one has committed.
+        std::thread::sleep(left.min(ANSWER_POLL));
+    }
 }
 
 /// Why a run may not stand on `approved` now; empty when the gates can be asked.
@@ -335,7 +361,7 @@ fn reply_once(
     sign: Sign<'_>,
 ) -> Result<Replied, ConsentError> {
     let (_, mark) = ledger.policy_in_force()?;
-    let (subject, _) = subject_of(ledger, &reply.id)?;
+    let (subject, content) = subject_of(ledger, &reply.id)?;
     if subject.state == SubjectState::Erased {
         return Err(ConsentError::Erased(subject.receipt_id));
     }
@@ -345,7 +371,10 @@ fn reply_once(
     let about = Ref { rel, receipt_id: subject.receipt_id, entry_hash: subject.entry_hash };
     let key = admins.iter().find(|(admin, _)| *admin == asker.person_id).map(|(_, key)| key.clone());
     let answers = ledger.approvals_of(subject.receipt_id)?;
-    let reasons = objections(&subject, asker, key.is_some(), &answers, now);
+    let mut reasons = objections(&subject, asker, key.is_some(), &answers, now);
+    if reply.approve && is_denied(&content) {
+        reasons.push(Reason::code("approval.stays_denied"));
+    }
     let Some(key) = key.filter(|_| reasons.is_empty()) else {
         return refuse(ledger, asker, vec![about], reasons).map(Replied::refused);
     };
@@ -391,6 +420,12 @@ fn reply_once(
     Ok(Replied::Accepted(ledger.append(draft)?))
 }
 
+/// Whether the gates denied a rehearsed action: an approval lifts an escalation, never a denial.
+fn is_denied(content: &Value) -> bool {
+    let verdict = content.member("decision").and_then(|decision| decision.member("verdict")?.as_str());
+    verdict.and_then(Verdict::parse) == Some(Verdict::Deny)
+}
+
 /// Why this answer does not count.
 fn objections(
     subject: &Subject,
@@ -405,6 +440,7 @@ fn objections(
     } else if asker.assumed.is_some() || !admin {
         codes.push("approval.not_eligible");
     }
+    codes.extend(asker.enclosure.objection());
     if subject.principal == asker.person_id {
         codes.push("approval.requester");
     }

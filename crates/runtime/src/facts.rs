@@ -22,6 +22,7 @@ use cascade_receipt::time::Timestamp;
 
 use crate::file_hash;
 use crate::people::{self, Person, Whom};
+use crate::process::Enclosure;
 
 /// Most bytes of standard input that are read before a decision, for programs that execute them.
 pub const STDIN_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -42,6 +43,8 @@ pub struct Asker {
     pub agent: Option<(String, PrincipalId)>,
     /// Somebody else whom `--as` names.
     pub assumed: Option<PrincipalId>,
+    /// The governed run that this process works beneath.
+    pub enclosure: Enclosure,
 }
 
 impl Asker {
@@ -55,10 +58,19 @@ impl Asker {
         let registered = ledger.admins()?.iter().any(|(admin, _)| *admin == person_id);
         let marker =
             people::agent_marker(&env.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str())));
+        let enclosure = Enclosure::look();
+        // Whoever works beneath an agent's run is that agent, whatever it did to its environment.
+        let marker = enclosure.agent().map(str::to_owned).or(marker);
+        let agent_id =
+            |name: &str| ledger.principal_for(NameKind::Agent, &format!("{name} for {}", person.name));
         let whom = whom.map(|text| Whom::parse(text, &person));
         let (agent, assumed) = match whom {
             None => (marker, None),
-            Some(Whom::Agent(name)) => (Some(name), None),
+            // Nor may it be another one.
+            Some(Whom::Agent(name)) => match enclosure.agent().filter(|own| *own != name) {
+                Some(own) => (Some(own.to_owned()), Some(agent_id(&name)?)),
+                None => (Some(name), None),
+            },
             // An agent that says it is the person asks for somebody else's authority.
             Some(Whom::SelfPerson) => {
                 let assumed = marker.is_some().then_some(person_id);
@@ -68,13 +80,12 @@ impl Asker {
         };
         let agent = match agent {
             Some(name) => {
-                let full = format!("{name} for {}", person.name);
-                let id = ledger.principal_for(NameKind::Agent, &full)?;
+                let id = agent_id(&name)?;
                 Some((name, id))
             }
             None => None,
         };
-        Ok(Self { person, person_id, registered, agent, assumed })
+        Ok(Self { person, person_id, registered, agent, assumed, enclosure })
     }
 
     /// Who is accountable for the action in the receipt.

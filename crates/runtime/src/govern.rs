@@ -63,8 +63,12 @@ pub struct Governed {
     pub status: Option<Status>,
     /// Its output, when it was captured and may leave.
     pub captured: Option<Captured>,
+    /// Whether output was dropped because of the cap.
+    pub truncated: bool,
     /// Processes that outlived the command and were ended.
     pub survivors_ended: u32,
+    /// Why output, which the receipts commit to, could not be written any more. A reader's going away is no reason.
+    pub output_error: Option<io::Error>,
 }
 
 /// Why an action has no end. Whatever had started is ended; no output left that no receipt commits to.
@@ -85,15 +89,15 @@ pub enum GovernError {
     /// Governance kept changing while the action was being decided.
     #[error("policy or approvals kept changing while the action was decided")]
     Unsettled,
-    /// Output could not be written where it should go.
-    #[error("couldn't release output: {0}")]
-    Release(io::Error),
     /// The run was broken off.
     #[error(transparent)]
     Run(RunError),
     /// Another run used the approval, or somebody took it back, in the meantime.
     #[error("the approval is gone: {}", .0.iter().map(|reason| reason.code.as_str()).collect::<Vec<_>>().join(", "))]
     ApprovalGone(Vec<Reason>),
+    /// The order to execute was given, and then something failed. Every process of the run is ended.
+    #[error("the command was started, but what became of it could not be recorded: {0}")]
+    Started(Box<Self>),
     /// A defect in Cascade.
     #[error("internal defect: {0}")]
     Defect(String),
@@ -112,8 +116,10 @@ impl From<Unexpected> for GovernError {
 pub fn govern(ledger: &Ledger, request: Request) -> Result<Governed, GovernError> {
     let mut performer = Performer::new(ledger, request)?;
     let (mut action, effects) = Action::submit();
-    let report = performer.perform_all(&mut action, effects)?;
-    performer.finish(report)
+    let reported = performer.perform_all(&mut action, effects);
+    let started = performer.started;
+    let governed = reported.and_then(|report| performer.finish(report));
+    governed.map_err(|error| if started { GovernError::Started(Box::new(error)) } else { error })
 }
 
 /// What a decision was made of; replaced when the action is decided again.
@@ -158,11 +164,14 @@ struct Performer<'a> {
     prepared: Option<Prepared>,
     intent_id: ReceiptId,
     intent: Option<Ref>,
+    /// Whether the order to execute was given.
+    started: bool,
     ended: Option<Run>,
     pending: Option<Pending>,
     guard: Option<Guard>,
     captured: Option<Captured>,
     receipts: Vec<Appended>,
+    output_error: Option<io::Error>,
     append_error: Option<AppendError>,
     prepare_error: Option<process::PrepareError>,
 }
@@ -185,11 +194,13 @@ impl<'a> Performer<'a> {
             prepared: None,
             intent_id: cascade_ledger::receipt_id()?,
             intent: None,
+            started: false,
             ended: None,
             pending: None,
             guard: None,
             captured: None,
             receipts: Vec::new(),
+            output_error: None,
             append_error: None,
             prepare_error: None,
         })
@@ -209,7 +220,7 @@ impl<'a> Performer<'a> {
                 }
                 Effect::Start => Some(self.start(action)?),
                 Effect::Release => {
-                    self.release()?;
+                    self.release();
                     None
                 }
                 // Ending the run is what letting go of its guard does.
@@ -257,6 +268,7 @@ impl<'a> Performer<'a> {
         };
         let plan = Plan {
             receipt_id: self.intent_id,
+            agent: self.request.asker.agent.as_ref().map(|(name, _)| name.clone()),
             lock_path: self.ledger.run_lock_path(self.intent_id),
             executable: executable.into(),
             argv: command.argv.clone(),
@@ -283,6 +295,7 @@ impl<'a> Performer<'a> {
     fn start(&mut self, action: &mut Action) -> Result<Event, GovernError> {
         let prepared =
             self.prepared.take().ok_or_else(|| GovernError::Defect("nothing prepared".to_owned()))?;
+        self.started = true;
         let mut broken = None;
         let ended = prepared.start(&mut |segment: &Segment<'_>| {
             self.take_heartbeat(action, segment).map_err(|error| {
@@ -303,6 +316,7 @@ impl<'a> Performer<'a> {
             truncated: ended.truncated,
             survivors_ended: ended.survivors_ended,
         });
+        self.output_error = ended.output_error;
         self.pending = Some(ended.pending);
         self.guard = Some(ended.guard);
         Ok(Event::Ended(ending))
@@ -478,11 +492,12 @@ impl<'a> Performer<'a> {
         codes.into_iter().map(Reason::code).collect()
     }
 
-    fn release(&mut self) -> Result<(), GovernError> {
-        if let Some(pending) = self.pending.take() {
-            self.captured = Some(pending.release().map_err(GovernError::Release)?);
+    fn release(&mut self) {
+        match self.pending.take().map(Pending::release) {
+            Some(Ok(captured)) => self.captured = Some(captured),
+            Some(Err(error)) => drop(self.output_error.get_or_insert(error)),
+            None => {}
         }
-        Ok(())
     }
 
     /// Lets the lock go and removes its file: from here on nobody asks whether this run lives.
@@ -506,13 +521,16 @@ impl<'a> Performer<'a> {
         let decided = self.decided.ok_or_else(undecided)?;
         let capturing = matches!(self.request.streams, StreamsPlan::Capture { .. });
         let survivors_ended = self.ended.as_ref().map_or(0, |ended| ended.survivors_ended);
+        let truncated = self.ended.as_ref().is_some_and(|ended| ended.truncated);
         Ok(Governed {
             outcome,
             ruling: decided.ruling,
             receipts: self.receipts,
             status: self.ended.map(|ended| ended.status),
             captured: self.captured.filter(|_| capturing),
+            truncated,
             survivors_ended,
+            output_error: self.output_error,
         })
     }
 }

@@ -115,11 +115,13 @@ pub struct Reason {
 /// [`KeyError`].
 pub fn revoke(
     ledger: &Ledger,
+    asker: &Asker,
     key_id: &str,
     reason: Reason,
     place: NewKeyPlace<'_>,
     recovery: &RecoveryKey,
 ) -> Result<Changed, KeyError> {
+    admin::is_person(asker)?;
     if reason.since > crate::facts::now() {
         return Err(KeyError::Since);
     }

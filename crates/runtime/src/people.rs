@@ -1,7 +1,8 @@
 //! Who asks: the operating-system user, or a coding agent acting for that user.
 //!
 //! An agent is known by the marker that known coding agents leave in the environment of what they
-//! start. Do not believe more than that: a process of the same user can remove its markers.
+//! start, or by the run that it works beneath ([`crate::process::Enclosure`]). Do not believe more than that: a process
+//! of the same user can remove its markers.
 //! docs/trust.md says what follows.
 
 use std::ffi::{OsStr, OsString};
@@ -69,14 +70,14 @@ pub fn agent_marker<'a>(env: &(impl Iterator<Item = (&'a OsStr, &'a OsStr)> + Cl
 }
 
 /// A name fit for a principal: the value's letters, digits, `-`, `_` and `.`, cut to a length.
-fn agent_name(value: &OsStr) -> String {
+pub(crate) fn agent_name(value: &OsStr) -> String {
     let clean: String = value
         .to_string_lossy()
         .chars()
         .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
         .take(AGENT_NAME_BYTES_MAX)
         .collect();
-    if clean.is_empty() || clean == "1" || clean == "true" { "unnamed".to_owned() } else { clean }
+    if clean.is_empty() || clean == "1" || clean == "true" { Whom::UNNAMED.to_owned() } else { clean }
 }
 
 /// Whom `--as` asks for.
@@ -91,14 +92,19 @@ pub enum Whom {
 }
 
 impl Whom {
+    /// An agent that nobody knows more of.
+    pub const UNNAMED: &str = "unnamed";
+    /// Stands before an agent's name.
+    pub const AGENT_PREFIX: &str = "agent:";
+
     /// Reads `person`, the person's own name, `agent`, `agent:NAME`, or another name or id.
     #[must_use]
     pub fn parse(text: &str, person: &Person) -> Self {
         match text {
             "person" => Self::SelfPerson,
-            "agent" => Self::Agent("unnamed".to_owned()),
+            "agent" => Self::Agent(Self::UNNAMED.to_owned()),
             _ if text == person.name => Self::SelfPerson,
-            _ => match text.strip_prefix("agent:") {
+            _ => match text.strip_prefix(Self::AGENT_PREFIX) {
                 Some(name) => Self::Agent(agent_name(&OsString::from(name))),
                 None => Self::Other(text.to_owned()),
             },

@@ -30,6 +30,7 @@ use cascade_receipt::id::ReceiptId;
 use rustix::process::Pid;
 use thiserror::Error;
 
+mod ancestry;
 mod exec;
 mod output;
 mod pending;
@@ -41,6 +42,7 @@ mod terminal;
 mod tree;
 mod wire;
 
+pub use ancestry::Enclosure;
 pub use exec::exec_main;
 pub use output::{BUFFER_BYTES_MAX, Frame, LEADING_EDGE, LONG_RUN, Segment, Stream, TICK, TICK_LONG};
 pub use pending::{Captured, Pending};
@@ -48,19 +50,27 @@ pub use run::{INTERRUPT_GRACE, TERM_GRACE};
 pub use supervise::supervise_main;
 pub use tree::{MARKER, Swept, sweep};
 
+use crate::people::Whom;
 use signals::Signals;
 use wire::{Channel, Launch, Order, Report, Stage};
 
 /// First argument that routes a process to [`supervise_main`].
 pub const SUPERVISE_ARG: &str = "__supervise";
+/// The word of a supervisor whose run a person asked for.
+const ASKED_BY_PERSON: &str = "person";
 /// First argument that routes a process to [`exec_main`].
 pub const EXEC_ARG: &str = "__exec";
+
+/// Variables that are for Cascade alone: they lead to secrets.
+const WITHHELD: &[&str] = &["CASCADE_PASSPHRASE_FILE"];
 
 /// One command to run.
 #[derive(Debug)]
 pub struct Plan {
     /// Receipt id of the intent. Every process of the run carries it in the variable [`MARKER`].
     pub receipt_id: ReceiptId,
+    /// The agent that asked, unless a person did. What the run starts is no more than that.
+    pub agent: Option<String>,
     /// The run's lock file, absolute. Created (0600) when absent, never removed here.
     pub lock_path: PathBuf,
     /// The file to execute, absolute, as the decision saw it.
@@ -202,7 +212,7 @@ pub fn prepare(plan: Plan) -> Result<Prepared, PrepareError> {
     let live = matches!(plan.streams, StreamsPlan::PassThrough { .. });
     let (near, far) = streams::make(plan.stdin, plan.foreground && live)?;
     let mut env = plan.env;
-    env.retain(|(name, _)| name != MARKER);
+    env.retain(|(name, _)| name != MARKER && !WITHHELD.iter().any(|withheld| name == withheld));
     env.push((MARKER.into(), plan.receipt_id.to_string().into()));
     let launch = Launch {
         lock_path: plan.lock_path,
@@ -221,7 +231,7 @@ pub fn prepare(plan: Plan) -> Result<Prepared, PrepareError> {
         return Err(PrepareError::TooLarge(payload.len()));
     }
     let fds = far.streams.into_iter().chain(far.controlling).chain(far.real_terminal).collect();
-    let (mut link, channel) = Guard::spawn(plan.receipt_id)?;
+    let (mut link, channel) = Guard::spawn(plan.receipt_id, plan.agent.as_deref())?;
     let sent = Order::Launch(payload, fds).send(&channel);
     let report = sent.and_then(|()| Report::recv(&channel));
     link.channel = Some(channel);
@@ -279,13 +289,16 @@ pub struct Guard {
 }
 
 impl Guard {
-    fn spawn(receipt_id: ReceiptId) -> io::Result<(Self, Channel)> {
+    /// Receipt id and asker stand in the supervisor's command line, where those below it find them ([`Enclosure`]).
+    fn spawn(receipt_id: ReceiptId, agent: Option<&str>) -> io::Result<(Self, Channel)> {
+        let asker = agent.map(|name| format!("{}{name}", Whom::AGENT_PREFIX));
         let (channel, far) = Channel::pair()?;
         let mut supervisors = supervisors();
         let supervisor = Command::new(supervise::SELF_EXE)
             .arg0("cascade")
             .arg(SUPERVISE_ARG)
             .arg(receipt_id.to_string())
+            .arg(asker.as_deref().unwrap_or(ASKED_BY_PERSON))
             .stdin(Stdio::from(OwnedFd::from(far)))
             .stdout(Stdio::null())
             .stderr(Stdio::null())

@@ -42,9 +42,7 @@ pub enum Source {
 #[derive(Debug, Error)]
 pub enum SshError {
     /// Neither the agent nor the directory has the private key.
-    #[error(
-        "couldn't sign: no private key for `{0}` in the SSH agent or the SSH directory; add it with `ssh-add`"
-    )]
+    #[error("no private key for `{0}` in the SSH agent or the SSH directory; add it with `ssh-add`")]
     NoPrivateKey(String),
     /// The key file is encrypted and no passphrase, or a wrong one, was given.
     #[error("couldn't unlock `{}`: no passphrase or a wrong one; `ssh-add` unlocks it in the SSH agent", .0.display())]

@@ -13,7 +13,12 @@ use clap::Parser;
 /// Checks an exported ledger: every line, hash, signature and the order of what it tells.
 #[derive(Parser)]
 #[command(name = "cascade-verify", version)]
-#[command(after_help = "Exit codes: 0 valid, 1 could not look, 2 usage, 4 invalid evidence.")]
+#[command(after_help = "Examples:
+  cascade-verify ledger.receipts.jsonl --public-key key.pem
+  cascade-verify evidence.bundle --public-key key.pem --trust trust.policy --json
+  cascade export | cascade-verify - --public-key key.pem
+
+Exit codes: 0 valid, 1 could not look, 2 usage, 4 invalid evidence.")]
 struct Arguments {
     /// The ledger (`*.receipts.jsonl`), or `-` for standard input
     file: PathBuf,

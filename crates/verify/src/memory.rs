@@ -61,7 +61,10 @@ impl Memory {
 
     /// One file for each chain. What another verification is writing just now ends otherwise.
     fn files(&self) -> anyhow::Result<Vec<PathBuf>> {
-        let reading = || format!("couldn't read the memory `{}`", self.dir.display());
+        let reading = || {
+            let dir = self.dir.display();
+            format!("couldn't read the memory `{dir}`: look why, name another with --memory or use --no-memory")
+        };
         let entries = match fs::read_dir(&self.dir) {
             Ok(entries) => entries,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),

@@ -10,7 +10,7 @@ use crate::args::Global;
 use crate::exit::{self, Exit};
 use crate::output::{BAD, CARE, GOOD, Painted};
 use crate::signer::Signer;
-use crate::{failures, output, place, reasons};
+use crate::{admin, failures, output, place, reasons};
 
 /// Approve an escalation, or a dry run in advance; signed with the administrator's SSH key
 #[derive(Args, Debug)]
@@ -112,6 +112,9 @@ pub(crate) fn run(global: &Global, signed: &Signed) -> Exit {
     output::say(&word);
     for reason in &reasons {
         output::say(format_args!("  {}", reasons::code_text(&reason.code)));
+    }
+    if let Some(code) = asker.enclosure.objection() {
+        output::hint_line(admin::hint(code));
     }
     if code == exit::DONE && signed.reply.approve {
         output::hint_line(format_args!("the requester runs: cascade run --approval {}", receipt.receipt_id));

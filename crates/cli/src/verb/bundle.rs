@@ -13,12 +13,14 @@ use clap::{Args, Subcommand};
 
 use crate::args::Global;
 use crate::exit::{self, Exit, Failure};
-use crate::output;
-use crate::place;
 use crate::verb::checkpoint;
+use crate::{outfile, output, place};
 
 /// Chosen receipts with their proofs in one file, for an outsider
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  cascade bundle create r_0123456789abcdef --action --out evidence.bundle
+  cascade bundle unpack evidence.bundle --out evidence")]
 pub(crate) struct Bundle {
     #[command(subcommand)]
     what: What,
@@ -112,9 +114,7 @@ fn create(global: &Global, args: &Create) -> Exit {
         }
     };
     match &args.out {
-        Some(path) => {
-            std::fs::write(path, &text).with_context(|| format!("couldn't write `{}`", path.display()))?;
-        }
+        Some(path) => outfile::write(path, outfile::PUBLIC, text.as_bytes())?,
         None => output::bytes(text.as_bytes())?,
     }
     let count = wanted.seqs.len();

@@ -2,12 +2,13 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::Context as _;
+use cascade_runtime::process::Enclosure;
 use cascade_runtime::rehearsal::{Scene, Stage};
 use clap::Args;
 
 use crate::exit::{self, Exit, Failure};
-use crate::output;
 use crate::output::{BAD, BOLD, DIM, GOOD, Painted};
+use crate::{admin, output, reasons};
 
 /// The guided tour on a throw-away home: allowed, dry run, blocked, approved, verified, tampered
 ///
@@ -23,6 +24,10 @@ pub(crate) struct Demo {
 }
 
 pub(crate) fn run(args: &Demo) -> Exit {
+    // Somebody approves in it.
+    if let Some(code) = Enclosure::look().objection() {
+        return Err(Failure::denied(reasons::code_text(code)).hint(admin::hint(code)));
+    }
     let started = Instant::now();
     let dir = tempfile::Builder::new().prefix("cascade-demo-").tempdir()?;
     let mut tour = Tour { stage: Stage::new(dir.path())?, dir: dir.path().to_owned(), failed: 0 };

@@ -2,10 +2,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use cascade_ledger::Reader;
+use cascade_receipt::json::Value;
 use clap::Args;
 
 use crate::args::Global;
 use crate::exit::{self, Exit, Failure};
+use crate::outfile::{self, OutFile};
 use crate::progress::Progress;
 use crate::{failures, output, place};
 
@@ -17,7 +19,7 @@ use crate::{failures, output, place};
   cascade export --out ledger.receipts.jsonl
   cascade export | cascade-verify - --public-key key.pem")]
 pub(crate) struct Export {
-    /// File to write; it appears whole or not at all [default: stdout]
+    /// File to write; it appears whole or not at all, unless it is a device or a FIFO [default: stdout]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
@@ -29,19 +31,23 @@ pub(crate) fn run(global: &Global, args: &Export) -> Exit {
         None => copy(&reader, &mut std::io::BufWriter::new(std::io::stdout().lock()))?,
     };
     output::say(format_args!("exported {receipts} receipts"));
+    if let (Some(path), true) = (&args.out, global.json) {
+        output::json(&Value::object([
+            ("path", path.display().to_string().into()),
+            ("receipts", Value::Int(i64::try_from(receipts).unwrap_or(i64::MAX))),
+        ]))?;
+    }
     Ok(exit::DONE)
 }
 
-/// A reader that sees half a file would take it for a cut chain: write beside, sync, rename.
 fn to_file(reader: &Reader, path: &Path) -> Result<u64, Failure> {
-    let dir = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let beside = tempfile::Builder::new()
-        .prefix(".cascade-export-")
-        .tempfile_in(dir)
-        .with_context(|| format!("couldn't write in `{}`", dir.display()))?;
-    let receipts = copy(reader, &mut std::io::BufWriter::new(beside.as_file()))?;
-    beside.as_file().sync_all()?;
-    beside.persist(path).with_context(|| format!("couldn't write `{}`", path.display()))?;
+    let out = OutFile::create(path, outfile::OWN)?;
+    let failed = |failure: Failure| Failure {
+        cause: failure.cause.context(format!("couldn't write `{}`", path.display())),
+        ..failure
+    };
+    let receipts = copy(reader, &mut std::io::BufWriter::new(out.file())).map_err(failed)?;
+    out.finish().with_context(|| format!("couldn't write `{}`", path.display()))?;
     Ok(receipts)
 }
 

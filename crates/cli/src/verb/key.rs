@@ -1,20 +1,23 @@
 mod change;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
-use cascade_ledger::{ChainKey, KeyState};
+use cascade_ledger::{ChainKey, KeyState, Reader};
 use cascade_receipt::digest::Digest;
 use cascade_receipt::json::Value;
 use clap::{Args, Subcommand};
 
 use crate::args::Global;
-use crate::exit::{self, Exit};
+use crate::exit::{self, Exit, Failure};
 use crate::output::{BAD, DIM, GOOD, Painted};
-use crate::{output, place};
+use crate::{outfile, output, place};
 
 /// Keys of the chain
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  cascade key list
+  cascade key export --public > key.pem
+  cascade key rotate")]
 pub(crate) struct Key {
     #[command(subcommand)]
     what: What,
@@ -58,24 +61,48 @@ pub(crate) fn run(global: &Global, args: &Key) -> Exit {
     }
 }
 
-fn export(global: &Global, log: bool, out: Option<&std::path::Path>) -> Exit {
+fn export(global: &Global, log: bool, out: Option<&Path>) -> Exit {
     let reader = place::reader(global)?;
     let text = if log { format!("{}\n", reader.log_vkey()?) } else { reader.public_key_pem() };
     match out {
-        Some(path) => {
-            std::fs::write(path, &text).with_context(|| format!("couldn't write `{}`", path.display()))?;
-        }
+        Some(path) => outfile::write(path, outfile::PUBLIC, text.as_bytes())?,
+        None if global.json => {}
         None => output::bytes(text.as_bytes())?,
     }
-    if !log {
-        if let Some(genesis) =
-            reader.keys()?.iter().find(|key| key.public_key == *reader.genesis_public_key())
-        {
-            output::say(format_args!("key {}", genesis.key_id));
+    if global.json {
+        output::json(&exported(&reader, log, text, out)?)?;
+    } else if !log {
+        if let Some(key_id) = genesis_key_id(&reader)? {
+            output::say(format_args!("key {key_id}"));
         }
         output::say(format_args!("SHA-256 of the raw key {}", Digest::of(reader.genesis_public_key())));
     }
     Ok(exit::DONE)
+}
+
+fn genesis_key_id(reader: &Reader) -> Result<Option<String>, Failure> {
+    let keys = reader.keys()?;
+    let genesis = keys.iter().find(|key| key.public_key == *reader.genesis_public_key());
+    Ok(genesis.map(|key| key.key_id.as_str().to_owned()))
+}
+
+/// The exported key as one document, with the file it went to.
+fn exported(reader: &Reader, log: bool, text: String, out: Option<&Path>) -> Result<Value, Failure> {
+    let mut members = std::collections::BTreeMap::new();
+    let mut put = |name: &str, value: String| drop(members.insert(name.to_owned(), Value::from(value)));
+    if log {
+        put("vkey", text.trim_end().to_owned());
+    } else {
+        put("public_key_pem", text);
+        put("sha256", Digest::of(reader.genesis_public_key()).to_hex());
+        if let Some(key_id) = genesis_key_id(reader)? {
+            put("key_id", key_id);
+        }
+    }
+    if let Some(path) = out {
+        put("path", path.display().to_string());
+    }
+    Ok(Value::Object(members))
 }
 
 fn list(global: &Global) -> Exit {

@@ -15,6 +15,10 @@ use crate::{admin, output, place};
 
 /// Policies: check, test, put into force
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  cascade policy check ./policy
+  cascade policy test ./policy
+  cascade policy activate ./policy --label 2026-11")]
 pub(crate) struct Policy {
     #[command(subcommand)]
     what: What,

@@ -1,5 +1,7 @@
+mod tell;
+
 use std::ffi::OsString;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
@@ -10,17 +12,17 @@ use cascade_receipt::decision::Reason;
 use cascade_receipt::decision::Verdict;
 use cascade_receipt::id::ReceiptId;
 use cascade_receipt::json::Value;
-use cascade_runtime::consent;
+use cascade_runtime::consent::{self, Approved};
 use cascade_runtime::facts::{Asker, Command};
 use cascade_runtime::govern::{GovernError, Governed, Request, govern};
 use cascade_runtime::identity;
-use cascade_runtime::process::{Captured, Status, StreamsPlan};
+use cascade_runtime::process::{Enclosure, StreamsPlan};
 use clap::Args;
 
 use crate::args::Global;
 use crate::exit::{self, Exit, Failure};
-use crate::output::{BOLD, Painted, verdict_style};
-use crate::{failures, output, place, reasons};
+use crate::output::{Painted, verdict_style};
+use crate::{admin, failures, output, place, reasons};
 
 /// Most output kept for `--json`; beyond it the rest is dropped and said so.
 const CAPTURE_BYTES_MAX: u64 = 16 * 1024 * 1024;
@@ -33,11 +35,15 @@ const CAPTURE_BYTES_MAX: u64 = 16 * 1024 * 1024;
   cascade run -- git push
   cascade run --dry-run -- terraform apply
   cascade run --reason 'ticket 42' --timeout 5m -- ./deploy.sh
+  cascade run --wait -- kubectl delete namespace staging
   cascade run --approval r_0123456789abcdef")]
 pub(crate) struct Run {
     /// Decide only, leave a `dry_run` receipt; the program need not exist
     #[arg(long, conflicts_with = "approval")]
     dry_run: bool,
+    /// Where people must approve: wait for them, then run; --timeout limits the wait, and then the command
+    #[arg(long, conflicts_with_all = ["approval", "dry_run"])]
+    wait: bool,
     /// Run exactly what was approved: the id of the escalation, dry run or approval
     #[arg(long, value_name = "ID", conflicts_with = "command")]
     approval: Option<String>,
@@ -52,31 +58,83 @@ pub(crate) struct Run {
     command: Vec<OsString>,
 }
 
+/// What came of asking.
+enum Asked {
+    /// The action, and the program it names.
+    Governed(Box<Governed>, String),
+    /// It was refused before the gates were asked, which is told already.
+    TurnedAway(u8),
+}
+
 pub(crate) fn run(global: &Global, args: &Run) -> Exit {
     let ledger = place::ledger(global)?;
-    let (approved, command) = match &args.approval {
-        Some(id) => {
-            let (approved, command) = consent::approved(&ledger, id).map_err(failures::consent)?;
-            (Some(approved), command)
-        }
-        None => (None, Command::here(args.command.clone())?),
+    let asked = match &args.approval {
+        Some(id) => ask_approved(global, args, &ledger, id)?,
+        None => ask(global, args, &ledger)?,
     };
-    let asker = Asker::find(&ledger, &command.env, global.acting_as.as_deref())?;
-    let stands_on = approved.as_ref().map(|approved| (approved.refs.clone(), approved.subject.receipt_id));
-    if let Some(approved) = &approved {
-        let reasons =
-            consent::run_objections(&ledger, &asker, approved, &command).map_err(failures::consent)?;
-        if !reasons.is_empty() {
-            return turned_away(global, &ledger, &asker, stands_on, reasons);
+    let asked = match asked {
+        Asked::Governed(governed, program) if args.wait && is_waiting(&governed) => {
+            wait(global, args, &ledger, governed, program)?
         }
+        other => other,
+    };
+    match asked {
+        Asked::TurnedAway(code) => Ok(code),
+        Asked::Governed(governed, program) => told(global, &governed, &program),
+    }
+}
+
+fn ask(global: &Global, args: &Run, ledger: &Ledger) -> Result<Asked, Failure> {
+    let command = Command::here(args.command.clone())?;
+    let (asker, program) = (who_asks(global, ledger, &command)?, program_of(&command));
+    let governed = govern(ledger, request(global, args, ledger, (command, asker), None)?);
+    Ok(Asked::Governed(Box::new(governed.map_err(failures::govern)?), program))
+}
+
+/// Runs exactly what was approved, if the answers to `id` carry it.
+fn ask_approved(global: &Global, args: &Run, ledger: &Ledger, id: &str) -> Result<Asked, Failure> {
+    let (approved, command) = consent::approved(ledger, id).map_err(failures::consent)?;
+    let (asker, program) = (who_asks(global, ledger, &command)?, program_of(&command));
+    let stands_on = (approved.refs.clone(), approved.subject.receipt_id);
+    let reasons = consent::run_objections(ledger, &asker, &approved, &command).map_err(failures::consent)?;
+    if !reasons.is_empty() {
+        return turned_away(global, ledger, &asker, stands_on, reasons).map(Asked::TurnedAway);
     }
     let who = asker.clone();
+    match govern(ledger, request(global, args, ledger, (command, asker), Some(approved))?) {
+        Err(GovernError::ApprovalGone(reasons)) => {
+            turned_away(global, ledger, &who, stands_on, reasons).map(Asked::TurnedAway)
+        }
+        other => Ok(Asked::Governed(Box::new(other.map_err(failures::govern)?), program)),
+    }
+}
+
+fn who_asks(global: &Global, ledger: &Ledger, command: &Command) -> Result<Asker, Failure> {
+    let asker = Asker::find(ledger, &command.env, global.acting_as.as_deref())?;
+    if asker.enclosure == Enclosure::Hidden {
+        output::say("the processes above this one are hidden, so this counts as an agent's");
+        output::hint_line(admin::hint("approval.hidden_ancestry"));
+    }
+    Ok(asker)
+}
+
+fn program_of(command: &Command) -> String {
+    command.argv.first().map(|word| word.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+fn request(
+    global: &Global,
+    args: &Run,
+    ledger: &Ledger,
+    (command, asker): (Command, Asker),
+    approved: Option<Approved>,
+) -> Result<Request, Failure> {
     let streams = if global.json {
         StreamsPlan::Capture { cap_bytes: CAPTURE_BYTES_MAX }
     } else {
         StreamsPlan::PassThrough { cap_bytes: None }
     };
-    let request = Request {
+    Ok(Request {
         command,
         asker,
         dry_run: args.dry_run,
@@ -84,20 +142,62 @@ pub(crate) fn run(global: &Global, args: &Run) -> Exit {
         reason: args.reason.clone(),
         timeout: args.timeout,
         streams,
-        runtime: identity::runtime(&ledger)?,
-    };
-    let governed = match govern(&ledger, request) {
-        Err(GovernError::ApprovalGone(reasons)) => {
-            return turned_away(global, &ledger, &who, stands_on, reasons);
-        }
-        other => other.map_err(failures::govern)?,
-    };
-    if global.json {
-        output::json(&document(&governed))?;
-    } else {
-        tell(&governed);
+        runtime: identity::runtime(ledger)?,
+    })
+}
+
+fn is_waiting(governed: &Governed) -> bool {
+    governed.outcome == Outcome::Decided(Record::Escalation)
+}
+
+/// Waits for people, then runs what they approved or leaves a receipt of what stands against it.
+fn wait(
+    global: &Global,
+    args: &Run,
+    ledger: &Ledger,
+    governed: Box<Governed>,
+    program: String,
+) -> Result<Asked, Failure> {
+    let asked = governed.receipts.last().context("an escalation without a receipt")?.receipt_id;
+    announce(ledger, &governed, asked)?;
+    let until = args.timeout.and_then(|time| Instant::now().checked_add(time));
+    if !consent::wait(ledger, asked, until)? {
+        output::say("nobody answered in time; it goes on waiting for an approval");
+        return Ok(Asked::Governed(governed, program));
     }
-    Ok(code(&governed))
+    match ask_approved(global, args, ledger, &asked.to_string())? {
+        Asked::Governed(mut ran, program) => {
+            ran.receipts.splice(0..0, governed.receipts);
+            Ok(Asked::Governed(ran, program))
+        }
+        turned_away @ Asked::TurnedAway(_) => Ok(turned_away),
+    }
+}
+
+/// Who is waited for, on stderr also with `--json`: the person who reads it can do something.
+fn announce(ledger: &Ledger, governed: &Governed, asked: ReceiptId) -> Result<(), Failure> {
+    tell::findings(governed);
+    if let Some(subject) = ledger.subject(asked)? {
+        let until = subject.expires.map(|time| format!(", until {time}")).unwrap_or_default();
+        let groups = subject.groups.join(", ");
+        output::say(format_args!("waiting for {} approval(s) of {groups}{until}", subject.required));
+    }
+    output::hint_line(format_args!("somebody eligible runs: cascade approve {asked}"));
+    Ok(())
+}
+
+fn told(global: &Global, governed: &Governed, program: &str) -> Exit {
+    if global.json {
+        output::json(&tell::document(governed, program))?;
+        if governed.truncated {
+            let limit = CAPTURE_BYTES_MAX >> 20;
+            output::say(format_args!("output past {limit} MiB was dropped, as the receipt says"));
+            output::hint_line("without --json all of it passes through");
+        }
+    } else {
+        tell::tell(governed, program);
+    }
+    Ok(tell::code(governed))
 }
 
 /// An approval that cannot carry this run leaves a receipt and ends it here.
@@ -105,16 +205,24 @@ fn turned_away(
     global: &Global,
     ledger: &Ledger,
     asker: &Asker,
-    stands_on: Option<(Vec<Ref>, ReceiptId)>,
+    (refs, subject): (Vec<Ref>, ReceiptId),
     reasons: Vec<Reason>,
 ) -> Exit {
-    let (refs, subject) = stands_on.context("no approval to refuse")?;
     let waiting = reasons.iter().all(|reason| reason.code == "approval.missing");
     let (receipt, reasons) = consent::refuse(ledger, asker, refs, reasons).map_err(failures::consent)?;
     let verdict = if waiting { Verdict::Escalate } else { Verdict::Deny };
+    let code = if waiting { exit::WAITING } else { exit::DENIED };
     if global.json {
-        let codes = reasons.iter().map(|reason| Value::object([("code", reason.code.as_str().into())]));
+        let codes = reasons.iter().map(|reason| {
+            Value::object([
+                ("code", reason.code.as_str().into()),
+                ("text", reasons::code_text(&reason.code).into()),
+            ])
+        });
         output::json(&Value::object([
+            ("exit_code", u32::from(code).into()),
+            ("stdout", "".into()),
+            ("stderr", "".into()),
             ("reasons", Value::Array(codes.collect())),
             ("receipt_id", receipt.receipt_id.to_string().into()),
             ("receipts", Value::Array(vec![receipt.receipt_id.to_string().into()])),
@@ -130,143 +238,5 @@ fn turned_away(
         }
         output::say(format_args!("receipt {}", receipt.receipt_id));
     }
-    Ok(if waiting { exit::WAITING } else { exit::DENIED })
-}
-
-fn code(governed: &Governed) -> u8 {
-    match (&governed.outcome, &governed.status) {
-        (Outcome::Decided(Record::DryRun), _) => super::shell_check::code(governed.ruling.decision.verdict),
-        (Outcome::Decided(Record::Escalation), _) => exit::WAITING,
-        (Outcome::Decided(_), _) => exit::DENIED,
-        (Outcome::ClosedElsewhere, _) => exit::COULD_NOT,
-        (Outcome::Ran(_), Some(Status::Exited(code))) => *code,
-        (Outcome::Ran(_), Some(Status::Signaled(signal) | Status::Interrupted(signal))) => {
-            signal.saturating_add(128)
-        }
-        (Outcome::Ran(_), Some(Status::TimedOut)) => exit::TIMED_OUT,
-        (Outcome::Ran(_), Some(Status::CouldNotStart(_) | Status::Lost) | None) => exit::COULD_NOT,
-    }
-}
-
-/// What a person is told beside the command's own output: nothing when all went as asked.
-fn tell(governed: &Governed) {
-    let ruling = &governed.ruling;
-    let verdict = ruling.decision.verdict;
-    let last = governed.receipts.last().map(|receipt| receipt.receipt_id.to_string()).unwrap_or_default();
-    match &governed.outcome {
-        Outcome::Decided(record) => {
-            let what = if *record == Record::DryRun { "would be: " } else { "" };
-            output::say(format_args!(
-                "{what}{}  {}",
-                Painted(verdict_style(verdict), verdict),
-                Painted(output::tier_style(ruling.risk_tier), ruling.risk_tier)
-            ));
-            findings(governed);
-            match record {
-                Record::Escalation => {
-                    output::hint_line(format_args!("somebody eligible runs: cascade approve {last}"));
-                    output::hint_line(format_args!("then: cascade run --approval {last}"));
-                }
-                Record::DryRun if verdict == Verdict::Escalate => {
-                    output::hint_line(format_args!("it can be approved in advance: cascade approve {last}"));
-                }
-                _ => {}
-            }
-            output::say(format_args!("receipt {last}"));
-        }
-        Outcome::Ran(_) => ended(governed, &last),
-        Outcome::ClosedElsewhere => {
-            output::say("the run was closed as unknown by another process; its output is withheld");
-            output::say(format_args!("receipt {last}"));
-        }
-    }
-}
-
-fn findings(governed: &Governed) {
-    for command in &governed.ruling.classification.commands {
-        for finding in &command.findings {
-            output::say(format_args!("  {} {}", finding.text, Painted(output::DIM, &finding.code)));
-        }
-    }
-    for text in reasons::texts(&governed.ruling) {
-        output::say(format_args!("  {text}"));
-    }
-}
-
-fn ended(governed: &Governed, last: &str) {
-    match &governed.status {
-        Some(Status::CouldNotStart(error)) => {
-            let hint = start_hint(error).map(str::to_owned);
-            let cause = anyhow::anyhow!("couldn't start the command: {error}");
-            output::complain(&Failure { hint, ..Failure::could_not(cause) });
-        }
-        Some(Status::TimedOut) => output::say("the command ran out of time and was ended"),
-        Some(Status::Lost) => {
-            output::say("the supervisor of the run was killed; what the command did is not known");
-        }
-        None => output::say("no supervisor could be started; nothing ran"),
-        _ => {}
-    }
-    if governed.survivors_ended > 0 {
-        output::say(format_args!(
-            "{} process(es) that outlived the command were ended",
-            Painted(BOLD, governed.survivors_ended)
-        ));
-    }
-    if !matches!(governed.status, Some(Status::Exited(_))) {
-        output::say(format_args!("receipt {last}"));
-    }
-}
-
-/// What to do about a command that could not be executed.
-fn start_hint(error: &std::io::Error) -> Option<&'static str> {
-    /// What execve says of a file that is no program.
-    const NO_PROGRAM: i32 = rustix::io::Errno::NOEXEC.raw_os_error();
-    match (error.kind(), error.raw_os_error()) {
-        (std::io::ErrorKind::NotFound, _) => {
-            Some("check the name and PATH; shell words such as `cd` or `|` need `bash -c`")
-        }
-        (std::io::ErrorKind::PermissionDenied, _) => {
-            Some("it must be a file that you may execute: `chmod +x` makes it one")
-        }
-        (std::io::ErrorKind::ArgumentListTooLong, _) => {
-            Some("give fewer or shorter arguments, or a file of them")
-        }
-        (_, Some(NO_PROGRAM)) => {
-            Some("a script needs a first line such as `#!/bin/sh`, or its interpreter before it")
-        }
-        _ => None,
-    }
-}
-
-fn document(governed: &Governed) -> Value {
-    let mut members = std::collections::BTreeMap::new();
-    let mut put = |key: &str, value: Value| {
-        members.insert(key.to_owned(), value);
-    };
-    let ids: Vec<Value> =
-        governed.receipts.iter().map(|receipt| receipt.receipt_id.to_string().into()).collect();
-    if let Some(last) = ids.last() {
-        put("receipt_id", last.clone());
-    }
-    put("receipts", Value::Array(ids));
-    put("verdict", governed.ruling.decision.verdict.as_str().into());
-    put("risk_tier", governed.ruling.risk_tier.as_str().into());
-    put("reasons", reasons::document(&governed.ruling));
-    put("exit_code", u32::from(code(governed)).into());
-    if let Some(Status::Signaled(signal) | Status::Interrupted(signal)) = &governed.status {
-        put("signal", u32::from(*signal).into());
-    }
-    if let Some(Status::CouldNotStart(error)) = &governed.status {
-        put("error", error.to_string().into());
-    }
-    if let Some(Captured { stdout, stderr, .. }) = &governed.captured {
-        for (name, bytes) in [("stdout", stdout), ("stderr", stderr)] {
-            match std::str::from_utf8(bytes) {
-                Ok(text) => put(name, text.into()),
-                Err(_) => put(&format!("{name}_b64"), cascade_receipt::base64::encode(bytes).into()),
-            }
-        }
-    }
-    Value::Object(members)
+    Ok(code)
 }

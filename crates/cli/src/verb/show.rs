@@ -22,7 +22,7 @@ pub(crate) struct Show {
 
 pub(crate) fn run(global: &Global, args: &Show) -> Exit {
     let reader = place::reader(global)?;
-    let (id, _) = cascade_runtime::consent::find(&reader, &args.id).map_err(failures::consent)?;
+    let (id, _) = cascade_runtime::consent::find(&reader, &args.id).map_err(failures::finding)?;
     let cascade_ledger::Found::One(_, seq, line) = reader.find(&id.to_string())? else {
         return Err(Failure::could_not(anyhow::anyhow!("no receipt `{}`", args.id)));
     };

@@ -263,7 +263,8 @@ fn a_disk_that_fills_up_during_a_run() {
     assert_eq!(&first, b"first\n");
     let nothing = Rlimit { current: Some(0), maximum: Some(0) };
     rustix::process::prlimit(Some(Pid::from_child(&child)), Resource::Fsize, nothing).unwrap();
-    let done = ended(child, b"go on\n").expect_failure(1, "couldn't record the action");
+    let done = ended(child, b"go on\n").expect_failure(1, "the command was started, but");
+    assert!(done.stderr.contains("look before you repeat it"), "{}", done.stderr);
     assert_eq!(done.stdout, "", "left without a receipt");
     site.wait_until_quiet();
     site.run(&["run", "--", "true"]).expect(0);
@@ -271,6 +272,36 @@ fn a_disk_that_fills_up_during_a_run() {
     let kinds = kinds(&receipts);
     assert_eq!(&kinds[..3], ["genesis", "task_started", "heartbeat"]);
     assert!(kinds.contains(&"task_unknown"), "{kinds:?}");
+    site.assert_sound();
+}
+
+/// The command did its work, and only then is there no space for saying so: nobody may be told to repeat it blindly.
+#[test]
+fn a_disk_that_fills_up_before_the_closer() {
+    let site = Site::new();
+    site.run(&["init"]).expect(0);
+    site.set("mkfifo", &["ready"]);
+    let mut command = site.program("sh");
+    let lines = "echo > ready; read -r word; touch effect; echo secret";
+    let script = format!("trap '' XFSZ; exec \"$0\" run -- sh -c '{lines}'");
+    command
+        .args(["-c", &script, CASCADE])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let child = command.spawn().unwrap();
+    std::fs::read(site.work("ready")).unwrap();
+    let nothing = Rlimit { current: Some(0), maximum: Some(0) };
+    rustix::process::prlimit(Some(Pid::from_child(&child)), Resource::Fsize, nothing).unwrap();
+    let done = ended(child, b"go on\n").expect_failure(1, "the command was started, but");
+    assert!(site.work("effect").exists());
+    for words in ["space", "look before you repeat it", "withheld"] {
+        assert!(done.stderr.contains(words), "no `{words}` in {}", done.stderr);
+    }
+    assert!(!done.stderr.contains("half written") && done.stdout.is_empty(), "{}", done.stderr);
+    site.wait_until_quiet();
+    site.run(&["run", "--", "true"]).expect(0);
+    assert!(kinds(&site.receipts()).contains(&"task_unknown"));
     site.assert_sound();
 }
 
@@ -313,9 +344,18 @@ fn a_clock_that_was_set_back() {
     std::fs::write(&source, AHEAD).unwrap();
     let library = site.path("ahead.so");
     site.set("cc", &["-shared", "-fPIC", "-o", library.to_str().unwrap(), source.to_str().unwrap()]);
-    let mut ahead = site.cascade(&["run", "--", "true"]);
-    ahead.env("LD_PRELOAD", &library);
-    finish(ahead, b"").expect(0);
+    script(&site.work("tool"), "#!/bin/sh\nexit 0\n");
+    let ask = || site.run(&["--as", "agent:k", "--json", "run", "--", "./tool"]).expect(5).json();
+    let late = ask()["receipt_id"].as_str().unwrap().to_owned();
+    let ahead = |args: &[&str]| {
+        let mut command = site.cascade(args);
+        command.env("LD_PRELOAD", &library);
+        finish(command, b"")
+    };
+    // What nobody answered in its time waits no more.
+    let expired = ahead(&["--as", "agent:k", "run", "--approval", &late]).expect(3);
+    assert!(expired.stderr.contains("has run out"), "{}", expired.stderr);
+    ahead(&["run", "--", "true"]).expect(0);
     let before = site.last();
     site.run(&["run", "--", "true"]).expect(0);
     let receipts = site.receipts();
@@ -327,8 +367,7 @@ fn a_clock_that_was_set_back() {
     }
     assert!(before.content("clock").is_null());
     // What expires is measured in the chain's own time, or no approval could be given for three days.
-    script(&site.work("tool"), "#!/bin/sh\nexit 0\n");
-    let asked = site.run(&["--as", "agent:k", "--json", "run", "--", "./tool"]).expect(5).json();
+    let asked = ask();
     let id = asked["receipt_id"].as_str().unwrap();
     assert!(site.run(&["approvals"]).expect(0).stdout.contains(id));
     site.run(&["approve", id]).expect(0);

@@ -1,8 +1,9 @@
 //! What an agent may not do alone waits for a person, and then runs exactly once and exactly as approved.
 
-use std::process::Command;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::{Child, Command, Stdio};
 
-use crate::site::{Done, Site, finish, kinds, script};
+use crate::site::{Done, Site, ended, finish, kinds, script};
 
 /// A site with a deploy script that leaves a line each time it runs, ranked above an agent's threshold.
 struct Desk {
@@ -49,6 +50,60 @@ impl Desk {
         assert!(last.reasons().contains(&reason), "{:?}", last.reasons());
         assert_eq!(self.deployed(), before);
     }
+}
+
+/// A run of `./deploy.sh` that waits, and the escalation it waits for.
+fn waiting(desk: &Desk, what: &str) -> (Child, BufReader<std::process::ChildStderr>, String) {
+    let mut command = desk.agent(&["--json", "run", "--wait", "--", "./deploy.sh", what]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut told = BufReader::new(child.stderr.take().unwrap());
+    let (mut line, mut said) = (String::new(), String::new());
+    while !line.contains("cascade approve ") {
+        line.clear();
+        assert_ne!(told.read_line(&mut line).unwrap(), 0, "it did not wait: {said}");
+        said.push_str(&line);
+    }
+    assert!(said.contains("waiting for 1 approval(s) of admins, until "), "{said}");
+    (child, told, line.trim().rsplit(' ').next().unwrap().to_owned())
+}
+
+#[test]
+fn a_run_that_waits_goes_on_when_it_is_approved() {
+    let desk = Desk::new();
+    let (child, _told, id) = waiting(&desk, "one");
+    assert_eq!(desk.deployed(), "");
+    desk.site.run(&["approve", &id]).expect(0);
+    let document = ended(child, b"").expect(0).json();
+    assert_eq!(desk.deployed(), "deployed one\n");
+    assert_eq!((&document["verdict"], &document["receipts"][0]), (&"admit".into(), &id.as_str().into()));
+    let receipts = desk.site.receipts();
+    let kinds = kinds(&receipts);
+    assert_eq!(kinds, ["genesis", "escalation", "approval", "task_started", "task_completed"]);
+    assert_eq!(receipts[3].reference("approval"), Some(receipts[2].id()));
+    desk.site.assert_sound();
+}
+
+#[test]
+fn a_run_that_waits_ends_when_it_is_denied_or_nobody_comes() {
+    let desk = Desk::new();
+    let (child, mut told, id) = waiting(&desk, "one");
+    desk.site.run(&["deny", &id]).expect(0);
+    desk.assert_refused(ended(child, b""), "approval.denied");
+    told.read_to_string(&mut String::new()).unwrap();
+
+    let late = desk.by_agent(&["run", "--wait", "--timeout", "10ms", "--", "./deploy.sh", "two"]).expect(5);
+    assert!(late.stderr.contains("nobody answered in time"), "{}", late.stderr);
+
+    // Ctrl-C ends the wait, and the question stays.
+    let (mut child, _told, id) = waiting(&desk, "three");
+    desk.site.set("kill", &["-INT", &child.id().to_string()]);
+    assert!(!child.wait().unwrap().success());
+    desk.site.run(&["approve", &id]).expect(0);
+    desk.by_agent(&["run", "--approval", &id]).expect(0);
+    assert_eq!(desk.deployed(), "deployed three\n");
+    // What needs nobody does not wait.
+    desk.site.run(&["run", "--wait", "--", "true"]).expect(0);
+    desk.site.assert_sound();
 }
 
 #[test]

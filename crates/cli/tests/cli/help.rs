@@ -47,7 +47,7 @@ fn every_verb_explains_itself() {
         assert!(help.contains("Usage: cascade"), "{words:?}: {help}");
         assert!(help.lines().next().is_some_and(|line| line.len() > 10), "{words:?}: no first sentence");
         let inner = listed(&help);
-        assert!(!inner.is_empty() || help.contains("Example"), "no example: cascade {}", words.join(" "));
+        assert!(help.contains("Example"), "no example: cascade {}", words.join(" "));
         todo.extend(inner.into_iter().map(|word| [words.clone(), vec![word]].concat()));
     }
     assert!(site.run(&["--version"]).expect(0).stdout.starts_with("cascade "));

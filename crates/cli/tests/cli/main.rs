@@ -5,6 +5,8 @@ mod aftermath;
 #[cfg(test)]
 mod bad;
 #[cfg(test)]
+mod beneath;
+#[cfg(test)]
 mod bundle;
 #[cfg(test)]
 mod checkpoint;
@@ -28,6 +30,10 @@ mod keys;
 mod many;
 #[cfg(test)]
 mod memory;
+#[cfg(test)]
+mod messages;
+#[cfg(test)]
+mod out;
 #[cfg(test)]
 mod outside;
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What passes through Cascade arrives as it was: input, output, exit codes, bytes that are no text.
 
 use std::ffi::OsStr;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::process::Stdio;
 
@@ -169,7 +169,7 @@ fn json_documents_have_the_members_of_the_contract() {
         }
         document
     };
-    let run = ["verdict", "receipt_id", "receipts", "exit_code", "reasons"];
+    let run = ["verdict", "receipt_id", "receipts", "exit_code", "reasons", "stdout", "stderr"];
     let ran = members(&["run", "--", "sh", "-c", "echo out; echo err >&2; exit 4"], 4, &run);
     assert_eq!((&ran["stdout"], &ran["stderr"]), (&"out\n".into(), &"err\n".into()));
     assert_eq!(ran["receipts"][1], ran["receipt_id"]);
@@ -177,7 +177,11 @@ fn json_documents_have_the_members_of_the_contract() {
     let gates: Vec<_> = denied["reasons"].as_array().unwrap().iter().map(|reason| &reason["gate"]).collect();
     assert!(gates.iter().any(|gate| *gate == "failfast"), "{denied}");
     members(&["run", "--dry-run", "--", "true"], 0, &run);
-    members(&["--as", "agent", "run", "--", "./nothing"], 5, &run);
+    let waiting = members(&["--as", "agent", "run", "--", "./nothing"], 5, &run);
+    let waiting = waiting["receipt_id"].as_str().unwrap();
+    let refused = members(&["--as", "agent", "run", "--approval", waiting], 5, &run);
+    assert_eq!(refused["exit_code"], 5);
+    assert!(ran.get("truncated").is_none());
     members(&["run", "--", "./nothing"], 1, &run);
     let check =
         members(&["shell-check", "--", "ls | wc"], 0, &["verdict", "risk_tier", "reasons", "commands"]);
@@ -192,4 +196,59 @@ fn json_documents_have_the_members_of_the_contract() {
         let entry: serde_json::Value = serde_json::from_str(line).unwrap();
         assert!(entry["seq"].is_u64() && entry["kind"].is_string(), "{entry}");
     }
+}
+
+/// What cannot be written is an error, live or at the end, and the other stream still arrives.
+#[test]
+fn output_that_cannot_be_written_is_not_lost_silently() {
+    let site = Site::new();
+    site.run(&["init"]).expect(0);
+    for lines in ["echo hi", "echo hi; sleep .3", "echo hi; sleep .3; echo more; exit 7"] {
+        let lines = format!("echo told >&2; {lines}");
+        let mut command = site.cascade(&["run", "--", "sh", "-c", &lines]);
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let child = command.stdout(full).stderr(Stdio::piped()).spawn().unwrap();
+        let done = ended(child, b"").expect(1);
+        for words in
+            ["couldn't write the command's output: No space left", "hint: ", "told", site.last().id()]
+        {
+            assert!(done.stderr.contains(words), "{lines}: no `{words}` in {}", done.stderr);
+        }
+    }
+    site.assert_sound();
+}
+
+/// The limit of what `--json` keeps, and one byte past it.
+#[test]
+fn a_document_says_that_output_was_dropped() {
+    const KEPT: usize = 16 << 20;
+    let site = Site::new();
+    for (length, truncated) in [(KEPT, false), (KEPT + 1, true)] {
+        let lines = format!("head -c {length} /dev/zero | tr '\\0' x");
+        let done = site.run(&["--json", "run", "--", "sh", "-c", &lines]).expect(0);
+        let document = done.json();
+        assert_eq!(document["stdout"].as_str().unwrap().len(), KEPT);
+        assert_eq!(document.get("truncated").is_some_and(|value| value == true), truncated);
+        assert_eq!(done.stderr.contains("output past 16 MiB was dropped"), truncated, "{}", done.stderr);
+        assert_eq!(site.last().content("truncated") == true, truncated);
+    }
+    site.assert_sound();
+}
+
+/// A server that reloads on SIGUSR1 does so beneath Cascade, which does not die of it.
+#[test]
+fn signals_that_do_not_end_a_command_reach_it() {
+    let site = Site::new();
+    for signal in ["USR1", "USR2", "ALRM"] {
+        let lines = format!("trap 'echo reloaded; exit 9' {signal}; echo up; while :; do read -r line; done");
+        let mut command = site.cascade(&["run", "--", "sh", "-c", &lines]);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut up = [0; 3];
+        child.stdout.as_mut().unwrap().read_exact(&mut up).unwrap();
+        site.set("kill", &[&format!("-{signal}"), &child.id().to_string()]);
+        let done = ended(child, b"").expect(9);
+        assert_eq!(done.stdout, "reloaded\n", "{signal}");
+    }
+    site.assert_sound();
 }

@@ -33,24 +33,29 @@ impl Pending {
     /// when the closer is durable.
     ///
     /// # Errors
-    /// When a stream cannot be written to. A reader that went away is not an error.
+    /// When a stream cannot be written to; everything else left. A reader that went away is not an error.
     pub fn release(self) -> io::Result<Captured> {
         let _unprocessed = self.terminal.as_ref().and_then(Unprocessed::set);
         let mut captured = Captured::default();
+        let mut failed = None;
+        let mut closed = self.closed;
         for frame in self.committed.into_iter().chain(self.frames) {
             if self.captured {
                 match frame.stream {
                     Stream::Out | Stream::Terminal => captured.stdout.extend(frame.bytes),
                     Stream::Err => captured.stderr.extend(frame.bytes),
                 }
-            } else if !self.closed.contains(&frame.stream) {
-                match write_all(target(frame.stream, self.terminal.as_ref()), &frame.bytes) {
-                    Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
-                    other => other?,
+            } else if !closed.contains(&frame.stream)
+                && let Err(error) = write_all(target(frame.stream, self.terminal.as_ref()), &frame.bytes)
+            {
+                // Only this stream is lost; the other one may still say why.
+                closed.push(frame.stream);
+                if error.kind() != io::ErrorKind::BrokenPipe {
+                    failed.get_or_insert(error);
                 }
             }
         }
-        Ok(captured)
+        failed.map_or(Ok(captured), Err)
     }
 }
 

@@ -390,7 +390,7 @@ impl Run {
                     }
                     self.order(&Order::Signal(SIGCONT));
                 }
-                _ => {}
+                other => self.order(&Order::Signal(other)),
             }
         }
     }

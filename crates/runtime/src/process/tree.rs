@@ -103,10 +103,10 @@ pub(super) fn timespec(duration: Duration) -> Timespec {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stat {
     state: u8,
-    parent: i32,
+    pub(super) parent: i32,
     pub(super) group: i32,
     pub(super) session: i32,
-    start_ticks: u64,
+    pub(super) start_ticks: u64,
 }
 
 impl Stat {
@@ -119,7 +119,7 @@ impl Stat {
     }
 
     /// The command name may hold blanks and parentheses, so fields are counted from the last parenthesis.
-    fn parse(line: &[u8]) -> Option<Self> {
+    pub(super) fn parse(line: &[u8]) -> Option<Self> {
         let after = line.iter().rposition(|byte| *byte == b')')?;
         let rest = std::str::from_utf8(line.get(after + 1..)?).ok()?;
         let mut fields = rest.split_ascii_whitespace();

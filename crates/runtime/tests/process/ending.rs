@@ -167,6 +167,30 @@ fn signals_are_passed_on() {
         assert_eq!((ran.code(), ran.stdout().as_str()), (40, "got\n"), "{signal}");
         assert_eq!(ran.get("passed"), format!("Some({number})"));
     }
+    // What says nothing of ending does not count as being told to end. 16 is SIGSTKFLT, which dash has no name for.
+    for signal in ["USR1", "USR2", "ALRM", "VTALRM", "PROF", "IO", "PWR", "16", "WINCH", "CONT"] {
+        let script =
+            format!("trap 'echo got' {signal}; trap 'exit 40' TERM; touch up; while :; do sleep 0.01; done");
+        let running = Host::sh(&[], &script).spawn();
+        running.wait_for_file("up");
+        running.signal(signal);
+        until("the signal", || running.text("frames").contains("got"));
+        running.signal("TERM");
+        let ran = running.finish();
+        assert_eq!(
+            (ran.code(), ran.stdout().as_str(), ran.get("passed")),
+            (40, "got\n", "Some(15)"),
+            "{signal}"
+        );
+    }
+    // A command that does not catch one ends by it, and is told from one that was ended by Cascade.
+    let ran = {
+        let running = Host::sh(&[], "touch up; exec sleep 1000").spawn();
+        running.wait_for_file("up");
+        running.signal("USR1");
+        running.finish()
+    };
+    assert_eq!((ran.code(), ran.get("status")), (138, "ended by signal 10"));
     let running = Host::sh(&[], "touch up; exec sleep 1000").spawn();
     running.wait_for_file("up");
     running.signal("INT");

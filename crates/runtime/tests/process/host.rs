@@ -30,6 +30,7 @@ pub(crate) fn main() -> ExitCode {
 
     let plan = Plan {
         receipt_id,
+        agent: None,
         lock_path: dir.join("lock"),
         executable: PathBuf::from(&argv[0]),
         argv,

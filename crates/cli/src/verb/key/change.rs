@@ -139,11 +139,13 @@ pub(super) fn revoke(global: &Global, args: &Revoke) -> Exit {
     })?;
     let ledger = place::ledger(global)?;
     let recovery = recovery_key(&ledger, &args.recovery_key)?;
+    let env: Vec<_> = std::env::vars_os().collect();
+    let asker = Asker::find(&ledger, &env, global.acting_as.as_deref())?;
     let purpose = ledger.keys()?.into_iter().find(|key| key.key_id.as_str() == args.key_id);
     let purpose = purpose.map_or(Purpose::Receipt, |key| key.purpose);
     let reason = Reason { code: args.reason.clone(), since };
     let changed = at(&ledger, purpose, &args.home, |place| {
-        keys::revoke(&ledger, &args.key_id, reason, place, &recovery).map_err(refused)
+        keys::revoke(&ledger, &asker, &args.key_id, reason, place, &recovery).map_err(refused)
     })?;
     tell(global, &changed)
 }

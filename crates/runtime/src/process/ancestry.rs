@@ -1,0 +1,175 @@
+//! Whether this process runs beneath a governed run, and whose that is.
+//!
+//! The environment is the caller's to change and says nothing here by its silence. Parents are not: the supervisor of
+//! a run is the subreaper of everything below it, so whatever the run started stays beneath it, daemons included.
+//! What gets out of the tree is in docs/trust.md.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::{self, Read as _};
+use std::os::unix::ffi::OsStringExt as _;
+
+use super::tree::{MARKER, Stat};
+use super::{ASKED_BY_PERSON, SUPERVISE_ARG};
+use crate::people::Whom;
+
+/// Longest line of ancestors that is followed.
+const ANCESTORS_MAX: usize = 1024;
+/// Parents may die while they are looked at; so often the look is repeated until two in a row saw the same.
+const WALKS_MAX: u32 = 32;
+/// Beginning of a command line that is looked at: more than the words of a supervisor take.
+const WORDS_BYTES_MAX: u64 = 4096;
+
+/// What this process runs beneath.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Enclosure {
+    /// No governed run that could be found.
+    Outside,
+    /// A governed run, asked for by this agent, or by a person.
+    Beneath(Option<String>),
+    /// The processes above could not be looked at.
+    Hidden,
+}
+
+impl Enclosure {
+    /// Looks at the ancestors of this process.
+    #[must_use]
+    pub fn look() -> Self {
+        let Some(walk) = settled() else { return Self::Hidden };
+        if !walk.runs.is_empty() {
+            // An agent anywhere above is one all the way down.
+            return Self::Beneath(walk.runs.into_iter().find_map(|asked| match asked {
+                Asked::Person => None,
+                Asked::Agent(name) => Some(name),
+            }));
+        }
+        // Nobody above says whose run it is: a namespace hides them, or they are dead.
+        match std::env::var_os(MARKER) {
+            Some(_) => Self::Beneath(Some(Whom::UNNAMED.to_owned())),
+            None => Self::Outside,
+        }
+    }
+
+    /// The agent that whatever asks from here is, however it calls itself.
+    #[must_use]
+    pub fn agent(&self) -> Option<&str> {
+        match self {
+            Self::Outside => None,
+            Self::Beneath(agent) => agent.as_deref(),
+            Self::Hidden => Some(Whom::UNNAMED),
+        }
+    }
+
+    /// Why people do not answer from here; `None` when they may.
+    #[must_use]
+    pub const fn objection(&self) -> Option<&'static str> {
+        match self {
+            Self::Outside => None,
+            Self::Beneath(_) => Some("approval.beneath_run"),
+            Self::Hidden => Some("approval.hidden_ancestry"),
+        }
+    }
+}
+
+/// One look at all ancestors, nearest first.
+#[derive(PartialEq, Eq, Debug)]
+struct Walk {
+    /// Process ids with start times: what two looks must agree on.
+    trail: Vec<(i32, u64)>,
+    /// Who stands behind each supervisor on the way.
+    runs: Vec<Asked>,
+}
+
+/// Who asked for a run.
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Asked {
+    Person,
+    Agent(String),
+}
+
+/// A process that dies hands its children on, and its number to somebody else; a look that fell between is not believed.
+fn settled() -> Option<Walk> {
+    let mut last = walk();
+    for _ in 0..WALKS_MAX {
+        let next = walk();
+        match (last, next) {
+            (Ok(one), Ok(other)) if one == other => return Some(one),
+            (_, next) => last = next,
+        }
+    }
+    None
+}
+
+fn walk() -> io::Result<Walk> {
+    let mut walk = Walk { trail: Vec::new(), runs: Vec::new() };
+    // Not by our own number: in a namespace of its own with the /proc of another, that is somebody else's.
+    let mut parent = stat("self")?.parent;
+    while parent != 0 {
+        if walk.trail.len() == ANCESTORS_MAX {
+            return Err(io::ErrorKind::QuotaExceeded.into());
+        }
+        let pid = parent.to_string();
+        let next = stat(&pid)?;
+        walk.trail.push((parent, next.start_ticks));
+        walk.runs.extend(supervises(&words(&pid)?));
+        parent = next.parent;
+    }
+    Ok(walk)
+}
+
+fn stat(pid: &str) -> io::Result<Stat> {
+    let line = fs::read(format!("/proc/{pid}/stat"))?;
+    Stat::parse(&line).ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
+fn words(pid: &str) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    fs::File::open(format!("/proc/{pid}/cmdline"))?.take(WORDS_BYTES_MAX).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Who asked for the run that a process with this command line supervises; `None` when it supervises none.
+///
+/// The file it executes is not compared with ours: an update, or a copy of the binary, would not be recognised.
+/// Nobody gains by posing as a supervisor.
+fn supervises(command_line: &[u8]) -> Option<Asked> {
+    let mut words = command_line.split(|byte| *byte == 0);
+    if words.nth(1) != Some(SUPERVISE_ARG.as_bytes()) {
+        return None;
+    }
+    let who = words.nth(1).unwrap_or_default();
+    if who == ASKED_BY_PERSON.as_bytes() {
+        return Some(Asked::Person);
+    }
+    let name = who.strip_prefix(Whom::AGENT_PREFIX.as_bytes()).unwrap_or_default();
+    Some(Asked::Agent(crate::people::agent_name(&OsString::from_vec(name.to_vec()))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn supervisors_say_whose_run_it_is() {
+        let agent = |name: &str| Some(Asked::Agent(name.to_owned()));
+        for (line, expected) in [
+            (&b"cascade\0__supervise\0r_01\0person\0"[..], Some(Asked::Person)),
+            (b"/tmp/copy\0__supervise\0r_01\0agent:ci\0", agent("ci")),
+            (b"cascade\0__supervise\0r_01\0", agent("unnamed")),
+            (b"cascade\0__supervise\0r_01\0nonsense\0", agent("unnamed")),
+            (b"cascade\0__supervise", agent("unnamed")),
+            (b"cascade\0run\0--\0__supervise\0", None),
+            (b"sh\0-c\0cascade __supervise", None),
+            (b"", None),
+        ] {
+            assert_eq!(supervises(line), expected, "{}", String::from_utf8_lossy(line));
+        }
+    }
+
+    #[test]
+    fn ancestors_lead_to_the_first_process() {
+        let seen = settled().unwrap();
+        assert_eq!(seen.trail.first().map(|(pid, _)| *pid), Some(stat("self").unwrap().parent));
+        assert!(seen.trail.len() < ANCESTORS_MAX);
+    }
+}
