@@ -34,6 +34,7 @@ mod unfold;
 mod walk;
 mod weigh;
 mod word;
+mod xargs;
 
 pub use check::Fault;
 pub use classification::{Classification, Classified, Finding};

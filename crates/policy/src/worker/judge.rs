@@ -89,6 +89,8 @@ pub(super) fn judge(call: &Call<'_>, scene: &Scene<'_>) -> Judgement {
     if !dry {
         base(call, &mut judgement);
         rules(call, &mut judgement);
+    } else if let Some(tier) = call.node.dry_tier.filter(|_| !asks_help) {
+        judgement.find("worker.dry", tier, "a rehearsal, but what the project says runs");
     }
     unknowns(call, &mut judgement);
     for given in &call.given {
@@ -160,7 +162,8 @@ fn applies(rule: &Rule, call: &Call<'_>, places: &[Places]) -> bool {
     let argument = |at: usize| {
         call.arguments.get(at).and_then(|argument| argument.word.known()).is_some_and(|text| {
             let lower = text.to_ascii_lowercase();
-            rule.arguments.iter().any(|pattern| pattern.matches(text) || pattern.matches(&lower))
+            let excepted = rule.except.iter().any(|pattern| pattern.matches(text));
+            !excepted && rule.arguments.iter().any(|pattern| pattern.matches(text) || pattern.matches(&lower))
         })
     };
     rule.options.iter().all(|group| call.mentions(group))

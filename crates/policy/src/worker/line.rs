@@ -67,6 +67,7 @@ impl Walk<'_> {
                 ambient: false,
             })
             .collect();
+        self.named_programs(&assigned, scene);
         let words: Vec<Word> = command.words.iter().map(Word::from).collect();
         let at = self.answer.commands.len();
         let mut feed = Feed::Unknown;
@@ -79,7 +80,9 @@ impl Walk<'_> {
             let input = input(command, scene, &state.feeds);
             let (directory, depth) = (state.directory.clone(), scene.depth);
             feed = self.call(&words, &Scene { directory, env: &env, input, fresh: &fresh, depth });
+            let set = state.env.len();
             state.follow(&words);
+            self.named_programs(state.env.get(set..).unwrap_or_default(), scene);
         }
         self.redirects(&command.redirects, at, state);
         feed

@@ -33,6 +33,11 @@ impl<'a> Reader<'a> {
                     rest = after;
                     continue;
                 }
+                Some("-") if self.shell() && !self.dashes && !after.is_empty() => {
+                    self.dashes = true;
+                    rest = after;
+                    continue;
+                }
                 Some(text) if !self.dashes && self.is_option(text) => {
                     rest = self.option(text, after);
                     continue;
@@ -58,9 +63,16 @@ impl<'a> Reader<'a> {
         self.call
     }
 
+    fn shell(&self) -> bool {
+        self.call.worker.style == Style::Shell
+    }
+
     fn is_option(&self, text: &str) -> bool {
         // `cargo +nightly`: the manifest lists `+` as a flag.
         if text.starts_with('+') && self.call.path.is_empty() && self.lookup("+").is_some() {
+            return true;
+        }
+        if self.call.node.numeric && text.strip_prefix('+').is_some_and(is_number) {
             return true;
         }
         let dashed = text.len() > 1 && text.starts_with('-');
@@ -68,6 +80,7 @@ impl<'a> Reader<'a> {
             Style::Operands => text.starts_with("--") || text.contains('='),
             Style::Words => false,
             Style::Single => dashed || matches!(text, "!" | "(" | ")" | ","),
+            Style::Shell => dashed || text.starts_with('+'),
             Style::Gnu | Style::Go | Style::Bundled => dashed,
         }
     }
@@ -145,7 +158,7 @@ impl<'a> Reader<'a> {
 
     /// Reads one option word; answers the words after it and its value.
     fn option(&mut self, text: &'a str, after: &'a [Word]) -> &'a [Word] {
-        let name = if text.starts_with('+') { "+" } else { text };
+        let name = if text.starts_with('+') && !self.shell() { "+" } else { text };
         if let Some((name, arity)) = self.lookup(name) {
             return self.take(vec![name], arity, None, after);
         }
@@ -168,6 +181,9 @@ impl<'a> Reader<'a> {
                 return self.take(vec![name], arity, attached, after);
             }
         } else if long {
+            if let Some((names, arity, value)) = self.loose(text) {
+                return self.take(names, arity, value, after);
+            }
             if let Some((names, arity)) = self.long(name) {
                 return self.take(names, arity, attached, after);
             }
@@ -179,14 +195,30 @@ impl<'a> Reader<'a> {
                 return after;
             }
         } else if style != Style::Single {
-            let digits = text.get(1..).is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()));
-            if digits && self.call.node.numeric {
+            if text.get(1..).is_some_and(is_number) && self.call.node.numeric {
                 return after;
+            }
+            if let Some((names, arity, value)) = self.loose(text) {
+                return self.take(names, arity, value, after);
             }
             return self.cluster(text.get(1..).unwrap_or_default(), text, after);
         }
         self.stranger(text, name, attached);
         after
+    }
+
+    /// `-long=VALUE` where the program does not count dashes.
+    fn loose<'t>(&self, text: &'t str) -> Option<(Vec<&'a str>, Arity, Option<&'t str>)> {
+        if !self.call.worker.loose_dashes {
+            return None;
+        }
+        let bare = text.trim_start_matches('-');
+        let (name, value) = bare.split_once('=').map_or((bare, None), |(name, value)| (name, Some(value)));
+        if name.len() < 3 {
+            return None;
+        }
+        let (names, arity) = self.long(&format!("--{name}"))?;
+        Some((names, arity, value))
     }
 
     /// A long option by its name or, where the program allows it, by the start of its name.
@@ -208,13 +240,18 @@ impl<'a> Reader<'a> {
 
     /// Short options in one word; the last may carry its value.
     fn cluster(&mut self, letters: &'a str, text: &'a str, mut after: &'a [Word]) -> &'a [Word] {
-        // In an old-style bundle (`tar xzf F`) the values follow in order.
-        let bundle = !text.starts_with('-');
+        // In an old-style bundle (`tar xzf F`) the values follow in order, and for a shell always.
+        let bundle = self.shell() || !text.starts_with('-');
         for (at, letter) in letters.char_indices() {
             let Some((name, arity)) = self.lookup(&format!("-{letter}")) else {
                 self.stranger(text, text, None);
                 return after;
             };
+            let last = at + letter.len_utf8() == letters.len();
+            if self.shell() && arity != Arity::Flag && !last {
+                // Not every shell reads this as bash does.
+                self.call.unknown_option.get_or_insert(text);
+            }
             if arity == Arity::Flag || bundle {
                 after = self.take(vec![name], arity, None, after);
                 continue;
@@ -239,6 +276,12 @@ impl<'a> Reader<'a> {
                 let end = end.unwrap_or(after.len());
                 let (words, rest) = after.split_at(end);
                 (Kind::Exec, Value::Words(words), rest.get(1..).unwrap_or_default())
+            }
+            (Arity::Flag | Arity::Optional(_), None, Some((word, rest)))
+                if self.call.worker.loose_dashes
+                    && matches!(word.known(), Some("true" | "false" | "null")) =>
+            {
+                (Kind::Text, Value::Word(word), rest)
             }
             (Arity::Value(kind) | Arity::Optional(kind), Some(text), _) => {
                 (kind, Value::Attached(text), after)
@@ -274,6 +317,10 @@ impl<'a> Reader<'a> {
 }
 
 const NOTHING: &[Word] = &[];
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
 
 /// In `--include=*.rs` only the value is a pattern.
 fn names_option(text: &str) -> bool {

@@ -88,7 +88,12 @@ impl Registry {
         let mut patterns: Vec<String> = ["PATH", "LD_*", "DYLD_*"].map(str::to_owned).to_vec();
         for program in self.classify_argv(argv, &[]).commands {
             let settings = self.program(&program.program).map(|found| found.worker.settings.as_slice());
-            patterns.extend(settings.unwrap_or_default().iter().flat_map(|setting| setting.env_text.clone()));
+            patterns.extend(
+                settings
+                    .unwrap_or_default()
+                    .iter()
+                    .flat_map(|setting| setting.env_text.iter().filter(|name| *name != "*").cloned()),
+            );
         }
         patterns.sort_unstable();
         patterns.dedup();

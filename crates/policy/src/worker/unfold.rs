@@ -7,6 +7,7 @@ use super::place::Location;
 use super::scene::{Feed, Scene};
 use super::weigh::{script, weigh};
 use super::word::Word;
+use super::xargs;
 
 /// Another command inside this one.
 pub(super) fn wrapped(call: &Call<'_>, scene: &Scene<'_>, judgement: &mut Judgement) {
@@ -24,13 +25,8 @@ pub(super) fn wrapped(call: &Call<'_>, scene: &Scene<'_>, judgement: &mut Judgem
             judgement.follow.push(Follow::Line(joined(words)));
         }
         Form::Appended => {
-            let fed = scene.input.words();
-            let token = call.given.iter().find(|given| given.kind == Kind::Replace);
-            let filled = match token {
-                Some(given) => fill(words, given.value.known().unwrap_or("{}"), &fed),
-                None => words.iter().cloned().chain(fed).collect(),
-            };
-            judgement.follow.push(Follow::Argv(filled));
+            let calls = xargs::calls(call, words, &scene.input);
+            judgement.follow.extend(calls.into_iter().map(Follow::Argv));
         }
         Form::Template => template(call, words, scene, judgement),
         Form::Script if first_is_line(call, wraps) => judgement.follow.push(Follow::Line(first.clone())),
@@ -46,7 +42,10 @@ fn template(call: &Call<'_>, words: &[Word], scene: &Scene<'_>, judgement: &mut 
     let fed = match fed.split_first() {
         Some((mark, fed)) if mark.known() == Some(":::") => fed.to_vec(),
         Some(_) => vec![Word::Unknown],
-        None => scene.input.words(),
+        None if call.gives(call.node.wraps.as_ref().map_or(&[][..], |wraps| &wraps.regroups)) => {
+            vec![Word::Unknown]
+        }
+        None => scene.input.lines(),
     };
     let replaced = call.given.iter().find(|given| given.kind == Kind::Replace);
     let token = replaced.map_or("{}", |given| given.value.known().unwrap_or("{}"));
@@ -92,6 +91,7 @@ pub(super) fn standard_input(call: &Call<'_>, scene: &Scene<'_>, judgement: &mut
         return;
     }
     match &scene.input {
+        Feed::Inherited if call.node.stdin_fed => judgement.stdin_executes = true,
         Feed::Network | Feed::Decoded if kind == Kind::Sql => {
             judgement.doubt("stdin.executed", "executes its standard input");
         }

@@ -110,8 +110,10 @@ impl<'r> Walk<'r> {
             });
         }
         let feed = emitted(call, scene, &judgement.directory);
-        let env = call.assignments.iter().filter_map(|word| Variable::assigned(word.known()?)).collect();
-        let env = scene.env.with(env);
+        let assigned = call.assignments.iter().filter_map(|word| Variable::assigned(word.known()?));
+        let assigned: Vec<Variable> = assigned.collect();
+        self.named_programs(&assigned, scene);
+        let env = scene.env.with(assigned);
         self.answer.stdin_executes |= judgement.stdin_executes;
         let Judgement { tier, classified, findings, follow, directory, writes, .. } = judgement;
         self.writes.extend(writes);
@@ -129,6 +131,25 @@ impl<'r> Walk<'r> {
         let (fresh, depth) = (scene.fresh, scene.depth + 1);
         let inner = Scene { directory, env: &env, input: scene.input.clone(), fresh, depth };
         self.follow(follow, &inner, at).unwrap_or(feed)
+    }
+
+    /// Programs that variables name, such as a pager: whoever sets them means them to run.
+    pub(super) fn named_programs(&mut self, variables: &[Variable], scene: &Scene<'_>) {
+        for variable in variables.iter().filter(|variable| settings::names_program(variable)) {
+            if let Some(line) = variable.value.known() {
+                self.line(line, &Scene { depth: scene.depth + 1, input: Feed::Unknown, ..scene.clone() });
+                continue;
+            }
+            let text = format!("`{}` names a program that cannot be known", variable.name);
+            self.answer.add(Classified {
+                words: Vec::new(),
+                program: String::new(),
+                subcommand: String::new(),
+                tier: RiskTier::High,
+                classified: false,
+                findings: vec![doubt("env.program", &text)],
+            });
+        }
     }
 
     /// What is inside a call; answers what the last inner call writes.
@@ -224,7 +245,8 @@ fn said(call: &Call<'_>) -> Feed {
     if words.iter().any(|word| word.known().is_some_and(|text| text.contains(['\\', '%']))) {
         return Feed::Unknown;
     }
-    Feed::Words(words)
+    let texts: Option<Vec<&str>> = words.iter().map(Word::known).collect();
+    texts.map(|texts| Feed::Text(texts.join(" "))).unwrap_or(Feed::Words(words))
 }
 
 /// The file that a program of the network makes when it is not told a name.
