@@ -22,6 +22,7 @@ mod line;
 mod manifest;
 mod pattern;
 mod place;
+mod possible;
 mod reader;
 mod registry;
 mod scene;

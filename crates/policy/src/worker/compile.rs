@@ -58,7 +58,11 @@ impl Worker {
             let node = Arc::new(node);
             commands.extend(paths.into_iter().map(|path| Command { path, node: node.clone() }));
         }
+        let ruled = rules.iter().filter(|rule| !rule.certain).map(|rule| rule.finding.tier);
+        let nodes = commands.iter().filter_map(|command: &Command| command.node.tier);
+        let highest = ruled.chain(nodes).max().unwrap_or(RiskTier::Low);
         Ok(Self {
+            highest,
             names: words(&raw.names),
             style: raw.style,
             abbreviations: raw.abbreviations,
@@ -161,8 +165,8 @@ impl Node {
         })
     }
 
-    /// Computes what an unresolved word ranks: the highest tier that anything says about this node. CRITICAL is not
-    /// inferred: a word that nobody can read is a reason to ask people, not evidence of destruction.
+    /// Computes what an unresolved word ranks: the highest tier that anything says about this node, up to HIGH. Whether
+    /// a rule that is CRITICAL could speak is asked about the words at hand.
     fn settle(&mut self, rules: &[Rule], paths: Option<&[Vec<Step>]>, anywhere: bool) {
         let wraps = self
             .wraps
@@ -210,7 +214,7 @@ impl Node {
 }
 
 /// The most that a value of this kind can do.
-const fn worst(kind: Kind) -> RiskTier {
+pub(super) const fn worst(kind: Kind) -> RiskTier {
     match kind {
         Kind::Text | Kind::Path | Kind::Replace | Kind::Directory => RiskTier::Low,
         Kind::Read
@@ -250,6 +254,7 @@ impl Rule {
             min: raw.min,
             max: raw.max,
             dashes: raw.dashes,
+            certain: raw.certain,
             tests: raw.tests,
             finding,
         };

@@ -22,6 +22,8 @@ pub(super) struct Worker {
     pub(super) own: Node,
     pub(super) commands: Vec<Command>,
     pub(super) rules: Vec<Rule>,
+    /// The most that any of its subcommands or rules can rank.
+    pub(super) highest: RiskTier,
     pub(super) settings: Vec<Setting>,
 }
 
@@ -139,6 +141,7 @@ pub(super) struct Rule {
     pub(super) min: usize,
     pub(super) max: Option<usize>,
     pub(super) dashes: bool,
+    pub(super) certain: bool,
     pub(super) tests: Vec<String>,
 }
 

@@ -7,6 +7,7 @@ use super::classification::Finding;
 use super::grammar::{Rule, covers};
 use super::manifest::{Kind, Style};
 use super::place::{Location, Places};
+use super::possible::{Met, could_apply};
 use super::scene::Scene;
 use super::unfold::{fill, standard_input, starts, wrapped};
 use super::weigh::{place_of, weigh};
@@ -85,7 +86,7 @@ pub(super) fn judge(call: &Call<'_>, scene: &Scene<'_>) -> Judgement {
     let mut judgement = Judgement::new(directory);
     let asks_help = call.help && call.given.is_empty() && call.arguments.is_empty() && call.inner.is_none();
     let says_dry = call.rehearses(&call.node.dry) || call.rehearses(&call.worker.own.dry);
-    let dry = asks_help || (says_dry && !call.unresolved);
+    let dry = asks_help || (says_dry && !call.unresolved.any);
     if !dry {
         base(call, &mut judgement);
         rules(call, &mut judgement);
@@ -136,7 +137,8 @@ fn base(call: &Call<'_>, judgement: &mut Judgement) {
 }
 
 fn rules(call: &Call<'_>, judgement: &mut Judgement) {
-    let mut unreadable = call.unresolved;
+    let mut unreadable = call.unresolved.any;
+    let mut worst = None;
     let places: Vec<Places> = call
         .arguments
         .iter()
@@ -149,23 +151,47 @@ fn rules(call: &Call<'_>, judgement: &mut Judgement) {
             && call.arguments.iter().any(|argument| argument.word.pattern().is_some());
         if applies(rule, call, &places) {
             judgement.push(rule.finding.clone());
+        } else if rule.finding.tier == RiskTier::Critical && worst.is_none() && has_unknown(call) {
+            let met = Met {
+                argument: (0..call.arguments.len()).any(|at| matches(rule, call, at)),
+                place: places.iter().any(|place| place.meets(rule.places)),
+            };
+            worst = could_apply(rule, call, &met, &judgement.directory).then_some(rule);
         }
     }
+    if let Some(rule) = worst {
+        let text = format!(
+            "a word cannot be known before it runs, and there are some with which it {}",
+            rule.finding.text
+        );
+        judgement.find("worker.word.unresolved", RiskTier::Critical, text);
+    }
+    if call.unresolved.subcommand && call.worker.highest == RiskTier::Critical {
+        let text = "the subcommand cannot be known before it runs";
+        judgement.find("worker.subcommand.unresolved", RiskTier::Critical, text);
+    }
     let tier = call.node.unresolved.unwrap_or(RiskTier::High);
-    if unreadable && tier > RiskTier::Low {
+    if unreadable && tier > RiskTier::Low && worst.is_none() {
         judgement.find("worker.word.unresolved", tier, "a word cannot be known before it runs");
     }
 }
 
+fn has_unknown(call: &Call<'_>) -> bool {
+    call.unresolved.any || call.arguments.iter().any(|argument| argument.word.known().is_none())
+}
+
+/// Does the argument at this place match one of the rule's patterns?
+fn matches(rule: &Rule, call: &Call<'_>, at: usize) -> bool {
+    call.arguments.get(at).and_then(|argument| argument.word.known()).is_some_and(|text| {
+        let lower = text.to_ascii_lowercase();
+        let excepted = rule.except.iter().any(|pattern| pattern.matches(text));
+        !excepted && rule.arguments.iter().any(|pattern| pattern.matches(text) || pattern.matches(&lower))
+    })
+}
+
 fn applies(rule: &Rule, call: &Call<'_>, places: &[Places]) -> bool {
     let count = call.arguments.len();
-    let argument = |at: usize| {
-        call.arguments.get(at).and_then(|argument| argument.word.known()).is_some_and(|text| {
-            let lower = text.to_ascii_lowercase();
-            let excepted = rule.except.iter().any(|pattern| pattern.matches(text));
-            !excepted && rule.arguments.iter().any(|pattern| pattern.matches(text) || pattern.matches(&lower))
-        })
-    };
+    let argument = |at: usize| matches(rule, call, at);
     rule.options.iter().all(|group| call.mentions(group))
         && !call.gives(&rule.without)
         && (rule.arguments.is_empty() || rule.at.map_or_else(|| (0..count).any(argument), argument))

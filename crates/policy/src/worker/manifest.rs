@@ -276,6 +276,9 @@ pub(super) struct Rule {
     /// An argument stands after `--`.
     #[serde(default)]
     pub(super) dashes: bool,
+    /// A word that cannot be known is not taken for one that this rule is about.
+    #[serde(default)]
+    pub(super) certain: bool,
     /// Lines that this rule must find.
     pub(super) tests: Vec<String>,
 }
@@ -313,6 +316,8 @@ pub(super) enum Effect {
     Key,
     /// The program itself expands it: suspect where the line sets it to something with a substitution in it.
     Expanded,
+    /// A push that overwrites: a refspec with a `+`, or a switch that makes the remote equal.
+    Overwrite,
     /// It can do anything.
     Opaque,
     /// The same, but only where the line itself sets it: what was there before belongs to whoever set up the session.

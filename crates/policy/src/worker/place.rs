@@ -10,6 +10,9 @@ macro_rules! places {
         pub(super) enum Place { $($(#[$doc])* $name,)* }
 
         impl Place {
+            /// Every place at once.
+            pub(super) const ALL: Places = Places(u32::MAX);
+
             pub(super) fn parse(word: &str) -> Option<Self> {
                 match word { $($word => Some(Self::$name),)* _ => None }
             }
@@ -59,6 +62,10 @@ pub(super) struct Places(u32);
 impl Places {
     pub(super) const fn with(self, place: Place) -> Self {
         Self(self.0 | (1 << place as u32))
+    }
+
+    pub(super) const fn or(self, other: Self) -> Self {
+        Self(self.0 | other.0)
     }
 
     pub(super) const fn has(self, place: Place) -> bool {

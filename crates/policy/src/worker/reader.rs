@@ -1,6 +1,9 @@
 //! Reads the words of a call one by one.
 
+use cascade_receipt::decision::RiskTier;
+
 use super::call::{Argument, Call, Given, HELP, Value};
+use super::compile::worst;
 use super::grammar::{Arity, Command, Wraps};
 use super::manifest::{Globals, Kind, Style};
 use super::word::Word;
@@ -49,7 +52,7 @@ impl<'a> Reader<'a> {
                 _ => {}
             }
             if word.pattern().is_some_and(|text| text.starts_with('-')) && !self.dashes {
-                self.call.unresolved = true;
+                self.call.unresolved.any = true;
             }
             if let Some(wraps) = self.inner_starts(word) {
                 self.call.inner = Some((wraps, rest));
@@ -107,7 +110,10 @@ impl<'a> Reader<'a> {
                 return;
             }
         } else if word.is_unknown() || !self.candidates.is_empty() {
-            self.call.unresolved = true;
+            self.call.unresolved.any = true;
+            self.call.unresolved.many |= *word == Word::Unknown;
+            let shaped = word.pattern().is_some_and(|text| !text.contains(['*', '?', '[', '(']));
+            self.call.unresolved.subcommand |= !self.candidates.is_empty() && !shaped;
         }
         if !self.candidates.is_empty() {
             let deeper = self.candidates.iter().all(|command| command.path.len() > self.call.path.len());
@@ -292,7 +298,10 @@ impl<'a> Reader<'a> {
             (Arity::Flag, None, _) => (Kind::Text, Value::None, after),
         };
         if let Value::Word(word) = value {
-            self.call.unresolved |= word.is_unknown();
+            // In quotes it is the value and nothing else.
+            self.call.unresolved.many |= *word == Word::Unknown;
+            self.call.unresolved.any |=
+                *word == Word::Unknown || (word.is_unknown() && worst(kind) > RiskTier::Low);
         }
         if names.iter().any(|name| HELP.contains(name)) {
             self.call.help = true;

@@ -105,6 +105,20 @@ impl Registry {
         self.programs.keys().map(String::as_str)
     }
 
+    /// `git-push` is `git push`.
+    pub(super) fn spelled_out(&self, words: &[Word]) -> Option<Vec<Word>> {
+        let (first, rest) = words.split_first()?;
+        let text = first.known()?;
+        let at = text.rfind('/').map_or(0, |at| at + 1);
+        let (directory, base) = (text.get(..at)?, text.get(at..)?);
+        let subcommand = base.strip_prefix("git-").filter(|name| !name.is_empty())?;
+        if self.program(text).is_some() {
+            return None;
+        }
+        let program = [format!("{directory}git"), subcommand.to_owned()].map(Word::Known);
+        Some(program.into_iter().chain(rest.iter().cloned()).collect())
+    }
+
     /// The program that a first word names.
     pub(super) fn program(&self, word: &str) -> Option<Found<'_>> {
         let (directory, base) = match word.rfind(['/', '\\']) {
@@ -188,5 +202,7 @@ const USUAL: &[&str] = &[
     "/snap/bin/",
     "/opt/homebrew/bin/",
     "/run/current-system/sw/bin/",
+    "/usr/lib/git-core/",
+    "/usr/libexec/git-core/",
 ];
 const SUFFIXES: &[&str] = &[".exe", ".cmd", ".bat", ".com"];

@@ -78,7 +78,8 @@ impl Feed {
                 .iter()
                 .flat_map(|word| match word.known() {
                     Some(text) => split(text),
-                    None => vec![word.clone()],
+                    None if word.pattern().is_some() => vec![word.clone()],
+                    None => vec![Word::Unknown],
                 })
                 .collect(),
             Self::Inherited | Self::Unknown | Self::Network | Self::Decoded => vec![Word::Unknown],

@@ -1,5 +1,7 @@
 //! Environment variables and configuration keys that change what a program does.
 
+use cascade_receipt::decision::RiskTier;
+
 use super::call::Call;
 use super::grammar::{Setting, Worker, covers};
 use super::judge::{Follow, Judgement};
@@ -139,6 +141,19 @@ fn act(call: &Call<'_>, effect: Effect, name: &str, value: &Word, judgement: &mu
         Effect::Opaque | Effect::Assigned if matches!(value.known(), Some("" | "/dev/null")) => {}
         Effect::Line if empty(value) => {}
         Effect::Line => judgement.follow.push(Follow::Line(value.clone())),
+        Effect::Overwrite => match value.known().map(|text| text.trim().to_ascii_lowercase()) {
+            Some(text)
+                if text.starts_with('+') || ["", "true", "yes", "on", "1"].contains(&text.as_str()) =>
+            {
+                judgement.stop("git.push.force", "rewrites history on the remote");
+            }
+            Some(_) => {}
+            None => judgement.find(
+                "worker.word.unresolved",
+                RiskTier::Critical,
+                format!("`{name}` cannot be known, and may rewrite history on the remote"),
+            ),
+        },
         Effect::Opaque | Effect::Assigned | Effect::Expanded => {
             let code = format!("{}.setting", call.worker.name());
             judgement.doubt(&code, format!("`{name}` changes what the program does"));

@@ -115,7 +115,7 @@ pub(super) fn starts(call: &Call<'_>, directory: &Location) -> Vec<Word> {
         .iter()
         .map(|argument| match argument.word {
             Word::Known(text) | Word::Glob(text) => below(text),
-            Word::Around(_) | Word::Unknown => Word::Unknown,
+            Word::Around(_) | Word::One { .. } | Word::Unknown => Word::Unknown,
         })
         .collect();
     let unknown = matches!(directory, Location::Unknown);

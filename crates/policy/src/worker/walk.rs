@@ -40,6 +40,8 @@ impl<'r> Walk<'r> {
         if self.passes_limit(words, scene) {
             return Feed::Unknown;
         }
+        let spelled = self.registry.spelled_out(words);
+        let words = spelled.as_deref().unwrap_or(words);
         let Some((program, arguments)) = words.split_first() else { return Feed::Unknown };
         let Some(found) = program.known().and_then(|name| self.registry.program(name)) else {
             self.answer.add(unknown(words));
@@ -167,8 +169,10 @@ impl<'r> Walk<'r> {
                 Follow::Argv(words) => feed = Some(self.call(&words, scene)),
                 Follow::Line(Word::Known(line)) => feed = Some(self.line(&line, scene)),
                 Follow::Line(word) => {
-                    if let Word::Around(line) = &word {
-                        self.line(line, scene);
+                    match &word {
+                        Word::Around(line) => drop(self.line(line, scene)),
+                        Word::One { before, after } => drop(self.line(&format!("{before}$x{after}"), scene)),
+                        _ => {}
                     }
                     self.doubt_at(at, "line.unknown", "a shell line cannot be known before it runs");
                 }

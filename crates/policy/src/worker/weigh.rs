@@ -12,7 +12,7 @@ use super::{awk, code, sed, sql};
 pub(super) fn place_of(word: &Word, directory: &Location) -> Places {
     match word {
         Word::Known(text) | Word::Glob(text) => places(directory, text),
-        Word::Around(_) | Word::Unknown => Places::default().with(Place::Unknown),
+        Word::Around(_) | Word::One { .. } | Word::Unknown => Places::default().with(Place::Unknown),
     }
 }
 
@@ -112,7 +112,9 @@ pub(super) fn script(word: &Word, scene: &Scene<'_>, judgement: &mut Judgement) 
     let place = place_of(word, &judgement.directory);
     let fresh = word.known().is_some_and(|text| scene.fresh.contains(&judgement.directory.join(text)));
     let near = place.has(Place::Inside) || place.has(Place::Whole);
-    if fresh {
+    if word.is_unknown() {
+        judgement.doubt("script.unknown", "executes a script that cannot be known before it runs");
+    } else if fresh {
         judgement.doubt("script.fresh", "executes a file that the same line writes");
     } else if near && word.known().is_some() {
         judgement.find("script.run", RiskTier::Medium, "executes a script of the working directory");
@@ -123,6 +125,10 @@ pub(super) fn script(word: &Word, scene: &Scene<'_>, judgement: &mut Judgement) 
 
 /// Source text that is not read here.
 fn source(word: &Word, judgement: &mut Judgement) {
+    if word.is_unknown() {
+        judgement.doubt("code.unknown", "executes source text that cannot be known before it runs");
+        return;
+    }
     judgement.doubt("code.inline", "executes source text");
     if let Some(text) = word.known() {
         judgement.follow.push(Follow::Literals(code::literals(text)));
