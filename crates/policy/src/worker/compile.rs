@@ -146,11 +146,13 @@ impl Node {
             arguments: raw.arguments,
             shifts: Choice::list(&raw.shifts),
             dry: Choice::list(&raw.dry),
+            dry_unless: Choice::list(&raw.dry_unless),
             dry_tier: raw.dry_tier.as_deref().map(tier).transpose()?,
             wraps: raw.wraps.map(|wraps| Wraps {
                 form: wraps.form,
                 skip: wraps.skip,
                 assignments: wraps.assignments,
+                unread: wraps.unread,
                 line_if: Choice::list(&wraps.line_if),
                 regroups: Choice::list(&wraps.regroups),
                 unless: Choice::list(&wraps.unless),
@@ -175,6 +177,7 @@ impl Node {
         for choice in self
             .dry
             .iter()
+            .chain(&self.dry_unless)
             .chain(&self.shifts)
             .chain(&self.stdin_unless)
             .chain(&self.emits_paths_if)
@@ -250,6 +253,7 @@ impl Rule {
             arguments: raw.argument.iter().map(|glob| Pattern::new(glob)).collect(),
             except: raw.except.iter().map(|glob| Pattern::new(glob)).collect(),
             at: raw.at,
+            from: raw.from,
             places: placed,
             min: raw.min,
             max: raw.max,

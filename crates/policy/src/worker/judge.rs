@@ -10,7 +10,7 @@ use super::place::{Location, Places};
 use super::possible::{Met, could_apply};
 use super::scene::Scene;
 use super::unfold::{fill, standard_input, starts, wrapped};
-use super::weigh::{place_of, weigh};
+use super::weigh::{place_of, secret_read, weigh};
 use super::word::Word;
 
 /// The answer about one call, and what must be looked at because of it.
@@ -86,7 +86,8 @@ pub(super) fn judge(call: &Call<'_>, scene: &Scene<'_>) -> Judgement {
     let mut judgement = Judgement::new(directory);
     let asks_help = call.help && call.given.is_empty() && call.arguments.is_empty() && call.inner.is_none();
     let says_dry = call.rehearses(&call.node.dry) || call.rehearses(&call.worker.own.dry);
-    let dry = asks_help || (says_dry && !call.unresolved.any);
+    let undone = call.mentions(&call.node.dry_unless) || call.mentions(&call.worker.own.dry_unless);
+    let dry = asks_help || (says_dry && !undone && !call.unresolved.any);
     if !dry {
         base(call, &mut judgement);
         rules(call, &mut judgement);
@@ -97,8 +98,9 @@ pub(super) fn judge(call: &Call<'_>, scene: &Scene<'_>) -> Judgement {
     for given in &call.given {
         match (given.value, given.kind) {
             (Value::Words(words), Kind::Module) => {
-                if let Some(module) = words.first() {
+                if let Some((module, files)) = words.split_first() {
                     weigh(Kind::Module, module, dry, scene, &mut judgement);
+                    files.iter().for_each(|file| secret_read(file, &mut judgement));
                 }
                 judgement.follow.push(Follow::Package(words.to_vec()));
             }
@@ -153,7 +155,7 @@ fn rules(call: &Call<'_>, judgement: &mut Judgement) {
             judgement.push(rule.finding.clone());
         } else if rule.finding.tier == RiskTier::Critical && worst.is_none() && has_unknown(call) {
             let met = Met {
-                argument: (0..call.arguments.len()).any(|at| matches(rule, call, at)),
+                argument: (rule.from..call.arguments.len()).any(|at| matches(rule, call, at)),
                 place: places.iter().any(|place| place.meets(rule.places)),
             };
             worst = could_apply(rule, call, &met, &judgement.directory).then_some(rule);
@@ -194,7 +196,7 @@ fn applies(rule: &Rule, call: &Call<'_>, places: &[Places]) -> bool {
     let argument = |at: usize| matches(rule, call, at);
     rule.options.iter().all(|group| call.mentions(group))
         && !call.gives(&rule.without)
-        && (rule.arguments.is_empty() || rule.at.map_or_else(|| (0..count).any(argument), argument))
+        && (rule.arguments.is_empty() || rule.at.map_or_else(|| (rule.from..count).any(argument), argument))
         && (rule.places.is_empty() || places.iter().any(|place| place.meets(rule.places)))
         && count >= rule.min
         && rule.max.is_none_or(|max| count <= max)

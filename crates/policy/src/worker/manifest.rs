@@ -111,6 +111,8 @@ pub(super) struct Node {
     pub(super) shifts: String,
     /// With one of these nothing is changed: the call is LOW.
     pub(super) dry: String,
+    /// One of these can take that back.
+    pub(super) dry_unless: String,
     /// Unless this says that even then something of the project runs.
     pub(super) dry_tier: Option<String>,
     /// Where another command starts.
@@ -145,6 +147,9 @@ pub(super) struct Wraps {
     /// With one of these options the first word is a shell line (`bash -c`).
     #[serde(default)]
     pub(super) line_if: String,
+    /// The script is not read, and nothing is known of what it does (a shell's).
+    #[serde(default)]
+    pub(super) unread: bool,
     /// With one of these options what is added is split or grouped in a way that is not followed.
     #[serde(default)]
     pub(super) regroups: String,
@@ -265,6 +270,9 @@ pub(super) struct Rule {
     pub(super) except: Vec<String>,
     /// Only the argument at this place, counted from 0.
     pub(super) at: Option<usize>,
+    /// Only arguments from this place on.
+    #[serde(default)]
+    pub(super) from: usize,
     /// Places, with blanks between, one of which one path argument is in.
     #[serde(default)]
     pub(super) place: String,

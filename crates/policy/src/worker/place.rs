@@ -213,15 +213,23 @@ fn named(names: &[String], home: bool) -> Places {
     let last = names.last().map(String::as_str).unwrap_or_default();
     let path = names.join("/");
     let lists = |list: &str| list.split_whitespace().any(|end| ends(&path, end));
-    let hidden = last.starts_with('.') && last.contains(['*', '?', '[']) && {
+    let starts = last.starts_with('.') || last.find(['*', '?', '[']).is_some_and(|at| at > 1);
+    let hidden = starts && last.contains(['*', '?', '[']) && {
         let pattern = Pattern::new(&last.replace('[', "*"));
         SECRET_NAMES.split_whitespace().any(|name| pattern.matches(name))
     };
     if (hidden || one_of(last, SECRET_NAMES) || lists(SECRET_ENDS)) && !one_of(last, NOT_SECRET) {
         places = places.with(Place::Secret);
     }
-    let secret_directory = names.iter().any(|name| matches!(name.as_str(), ".ssh" | ".gnupg"));
-    if secret_directory && !one_of(last, NOT_SECRET) && !matches!(last, ".ssh" | "config") {
+    let private = |name: &String| {
+        matches!(name.as_str(), ".ssh" | ".gnupg")
+            || (name.starts_with('.')
+                && name.len() > 2
+                && name.contains(['*', '?', '['])
+                && [".ssh", ".gnupg"].iter().any(|own| Pattern::new(&name.replace('[', "*")).matches(own)))
+    };
+    let secret_directory = names.iter().any(private);
+    if secret_directory && !one_of(last, NOT_SECRET) && last != "config" {
         places = places.with(Place::Secret);
     }
     let dotfile = home && names.first().is_some_and(|name| one_of(name, STARTUP_HOME));
@@ -282,7 +290,9 @@ const SECRET_NAMES: &str = ".env .env.* *.pem *.key *.p12 *.pfx *.jks *.keystore
     gshadow master.passwd sudoers credentials.json service-account*.json terraform.tfstate *.tfstate kubeconfig";
 const SECRET_ENDS: &str = ".aws/credentials .kube/config .docker/config.json .config/gh/hosts.yml .azure/* \
     .config/gcloud/credentials.db .config/gcloud/application_default_credentials.json environ .cargo/credentials \
-    .cargo/credentials.toml .config/hub";
+    .cargo/credentials.toml .config/hub .aws .aws/* .aws/** .kube .kube/* .kube/** .azure .azure/** .password-store \
+    .password-store/* .password-store/** .config/gcloud .config/gcloud/* .config/gcloud/** .config/gh .config/gh/* \
+    .config/gh/** .docker/* .docker/**";
 const NOT_SECRET: &str =
     ".env.example .env.sample .env.template .env.dist .env.test *.pub known_hosts authorized_keys";
 const STARTUP_HOME: &str = ".bashrc .bash_profile .bash_login .bash_logout .bash_aliases .profile .zshrc .zshenv \
@@ -315,6 +325,12 @@ mod tests {
             ("deploy/.env", Place::Secret, true),
             ("~/.kube/config", Place::Secret, true),
             ("~/.ssh/config", Place::Secret, false),
+            ("~/.ssh", Place::Secret, true),
+            ("~/.ss?/*", Place::Secret, true),
+            ("id_rs?", Place::Secret, true),
+            ("~/.aws", Place::Secret, true),
+            ("id*", Place::Secret, true),
+            ("src/*", Place::Secret, false),
             (".git/config", Place::Secret, false),
             (".env.example", Place::Secret, false),
             (".e*", Place::Secret, true),

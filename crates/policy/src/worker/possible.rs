@@ -30,6 +30,7 @@ pub(super) fn could_apply(rule: &Rule, call: &Call<'_>, met: &Met, directory: &L
     };
     let as_operand = |at: usize, argument: &Argument<'_>| {
         rule.at.is_none_or(|wanted| wanted == at)
+            && at >= rule.from
             && (rule.arguments.is_empty() || met.argument || could_be_argument(argument.word, rule))
             && (rule.places.is_empty() || met.place || could_lie(argument.word, directory).meets(rule.places))
     };

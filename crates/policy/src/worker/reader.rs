@@ -258,11 +258,20 @@ impl<'a> Reader<'a> {
                 // Not every shell reads this as bash does.
                 self.call.unknown_option.get_or_insert(text);
             }
+            let rest = letters.get(at + letter.len_utf8()..).unwrap_or_default();
+            if let Some(value) = rest.strip_prefix('=').filter(|_| arity == Arity::Flag && !bundle) {
+                return self.take(vec![name], arity, Some(value), after);
+            }
             if arity == Arity::Flag || bundle {
                 after = self.take(vec![name], arity, None, after);
+                // `+x` takes back `-x`, but `+c` is `-c`.
+                if let Some(given) =
+                    self.call.given.last_mut().filter(|_| self.call.worker.style == Style::Shell)
+                {
+                    given.taken_back = text.starts_with('+') && letter != 'c';
+                }
                 continue;
             }
-            let rest = letters.get(at + letter.len_utf8()..).unwrap_or_default();
             return self.take(vec![name], arity, (!rest.is_empty()).then_some(rest), after);
         }
         after

@@ -1,5 +1,7 @@
 //! Where a call holds another one: wrappers, templates, scripts and what is executed from standard input.
 
+use cascade_receipt::decision::RiskTier;
+
 use super::call::{Call, first_is_line};
 use super::judge::{Follow, Judgement};
 use super::manifest::{Form, Kind};
@@ -31,8 +33,24 @@ pub(super) fn wrapped(call: &Call<'_>, scene: &Scene<'_>, judgement: &mut Judgem
         Form::Template => template(call, words, scene, judgement),
         Form::Script if first_is_line(call, wraps) => judgement.follow.push(Follow::Line(first.clone())),
         Form::Script if matches!(first.known(), Some("-" | "/dev/stdin" | "/dev/fd/0")) => {}
-        Form::Script => script(first, scene, judgement),
+        Form::Script if wraps.unread && only_checks(call) => {}
+        Form::Script => {
+            script(first, scene, judgement);
+            let slip = first.known().is_some_and(|name| SLIPS.contains(&name));
+            if wraps.unread && !slip && judgement.tier < RiskTier::High {
+                judgement.doubt("script.shell", "executes a shell script, which is not read here");
+            }
+        }
     }
+}
+
+/// `bash echo ok` is a slip for `bash -c`: the shell finds the program and refuses it. Known gap: where a script of
+/// this name lies in the working directory, it runs, ranked as other scripts of the project are.
+const SLIPS: &[&str] = &["echo", "ls", "printf", "pwd", "true"];
+
+/// `bash -n FILE`, where nothing else could switch that off again.
+fn only_checks(call: &Call<'_>) -> bool {
+    matches!(call.given.as_slice(), [only] if only.names == ["-n"] && !only.taken_back)
 }
 
 /// `parallel TEMPLATE ::: WORDS`: one call for each word.

@@ -67,8 +67,15 @@ pub(super) fn weigh(kind: Kind, word: &Word, dry: bool, scene: &Scene<'_>, judge
 
 /// A file is read.
 pub(super) fn secret_read(word: &Word, judgement: &mut Judgement) {
-    if place_of(word, &judgement.directory).has(Place::Secret) {
+    let place = place_of(word, &judgement.directory);
+    if place.has(Place::Secret) {
         judgement.find("file.secret.read", RiskTier::High, "reads a file that holds secrets");
+    } else if place.has(Place::Home) || place.has(Place::Root) {
+        judgement.find(
+            "file.secret.read",
+            RiskTier::High,
+            "reads whole directories with secrets among the files",
+        );
     }
 }
 
