@@ -58,11 +58,7 @@ impl Worker {
             let node = Arc::new(node);
             commands.extend(paths.into_iter().map(|path| Command { path, node: node.clone() }));
         }
-        let ruled = rules.iter().filter(|rule| !rule.certain).map(|rule| rule.finding.tier);
-        let nodes = commands.iter().filter_map(|command: &Command| command.node.tier);
-        let highest = ruled.chain(nodes).max().unwrap_or(RiskTier::Low);
         Ok(Self {
-            highest,
             names: words(&raw.names),
             style: raw.style,
             abbreviations: raw.abbreviations,

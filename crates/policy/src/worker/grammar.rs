@@ -22,8 +22,6 @@ pub(super) struct Worker {
     pub(super) own: Node,
     pub(super) commands: Vec<Command>,
     pub(super) rules: Vec<Rule>,
-    /// The most that any of its subcommands or rules can rank.
-    pub(super) highest: RiskTier,
     pub(super) settings: Vec<Setting>,
 }
 

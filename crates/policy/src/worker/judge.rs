@@ -4,7 +4,7 @@ use cascade_receipt::decision::RiskTier;
 
 use super::call::{Call, Value};
 use super::classification::Finding;
-use super::grammar::{Rule, covers};
+use super::grammar::{Rule, Step, covers};
 use super::manifest::{Kind, Style};
 use super::place::{Location, Places};
 use super::possible::{Met, could_apply};
@@ -168,14 +168,30 @@ fn rules(call: &Call<'_>, judgement: &mut Judgement) {
         );
         judgement.find("worker.word.unresolved", RiskTier::Critical, text);
     }
-    if call.unresolved.subcommand && call.worker.highest == RiskTier::Critical {
+    if call.unresolved.subcommand
+        && let Some(tier) = furthest(call).filter(|tier| *tier > RiskTier::Low)
+    {
         let text = "the subcommand cannot be known before it runs";
-        judgement.find("worker.subcommand.unresolved", RiskTier::Critical, text);
+        judgement.find("worker.subcommand.unresolved", tier, text);
     }
     let tier = call.node.unresolved.unwrap_or(RiskTier::High);
     if unreadable && tier > RiskTier::Low && worst.is_none() {
         judgement.find("worker.word.unresolved", tier, "a word cannot be known before it runs");
     }
+}
+
+/// The most that a subcommand further down can be.
+fn furthest(call: &Call<'_>) -> Option<RiskTier> {
+    let below = |steps: &[Step]| {
+        steps.len() > call.path.len() && steps.iter().zip(&call.path).all(|(step, word)| step.matches(word))
+    };
+    let about = |rule: &&Rule| {
+        let listed = rule.commands.as_ref();
+        !rule.certain && listed.map_or(call.path.is_empty(), |listed| listed.iter().any(|steps| below(steps)))
+    };
+    let ruled = call.worker.rules.iter().filter(about).map(|rule| rule.finding.tier);
+    let nodes = call.worker.commands.iter().filter(|command| below(&command.path));
+    ruled.chain(nodes.filter_map(|command| command.node.tier)).max()
 }
 
 fn has_unknown(call: &Call<'_>) -> bool {

@@ -167,10 +167,11 @@ impl Location {
 /// The places of `text` seen from `directory`.
 pub(super) fn places(directory: &Location, text: &str) -> Places {
     let places = directory.join(text).places();
-    match text.split_once(':') {
-        Some((host, _)) if host.len() > 1 && !host.contains('/') => places.with(Place::Remote),
-        _ => places,
-    }
+    let Some((host, path)) = text.split_once(':') else { return places };
+    // `host:path` and `revision:path` name a file with secrets as well as the path alone.
+    let secret = directory.join(path).places().has(Place::Secret);
+    let places = if secret { places.with(Place::Secret) } else { places };
+    if host.len() > 1 && !host.contains('/') { places.with(Place::Remote) } else { places }
 }
 
 fn whole(names: &[String]) -> bool {
@@ -331,6 +332,7 @@ mod tests {
             ("~/.aws", Place::Secret, true),
             ("id*", Place::Secret, true),
             ("src/*", Place::Secret, false),
+            ("HEAD:deploy/.env", Place::Secret, true),
             (".git/config", Place::Secret, false),
             (".env.example", Place::Secret, false),
             (".e*", Place::Secret, true),

@@ -17,16 +17,13 @@ pub(super) fn could_apply(rule: &Rule, call: &Call<'_>, met: &Met, directory: &L
     if call.unresolved.many {
         return true;
     }
-    let options = rule.options.iter().any(|group| !call.mentions(group));
+    let unmet: Vec<&[Choice]> =
+        rule.options.iter().filter(|group| !call.mentions(group)).map(Vec::as_slice).collect();
     let operand = (!rule.arguments.is_empty() && !met.argument) || (!rule.places.is_empty() && !met.place);
+    let style = call.worker.style;
     let as_option = |argument: &Argument<'_>| {
         !argument.after_dashes
-            && rule
-                .options
-                .iter()
-                .filter(|group| !call.mentions(group))
-                .flatten()
-                .any(|choice| could_be_option(argument.word, choice, call.worker.style))
+            && unmet.iter().copied().flatten().any(|choice| could_be_option(argument.word, choice, style))
     };
     let as_operand = |at: usize, argument: &Argument<'_>| {
         rule.at.is_none_or(|wanted| wanted == at)
@@ -36,13 +33,22 @@ pub(super) fn could_apply(rule: &Rule, call: &Call<'_>, met: &Met, directory: &L
     };
     let open: Vec<(usize, &Argument<'_>)> =
         call.arguments.iter().enumerate().filter(|(_, argument)| argument.word.known().is_none()).collect();
-    let option_at = |at: usize| open.iter().any(|(other, argument)| *other != at && as_option(argument));
-    match (options, operand) {
+    let needed = words_needed(&unmet, style);
+    let options = |except: usize| {
+        open.iter().filter(|(at, argument)| *at != except && as_option(argument)).count() >= needed
+    };
+    match (needed > 0, operand) {
         (false, false) => false,
-        (true, false) => option_at(usize::MAX),
-        (false, true) => open.iter().any(|(at, argument)| as_operand(*at, argument)),
-        (true, true) => open.iter().any(|(at, argument)| as_operand(*at, argument) && option_at(*at)),
+        (true, false) => options(usize::MAX),
+        (_, true) => open.iter().any(|(at, argument)| as_operand(*at, argument) && options(*at)),
     }
+}
+
+/// How many words it takes to give an option of each group: letters go into one word.
+fn words_needed(groups: &[&[Choice]], style: Style) -> usize {
+    let letter = |choice: &Choice| choice.name.len() == 2 && !matches!(style, Style::Go | Style::Single);
+    let clustered = groups.iter().filter(|group| group.iter().any(letter)).count();
+    groups.len() - clustered + usize::from(clustered > 0)
 }
 
 /// Which conditions on arguments known words meet already.

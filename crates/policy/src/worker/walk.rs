@@ -139,7 +139,7 @@ impl<'r> Walk<'r> {
     pub(super) fn named_programs(&mut self, variables: &[Variable], scene: &Scene<'_>) {
         for variable in variables.iter().filter(|variable| settings::names_program(variable)) {
             if let Some(line) = variable.value.known() {
-                self.line(line, &Scene { depth: scene.depth + 1, input: Feed::Unknown, ..scene.clone() });
+                self.line(line, &Scene { depth: scene.depth + 1, ..scene.clone() });
                 continue;
             }
             let text = format!("`{}` names a program that cannot be known", variable.name);
