@@ -159,7 +159,7 @@ impl<'a> Call<'a> {
                 given.names.contains(&choice.name.as_str())
                     && choice.value.as_ref().is_none_or(|pattern| match given.value.known() {
                         Some(value) => pattern.matches(value) || pattern.matches(&value.to_ascii_lowercase()),
-                        None => !matches!(given.value, Value::None),
+                        None => matches!(given.value, Value::Word(_)),
                     })
             })
         })
