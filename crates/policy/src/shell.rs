@@ -56,10 +56,21 @@ pub struct Command {
     pub assignments: Vec<Assignment>,
     /// Program and arguments. The first may be [`Word::Unknown`].
     pub words: Vec<Word>,
+    /// The same words with the other values of a loop's variable, where the loop lists them.
+    pub also: Vec<Vec<Word>>,
+    /// How many of the commands that follow stand inside its own words, as substitutions.
+    pub inside: usize,
     /// Redirects in source order; here-documents and here-strings are in `stdin` instead.
     pub redirects: Vec<Redirect>,
     /// Where standard input comes from.
     pub stdin: Input,
+}
+
+impl Command {
+    /// All that its words can be.
+    pub fn readings(&self) -> impl Iterator<Item = &[Word]> {
+        std::iter::once(self.words.as_slice()).chain(self.also.iter().map(Vec::as_slice))
+    }
 }
 
 /// `name=value` before a command.
@@ -78,6 +89,13 @@ pub enum Word {
     Known(String),
     /// Text with an unexpanded glob or a leading tilde.
     Glob(String),
+    /// Exactly one word, of which only the start and the end are known: `"a$x"`.
+    One {
+        /// Text before the first part that is not known.
+        before: String,
+        /// Text after the last one.
+        after: String,
+    },
     /// Depends on an expansion: none, one or many words at run time.
     Unknown,
 }

@@ -22,6 +22,7 @@ mod line;
 mod manifest;
 mod pattern;
 mod place;
+mod possible;
 mod reader;
 mod registry;
 mod scene;
@@ -34,6 +35,7 @@ mod unfold;
 mod walk;
 mod weigh;
 mod word;
+mod xargs;
 
 pub use check::Fault;
 pub use classification::{Classification, Classified, Finding};

@@ -18,14 +18,15 @@ pub(super) fn line(text: &str, found: &Found, commands: &[Command], opaque: &mut
     let mut expanded = Vec::new();
     for (raw, command) in found.commands.iter().zip(commands) {
         spelling(raw, opaque);
-        program(command, found, opaque);
-        // What a variable or a brace turned into a builtin is looked at as what it became.
-        let known: Vec<RawWord> = command.words.iter().map(RawWord::from).collect();
-        let mut again = builtins::look(&known);
-        expanded
-            .append(&mut again.opaque.into_iter().filter(|reason| *reason != Opaque::VariableName).collect());
-        again.assigned.retain(|(_, value)| value.is_none());
-        seen.assigned.append(&mut again.assigned);
+        for words in command.readings() {
+            program(words, found, opaque);
+            // What a variable or a brace turned into a builtin is looked at as what it became.
+            let known: Vec<RawWord> = words.iter().map(RawWord::from).collect();
+            let mut again = builtins::look(&known);
+            expanded.extend(again.opaque.into_iter().filter(|reason| *reason != Opaque::VariableName));
+            again.assigned.retain(|(_, value)| value.is_none());
+            seen.assigned.append(&mut again.assigned);
+        }
     }
     opaque.extend(expanded);
     opaque.extend(seen.opaque.iter().copied());
@@ -37,8 +38,8 @@ pub(super) fn line(text: &str, found: &Found, commands: &[Command], opaque: &mut
     arithmetic(found, &seen, opaque);
 }
 
-fn program(command: &Command, found: &Found, opaque: &mut BTreeSet<Opaque>) {
-    let Some(Word::Known(name) | Word::Glob(name)) = command.words.first() else { return };
+fn program(words: &[Word], found: &Found, opaque: &mut BTreeSet<Opaque>) {
+    let Some(Word::Known(name) | Word::Glob(name)) = words.first() else { return };
     if !name.is_ascii() || name.contains(|c: char| c.is_ascii_control()) {
         opaque.insert(Opaque::LookAlike);
     }
@@ -117,7 +118,9 @@ fn variables(found: &Found, seen: &Seen, opaque: &mut BTreeSet<Opaque>) {
 /// A declared value that expands is read as a list of words again when its variable is an array.
 fn arrays(found: &Found, seen: &Seen, opaque: &mut BTreeSet<Opaque>) {
     let mut all = found.commands.iter().flat_map(|command| &command.assignments);
-    let expands = |word: &RawWord| word.0.iter().any(|p| matches!(p, Piece::Var { .. } | Piece::Expansion));
+    let expands = |word: &RawWord| {
+        word.0.iter().any(|p| matches!(p, Piece::Var { .. } | Piece::Output { .. } | Piece::Expansion))
+    };
     let declared: BTreeSet<&str> = seen
         .assigned
         .iter()
@@ -159,7 +162,7 @@ fn is_number(word: &RawWord) -> bool {
     word.0.iter().all(|piece| match piece {
         Piece::Number => true,
         Piece::Text { text, .. } => text.chars().all(|c| c.is_ascii_digit() || c == '-'),
-        Piece::Var { .. } | Piece::Array | Piece::Expansion => false,
+        Piece::Var { .. } | Piece::Output { .. } | Piece::Array | Piece::Expansion => false,
     })
 }
 

@@ -246,7 +246,10 @@ fn declared(args: &[RawWord], integer: bool, array: bool, seen: &mut Seen) {
             seen.arithmetic.push(Some(name.to_owned()));
         }
         // A text in parentheses, given to an array, is read again as a list of words.
-        let expands = rest.0.iter().any(|piece| matches!(piece, Piece::Var { .. } | Piece::Expansion));
+        let expands = rest
+            .0
+            .iter()
+            .any(|piece| matches!(piece, Piece::Var { .. } | Piece::Output { .. } | Piece::Expansion));
         if value.starts_with('(') || array && expands {
             seen.opaque.insert(Opaque::Eval);
         }

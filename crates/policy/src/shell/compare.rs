@@ -53,6 +53,10 @@ pub(super) fn merge(mut first: Found, mut second: Found) -> Found {
     for (ours, theirs) in first.commands.iter_mut().zip(&second.commands) {
         ours.straight &= ordered && theirs.straight;
     }
+    if !ordered {
+        first.loops.clear();
+        first.commands.iter_mut().for_each(|command| command.inside = 0);
+    }
     if !agree {
         first.opaque.insert(Opaque::ParserDisagrees);
         adopt(&mut first, std::mem::take(&mut second.commands), &pairs);
@@ -87,6 +91,7 @@ fn adopt(first: &mut Found, commands: Vec<RawCommand>, pairs: &[Option<usize>]) 
             *feeders = feeders.iter().filter_map(|i| places.get(*i).copied()).collect();
         }
         command.straight = false;
+        command.inside = 0;
         first.commands.push(command);
     }
 }

@@ -4,11 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::brace::{self, Atom};
 use super::builtins;
-use super::neutral::{Found, Piece, RawCommand, RawInput, RawWord};
+use super::neutral::{Found, Loop, Piece, RawCommand, RawInput, RawWord};
 use super::{Assignment, Command, Input, Opaque, Redirect, Word};
 
 /// Variables with a certain value at a point of the line.
 type Values = BTreeMap<String, String>;
+
+/// Stands for the home directory among the values; no line can hold it.
+const HOME: &str = "\0";
+
+/// Most readings of one command in loops.
+const TURNS_MAX: usize = 8;
 
 /// Variables whose value an assignment does not settle.
 const SETTLED_ELSEWHERE: [&str; 14] = [
@@ -32,28 +38,45 @@ pub(super) fn commands(found: &Found, opaque: &mut BTreeSet<Opaque>) -> Vec<Comm
     let constant = constants(found);
     let cooked = with(found, &constant, opaque);
     // A variable may have turned into `unset` or `read`; then nothing was constant.
-    let reassigns = cooked.iter().any(|command| {
-        let words: Vec<RawWord> = command.words.iter().map(RawWord::from).collect();
+    let reassigns = cooked.iter().flat_map(Command::readings).any(|words| {
+        let words: Vec<RawWord> = words.iter().map(RawWord::from).collect();
         builtins::unwrapped(&words)
             .first()
             .and_then(RawWord::literal)
             .is_some_and(|name| builtins::assigns(&name))
     });
-    if constant.is_empty() || !reassigns {
+    if !reassigns || (constant.names.is_empty() && constant.loops.is_empty()) {
         return cooked;
     }
-    with(found, &BTreeSet::new(), opaque)
+    with(found, &Constant { names: BTreeSet::new(), loops: Vec::new(), home: constant.home }, opaque)
 }
 
-fn with(found: &Found, constant: &BTreeSet<String>, opaque: &mut BTreeSet<Opaque>) -> Vec<Command> {
+/// What is certain of variables.
+struct Constant<'a> {
+    /// Assigned once.
+    names: BTreeSet<String>,
+    /// Given their values by loops only.
+    loops: Vec<&'a Loop>,
+    /// The line leaves the home directory alone.
+    home: bool,
+}
+
+fn with(found: &Found, constant: &Constant<'_>, opaque: &mut BTreeSet<Opaque>) -> Vec<Command> {
     let mut values = Values::new();
+    if constant.home {
+        values.insert("HOME".to_owned(), HOME.to_owned());
+    }
     let mut all = Vec::with_capacity(found.commands.len());
-    for raw in &found.commands {
-        let command = cook(raw, &values, opaque);
+    for (at, raw) in found.commands.iter().enumerate() {
+        let mut command = cook(raw, &values, opaque);
+        command.inside = raw.inside;
+        turns(raw, at, constant, &values, &mut command, opaque);
         // A redirect that fails takes the assignment with it.
         if raw.straight && raw.words.is_empty() && raw.redirects.is_empty() {
             for assignment in &command.assignments {
-                if let (true, Word::Known(value)) = (constant.contains(&assignment.name), &assignment.value) {
+                if let (true, Word::Known(value)) =
+                    (constant.names.contains(&assignment.name), &assignment.value)
+                {
                     values.insert(assignment.name.clone(), value.clone());
                 }
             }
@@ -65,13 +88,15 @@ fn with(found: &Found, constant: &BTreeSet<String>, opaque: &mut BTreeSet<Opaque
 
 /// Variables assigned exactly once in the line, plainly, with nothing else about that could
 /// assign to them. Their value after that assignment is certain.
-fn constants(found: &Found) -> BTreeSet<String> {
+fn constants(found: &Found) -> Constant<'_> {
+    let home = leaves_home(found);
+    let none = || Constant { names: BTreeSet::new(), loops: Vec::new(), home };
     let mut times: BTreeMap<&str, usize> = BTreeMap::new();
     for command in &found.commands {
         let words = builtins::unwrapped(&command.words);
         let name = words.first().and_then(RawWord::literal);
         if name.is_some_and(|name| builtins::assigns(&name)) {
-            return BTreeSet::new();
+            return none();
         }
         for assignment in &command.assignments {
             let uncertain = !assignment.plain || !command.words.is_empty();
@@ -82,9 +107,30 @@ fn constants(found: &Found) -> BTreeSet<String> {
         *times.entry(name).or_default() += 2;
     }
     if !found.functions.is_empty() || times.contains_key("IFS") {
-        return BTreeSet::new();
+        return none();
     }
-    times
+    let bound = |name: &str| found.bound.iter().filter(|(other, _)| other == name).count();
+    let looped = |name: &str| {
+        found.loops.iter().filter(|each| each.name == name).map(|each| each.values.len()).sum::<usize>()
+    };
+    // Each parser notes each value once; anything beyond that is another way to give the variable a value.
+    let only_loops = |each: &&Loop| {
+        bound(&each.name) == 2 * looped(&each.name)
+            && times.get(each.name.as_str()).is_none_or(|count| *count == 2 * bound(&each.name))
+            && !SETTLED_ELSEWHERE.contains(&each.name.as_str())
+            && !each.name.starts_with("BASH")
+            && !found.arithmetic.iter().any(|text| text.contains(each.name.as_str()))
+            && each.values.iter().all(|value| value.literal().is_some_and(|text| is_plain(&text)))
+    };
+    let loops: Vec<&Loop> = found.loops.iter().collect();
+    let loops = loops
+        .iter()
+        .filter(|each| {
+            found.loops.iter().filter(|other| other.name == each.name).all(|other| only_loops(&other))
+        })
+        .copied()
+        .collect();
+    let names = times
         .into_iter()
         .filter(|(name, times)| {
             *times == 1
@@ -93,7 +139,78 @@ fn constants(found: &Found) -> BTreeSet<String> {
                 && !found.arithmetic.iter().any(|text| text.contains(name))
         })
         .map(|(name, _)| name.to_owned())
-        .collect()
+        .collect();
+    Constant { names, loops, home }
+}
+
+/// Neither split nor expanded when it stands for a variable without quotes.
+fn is_plain(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-+_./:=@%,".contains(c))
+}
+
+/// `$HOME` is the home directory unless something in the line could change it.
+fn leaves_home(found: &Found) -> bool {
+    let assigned = found.commands.iter().flat_map(|command| &command.assignments).map(|a| a.name.as_str());
+    let bound = found.bound.iter().map(|(name, _)| name.as_str());
+    let seen = builtins::look_all(found);
+    let set = seen.assigned.iter().map(|(name, _)| name.as_str());
+    !assigned.chain(bound).chain(set).any(|name| name == "HOME")
+}
+
+/// The other words of a command in a loop over listed values.
+fn turns(
+    raw: &RawCommand,
+    at: usize,
+    constant: &Constant<'_>,
+    values: &Values,
+    command: &mut Command,
+    opaque: &mut BTreeSet<Opaque>,
+) {
+    let around: Vec<&&Loop> = constant.loops.iter().filter(|each| each.body.contains(&at)).collect();
+    let named = |name: &str| {
+        raw.words
+            .iter()
+            .flat_map(|word| &word.0)
+            .any(|piece| matches!(piece, Piece::Var { name: own, .. } if own == name))
+    };
+    let mut all = vec![values.clone()];
+    let mut names: BTreeSet<&str> = BTreeSet::new();
+    for each in &around {
+        if !named(&each.name) || !names.insert(&each.name) {
+            continue;
+        }
+        let texts: BTreeSet<String> = around
+            .iter()
+            .filter(|other| other.name == each.name)
+            .flat_map(|other| &other.values)
+            .filter_map(RawWord::literal)
+            .collect();
+        if all.len() * texts.len() > TURNS_MAX {
+            return;
+        }
+        all = all
+            .iter()
+            .flat_map(|values| {
+                texts.iter().map(|text| {
+                    let mut values = values.clone();
+                    values.insert(each.name.clone(), text.clone());
+                    values
+                })
+            })
+            .collect();
+    }
+    if names.is_empty() {
+        return;
+    }
+    let mut readings = all.iter().map(|values| words(raw, values, opaque)).collect::<Vec<_>>().into_iter();
+    if let Some(first) = readings.next() {
+        command.words = first;
+        command.also = readings.collect();
+    }
+}
+
+fn words(raw: &RawCommand, values: &Values, opaque: &mut BTreeSet<Opaque>) -> Vec<Word> {
+    raw.words.iter().flat_map(|word| expand(word, values, opaque)).collect()
 }
 
 fn cook(raw: &RawCommand, values: &Values, opaque: &mut BTreeSet<Opaque>) -> Command {
@@ -105,7 +222,7 @@ fn cook(raw: &RawCommand, values: &Values, opaque: &mut BTreeSet<Opaque>) -> Com
             value: if assignment.plain { single(&assignment.value, values) } else { Word::Unknown },
         })
         .collect();
-    let words = raw.words.iter().flat_map(|word| expand(word, values, opaque)).collect();
+    let words = words(raw, values, opaque);
     let mut redirects = Vec::with_capacity(raw.redirects.len());
     for redirect in &raw.redirects {
         let mut targets = expand(&redirect.target, values, opaque);
@@ -120,7 +237,7 @@ fn cook(raw: &RawCommand, values: &Values, opaque: &mut BTreeSet<Opaque>) -> Com
             other => other,
         }),
     };
-    Command { assignments, words, redirects, stdin }
+    Command { assignments, words, redirects, stdin, ..Command::default() }
 }
 
 /// A value that is neither split nor expanded to several words.
@@ -130,13 +247,17 @@ fn single(word: &RawWord, values: &Values) -> Word {
         match piece {
             Piece::Text { text: more, .. } => text.push_str(more),
             Piece::Var { name, .. } => match values.get(name) {
-                Some(value) => text.push_str(value),
-                None => return Word::Unknown,
+                Some(value) if value != HOME => text.push_str(value),
+                Some(_) if text.is_empty() && word.0.first() == Some(piece) => text.push('~'),
+                _ => return Word::Unknown,
             },
-            Piece::Number | Piece::Array | Piece::Expansion => return Word::Unknown,
+            Piece::Number | Piece::Array | Piece::Output { .. } | Piece::Expansion => return Word::Unknown,
         }
     }
     match word.0.first() {
+        Some(Piece::Var { name, .. }) if values.get(name).is_some_and(|value| value == HOME) => {
+            Word::Glob(text)
+        }
         Some(Piece::Text { text: first, quoted: false }) if first.starts_with('~') => Word::Glob(text),
         _ => Word::Known(text),
     }
@@ -167,6 +288,8 @@ enum Kind {
     Absent,
     Known,
     Glob,
+    /// One word, with a part that is not known.
+    One,
     Unknown,
 }
 
@@ -174,13 +297,38 @@ enum Kind {
 struct Field {
     text: String,
     kind: Kind,
+    /// Where the first part that is not known stands, and where the last.
+    gap: Option<(usize, usize)>,
+    /// It holds a pattern.
+    glob: bool,
     /// An unquoted `[` came by: alone it is a program, with its partner a pattern.
     bracket: bool,
 }
 
 impl Field {
     fn is(&mut self, kind: Kind) {
+        self.glob |= kind == Kind::Glob;
         self.kind = self.kind.max(kind);
+    }
+
+    /// A part that is not known, and that is not split.
+    fn gap(&mut self) {
+        let at = self.text.len();
+        self.gap = Some((self.gap.map_or(at, |(first, _)| first), at));
+        self.is(Kind::One);
+    }
+
+    /// The home directory, where the word starts with it.
+    fn home(&mut self, quoted: bool) {
+        if self.text.is_empty() && self.gap.is_none() {
+            self.text.push('~');
+            self.is(Kind::Glob);
+            self.glob = false;
+        } else if quoted {
+            self.gap();
+        } else {
+            self.is(Kind::Unknown);
+        }
     }
 
     fn push(&mut self, c: char, quoted: bool) {
@@ -196,8 +344,20 @@ impl Field {
             Kind::Absent => {}
             Kind::Known => out.push(Word::Known(field.text)),
             Kind::Glob => out.push(Word::Glob(field.text)),
+            Kind::One => out.push(field.one()),
             Kind::Unknown => out.push(Word::Unknown),
         }
+    }
+
+    /// A pattern may become several words; only below a directory are they surely no options.
+    fn one(self) -> Word {
+        let (first, last) = self.gap.unwrap_or_default();
+        let (before, after) = (self.text.get(..first), self.text.get(last..));
+        let (before, after) = (before.unwrap_or_default().to_owned(), after.unwrap_or_default().to_owned());
+        if self.glob && !before.starts_with(['/', '~']) && !after.starts_with('/') {
+            return Word::Unknown;
+        }
+        Word::One { before, after }
     }
 }
 
@@ -212,6 +372,7 @@ fn fields(atoms: &[Atom<'_>], values: &Values) -> Vec<Word> {
             Atom::Char(c, quoted) => field.push(*c, *quoted),
             Atom::Quote => field.is(Kind::Known),
             Atom::Part(Piece::Var { name, quoted }) => match values.get(name) {
+                Some(value) if value == HOME => field.home(*quoted),
                 Some(value) if *quoted => {
                     field.is(Kind::Known);
                     value.chars().for_each(|c| field.push(c, true));
@@ -225,8 +386,10 @@ fn fields(atoms: &[Atom<'_>], values: &Values) -> Vec<Word> {
                         }
                     }
                 }
+                None if *quoted => field.gap(),
                 None => field.is(Kind::Unknown),
             },
+            Atom::Part(Piece::Number | Piece::Output { quoted: true }) => field.gap(),
             Atom::Part(_) => field.is(Kind::Unknown),
         }
     }

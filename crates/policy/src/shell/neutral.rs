@@ -16,6 +16,8 @@ pub(super) enum Piece {
     Number,
     /// `(…)` after `name=`.
     Array,
+    /// What a command writes, or another expansion that is one word in quotes.
+    Output { quoted: bool },
     /// Any other expansion.
     Expansion,
 }
@@ -112,6 +114,17 @@ pub(super) struct RawCommand {
     pub(super) stdin: RawInput,
     /// Certain to run, once, in the shell of the line itself, when anything after it runs.
     pub(super) straight: bool,
+    /// So many of the commands that follow are substitutions in its words.
+    pub(super) inside: usize,
+}
+
+/// The body of a loop over values that are listed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Loop {
+    pub(super) name: String,
+    pub(super) values: Vec<RawWord>,
+    /// Its commands, by their place in the list.
+    pub(super) body: std::ops::Range<usize>,
 }
 
 /// What surrounds the command being walked.
@@ -153,6 +166,7 @@ pub(super) struct Found {
     /// Variables given a value by something other than an assignment word, and that value where
     /// it is one of a known list.
     pub(super) bound: Vec<(String, RawWord)>,
+    pub(super) loops: Vec<Loop>,
 }
 
 impl Found {
@@ -169,6 +183,7 @@ impl Found {
 
     pub(super) fn fill(&mut self, index: usize, mut command: RawCommand) {
         drop_time(&mut command.words);
+        command.inside = self.commands.len().saturating_sub(index + 1);
         if let Some(slot) = self.commands.get_mut(index) {
             *slot = command;
         }
@@ -219,7 +234,7 @@ impl From<&Word> for RawWord {
     fn from(word: &Word) -> Self {
         match word {
             Word::Known(text) | Word::Glob(text) => Self::of(text),
-            Word::Unknown => Self::unknown(),
+            Word::One { .. } | Word::Unknown => Self::unknown(),
         }
     }
 }

@@ -76,7 +76,7 @@ fn run(text: &str, mode: Mode, out: &mut Scanned) -> Result<(), Malformed> {
             '`' => {
                 let end = backtick_end(text, next)?;
                 out.inner.push(Inner::Command(unescape_backtick(slice(text, next, end), quoted)));
-                out.word.push(Piece::Expansion);
+                out.word.push(Piece::Output { quoted });
                 end + 1
             }
             '<' | '>' if mode == Mode::Plain && peek(text, next) == Some('(') => {
@@ -127,7 +127,7 @@ fn dollar(text: &str, at: usize, mode: Mode, out: &mut Scanned) -> Result<usize,
                 out.word.push(Piece::Number);
             } else {
                 out.inner.push(Inner::Command(inside.to_owned()));
-                out.word.push(Piece::Expansion);
+                out.word.push(Piece::Output { quoted });
             }
             Ok(end + 1)
         }
@@ -158,7 +158,7 @@ fn dollar(text: &str, at: usize, mode: Mode, out: &mut Scanned) -> Result<usize,
             Ok(end)
         }
         Some(c) if c.is_ascii_digit() || matches!(c, '@' | '*' | '#' | '?' | '-' | '$' | '!') => {
-            out.word.push(special(c));
+            out.word.push(special(c, quoted));
             Ok(at + 1)
         }
         _ => {
@@ -169,9 +169,11 @@ fn dollar(text: &str, at: usize, mode: Mode, out: &mut Scanned) -> Result<usize,
 }
 
 /// What `$c` yields for a special parameter.
-pub(super) const fn special(c: char) -> Piece {
+pub(super) const fn special(c: char, quoted: bool) -> Piece {
     match c {
         '#' | '?' | '$' | '!' => Piece::Number,
+        '@' => Piece::Expansion,
+        _ if quoted => Piece::Output { quoted },
         _ => Piece::Expansion,
     }
 }
@@ -201,7 +203,7 @@ fn parameter(body: &str, quoted: bool, mode: Mode, out: &mut Scanned) -> Result<
         out.word.push(Piece::Var { name: body.to_owned(), quoted });
         return Ok(());
     }
-    out.word.push(if is_length(body) { Piece::Number } else { Piece::Expansion });
+    out.word.push(operated(body, quoted));
     let mut inside = Scanned::default();
     let facts = parameter_facts(body)?;
     out.inner.extend(facts);
@@ -211,8 +213,23 @@ fn parameter(body: &str, quoted: bool, mode: Mode, out: &mut Scanned) -> Result<
     Ok(())
 }
 
+/// What `${body}` yields where it is more than a name. In quotes it is one word, unless something in it may be a list.
+pub(super) fn operated(body: &str, quoted: bool) -> Piece {
+    let length = body.bytes().take_while(|b| *b == b'_' || b.is_ascii_alphanumeric()).count();
+    let operator = body
+        .get(length..)
+        .is_some_and(|tail| tail.starts_with([':', '-', '=', '?', '+', '#', '%', '/', '^', ',']));
+    if is_length(body) {
+        Piece::Number
+    } else if quoted && length > 0 && operator && !body.contains(['@', '`']) {
+        Piece::Output { quoted }
+    } else {
+        Piece::Expansion
+    }
+}
+
 /// Whether `${body}` is a length.
-pub(super) fn is_length(body: &str) -> bool {
+fn is_length(body: &str) -> bool {
     body.strip_prefix('#')
         .is_some_and(|more| more.starts_with(|c: char| c == '_' || c.is_ascii_alphanumeric()))
 }

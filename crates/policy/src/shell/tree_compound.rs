@@ -2,7 +2,7 @@
 
 use tree_sitter::Node;
 
-use super::neutral::{Place, RawCommand, RawWord};
+use super::neutral::{Loop, Place, RawCommand, RawWord};
 use super::tree_sitter::{Direct, Walker, fields, is_redirect, named};
 use super::{Opaque, Refusal};
 
@@ -45,14 +45,21 @@ impl Walker<'_> {
         } else {
             let name = node.child_by_field_name("variable").map_or("", |name| self.source(name)).to_owned();
             let mut cursor = node.walk();
-            let values: Vec<Node<'_>> = node.children_by_field_name("value", &mut cursor).collect();
-            for value in &values {
-                let word = self.loose(*value, place)?;
-                self.found.bound.push((name.clone(), word));
+            let nodes: Vec<Node<'_>> = node.children_by_field_name("value", &mut cursor).collect();
+            let mut values = Vec::with_capacity(nodes.len());
+            for value in &nodes {
+                values.push(self.loose(*value, place)?);
             }
             if values.is_empty() {
-                self.found.bound.push((name, RawWord::unknown()));
+                values.push(RawWord::unknown());
             }
+            self.found.bound.extend(values.iter().map(|word| (name.clone(), word.clone())));
+            let start = self.found.commands.len();
+            if let Some(body) = node.child_by_field_name("body") {
+                self.body(body, &place.within(), out)?;
+            }
+            self.found.loops.push(Loop { name, values, body: start..self.found.commands.len() });
+            return Ok(());
         }
         match node.child_by_field_name("body") {
             Some(body) => self.body(body, &place.within(), out),

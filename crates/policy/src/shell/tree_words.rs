@@ -43,7 +43,7 @@ impl Walker<'_> {
             }
             "command_substitution" => {
                 self.body(node, &place.within(), &mut Direct::new())?;
-                word.push(Piece::Expansion);
+                word.push(Piece::Output { quoted: false });
             }
             "process_substitution" => {
                 self.process(node, index, place)?;
@@ -122,7 +122,7 @@ impl Walker<'_> {
                 "expansion" => self.expansion(child, true, place)?,
                 "command_substitution" => {
                     self.body(child, &place.within(), &mut Direct::new())?;
-                    Piece::Expansion
+                    Piece::Output { quoted: true }
                 }
                 "arithmetic_expansion" => {
                     self.arithmetic(child, place)?;
@@ -166,7 +166,7 @@ impl Walker<'_> {
             return Ok(Piece::Var { name: body.to_owned(), quoted });
         }
         self.note(body);
-        Ok(if scan::is_length(body) { Piece::Number } else { Piece::Expansion })
+        Ok(scan::operated(body, quoted))
     }
 
     /// A node whose text the shell evaluates as arithmetic.
@@ -231,7 +231,7 @@ fn parameter(source: &str, quoted: bool) -> Piece {
         return Piece::Var { name: name.to_owned(), quoted };
     }
     match name.chars().next() {
-        Some(c) if name.len() == c.len_utf8() => scan::special(c),
+        Some(c) if name.len() == c.len_utf8() => scan::special(c, quoted),
         _ => Piece::Expansion,
     }
 }

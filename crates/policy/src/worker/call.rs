@@ -23,10 +23,21 @@ pub(super) struct Call<'a> {
     pub(super) unknown_option: Option<&'a str>,
     /// A subcommand that the grammar does not know.
     pub(super) unknown_command: Option<String>,
-    /// A word that cannot be known beforehand stands where it could be an option or argument.
-    pub(super) unresolved: bool,
+    /// Words that cannot be known beforehand.
+    pub(super) unresolved: Unresolved,
     /// `--help` or `--version` is given; almost every program knows them.
     pub(super) help: bool,
+}
+
+/// Where words stand that cannot be known beforehand.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Unresolved {
+    /// Where one could be an option or argument.
+    pub(super) any: bool,
+    /// One of these may become any number of words.
+    pub(super) many: bool,
+    /// Where the subcommand is named.
+    pub(super) subcommand: bool,
 }
 
 /// An option as given.
@@ -88,7 +99,7 @@ impl<'a> Call<'a> {
             inner: None,
             unknown_option: None,
             unknown_command: None,
-            unresolved: false,
+            unresolved: Unresolved::default(),
             help: false,
         };
         let deep = worker.commands.iter().any(|command| matches!(command.path.first(), Some(Step::Deep)));
@@ -148,7 +159,7 @@ impl<'a> Call<'a> {
                 given.names.contains(&choice.name.as_str())
                     && choice.value.as_ref().is_none_or(|pattern| match given.value.known() {
                         Some(value) => pattern.matches(value) || pattern.matches(&value.to_ascii_lowercase()),
-                        None => !matches!(given.value, Value::None),
+                        None => matches!(given.value, Value::Word(_)),
                     })
             })
         })

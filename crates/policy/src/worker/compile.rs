@@ -63,6 +63,7 @@ impl Worker {
             style: raw.style,
             abbreviations: raw.abbreviations,
             negations: raw.negations,
+            loose_dashes: raw.loose_dashes,
             globals: raw.globals,
             own,
             commands,
@@ -141,29 +142,38 @@ impl Node {
             arguments: raw.arguments,
             shifts: Choice::list(&raw.shifts),
             dry: Choice::list(&raw.dry),
+            dry_unless: Choice::list(&raw.dry_unless),
+            dry_tier: raw.dry_tier.as_deref().map(tier).transpose()?,
             wraps: raw.wraps.map(|wraps| Wraps {
                 form: wraps.form,
                 skip: wraps.skip,
                 assignments: wraps.assignments,
+                unread: wraps.unread,
                 line_if: Choice::list(&wraps.line_if),
+                regroups: Choice::list(&wraps.regroups),
                 unless: Choice::list(&wraps.unless),
             }),
             stdin: raw.stdin,
             stdin_unless: Choice::list(&raw.stdin_unless),
             stdin_below: raw.stdin_below,
+            stdin_fed: raw.stdin_fed,
             emits: raw.emits,
             emits_paths_if: Choice::list(&raw.emits_paths_if),
             emits_changed_if: Choice::list(&raw.emits_changed_if),
         })
     }
 
-    /// Computes what an unresolved word ranks: the highest tier that anything says about this node. CRITICAL is not
-    /// inferred: a word that nobody can read is a reason to ask people, not evidence of destruction.
+    /// Computes what an unresolved word ranks: the highest tier that anything says about this node, up to HIGH. Whether
+    /// a rule that is CRITICAL could speak is asked about the words at hand.
     fn settle(&mut self, rules: &[Rule], paths: Option<&[Vec<Step>]>, anywhere: bool) {
-        let wraps = self.wraps.iter().flat_map(|wraps| wraps.line_if.iter().chain(&wraps.unless));
+        let wraps = self
+            .wraps
+            .iter()
+            .flat_map(|wraps| wraps.line_if.iter().chain(&wraps.unless).chain(&wraps.regroups));
         for choice in self
             .dry
             .iter()
+            .chain(&self.dry_unless)
             .chain(&self.shifts)
             .chain(&self.stdin_unless)
             .chain(&self.emits_paths_if)
@@ -203,7 +213,7 @@ impl Node {
 }
 
 /// The most that a value of this kind can do.
-const fn worst(kind: Kind) -> RiskTier {
+pub(super) const fn worst(kind: Kind) -> RiskTier {
     match kind {
         Kind::Text | Kind::Path | Kind::Replace | Kind::Directory => RiskTier::Low,
         Kind::Read
@@ -237,11 +247,14 @@ impl Rule {
             options: raw.options.iter().map(|entry| Choice::list(entry)).collect(),
             without: Choice::list(&raw.without),
             arguments: raw.argument.iter().map(|glob| Pattern::new(glob)).collect(),
+            except: raw.except.iter().map(|glob| Pattern::new(glob)).collect(),
             at: raw.at,
+            from: raw.from,
             places: placed,
             min: raw.min,
             max: raw.max,
             dashes: raw.dashes,
+            certain: raw.certain,
             tests: raw.tests,
             finding,
         };

@@ -4,12 +4,13 @@ use cascade_receipt::decision::RiskTier;
 
 use super::call::{Call, Value};
 use super::classification::Finding;
-use super::grammar::{Rule, covers};
+use super::grammar::{Rule, Step, covers};
 use super::manifest::{Kind, Style};
 use super::place::{Location, Places};
+use super::possible::{Met, could_apply};
 use super::scene::Scene;
 use super::unfold::{fill, standard_input, starts, wrapped};
-use super::weigh::{place_of, weigh};
+use super::weigh::{place_of, secret_read, weigh};
 use super::word::Word;
 
 /// The answer about one call, and what must be looked at because of it.
@@ -85,17 +86,21 @@ pub(super) fn judge(call: &Call<'_>, scene: &Scene<'_>) -> Judgement {
     let mut judgement = Judgement::new(directory);
     let asks_help = call.help && call.given.is_empty() && call.arguments.is_empty() && call.inner.is_none();
     let says_dry = call.rehearses(&call.node.dry) || call.rehearses(&call.worker.own.dry);
-    let dry = asks_help || (says_dry && !call.unresolved);
+    let undone = call.mentions(&call.node.dry_unless) || call.mentions(&call.worker.own.dry_unless);
+    let dry = asks_help || (says_dry && !undone && !call.unresolved.any);
     if !dry {
         base(call, &mut judgement);
         rules(call, &mut judgement);
+    } else if let Some(tier) = call.node.dry_tier.filter(|_| !asks_help) {
+        judgement.find("worker.dry", tier, "a rehearsal, but what the project says runs");
     }
     unknowns(call, &mut judgement);
     for given in &call.given {
         match (given.value, given.kind) {
             (Value::Words(words), Kind::Module) => {
-                if let Some(module) = words.first() {
+                if let Some((module, files)) = words.split_first() {
                     weigh(Kind::Module, module, dry, scene, &mut judgement);
+                    files.iter().for_each(|file| secret_read(file, &mut judgement));
                 }
                 judgement.follow.push(Follow::Package(words.to_vec()));
             }
@@ -134,7 +139,8 @@ fn base(call: &Call<'_>, judgement: &mut Judgement) {
 }
 
 fn rules(call: &Call<'_>, judgement: &mut Judgement) {
-    let mut unreadable = call.unresolved;
+    let mut unreadable = call.unresolved.any;
+    let mut worst = None;
     let places: Vec<Places> = call
         .arguments
         .iter()
@@ -147,25 +153,66 @@ fn rules(call: &Call<'_>, judgement: &mut Judgement) {
             && call.arguments.iter().any(|argument| argument.word.pattern().is_some());
         if applies(rule, call, &places) {
             judgement.push(rule.finding.clone());
+        } else if rule.finding.tier == RiskTier::Critical && worst.is_none() && has_unknown(call) {
+            let met = Met {
+                argument: (rule.from..call.arguments.len()).any(|at| matches(rule, call, at)),
+                place: places.iter().any(|place| place.meets(rule.places)),
+            };
+            worst = could_apply(rule, call, &met, &judgement.directory).then_some(rule);
         }
     }
+    if let Some(rule) = worst {
+        let text = format!(
+            "a word cannot be known before it runs, and there are some with which it {}",
+            rule.finding.text
+        );
+        judgement.find("worker.word.unresolved", RiskTier::Critical, text);
+    }
+    if call.unresolved.subcommand
+        && let Some(tier) = furthest(call).filter(|tier| *tier > RiskTier::Low)
+    {
+        let text = "the subcommand cannot be known before it runs";
+        judgement.find("worker.subcommand.unresolved", tier, text);
+    }
     let tier = call.node.unresolved.unwrap_or(RiskTier::High);
-    if unreadable && tier > RiskTier::Low {
+    if unreadable && tier > RiskTier::Low && worst.is_none() {
         judgement.find("worker.word.unresolved", tier, "a word cannot be known before it runs");
     }
 }
 
+/// The most that a subcommand further down can be.
+fn furthest(call: &Call<'_>) -> Option<RiskTier> {
+    let below = |steps: &[Step]| {
+        steps.len() > call.path.len() && steps.iter().zip(&call.path).all(|(step, word)| step.matches(word))
+    };
+    let about = |rule: &&Rule| {
+        let listed = rule.commands.as_ref();
+        !rule.certain && listed.map_or(call.path.is_empty(), |listed| listed.iter().any(|steps| below(steps)))
+    };
+    let ruled = call.worker.rules.iter().filter(about).map(|rule| rule.finding.tier);
+    let nodes = call.worker.commands.iter().filter(|command| below(&command.path));
+    ruled.chain(nodes.filter_map(|command| command.node.tier)).max()
+}
+
+fn has_unknown(call: &Call<'_>) -> bool {
+    call.unresolved.any || call.arguments.iter().any(|argument| argument.word.known().is_none())
+}
+
+/// Does the argument at this place match one of the rule's patterns?
+fn matches(rule: &Rule, call: &Call<'_>, at: usize) -> bool {
+    call.arguments.get(at).and_then(|argument| argument.word.known()).is_some_and(|text| {
+        let lower = text.to_ascii_lowercase();
+        let excepted = rule.except.iter().any(|pattern| pattern.matches(text));
+        !excepted && rule.arguments.iter().any(|pattern| pattern.matches(text) || pattern.matches(&lower))
+    })
+}
+
 fn applies(rule: &Rule, call: &Call<'_>, places: &[Places]) -> bool {
     let count = call.arguments.len();
-    let argument = |at: usize| {
-        call.arguments.get(at).and_then(|argument| argument.word.known()).is_some_and(|text| {
-            let lower = text.to_ascii_lowercase();
-            rule.arguments.iter().any(|pattern| pattern.matches(text) || pattern.matches(&lower))
-        })
-    };
+    let argument = |at: usize| matches(rule, call, at);
     rule.options.iter().all(|group| call.mentions(group))
         && !call.gives(&rule.without)
-        && (rule.arguments.is_empty() || rule.at.map_or_else(|| (0..count).any(argument), argument))
+        && (rule.arguments.is_empty() || rule.at.map_or_else(|| (rule.from..count).any(argument), argument))
         && (rule.places.is_empty() || places.iter().any(|place| place.meets(rule.places)))
         && count >= rule.min
         && rule.max.is_none_or(|max| count <= max)

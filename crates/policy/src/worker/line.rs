@@ -28,11 +28,40 @@ impl Walk<'_> {
         self.whole(text, &line);
         self.writes.extend(fresh(&line, scene));
         let mut state = State { directory: scene.directory.clone(), env: Vec::new(), feeds: Vec::new() };
+        let mut starts = Vec::with_capacity(line.commands.len());
         for command in &line.commands {
+            starts.push(self.answer.commands.len());
             let feed = self.command(command, scene, &mut state);
             state.feeds.push(feed);
         }
+        self.substituted(&line, &starts, &state.feeds);
         state.feeds.pop().unwrap_or(Feed::Unknown)
+    }
+
+    /// `sh -c "$(curl …)"` and `bash <(curl …)` are `curl … | sh` in other words.
+    fn substituted(&mut self, line: &Line, starts: &[usize], feeds: &[Feed]) {
+        for (at, command) in line.commands.iter().enumerate().rev().filter(|(_, command)| command.inside > 0)
+        {
+            let inside = feeds.get(at + 1..=at + command.inside).unwrap_or_default();
+            let (code, text) = if inside.contains(&Feed::Network) {
+                ("pipe.network.executed", "executes what it gets from the network")
+            } else if inside.contains(&Feed::Decoded) {
+                ("pipe.decoded.executed", "executes what was hidden by an encoding")
+            } else {
+                continue;
+            };
+            let (start, end) = (starts.get(at).copied(), starts.get(at + 1).copied());
+            let end = end.unwrap_or(self.answer.commands.len());
+            let executes = |finding: &Finding| EXECUTED.contains(&finding.code.as_str());
+            let found = (start.unwrap_or(end)..end).find(|at| {
+                self.answer.commands.get(*at).is_some_and(|command| command.findings.iter().any(executes))
+            });
+            if let Some(found) = found {
+                let mut judgement = Judgement::new(Location::START);
+                judgement.stop(code, text);
+                self.amend(found, judgement);
+            }
+        }
     }
 
     /// What the line as a whole shows.
@@ -67,10 +96,11 @@ impl Walk<'_> {
                 ambient: false,
             })
             .collect();
-        let words: Vec<Word> = command.words.iter().map(Word::from).collect();
+        self.named_programs(&assigned, scene);
+        let readings = command.readings().map(|words| words.iter().map(Word::from).collect::<Vec<Word>>());
         let at = self.answer.commands.len();
         let mut feed = Feed::Unknown;
-        if words.is_empty() {
+        if command.words.is_empty() {
             state.env.extend(assigned);
         } else {
             let line = scene.env.with(state.env.clone());
@@ -78,8 +108,17 @@ impl Walk<'_> {
             let fresh = self.writes.clone();
             let input = input(command, scene, &state.feeds);
             let (directory, depth) = (state.directory.clone(), scene.depth);
-            feed = self.call(&words, &Scene { directory, env: &env, input, fresh: &fresh, depth });
-            state.follow(&words);
+            let inner = Scene { directory, env: &env, input, fresh: &fresh, depth };
+            let set = state.env.len();
+            let feeds: Vec<Feed> = readings
+                .map(|words| {
+                    let feed = self.call(&words, &inner);
+                    state.follow(&words);
+                    feed
+                })
+                .collect();
+            feed = feeds.into_iter().reduce(Feed::and).unwrap_or(Feed::Unknown);
+            self.named_programs(state.env.get(set..).unwrap_or_default(), scene);
         }
         self.redirects(&command.redirects, at, state);
         feed
@@ -98,21 +137,15 @@ impl Walk<'_> {
                 RedirectOp::Duplicate => {}
             }
         }
-        let Judgement { tier, classified, findings, .. } = judgement;
-        if !findings.is_empty() {
-            amend(
-                &mut self.answer,
-                at,
-                Classified {
-                    words: Vec::new(),
-                    program: String::new(),
-                    subcommand: String::new(),
-                    tier,
-                    classified,
-                    findings,
-                },
-            );
+        if !judgement.findings.is_empty() {
+            self.amend(at, judgement);
         }
+    }
+
+    fn amend(&mut self, at: usize, judgement: Judgement) {
+        let Judgement { tier, classified, findings, .. } = judgement;
+        let (words, program, subcommand) = (Vec::new(), String::new(), String::new());
+        amend(&mut self.answer, at, Classified { words, program, subcommand, tier, classified, findings });
     }
 }
 
@@ -134,6 +167,9 @@ fn amend(answer: &mut Classification, at: usize, found: Classified) {
     });
     answer.commands.extend(rest);
 }
+
+/// Codes of calls that execute a word which cannot be known.
+const EXECUTED: &[&str] = &["line.unknown", "script.unknown", "code.unknown", "stdin.executed"];
 
 /// What changes from command to command.
 struct State {
@@ -199,7 +235,7 @@ fn fresh(line: &Line, scene: &Scene<'_>) -> Vec<Location> {
         redirects.filter(|redirect| !matches!(redirect.op, RedirectOp::Read | RedirectOp::Duplicate));
     let known = written.filter_map(|redirect| match &redirect.target {
         shell::Word::Known(text) => Some(scene.directory.join(text)),
-        shell::Word::Glob(_) | shell::Word::Unknown => None,
+        shell::Word::Glob(_) | shell::Word::One { .. } | shell::Word::Unknown => None,
     });
     known.chain(scene.fresh.iter().cloned()).collect()
 }
@@ -218,6 +254,7 @@ impl From<&shell::Word> for Word {
         match word {
             shell::Word::Known(text) => Self::Known(text.clone()),
             shell::Word::Glob(text) => Self::Glob(text.clone()),
+            shell::Word::One { before, after } => Self::One { before: before.clone(), after: after.clone() },
             shell::Word::Unknown => Self::Unknown,
         }
     }

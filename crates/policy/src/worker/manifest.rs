@@ -33,6 +33,9 @@ pub(super) struct Worker {
     /// `--no-x` is understood for every long option `--x`.
     #[serde(default)]
     pub(super) negations: bool,
+    /// `-long` and `---long` are `--long` too (npm).
+    #[serde(default)]
+    pub(super) loose_dashes: bool,
     #[serde(default)]
     pub(super) globals: Globals,
     /// What is true of the program itself, and its options before any subcommand.
@@ -63,6 +66,9 @@ pub(super) enum Style {
     Words,
     /// As Gnu, and the first word is a cluster even without a dash (tar).
     Bundled,
+    /// As Gnu, but `+x` is an option like `-x`, a lone `-` ends them, and values never stand in the same word: in
+    /// `-oc posix LINE` the `c` is a flag and `posix` what `-o` takes.
+    Shell,
 }
 
 /// Where the program's own options may stand.
@@ -97,7 +103,7 @@ pub(super) struct Node {
     pub(super) kinds: BTreeMap<Kind, String>,
     /// Unknown options are taken as flags: nothing this program's options do changes its tier.
     pub(super) lenient: bool,
-    /// `-20` is an option.
+    /// `-20` and `+20` are options.
     pub(super) numeric: bool,
     /// Kinds of the arguments in order; the last one repeats. Empty: text.
     pub(super) arguments: Vec<Kind>,
@@ -105,6 +111,10 @@ pub(super) struct Node {
     pub(super) shifts: String,
     /// With one of these nothing is changed: the call is LOW.
     pub(super) dry: String,
+    /// One of these can take that back.
+    pub(super) dry_unless: String,
+    /// Unless this says that even then something of the project runs.
+    pub(super) dry_tier: Option<String>,
     /// Where another command starts.
     pub(super) wraps: Option<Wraps>,
     /// Standard input is executed as this when there is no script argument.
@@ -113,6 +123,8 @@ pub(super) struct Node {
     pub(super) stdin_unless: String,
     /// Only with fewer arguments than this; 0: with any number.
     pub(super) stdin_below: usize,
+    /// Only where the line feeds it: what is typed at a terminal is the person's own doing.
+    pub(super) stdin_fed: bool,
     pub(super) emits: Emits,
     /// With one of these options paths are written (`grep -l`).
     pub(super) emits_paths_if: String,
@@ -135,6 +147,12 @@ pub(super) struct Wraps {
     /// With one of these options the first word is a shell line (`bash -c`).
     #[serde(default)]
     pub(super) line_if: String,
+    /// The script is not read, and nothing is known of what it does (a shell's).
+    #[serde(default)]
+    pub(super) unread: bool,
+    /// With one of these options what is added is split or grouped in a way that is not followed.
+    #[serde(default)]
+    pub(super) regroups: String,
     /// With one of these options nothing is executed (`command -v`).
     #[serde(default)]
     pub(super) unless: String,
@@ -247,8 +265,14 @@ pub(super) struct Rule {
     /// Globs, one of which one argument matches.
     #[serde(default)]
     pub(super) argument: Vec<String>,
+    /// Globs; an argument that one of them matches does not count.
+    #[serde(default)]
+    pub(super) except: Vec<String>,
     /// Only the argument at this place, counted from 0.
     pub(super) at: Option<usize>,
+    /// Only arguments from this place on.
+    #[serde(default)]
+    pub(super) from: usize,
     /// Places, with blanks between, one of which one path argument is in.
     #[serde(default)]
     pub(super) place: String,
@@ -260,6 +284,9 @@ pub(super) struct Rule {
     /// An argument stands after `--`.
     #[serde(default)]
     pub(super) dashes: bool,
+    /// A word that cannot be known is not taken for one that this rule is about.
+    #[serde(default)]
+    pub(super) certain: bool,
     /// Lines that this rule must find.
     pub(super) tests: Vec<String>,
 }
@@ -295,6 +322,10 @@ pub(super) enum Effect {
     Alias,
     /// It is itself a configuration key, whose value stands in `…_VALUE_…`.
     Key,
+    /// The program itself expands it: suspect where the line sets it to something with a substitution in it.
+    Expanded,
+    /// A push that overwrites: a refspec with a `+`, or a switch that makes the remote equal.
+    Overwrite,
     /// It can do anything.
     Opaque,
     /// The same, but only where the line itself sets it: what was there before belongs to whoever set up the session.

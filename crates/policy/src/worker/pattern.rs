@@ -49,6 +49,27 @@ impl Pattern {
         }
     }
 
+    /// Could some text with this start and this end match?
+    pub(super) fn could_match(&self, before: &str, after: &str) -> bool {
+        let agrees = |own: &str, text: &str| own.starts_with(text) || text.starts_with(own);
+        let backwards = |text: &str| text.chars().rev().collect::<String>();
+        match self {
+            Self::Literal(own) => {
+                own.len() >= before.len() + after.len() && own.starts_with(before) && own.ends_with(after)
+            }
+            Self::Prefix(own) => agrees(own, before),
+            Self::Pieces(pieces) => {
+                let plain = |piece: &Piece| match piece {
+                    Piece::Char(c) => Some(*c),
+                    Piece::Any | Piece::One => None,
+                };
+                let front: String = pieces.iter().map_while(plain).collect();
+                let back: String = pieces.iter().rev().map_while(plain).collect();
+                agrees(&front, before) && agrees(&back, &backwards(after))
+            }
+        }
+    }
+
     pub(super) fn matches(&self, text: &str) -> bool {
         match self {
             Self::Literal(own) => own == text,

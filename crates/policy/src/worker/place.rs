@@ -10,6 +10,9 @@ macro_rules! places {
         pub(super) enum Place { $($(#[$doc])* $name,)* }
 
         impl Place {
+            /// Every place at once.
+            pub(super) const ALL: Places = Places(u32::MAX);
+
             pub(super) fn parse(word: &str) -> Option<Self> {
                 match word { $($word => Some(Self::$name),)* _ => None }
             }
@@ -59,6 +62,10 @@ pub(super) struct Places(u32);
 impl Places {
     pub(super) const fn with(self, place: Place) -> Self {
         Self(self.0 | (1 << place as u32))
+    }
+
+    pub(super) const fn or(self, other: Self) -> Self {
+        Self(self.0 | other.0)
     }
 
     pub(super) const fn has(self, place: Place) -> bool {
@@ -160,10 +167,11 @@ impl Location {
 /// The places of `text` seen from `directory`.
 pub(super) fn places(directory: &Location, text: &str) -> Places {
     let places = directory.join(text).places();
-    match text.split_once(':') {
-        Some((host, _)) if host.len() > 1 && !host.contains('/') => places.with(Place::Remote),
-        _ => places,
-    }
+    let Some((host, path)) = text.split_once(':') else { return places };
+    // `host:path` and `revision:path` name a file with secrets as well as the path alone.
+    let secret = directory.join(path).places().has(Place::Secret);
+    let places = if secret { places.with(Place::Secret) } else { places };
+    if host.len() > 1 && !host.contains('/') { places.with(Place::Remote) } else { places }
 }
 
 fn whole(names: &[String]) -> bool {
@@ -206,15 +214,23 @@ fn named(names: &[String], home: bool) -> Places {
     let last = names.last().map(String::as_str).unwrap_or_default();
     let path = names.join("/");
     let lists = |list: &str| list.split_whitespace().any(|end| ends(&path, end));
-    let hidden = last.starts_with('.') && last.contains(['*', '?', '[']) && {
+    let starts = last.starts_with('.') || last.find(['*', '?', '[']).is_some_and(|at| at > 1);
+    let hidden = starts && last.contains(['*', '?', '[']) && {
         let pattern = Pattern::new(&last.replace('[', "*"));
         SECRET_NAMES.split_whitespace().any(|name| pattern.matches(name))
     };
     if (hidden || one_of(last, SECRET_NAMES) || lists(SECRET_ENDS)) && !one_of(last, NOT_SECRET) {
         places = places.with(Place::Secret);
     }
-    let secret_directory = names.iter().any(|name| matches!(name.as_str(), ".ssh" | ".gnupg"));
-    if secret_directory && !one_of(last, NOT_SECRET) && !matches!(last, ".ssh" | "config") {
+    let private = |name: &String| {
+        matches!(name.as_str(), ".ssh" | ".gnupg")
+            || (name.starts_with('.')
+                && name.len() > 2
+                && name.contains(['*', '?', '['])
+                && [".ssh", ".gnupg"].iter().any(|own| Pattern::new(&name.replace('[', "*")).matches(own)))
+    };
+    let secret_directory = names.iter().any(private);
+    if secret_directory && !one_of(last, NOT_SECRET) && last != "config" {
         places = places.with(Place::Secret);
     }
     let dotfile = home && names.first().is_some_and(|name| one_of(name, STARTUP_HOME));
@@ -275,7 +291,9 @@ const SECRET_NAMES: &str = ".env .env.* *.pem *.key *.p12 *.pfx *.jks *.keystore
     gshadow master.passwd sudoers credentials.json service-account*.json terraform.tfstate *.tfstate kubeconfig";
 const SECRET_ENDS: &str = ".aws/credentials .kube/config .docker/config.json .config/gh/hosts.yml .azure/* \
     .config/gcloud/credentials.db .config/gcloud/application_default_credentials.json environ .cargo/credentials \
-    .cargo/credentials.toml .config/hub";
+    .cargo/credentials.toml .config/hub .aws .aws/* .aws/** .kube .kube/* .kube/** .azure .azure/** .password-store \
+    .password-store/* .password-store/** .config/gcloud .config/gcloud/* .config/gcloud/** .config/gh .config/gh/* \
+    .config/gh/** .docker/* .docker/**";
 const NOT_SECRET: &str =
     ".env.example .env.sample .env.template .env.dist .env.test *.pub known_hosts authorized_keys";
 const STARTUP_HOME: &str = ".bashrc .bash_profile .bash_login .bash_logout .bash_aliases .profile .zshrc .zshenv \
@@ -308,6 +326,13 @@ mod tests {
             ("deploy/.env", Place::Secret, true),
             ("~/.kube/config", Place::Secret, true),
             ("~/.ssh/config", Place::Secret, false),
+            ("~/.ssh", Place::Secret, true),
+            ("~/.ss?/*", Place::Secret, true),
+            ("id_rs?", Place::Secret, true),
+            ("~/.aws", Place::Secret, true),
+            ("id*", Place::Secret, true),
+            ("src/*", Place::Secret, false),
+            ("HEAD:deploy/.env", Place::Secret, true),
             (".git/config", Place::Secret, false),
             (".env.example", Place::Secret, false),
             (".e*", Place::Secret, true),

@@ -1,6 +1,9 @@
 //! Reads the words of a call one by one.
 
+use cascade_receipt::decision::RiskTier;
+
 use super::call::{Argument, Call, Given, HELP, Value};
+use super::compile::worst;
 use super::grammar::{Arity, Command, Wraps};
 use super::manifest::{Globals, Kind, Style};
 use super::word::Word;
@@ -33,6 +36,11 @@ impl<'a> Reader<'a> {
                     rest = after;
                     continue;
                 }
+                Some("-") if self.shell() && !self.dashes && !after.is_empty() => {
+                    self.dashes = true;
+                    rest = after;
+                    continue;
+                }
                 Some(text) if !self.dashes && self.is_option(text) => {
                     rest = self.option(text, after);
                     continue;
@@ -44,7 +52,7 @@ impl<'a> Reader<'a> {
                 _ => {}
             }
             if word.pattern().is_some_and(|text| text.starts_with('-')) && !self.dashes {
-                self.call.unresolved = true;
+                self.call.unresolved.any = true;
             }
             if let Some(wraps) = self.inner_starts(word) {
                 self.call.inner = Some((wraps, rest));
@@ -58,9 +66,16 @@ impl<'a> Reader<'a> {
         self.call
     }
 
+    fn shell(&self) -> bool {
+        self.call.worker.style == Style::Shell
+    }
+
     fn is_option(&self, text: &str) -> bool {
         // `cargo +nightly`: the manifest lists `+` as a flag.
         if text.starts_with('+') && self.call.path.is_empty() && self.lookup("+").is_some() {
+            return true;
+        }
+        if self.call.node.numeric && text.strip_prefix('+').is_some_and(is_number) {
             return true;
         }
         let dashed = text.len() > 1 && text.starts_with('-');
@@ -68,6 +83,7 @@ impl<'a> Reader<'a> {
             Style::Operands => text.starts_with("--") || text.contains('='),
             Style::Words => false,
             Style::Single => dashed || matches!(text, "!" | "(" | ")" | ","),
+            Style::Shell => dashed || text.starts_with('+'),
             Style::Gnu | Style::Go | Style::Bundled => dashed,
         }
     }
@@ -94,7 +110,10 @@ impl<'a> Reader<'a> {
                 return;
             }
         } else if word.is_unknown() || !self.candidates.is_empty() {
-            self.call.unresolved = true;
+            self.call.unresolved.any = true;
+            self.call.unresolved.many |= *word == Word::Unknown;
+            let shaped = word.pattern().is_some_and(|text| !text.contains(['*', '?', '[', '(']));
+            self.call.unresolved.subcommand |= !self.candidates.is_empty() && !shaped;
         }
         if !self.candidates.is_empty() {
             let deeper = self.candidates.iter().all(|command| command.path.len() > self.call.path.len());
@@ -145,7 +164,7 @@ impl<'a> Reader<'a> {
 
     /// Reads one option word; answers the words after it and its value.
     fn option(&mut self, text: &'a str, after: &'a [Word]) -> &'a [Word] {
-        let name = if text.starts_with('+') { "+" } else { text };
+        let name = if text.starts_with('+') && !self.shell() { "+" } else { text };
         if let Some((name, arity)) = self.lookup(name) {
             return self.take(vec![name], arity, None, after);
         }
@@ -168,6 +187,9 @@ impl<'a> Reader<'a> {
                 return self.take(vec![name], arity, attached, after);
             }
         } else if long {
+            if let Some((names, arity, value)) = self.loose(text) {
+                return self.take(names, arity, value, after);
+            }
             if let Some((names, arity)) = self.long(name) {
                 return self.take(names, arity, attached, after);
             }
@@ -179,14 +201,30 @@ impl<'a> Reader<'a> {
                 return after;
             }
         } else if style != Style::Single {
-            let digits = text.get(1..).is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()));
-            if digits && self.call.node.numeric {
+            if text.get(1..).is_some_and(is_number) && self.call.node.numeric {
                 return after;
+            }
+            if let Some((names, arity, value)) = self.loose(text) {
+                return self.take(names, arity, value, after);
             }
             return self.cluster(text.get(1..).unwrap_or_default(), text, after);
         }
         self.stranger(text, name, attached);
         after
+    }
+
+    /// `-long=VALUE` where the program does not count dashes.
+    fn loose<'t>(&self, text: &'t str) -> Option<(Vec<&'a str>, Arity, Option<&'t str>)> {
+        if !self.call.worker.loose_dashes {
+            return None;
+        }
+        let bare = text.trim_start_matches('-');
+        let (name, value) = bare.split_once('=').map_or((bare, None), |(name, value)| (name, Some(value)));
+        if name.len() < 3 {
+            return None;
+        }
+        let (names, arity) = self.long(&format!("--{name}"))?;
+        Some((names, arity, value))
     }
 
     /// A long option by its name or, where the program allows it, by the start of its name.
@@ -208,18 +246,32 @@ impl<'a> Reader<'a> {
 
     /// Short options in one word; the last may carry its value.
     fn cluster(&mut self, letters: &'a str, text: &'a str, mut after: &'a [Word]) -> &'a [Word] {
-        // In an old-style bundle (`tar xzf F`) the values follow in order.
-        let bundle = !text.starts_with('-');
+        // In an old-style bundle (`tar xzf F`) the values follow in order, and for a shell always.
+        let bundle = self.shell() || !text.starts_with('-');
         for (at, letter) in letters.char_indices() {
             let Some((name, arity)) = self.lookup(&format!("-{letter}")) else {
                 self.stranger(text, text, None);
                 return after;
             };
-            if arity == Arity::Flag || bundle {
-                after = self.take(vec![name], arity, None, after);
-                continue;
+            let last = at + letter.len_utf8() == letters.len();
+            if self.shell() && arity != Arity::Flag && !last {
+                // Not every shell reads this as bash does.
+                self.call.unknown_option.get_or_insert(text);
             }
             let rest = letters.get(at + letter.len_utf8()..).unwrap_or_default();
+            if let Some(value) = rest.strip_prefix('=').filter(|_| arity == Arity::Flag && !bundle) {
+                return self.take(vec![name], arity, Some(value), after);
+            }
+            if arity == Arity::Flag || bundle {
+                after = self.take(vec![name], arity, None, after);
+                // `+x` takes back `-x`, but `+c` is `-c`.
+                if let Some(given) =
+                    self.call.given.last_mut().filter(|_| self.call.worker.style == Style::Shell)
+                {
+                    given.taken_back = text.starts_with('+') && letter != 'c';
+                }
+                continue;
+            }
             return self.take(vec![name], arity, (!rest.is_empty()).then_some(rest), after);
         }
         after
@@ -240,6 +292,12 @@ impl<'a> Reader<'a> {
                 let (words, rest) = after.split_at(end);
                 (Kind::Exec, Value::Words(words), rest.get(1..).unwrap_or_default())
             }
+            (Arity::Flag | Arity::Optional(_), None, Some((word, rest)))
+                if self.call.worker.loose_dashes
+                    && matches!(word.known(), Some("true" | "false" | "null")) =>
+            {
+                (Kind::Text, Value::Word(word), rest)
+            }
             (Arity::Value(kind) | Arity::Optional(kind), Some(text), _) => {
                 (kind, Value::Attached(text), after)
             }
@@ -249,7 +307,10 @@ impl<'a> Reader<'a> {
             (Arity::Flag, None, _) => (Kind::Text, Value::None, after),
         };
         if let Value::Word(word) = value {
-            self.call.unresolved |= word.is_unknown();
+            // In quotes it is the value and nothing else.
+            self.call.unresolved.many |= *word == Word::Unknown;
+            self.call.unresolved.any |=
+                *word == Word::Unknown || (word.is_unknown() && worst(kind) > RiskTier::Low);
         }
         if names.iter().any(|name| HELP.contains(name)) {
             self.call.help = true;
@@ -274,6 +335,10 @@ impl<'a> Reader<'a> {
 }
 
 const NOTHING: &[Word] = &[];
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
 
 /// In `--include=*.rs` only the value is a pattern.
 fn names_option(text: &str) -> bool {

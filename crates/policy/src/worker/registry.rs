@@ -88,7 +88,12 @@ impl Registry {
         let mut patterns: Vec<String> = ["PATH", "LD_*", "DYLD_*"].map(str::to_owned).to_vec();
         for program in self.classify_argv(argv, &[]).commands {
             let settings = self.program(&program.program).map(|found| found.worker.settings.as_slice());
-            patterns.extend(settings.unwrap_or_default().iter().flat_map(|setting| setting.env_text.clone()));
+            patterns.extend(
+                settings
+                    .unwrap_or_default()
+                    .iter()
+                    .flat_map(|setting| setting.env_text.iter().filter(|name| *name != "*").cloned()),
+            );
         }
         patterns.sort_unstable();
         patterns.dedup();
@@ -98,6 +103,20 @@ impl Registry {
     /// The programs, in order.
     pub fn programs(&self) -> impl Iterator<Item = &str> {
         self.programs.keys().map(String::as_str)
+    }
+
+    /// `git-push` is `git push`.
+    pub(super) fn spelled_out(&self, words: &[Word]) -> Option<Vec<Word>> {
+        let (first, rest) = words.split_first()?;
+        let text = first.known()?;
+        let at = text.rfind('/').map_or(0, |at| at + 1);
+        let (directory, base) = (text.get(..at)?, text.get(at..)?);
+        let subcommand = base.strip_prefix("git-").filter(|name| !name.is_empty())?;
+        if self.program(text).is_some() {
+            return None;
+        }
+        let program = [format!("{directory}git"), subcommand.to_owned()].map(Word::Known);
+        Some(program.into_iter().chain(rest.iter().cloned()).collect())
     }
 
     /// The program that a first word names.
@@ -183,5 +202,7 @@ const USUAL: &[&str] = &[
     "/snap/bin/",
     "/opt/homebrew/bin/",
     "/run/current-system/sw/bin/",
+    "/usr/lib/git-core/",
+    "/usr/libexec/git-core/",
 ];
 const SUFFIXES: &[&str] = &[".exe", ".cmd", ".bat", ".com"];

@@ -58,7 +58,7 @@ pub(super) enum Feed {
     Inherited,
     /// Exactly this text.
     Text(String),
-    /// These words, one a line.
+    /// These words, one a line or several: where one ends and the next begins is not known.
     Words(Vec<Word>),
     /// Cannot be known.
     Unknown,
@@ -78,7 +78,8 @@ impl Feed {
                 .iter()
                 .flat_map(|word| match word.known() {
                     Some(text) => split(text),
-                    None => vec![word.clone()],
+                    None if word.pattern().is_some() => vec![word.clone()],
+                    None => vec![Word::Unknown],
                 })
                 .collect(),
             Self::Inherited | Self::Unknown | Self::Network | Self::Decoded => vec![Word::Unknown],
@@ -89,22 +90,27 @@ impl Feed {
     pub(super) fn text(&self) -> Option<String> {
         match self {
             Self::Text(text) => Some(text.clone()),
-            Self::Words(words) => {
-                let texts: Option<Vec<&str>> = words.iter().map(Word::known).collect();
-                texts.map(|texts| texts.join(" "))
-            }
-            Self::Inherited | Self::Unknown | Self::Network | Self::Decoded => None,
+            Self::Words(_) | Self::Inherited | Self::Unknown | Self::Network | Self::Decoded => None,
         }
     }
 
-    /// Two feeds into one program: the worse one counts.
+    /// What a program finds that takes its input line by line.
+    pub(super) fn lines(&self) -> Vec<Word> {
+        match self {
+            Self::Text(text) => text.lines().map(|line| Word::Known(line.to_owned())).collect(),
+            Self::Words(words) if words.iter().all(|word| word.pattern().is_some()) => words.clone(),
+            _ => vec![Word::Unknown],
+        }
+    }
+
+    /// Two feeds into one program: the worse one counts. Of two texts the words are known, but not the whole: one of
+    /// them may never come, or come twice.
     pub(super) fn and(self, other: Self) -> Self {
         match (self, other) {
             (Self::Network, _) | (_, Self::Network) => Self::Network,
             (Self::Decoded, _) | (_, Self::Decoded) => Self::Decoded,
-            (Self::Words(mut words), Self::Words(more)) => {
-                words.extend(more);
-                Self::Words(words)
+            (feed @ (Self::Text(_) | Self::Words(_)), other @ (Self::Text(_) | Self::Words(_))) => {
+                Self::Words(feed.words().into_iter().chain(other.words()).collect())
             }
             (feed, other) if feed == other => feed,
             _ => Self::Unknown,

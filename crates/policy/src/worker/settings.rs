@@ -1,5 +1,7 @@
 //! Environment variables and configuration keys that change what a program does.
 
+use cascade_receipt::decision::RiskTier;
+
 use super::call::Call;
 use super::grammar::{Setting, Worker, covers};
 use super::judge::{Follow, Judgement};
@@ -25,10 +27,13 @@ pub(super) fn options(call: &Call<'_>, env: &Environment<'_>) -> Vec<Word> {
 pub(super) fn pairs(call: &Call<'_>, env: &Environment<'_>) -> Vec<(String, Word)> {
     let mut pairs = Vec::new();
     for given in call.given.iter().filter(|given| given.kind == Kind::Config) {
+        // `--config-env=KEY=NAME`: the value stands in a variable.
+        let elsewhere = given.names.contains(&"--config-env");
         pairs.push(match given.value.known() {
             Some(text) => {
                 let (key, value) = text.split_once(['=', ' ']).unwrap_or((text, "true"));
-                (key.to_ascii_lowercase(), Word::Known(value.to_owned()))
+                let value = if elsewhere { Word::Unknown } else { Word::Known(value.to_owned()) };
+                (key.to_ascii_lowercase(), value)
             }
             None => (String::new(), Word::Unknown),
         });
@@ -36,8 +41,9 @@ pub(super) fn pairs(call: &Call<'_>, env: &Environment<'_>) -> Vec<(String, Word
     for (setting, variable) in matching(call.worker, env) {
         if setting.effect == Effect::Key {
             let holder = variable.name.replace("_KEY_", "_VALUE_");
-            let value = env.iter().find(|variable| variable.name == holder);
-            let value = value.map_or(Word::Unknown, |variable| variable.value.clone());
+            let mut values = env.iter().filter(|other| other.name == holder).map(|other| &other.value);
+            let value = values.next().filter(|first| values.all(|other| other == *first));
+            let value = value.cloned().unwrap_or(Word::Unknown);
             let key = variable.value.known().unwrap_or_default();
             pairs.push((key.to_ascii_lowercase(), value));
         }
@@ -45,19 +51,22 @@ pub(super) fn pairs(call: &Call<'_>, env: &Environment<'_>) -> Vec<(String, Word
     pairs
 }
 
-/// What the alias `name` stands for.
+/// What the alias `name` stands for. Given twice it cannot be known: the program takes the last, and which that is
+/// among options, variables and files is its own business.
 pub(super) fn alias<'a>(worker: &Worker, name: &str, pairs: &'a [(String, Word)]) -> Option<&'a Word> {
     let aliased = |setting: &Setting, key: &str| {
         setting.effect == Effect::Alias && setting.config.iter().any(|pattern| pattern.matches(key))
     };
     let wanted = name.to_ascii_lowercase();
-    pairs
+    let mut bodies = pairs
         .iter()
-        .find(|(key, _)| {
+        .filter(|(key, _)| {
             key.rsplit('.').next() == Some(wanted.as_str())
                 && worker.settings.iter().any(|setting| aliased(setting, key))
         })
-        .map(|(_, value)| value)
+        .map(|(_, value)| value);
+    let first = bodies.next()?;
+    Some(if bodies.all(|other| other == first) { first } else { &Word::Unknown })
 }
 
 /// The call that an alias stands for: what stood before it, its body, what stood after it.
@@ -90,7 +99,8 @@ pub(super) fn weigh(
 ) {
     for (setting, variable) in matching(call.worker, env) {
         if covers(setting.commands.as_deref(), &call.path) {
-            let set_before = variable.ambient && setting.effect == Effect::Assigned;
+            let set_before =
+                variable.ambient && matches!(setting.effect, Effect::Assigned | Effect::Expanded);
             let effect = if set_before { Effect::Harmless } else { setting.effect };
             act(call, effect, &variable.name, &variable.value, judgement);
         }
@@ -109,9 +119,11 @@ pub(super) fn weigh(
         }
     }
     for variable in env.iter() {
-        let injects = INJECTED.contains(&variable.name.as_str());
         let name = variable.name.as_str();
-        let changes = CHANGING.contains(&name) || name.starts_with("LD_") || name.starts_with("DYLD_");
+        let injects = INJECTED.contains(&variable.name.as_str());
+        let listing = LISTING.contains(&name) && !variable.value.known().is_some_and(is_plain_listing);
+        let changes =
+            listing || CHANGING.contains(&name) || name.starts_with("LD_") || name.starts_with("DYLD_");
         if injects || (changes && !variable.ambient) {
             let text = format!("`{}` changes which code a program runs", variable.name);
             judgement.doubt("env.loader", text);
@@ -122,10 +134,27 @@ pub(super) fn weigh(
 fn act(call: &Call<'_>, effect: Effect, name: &str, value: &Word, judgement: &mut Judgement) {
     match effect {
         Effect::Harmless | Effect::Options | Effect::Alias | Effect::Key => {}
+        Effect::Expanded
+            if value
+                .known()
+                .is_some_and(|text| !["$(", "${", "`"].into_iter().any(|mark| text.contains(mark))) => {}
         Effect::Opaque | Effect::Assigned if matches!(value.known(), Some("" | "/dev/null")) => {}
-        Effect::Line if value.known().is_some_and(|text| text.trim().is_empty()) => {}
+        Effect::Line if empty(value) => {}
         Effect::Line => judgement.follow.push(Follow::Line(value.clone())),
-        Effect::Opaque | Effect::Assigned => {
+        Effect::Overwrite => match value.known().map(|text| text.trim().to_ascii_lowercase()) {
+            Some(text)
+                if text.starts_with('+') || ["", "true", "yes", "on", "1"].contains(&text.as_str()) =>
+            {
+                judgement.stop("git.push.force", "rewrites history on the remote");
+            }
+            Some(_) => {}
+            None => judgement.find(
+                "worker.word.unresolved",
+                RiskTier::Critical,
+                format!("`{name}` cannot be known, and may rewrite history on the remote"),
+            ),
+        },
+        Effect::Opaque | Effect::Assigned | Effect::Expanded => {
             let code = format!("{}.setting", call.worker.name());
             judgement.doubt(&code, format!("`{name}` changes what the program does"));
         }
@@ -148,8 +177,60 @@ fn split(text: &str) -> impl Iterator<Item = Word> {
     text.split_whitespace().map(|word| Word::Known(word.trim_matches(['"', '\'']).to_owned()))
 }
 
-/// Suspect where the line sets them: they say where programs and their configuration are.
-const CHANGING: &[&str] = &["PATH", "HOME", "XDG_CONFIG_HOME", "LESSOPEN", "LESSCLOSE", "MANPATH"];
+fn empty(value: &Word) -> bool {
+    value.known().is_some_and(|text| text.trim().is_empty())
+}
+
+/// Letters of a pager that only change what is shown: neither a command (`+!`) nor a file (`-o`, `-k`).
+fn is_plain_listing(text: &str) -> bool {
+    text.chars().all(|letter| "-FRXSMiIqQeEnNcCgGJwW ".contains(letter))
+}
+
+/// Options of a pager, whichever program starts it.
+const LISTING: &[&str] = &["LESS", "MORE"];
+
+/// Does this variable name a program that other programs start? It is followed where a line sets it.
+pub(super) fn names_program(variable: &Variable) -> bool {
+    PROGRAMS.contains(&variable.name.as_str()) && !empty(&variable.value)
+}
+
+const PROGRAMS: &[&str] = &[
+    "PAGER",
+    "MANPAGER",
+    "SYSTEMD_PAGER",
+    "GH_PAGER",
+    "AWS_PAGER",
+    "PSQL_PAGER",
+    "BAT_PAGER",
+    "DELTA_PAGER",
+    "EDITOR",
+    "VISUAL",
+    "SUDO_EDITOR",
+    "SYSTEMD_EDITOR",
+    "KUBE_EDITOR",
+    "PSQL_EDITOR",
+    "GH_EDITOR",
+    "BROWSER",
+    "GH_BROWSER",
+];
+
+/// Suspect where the line sets them: they say where programs and their configuration are, or hold commands.
+const CHANGING: &[&str] = &[
+    "PATH",
+    "HOME",
+    "XDG_CONFIG_HOME",
+    "LESSOPEN",
+    "LESSCLOSE",
+    "LESSKEY",
+    "LESSKEYIN",
+    "LESSKEY_SYSTEM",
+    "LESSKEY_CONTENT",
+    "MANPATH",
+    "VIMINIT",
+    "EXINIT",
+    "GVIMINIT",
+    "VIMRUNTIME",
+];
 
 /// Suspect even where they were set before: they put code into every program.
 const INJECTED: &[&str] = &["LD_PRELOAD", "LD_AUDIT", "DYLD_INSERT_LIBRARIES"];

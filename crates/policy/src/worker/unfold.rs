@@ -1,5 +1,7 @@
 //! Where a call holds another one: wrappers, templates, scripts and what is executed from standard input.
 
+use cascade_receipt::decision::RiskTier;
+
 use super::call::{Call, first_is_line};
 use super::judge::{Follow, Judgement};
 use super::manifest::{Form, Kind};
@@ -7,6 +9,7 @@ use super::place::Location;
 use super::scene::{Feed, Scene};
 use super::weigh::{script, weigh};
 use super::word::Word;
+use super::xargs;
 
 /// Another command inside this one.
 pub(super) fn wrapped(call: &Call<'_>, scene: &Scene<'_>, judgement: &mut Judgement) {
@@ -24,19 +27,30 @@ pub(super) fn wrapped(call: &Call<'_>, scene: &Scene<'_>, judgement: &mut Judgem
             judgement.follow.push(Follow::Line(joined(words)));
         }
         Form::Appended => {
-            let fed = scene.input.words();
-            let token = call.given.iter().find(|given| given.kind == Kind::Replace);
-            let filled = match token {
-                Some(given) => fill(words, given.value.known().unwrap_or("{}"), &fed),
-                None => words.iter().cloned().chain(fed).collect(),
-            };
-            judgement.follow.push(Follow::Argv(filled));
+            let calls = xargs::calls(call, words, &scene.input);
+            judgement.follow.extend(calls.into_iter().map(Follow::Argv));
         }
         Form::Template => template(call, words, scene, judgement),
         Form::Script if first_is_line(call, wraps) => judgement.follow.push(Follow::Line(first.clone())),
         Form::Script if matches!(first.known(), Some("-" | "/dev/stdin" | "/dev/fd/0")) => {}
-        Form::Script => script(first, scene, judgement),
+        Form::Script if wraps.unread && only_checks(call) => {}
+        Form::Script => {
+            script(first, scene, judgement);
+            let slip = first.known().is_some_and(|name| SLIPS.contains(&name));
+            if wraps.unread && !slip && judgement.tier < RiskTier::High {
+                judgement.doubt("script.shell", "executes a shell script, which is not read here");
+            }
+        }
     }
+}
+
+/// `bash echo ok` is a slip for `bash -c`: the shell finds the program and refuses it. Known gap: where a script of
+/// this name lies in the working directory, it runs, ranked as other scripts of the project are.
+const SLIPS: &[&str] = &["echo", "ls", "printf", "pwd", "true"];
+
+/// `bash -n FILE`, where nothing else could switch that off again.
+fn only_checks(call: &Call<'_>) -> bool {
+    matches!(call.given.as_slice(), [only] if only.names == ["-n"] && !only.taken_back)
 }
 
 /// `parallel TEMPLATE ::: WORDS`: one call for each word.
@@ -46,7 +60,10 @@ fn template(call: &Call<'_>, words: &[Word], scene: &Scene<'_>, judgement: &mut 
     let fed = match fed.split_first() {
         Some((mark, fed)) if mark.known() == Some(":::") => fed.to_vec(),
         Some(_) => vec![Word::Unknown],
-        None => scene.input.words(),
+        None if call.gives(call.node.wraps.as_ref().map_or(&[][..], |wraps| &wraps.regroups)) => {
+            vec![Word::Unknown]
+        }
+        None => scene.input.lines(),
     };
     let replaced = call.given.iter().find(|given| given.kind == Kind::Replace);
     let token = replaced.map_or("{}", |given| given.value.known().unwrap_or("{}"));
@@ -92,6 +109,7 @@ pub(super) fn standard_input(call: &Call<'_>, scene: &Scene<'_>, judgement: &mut
         return;
     }
     match &scene.input {
+        Feed::Inherited if call.node.stdin_fed => judgement.stdin_executes = true,
         Feed::Network | Feed::Decoded if kind == Kind::Sql => {
             judgement.doubt("stdin.executed", "executes its standard input");
         }
@@ -115,7 +133,7 @@ pub(super) fn starts(call: &Call<'_>, directory: &Location) -> Vec<Word> {
         .iter()
         .map(|argument| match argument.word {
             Word::Known(text) | Word::Glob(text) => below(text),
-            Word::Around(_) | Word::Unknown => Word::Unknown,
+            Word::Around(_) | Word::One { .. } | Word::Unknown => Word::Unknown,
         })
         .collect();
     let unknown = matches!(directory, Location::Unknown);

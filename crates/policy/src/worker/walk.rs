@@ -40,6 +40,8 @@ impl<'r> Walk<'r> {
         if self.passes_limit(words, scene) {
             return Feed::Unknown;
         }
+        let spelled = self.registry.spelled_out(words);
+        let words = spelled.as_deref().unwrap_or(words);
         let Some((program, arguments)) = words.split_first() else { return Feed::Unknown };
         let Some(found) = program.known().and_then(|name| self.registry.program(name)) else {
             self.answer.add(unknown(words));
@@ -110,8 +112,10 @@ impl<'r> Walk<'r> {
             });
         }
         let feed = emitted(call, scene, &judgement.directory);
-        let env = call.assignments.iter().filter_map(|word| Variable::assigned(word.known()?)).collect();
-        let env = scene.env.with(env);
+        let assigned = call.assignments.iter().filter_map(|word| Variable::assigned(word.known()?));
+        let assigned: Vec<Variable> = assigned.collect();
+        self.named_programs(&assigned, scene);
+        let env = scene.env.with(assigned);
         self.answer.stdin_executes |= judgement.stdin_executes;
         let Judgement { tier, classified, findings, follow, directory, writes, .. } = judgement;
         self.writes.extend(writes);
@@ -131,6 +135,25 @@ impl<'r> Walk<'r> {
         self.follow(follow, &inner, at).unwrap_or(feed)
     }
 
+    /// Programs that variables name, such as a pager: whoever sets them means them to run.
+    pub(super) fn named_programs(&mut self, variables: &[Variable], scene: &Scene<'_>) {
+        for variable in variables.iter().filter(|variable| settings::names_program(variable)) {
+            if let Some(line) = variable.value.known() {
+                self.line(line, &Scene { depth: scene.depth + 1, ..scene.clone() });
+                continue;
+            }
+            let text = format!("`{}` names a program that cannot be known", variable.name);
+            self.answer.add(Classified {
+                words: Vec::new(),
+                program: String::new(),
+                subcommand: String::new(),
+                tier: RiskTier::High,
+                classified: false,
+                findings: vec![doubt("env.program", &text)],
+            });
+        }
+    }
+
     /// What is inside a call; answers what the last inner call writes.
     fn follow(&mut self, follow: Vec<Follow>, scene: &Scene<'_>, at: usize) -> Option<Feed> {
         let mut feed = None;
@@ -146,8 +169,10 @@ impl<'r> Walk<'r> {
                 Follow::Argv(words) => feed = Some(self.call(&words, scene)),
                 Follow::Line(Word::Known(line)) => feed = Some(self.line(&line, scene)),
                 Follow::Line(word) => {
-                    if let Word::Around(line) = &word {
-                        self.line(line, scene);
+                    match &word {
+                        Word::Around(line) => drop(self.line(line, scene)),
+                        Word::One { before, after } => drop(self.line(&format!("{before}$x{after}"), scene)),
+                        _ => {}
                     }
                     self.doubt_at(at, "line.unknown", "a shell line cannot be known before it runs");
                 }
@@ -224,7 +249,8 @@ fn said(call: &Call<'_>) -> Feed {
     if words.iter().any(|word| word.known().is_some_and(|text| text.contains(['\\', '%']))) {
         return Feed::Unknown;
     }
-    Feed::Words(words)
+    let texts: Option<Vec<&str>> = words.iter().map(Word::known).collect();
+    texts.map(|texts| Feed::Text(texts.join(" "))).unwrap_or(Feed::Words(words))
 }
 
 /// The file that a program of the network makes when it is not told a name.

@@ -12,7 +12,7 @@ use super::{awk, code, sed, sql};
 pub(super) fn place_of(word: &Word, directory: &Location) -> Places {
     match word {
         Word::Known(text) | Word::Glob(text) => places(directory, text),
-        Word::Around(_) | Word::Unknown => Places::default().with(Place::Unknown),
+        Word::Around(_) | Word::One { .. } | Word::Unknown => Places::default().with(Place::Unknown),
     }
 }
 
@@ -67,8 +67,15 @@ pub(super) fn weigh(kind: Kind, word: &Word, dry: bool, scene: &Scene<'_>, judge
 
 /// A file is read.
 pub(super) fn secret_read(word: &Word, judgement: &mut Judgement) {
-    if place_of(word, &judgement.directory).has(Place::Secret) {
+    let place = place_of(word, &judgement.directory);
+    if place.has(Place::Secret) {
         judgement.find("file.secret.read", RiskTier::High, "reads a file that holds secrets");
+    } else if place.has(Place::Home) || place.has(Place::Root) {
+        judgement.find(
+            "file.secret.read",
+            RiskTier::High,
+            "reads whole directories with secrets among the files",
+        );
     }
 }
 
@@ -112,7 +119,9 @@ pub(super) fn script(word: &Word, scene: &Scene<'_>, judgement: &mut Judgement) 
     let place = place_of(word, &judgement.directory);
     let fresh = word.known().is_some_and(|text| scene.fresh.contains(&judgement.directory.join(text)));
     let near = place.has(Place::Inside) || place.has(Place::Whole);
-    if fresh {
+    if word.is_unknown() {
+        judgement.doubt("script.unknown", "executes a script that cannot be known before it runs");
+    } else if fresh {
         judgement.doubt("script.fresh", "executes a file that the same line writes");
     } else if near && word.known().is_some() {
         judgement.find("script.run", RiskTier::Medium, "executes a script of the working directory");
@@ -123,6 +132,10 @@ pub(super) fn script(word: &Word, scene: &Scene<'_>, judgement: &mut Judgement) 
 
 /// Source text that is not read here.
 fn source(word: &Word, judgement: &mut Judgement) {
+    if word.is_unknown() {
+        judgement.doubt("code.unknown", "executes source text that cannot be known before it runs");
+        return;
+    }
     judgement.doubt("code.inline", "executes source text");
     if let Some(text) = word.known() {
         judgement.follow.push(Follow::Literals(code::literals(text)));

@@ -9,7 +9,9 @@ pub(super) enum Word {
     Glob(String),
     /// As unknown as the next, but with this shell text around the part that is (`$x`), for a line inside.
     Around(String),
-    /// Depends on an expansion.
+    /// Exactly one word, of which only the start and the end are known.
+    One { before: String, after: String },
+    /// Depends on an expansion: none, one or many words.
     Unknown,
 }
 
@@ -17,7 +19,7 @@ impl Word {
     pub(super) fn known(&self) -> Option<&str> {
         match self {
             Self::Known(text) => Some(text),
-            Self::Glob(_) | Self::Around(_) | Self::Unknown => None,
+            Self::Glob(_) | Self::Around(_) | Self::One { .. } | Self::Unknown => None,
         }
     }
 
@@ -25,25 +27,28 @@ impl Word {
     pub(super) fn pattern(&self) -> Option<&str> {
         match self {
             Self::Glob(text) => Some(text),
-            Self::Known(_) | Self::Around(_) | Self::Unknown => None,
+            Self::Known(_) | Self::Around(_) | Self::One { .. } | Self::Unknown => None,
         }
     }
 
     /// Nothing is known of it that could be relied on.
     pub(super) const fn is_unknown(&self) -> bool {
-        matches!(self, Self::Around(_) | Self::Unknown)
+        matches!(self, Self::Around(_) | Self::One { .. } | Self::Unknown)
     }
 
     /// For people.
     pub(super) fn shown(&self) -> String {
         match self {
             Self::Known(text) | Self::Glob(text) => text.clone(),
-            Self::Around(_) | Self::Unknown => "…".to_owned(),
+            Self::Around(_) | Self::One { .. } | Self::Unknown => "…".to_owned(),
         }
     }
 
-    /// Bytes of an argv; what is not UTF-8 counts as unknown.
+    /// Bytes of an argv. What is not UTF-8 counts as unknown, but it is one word and starts as it does.
     pub(super) fn of_bytes(bytes: &[u8]) -> Self {
-        std::str::from_utf8(bytes).map_or(Self::Unknown, |text| Self::Known(text.to_owned()))
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Self::Known(text.to_owned()),
+            Err(_) => Self::One { before: String::from_utf8_lossy(bytes).into_owned(), after: String::new() },
+        }
     }
 }

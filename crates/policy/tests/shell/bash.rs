@@ -13,6 +13,12 @@ use cascade_policy::shell::{Word, parse};
 
 /// Lines that run `rm`, one way or another.
 const LINES: &[&str] = &[
+    "for o in -f x; do rm $o \"a$o\"; done; rm $o b",
+    "(for o in a; do :; done); rm $o b",
+    "for o in a b; do for p in c $o; do rm $o $p; done; done",
+    "for o in a b; do rm $o; o=z; rm $o; done",
+    "for o in a b; do rm ${o:=c} \"${o:+d}\"; done",
+    "for HOME in a; do rm $HOME/x; done",
     "rm -rf /x",
     "'rm' -rf /x",
     "r\"\"m -rf '/x y'",
@@ -312,16 +318,16 @@ fn accounts(line: &str, args: &[String]) -> bool {
     if !parsed.opaque.is_empty() {
         return true;
     }
-    parsed.commands.iter().any(|command| {
-        let words = match command.words.first() {
+    parsed.commands.iter().flat_map(|command| command.readings()).any(|words| {
+        let words = match words.first() {
             Some(Word::Known(name)) if matches!(name.as_str(), "command" | "exec" | "builtin") => {
-                command.words.get(1..).unwrap_or(&[])
+                words.get(1..).unwrap_or(&[])
             }
-            _ => &command.words,
+            _ => words,
         };
         match words.split_first() {
             Some((program, rest)) if is_rm(program) => matches(rest, args),
-            Some((Word::Unknown | Word::Glob(_), _)) => true,
+            Some((Word::One { .. } | Word::Unknown | Word::Glob(_), _)) => true,
             _ => false,
         }
     })

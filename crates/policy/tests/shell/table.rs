@@ -59,6 +59,10 @@ fn command(command: &Command) -> String {
     let mut parts: Vec<String> = Vec::new();
     parts.extend(command.assignments.iter().map(|a| format!("@{}={}", a.name, word(&a.value))));
     parts.extend(command.words.iter().map(word));
+    for words in &command.also {
+        parts.push("or".to_owned());
+        parts.extend(words.iter().map(word));
+    }
     for redirect in &command.redirects {
         let op = match redirect.op {
             RedirectOp::Read => "<",
@@ -89,6 +93,6 @@ fn word(word: &Word) -> String {
         }
         Word::Known(text) => text.clone(),
         Word::Glob(text) => format!("*({text})"),
-        Word::Unknown => "…".to_owned(),
+        Word::One { .. } | Word::Unknown => "…".to_owned(),
     }
 }
