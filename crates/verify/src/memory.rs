@@ -63,7 +63,9 @@ impl Memory {
     fn files(&self) -> anyhow::Result<Vec<PathBuf>> {
         let reading = || {
             let dir = self.dir.display();
-            format!("couldn't read the memory `{dir}`: look why, name another with --memory or use --no-memory")
+            format!(
+                "couldn't read the memory `{dir}`: look why, name another with --memory or use --no-memory"
+            )
         };
         let entries = match fs::read_dir(&self.dir) {
             Ok(entries) => entries,
