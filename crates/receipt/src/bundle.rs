@@ -236,6 +236,10 @@ impl Bundle {
         if bytes.len() > BUNDLE_BYTES_MAX {
             return Err(BundleFault::Size);
         }
+        // Whoever is given the file alone would take it for a ledger.
+        if !begins(bytes) {
+            return Err(BundleFault::Malformed);
+        }
         let value = json::parse_foreign(bytes).map_err(|_| BundleFault::Malformed)?;
         if text(&value, "payloadType")? != PAYLOAD_TYPE {
             return Err(BundleFault::Type);

@@ -254,6 +254,15 @@ fn the_document_lists_exactly_the_codes() {
 }
 
 #[test]
+fn what_is_no_bundle_by_its_first_bytes_is_none_for_whoever_asks() {
+    let good = &vectors()["valid-bundle-begins"].ledger;
+    assert!(verify_bundle(good, Options::default()).valid());
+    let late = [b" ".as_slice(), good].concat();
+    assert!(!bundle::begins(&late));
+    assert_eq!(answer(&verify_bundle(&late, Options::default())), "bundle.malformed at 0");
+}
+
+#[test]
 fn every_changed_or_lost_byte_is_found() {
     let mut vector = vectors().remove("valid-two-approvers").expect("the vector");
     // With the master, so that the tags count too.
