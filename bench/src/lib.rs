@@ -121,6 +121,14 @@ pub fn durable(dir: &Path, callers: usize, each: Duration) -> anyhow::Result<f64
     append::durable_per_s(&sample::Sample::new(dir)?, callers, each)
 }
 
+/// p50 and p99 of a lone append in microseconds, in a home under `dir`.
+///
+/// # Errors
+/// When the home cannot be made or written.
+pub fn lone_us(dir: &Path, each: Duration) -> anyhow::Result<(f64, f64)> {
+    append::lone_us(&sample::Sample::new(dir)?, each)
+}
+
 pub(crate) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }

@@ -352,7 +352,7 @@ impl<'a> Run<'a> {
         }
         self.row.epoch_receipts += 1;
         self.frontier.push(&linked.entry_hash);
-        self.tail.push(draft.receipt_id);
+        self.tail.push(draft.receipt_id, linked.seq);
         self.linked.push(linked);
         Ok(None)
     }
@@ -409,7 +409,7 @@ impl<'a> Run<'a> {
         let count = self.row.head.next_seq - self.first_seq;
         self.place.at(Segment::insert(self.conn, self.first_seq, count, bytes.as_bytes()))?;
         self.row.segments_unindexed += 1;
-        self.place.at(segment::index_if_due(self.conn, &mut self.row))?;
+        self.place.at(segment::index_if_due(self.conn, &mut self.row, self.tail))?;
         self.place.at(self.row.write(self.conn))?;
         self.place.at(frontier::write(self.conn, &self.frontier))?;
         Ok(lines)

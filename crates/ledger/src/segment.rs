@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::head::HeadRow;
 use crate::store::{from_sql, to_sql};
+use crate::tail::Tail;
 
 /// Segments that may wait for the index; a search scans them.
 pub(crate) const UNINDEXED_SEGMENTS_MAX: u64 = 64;
@@ -97,24 +98,18 @@ pub(crate) fn line_hash(line: &[u8]) -> Option<Digest> {
     Digest::from_hex(std::str::from_utf8(hash).ok()?)
 }
 
-/// Brings the index up to the head when too much waits.
-pub(crate) fn index_if_due(conn: &Connection, row: &mut HeadRow) -> rusqlite::Result<()> {
+/// Brings the index up to the head when too much waits. `tail` holds every id that it does not.
+pub(crate) fn index_if_due(conn: &Connection, row: &mut HeadRow, tail: &Tail) -> rusqlite::Result<()> {
     let receipts = row.head.next_seq.saturating_sub(row.indexed_through);
     if row.segments_unindexed < UNINDEXED_SEGMENTS_MAX && receipts < UNINDEXED_RECEIPTS_MAX {
         return Ok(());
     }
-    let mut fresh = Vec::new();
-    while let Some(segment) = Segment::at_or_after(conn, row.indexed_through)? {
-        let ids = (segment.first_seq..).zip(segment.lines());
-        fresh.extend(ids.filter_map(|(seq, line)| Some((line_id(line)?.0, seq))));
-        row.indexed_through = segment.first_seq + segment.count;
-    }
-    // In their order, so that each page of the index is visited once.
-    fresh.sort_unstable();
+    // In the order of the index, so that each page of it is visited once.
     let mut insert = conn.prepare_cached("INSERT OR IGNORE INTO ids VALUES (?1, ?2)")?;
-    for (id, seq) in fresh {
-        insert.execute(params![id, to_sql(seq)])?;
+    for (id, seq) in tail.sorted() {
+        insert.execute(params![id.0, to_sql(seq)])?;
     }
+    row.indexed_through = row.head.next_seq;
     row.segments_unindexed = 0;
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Ids of the receipts that the search index does not hold yet, so that no id is taken twice.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use cascade_receipt::id::ReceiptId;
 use rusqlite::Connection;
@@ -13,7 +13,7 @@ use crate::segment::{Segment, line_id};
 pub(crate) struct Tail {
     from: u64,
     through: u64,
-    ids: HashSet<ReceiptId>,
+    ids: HashMap<ReceiptId, u64>,
 }
 
 impl Tail {
@@ -28,19 +28,27 @@ impl Tail {
         }
         while self.through < row.head.next_seq {
             let Some(segment) = Segment::at_or_after(conn, self.through)? else { break };
-            self.ids.extend(segment.lines().filter_map(line_id));
+            let lines = (segment.first_seq..).zip(segment.lines());
+            self.ids.extend(lines.filter_map(|(seq, line)| Some((line_id(line)?, seq))));
             self.through = segment.first_seq + segment.count;
         }
         Ok(())
     }
 
     /// Adds the next receipt, once it has its place.
-    pub(crate) fn push(&mut self, id: ReceiptId) {
-        self.ids.insert(id);
-        self.through += 1;
+    pub(crate) fn push(&mut self, id: ReceiptId, seq: u64) {
+        self.ids.insert(id, seq);
+        self.through = seq + 1;
+    }
+
+    /// All of them with their places, in the order of the ids.
+    pub(crate) fn sorted(&self) -> Vec<(ReceiptId, u64)> {
+        let mut all: Vec<_> = self.ids.iter().map(|(id, seq)| (*id, *seq)).collect();
+        all.sort_unstable();
+        all
     }
 
     pub(crate) fn contains(&self, id: ReceiptId) -> bool {
-        self.ids.contains(&id)
+        self.ids.contains_key(&id)
     }
 }

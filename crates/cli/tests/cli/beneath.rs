@@ -16,6 +16,9 @@ impl Den {
         let site = Site::new();
         script(&site.work("deploy.sh"), "#!/bin/sh\necho \"deployed $1\" >> deployed\n");
         site.run(&["init"]).expect(0);
+        // What an agent may run without an approval, and what nobody reads.
+        let code = "import os\nos.execvp('sh', ['sh', 'sneak.sh'])\n";
+        std::fs::write(site.work("sneak.py"), code).unwrap();
         let mut den = Self { site, id: String::new() };
         let asked = finish(den.agent(&["--json", "run", "--", "./deploy.sh", "one"]), b"").expect(5);
         asked.json()["receipt_id"].as_str().unwrap().clone_into(&mut den.id);
@@ -32,7 +35,7 @@ impl Den {
     /// `$CLEAN` starts what follows with an environment that says nothing.
     fn sneak(&self, lines: &str) -> Done {
         self.write(lines);
-        finish(self.agent(&["run", "--", "sh", "sneak.sh"]), b"")
+        finish(self.agent(&["run", "--", "python3", "sneak.py"]), b"")
     }
 
     fn write(&self, lines: &str) {

@@ -36,17 +36,12 @@ pub(super) fn wrapped(call: &Call<'_>, scene: &Scene<'_>, judgement: &mut Judgem
         Form::Script if wraps.unread && only_checks(call) => {}
         Form::Script => {
             script(first, scene, judgement);
-            let slip = first.known().is_some_and(|name| SLIPS.contains(&name));
-            if wraps.unread && !slip && judgement.tier < RiskTier::High {
+            if wraps.unread && judgement.tier < RiskTier::High {
                 judgement.doubt("script.shell", "executes a shell script, which is not read here");
             }
         }
     }
 }
-
-/// `bash echo ok` is a slip for `bash -c`: the shell finds the program and refuses it. Known gap: where a script of
-/// this name lies in the working directory, it runs, ranked as other scripts of the project are.
-const SLIPS: &[&str] = &["echo", "ls", "printf", "pwd", "true"];
 
 /// `bash -n FILE`, where nothing else could switch that off again.
 fn only_checks(call: &Call<'_>) -> bool {
