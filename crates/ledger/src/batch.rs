@@ -40,7 +40,7 @@ use crate::store::{Database, to_sql};
 use crate::tail::Tail;
 use crate::views::{self, Entry, Standing};
 
-/// Writes batches. Owned by the writer thread alone.
+/// Writes batches. One thread at a time has it.
 #[derive(Debug)]
 pub(crate) struct Scribe {
     ledger: Database,

@@ -5,7 +5,7 @@
 //!    next opening goes on with step 2.*
 //! 2. Under the write lock of the log, which every append holds while it keeps private bytes, nonce and bytes are
 //!    overwritten in place in the vault, and so are bytes that no receipt names. *Dies here or later: again.*
-//! 3. The write-ahead log of the vault is folded and emptied. A reader of older pages prevents that: the erasure
+//! 3. The write-ahead log of the vault is folded, emptied and synced. A reader of older pages prevents that: the erasure
 //!    is then pending.
 //! 4. The note in `erasing` goes.
 //!

@@ -110,16 +110,19 @@ impl Shared {
         drop(queue);
         let mut turn = Turn { shared: self, go_on: false };
         let mut scribe = lock(&self.scribe);
-        let committed = scribe.as_mut().map(|scribe| (scribe.commit(&[draft]), scribe.wipe_if_ratcheted()));
-        let Some((answers, wiped)) = committed else {
+        let Some(scribe) = scribe.as_mut() else {
             turn.go_on = true;
             return None;
         };
-        let (answer, go_on) = match answers {
-            Ok(mut answers) => (answers.pop().unwrap_or(Err(AppendError::Stopped)), true),
+        let (answer, go_on) = match scribe.commit(&[draft]) {
+            Ok(mut answers) => {
+                let answer = answers.pop().unwrap_or(Err(AppendError::Stopped));
+                // Only now: after a failed commit nothing is written or synced again.
+                (answer, scribe.wipe_if_ratcheted().is_ok())
+            }
             Err(failure) => failure.answer(),
         };
-        turn.go_on = go_on && wiped.is_ok();
+        turn.go_on = go_on;
         Some(answer)
     }
 }
