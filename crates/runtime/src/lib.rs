@@ -19,6 +19,8 @@ pub mod keys;
 pub mod people;
 pub mod policy_store;
 pub mod process;
+pub mod proposal;
+pub mod recorded;
 pub mod reguard;
 pub mod rehearsal;
 pub mod ssh;

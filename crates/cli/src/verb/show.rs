@@ -124,7 +124,8 @@ fn outcome(record: &Record) -> Result<(), Failure> {
     Ok(())
 }
 
-fn gates(record: &Record) -> Result<(), Failure> {
+/// The verdict and the ten gates with their reasons.
+pub(crate) fn gates(record: &Record) -> Result<(), Failure> {
     let Some(decision) = record.content("decision") else { return Ok(()) };
     if let Some(verdict) = Verdict::parse(record.verdict()) {
         output::line(format_args!("  verdict      {}", Painted(verdict_style(verdict), verdict)))?;

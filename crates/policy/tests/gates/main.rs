@@ -5,7 +5,11 @@ mod compile;
 #[cfg(test)]
 mod decide;
 #[cfg(test)]
+mod difference;
+#[cfg(test)]
 mod facts;
+#[cfg(test)]
+mod lint;
 #[cfg(test)]
 mod load;
 #[cfg(test)]

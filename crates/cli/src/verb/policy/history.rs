@@ -1,0 +1,57 @@
+//! `policy history`.
+
+use cascade_receipt::json::Value;
+
+use crate::args::Global;
+use crate::exit::{self, Exit};
+use crate::output::{BOLD, DIM, GOOD, Painted};
+use crate::record::Record;
+use crate::{output, place};
+
+pub(super) fn run(global: &Global) -> Exit {
+    let reader = place::reader(global)?;
+    let history = reader.policy_history()?;
+    let newest = history.last().map(|(seq, _)| *seq);
+    for (seq, policy) in &history {
+        let line = reader.lines(*seq..*seq + 1).next().transpose()?;
+        let record = line.and_then(|line| Record::parse(line.seq, &line.text));
+        let Some(record) = record else { continue };
+        let in_force = newest == Some(*seq);
+        let who = record.name(&reader, "principal")?.unwrap_or_default();
+        let signers = signers(&record);
+        if global.json {
+            output::json(&Value::object([
+                ("in_force", in_force.into()),
+                ("kind", record.text("kind").into()),
+                ("policy_hash", policy.hash.to_hex().into()),
+                ("policy_version", policy.version.as_str().into()),
+                ("principal", record.text("principal").into()),
+                ("principal_name", who.into()),
+                ("receipt_id", record.text("receipt_id").into()),
+                ("seq", Value::Int(i64::try_from(*seq).unwrap_or(i64::MAX))),
+                ("signed_by", Value::Array(signers.iter().map(|signer| (*signer).into()).collect())),
+                ("timestamp", record.text("timestamp").into()),
+            ]))?;
+            continue;
+        }
+        let mark = if in_force { format!("  {}", Painted(GOOD, "in force")) } else { String::new() };
+        output::line(format_args!(
+            "{}  {}  {}{mark}",
+            Painted(DIM, record.text("timestamp")),
+            Painted(BOLD, output::safe(&policy.version)),
+            policy.hash
+        ))?;
+        let by = match (who.as_str(), signers.len()) {
+            ("", _) => "with the chain".to_owned(),
+            (who, 1) => format!("by {}", output::safe(who)),
+            (who, count) => format!("by {}, signed by {count}", output::safe(who)),
+        };
+        output::line(format_args!("  {}", Painted(DIM, format!("{by}  {}", record.text("receipt_id")))))?;
+    }
+    Ok(exit::DONE)
+}
+
+fn signers(record: &Record) -> Vec<&str> {
+    let signatures = record.content("signatures").and_then(Value::as_array).unwrap_or_default();
+    signatures.iter().filter_map(|one| one.member("principal")?.as_str()).collect()
+}
