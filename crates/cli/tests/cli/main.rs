@@ -39,6 +39,8 @@ mod outside;
 #[cfg(test)]
 mod passing;
 #[cfg(test)]
+mod policy;
+#[cfg(test)]
 mod powercut;
 #[cfg(test)]
 mod random;

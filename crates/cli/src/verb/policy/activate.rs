@@ -97,6 +97,12 @@ impl Which {
 
     fn earlier(&self, reader: &Reader, text: &str) -> Result<Chosen, Failure> {
         let mut policy = in_history(reader, text)?;
+        if reader.policy_in_force()?.0.hash == policy.hash {
+            let error = anyhow::anyhow!("`{}` is in force already", output::safe(&policy.version));
+            return Err(
+                Failure::could_not(error).hint("`cascade policy history` lists what was in force before")
+            );
+        }
         let snapshot = policy_store::load(reader, &policy)?;
         if snapshot.compiled_for() != ENGINE {
             output::say(format_args!(

@@ -131,7 +131,10 @@ impl Told {
     }
 
     fn lifts(&self) -> Vec<String> {
-        self.again.as_ref().map(lift::sentences).unwrap_or_default()
+        self.again
+            .as_ref()
+            .map(|ruling| lift::sentences(ruling, self.record.text("receipt_id")))
+            .unwrap_or_default()
     }
 
     fn facts(&self) -> Vec<(&'static str, String)> {

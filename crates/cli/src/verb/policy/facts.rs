@@ -1,7 +1,7 @@
 //! The facts of a decision that mattered, in words.
 
 use cascade_policy::decide::Ruling;
-use cascade_policy::facts::Facts;
+use cascade_policy::facts::{Facts, PrincipalKind};
 use cascade_policy::snapshot::Snapshot;
 use cascade_receipt::decision::Verdict;
 use cascade_receipt::json::Value;
@@ -33,7 +33,15 @@ pub(super) fn lines(snapshot: &Snapshot, facts: &Facts, ruling: &Ruling) -> Vec<
     let highest = snapshot.thresholds().tier_max(principal.kind);
     lines.push((
         "tier",
-        format!("{}; a {} runs up to {highest} without asking", ruling.risk_tier, principal.kind.as_str()),
+        format!(
+            "{}; what {} runs without asking ends at {highest}",
+            ruling.risk_tier,
+            match principal.kind {
+                PrincipalKind::Person => "a person",
+                PrincipalKind::Agent => "an agent",
+                PrincipalKind::Node => "a node",
+            }
+        ),
     ));
     lines.push(("moment", facts.at.to_string()));
     if ruling.decision.verdict != Verdict::Admit && !facts.approvals.is_empty() {

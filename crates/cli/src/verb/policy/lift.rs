@@ -4,7 +4,7 @@ use cascade_policy::decide::Ruling;
 use cascade_receipt::decision::{GateOutcome, Reason, Verdict};
 
 /// One sentence for each thing that stands in the way; none for what was admitted.
-pub(super) fn sentences(ruling: &Ruling) -> Vec<String> {
+pub(super) fn sentences(ruling: &Ruling, id: &str) -> Vec<String> {
     let verdict = ruling.decision.verdict;
     let wanted = match verdict {
         Verdict::Admit => return Vec::new(),
@@ -21,7 +21,7 @@ pub(super) fn sentences(ruling: &Ruling) -> Vec<String> {
     if let Some(terms) = &ruling.escalation {
         let people =
             if terms.required == 1 { "one person".to_owned() } else { format!("{} people", terms.required) };
-        all.insert(0, format!("approval by {people} of {}: `cascade approve ID`", terms.groups.join(", ")));
+        all.insert(0, format!("approval by {people} of {}: `cascade approve {id}`", terms.groups.join(", ")));
     }
     if verdict == Verdict::Deny && all.len() > 1 {
         all.insert(0, "all of these:".to_owned());
