@@ -94,6 +94,7 @@ fn names_and_numbers_that_mean_nothing() {
         ),
         (forbid("context.weekday == 0"), "policy.constant", ""),
         (forbid("context.tier > 3"), "policy.constant", ""),
+        (forbid("context.date > 261224 && context.date < 270103"), "policy.constant", ""),
         (forbid("context.hour >= 0"), "policy.constant", ""),
     ];
     for (text, code, hint) in cases {

@@ -16,3 +16,5 @@ mod load;
 mod setting;
 #[cfg(test)]
 mod stack;
+#[cfg(test)]
+mod tasks;

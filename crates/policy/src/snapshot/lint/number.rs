@@ -14,8 +14,13 @@ type Range = (i128, i128);
 const LONG: Range = (i64::MIN as i128, i64::MAX as i128);
 
 /// Numbers of the context and what they can be.
-const NUMBERS: [(&str, Range); 4] =
-    [("tier", (0, 3)), ("line_tier", (0, 3)), ("hour", (0, 23)), ("weekday", (1, 7))];
+const NUMBERS: [(&str, Range); 5] = [
+    ("tier", (0, 3)),
+    ("line_tier", (0, 3)),
+    ("date", (19_700_101, 99_991_231)),
+    ("hour", (0, 23)),
+    ("weekday", (1, 7)),
+];
 
 /// What is found in one policy.
 #[derive(Debug, Default)]
