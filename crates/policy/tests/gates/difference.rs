@@ -86,7 +86,7 @@ fn settings_that_came_later_leave_old_hashes_alone() {
     let source = small("");
     let document = String::from_utf8(Snapshot::compile(&source).unwrap().document().to_vec()).unwrap();
     assert!(!document.contains("activation"), "{document}");
-    let mut strict = source.clone();
+    let mut strict = source;
     strict.thresholds.activation.required = 3;
     strict.thresholds.activation.groups = vec!["admins".to_owned(), "security".to_owned()];
     let compiled = Snapshot::compile(&strict).unwrap();
