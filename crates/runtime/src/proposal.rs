@@ -3,6 +3,7 @@
 //! What they sign is the statement of the receipt that the activation will be (format section 7.2): the snapshot's
 //! hash, its label, who proposed it, and a number that makes it good for one activation of one chain.
 
+use cascade_policy::snapshot::SIGNERS_MAX;
 use cascade_receipt::content::{Body, PolicyActivated, PolicyRef, Signature};
 use cascade_receipt::digest::{self, Digest};
 use cascade_receipt::id::PrincipalId;
@@ -145,6 +146,9 @@ fn signatures(file: &Value) -> Result<Vec<Signature>, ProposalFault> {
             sshsig: item.member("sshsig")?.as_str()?.to_owned(),
         })
     };
+    if list.len() > usize::try_from(SIGNERS_MAX).unwrap_or(usize::MAX) {
+        return Err(fault());
+    }
     list.iter().map(|item| read(item).ok_or_else(fault)).collect()
 }
 
@@ -184,6 +188,17 @@ mod tests {
             Proposal::parse(padded(PROPOSAL_BYTES_MAX + 1).as_bytes()).unwrap_err(),
             ProposalFault::Syntax
         );
+    }
+
+    #[test]
+    fn signatures_are_limited_at_the_limit() {
+        let mut proposal = proposal();
+        let one = proposal.activated.signatures[0].clone();
+        proposal.activated.signatures = vec![one.clone(); usize::try_from(SIGNERS_MAX).unwrap()];
+        assert!(Proposal::parse(proposal.to_text().as_bytes()).is_ok());
+        proposal.activated.signatures.push(one);
+        let fault = Proposal::parse(proposal.to_text().as_bytes()).unwrap_err();
+        assert_eq!(fault, ProposalFault::Member("signatures"));
     }
 
     #[test]

@@ -13,6 +13,9 @@ use serde_json::Value;
 
 use crate::site::{Done, Site, finish};
 
+/// Largest file of a policy directory.
+const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
 const PLAN_ONLY: &str = "// Agents may plan, not apply.
 @id(\"agents-only-plan\")
 @reason(\"apply changes production\")
@@ -117,10 +120,25 @@ fn check_survives_what_is_thrown_at_it() {
     let done = site.run(&["policy", "check", "pipe"]).expect(1);
     assert!(done.stderr.contains("no regular file"), "{}", done.stderr);
     directory(&site, "long", &[]);
-    let file = std::fs::File::create(site.work("long").join("x.cedar")).unwrap();
-    file.set_len(16 * 1024 * 1024 + 1).unwrap();
+    let sized = |name: &str, bytes| {
+        std::fs::File::create(site.work("long").join(name)).unwrap().set_len(bytes).unwrap();
+    };
+    sized("x.cedar", FILE_BYTES_MAX);
+    let done = site.run(&["policy", "check", "long"]).expect(1);
+    assert!(done.stdout.contains("policies have "), "{} {}", done.stdout, done.stderr);
+    sized("x.cedar", FILE_BYTES_MAX + 1);
     let done = site.run(&["policy", "check", "long"]).expect(1);
     assert!(done.stderr.contains("is longer than"), "{}", done.stderr);
+    // Many that are short enough, at most 64 MiB with base.cedar.
+    let base = std::fs::metadata(site.work("long").join("base.cedar")).unwrap().len();
+    for name in ["w.cedar", "x.cedar", "y.cedar"] {
+        sized(name, FILE_BYTES_MAX);
+    }
+    sized("z.cedar", FILE_BYTES_MAX - base);
+    let done = site.run(&["policy", "check", "long"]).expect(1);
+    assert!(done.stdout.contains("policies have "), "{} {}", done.stdout, done.stderr);
+    sized("z.cedar", FILE_BYTES_MAX - base + 1);
+    site.run(&["policy", "check", "long"]).expect_failure(1, "too long, for a policy");
 }
 
 #[test]
@@ -180,6 +198,8 @@ fn diff_says_what_changes_and_which_decisions_turn() {
     assert!(words.contains("1 of 2 recorded decisions come out differently (1 more are erased)"), "{words}");
     let same = site.run(&["policy", "diff", "current", "default", "--check"]).expect(0).stdout;
     assert!(same.contains("the same policy"), "{same}");
+    site.run(&["policy", "diff", "current", "two", "--actions", "100000"]).expect(0);
+    site.run(&["policy", "diff", "current", "two", "--actions", "100001"]).expect(2);
     site.run(&["policy", "diff", "current", "nosuch"])
         .expect_failure(1, "no directory and no policy of the history");
 }
@@ -378,7 +398,8 @@ fn what_two_must_sign_two_sign() {
         .collect();
     assert_eq!(signers, [ada.as_str(), bob.as_str()]);
     assert_eq!(receipt.content("activates")["policy_version"], "n-1");
-    assert_eq!(history(site).last().unwrap()["signed_by"].as_array().unwrap().len(), 2);
+    let newest = history(site).pop().unwrap();
+    assert_eq!((newest["signed_by"].as_array().unwrap().len(), &newest["required"]), (2, &2.into()));
 
     // A signature is good for one activation; going back takes two as well.
     let again = office.activate(&["next", "--signature", "both.json"]).expect(3);

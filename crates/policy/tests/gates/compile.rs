@@ -261,6 +261,11 @@ fn thresholds_are_read_strictly() {
         let found = fault(text);
         assert_eq!((found.line, found.code), (line, code), "{text}: {found}");
     }
+    let most = [
+        ("a.cedar", "permit (principal, action, resource);"),
+        ("thresholds.toml", "[activation]\nrequired = 16"),
+    ];
+    assert_eq!(directory(&most).unwrap().source.thresholds.activation.required, 16);
     // A receipt names at most 64 groups.
     let escalated_to = |count: u32| {
         let groups: Vec<String> = (0..count).map(|number| format!("\"g{number}\"")).collect();

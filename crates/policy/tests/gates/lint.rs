@@ -47,6 +47,12 @@ fn idle_policies_are_told() {
         (format!("forbid {cloud};\nforbid {aws};"), Some((2, "policy.shadowed"))),
         (format!("forbid {cloud};\nforbid {git};"), None),
         (format!("forbid {aws};\nforbid {cloud};"), Some((1, "policy.shadowed"))),
+        // Every choice of three clauses is compared; of four, none and all.
+        (format!("forbid {all} {night};\nforbid {all} {late} when {{ context.admin }};"), Some((2, "policy.shadowed"))),
+        (
+            format!("forbid {all} {night};\nforbid {all} {late} when {{ context.admin }} when {{ context.dry_run }};"),
+            None,
+        ),
         // What annotations make of it.
         (format!("@escalate(\"sre\") forbid {git};\nforbid {all};"), Some((1, "policy.shadowed"))),
         (format!("@escalate(\"sre\") forbid {all};\nforbid {git};"), None),

@@ -16,6 +16,9 @@ use crate::output::{BAD, BOLD, CARE, DIM, GOOD, Painted, verdict_style};
 use crate::record::{ERASED, Record};
 use crate::{output, place, reasons};
 
+/// Most recorded decisions that are made again; their facts are held in memory.
+const ACTIONS_MAX: i64 = 100_000;
+
 #[derive(Args, Debug)]
 pub(crate) struct Diff {
     /// The policy before: a directory, `current`, or one of `policy history` by hash or label
@@ -23,8 +26,8 @@ pub(crate) struct Diff {
     /// The policy after
     b: String,
     /// How many recorded decisions are made again, the newest
-    #[arg(long, value_name = "N", default_value_t = 500)]
-    actions: usize,
+    #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(..=ACTIONS_MAX))]
+    actions: u32,
     /// How many decisions that come out differently are shown
     #[arg(long, value_name = "N", default_value_t = 10)]
     examples: usize,
@@ -107,9 +110,9 @@ fn ask_rows(before: &Side, after: &Side) -> Asked {
     asked
 }
 
-fn ask_actions(reader: &Reader, before: &Side, after: &Side, count: usize) -> Result<Asked, Failure> {
+fn ask_actions(reader: &Reader, before: &Side, after: &Side, count: u32) -> Result<Asked, Failure> {
     let mut asked = Asked::default();
-    for one in recorded::newest(reader, count)? {
+    for one in recorded::newest(reader, usize::try_from(count)?)? {
         let Some(facts) = &one.facts else {
             asked.erased += 1;
             continue;
