@@ -124,7 +124,7 @@ fn may_act(asker: &Asker) -> Result<(), AdminError> {
     if asker.assumed.is_some() { Err(AdminError::Refused("approval.not_eligible")) } else { Ok(()) }
 }
 
-/// A new proposal, not yet signed.
+/// A new proposal of whoever asks, not yet signed.
 ///
 /// # Errors
 /// [`ActivateError`].
@@ -154,9 +154,14 @@ pub fn sign(
     check(ledger, proposal)?;
     let mut people = signatories(ledger)?;
     people.sort_by_key(|person| person.principal != asker.person_id);
-    let payload = statement::admin(&proposal.log_origin, &proposal.statement());
+    let fresh = proposal.activated.signatures.is_empty();
     let mut signed = None;
     for person in people {
+        // Who signs first is who proposes.
+        if fresh {
+            proposal.activated.principal = person.principal;
+        }
+        let payload = statement::admin(&proposal.log_origin, &proposal.statement());
         let sshsig = match sign(&person.ssh_key, statement::ADMIN, payload.as_bytes()) {
             Ok(sshsig) => sshsig,
             Err(SshError::NoPrivateKey(_)) => continue,
@@ -251,6 +256,9 @@ pub fn activate(
         let signature = admin::signature(ledger, asker, &proposal.statement(), sign)?;
         proposal.activated.signatures.push(signature);
         signed.extend(own.cloned());
+    }
+    if signed.iter().all(|person| person.principal != proposal.activated.principal) {
+        return Err(ProposalFault::Proposer.into());
     }
     if let Some(short) = shortfall(signed.iter(), terms) {
         return Err(ActivateError::Short(short));

@@ -30,6 +30,9 @@ pub enum ProposalFault {
     /// It is about another policy.
     #[error("it was signed for the policy {0}")]
     OtherPolicy(Digest),
+    /// Its own author's signature is not there.
+    #[error("whoever proposed it has not signed it")]
+    Proposer,
     /// Two files about different statements.
     #[error("it is another proposal than the first file: sign one with --onto the other")]
     OtherStatement,

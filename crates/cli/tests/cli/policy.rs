@@ -377,6 +377,14 @@ fn what_two_must_sign_two_sign() {
         .expect_failure(1, "was signed for the policy");
     office.sign(&["next"], "bob", "alone.json").expect(0);
     office.activate(&["next", "--signature", "ada.json", "--signature", "alone.json"]).expect(1);
+    let mut file: Value =
+        serde_json::from_str(&std::fs::read_to_string(site.work("alone.json")).unwrap()).unwrap();
+    assert_eq!(file["statement"]["principal"], bob.as_str());
+    file["signatures"] = Value::Array(Vec::new());
+    std::fs::write(site.work("unsigned.json"), file.to_string()).unwrap();
+    office
+        .activate(&["next", "--signature", "unsigned.json", "--key", "ada"])
+        .expect_failure(1, "whoever proposed it has not signed it");
     site.set("ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-f", "eve"]);
     office.sign(&["next", "--onto", "ada.json"], "eve", "eve.json").expect(3);
     std::fs::write(site.work("noise.json"), "{}").unwrap();
