@@ -91,12 +91,15 @@ pub fn differences(before: &Snapshot, after: &Snapshot) -> Vec<Difference> {
     found.extend(families(before.thresholds(), after.thresholds()));
     found.extend(documents(before, after));
     if found.is_empty() {
-        found.push(Difference {
-            part: Part::Policy,
-            name: "*".to_owned(),
-            change: Change::Changed,
-            words: vec!["the same policies in another order".to_owned()],
-        });
+        let order =
+            |snapshot: &Snapshot| snapshot.policies().map(|(id, ..)| id.to_owned()).collect::<Vec<_>>();
+        let words = if order(before) == order(after) {
+            "something that this version has no words for"
+        } else {
+            "the same policies in another order"
+        };
+        let (name, words) = ("*".to_owned(), vec![words.to_owned()]);
+        found.push(Difference { part: Part::Policy, name, change: Change::Changed, words });
     }
     found
 }
@@ -289,5 +292,48 @@ fn documents(before: &Snapshot, after: &Snapshot) -> Vec<Difference> {
             });
         }
     }
+    found.extend(other_settings(&before, &after));
     found
+}
+
+/// Settings that [`thresholds`] and [`families`] tell of in words of their own.
+const TOLD: [&str; 7] = ["person", "agent", "node", "escalation", "grant_required", "families", "activation"];
+
+/// Every other setting, as the documents have it.
+fn other_settings(before: &Value, after: &Value) -> Vec<Difference> {
+    let settings = |document: &Value| -> BTreeMap<String, String> {
+        let all = document.member("thresholds").and_then(Value::as_object).into_iter().flatten();
+        let others = all.filter(|(key, _)| !TOLD.contains(&key.as_str()));
+        others.map(|(key, value)| (key.clone(), value.to_canonical())).collect()
+    };
+    let (before, after) = (settings(before), settings(after));
+    let found = paired(&before, &after).filter(|(_, old, new)| old != new);
+    found
+        .map(|(name, old, new)| Difference {
+            part: Part::Threshold,
+            name: name.clone(),
+            change: change(old.is_some(), new.is_some()),
+            words: match (old, new) {
+                (Some(old), Some(new)) => vec![format!("{old} becomes {new}")],
+                (old, new) => old.or(new).cloned().into_iter().collect(),
+            },
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_of_later_versions_are_told_too() {
+        let document = |text: &str| json::parse(format!("{{\"thresholds\":{text}}}").as_bytes()).unwrap();
+        let before = document(r#"{"person":"LOW","quota":{"a":1},"old":2}"#);
+        let after = document(r#"{"person":"HIGH","quota":{"a":2},"new":[3]}"#);
+        let told: Vec<String> = other_settings(&before, &after)
+            .into_iter()
+            .map(|one| format!("{} {}: {}", one.name, one.change.as_str(), one.words.join("; ")))
+            .collect();
+        assert_eq!(told, ["new added: [3]", "old removed: 2", "quota changed: {\"a\":1} becomes {\"a\":2}"]);
+    }
 }
