@@ -6,8 +6,9 @@ use crate::setting::bundled_and;
 fn warned(text: &str) -> Vec<(u32, &'static str, String)> {
     let mut source = SnapshotSource::bundled();
     source.policies = vec![("x.cedar".to_owned(), text.to_owned())];
-    let faults = Snapshot::compile(&source).err().unwrap_or_default();
-    assert_eq!(faults, [], "{text}");
+    // Compiling runs the tests of every manifest; warnings only ask what they know.
+    let bare = SnapshotSource { manifests: Vec::new(), ..source.clone() };
+    assert_eq!(Snapshot::compile(&bare).err().unwrap_or_default(), [], "{text}");
     let warnings = Snapshot::warnings(&source).into_iter();
     warnings.map(|warning| (warning.line, warning.code, warning.message)).collect()
 }
