@@ -46,6 +46,8 @@ pub(super) fn compile(source: &SnapshotSource) -> Result<Snapshot, Vec<PolicyFau
 pub(super) struct Parsed<'a> {
     pub(super) stored: StoredPolicy,
     pub(super) policy: Policy,
+    /// The parsed policy as JSON, for those who walk it.
+    pub(super) json: serde_json::Value,
     pub(super) file_text: &'a str,
     /// First byte after the policy before.
     start: usize,
@@ -139,7 +141,8 @@ fn policy<'a>(
         text: own.to_owned(),
         scope: Scope::of(&policy),
     };
-    Ok(Parsed { stored, policy, file_text: text, start: piece.start, head: head(text, piece) })
+    let json = policy.to_json().unwrap_or_default();
+    Ok(Parsed { stored, policy, json, file_text: text, start: piece.start, head: head(text, piece) })
 }
 
 /// The first byte of the policy itself: comments and space before it are passed over.

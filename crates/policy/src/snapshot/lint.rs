@@ -20,9 +20,8 @@ pub(super) fn warnings(source: &SnapshotSource) -> Vec<PolicyFault> {
     let registry = Registry::new(source.manifests.iter().cloned());
     let mut found = shadow::warnings(&policies, &source.thresholds.families_by_program());
     for parsed in &policies {
-        let Ok(json) = parsed.policy.to_json() else { continue };
-        found.extend(names::warnings(parsed, &json, &source.thresholds, &registry));
-        found.extend(number::warnings(parsed, &json));
+        found.extend(names::warnings(parsed, &source.thresholds, &registry));
+        found.extend(number::warnings(parsed));
     }
     found.sort_unstable();
     found.dedup();

@@ -16,12 +16,11 @@ const WORDS: [(&str, &[&str]); 3] = [
 
 pub(super) fn warnings(
     parsed: &Parsed<'_>,
-    json: &serde_json::Value,
     thresholds: &Thresholds,
     registry: &Registry,
 ) -> Vec<PolicyFault> {
     let mut found = Vec::new();
-    let mut left = vec![json];
+    let mut left = vec![&parsed.json];
     while let Some(value) = left.pop() {
         let Some(members) = value.as_object() else {
             left.extend(value.as_array().into_iter().flatten());

@@ -31,18 +31,17 @@ struct Found {
 
 /// A fault where arithmetic can leave the range of a number: the policy would fail, which denies.
 pub(in crate::snapshot) fn overflow(parsed: &Parsed<'_>) -> Option<PolicyFault> {
-    let json = parsed.policy.to_json().ok()?;
     let mut found = Found::default();
-    walk(json.get("conditions")?, &mut found);
+    walk(parsed.json.get("conditions")?, &mut found);
     let operator = found.overflow?;
     let message = format!("{operator} can overflow, and a policy that fails denies");
     Some(at_policy(parsed, "policy.overflow", message).suggest("compare smaller numbers"))
 }
 
 /// Comparisons of the context's numbers that can only go one way.
-pub(super) fn warnings(parsed: &Parsed<'_>, json: &serde_json::Value) -> Option<PolicyFault> {
+pub(super) fn warnings(parsed: &Parsed<'_>) -> Option<PolicyFault> {
     let mut found = Found::default();
-    walk(json.get("conditions")?, &mut found);
+    walk(parsed.json.get("conditions")?, &mut found);
     let (what, truth) = found.constant?;
     Some(at_policy(parsed, "policy.constant", format!("{what}, so this comparison is always {truth}")))
 }

@@ -66,9 +66,8 @@ pub(super) fn warnings(policies: &[Parsed<'_>], families: &Families) -> Vec<Poli
 impl Book {
     fn enter(&mut self, number: usize, parsed: &Parsed<'_>, policies: &[Parsed<'_>]) -> Option<Said> {
         let reach = Reach::of(&parsed.stored.scope)?;
-        let json = parsed.policy.to_json().ok()?;
         let mut clauses: Vec<usize> = Vec::new();
-        for clause in json.get("conditions")?.as_array()?.iter().map(ToString::to_string) {
+        for clause in parsed.json.get("conditions")?.as_array()?.iter().map(ToString::to_string) {
             let next = self.clauses.len();
             clauses.push(*self.clauses.entry(clause).or_insert(next));
         }
