@@ -3,6 +3,7 @@
 //! [`Envelope`] is what every receipt has; [`Body`] is what its kind adds. Free text and names never
 //! appear here: they live in the vault, and content carries their salted hashes.
 
+mod halt;
 mod keys;
 mod log;
 
@@ -17,6 +18,7 @@ use crate::kind::Kind;
 use crate::member::Members;
 use crate::time::Timestamp;
 
+pub use halt::{Halted, Resumed, Review};
 pub use keys::{KeyAdded, KeyObject, KeyRevoked, RevocationStatement};
 pub use log::{Anchor, Erased, Erasure, GuardRenewed};
 
@@ -220,6 +222,8 @@ pub struct Closing {
     pub duration_us: Option<u64>,
     /// Why, as codes.
     pub reasons: Vec<Reason>,
+    /// The decision by which it was ended (`task_revoked`).
+    pub review: Option<Review>,
 }
 
 /// `heartbeat`.
@@ -316,6 +320,10 @@ pub enum Body {
     Closing(Closing),
     /// `policy_activated`.
     PolicyActivated(PolicyActivated),
+    /// `halted`.
+    Halted(Halted),
+    /// `resumed`.
+    Resumed(Resumed),
     /// `erasure`.
     Erasure(Erasure),
     /// `anchor`.
@@ -355,6 +363,8 @@ impl Body {
                 Ending::Unknown => Kind::TaskUnknown,
             },
             Self::PolicyActivated(_) => Kind::PolicyActivated,
+            Self::Halted(_) => Kind::Halted,
+            Self::Resumed(_) => Kind::Resumed,
             Self::Erasure(_) => Kind::Erasure,
             Self::Anchor(_) => Kind::Anchor,
             Self::GuardRenewed(_) => Kind::Recovery,
@@ -376,6 +386,8 @@ impl Body {
             Self::Heartbeat(heartbeat) => heartbeat.add_to(to),
             Self::Closing(closing) => closing.add_to(to),
             Self::PolicyActivated(activated) => activated.add_to(to),
+            Self::Halted(halted) => halted.add_to(to),
+            Self::Resumed(resumed) => resumed.add_to(to),
             Self::Erasure(erasure) => erasure.add_to(to),
             Self::Anchor(anchor) => anchor.add_to(to),
             Self::GuardRenewed(renewed) => renewed.add_to(to),
@@ -515,6 +527,9 @@ impl Heartbeat {
 
 impl Closing {
     fn add_to(&self, to: &mut Members<'_>) {
+        if let Some(review) = &self.review {
+            to.add("decision", |out| review.decision.write(out));
+        }
         if let Some(duration_us) = self.duration_us {
             to.add("duration_us", |out| out.int(duration_us));
         }
@@ -528,6 +543,9 @@ impl Closing {
         });
         if let Some(code) = self.exit_code {
             to.add("exit_code", |out| out.int(u64::from(code)));
+        }
+        if let Some(review) = &self.review {
+            to.add("facts_hash", |out| out.hex(&review.facts_hash.0));
         }
         if let Some(hash) = &self.output_hash {
             to.add("output_hash", |out| out.hex(&hash.0));
