@@ -241,7 +241,8 @@ impl Action {
             (Status::Intending { prepared }, Event::AppendFailed) => broken(Fault::Ledger, abandon(prepared)),
             (Status::Running, Event::SegmentReady) => beat(false),
             (Status::Running, Event::ReviewDue) => review(false),
-            (Status::Running, Event::Ended(ending)) => close(ending),
+            // One that is being revoked may have ended by itself a moment before.
+            (Status::Running | Status::Revoking, Event::Ended(ending)) => close(ending),
             (Status::Reviewing { beating }, Event::Decided { verdict: Verdict::Admit, dry_run: false }) => {
                 if beating {
                     beat(false)
@@ -253,10 +254,6 @@ impl Action {
                 revoke()
             }
             (Status::Revoking, Event::SegmentReady) => beat(true),
-            // Nobody knows how it ended, or it was ended because it had to be: whatever came of it by itself
-            // came too late to count.
-            (Status::Revoking, Event::Ended(Ending::Unknown)) => close(Ending::Unknown),
-            (Status::Revoking, Event::Ended(_)) => close(Ending::Revoked),
             (Status::Beating { revoking }, Event::Durable) => {
                 self.attempts = 1;
                 (if revoking { Status::Revoking } else { Status::Running }, vec![Effect::Release])
