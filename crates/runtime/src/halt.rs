@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use cascade_ledger::{Appended, Draft, Fault, Ledger, OpenAction, PrivateItem};
 use cascade_receipt::content::{Body, Halted, Resumed};
-use cascade_receipt::digest::Digest;
 
 use crate::admin::{self, AdminError};
 use crate::consent::Sign;
@@ -28,7 +27,7 @@ pub fn halt(ledger: &Ledger, asker: &Asker, reason: Option<&str>) -> Result<Opti
     let body = Halted {
         principal: asker.principal_id(),
         on_behalf_of: asker.agent.as_ref().map(|_| asker.person_id),
-        reason_hash: hash_of(&reason),
+        reason_hash: reason.as_ref().map(|item| item.hash),
     };
     // Not bound to what was seen: a stop that somebody else's change could refuse is none.
     let mut draft = Draft::new(cascade_ledger::receipt_id()?, Body::Halted(body));
@@ -54,7 +53,7 @@ pub fn resume(
     let reason = private(reason)?;
     let mut resumed = Resumed {
         principal: asker.person_id,
-        reason_hash: hash_of(&reason),
+        reason_hash: reason.as_ref().map(|item| item.hash),
         statement_id: cascade_ledger::receipt_id()?.0,
         signatures: Vec::new(),
     };
@@ -89,8 +88,4 @@ fn private(reason: Option<&str>) -> Result<Option<PrivateItem>, Fault> {
         Ok(PrivateItem::new("reason_hash", nonce, text.as_bytes().to_vec()))
     };
     reason.map(item).transpose()
-}
-
-fn hash_of(reason: &Option<PrivateItem>) -> Option<Digest> {
-    reason.as_ref().map(|item| item.hash)
 }

@@ -44,7 +44,7 @@ pub(crate) fn cases(out: &mut Vec<Case>) {
     chain.add(&heartbeat(&intent, 0, 0));
     chain.add(&heartbeat(&intent, 1, 0));
     chain.add(&halted());
-    let Body::Closing(revoked) = closing(Ending::Revoked, &intent) else { unreachable!("a closer") };
+    let Body::Closing(revoked) = closing(Ending::Revoked, &intent) else { panic!("a closer") };
     let review = Some(Review { decision: decision(Verdict::Deny), facts_hash: Digest::of(b"facts") });
     chain.add(&Body::Closing(Closing { reasons: vec![Reason::code("revoked.halted")], review, ..revoked }));
     let body = resumed(&chain, Some(&alice()));

@@ -84,14 +84,18 @@ pub(crate) fn main() -> ExitCode {
     journal.write("stderr", &captured.stderr);
     drop(ended.guard);
     journal.event("closed");
-    ExitCode::from(match ended.status {
-        Status::Exited(code) => code,
-        Status::Signaled(signal) | Status::Interrupted(signal) => 128 + signal,
+    ExitCode::from(code_of(&ended.status))
+}
+
+fn code_of(status: &Status) -> u8 {
+    match status {
+        Status::Exited(code) => *code,
+        Status::Signaled(signal) | Status::Interrupted(signal) => 128 + *signal,
         Status::CouldNotStart(_) => 127,
         Status::TimedOut => 124,
         Status::Revoked => 98,
         Status::Lost => 99,
-    })
+    }
 }
 
 struct Options {
