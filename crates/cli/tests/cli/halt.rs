@@ -241,6 +241,10 @@ fn a_halted_tenant_runs_nothing_and_still_answers() {
     finish(agent(&site, &["run", "--approval", id]), b"").expect(0);
     assert!(site.work("deployed").exists());
     site.run(&["run", "--", "true"]).expect(0);
+    // Words can be erased, and the stop stays on record.
+    site.run(&["erase", last.id()]).expect(0);
+    let shown = site.run(&["show", last.id()]).expect(0).stdout;
+    assert!(shown.starts_with("halted") && !shown.contains("what did I do"), "{shown}");
     site.assert_sound();
 }
 
