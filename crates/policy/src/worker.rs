@@ -34,6 +34,7 @@ mod tests;
 mod unfold;
 mod walk;
 mod weigh;
+mod whereabouts;
 mod word;
 mod xargs;
 

@@ -90,15 +90,58 @@ pub(super) enum Location {
     Home(Vec<String>),
     /// From the directory in which the line starts, `ups` directories above it.
     Here { ups: usize, below: Vec<String> },
+    /// One of these; none of them is another such choice or unknown.
+    Either(Vec<Self>),
     /// Cannot be known.
     Unknown,
 }
 
+/// More than so many places that a line may be in are too many to follow.
+const EITHER_MAX: usize = 4;
+
 impl Location {
     pub(super) const START: Self = Self::Here { ups: 0, below: Vec::new() };
 
+    /// One of several.
+    pub(super) fn either(all: impl IntoIterator<Item = Self>) -> Self {
+        let mut distinct: Vec<Self> = Vec::new();
+        for location in all.into_iter().flat_map(Self::alternatives) {
+            if location == Self::Unknown {
+                return Self::Unknown;
+            }
+            if !distinct.contains(&location) {
+                distinct.push(location);
+            }
+        }
+        match distinct.len() {
+            0 => Self::Unknown,
+            1 => distinct.pop().unwrap_or(Self::Unknown),
+            count if count > EITHER_MAX => Self::Unknown,
+            _ => Self::Either(distinct),
+        }
+    }
+
+    /// The one, or each of those that it may be.
+    pub(super) fn alternatives(self) -> Vec<Self> {
+        match self {
+            Self::Either(all) => all,
+            one => vec![one],
+        }
+    }
+
+    /// May both be the same?
+    pub(super) fn meets(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Either(all), other) | (other, Self::Either(all)) => all.iter().any(|one| one.meets(other)),
+            (one, other) => one == other,
+        }
+    }
+
     /// The path `text` seen from `self`.
     pub(super) fn join(&self, text: &str) -> Self {
+        if let Self::Either(all) = self {
+            return Self::either(all.iter().map(|one| one.join(text)));
+        }
         let (start, rest) = if let Some(rest) = text.strip_prefix('/') {
             (Self::Absolute(Vec::new()), rest)
         } else if let Some(rest) = text.strip_prefix('~') {
@@ -146,6 +189,7 @@ impl Location {
         let none = Places::default();
         match self {
             Self::Unknown => none.with(Place::Unknown),
+            Self::Either(all) => all.iter().fold(none, |places, one| places.or(one.places())),
             Self::Absolute(names) => absolute(names),
             Self::Home(names) if whole(names) => none.with(Place::Home).with(Place::Outside),
             Self::Home(names) => named(names, true).with(Place::Outside),

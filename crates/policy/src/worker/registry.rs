@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use super::classification::Classification;
+use super::classification::{Classification, Classified};
 use super::compile::Malformed;
 use super::grammar::Worker;
 use super::manifest::{self, File};
@@ -79,6 +79,9 @@ impl Registry {
     pub fn classify_line(&self, line: &str, env: &[(Vec<u8>, Vec<u8>)]) -> Classification {
         let mut walk = Walk::new(self);
         walk.line(line, &scene(&ambient(env)));
+        if walk.answer.commands.is_empty() && walk.answer.refused.is_none() && !line.trim().is_empty() {
+            walk.answer.add(Classified::nothing());
+        }
         walk.finish()
     }
 

@@ -63,12 +63,12 @@ fn template(call: &Call<'_>, words: &[Word], scene: &Scene<'_>, judgement: &mut 
     let replaced = call.given.iter().find(|given| given.kind == Kind::Replace);
     let token = replaced.map_or("{}", |given| given.value.known().unwrap_or("{}"));
     let holds = |word: &Word, token: &str| word.known().is_some_and(|text| text.contains(token));
-    let has_token = template.iter().any(|word| holds(word, token) || holds(word, "{"));
+    let has_token = template.iter().any(|word| holds(word, token) || word.known().is_some_and(is_replaced));
     // `{1}`, `{.}` and their like stand for a part of the word, or for another word.
     let template: Vec<Word> = template
         .iter()
         .map(|word| match word.known() {
-            Some(text) if text.replace(token, "").contains('{') => Word::Unknown,
+            Some(text) if is_replaced(&text.replace(token, "")) => Word::Unknown,
             _ => word.clone(),
         })
         .collect();
@@ -85,6 +85,11 @@ fn template(call: &Call<'_>, words: &[Word], scene: &Scene<'_>, judgement: &mut 
                 .is_some_and(|word| word.known().is_none_or(|text| text.contains(char::is_whitespace)));
         judgement.follow.push(if line { Follow::Line(joined(&call)) } else { Follow::Argv(call) });
     }
+}
+
+/// `{.}`, `{1}`, `{name}`, `{= … =}`: no such string has a blank behind its brace.
+fn is_replaced(text: &str) -> bool {
+    text.split('{').skip(1).any(|rest| rest.starts_with(|c: char| !c.is_whitespace()))
 }
 
 /// What standard input would be, where the program executes it.

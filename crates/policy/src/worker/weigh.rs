@@ -93,7 +93,12 @@ pub(super) fn written(word: &Word, judgement: &mut Judgement) {
     if let Some(text) = word.known() {
         judgement.writes.push(judgement.directory.join(text));
     }
-    let place = place_of(word, &judgement.directory);
+    for directory in judgement.directory.clone().alternatives() {
+        written_in(place_of(word, &directory), judgement);
+    }
+}
+
+fn written_in(place: Places, judgement: &mut Judgement) {
     let foreign = place.has(Place::Secret) && !place.has(Place::Inside);
     if place.has(Place::Device) {
         judgement.stop("device.write", "writes to a device");
@@ -117,8 +122,11 @@ pub(super) fn written(word: &Word, judgement: &mut Judgement) {
 /// A script file is executed.
 pub(super) fn script(word: &Word, scene: &Scene<'_>, judgement: &mut Judgement) {
     let place = place_of(word, &judgement.directory);
-    let fresh = word.known().is_some_and(|text| scene.fresh.contains(&judgement.directory.join(text)));
-    let near = place.has(Place::Inside) || place.has(Place::Whole);
+    let fresh = word.known().is_some_and(|text| {
+        let script = judgement.directory.join(text);
+        scene.fresh.iter().any(|written| written.meets(&script))
+    });
+    let near = (place.has(Place::Inside) || place.has(Place::Whole)) && !place.has(Place::Outside);
     if word.is_unknown() {
         judgement.doubt("script.unknown", "executes a script that cannot be known before it runs");
     } else if fresh {
