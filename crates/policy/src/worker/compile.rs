@@ -65,6 +65,7 @@ impl Worker {
             negations: raw.negations,
             loose_dashes: raw.loose_dashes,
             globals: raw.globals,
+            of_project: raw.of_project,
             own,
             commands,
             rules,

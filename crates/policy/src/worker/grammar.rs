@@ -19,6 +19,7 @@ pub(super) struct Worker {
     pub(super) negations: bool,
     pub(super) loose_dashes: bool,
     pub(super) globals: Globals,
+    pub(super) of_project: bool,
     pub(super) own: Node,
     pub(super) commands: Vec<Command>,
     pub(super) rules: Vec<Rule>,

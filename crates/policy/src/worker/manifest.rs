@@ -38,6 +38,9 @@ pub(super) struct Worker {
     pub(super) loose_dashes: bool,
     #[serde(default)]
     pub(super) globals: Globals,
+    /// It lies in the project itself and is called as `./NAME`, like a build script that comes with it.
+    #[serde(default)]
+    pub(super) of_project: bool,
     /// What is true of the program itself, and its options before any subcommand.
     #[serde(default)]
     pub(super) own: Node,

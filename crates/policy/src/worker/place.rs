@@ -49,6 +49,8 @@ places! {
     Source = "source",
     /// Anywhere else.
     Outside = "outside",
+    /// Everything below a directory, other than one for temporary files or one that builds make anew.
+    Mass = "mass",
     /// On another machine (`host:path`).
     Remote = "remote",
     /// Cannot be known.
@@ -210,7 +212,10 @@ impl Location {
 
 /// The places of `text` seen from `directory`.
 pub(super) fn places(directory: &Location, text: &str) -> Places {
-    let places = directory.join(text).places();
+    let mut places = directory.join(text).places();
+    if text.ends_with("**") && !places.has(Place::Temp) && !places.has(Place::Build) {
+        places = places.with(Place::Mass);
+    }
     let Some((host, path)) = text.split_once(':') else { return places };
     // `host:path` and `revision:path` name a file with secrets as well as the path alone.
     let secret = directory.join(path).places().has(Place::Secret);
@@ -221,8 +226,7 @@ pub(super) fn places(directory: &Location, text: &str) -> Places {
 fn whole(names: &[String]) -> bool {
     match names {
         [] => true,
-        [only] => matches!(only.as_str(), "*" | "**" | ".*" | "{*,.*}"),
-        _ => false,
+        names => names.iter().all(|name| matches!(name.as_str(), "*" | "**" | ".*" | "{*,.*}")),
     }
 }
 
@@ -332,14 +336,15 @@ const BUILD: &str = "node_modules target dist build out .cache coverage __pycach
     *.log *.tmp *.bak _build htmlcov .nyc_output .eggs DerivedData cmake-build-* bazel-* .svelte-kit obj";
 const SECRET_NAMES: &str = ".env .env.* *.pem *.key *.p12 *.pfx *.jks *.keystore *.kdbx id_rsa id_dsa id_ecdsa \
     id_ed25519 .netrc _netrc .pgpass .my.cnf .git-credentials .vault-token .npmrc .pypirc .htpasswd shadow shadow- \
+    .bash_history .zsh_history .python_history .psql_history .mysql_history .node_repl_history .rediscli_history \
     gshadow master.passwd sudoers credentials.json service-account*.json terraform.tfstate *.tfstate kubeconfig";
 const SECRET_ENDS: &str = ".aws/credentials .kube/config .docker/config.json .config/gh/hosts.yml .azure/* \
     .config/gcloud/credentials.db .config/gcloud/application_default_credentials.json environ .cargo/credentials \
     .cargo/credentials.toml .config/hub .aws .aws/* .aws/** .kube .kube/* .kube/** .azure .azure/** .password-store \
     .password-store/* .password-store/** .config/gcloud .config/gcloud/* .config/gcloud/** .config/gh .config/gh/* \
     .config/gh/** .docker/* .docker/**";
-const NOT_SECRET: &str =
-    ".env.example .env.sample .env.template .env.dist .env.test *.pub known_hosts authorized_keys";
+const NOT_SECRET: &str = "cert.pem *cert.pem *certs.pem *chain.pem *bundle.pem ca.pem pub*.pem *public.pem *.pub.pem \
+    .env.example .env.sample .env.template .env.dist .env.test *.pub known_hosts authorized_keys";
 const STARTUP_HOME: &str = ".bashrc .bash_profile .bash_login .bash_logout .bash_aliases .profile .zshrc .zshenv \
     .zprofile .zlogin .kshrc .cshrc .tcshrc .inputrc .vimrc .exrc .gitconfig .ssh .gnupg .xinitrc .xprofile .aws \
     .kube .docker .netrc .npmrc .pypirc .config .local .cargo .pam_environment .psqlrc .sqliterc .pythonrc Library";

@@ -138,7 +138,9 @@ impl Registry {
         Some(Found {
             worker,
             name: name.to_owned(),
-            elsewhere: directory.is_some_and(|directory| !USUAL.contains(&directory)),
+            elsewhere: directory.is_some_and(|directory| {
+                !USUAL.contains(&directory) && !(worker.of_project && directory == "./")
+            }),
             respelled: lower != base && name != base,
         })
     }

@@ -2,10 +2,10 @@
 
 use cascade_receipt::decision::RiskTier;
 
-use super::call::{Call, first_is_line};
+use super::call::{Call, Value, first_is_line};
 use super::judge::{Follow, Judgement};
 use super::manifest::{Form, Kind};
-use super::place::Location;
+use super::place::{Location, Place, places};
 use super::scene::{Feed, Scene};
 use super::weigh::{script, weigh};
 use super::word::Word;
@@ -36,11 +36,24 @@ pub(super) fn wrapped(call: &Call<'_>, scene: &Scene<'_>, judgement: &mut Judgem
         Form::Script if wraps.unread && only_checks(call) => {}
         Form::Script => {
             script(first, scene, judgement);
+            if words.iter().skip(1).filter_map(Word::known).any(destroys) {
+                let text = "an argument of the script says that it removes or replaces data";
+                judgement.find("script.destroys", RiskTier::High, text);
+            }
             if wraps.unread && judgement.tier < RiskTier::High {
                 judgement.doubt("script.shell", "executes a shell script, which is not read here");
             }
         }
     }
+}
+
+/// Tasks of the common frameworks that remove or replace data, by their names.
+fn destroys(word: &str) -> bool {
+    const ENDS: [&str; 9] =
+        [":fresh", ":reset", ":refresh", ":rollback", ":wipe", ":drop", ":purge", ":destroy", ":schema:load"];
+    const WORDS: [&str; 9] =
+        ["flush", "reset_db", "sqlflush", "drop_db", "dropdb", "reset-db", "destroy", "purge", "nuke"];
+    WORDS.contains(&word) || ENDS.iter().any(|end| word.ends_with(end))
 }
 
 /// `bash -n FILE`, where nothing else could switch that off again.
@@ -127,7 +140,18 @@ pub(super) fn standard_input(call: &Call<'_>, scene: &Scene<'_>, judgement: &mut
 
 /// Where find starts, as patterns of what it finds.
 pub(super) fn starts(call: &Call<'_>, directory: &Location) -> Vec<Word> {
-    let below = |text: &str| Word::Glob(format!("{}/**", text.trim_end_matches('/')));
+    let name = filtered(call);
+    let below = |text: &str| {
+        let all = format!("{}/**", text.trim_end_matches('/'));
+        let wide = [Place::Root, Place::Home, Place::System];
+        let found = places(directory, &all);
+        match name {
+            Some(name) if !wide.into_iter().any(|place| found.has(place)) => {
+                Word::Glob(format!("{all}/{name}"))
+            }
+            _ => Word::Glob(all),
+        }
+    };
     let words: Vec<Word> = call
         .arguments
         .iter()
@@ -144,6 +168,20 @@ pub(super) fn starts(call: &Call<'_>, directory: &Location) -> Vec<Word> {
     } else {
         words
     }
+}
+
+/// The pattern of the names that find is told to look for, where nothing else could let other names through.
+fn filtered<'a>(call: &Call<'a>) -> Option<&'a str> {
+    let open = ["-o", "-or", ",", "!", "-not", "(", ")"].into_iter().any(|name| call.gives_name(name));
+    let named =
+        call.given.iter().find(|given| given.names.iter().any(|name| matches!(*name, "-name" | "-iname")));
+    let name = match named?.value {
+        Value::Word(Word::Known(text)) => text.as_str(),
+        Value::Attached(text) => text,
+        _ => return None,
+    };
+    let plain = name.chars().filter(|c| c.is_ascii_alphanumeric()).count() > 1;
+    (!open && plain && !name.contains(['/', '['])).then_some(name)
 }
 
 /// Puts words in the place of a token.

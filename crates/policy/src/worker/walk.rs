@@ -95,6 +95,11 @@ impl<'r> Walk<'r> {
             Some(settings::expand(words.first()?, arguments, at, body))
         });
         let mut judgement = judge(call, scene);
+        let text = words.first().and_then(Word::known).unwrap_or_default();
+        let place = judgement.directory.join(text);
+        if found.worker.of_project && scene.fresh.iter().any(|written| written.meets(&place)) {
+            judgement.doubt("script.fresh", "executes a file that the same line writes");
+        }
         if found.elsewhere {
             judgement.doubt("program.elsewhere", "the program stands in an unusual directory");
         }
