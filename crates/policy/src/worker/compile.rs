@@ -219,6 +219,7 @@ pub(super) const fn worst(kind: Kind) -> RiskTier {
         Kind::Text | Kind::Path | Kind::Replace | Kind::Directory => RiskTier::Low,
         Kind::Read
         | Kind::Upload
+        | Kind::Send
         | Kind::Write
         | Kind::Copy
         | Kind::Line

@@ -189,6 +189,8 @@ pub(super) enum Kind {
     Read,
     /// Text, or `@FILE` for the contents of a file that is sent away.
     Upload,
+    /// A file whose contents are sent away.
+    Send,
     /// A file that is written.
     Write,
     /// A path that rules look at by its place.
@@ -243,6 +245,8 @@ pub(super) enum Emits {
     Changed,
     /// Bytes from the network.
     Network,
+    /// Environment variables, secrets among them.
+    Secret,
     /// Something decoded, so that it cannot be read beforehand.
     Decoded,
 }

@@ -197,7 +197,8 @@ impl Location {
             Self::Home(names) => named(names, true).with(Place::Outside),
             Self::Here { ups: 0, below } if whole(below) => none.with(Place::Whole),
             Self::Here { ups: 0, below } => {
-                let built = below.iter().any(|name| one_of(name, BUILD));
+                let mut certain = below.iter().take_while(|name| *name != "**");
+                let built = certain.any(|name| one_of(name, BUILD));
                 let places = named(below, false).with(Place::Inside);
                 if built && !places.has(Place::Vcs) {
                     places.with(Place::Build)

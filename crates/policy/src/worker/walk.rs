@@ -224,14 +224,18 @@ fn emitted(call: &Call<'_>, scene: &Scene<'_>, directory: &Location) -> Feed {
         Emits::Paths if *directory == Location::Unknown => Feed::Unknown,
         Emits::Paths => Feed::Words(super::unfold::starts(call, directory)),
         Emits::Network => Feed::Network,
+        Emits::Decoded if scene.input == Feed::Secret => Feed::Secret,
         Emits::Decoded => Feed::Decoded,
+        Emits::Secret => Feed::Secret,
         Emits::Input | Emits::Lines | Emits::Changed
             if super::judge::kinds(call).any(|kind| kind == Kind::Read) =>
         {
             Feed::Unknown
         }
         Emits::Input if scene.input != Feed::Inherited => scene.input.clone(),
-        Emits::Lines | Emits::Changed if matches!(scene.input, Feed::Network | Feed::Decoded) => {
+        Emits::Lines | Emits::Changed
+            if matches!(scene.input, Feed::Network | Feed::Decoded | Feed::Secret) =>
+        {
             scene.input.clone()
         }
         Emits::Lines => match &scene.input {

@@ -26,6 +26,12 @@ pub(super) fn weigh(kind: Kind, word: &Word, dry: bool, scene: &Scene<'_>, judge
                 upload(file, judgement);
             }
         }
+        Kind::Send => {
+            secret_read(word, judgement);
+            if let Some(file) = word.known() {
+                upload(file, judgement);
+            }
+        }
         Kind::Write if dry || word.known() == Some("-") => {}
         Kind::Write => written(word, judgement),
         Kind::Line => judgement.follow.push(Follow::Line(word.clone())),
