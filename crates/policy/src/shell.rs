@@ -218,6 +218,15 @@ impl Opaque {
     }
 }
 
+/// Is this the script of a Python environment in the working directory, which only sets variables?
+pub(crate) fn is_environment(path: &str) -> bool {
+    let path = path.strip_prefix("./").unwrap_or(path);
+    let name = path.strip_suffix("/bin/activate").unwrap_or_default();
+    !name.is_empty()
+        && name != ".."
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'))
+}
+
 /// Takes a line apart.
 ///
 /// # Errors

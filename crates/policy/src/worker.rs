@@ -20,6 +20,7 @@ mod grammar;
 mod judge;
 mod line;
 mod manifest;
+mod mongo;
 mod pattern;
 mod place;
 mod possible;

@@ -112,6 +112,8 @@ pub(super) fn look(words: &[RawWord]) -> Seen {
     };
     match name.as_str() {
         "eval" => add(Opaque::Eval),
+        "." | "source" if matches!(args, [only] if only.literal().is_some_and(|path| super::is_environment(&path))) =>
+            {}
         "." | "source" => add(Opaque::Source),
         "alias" if args.iter().all(|word| word.literal().as_deref() == Some("-p")) => {}
         "alias" | "unalias" => add(Opaque::Alias),

@@ -226,6 +226,7 @@ pub(super) const fn worst(kind: Kind) -> RiskTier {
         | Kind::Exec
         | Kind::Code
         | Kind::Snippet
+        | Kind::Mongo
         | Kind::Module
         | Kind::Awk
         | Kind::Sed

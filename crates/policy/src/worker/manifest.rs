@@ -203,6 +203,8 @@ pub(super) enum Kind {
     Exec,
     /// Source text for an interpreter.
     Code,
+    /// Source text for a MongoDB shell.
+    Mongo,
     /// Source text in which texts in quotes are not evaluated (Python, JavaScript).
     Snippet,
     /// The name of a module that is executed (`python -m`).

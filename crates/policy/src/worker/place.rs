@@ -197,8 +197,12 @@ impl Location {
             Self::Home(names) => named(names, true).with(Place::Outside),
             Self::Here { ups: 0, below } if whole(below) => none.with(Place::Whole),
             Self::Here { ups: 0, below } => {
-                let mut certain = below.iter().take_while(|name| *name != "**");
-                let built = certain.any(|name| one_of(name, BUILD));
+                // Behind `**` a pattern may match what lies in any directory.
+                let built = below.iter().scan(false, |open, name| {
+                    *open |= name == "**";
+                    Some(one_of(name, BUILD) && !(*open && name.contains('*')))
+                });
+                let built = built.into_iter().any(|built| built);
                 let places = named(below, false).with(Place::Inside);
                 if built && !places.has(Place::Vcs) {
                     places.with(Place::Build)

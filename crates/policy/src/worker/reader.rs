@@ -309,8 +309,11 @@ impl<'a> Reader<'a> {
         if let Value::Word(word) = value {
             // In quotes it is the value and nothing else.
             self.call.unresolved.many |= *word == Word::Unknown;
+            // A header such as `Authorization: Bearer $TOKEN` cannot become `@FILE`.
+            let text = matches!(word, Word::One { before, .. }
+                if kind == Kind::Upload && !before.is_empty() && !before.contains('@') && !before.ends_with('='));
             self.call.unresolved.any |=
-                *word == Word::Unknown || (word.is_unknown() && worst(kind) > RiskTier::Low);
+                *word == Word::Unknown || (word.is_unknown() && worst(kind) > RiskTier::Low && !text);
         }
         if names.iter().any(|name| HELP.contains(name)) {
             self.call.help = true;

@@ -10,6 +10,7 @@ use super::scene::{Feed, Scene};
 use super::weigh::{script, weigh};
 use super::word::Word;
 use super::xargs;
+use crate::shell;
 
 /// Another command inside this one.
 pub(super) fn wrapped(call: &Call<'_>, scene: &Scene<'_>, judgement: &mut Judgement) {
@@ -36,11 +37,14 @@ pub(super) fn wrapped(call: &Call<'_>, scene: &Scene<'_>, judgement: &mut Judgem
         Form::Script if wraps.unread && only_checks(call) => {}
         Form::Script => {
             script(first, scene, judgement);
-            if words.iter().skip(1).filter_map(Word::known).any(destroys) {
+            let told: Vec<&str> = words.iter().skip(1).filter_map(Word::known).collect();
+            let unapplied = told.contains(&"migrate") && told.last() == Some(&"zero");
+            if unapplied || told.into_iter().any(destroys) {
                 let text = "an argument of the script says that it removes or replaces data";
                 judgement.find("script.destroys", RiskTier::High, text);
             }
-            if wraps.unread && judgement.tier < RiskTier::High {
+            let environment = first.known().is_some_and(shell::is_environment);
+            if wraps.unread && !environment && judgement.tier < RiskTier::High {
                 judgement.doubt("script.shell", "executes a shell script, which is not read here");
             }
         }

@@ -7,7 +7,7 @@ use super::manifest::Kind;
 use super::place::{Location, Place, Places, places};
 use super::scene::Scene;
 use super::word::Word;
-use super::{awk, code, sed, sql};
+use super::{awk, code, mongo, sed, sql};
 
 pub(super) fn place_of(word: &Word, directory: &Location) -> Places {
     match word {
@@ -42,6 +42,10 @@ pub(super) fn weigh(kind: Kind, word: &Word, dry: bool, scene: &Scene<'_>, judge
         Kind::Code => source(word, judgement),
         Kind::Snippet => match word.known() {
             Some(text) if code::only_prints(text) => {}
+            _ => source(word, judgement),
+        },
+        Kind::Mongo => match word.known() {
+            Some(text) if mongo::only_reads(text) => {}
             _ => source(word, judgement),
         },
         Kind::Module => match word.known() {
