@@ -12,10 +12,12 @@
 mod awk;
 pub mod builtin;
 mod call;
+mod catalogue;
 mod check;
 mod classification;
 mod code;
 mod compile;
+mod draft;
 mod grammar;
 mod judge;
 mod line;
@@ -33,12 +35,15 @@ mod sql;
 #[cfg(test)]
 mod tests;
 mod unfold;
+mod usage;
 mod walk;
 mod weigh;
 mod whereabouts;
 mod word;
 mod xargs;
 
-pub use check::Fault;
+pub use catalogue::Listed;
+pub use check::{Checked, Fault};
 pub use classification::{Classification, Classified, Finding};
+pub use draft::{Draft, DraftError, HELP_BYTES_MAX, draft};
 pub use registry::Registry;

@@ -62,3 +62,5 @@ mod verifiers;
 mod watched;
 #[cfg(test)]
 mod witness;
+#[cfg(test)]
+mod workers;

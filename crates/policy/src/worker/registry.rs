@@ -154,6 +154,10 @@ impl Manifest {
         names.unwrap_or_default().split_whitespace()
     }
 
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
     /// Was it needed so far?
     #[cfg(test)]
     pub(super) fn is_parsed(&self) -> bool {
