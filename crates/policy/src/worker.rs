@@ -18,6 +18,8 @@ mod classification;
 mod code;
 mod compile;
 mod draft;
+#[cfg(test)]
+mod families;
 mod grammar;
 mod judge;
 mod line;
