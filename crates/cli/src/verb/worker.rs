@@ -77,7 +77,7 @@ fn list(global: &Global, part: Option<&str>) -> Exit {
         all
     };
     if global.json {
-        let workers = all.iter().map(|listed| document(listed, families(listed))).collect();
+        let workers = all.iter().map(|listed| document(listed, &families(listed))).collect();
         output::json(&Value::object([("workers", Value::Array(workers))]))?;
         return Ok(exit::DONE);
     }
@@ -100,10 +100,10 @@ fn list(global: &Global, part: Option<&str>) -> Exit {
     Ok(exit::DONE)
 }
 
-fn document(listed: &Listed, families: Vec<String>) -> Value {
+fn document(listed: &Listed, families: &[String]) -> Value {
     let texts = |all: &[String]| Value::Array(all.iter().map(|one| one.as_str().into()).collect());
     Value::object([
-        ("families", texts(&families)),
+        ("families", texts(families)),
         ("highest", listed.highest.as_str().into()),
         ("lowest", listed.lowest.as_str().into()),
         ("manifest", listed.manifest.as_str().into()),

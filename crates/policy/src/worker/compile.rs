@@ -65,7 +65,7 @@ impl Worker {
             negations: raw.negations,
             loose_dashes: raw.loose_dashes,
             globals: raw.globals,
-            of_project: raw.of_project,
+            lies: raw.lies,
             own,
             commands,
             rules,

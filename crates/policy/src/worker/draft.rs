@@ -62,10 +62,8 @@ fn bare(text: &str) -> String {
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
         match c {
-            '\u{1b}' => {
-                if chars.next_if_eq(&'[').is_some() {
-                    while chars.next().is_some_and(|c| !c.is_ascii_alphabetic()) {}
-                }
+            '\u{1b}' if chars.next_if_eq(&'[').is_some() => {
+                while chars.next().is_some_and(|c| !c.is_ascii_alphabetic()) {}
             }
             '\u{8}' => drop(out.pop()),
             c if c == '\n' || c == '\t' || !c.is_control() => out.push(c),

@@ -223,11 +223,8 @@ impl State {
             words = rest;
         }
         let Some((program, arguments)) = words.split_first() else { return };
-        match program.known() {
-            Some("export" | "declare" | "typeset" | "readonly" | "local") => {
-                self.env.extend(arguments.iter().filter_map(|word| Variable::assigned(word.known()?)));
-            }
-            _ => {}
+        if let Some("export" | "declare" | "typeset" | "readonly" | "local") = program.known() {
+            self.env.extend(arguments.iter().filter_map(|word| Variable::assigned(word.known()?)));
         }
     }
 }

@@ -38,9 +38,8 @@ pub(super) struct Worker {
     pub(super) loose_dashes: bool,
     #[serde(default)]
     pub(super) globals: Globals,
-    /// It lies in the project itself and is called as `./NAME`, like a build script that comes with it.
     #[serde(default)]
-    pub(super) of_project: bool,
+    pub(super) lies: Lies,
     /// What is true of the program itself, and its options before any subcommand.
     #[serde(default)]
     pub(super) own: Node,
@@ -72,6 +71,17 @@ pub(super) enum Style {
     /// As Gnu, but `+x` is an option like `-x`, a lone `-` ends them, and values never stand in the same word: in
     /// `-oc posix LINE` the `c` is a flag and `posix` what `-o` takes.
     Shell,
+}
+
+/// Where a program is kept.
+#[derive(Deserialize, Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Lies {
+    /// With the programs of the system.
+    #[default]
+    System,
+    /// In the project itself, to be called as `./NAME`: a build script that comes with it.
+    Project,
 }
 
 /// Where the program's own options may stand.

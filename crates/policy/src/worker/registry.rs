@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use super::classification::{Classification, Classified};
 use super::compile::Malformed;
 use super::grammar::Worker;
-use super::manifest::{self, File};
+use super::manifest::{self, File, Lies};
 use super::place::Location;
 use super::scene::{Environment, Feed, Scene, Variable};
 use super::walk::Walk;
@@ -139,7 +139,8 @@ impl Registry {
             worker,
             name: name.to_owned(),
             elsewhere: directory.is_some_and(|directory| {
-                !USUAL.contains(&directory) && !(worker.of_project && directory == "./")
+                let own = worker.lies == Lies::Project && directory == "./";
+                !own && !USUAL.contains(&directory)
             }),
             respelled: lower != base && name != base,
         })

@@ -5,7 +5,7 @@ use cascade_receipt::decision::RiskTier;
 use super::call::Call;
 use super::classification::{Classification, Classified, Finding};
 use super::judge::{Follow, Judgement, judge};
-use super::manifest::{Emits, Kind};
+use super::manifest::{Emits, Kind, Lies};
 use super::place::Location;
 use super::registry::{Found, Registry};
 use super::scene::{Feed, Scene, Variable};
@@ -97,7 +97,7 @@ impl<'r> Walk<'r> {
         let mut judgement = judge(call, scene);
         let text = words.first().and_then(Word::known).unwrap_or_default();
         let place = judgement.directory.join(text);
-        if found.worker.of_project && scene.fresh.iter().any(|written| written.meets(&place)) {
+        if found.worker.lies == Lies::Project && scene.fresh.iter().any(|written| written.meets(&place)) {
             judgement.doubt("script.fresh", "executes a file that the same line writes");
         }
         if found.elsewhere {
