@@ -13,6 +13,7 @@
 //! Many processes may have one tenant open. Each append reads the head again under SQLite's write
 //! lock, so the chain has no gaps whoever writes.
 
+mod ahead;
 mod bare;
 mod batch;
 mod birth;
@@ -37,6 +38,7 @@ mod key_views;
 mod keys;
 mod ledger;
 mod lines;
+mod queue;
 mod random;
 mod reader;
 mod rebuild;
@@ -44,6 +46,7 @@ mod refusal;
 mod rotate;
 mod schema;
 mod seal;
+mod sealer;
 mod segment;
 mod signer;
 mod store;
@@ -73,6 +76,7 @@ pub use key_views::{ChainKey, KeyState};
 pub use keys::{Passphrase, public_key_pem};
 pub use ledger::Ledger;
 pub use lines::{Line, Lines, Stored};
+pub use queue::{BATCH_DRAFTS_MAX, QUEUE_BYTES_MAX, QUEUE_DRAFTS_MAX};
 pub use random::{nonce, principal_id, receipt_id};
 pub use reader::{Approval, Found, Grant, Mark, OpenAction, Reader, Subject, SubjectState};
 pub use rotate::{NewKey, NewKeyPlace, RecoveryKey};
@@ -82,4 +86,3 @@ pub use timestamps::Stamped;
 pub use token::TokenPlace;
 pub use vault::{Item, Name, PrincipalKind};
 pub use witness::{EVIDENCE_MAX, Evidence, Witness, WitnessError};
-pub use writer::{BATCH_DRAFTS_MAX, QUEUE_BYTES_MAX, QUEUE_DRAFTS_MAX};

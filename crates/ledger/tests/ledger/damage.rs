@@ -55,22 +55,16 @@ fn every_kind_of_damage_has_its_finding() {
     let dir = tempfile::tempdir().unwrap();
     grown(dir.path());
     assert_eq!(codes(dir.path()), Vec::<&str>::new());
-    // Lets a row change its bytes and still carry the right checksum.
     let edit = |seq: u64, from: &str, to: &str| {
         format!(
             "UPDATE segments SET bytes = CAST(replace(CAST(bytes AS TEXT), '{from}', '{to}') AS BLOB)
              WHERE first_seq = {seq}"
         )
     };
-    let sums = ["log.segment_sum", "log.hash"];
-    check(dir.path(), "ledger.db", &edit(5, "==\"", "A=\""), &sums[..1]);
-    check(dir.path(), "ledger.db", &edit(2, "\"LOW\"", "\"TOP\""), &sums);
-    check(
-        dir.path(),
-        "ledger.db",
-        &edit(2, "\"seq\":2", "\"seq\":3"),
-        &["log.segment_sum", "log.hash", "log.seq"],
-    );
+    // The chain covers what a receipt says, the checksum its tag and signature.
+    check(dir.path(), "ledger.db", &edit(5, "==\"", "A=\""), &["log.segment_sum"]);
+    check(dir.path(), "ledger.db", &edit(2, "\"LOW\"", "\"TOP\""), &["log.hash"]);
+    check(dir.path(), "ledger.db", &edit(2, "\"seq\":2", "\"seq\":3"), &["log.hash", "log.seq"]);
     check(
         dir.path(),
         "ledger.db",
@@ -88,7 +82,7 @@ fn every_kind_of_damage_has_its_finding() {
         "views.approvals",
     ];
     for (sql, expected) in [
-        ("UPDATE segments SET sha256 = zeroblob(32) WHERE first_seq = 4", &["log.segment_sum"][..]),
+        ("UPDATE segments SET ends_sha256 = zeroblob(32) WHERE first_seq = 4", &["log.segment_sum"][..]),
         ("UPDATE segments SET count = 2 WHERE first_seq = 4", &fallen),
         ("DELETE FROM segments WHERE first_seq = 7", &["log.gap", "head.tree", "head.epoch"]),
         (
@@ -99,8 +93,8 @@ fn every_kind_of_damage_has_its_finding() {
         ("UPDATE head SET next_seq = next_seq + 1", &["head.seq"]),
         ("UPDATE head SET timestamp_ms = timestamp_ms + 1", &["head.hash"]),
         ("UPDATE head SET epoch_receipts = 1", &["head.epoch"]),
-        ("UPDATE tree SET size = size + 1", &["head.tree"]),
-        ("UPDATE tree SET peaks = zeroblob(length(peaks))", &["head.tree"]),
+        ("UPDATE head SET tree_size = tree_size + 1", &["head.tree"]),
+        ("UPDATE head SET tree_peaks = zeroblob(length(tree_peaks))", &["head.tree"]),
         ("DELETE FROM epoch", &["head.epoch"]),
         ("UPDATE standing SET mark = mark + 1", &["views.standing"]),
         ("UPDATE standing SET halted = 1", &["views.standing"]),
@@ -150,10 +144,10 @@ fn files_and_modes_are_looked_at() {
     let home = dir.path().join("home");
     let own = home.join("tenants/default");
     std::fs::rename(own.join("keys/log.pem"), own.join("keys/away")).unwrap();
-    std::fs::write(home.join("VERSION"), "0\n").unwrap();
+    std::fs::write(home.join("VERSION"), "2 \n").unwrap();
     assert_eq!(codes(dir.path()), ["files.version", "files.missing"]);
     std::fs::rename(own.join("keys/away"), own.join("keys/log.pem")).unwrap();
-    std::fs::write(home.join("VERSION"), "1\n").unwrap();
+    std::fs::write(home.join("VERSION"), "2\n").unwrap();
     std::fs::rename(own.join("keys/receipt.pem"), own.join("keys/away")).unwrap();
     std::fs::copy(own.join("keys/log.pem"), own.join("keys/receipt.pem")).unwrap();
     assert_eq!(codes(dir.path()), ["files.key"]);
@@ -235,7 +229,7 @@ fn an_edited_head_takes_no_receipts() {
         "UPDATE head SET timestamp_ms = timestamp_ms - 1000",
         "UPDATE head SET entry_hash = zeroblob(32)",
         "UPDATE head SET next_seq = next_seq - 1",
-        "UPDATE tree SET size = size - 1",
+        "UPDATE head SET tree_size = tree_size - 1",
         "DELETE FROM segments WHERE first_seq = (SELECT max(first_seq) FROM segments)",
     ] {
         let dir = tempfile::tempdir().unwrap();

@@ -6,7 +6,7 @@ use std::string::String;
 use super::*;
 use crate::content::{
     Action as Written, Answer, AnswerRefused, Body, Closing, Content as Writing, Ending, Envelope,
-    Escalation, Genesis, GenesisKey, Heartbeat, PolicyActivated, Runtime,
+    Escalation, Genesis, GenesisKey, Halted, Heartbeat, PolicyActivated, Resumed, Review, Runtime,
 };
 use crate::decision::{Decision, Gate, GateName, GateOutcome, Reason};
 use crate::id::KeyId;
@@ -156,6 +156,7 @@ fn runs() {
             signal: Some(9),
             duration_us: Some(1),
             reasons: vec![Reason::code("x.y")],
+            review: Some(Review { decision: action().decision, facts_hash: Digest([10; 32]) }),
         };
         read(&Body::Closing(written), |content| {
             let Meaning::Closing { effect_status, exit_code, signal, output_hash, truncated } =
@@ -200,5 +201,18 @@ fn governance() {
         assert!(content.statement.is_some());
         let Meaning::PolicyActivated { activates: read, principal } = content.meaning else { panic!("none") };
         assert_eq!((read, principal), (activates, PrincipalId([1; 8])));
+    });
+}
+
+#[test]
+fn the_stop_button() {
+    let (principal, reason_hash) = (PrincipalId([1; 8]), Some(Digest([2; 32])));
+    let written = Halted { principal, on_behalf_of: Some(PrincipalId([3; 8])), reason_hash };
+    read(&Body::Halted(written), |content| assert!(matches!(content.meaning, Meaning::Halted)));
+    let signatures = vec![Signature { principal, sshsig: "x".into() }];
+    let written = Resumed { principal, reason_hash, statement_id: [2; 8], signatures };
+    read(&Body::Resumed(written), |content| {
+        assert!(content.statement.is_some());
+        assert!(matches!(content.meaning, Meaning::Resumed));
     });
 }
