@@ -56,6 +56,11 @@ impl Step {
         matches!(self, Self::Word(_))
     }
 
+    /// A pattern that says something of the word.
+    pub(super) fn is_shaped(&self) -> bool {
+        matches!(self, Self::Glob(pattern) if *pattern != Pattern::Prefix(String::new()))
+    }
+
     pub(super) fn matches(&self, word: &str) -> bool {
         match self {
             Self::Word(own) => own == word,

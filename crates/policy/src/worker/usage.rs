@@ -51,10 +51,10 @@ pub(super) fn read(text: &str) -> Usage {
             section = heading(&lower).unwrap_or(section);
             usage.anywhere |= lower.starts_with("global") && section == Section::Options;
         }
-        if in_usage {
-            brackets(trimmed, &mut usage);
-        } else if first.starts_with('-') && indented {
+        if first.starts_with('-') && indented {
             option_line(trimmed, &mut usage);
+        } else if in_usage {
+            brackets(trimmed, &mut usage);
         } else if indented && section == Section::Commands {
             command_line(trimmed, &mut usage);
         }
@@ -96,7 +96,6 @@ fn option_line(line: &str, usage: &mut Usage) {
         } else if !names.is_empty() && is_value(word) && !spoken {
             // `--color [WHEN]` of argparse still takes the next word.
             takes = Takes::Value;
-            spoken = true;
         } else if !word.starts_with('-') {
             spoken = true;
         }
