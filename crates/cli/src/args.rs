@@ -78,6 +78,7 @@ pub(crate) enum Verb {
     Key(verb::key::Key),
     Policy(verb::policy::Policy),
     Witness(verb::witness::Witness),
+    Worker(verb::worker::Worker),
     Demo(verb::demo::Demo),
     Bench(verb::bench::Bench),
     Completions(verb::completions::Completions),

@@ -21,6 +21,7 @@ pub(crate) mod shell_check;
 pub(crate) mod show;
 pub(crate) mod verify;
 pub(crate) mod witness;
+pub(crate) mod worker;
 
 use std::process::ExitCode;
 
@@ -73,6 +74,7 @@ pub(crate) fn dispatch() -> ExitCode {
         Verb::Key(args) => key::run(global, args),
         Verb::Policy(args) => policy::run(global, args),
         Verb::Witness(args) => witness::run(global, args),
+        Verb::Worker(args) => worker::run(global, args),
         Verb::Demo(args) => demo::run(args),
         Verb::Bench(args) => bench::run(global, args),
         Verb::Completions(args) => completions::run(args),

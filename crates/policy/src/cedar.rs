@@ -121,6 +121,11 @@ impl Engine {
         }
     }
 
+    /// The families that a program belongs to.
+    pub(crate) fn families_of(&self, program: &str) -> impl Iterator<Item = &str> {
+        self.families.get(program).into_iter().flatten().map(String::as_str)
+    }
+
     pub(crate) fn policies(&self) -> impl Iterator<Item = &StoredPolicy> {
         self.policies.iter().map(|entry| &entry.stored)
     }

@@ -119,6 +119,11 @@ impl Snapshot {
         &self.registry
     }
 
+    /// The families of `[families]` that a program belongs to.
+    pub fn families_of(&self, program: &str) -> impl Iterator<Item = &str> {
+        self.engine.families_of(program)
+    }
+
     /// Id, file and text of every policy, in the order of activation.
     pub fn policies(&self) -> impl Iterator<Item = (&str, &str, &str)> {
         self.engine.policies().map(|policy| (policy.id.as_str(), policy.file.as_str(), policy.text.as_str()))

@@ -1,4 +1,4 @@
-mod tell;
+pub(super) mod tell;
 
 use std::ffi::OsString;
 use std::time::{Duration, Instant};

@@ -31,6 +31,7 @@ fn every_verb_explains_itself() {
         "fsck",
         "key",
         "policy",
+        "worker",
         "demo",
         "completions",
     ] {

@@ -66,3 +66,5 @@ mod verifiers;
 mod watched;
 #[cfg(test)]
 mod witness;
+#[cfg(test)]
+mod workers;

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use super::classification::Classification;
+use super::classification::{Classification, Classified};
 use super::compile::Malformed;
 use super::grammar::Worker;
-use super::manifest::{self, File};
+use super::manifest::{self, File, Lies};
 use super::place::Location;
 use super::scene::{Environment, Feed, Scene, Variable};
 use super::walk::Walk;
@@ -79,6 +79,9 @@ impl Registry {
     pub fn classify_line(&self, line: &str, env: &[(Vec<u8>, Vec<u8>)]) -> Classification {
         let mut walk = Walk::new(self);
         walk.line(line, &scene(&ambient(env)));
+        if walk.answer.commands.is_empty() && walk.answer.refused.is_none() && !line.trim().is_empty() {
+            walk.answer.add(Classified::nothing());
+        }
         walk.finish()
     }
 
@@ -135,7 +138,10 @@ impl Registry {
         Some(Found {
             worker,
             name: name.to_owned(),
-            elsewhere: directory.is_some_and(|directory| !USUAL.contains(&directory)),
+            elsewhere: directory.is_some_and(|directory| {
+                let own = worker.lies == Lies::Project && directory == "./";
+                !own && !USUAL.contains(&directory)
+            }),
             respelled: lower != base && name != base,
         })
     }
@@ -147,6 +153,10 @@ impl Manifest {
         let first = self.text.lines().next().unwrap_or_default();
         let names = first.strip_prefix("programs = \"").and_then(|rest| rest.strip_suffix('"'));
         names.unwrap_or_default().split_whitespace()
+    }
+
+    pub(super) fn text(&self) -> &str {
+        &self.text
     }
 
     /// Was it needed so far?
