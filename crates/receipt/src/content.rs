@@ -5,6 +5,7 @@
 
 mod keys;
 mod log;
+mod people;
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -19,6 +20,10 @@ use crate::time::Timestamp;
 
 pub use keys::{KeyAdded, KeyObject, KeyRevoked, RevocationStatement};
 pub use log::{Anchor, Erased, Erasure, GuardRenewed};
+pub use people::{
+    ANY_COMMAND, DELEGATION_MAX, GRANT_COMMANDS_MAX, GrantRevoked, Granted, PersonAdded, PersonRemoved,
+    Right, Scope,
+};
 
 /// `_type` of content.
 pub const TYPE: &str = "cascade/receipt/v1";
@@ -326,6 +331,14 @@ pub enum Body {
     KeyAdded(KeyAdded),
     /// `key_revoked`.
     KeyRevoked(KeyRevoked),
+    /// `principal_added`.
+    PersonAdded(PersonAdded),
+    /// `principal_removed`.
+    PersonRemoved(PersonRemoved),
+    /// `grant`.
+    Granted(Granted),
+    /// `grant_revoked`.
+    GrantRevoked(GrantRevoked),
 }
 
 impl Body {
@@ -361,6 +374,10 @@ impl Body {
             Self::KeyAdded(added) if added.retires.is_some() => Kind::KeyRotated,
             Self::KeyAdded(_) => Kind::KeyAdded,
             Self::KeyRevoked(_) => Kind::KeyRevoked,
+            Self::PersonAdded(_) => Kind::PrincipalAdded,
+            Self::PersonRemoved(_) => Kind::PrincipalRemoved,
+            Self::Granted(_) => Kind::Grant,
+            Self::GrantRevoked(_) => Kind::GrantRevoked,
         }
     }
 
@@ -381,6 +398,10 @@ impl Body {
             Self::GuardRenewed(renewed) => renewed.add_to(to),
             Self::KeyAdded(added) => added.add_to(to),
             Self::KeyRevoked(revoked) => revoked.add_to(to),
+            Self::PersonAdded(added) => added.add_to(to),
+            Self::PersonRemoved(removed) => removed.add_to(to),
+            Self::Granted(granted) => granted.add_to(to),
+            Self::GrantRevoked(revoked) => revoked.add_to(to),
         }
     }
 
