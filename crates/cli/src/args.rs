@@ -73,6 +73,8 @@ pub(crate) enum Verb {
     Fsck(verb::fsck::Fsck),
     Erase(verb::erase::Erase),
     Key(verb::key::Key),
+    People(verb::people::People),
+    Grant(verb::grant::Grant),
     Policy(verb::policy::Policy),
     Witness(verb::witness::Witness),
     Demo(verb::demo::Demo),

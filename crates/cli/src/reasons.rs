@@ -51,6 +51,7 @@ const WORDS: &[(&str, &str)] = &[
     ("authority.delegator", "the person behind the agent is not admitted to the chain"),
     ("authority.grant_broken", "the grant was not given by somebody who could give it"),
     ("authority.grant_expired", "the grant has run out"),
+    ("authority.grant_tier", "the grant does not reach this tier"),
     ("authority.no_delegator", "an agent needs a person behind it"),
     ("authority.no_grant", "this needs a grant"),
     ("budget.exhausted", "the budget is used up"),

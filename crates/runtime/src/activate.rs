@@ -24,7 +24,7 @@ pub fn activate(
     let (_, mark) = ledger.policy_in_force()?;
     let mut activated = PolicyActivated {
         activates: PolicyRef { version: label.to_owned(), hash: snapshot.policy_hash() },
-        principal: asker.person_id,
+        principal: asker.speaker(),
         statement_id: cascade_ledger::receipt_id()?.0,
         signatures: Vec::new(),
     };

@@ -3,6 +3,7 @@
 //! Every answer that is not accepted leaves an `approval_refused` receipt with its reasons; an attempt
 //! to approve what one may not approve is as much part of the history as an approval.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::PathBuf;
@@ -11,7 +12,7 @@ use std::time::{Duration, Instant};
 use cascade_ledger::Fault;
 use cascade_ledger::Ledger;
 use cascade_ledger::{AppendError, Appended, Draft, PrivateItem};
-use cascade_ledger::{Approval, Found, Reader, Subject, SubjectState};
+use cascade_ledger::{Approval, Found, Person, Reader, Subject, SubjectState};
 use cascade_policy::decide::EscalationTerms;
 use cascade_policy::facts::{self as policy_facts, Facts, FactsFault, Invocation, Stdin};
 use cascade_receipt::content::{Answer, AnswerRefused, Body, Ref, Rel, Signature};
@@ -26,6 +27,7 @@ use cascade_receipt::time::Timestamp;
 
 use crate::facts::{self, Asker, Command, Input, LookError};
 use crate::policy_store::{self, StoreError};
+use crate::ssh::SshError;
 
 /// How long an approval of a dry run may be used, unless told otherwise.
 pub const DRY_RUN_APPROVAL_MS: u64 = 60 * 60 * 1000;
@@ -65,7 +67,7 @@ pub enum ConsentError {
     Look(#[from] LookError),
     /// The signature could not be made.
     #[error("couldn't sign: {0}")]
-    Sign(#[from] crate::ssh::SshError),
+    Sign(#[from] SshError),
     /// The ledger could not be read.
     #[error(transparent)]
     Ledger(#[from] Fault),
@@ -118,7 +120,7 @@ pub fn subject_of(reader: &Reader, id: &str) -> Result<(Subject, Value), Consent
 pub struct Approved {
     /// The escalation or dry run.
     pub subject: Subject,
-    /// What the run refers to.
+    /// It, and every approval of it.
     pub refs: Vec<Ref>,
     /// The nonce of `action_hash`, inherited so that the hash is the same.
     pub action_nonce: Nonce,
@@ -161,7 +163,7 @@ impl Approved {
     /// When the ledger cannot be read.
     pub fn add_to(&self, ledger: &Ledger, facts: &mut Facts) -> Result<(), Fault> {
         let action_hash = Digest::salted(&self.action_nonce, facts.action().to_canonical().as_bytes());
-        let admins = ledger.admins()?;
+        let people = ledger.people()?;
         facts.answers.clone_from(&self.terms);
         facts.approvals = ledger
             .approvals_of(self.subject.receipt_id)?
@@ -172,12 +174,35 @@ impl Approved {
                 // An approval that was used counts for nothing.
                 action_matches: answer.action_hash == action_hash && answer.used_by.is_none(),
                 expires: answer.expires,
-                groups: groups_of(&admins, answer.principal),
+                groups: groups_of(&people, &answer),
                 approve: answer.approve,
                 signed: answer.signed,
             })
             .collect();
         Ok(())
+    }
+
+    /// What a run on these facts refers to: the escalation or dry run, and one approval of each person who counts.
+    #[must_use]
+    pub fn counted(&self, facts: &Facts) -> Vec<Ref> {
+        let eligible = |approval: &policy_facts::Approval| {
+            let wanted = &self.subject.groups;
+            let mut own = approval.groups.iter();
+            if wanted.is_empty() { own.len() > 0 } else { own.any(|group| wanted.contains(group)) }
+        };
+        let mut people = BTreeSet::new();
+        let counts = |approval: &&policy_facts::Approval| {
+            approval.approve
+                && approval.action_matches
+                && approval.expires > facts.at
+                && approval.principal != facts.principal.id
+                && eligible(approval)
+                && people.insert(approval.principal)
+        };
+        let counted: BTreeSet<_> =
+            facts.approvals.iter().filter(counts).map(|approval| approval.receipt_id).collect();
+        let named = |one: &&Ref| one.rel != Rel::Approval || counted.contains(&one.receipt_id);
+        self.refs.iter().filter(named).cloned().collect()
     }
 
     /// Why nothing can stand on this any more, by a fresh look; empty when the gates can be asked.
@@ -205,11 +230,16 @@ impl Approved {
             SubjectState::Denied => codes.push("approval.denied"),
             SubjectState::Erased => codes.push("approval.erased"),
             SubjectState::Expired => codes.push("approval.expired"),
-            SubjectState::Open if !self.approvals.iter().any(|answer| answer.approve) => {
+            SubjectState::Open => {
                 let late = self.subject.expires.is_some_and(|expires| expires <= now);
-                codes.push(if late { "approval.expired" } else { "approval.missing" });
+                let nobody = !self.approvals.iter().any(|answer| answer.approve);
+                codes.push(match (late, nobody) {
+                    (true, _) => "approval.expired",
+                    (false, true) => "approval.missing",
+                    (false, false) => "approval.too_few",
+                });
             }
-            SubjectState::Open | SubjectState::Approved => {}
+            SubjectState::Approved => {}
         }
         let live = |answer: &&Approval| answer.approve && answer.expires > now;
         if self.approvals.iter().any(|answer| answer.approve) && !self.approvals.iter().any(|a| live(&a)) {
@@ -223,8 +253,57 @@ impl Approved {
     }
 }
 
-fn groups_of(admins: &[(PrincipalId, String)], who: PrincipalId) -> Vec<String> {
-    if admins.iter().any(|(admin, _)| *admin == who) { vec!["admins".to_owned()] } else { Vec::new() }
+/// The groups that an answer speaks for as of now.
+fn groups_of(people: &[Person], answer: &Approval) -> Vec<String> {
+    let person = people.iter().find(|person| person.principal == answer.principal);
+    person.map(|person| person.groups_for(answer.seq).to_vec()).unwrap_or_default()
+}
+
+/// Who has approved an escalation so far, and who still must.
+#[derive(Debug)]
+pub struct Needed {
+    /// Approvals that count as of now.
+    pub approved: Vec<PrincipalId>,
+    /// How many more people must approve.
+    pub people: u32,
+    /// The groups that nobody of has approved yet.
+    pub groups: Vec<String>,
+    /// Who could.
+    pub eligible: Vec<PrincipalId>,
+}
+
+/// Who still must approve.
+///
+/// # Errors
+/// When the ledger cannot be read.
+pub fn needed(reader: &Reader, subject: &Subject, now: Timestamp) -> Result<Needed, Fault> {
+    let people = reader.people()?;
+    let answers = reader.approvals_of(subject.receipt_id)?;
+    let wanted = |groups: &[String]| {
+        subject.groups.is_empty() || groups.iter().any(|group| subject.groups.contains(group))
+    };
+    let mut approved = BTreeSet::new();
+    let mut represented = BTreeSet::new();
+    for answer in answers.iter().filter(|answer| answer.approve && answer.expires > now) {
+        let groups = groups_of(&people, answer);
+        if wanted(&groups) {
+            approved.insert(answer.principal);
+            represented.extend(groups);
+        }
+    }
+    let answered = |person: &&Person| answers.iter().any(|answer| answer.principal == person.principal);
+    let eligible = people.iter().filter(|person| {
+        person.is_registered()
+            && wanted(&person.groups)
+            && person.principal != subject.principal
+            && !answered(person)
+    });
+    Ok(Needed {
+        people: subject.required.saturating_sub(u32::try_from(approved.len()).unwrap_or(u32::MAX)),
+        groups: subject.groups.iter().filter(|group| !represented.contains(*group)).cloned().collect(),
+        eligible: eligible.map(|person| person.principal).collect(),
+        approved: approved.into_iter().collect(),
+    })
 }
 
 fn stored_facts(ledger: &Reader, id: ReceiptId, content: &Value) -> Result<Facts, ConsentError> {
@@ -337,7 +416,7 @@ impl Replied {
 
 /// Signs the statement of an answer with the key the chain knows; given the public key, the namespace and
 /// the exact bytes.
-pub type Sign<'a> = &'a mut dyn FnMut(&str, &str, &[u8]) -> Result<String, crate::ssh::SshError>;
+pub type Sign<'a> = &'a mut dyn FnMut(&str, &str, &[u8]) -> Result<String, SshError>;
 
 /// Records a person's answer to an escalation or a dry run.
 ///
@@ -365,17 +444,19 @@ fn reply_once(
     if subject.state == SubjectState::Erased {
         return Err(ConsentError::Erased(subject.receipt_id));
     }
-    let admins = ledger.admins()?;
+    let speaker = ledger.person(asker.speaker())?.filter(Person::is_registered);
     let now = facts::chain_now(ledger)?;
     let rel = if subject.kind == Kind::DryRun { Rel::DryRun } else { Rel::Escalation };
     let about = Ref { rel, receipt_id: subject.receipt_id, entry_hash: subject.entry_hash };
-    let key = admins.iter().find(|(admin, _)| *admin == asker.person_id).map(|(_, key)| key.clone());
     let answers = ledger.approvals_of(subject.receipt_id)?;
-    let mut reasons = objections(&subject, asker, key.is_some(), &answers, now);
+    let mut reasons = objections(&subject, asker, speaker.as_ref(), &answers, now);
+    if stored_facts(ledger, subject.receipt_id, &content)?.assumed == Some(asker.speaker()) {
+        reasons.push(Reason::code("approval.requester"));
+    }
     if reply.approve && is_denied(&content) {
         reasons.push(Reason::code("approval.stays_denied"));
     }
-    let Some(key) = key.filter(|_| reasons.is_empty()) else {
+    let Some(speaker) = speaker.filter(|_| reasons.is_empty()) else {
         return refuse(ledger, asker, vec![about], reasons).map(Replied::refused);
     };
     let wished = reply.expires_after_ms.map(|after| Timestamp::from_ms(now.ms().saturating_add(after)));
@@ -391,25 +472,32 @@ fn reply_once(
         subject: &subject.entry_hash,
         action_hash: &subject.action_hash,
         approve: reply.approve,
-        approver: &asker.person_id,
+        approver: &speaker.principal,
         expires: &expires,
     }
     .text();
-    let sshsig = sign(&key, statement::APPROVAL, payload.as_bytes())?;
-    // Never record what a stranger would refuse.
-    let checked =
-        SshKey::accept(&key).and_then(|key| key.verify(statement::APPROVAL, payload.as_bytes(), &sshsig));
-    if checked.is_err() {
+    let forged = |ledger| {
         let reasons = vec![Reason::code("approval.signature")];
-        return refuse(ledger, asker, vec![about], reasons).map(Replied::refused);
+        refuse(ledger, asker, vec![about.clone()], reasons).map(Replied::refused)
+    };
+    let sshsig = match sign(&speaker.ssh_key, statement::APPROVAL, payload.as_bytes()) {
+        // A key that is not this person's was offered.
+        Err(SshError::OtherKey(_)) => return forged(ledger),
+        signed => signed?,
+    };
+    // Never record what a stranger would refuse.
+    let checked = SshKey::accept(&speaker.ssh_key)
+        .and_then(|key| key.verify(statement::APPROVAL, payload.as_bytes(), &sshsig));
+    if checked.is_err() {
+        return forged(ledger);
     }
     let body = Body::Answer(Answer {
         approve: reply.approve,
         subject: about,
-        principal: asker.person_id,
+        principal: speaker.principal,
         action_hash: subject.action_hash,
         expires,
-        signatures: vec![Signature { principal: asker.person_id, sshsig }],
+        signatures: vec![Signature { principal: speaker.principal, sshsig }],
     });
     let mut draft = Draft::new(cascade_ledger::receipt_id()?, body);
     draft.seen = Some(mark);
@@ -426,25 +514,30 @@ fn is_denied(content: &Value) -> bool {
     verdict.and_then(Verdict::parse) == Some(Verdict::Deny)
 }
 
+/// Whether a person may answer for one of the groups that were asked; a dry run asks nobody in particular.
+fn is_eligible(subject: &Subject, person: &Person) -> bool {
+    subject.groups.is_empty() || person.groups.iter().any(|group| subject.groups.contains(group))
+}
+
 /// Why this answer does not count.
 fn objections(
     subject: &Subject,
     asker: &Asker,
-    admin: bool,
+    speaker: Option<&Person>,
     answers: &[Approval],
     now: Timestamp,
 ) -> Vec<Reason> {
     let mut codes = Vec::new();
     if asker.agent.is_some() {
         codes.push("approval.agent");
-    } else if asker.assumed.is_some() || !admin {
+    } else if !speaker.is_some_and(|person| is_eligible(subject, person)) {
         codes.push("approval.not_eligible");
     }
     codes.extend(asker.enclosure.objection());
-    if subject.principal == asker.person_id {
+    if subject.principal == asker.speaker() {
         codes.push("approval.requester");
     }
-    if answers.iter().any(|answer| answer.principal == asker.person_id) {
+    if answers.iter().any(|answer| answer.principal == asker.speaker()) {
         codes.push("approval.repeated");
     }
     match subject.state {
@@ -472,7 +565,7 @@ pub fn refuse(
 ) -> Result<(Appended, Vec<Reason>), ConsentError> {
     let body = Body::AnswerRefused(AnswerRefused {
         refs,
-        principal: asker.principal_id(),
+        principal: if asker.agent.is_some() { asker.principal_id() } else { asker.speaker() },
         reasons: reasons.clone(),
     });
     let appended = ledger.append(Draft::new(cascade_ledger::receipt_id()?, body))?;

@@ -1,5 +1,6 @@
 //! Kinds that say who belongs to a chain and what they were given (format section 2.1).
 
+use alloc::borrow::ToOwned as _;
 use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -7,7 +8,7 @@ use alloc::vec::Vec;
 use super::{Ref, Signature, add_refs, add_signatures};
 use crate::decision::RiskTier;
 use crate::id::PrincipalId;
-use crate::json::Writer;
+use crate::json::{Value, Writer};
 use crate::member::Members;
 use crate::time::Timestamp;
 
@@ -137,6 +138,23 @@ impl Scope {
         }
     }
 
+    /// Reads what [`Self::text`] wrote.
+    #[must_use]
+    pub fn of_value(value: &Value) -> Option<Self> {
+        let word = |value: &Value| value.as_str().map(str::to_owned);
+        let right = match value.member("assume") {
+            Some(principal) => Right::Assume(PrincipalId::parse(principal.as_str()?)?),
+            None => Right::Commands(
+                value.member("commands")?.as_array()?.iter().map(word).collect::<Option<_>>()?,
+            ),
+        };
+        let up_to = match value.member("up_to") {
+            Some(tier) => Some(RiskTier::parse(tier.as_str()?)?),
+            None => None,
+        };
+        Some(Self { right, up_to })
+    }
+
     /// Its canonical JSON.
     #[must_use]
     pub fn text(&self) -> String {
@@ -196,7 +214,6 @@ impl GrantRevoked {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::borrow::ToOwned as _;
 
     #[test]
     fn a_scope_holds_what_is_no_wider() {
