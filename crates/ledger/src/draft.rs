@@ -193,7 +193,9 @@ pub enum AppendError {
     #[error("{REVOCATIONS_MAX} keys were taken back, and a chain takes no more back")]
     TooManyRevocations,
     /// The SSH key is that of another person of the chain.
-    #[error("this SSH key belongs to {0} already; one key under two names would make one person count as two")]
+    #[error(
+        "this SSH key belongs to {0} already; one key under two names would make one person count as two"
+    )]
     SshKeyTaken(PrincipalId),
     /// Nobody could govern the chain any more.
     #[error("{0} is the last administrator of the chain")]
@@ -263,7 +265,9 @@ impl AppendError {
             Self::TooManyKeys { .. } => {
                 Some("`cascade key list` shows them; `cascade key revoke` takes one back that is not needed")
             }
-            Self::LastAdmin(_) => Some("make somebody else an administrator first: `cascade people add --admin`"),
+            Self::LastAdmin(_) => {
+                Some("make somebody else an administrator first: `cascade people add --admin`")
+            }
             Self::TooManyRevocations => Some("found a new chain with `cascade init`"),
             _ => None,
         }

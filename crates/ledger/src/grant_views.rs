@@ -57,8 +57,10 @@ pub(crate) fn apply(conn: &Connection, entry: &Entry, change: &Change) -> rusqli
     match change {
         Change::Granted(row) => add(conn, entry, row),
         Change::GrantRevoked { grant } => {
-            conn.prepare_cached("UPDATE grants SET revoked_by = ?1 WHERE receipt_id = ?2 AND revoked_by IS NULL")?
-                .execute(params![entry.receipt_id.0, grant.0])?;
+            conn.prepare_cached(
+                "UPDATE grants SET revoked_by = ?1 WHERE receipt_id = ?2 AND revoked_by IS NULL",
+            )?
+            .execute(params![entry.receipt_id.0, grant.0])?;
             Ok(())
         }
         _ => Ok(()),

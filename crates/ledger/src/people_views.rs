@@ -58,8 +58,10 @@ pub(crate) fn apply(conn: &Connection, seq: u64, change: &Change) -> rusqlite::R
             *principal
         }
         Change::PersonRemoved { principal } => {
-            conn.prepare_cached("UPDATE people SET removed_seq = ?1 WHERE principal = ?2 AND removed_seq IS NULL")?
-                .execute(params![to_sql(seq), principal.0])?;
+            conn.prepare_cached(
+                "UPDATE people SET removed_seq = ?1 WHERE principal = ?2 AND removed_seq IS NULL",
+            )?
+            .execute(params![to_sql(seq), principal.0])?;
             *principal
         }
         _ => return Ok(()),
@@ -82,13 +84,8 @@ pub(crate) fn add(
     let same_key = before.filter(|before| before.is_registered() && before.ssh_key == ssh_key);
     let key_since = same_key.map_or(seq, |before| before.key_since);
     let groups = Value::Array(groups.iter().map(|group| Value::from(group.as_str())).collect());
-    conn.prepare_cached("INSERT OR REPLACE INTO people VALUES (?1, ?2, ?3, ?4, ?5, NULL)")?.execute(params![
-        principal.0,
-        to_sql(seq),
-        to_sql(key_since),
-        ssh_key,
-        groups.to_canonical()
-    ])?;
+    conn.prepare_cached("INSERT OR REPLACE INTO people VALUES (?1, ?2, ?3, ?4, ?5, NULL)")?
+        .execute(params![principal.0, to_sql(seq), to_sql(key_since), ssh_key, groups.to_canonical()])?;
     Ok(())
 }
 

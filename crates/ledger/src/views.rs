@@ -9,8 +9,8 @@ use cascade_receipt::verify::ADMIN_GROUP;
 use rusqlite::{Connection, params};
 
 use crate::change::{Change, Subject};
-use crate::{grant_views, key_views, people_views};
 use crate::store::{from_sql, to_sql};
+use crate::{grant_views, key_views, people_views};
 
 /// Where a receipt stands.
 #[derive(Clone, Copy, Debug)]
@@ -88,11 +88,7 @@ pub(crate) fn apply(conn: &Connection, entry: &Entry, change: &Change) -> rusqli
                 to_sql(expires.ms()),
                 signed
             ])?;
-            if *approve {
-                people_views::settle(conn, *subject)
-            } else {
-                set_state(conn, *subject, "denied")
-            }
+            if *approve { people_views::settle(conn, *subject) } else { set_state(conn, *subject, "denied") }
         }
         Change::Expired { subject } => set_state(conn, *subject, "expired"),
         Change::PolicyActivated(policy) => {

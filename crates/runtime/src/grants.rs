@@ -73,7 +73,9 @@ pub struct Giving {
     /// The highest tier it reaches.
     pub up_to: Option<cascade_receipt::decision::RiskTier>,
     /// Until when.
-    pub expires: Option<Timestamp>,
+    pub until: Option<Timestamp>,
+    /// For how long, if no moment is given.
+    pub lasts_ms: Option<u64>,
     /// How many levels further it may be handed on.
     pub delegate: u64,
 }
@@ -120,7 +122,9 @@ pub fn give(
     let giver = admin::speaker(ledger, asker)?;
     let mark = ledger.mark()?;
     let now = facts::chain_now(ledger)?;
-    if giving.expires.is_some_and(|expires| expires <= now) {
+    let expires =
+        giving.until.or_else(|| giving.lasts_ms.map(|ms| Timestamp::from_ms(now.ms().saturating_add(ms))));
+    if expires.is_some_and(|expires| expires <= now) {
         return Err(GrantError::Past);
     }
     let (to, on_behalf_of) = holder(ledger, asker, giving)?;
@@ -134,7 +138,7 @@ pub fn give(
         on_behalf_of,
         parent: None,
         scope: Scope { right: right(ledger, giving)?, up_to: giving.up_to },
-        expires: giving.expires,
+        expires,
         delegate: giving.delegate,
         statement_id: statement_id()?,
         signatures: Vec::new(),
@@ -209,7 +213,8 @@ fn holder(
         None => registered(ledger, &asker.person.name)?,
     };
     let name = ledger.name(owner)?.map(|name| name.name).unwrap_or_default();
-    let Whom::Agent(agent) = Whom::parse(&format!("{}{agent}", Whom::AGENT_PREFIX), &Person::current()) else {
+    let Whom::Agent(agent) = Whom::parse(&format!("{}{agent}", Whom::AGENT_PREFIX), &Person::current())
+    else {
         return Err(GrantError::Unknown(giving.to.clone()));
     };
     Ok((ledger.principal_for(PrincipalKind::Agent, &agent_of(&agent, &name))?, Some(owner)))
@@ -260,10 +265,9 @@ pub(crate) fn held(reader: &Reader, holder: PrincipalId) -> Result<Vec<policy_fa
 /// The grants that the gate of authority found enough.
 pub(crate) fn used(reader: &Reader, decision: &Decision) -> Result<Vec<Ref>, Fault> {
     let mut refs: Vec<Ref> = Vec::new();
-    let granted = decision.reasons().filter(|(gate, reason)| {
-        *gate == GateName::Authority && reason.code == "authority.granted"
-    });
-    for (_, reason) in granted {
+    let gate = decision.gates.iter().find(|gate| gate.gate == GateName::Authority);
+    let reasons = gate.map(|gate| gate.reasons.as_slice()).unwrap_or_default();
+    for reason in reasons.iter().filter(|reason| reason.code == "authority.granted") {
         let Some(id) = reason.policy_id.as_deref().and_then(ReceiptId::parse) else { continue };
         if let Some(grant) = reader.grant(id)?.filter(|_| refs.iter().all(|one| one.receipt_id != id)) {
             refs.push(Ref { rel: Rel::Grant, receipt_id: id, entry_hash: grant.entry_hash });

@@ -96,8 +96,7 @@ pub fn add(
     let principal = ledger.principal_for(PrincipalKind::Person, name).map_err(AdminError::from)?;
     let before = ledger.person(principal).map_err(AdminError::from)?;
     let known = before.filter(cascade_ledger::Person::is_registered).map(|person| person.ssh_key);
-    let ssh_key =
-        joining.ssh_key.clone().or(known).ok_or_else(|| MembershipError::NoKey(name.to_owned()))?;
+    let ssh_key = joining.ssh_key.clone().or(known).ok_or_else(|| MembershipError::NoKey(name.to_owned()))?;
     let mut groups: Vec<String> = joining.groups.iter().map(|group| group.as_str().to_owned()).collect();
     groups.sort_unstable();
     groups.dedup();

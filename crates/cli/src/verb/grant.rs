@@ -118,15 +118,15 @@ fn add(global: &Global, args: &Add) -> Exit {
         return Err(Failure::usage("more commands than one grant may name").hint("give several grants"));
     }
     let ledger = place::ledger(global)?;
-    let now = facts::chain_now(&ledger)?;
-    let lasts = args.expires.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
+    let lasts_ms = args.expires.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
     let giving = Giving {
         to: args.to.clone(),
         owner: args.owner.clone(),
         commands,
         assume: args.assume.clone(),
         up_to: args.up_to,
-        expires: args.until.or_else(|| lasts.map(|ms| Timestamp::from_ms(now.ms().saturating_add(ms)))),
+        until: args.until,
+        lasts_ms,
         delegate: args.delegate,
     };
     let env: Vec<_> = std::env::vars_os().collect();
@@ -171,9 +171,8 @@ fn refused(error: GrantError) -> Failure {
     match error {
         GrantError::Admin(error) => admin::refused(error),
         GrantError::Find(error) => failures::finding(error),
-        GrantError::NotHeld | GrantError::NotYours => {
-            Failure::denied(error).hint("`cascade grant list` shows what you hold; an administrator gives rights")
-        }
+        GrantError::NotHeld | GrantError::NotYours => Failure::denied(error)
+            .hint("`cascade grant list` shows what you hold; an administrator gives rights"),
         GrantError::NotAnAgent(_) | GrantError::Past => Failure::usage(error),
         GrantError::Unknown(_) => {
             Failure::could_not(error.into()).hint("`cascade people list` shows who is registered")
@@ -202,7 +201,8 @@ fn list(global: &Global) -> Exit {
         };
         let up_to = grant.scope.up_to.map(|tier| format!(", up to {tier}")).unwrap_or_default();
         let until = grant.expires.map(|time| format!(", until {time}")).unwrap_or_default();
-        let levels = if grant.delegate > 0 { format!(", to hand on {}", grant.delegate) } else { String::new() };
+        let levels =
+            if grant.delegate > 0 { format!(", to hand on {}", grant.delegate) } else { String::new() };
         output::line(format_args!(
             "{}  {}  {} may {}{up_to}{until}{levels}; given by {}",
             grant.receipt_id,

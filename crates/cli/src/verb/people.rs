@@ -96,11 +96,10 @@ fn add(global: &Global, args: &Add) -> Exit {
     let env: Vec<_> = std::env::vars_os().collect();
     let asker = Asker::find(&ledger, &env, global.acting_as.as_deref())?;
     let signer = Signer::new(global, args.key.clone())?;
-    let (receipt, principal) =
-        membership::add(&ledger, &asker, &joining, &mut |key, namespace, payload| {
-            signer.sign(key, namespace, payload)
-        })
-        .map_err(refused)?;
+    let (receipt, principal) = membership::add(&ledger, &asker, &joining, &mut |key, namespace, payload| {
+        signer.sign(key, namespace, payload)
+    })
+    .map_err(refused)?;
     tell(global, &principal.to_string(), &receipt.receipt_id.to_string())
 }
 

@@ -21,6 +21,8 @@ mod erase;
 #[cfg(test)]
 mod git;
 #[cfg(test)]
+mod grants;
+#[cfg(test)]
 mod help;
 #[cfg(test)]
 mod inject;
@@ -39,6 +41,8 @@ mod outside;
 #[cfg(test)]
 mod passing;
 #[cfg(test)]
+mod people;
+#[cfg(test)]
 mod powercut;
 #[cfg(test)]
 mod random;
@@ -50,6 +54,8 @@ mod site;
 mod steps;
 #[cfg(test)]
 mod tamper;
+#[cfg(test)]
+mod team;
 #[cfg(test)]
 mod timestamp;
 #[cfg(test)]

@@ -108,8 +108,15 @@ fn every_kind_of_damage_has_its_finding() {
         ("UPDATE subjects SET state = 'used'", &["views.subjects"]),
         ("UPDATE approvals SET expires_ms = expires_ms + 1", &["views.approvals"]),
         ("UPDATE policies SET version = 'other'", &["views.policies"]),
-        ("INSERT INTO admins VALUES (x'0102030405060708', 'ssh-ed25519 mine')", &["views.admins"]),
-        ("INSERT INTO grants VALUES (x'01', 1, x'02', x'03', '{}', NULL)", &["views.grants"]),
+        (
+            "INSERT INTO people VALUES (x'0102030405060708', 1, 1, 'ssh-ed25519 mine', '[\"admins\"]', NULL)",
+            &["views.people"],
+        ),
+        ("UPDATE people SET removed_seq = 1", &["views.people"]),
+        (
+            "INSERT INTO grants VALUES (x'01', 1, x'02', x'03', x'04', NULL, NULL, '{}', NULL, 0, NULL)",
+            &["views.grants"],
+        ),
         ("INSERT INTO budgets VALUES ('calls', 0, 1)", &["views.budgets"]),
         ("DELETE FROM ids WHERE seq = 3", &["index.count"]),
         ("UPDATE ids SET seq = 9 WHERE seq = 3", &["index.entry"]),
