@@ -13,6 +13,7 @@
 //! Many processes may have one tenant open. Each append reads the head again under SQLite's write
 //! lock, so the chain has no gaps whoever writes.
 
+mod ahead;
 mod bare;
 mod batch;
 mod birth;
@@ -39,6 +40,7 @@ mod keys;
 mod ledger;
 mod lines;
 mod people_views;
+mod queue;
 mod random;
 mod reader;
 mod rebuild;
@@ -46,6 +48,7 @@ mod refusal;
 mod rotate;
 mod schema;
 mod seal;
+mod sealer;
 mod segment;
 mod signer;
 mod store;
@@ -77,6 +80,7 @@ pub use keys::{Passphrase, public_key_pem};
 pub use ledger::Ledger;
 pub use lines::{Line, Lines, Stored};
 pub use people_views::Person;
+pub use queue::{BATCH_DRAFTS_MAX, QUEUE_BYTES_MAX, QUEUE_DRAFTS_MAX};
 pub use random::{nonce, principal_id, receipt_id};
 pub use reader::{Approval, Found, Mark, OpenAction, Reader, Subject, SubjectState};
 pub use rotate::{NewKey, NewKeyPlace, RecoveryKey};
@@ -86,4 +90,3 @@ pub use timestamps::Stamped;
 pub use token::TokenPlace;
 pub use vault::{Item, Name, PrincipalKind};
 pub use witness::{EVIDENCE_MAX, Evidence, Witness, WitnessError};
-pub use writer::{BATCH_DRAFTS_MAX, QUEUE_BYTES_MAX, QUEUE_DRAFTS_MAX};

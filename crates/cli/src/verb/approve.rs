@@ -17,7 +17,7 @@ use crate::{admin, failures, output, place, reasons};
 #[command(after_help = "Examples:
   cascade approve r_0123456789abcdef
   cascade approve r_01234 --reason 'change 42' --expires 30m --key ~/.ssh/id_ed25519
-  cascade --as ada approve r_01234 --key ada_key")]
+  cascade approve r_01234 --as ada --key ada_key")]
 pub(crate) struct Approve {
     /// The escalation or dry run; the beginning of its id is enough
     id: String,
