@@ -245,7 +245,7 @@ impl Change {
                 Self::PersonRemoved { principal: PrincipalId::parse(text("principal")?)? }
             }
             Kind::Grant => Self::Granted(GrantRow::of_value(content)?),
-            Kind::GrantRevoked => Self::GrantRevoked { grant: grant_of(content)?? },
+            Kind::GrantRevoked => Self::GrantRevoked { grant: *grants_of(content)?.first()? },
             _ => Self::Nothing,
         })
     }
@@ -271,7 +271,7 @@ impl GrantRow {
             principal: principal("principal")?,
             to: principal("to")?,
             on_behalf_of: principal("on_behalf_of"),
-            parent: grant_of(content)?,
+            parent: grants_of(content)?.first().copied(),
             scope: content.member("scope")?.to_canonical(),
             expires: text("expires").and_then(Timestamp::parse),
             delegate: content.member("delegate")?.as_u64()?,
@@ -283,10 +283,10 @@ fn words_of(value: &Value) -> Option<Vec<String>> {
     value.as_array()?.iter().map(|word| word.as_str().map(str::to_owned)).collect()
 }
 
-/// The grant that a receipt names, if it names one.
-fn grant_of(content: &Value) -> Option<Option<ReceiptId>> {
-    let named = refs_of(content)?.into_iter().find(|(rel, _)| *rel == Rel::Grant);
-    Some(named.map(|(_, grant)| grant))
+/// The grants that a receipt names.
+fn grants_of(content: &Value) -> Option<Vec<ReceiptId>> {
+    let named = refs_of(content)?.into_iter().filter(|(rel, _)| *rel == Rel::Grant);
+    Some(named.map(|(_, grant)| grant).collect())
 }
 
 impl KeyRow {
