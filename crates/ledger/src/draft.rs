@@ -200,6 +200,9 @@ pub enum AppendError {
     /// Nobody could govern the chain any more.
     #[error("{0} is the last administrator of the chain")]
     LastAdmin(PrincipalId),
+    /// By now the signer has left, has another key, or may not sign this.
+    #[error("the signature of {0} does not count")]
+    SignerRefused(PrincipalId),
     /// Nobody is registered under this principal.
     #[error("{0} is not registered")]
     NotRegistered(PrincipalId),

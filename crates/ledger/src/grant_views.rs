@@ -1,6 +1,6 @@
 //! The view of a chain's grants: who gave what to whom, and whether it still holds.
 
-use cascade_receipt::content::{DELEGATION_MAX, Granted, Ref, Right, Scope};
+use cascade_receipt::content::{DELEGATION_MAX, GrantRevoked, Granted, Ref, Right, Scope};
 use cascade_receipt::digest::Digest;
 use cascade_receipt::id::{PrincipalId, ReceiptId};
 use cascade_receipt::json;
@@ -105,7 +105,7 @@ pub(crate) fn refuses_give(
     let Some(parent) = &granted.parent else {
         let giver = people_views::person(conn, granted.principal)?;
         let may = giver.is_some_and(|giver| giver.is_admin());
-        return Ok((!may).then_some(AppendError::NotRegistered(granted.principal)));
+        return Ok((!may).then_some(AppendError::SignerRefused(granted.principal)));
     };
     if let Some(refused) = refuses_use(conn, parent, granted.principal, now)? {
         return Ok(Some(refused));
@@ -119,10 +119,17 @@ pub(crate) fn refuses_give(
 }
 
 /// Why this cannot be taken back.
-pub(crate) fn refuses_revoke(conn: &Connection, one: &Ref) -> rusqlite::Result<Option<AppendError>> {
+pub(crate) fn refuses_revoke(
+    conn: &Connection,
+    revoked: &GrantRevoked,
+) -> rusqlite::Result<Option<AppendError>> {
+    let one = &revoked.grant;
     let held = grant(conn, one.receipt_id)?
         .filter(|grant| grant.entry_hash == one.entry_hash && grant.revoked_by.is_none());
-    Ok(held.is_none().then_some(AppendError::GrantEnded { grant: one.receipt_id }))
+    let Some(held) = held else { return Ok(Some(AppendError::GrantEnded { grant: one.receipt_id })) };
+    let says = people_views::person(conn, revoked.principal)?;
+    let may = held.principal == revoked.principal || says.is_some_and(|says| says.is_admin());
+    Ok((!may).then_some(AppendError::SignerRefused(revoked.principal)))
 }
 
 fn grant(conn: &Connection, id: ReceiptId) -> rusqlite::Result<Option<Grant>> {

@@ -51,6 +51,7 @@ mod seal;
 mod sealer;
 mod segment;
 mod signer;
+mod statements;
 mod store;
 mod tail;
 mod tiles;

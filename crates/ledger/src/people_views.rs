@@ -194,6 +194,15 @@ fn words(text: &str) -> Vec<String> {
 }
 
 impl Reader {
+    /// The administrators and their SSH keys.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub fn admins(&self) -> Result<Vec<(PrincipalId, String)>, Fault> {
+        let admins = self.people()?.into_iter().filter(Person::is_admin);
+        Ok(admins.map(|admin| (admin.principal, admin.ssh_key)).collect())
+    }
+
     /// Everybody who was ever registered, those who left included.
     ///
     /// # Errors

@@ -44,7 +44,7 @@ pub(crate) fn refusal(conn: &Connection, receipt_id: ReceiptId, body: &Body, now
         Body::PersonAdded(added) => people_views::refuses_add(conn, added),
         Body::PersonRemoved(removed) => people_views::refuses_remove(conn, removed.principal),
         Body::Granted(granted) => grant_views::refuses_give(conn, granted, now),
-        Body::GrantRevoked(revoked) => grant_views::refuses_revoke(conn, &revoked.grant),
+        Body::GrantRevoked(revoked) => grant_views::refuses_revoke(conn, revoked),
         Body::Answer(answer) => {
             let subject = Subject::read(conn, &answer.subject)?;
             Ok(subject.refuses(&answer.subject, &answer.action_hash, now))

@@ -13,7 +13,7 @@ use cascade_ledger::Fault;
 use cascade_ledger::Ledger;
 use cascade_ledger::{AppendError, Appended, Draft, PrivateItem};
 use cascade_ledger::{Approval, Found, Person, Reader, Subject, SubjectState};
-use cascade_policy::decide::EscalationTerms;
+use cascade_policy::decide::{self, EscalationTerms};
 use cascade_policy::facts::{self as policy_facts, Facts, FactsFault, Invocation, Stdin};
 use cascade_receipt::content::{Answer, AnswerRefused, Body, Ref, Rel, Signature};
 use cascade_receipt::decision::{Reason, Verdict};
@@ -449,8 +449,11 @@ fn reply_once(
     let rel = if subject.kind == Kind::DryRun { Rel::DryRun } else { Rel::Escalation };
     let about = Ref { rel, receipt_id: subject.receipt_id, entry_hash: subject.entry_hash };
     let answers = ledger.approvals_of(subject.receipt_id)?;
-    let mut reasons = objections(&subject, asker, speaker.as_ref(), &answers, now);
-    if stored_facts(ledger, subject.receipt_id, &content)?.assumed == Some(asker.speaker()) {
+    let facts = stored_facts(ledger, subject.receipt_id, &content)?;
+    let groups = groups_asked(ledger, &subject, &facts)?;
+    let eligible = speaker.as_ref().is_some_and(|person| is_eligible(&groups, person));
+    let mut reasons = objections(&subject, asker, eligible, &answers, now);
+    if facts.assumed == Some(asker.speaker()) {
         reasons.push(Reason::code("approval.requester"));
     }
     if reply.approve && is_denied(&content) {
@@ -514,23 +517,32 @@ fn is_denied(content: &Value) -> bool {
     verdict.and_then(Verdict::parse) == Some(Verdict::Deny)
 }
 
-/// Whether a person may answer for one of the groups that were asked; a dry run asks nobody in particular.
-fn is_eligible(subject: &Subject, person: &Person) -> bool {
-    subject.groups.is_empty() || person.groups.iter().any(|group| subject.groups.contains(group))
+/// Which groups are asked: a dry run names none, and would ask those that today's policy names.
+fn groups_asked(ledger: &Reader, subject: &Subject, facts: &Facts) -> Result<Vec<String>, ConsentError> {
+    if subject.kind != Kind::DryRun {
+        return Ok(subject.groups.clone());
+    }
+    let (snapshot, _) = policy_store::in_force(ledger)?;
+    Ok(decide::decide(&snapshot, facts).escalation.map(|terms| terms.groups).unwrap_or_default())
+}
+
+/// Whether a person may answer for one of the groups that are asked.
+fn is_eligible(groups: &[String], person: &Person) -> bool {
+    groups.is_empty() || person.groups.iter().any(|group| groups.contains(group))
 }
 
 /// Why this answer does not count.
 fn objections(
     subject: &Subject,
     asker: &Asker,
-    speaker: Option<&Person>,
+    eligible: bool,
     answers: &[Approval],
     now: Timestamp,
 ) -> Vec<Reason> {
     let mut codes = Vec::new();
     if asker.agent.is_some() {
         codes.push("approval.agent");
-    } else if !speaker.is_some_and(|person| is_eligible(subject, person)) {
+    } else if !eligible {
         codes.push("approval.not_eligible");
     }
     codes.extend(asker.enclosure.objection());

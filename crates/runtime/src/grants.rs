@@ -1,6 +1,6 @@
 //! Grants: given by administrators, handed on by those who hold them, taken back, and brought as facts.
 
-use cascade_ledger::{Appended, Draft, Fault, Grant, Ledger, Mark, PrincipalKind, Reader};
+use cascade_ledger::{Appended, Draft, Fault, Grant, Ledger, PrincipalKind, Reader};
 use cascade_policy::facts::{self as policy_facts, Covers};
 use cascade_receipt::content::{
     Body, DELEGATION_MAX, GRANT_COMMANDS_MAX, GrantRevoked, Granted, Ref, Rel, Right, Scope,
@@ -120,7 +120,6 @@ pub fn give(
     sign: Sign<'_>,
 ) -> Result<(Appended, Granted), GrantError> {
     let giver = admin::speaker(ledger, asker)?;
-    let mark = ledger.mark()?;
     let now = facts::chain_now(ledger)?;
     let expires =
         giving.until.or_else(|| giving.lasts_ms.map(|ms| Timestamp::from_ms(now.ms().saturating_add(ms))));
@@ -148,7 +147,7 @@ pub fn give(
     }
     let own = Body::Granted(granted.clone()).statement();
     granted.signatures.push(admin::signature_of(ledger, &giver, &own, sign)?);
-    let appended = append(ledger, Body::Granted(granted.clone()), mark)?;
+    let appended = append(ledger, Body::Granted(granted.clone()))?;
     Ok((appended, granted))
 }
 
@@ -171,7 +170,6 @@ fn stand_on(held: &[Grant], granted: &mut Granted, now: Timestamp) -> Result<(),
 /// [`GrantError`].
 pub fn revoke(ledger: &Ledger, asker: &Asker, id: &str, sign: Sign<'_>) -> Result<Appended, GrantError> {
     let speaker = admin::speaker(ledger, asker)?;
-    let mark = ledger.mark()?;
     let (id, content) = consent::find(ledger, id)?;
     let kind = content.member("kind").and_then(|kind| Kind::parse(kind.as_str()?));
     let grant = ledger.grant(id)?.filter(|grant| kind == Some(Kind::Grant) && grant.revoked_by.is_none());
@@ -187,13 +185,12 @@ pub fn revoke(ledger: &Ledger, asker: &Asker, id: &str, sign: Sign<'_>) -> Resul
     };
     let own = Body::GrantRevoked(revoked.clone()).statement();
     revoked.signatures.push(admin::signature_of(ledger, &speaker, &own, sign)?);
-    append(ledger, Body::GrantRevoked(revoked), mark)
+    append(ledger, Body::GrantRevoked(revoked))
 }
 
-fn append(ledger: &Ledger, body: Body, mark: Mark) -> Result<Appended, GrantError> {
-    let mut draft = Draft::new(receipt_id()?, body);
-    draft.seen = Some(mark);
-    Ok(ledger.append(draft).map_err(AdminError::from)?)
+/// Whether giver, holder and the grant above still are what they were, the ledger sees to under its lock.
+fn append(ledger: &Ledger, body: Body) -> Result<Appended, GrantError> {
+    Ok(ledger.append(Draft::new(receipt_id()?, body)).map_err(AdminError::from)?)
 }
 
 /// Who is to hold it, and for whom, where that is an agent.

@@ -91,7 +91,6 @@ pub fn add(
     sign: Sign<'_>,
 ) -> Result<(Appended, PrincipalId), MembershipError> {
     admin::may(ledger, asker)?;
-    let mark = ledger.mark().map_err(AdminError::from)?;
     let name = joining.name.as_str();
     let principal = ledger.principal_for(PrincipalKind::Person, name).map_err(AdminError::from)?;
     let before = ledger.person(principal).map_err(AdminError::from)?;
@@ -107,8 +106,7 @@ pub fn add(
         PersonAdded { principal, ssh_key, groups, statement_id: statement_id()?, signatures: Vec::new() };
     let own = Body::PersonAdded(added.clone()).statement();
     added.signatures.push(admin::signature(ledger, asker, &own, sign)?);
-    let mut draft = Draft::new(receipt_id()?, Body::PersonAdded(added));
-    draft.seen = Some(mark);
+    let draft = Draft::new(receipt_id()?, Body::PersonAdded(added));
     let appended = ledger.append(draft).map_err(AdminError::from)?;
     Ok((appended, principal))
 }
@@ -125,7 +123,6 @@ pub fn remove(
     sign: Sign<'_>,
 ) -> Result<(Appended, PrincipalId), MembershipError> {
     admin::may(ledger, asker)?;
-    let mark = ledger.mark().map_err(AdminError::from)?;
     let principal = facts::named(ledger, name).map_err(AdminError::from)?;
     let person = ledger.person(principal).map_err(AdminError::from)?;
     if !person.is_some_and(|person| person.is_registered()) {
@@ -134,8 +131,7 @@ pub fn remove(
     let mut removed = PersonRemoved { principal, statement_id: statement_id()?, signatures: Vec::new() };
     let own = Body::PersonRemoved(removed.clone()).statement();
     removed.signatures.push(admin::signature(ledger, asker, &own, sign)?);
-    let mut draft = Draft::new(receipt_id()?, Body::PersonRemoved(removed));
-    draft.seen = Some(mark);
+    let draft = Draft::new(receipt_id()?, Body::PersonRemoved(removed));
     let appended = ledger.append(draft).map_err(AdminError::from)?;
     Ok((appended, principal))
 }

@@ -69,16 +69,42 @@ fn answers_that_are_not_the_persons_own_are_refused() {
     team.by("carol", &["approve", &id]).expect(0);
     let other = team.site.run(&["--json", "--as", "agent:other", "run", "--approval", &id]);
     team.assert_refused(other, "approval.changed_action");
-    // Bob asks himself: whoever asks, under whatever name, does not approve.
-    let grant = ["grant", "add", "--to", "root", "--assume", "bob"];
-    let user = team.site.set("id", &["-un"]).stdout.trim().to_owned();
-    let grant = grant.map(|word| if word == "root" { user.as_str() } else { word });
-    team.site.run(&grant).expect(0);
-    let asked = team.agent(&["--json", "--as", "bob", "run", "--", "./deploy.sh", "two"]);
-    let asked = finish(asked, b"").expect(3).json();
-    assert_eq!(asked["verdict"], "deny", "the grant is the person's, not the agent's");
     assert_eq!(team.deployed(), "");
     assert!(!kinds(&team.site.receipts()).contains(&"task_started"));
+    team.site.assert_sound();
+}
+
+#[test]
+fn whoever_asks_under_whatever_name_does_not_approve() {
+    let team = Team::with_thresholds("[risk]\nperson = \"LOW\"\n");
+    let user = team.site.set("id", &["-un"]).stdout.trim().to_owned();
+    let asked = team.site.run(&["--json", "run", "--", "./deploy.sh", "one"]).expect(5).json();
+    let id = asked["receipt_id"].as_str().unwrap();
+    team.assert_refused(team.site.run(&["--json", "approve", id]), "approval.requester");
+    // Bob's name is the one it was asked in.
+    team.site
+        .run(&["people", "add", "bob", "--admin", "--ssh-key", team.public("bob").to_str().unwrap()])
+        .expect(0);
+    team.by("bob", &["approve", id]).expect(0);
+    team.site.run(&["grant", "add", "--to", &user, "--assume", "bob"]).expect(0);
+    let asked = team.site.run(&["--json", "--as", "bob", "run", "--", "./deploy.sh", "two"]).expect(5).json();
+    let id = asked["receipt_id"].as_str().unwrap();
+    team.assert_refused(team.by("bob", &["approve", id]), "approval.requester");
+    team.assert_refused(team.site.run(&["--json", "approve", id]), "approval.requester");
+    assert_eq!(team.deployed(), "");
+    team.site.assert_sound();
+}
+
+#[test]
+fn a_dry_run_is_approved_by_those_whom_the_policy_would_ask() {
+    let team = three();
+    let dry = team.by_agent(&["--json", "run", "--dry-run", "--", "./deploy.sh", "one"]).expect(5).json();
+    let id = dry["receipt_id"].as_str().unwrap();
+    team.assert_refused(team.site.run(&["--json", "approve", id]), "approval.not_eligible");
+    team.by("bob", &["approve", id]).expect(0);
+    // One is not enough for the gates, which ask anew.
+    team.by_agent(&["run", "--approval", id]).expect(5);
+    assert_eq!(team.deployed(), "");
     team.site.assert_sound();
 }
 

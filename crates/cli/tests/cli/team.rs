@@ -40,9 +40,14 @@ impl Team {
         path
     }
 
+    /// Where the public half is.
+    pub(crate) fn public(&self, name: &str) -> PathBuf {
+        self.key(name).with_extension("pub")
+    }
+
     /// The first administrator registers somebody; gives the principal.
     pub(crate) fn joins(&self, name: &str, groups: &[&str]) -> String {
-        let public = self.key(name).with_extension("pub");
+        let public = self.public(name);
         let mut args = vec!["--json", "people", "add", name, "--ssh-key", public.to_str().unwrap()];
         args.extend(groups.iter().flat_map(|group| ["--group", group]));
         let done = self.site.run(&args).expect(0);

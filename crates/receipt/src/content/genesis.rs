@@ -1,4 +1,4 @@
-//! The first receipt of a chain (format section 2.1).
+//! What the first receipt of a chain holds.
 
 use alloc::string::String;
 use alloc::vec::Vec;
