@@ -40,7 +40,8 @@ pub struct Grant {
     pub delegate: u64,
     /// What took it back.
     pub revoked_by: Option<ReceiptId>,
-    /// Whoever gave it may still give it, and nothing above it was taken back; the person it is bound to is there.
+    /// Whoever gave it may still give it, and nothing above it was taken back; its holder, and the person it is bound
+    /// to, did not leave.
     pub unbroken: bool,
 }
 
@@ -146,9 +147,11 @@ fn grants(conn: &Connection, tail: &str, params: impl rusqlite::Params) -> rusql
     found.into_iter().map(|found| settled(conn, found)).collect()
 }
 
-/// Looks up the way to the administrator who gave it first.
+/// Looks up the holder, and the way to the administrator who gave it first.
 fn settled(conn: &Connection, mut grant: Grant) -> rusqlite::Result<Grant> {
-    grant.unbroken = is_unbroken(conn, &grant)?;
+    // An agent is nobody who could leave.
+    let holder = people_views::person(conn, grant.to)?;
+    grant.unbroken = holder.is_none_or(|holder| holder.is_registered()) && is_unbroken(conn, &grant)?;
     Ok(grant)
 }
 

@@ -22,7 +22,7 @@ pub(crate) fn refusal(
     if signed.signatures.is_empty() {
         return Ok(None);
     }
-    let text = signed.text(body, log_origin);
+    let text = text(body, log_origin);
     for signature in signed.signatures {
         let refused = AppendError::SignerRefused(signature.principal);
         let person = people_views::person(conn, signature.principal)?;
@@ -67,19 +67,20 @@ impl<'a> Signed<'a> {
         };
         Some(Self { signatures, namespace, by })
     }
+}
 
-    fn text(&self, body: &Body, log_origin: &LogOrigin) -> String {
-        match body {
-            Body::Answer(answer) => statement::Approval {
-                log_origin: log_origin.as_str(),
-                subject: &answer.subject.entry_hash,
-                action_hash: &answer.action_hash,
-                approve: answer.approve,
-                approver: &answer.principal,
-                expires: &answer.expires,
-            }
-            .text(),
-            _ => statement::admin(log_origin.as_str(), &body.statement()),
+/// The exact text that people signed.
+fn text(body: &Body, log_origin: &LogOrigin) -> String {
+    match body {
+        Body::Answer(answer) => statement::Approval {
+            log_origin: log_origin.as_str(),
+            subject: &answer.subject.entry_hash,
+            action_hash: &answer.action_hash,
+            approve: answer.approve,
+            approver: &answer.principal,
+            expires: &answer.expires,
         }
+        .text(),
+        _ => statement::admin(log_origin.as_str(), &body.statement()),
     }
 }

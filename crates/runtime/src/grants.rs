@@ -127,8 +127,7 @@ pub fn give(
         return Err(GrantError::Past);
     }
     let (to, on_behalf_of) = holder(ledger, asker, giving)?;
-    let held = ledger.grants_of(to)?;
-    if held.iter().filter(|grant| grant.holds(now)).count() >= GRANTS_HELD_MAX {
+    if !has_room(ledger.grants_of(to)?.iter().filter(|grant| grant.holds(now)).count()) {
         return Err(GrantError::TooMany(giving.to.clone()));
     }
     let mut granted = Granted {
@@ -236,6 +235,11 @@ fn registered(ledger: &Ledger, name: &str) -> Result<PrincipalId, GrantError> {
     if there { Ok(principal) } else { Err(GrantError::Unknown(name.to_owned())) }
 }
 
+/// Whether whoever holds so many grants may get another.
+const fn has_room(held: usize) -> bool {
+    held < GRANTS_HELD_MAX
+}
+
 /// Whether one grant names more commands than it may.
 #[must_use]
 pub const fn is_too_long(commands: usize) -> bool {
@@ -289,6 +293,7 @@ mod tests {
         }
         assert_eq!(levels("8"), Ok(DELEGATION_MAX));
         assert!(levels("9").is_err() && levels("-1").is_err());
+        assert!(has_room(GRANTS_HELD_MAX - 1) && !has_room(GRANTS_HELD_MAX));
         assert!(!is_too_long(GRANT_COMMANDS_MAX) && is_too_long(GRANT_COMMANDS_MAX + 1));
     }
 }

@@ -104,7 +104,10 @@ fn print(reader: &Reader, record: &Record) -> Result<(), Failure> {
     let what = match record.command(reader)? {
         Some(command) => output::shortened(&command, 60),
         None if record.erased_by(reader)?.is_some() => ERASED.to_owned(),
-        None => record.refs().first().map(|(rel, id)| format!("{rel} {id}")).unwrap_or_default(),
+        None => match person(reader, record)? {
+            Some(words) => output::shortened(&words, 60),
+            None => record.refs().first().map(|(rel, id)| format!("{rel} {id}")).unwrap_or_default(),
+        },
     };
     let ending = match (
         record.content("exit_code").and_then(Value::as_int),
@@ -123,6 +126,15 @@ fn print(reader: &Reader, record: &Record) -> Result<(), Failure> {
         Painted(DIM, record.text("receipt_id")),
     ))?;
     Ok(())
+}
+
+/// Whom a receipt about people or grants is about.
+fn person(reader: &Reader, record: &Record) -> Result<Option<String>, Failure> {
+    Ok(match Kind::parse(record.text("kind")) {
+        Some(Kind::PrincipalAdded | Kind::PrincipalRemoved) => record.name(reader, "principal")?,
+        Some(Kind::Grant) => record.name(reader, "to")?.map(|name| format!("to {name}")),
+        _ => None,
+    })
 }
 
 fn document(reader: &Reader, record: &Record) -> Result<Value, Failure> {

@@ -141,9 +141,13 @@ fn what_is_held_can_be_handed_on_narrower() {
     let third = id(give("carol", &to_agent));
     run().expect(0);
     assert_eq!(team.last_intent().reference("grant"), Some(third.as_str()));
+    let shown = team.site.run(&["show", &first]).expect(0).stdout;
+    assert!(shown.contains("bob") && shown.contains("\"commands\":[\"true\",\"ls\"]"), "{shown}");
     team.site.run(&["people", "remove", "bob"]).expect(0);
     team.assert_denied(run(), "authority.grant_broken");
-    assert!(team.states().contains(&(second, "broken".to_owned())));
+    let states = team.states();
+    let broken = |id: &str| states.contains(&(id.to_owned(), "broken".to_owned()));
+    assert!(broken(&first) && broken(&second) && broken(&third), "{states:?}");
     team.site.assert_sound();
 }
 

@@ -1,7 +1,7 @@
 //! Appending, refusing and finding again.
 
 use cascade_ledger::{AppendError, Found, PrivateItem, nonce};
-use cascade_receipt::content::{Body, PersonAdded, PersonRemoved, Rel};
+use cascade_receipt::content::{Body, PersonAdded, PersonRemoved, Rel, Signature};
 use cascade_receipt::digest::Digest;
 use cascade_receipt::time::Timestamp;
 
@@ -206,6 +206,14 @@ fn answers_need_an_open_subject_of_the_same_action() {
     assert_eq!(state(&ledger), cascade_ledger::SubjectState::Open, "who was removed counts no longer");
     let gone = ledger.append(draft(Body::PersonRemoved(removed.clone())));
     assert_eq!(gone, Err(AppendError::NotRegistered(PERSON)));
+    let signed = PersonRemoved {
+        signatures: vec![Signature { principal: ADMIN, sshsig: "none".to_owned() }],
+        ..removed
+    };
+    ledger.append(joins(&["admins"])).unwrap();
+    let forged = ledger.append(draft(Body::PersonRemoved(signed)));
+    assert_eq!(forged, Err(AppendError::SignerRefused(ADMIN)), "no signature that a stranger would refuse");
+    ledger.append(draft(Body::PersonRemoved(removed.clone()))).unwrap();
     let last = PersonRemoved { principal: ADMIN, ..removed };
     assert_eq!(ledger.append(draft(Body::PersonRemoved(last))), Err(AppendError::LastAdmin(ADMIN)));
     ledger.append(joins(&["admins"])).unwrap();
