@@ -397,12 +397,14 @@ KINDS = {  # kind: required members, optional members
     "grant_revoked": ({"principal": is_principal, "statement_id": is_statement_id}, {}),
     "policy_activated": ({"activates": record({"policy_version": is_text, "policy_hash": is_hash}),
                           "principal": is_principal, "statement_id": is_statement_id}, {}),
+    "halted": ({"principal": is_principal}, {"reason_hash": is_hash}),
+    "resumed": ({"principal": is_principal, "statement_id": is_statement_id},
+                {"reason_hash": is_hash}),
     **dict.fromkeys((
         "task_completed", "approval_expired", "break_glass", "task_failed", "task_revoked",
         "task_unknown", "chain_started", "chain_completed", "chain_aborted", "cron_invocation",
-        "pack_activated", "halted", "resumed", "schedule_changed", "secret_changed",
-        "token_issued", "token_revoked", "tenant_changed", "tool_pinned", "memory_learned",
-        "memory_forgotten"), ({}, {})),
+        "pack_activated", "schedule_changed", "secret_changed", "token_issued", "token_revoked",
+        "tenant_changed", "tool_pinned", "memory_learned", "memory_forgotten"), ({}, {})),
 }
 
 
@@ -840,6 +842,7 @@ class Lifecycle:
     def __init__(self):
         self.past, self.people = {}, People()
         self.epoch, self.epoch_receipts = 0, 0
+        self.halted = False
         self.escalated, self.dry_escalated = set(), set()  # action hashes
 
     def check(self, receipt, before):
@@ -917,6 +920,8 @@ class Lifecycle:
             demand(content["principal"] == grants[0].content["principal"]
                    or self.people.is_admin(content["principal"]), "lifecycle.not_admin")
             grants[0].end("lifecycle.grant_ended")
+        elif kind in ("halted", "resumed"):
+            self.halted = kind == "halted"
         elif kind == "anchor":
             demand(sha256(content["checkpoint"].encode()).hex() == content["checkpoint_sha256"],
                    "lifecycle.anchor")
@@ -925,6 +930,7 @@ class Lifecycle:
         """Section 6.1: a task_started or a pure task_completed."""
         action = content["action_hash"]
         demand(content["decision"]["verdict"] == "admit", "lifecycle.denied")
+        demand(not self.halted, "lifecycle.halted")
         for grant in (named for rel, named in refs if rel == "grant"):
             self.check_held(grant, content["principal"], content["timestamp"])
             demand(grant.content.get("on_behalf_of") in (None, content.get("on_behalf_of")),
@@ -1031,7 +1037,7 @@ class Lifecycle:
         """Section 7.2: signatures of people on every kind except answers and extensions."""
         kind = content["kind"]
         giving = kind in ("grant", "grant_revoked")
-        signed_kind = giving or kind == "principal_added" or (
+        signed_kind = giving or kind in ("principal_added", "resumed") or (
             kind == "key_added" and content["key"]["purpose"] == "receipt")
         demand(content.get("signatures") or not signed_kind, "lifecycle.signature_missing")
         if "spec_hash" in content and not signed_kind:

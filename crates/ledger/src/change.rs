@@ -34,6 +34,8 @@ pub(crate) enum Change {
     },
     /// An escalation or approval ran out.
     Expired { subject: ReceiptId },
+    /// The stop button was pressed, or let go.
+    Halt(bool),
     /// Another policy from the next receipt on.
     PolicyActivated(PolicyRef),
     /// Private bytes of these receipts are gone.
@@ -117,6 +119,8 @@ impl Change {
             Body::Closing(closing) => Self::Closed { intent: closing.intent.receipt_id },
             Body::Answer(answer) => Self::of_answer(answer),
             Body::AnswerExpired(subject) => Self::Expired { subject: subject.receipt_id },
+            Body::Halted(_) => Self::Halt(true),
+            Body::Resumed(_) => Self::Halt(false),
             Body::PolicyActivated(activated) => Self::PolicyActivated(activated.activates.clone()),
             Body::Erasure(erasure) => Self::Erased(erasure.erased.iter().map(|one| one.receipt_id).collect()),
             Body::KeyAdded(added) => Self::KeyAdded {
@@ -150,8 +154,12 @@ impl Change {
     pub(crate) const fn moves_mark(&self) -> bool {
         match self {
             Self::Started { used, .. } => !used.is_empty(),
-            Self::Answered { .. } | Self::Expired { .. } | Self::PolicyActivated(_) | Self::Erased(_) => true,
-            Self::PersonAdded { .. }
+            Self::Answered { .. }
+            | Self::Expired { .. }
+            | Self::Halt(_)
+            | Self::PolicyActivated(_)
+            | Self::Erased(_)
+            | Self::PersonAdded { .. }
             | Self::PersonRemoved { .. }
             | Self::Granted(_)
             | Self::GrantRevoked { .. } => true,
@@ -212,6 +220,8 @@ impl Change {
                     .is_some_and(|all| !all.is_empty()),
             },
             Kind::ApprovalExpired => Self::Expired { subject: refs_of(content)?.first()?.1 },
+            Kind::Halted => Self::Halt(true),
+            Kind::Resumed => Self::Halt(false),
             Kind::PolicyActivated => Self::PolicyActivated(policy_of(content.member("activates")?)?),
             Kind::Erasure => {
                 let ids = content.member("erased")?.as_array()?.iter();

@@ -138,5 +138,6 @@ fn unknown(action: &OpenAction) -> Body {
         signal: None,
         duration_us: None,
         reasons: vec![Reason::code("run.orphaned")],
+        review: None,
     })
 }

@@ -91,6 +91,10 @@ pub(crate) fn apply(conn: &Connection, entry: &Entry, change: &Change) -> rusqli
             if *approve { people_views::settle(conn, *subject) } else { set_state(conn, *subject, "denied") }
         }
         Change::Expired { subject } => set_state(conn, *subject, "expired"),
+        Change::Halt(halted) => {
+            conn.prepare_cached("UPDATE standing SET halted = ?1")?.execute([halted])?;
+            Ok(())
+        }
         Change::PolicyActivated(policy) => {
             conn.execute(
                 "UPDATE standing SET policy_version = ?1, policy_hash = ?2",

@@ -20,6 +20,8 @@ mod case;
 mod chain;
 #[path = "../examples/vectors/grants.rs"]
 mod grants;
+#[path = "../examples/vectors/halt.rs"]
+mod halt;
 #[path = "../examples/vectors/keys.rs"]
 mod keys;
 #[path = "../examples/vectors/limits.rs"]

@@ -90,6 +90,14 @@ impl Asker {
         Ok(Self { person, person_id, entry, agent, assumed, enclosure })
     }
 
+    /// The same asker, as the chain knows it now.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub fn again(&self, ledger: &Ledger) -> Result<Self, Fault> {
+        Ok(Self { entry: ledger.person(self.person_id)?, ..self.clone() })
+    }
+
     /// Who is accountable for the action in the receipt.
     #[must_use]
     pub fn principal_id(&self) -> PrincipalId {

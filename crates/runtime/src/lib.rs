@@ -14,6 +14,7 @@ pub mod facts;
 pub mod file_hash;
 pub mod govern;
 pub mod grants;
+pub mod halt;
 pub mod hypothesis;
 pub mod identity;
 pub mod keys;

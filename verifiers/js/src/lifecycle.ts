@@ -28,6 +28,7 @@ export class Lifecycle {
   private readonly people = new People();
   private readonly escalated = new Set<string>();
   private readonly dryEscalated = new Set<string>();
+  private halted = false;
   private epoch = 0;
   private epochReceipts = 0;
 
@@ -87,6 +88,8 @@ export class Lifecycle {
       checkGrant(content, refs, me, this.people);
     } else if (kind === "grant_revoked") {
       checkRevocation(content, refs, this.people);
+    } else if (kind === "halted" || kind === "resumed") {
+      this.halted = kind === "halted";
     } else if (kind === "anchor") {
       const hash = toHex(await sha256(utf8(content.checkpoint)));
       demand(hash === content.checkpoint_sha256, "lifecycle.anchor");
@@ -109,6 +112,7 @@ export class Lifecycle {
   private checkRun(content: JsonObject, refs: Ref[]): void {
     const action: string = content.action_hash;
     demand(content.decision.verdict === "admit", "lifecycle.denied");
+    demand(!this.halted, "lifecycle.halted");
     checkGrantsOfRun(content, refs, this.people);
     const subjects = subjectsOf(refs);
     for (const subject of subjects) {
@@ -158,7 +162,7 @@ export class Lifecycle {
   private async checkSignatures(content: JsonObject): Promise<void> {
     const adds = content.kind === "key_added" && content.key.purpose === "receipt";
     const giving = content.kind === "grant" || content.kind === "grant_revoked";
-    const demanded = giving || content.kind === "principal_added" || adds;
+    const demanded = giving || content.kind === "principal_added" || content.kind === "resumed" || adds;
     demand((content.signatures ?? []).length > 0 || !demanded, "lifecycle.signature_missing");
     if ("spec_hash" in content && !demanded) {
       const spec = { _type: "cascade/spec/v1", spec_hash: content.spec_hash };

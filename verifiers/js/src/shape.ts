@@ -153,11 +153,13 @@ const KINDS: Record<string, [Members, Members?]> = {
     principal: isPrincipal,
     statement_id: isStatementId,
   }],
+  halted: [{ principal: isPrincipal }, { reason_hash: isHash }],
+  resumed: [{ principal: isPrincipal, statement_id: isStatementId }, { reason_hash: isHash }],
 };
 const PLAIN_KINDS = new Set([
   "task_completed", "approval_expired", "break_glass", "task_failed", "task_revoked", "task_unknown",
-  "chain_started", "chain_completed", "chain_aborted", "cron_invocation", "pack_activated", "halted",
-  "resumed", "schedule_changed", "secret_changed", "token_issued", "token_revoked", "tenant_changed", "tool_pinned",
+  "chain_started", "chain_completed", "chain_aborted", "cron_invocation", "pack_activated",
+  "schedule_changed", "secret_changed", "token_issued", "token_revoked", "tenant_changed", "tool_pinned",
   "memory_learned", "memory_forgotten",
 ]);
 

@@ -1,6 +1,5 @@
-use cascade_ledger::{Item, Reader};
+use cascade_ledger::Reader;
 use cascade_receipt::decision::{GateOutcome, RiskTier, Verdict};
-use cascade_receipt::id::ReceiptId;
 use cascade_receipt::json::Value;
 use clap::Args;
 
@@ -29,7 +28,7 @@ pub(crate) fn run(global: &Global, args: &Show) -> Exit {
     let Some(record) = Record::parse(seq, &line) else {
         return Err(Failure::could_not(anyhow::anyhow!("{id} is damaged")).hint("run `cascade fsck`"));
     };
-    let private = private(&reader, &record, id)?;
+    let private = private(&reader, &record)?;
     if global.json {
         let mut members = vec![("private", private)];
         members.extend(record.erased_by(&reader)?.map(|by| ("erased_by", by.receipt_id.to_string().into())));
@@ -44,17 +43,15 @@ pub(crate) fn run(global: &Global, args: &Show) -> Exit {
 }
 
 /// What the vault keeps behind this receipt's hashes.
-fn private(reader: &Reader, record: &Record, id: ReceiptId) -> Result<Value, Failure> {
+fn private(reader: &Reader, record: &Record) -> Result<Value, Failure> {
     let mut members = std::collections::BTreeMap::new();
     for (key, hash) in [("action", "action_hash"), ("facts", "facts_hash")] {
         if let Some(value) = record.private(reader, hash)? {
             members.insert(key.to_owned(), value);
         }
     }
-    for Item { field, bytes, .. } in reader.private_of(id)? {
-        if let ("reason", Ok(text)) = (field.as_str(), std::str::from_utf8(&bytes)) {
-            members.insert(field, text.into());
-        }
+    if let Some(reason) = record.reason(reader)? {
+        members.insert("reason".to_owned(), reason.into());
     }
     for key in ["principal", "on_behalf_of", "to"] {
         if let Some(name) = record.name(reader, key)? {
@@ -122,6 +119,10 @@ fn outcome(record: &Record) -> Result<(), Failure> {
             let text = value.as_str().map_or_else(|| value.to_canonical(), str::to_owned);
             output::line(format_args!("  {key:<12} {text}"))?;
         }
+    }
+    for code in record.codes() {
+        let text = Painted(DIM, reasons::code_text(code));
+        output::line(format_args!("  {:<12} {code}  {text}", "because"))?;
     }
     Ok(())
 }

@@ -1,6 +1,9 @@
 //! Rights that are given, handed on, taken back and used.
 
-use crate::site::Done;
+use std::io::{Read as _, Write as _};
+use std::process::{Child, Stdio};
+
+use crate::site::{Done, ended};
 use crate::team::Team;
 
 const AGENTS_NEED_GRANTS: &str = "[authority]\ngrant_required = [\"agent\"]\n";
@@ -148,6 +151,58 @@ fn what_is_held_can_be_handed_on_narrower() {
     let states = team.states();
     let broken = |id: &str| states.contains(&(id.to_owned(), "broken".to_owned()));
     assert!(broken(&first) && broken(&second) && broken(&third), "{states:?}");
+    team.site.assert_sound();
+}
+
+/// An agent's run that repeats what it is told, until it is ended. Its grant is used: it runs.
+fn running(team: &Team) -> Child {
+    let mut command = team.agent(&["run", "--", "cat"]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    writeln!(child.stdin.as_mut().unwrap(), "here").unwrap();
+    let mut back = [0; 5];
+    child.stdout.as_mut().unwrap().read_exact(&mut back).unwrap();
+    assert_eq!(&back, b"here\n");
+    child
+}
+
+#[test]
+fn what_runs_ends_with_what_it_stands_on() {
+    let team = Team::with_thresholds(AGENTS_NEED_GRANTS);
+    team.joins("bob", &["admins"]);
+    let to_agent = ["--to", "agent:claude-code", "--program", "cat"];
+    let assert_ended = |mut child: Child, code: &str| {
+        // Input stays open: nothing but the revocation ends it.
+        let input = child.stdin.take();
+        let done = ended(child, b"").expect(3);
+        drop(input);
+        let receipts = team.site.receipts();
+        let closer = receipts.iter().rfind(|receipt| receipt.kind().starts_with("task_")).unwrap();
+        assert_eq!(closer.kind(), "task_revoked", "{}", done.stderr);
+        let decision = closer.content("decision").to_string();
+        assert!(decision.contains(code), "no {code}: {decision}");
+    };
+
+    let grant = team.give(&to_agent);
+    let child = running(&team);
+    // Another grant changes nothing for what runs.
+    team.give(&["--to", "bob", "--program", "cat"]);
+    team.site.run(&["grant", "revoke", &grant]).expect(0);
+    assert_ended(child, "authority.no_grant");
+
+    // Its giver leaves.
+    let user = team.user();
+    id(team.by("bob", &[&["grant", "add"], to_agent.as_slice(), &["--for", &user]].concat()));
+    let child = running(&team);
+    team.site.run(&["people", "remove", "bob"]).expect(0);
+    assert_ended(child, "authority.grant_broken");
+
+    // The person behind the agent leaves.
+    team.give(&to_agent);
+    let child = running(&team);
+    team.joins("bob", &["admins"]);
+    team.by("bob", &["people", "remove", &user]).expect(0);
+    assert_ended(child, "identity.revoked");
     team.site.assert_sound();
 }
 

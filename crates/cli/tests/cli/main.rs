@@ -23,6 +23,8 @@ mod git;
 #[cfg(test)]
 mod grants;
 #[cfg(test)]
+mod halt;
+#[cfg(test)]
 mod help;
 #[cfg(test)]
 mod inject;

@@ -103,6 +103,7 @@ pub(crate) fn closed(intent: &cascade_ledger::Appended) -> Draft {
         signal: None,
         duration_us: Some(5),
         reasons: Vec::new(),
+        review: None,
     }))
 }
 

@@ -16,6 +16,7 @@ mod bytes;
 mod case;
 mod chain;
 mod grants;
+mod halt;
 mod keys;
 mod limits;
 mod people;

@@ -28,6 +28,7 @@ pub(crate) fn closing(ending: Ending, intent: &Made) -> Body {
         signal: (ending == Ending::Revoked).then_some(15),
         duration_us: (ending != Ending::Unknown).then_some(1234),
         reasons: vec![],
+        review: None,
     })
 }
 

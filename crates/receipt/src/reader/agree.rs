@@ -6,8 +6,8 @@ use std::string::String;
 use super::*;
 use crate::content::{
     Action as Written, Answer, AnswerRefused, Body, Closing, Content as Writing, Ending, Envelope,
-    Escalation, Genesis, GenesisKey, GrantRevoked, Granted, Heartbeat, PersonAdded, PersonRemoved,
-    PolicyActivated, Right, Runtime,
+    Escalation, Genesis, GenesisKey, GrantRevoked, Granted, Halted, Heartbeat, PersonAdded, PersonRemoved,
+    PolicyActivated, Resumed, Review, Right, Runtime,
 };
 use crate::decision::{Decision, Gate, GateName, GateOutcome, Reason};
 use crate::id::KeyId;
@@ -157,6 +157,7 @@ fn runs() {
             signal: Some(9),
             duration_us: Some(1),
             reasons: vec![Reason::code("x.y")],
+            review: Some(Review { decision: action().decision, facts_hash: Digest([10; 32]) }),
         };
         read(&Body::Closing(written), |content| {
             let Meaning::Closing { effect_status, exit_code, signal, output_hash, truncated } =
@@ -263,4 +264,17 @@ fn people_and_grants() {
             assert_eq!(read, given);
         });
     }
+}
+
+#[test]
+fn the_stop_button() {
+    let (principal, reason_hash) = (PrincipalId([1; 8]), Some(Digest([2; 32])));
+    let written = Halted { principal, on_behalf_of: Some(PrincipalId([3; 8])), reason_hash };
+    read(&Body::Halted(written), |content| assert!(matches!(content.meaning, Meaning::Halted)));
+    let signatures = vec![Signature { principal, sshsig: "x".into() }];
+    let written = Resumed { principal, reason_hash, statement_id: [2; 8], signatures };
+    read(&Body::Resumed(written), |content| {
+        assert!(content.statement.is_some());
+        assert!(matches!(content.meaning, Meaning::Resumed));
+    });
 }

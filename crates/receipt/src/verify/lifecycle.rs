@@ -28,6 +28,8 @@ pub(super) struct Lifecycle {
     /// Label and hash of the policy that the next receipt must name; unknown before genesis and
     /// after a kind that may change it without naming the new one.
     policy: Option<PolicyRef>,
+    /// Whether a `halted` stands without a later `resumed`.
+    halted: bool,
     epoch: u64,
     epoch_receipts: u64,
 }
@@ -151,6 +153,10 @@ impl Lifecycle {
             Meaning::Pure(action) => self.check_run(receipt, action),
             Meaning::Answer { .. } => self.check_answer(receipt),
             Meaning::Expired => self.approvals.expire(receipt),
+            Meaning::Halted | Meaning::Resumed => {
+                self.halted = matches!(content.meaning, Meaning::Halted);
+                Ok(())
+            }
             Meaning::Heartbeat { segment, bytes, .. } => self.check_heartbeat(receipt, *segment, *bytes),
             Meaning::Closing { .. } => self.check_closer(receipt),
             Meaning::Granted(given) => self.grants.give(receipt, given, &self.people),
@@ -168,6 +174,9 @@ impl Lifecycle {
         check_decision(action, None)?;
         if action.verdict != Verdict::Admit {
             return Err(Code::Denied);
+        }
+        if self.halted {
+            return Err(Code::Halted);
         }
         self.grants.check_run(receipt, action, &self.people)?;
         self.approvals.check_run(receipt, action)

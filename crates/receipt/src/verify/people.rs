@@ -163,7 +163,10 @@ fn verify(person: &Person, namespace: &str, message: &str, signature: &Signature
 /// Whether the format itself demands an administrator's or giver's signature.
 fn needs_signature(content: &Content<'_>) -> bool {
     match &content.meaning {
-        Meaning::PrincipalAdded { .. } | Meaning::Granted(_) | Meaning::GrantRevoked(_) => true,
+        Meaning::PrincipalAdded { .. }
+        | Meaning::Granted(_)
+        | Meaning::GrantRevoked(_)
+        | Meaning::Resumed => true,
         Meaning::KeyAdded { key, retires: None, .. } => key.purpose == Purpose::Receipt,
         _ => false,
     }
