@@ -246,6 +246,14 @@ impl Change {
                     },
                 }
             }
+            kind => Self::of_people(kind, content)?,
+        })
+    }
+
+    /// The same of kinds about people and what they were given.
+    fn of_people(kind: Kind, content: &Value) -> Option<Self> {
+        let text = |key: &str| content.member(key).and_then(Value::as_str);
+        Some(match kind {
             Kind::PrincipalAdded => Self::PersonAdded {
                 principal: PrincipalId::parse(text("principal")?)?,
                 ssh_key: text("ssh_key")?.to_owned(),
