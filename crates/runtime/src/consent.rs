@@ -295,12 +295,11 @@ pub fn needed(reader: &Reader, subject: &Subject, now: Timestamp) -> Result<Need
             represented.extend(groups);
         }
     }
-    let answered = |person: &&Person| answers.iter().any(|answer| answer.principal == person.principal);
     let eligible = people.iter().filter(|person| {
         person.is_registered()
             && wanted(&person.groups)
             && person.principal != subject.principal
-            && !answered(person)
+            && !approved.contains(&person.principal)
     });
     Ok(Needed {
         people: subject.required.saturating_sub(u32::try_from(approved.len()).unwrap_or(u32::MAX)),
@@ -387,7 +386,14 @@ pub fn run_objections(
     let (snapshot, _) = policy_store::in_force(ledger)?;
     let facts = facts::look(ledger, &snapshot, asker, command)?;
     let action_hash = Digest::salted(&approved.action_nonce, facts.action().to_canonical().as_bytes());
-    Ok(approved.refusals(facts.at, &action_hash))
+    let mut reasons = approved.refusals(facts.at, &action_hash);
+    if reasons.is_empty() && approved.subject.kind == Kind::Escalation {
+        let needed = needed(ledger, &approved.subject, facts.at)?;
+        if needed.people > 0 || !needed.groups.is_empty() {
+            reasons.push(Reason::code("approval.too_few"));
+        }
+    }
+    Ok(reasons)
 }
 
 /// A person's answer.
@@ -456,7 +462,12 @@ fn reply_once(
     let facts = stored_facts(ledger, subject.receipt_id, &content)?;
     let groups = groups_asked(ledger, &subject, &facts)?;
     let eligible = speaker.as_ref().is_some_and(|person| is_eligible(&groups, person));
-    let mut reasons = objections(&subject, asker, eligible, &answers, now);
+    let people = ledger.people()?;
+    let answered = |answer: &&Approval| {
+        answer.principal == asker.speaker()
+            && (!answer.approve || answer.expires > now && !groups_of(&people, answer).is_empty())
+    };
+    let mut reasons = objections(&subject, asker, eligible, answers.iter().any(|one| answered(&one)), now);
     if facts.assumed == Some(asker.speaker()) {
         reasons.push(Reason::code("approval.requester"));
     }
@@ -474,6 +485,7 @@ fn reply_once(
         (None, Some(wished)) => wished,
         (None, None) => Timestamp::from_ms(now.ms().saturating_add(DRY_RUN_APPROVAL_MS)),
     };
+    let expires = unused(expires, &answers, speaker.principal);
     let payload = statement::Approval {
         log_origin: ledger.log_origin().as_str(),
         subject: &subject.entry_hash,
@@ -515,6 +527,16 @@ fn reply_once(
     Ok(Replied::Accepted(ledger.append(draft)?))
 }
 
+/// The moment, or one just before it: whoever approves again, because the approval before counts no longer, must not
+/// sign the same text twice.
+fn unused(expires: Timestamp, answers: &[Approval], who: PrincipalId) -> Timestamp {
+    let mut expires = expires;
+    while answers.iter().any(|answer| answer.principal == who && answer.expires == expires) {
+        expires = Timestamp::from_ms(expires.ms().saturating_sub(1));
+    }
+    expires
+}
+
 /// Whether the gates denied a rehearsed action: an approval lifts an escalation, never a denial.
 fn is_denied(content: &Value) -> bool {
     let verdict = content.member("decision").and_then(|decision| decision.member("verdict")?.as_str());
@@ -540,7 +562,7 @@ fn objections(
     subject: &Subject,
     asker: &Asker,
     eligible: bool,
-    answers: &[Approval],
+    answered: bool,
     now: Timestamp,
 ) -> Vec<Reason> {
     let mut codes = Vec::new();
@@ -553,7 +575,7 @@ fn objections(
     if subject.principal == asker.speaker() {
         codes.push("approval.requester");
     }
-    if answers.iter().any(|answer| answer.principal == asker.speaker()) {
+    if answered {
         codes.push("approval.repeated");
     }
     match subject.state {
@@ -581,7 +603,8 @@ pub fn refuse(
 ) -> Result<(Appended, Vec<Reason>), ConsentError> {
     let body = Body::AnswerRefused(AnswerRefused {
         refs,
-        principal: if asker.agent.is_some() { asker.principal_id() } else { asker.speaker() },
+        // Whose name was given is not proven; who gave it is.
+        principal: asker.principal_id(),
         reasons: reasons.clone(),
     });
     let appended = ledger.append(Draft::new(cascade_ledger::receipt_id()?, body))?;
