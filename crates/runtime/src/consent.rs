@@ -3,6 +3,8 @@
 //! Every answer that is not accepted leaves an `approval_refused` receipt with its reasons; an attempt
 //! to approve what one may not approve is as much part of the history as an approval.
 
+mod needed;
+
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
@@ -28,6 +30,9 @@ use cascade_receipt::time::Timestamp;
 use crate::facts::{self, Asker, Command, Input, LookError};
 use crate::policy_store::{self, StoreError};
 use crate::ssh::SshError;
+
+use needed::groups_of;
+pub use needed::{Needed, needed};
 
 /// How long an approval of a dry run may be used, unless told otherwise.
 pub const DRY_RUN_APPROVAL_MS: u64 = 60 * 60 * 1000;
@@ -257,58 +262,6 @@ impl Approved {
     }
 }
 
-/// The groups that an answer speaks for as of now.
-fn groups_of(people: &[Person], answer: &Approval) -> Vec<String> {
-    let person = people.iter().find(|person| person.principal == answer.principal);
-    person.map(|person| person.groups_for(answer.seq).to_vec()).unwrap_or_default()
-}
-
-/// Who has approved an escalation so far, and who still must.
-#[derive(Debug)]
-pub struct Needed {
-    /// Approvals that count as of now.
-    pub approved: Vec<PrincipalId>,
-    /// How many more people must approve.
-    pub people: u32,
-    /// The groups that nobody of has approved yet.
-    pub groups: Vec<String>,
-    /// Who could.
-    pub eligible: Vec<PrincipalId>,
-}
-
-/// Who still must approve.
-///
-/// # Errors
-/// When the ledger cannot be read.
-pub fn needed(reader: &Reader, subject: &Subject, now: Timestamp) -> Result<Needed, Fault> {
-    let people = reader.people()?;
-    let answers = reader.approvals_of(subject.receipt_id)?;
-    let wanted = |groups: &[String]| {
-        subject.groups.is_empty() || groups.iter().any(|group| subject.groups.contains(group))
-    };
-    let mut approved = BTreeSet::new();
-    let mut represented = BTreeSet::new();
-    for answer in answers.iter().filter(|answer| answer.approve && answer.expires > now) {
-        let groups = groups_of(&people, answer);
-        if wanted(&groups) {
-            approved.insert(answer.principal);
-            represented.extend(groups);
-        }
-    }
-    let eligible = people.iter().filter(|person| {
-        person.is_registered()
-            && wanted(&person.groups)
-            && person.principal != subject.principal
-            && !approved.contains(&person.principal)
-    });
-    Ok(Needed {
-        people: subject.required.saturating_sub(u32::try_from(approved.len()).unwrap_or(u32::MAX)),
-        groups: subject.groups.iter().filter(|group| !represented.contains(*group)).cloned().collect(),
-        eligible: eligible.map(|person| person.principal).collect(),
-        approved: approved.into_iter().collect(),
-    })
-}
-
 fn stored_facts(ledger: &Reader, id: ReceiptId, content: &Value) -> Result<Facts, ConsentError> {
     let hash = content
         .member("facts_hash")
@@ -477,15 +430,7 @@ fn reply_once(
     let Some(speaker) = speaker.filter(|_| reasons.is_empty()) else {
         return refuse(ledger, asker, vec![about], reasons).map(Replied::refused);
     };
-    let wished = reply.expires_after_ms.map(|after| Timestamp::from_ms(now.ms().saturating_add(after)));
-    let expires = match (subject.expires, wished) {
-        // An answer may end before its escalation does, never after.
-        (Some(latest), Some(wished)) => latest.min(wished),
-        (Some(latest), None) => latest,
-        (None, Some(wished)) => wished,
-        (None, None) => Timestamp::from_ms(now.ms().saturating_add(DRY_RUN_APPROVAL_MS)),
-    };
-    let expires = unused(expires, &answers, speaker.principal);
+    let expires = unused(until(&subject, reply, now), &answers, speaker.principal);
     let payload = statement::Approval {
         log_origin: ledger.log_origin().as_str(),
         subject: &subject.entry_hash,
@@ -525,6 +470,18 @@ fn reply_once(
         draft.private.push(PrivateItem::new("reason", nonce, reason.clone().into_bytes()));
     }
     Ok(Replied::Accepted(ledger.append(draft)?))
+}
+
+/// Until when an answer is to count.
+fn until(subject: &Subject, reply: &Reply, now: Timestamp) -> Timestamp {
+    let wished = reply.expires_after_ms.map(|after| Timestamp::from_ms(now.ms().saturating_add(after)));
+    match (subject.expires, wished) {
+        // An answer may end before its escalation does, never after.
+        (Some(latest), Some(wished)) => latest.min(wished),
+        (Some(latest), None) => latest,
+        (None, Some(wished)) => wished,
+        (None, None) => Timestamp::from_ms(now.ms().saturating_add(DRY_RUN_APPROVAL_MS)),
+    }
 }
 
 /// The moment, or one just before it: whoever approves again, because the approval before counts no longer, must not
