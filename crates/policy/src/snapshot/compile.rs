@@ -11,6 +11,7 @@ use super::lexical::{self, Piece};
 use super::source::{SCHEMA_FILE, SnapshotSource};
 use super::{Snapshot, document, sample};
 use crate::cedar::{Scope, StoredPolicy};
+use crate::limits::LIMITS_FILE;
 use crate::worker::Registry;
 
 /// Most policies in one snapshot.
@@ -31,6 +32,7 @@ pub(super) fn compile(source: &SnapshotSource) -> Result<Snapshot, Vec<PolicyFau
         validate(&schema, source, &policies, &mut faults);
     }
     manifests(source, &mut faults);
+    families(source, &mut faults);
     if !faults.is_empty() {
         faults.sort_unstable();
         faults.dedup();
@@ -240,6 +242,18 @@ fn validate(
 
 fn id_of(id: &PolicyId) -> &str {
     id.as_ref()
+}
+
+/// A family that thresholds.toml does not name would be a limit on nothing.
+fn families(source: &SnapshotSource, faults: &mut Vec<PolicyFault>) {
+    let thresholds = &source.thresholds;
+    for (rule, family) in thresholds.limits.families() {
+        if !thresholds.families.contains_key(family) {
+            let message = format!("`{rule}` names the family `{family}`, which does not exist");
+            let fault = PolicyFault::of_file(LIMITS_FILE, "limits.value", message);
+            faults.push(fault.suggest("name it in thresholds.toml under [families]"));
+        }
+    }
 }
 
 fn manifests(source: &SnapshotSource, faults: &mut Vec<PolicyFault>) {

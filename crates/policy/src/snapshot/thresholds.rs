@@ -12,6 +12,7 @@ use crate::cedar::Families;
 use crate::decide::EscalationTerms;
 use crate::facts::{PrincipalKind, read_terms, write_terms, write_words};
 use crate::gate::ADMINS;
+use crate::limits::Limits;
 
 /// How much runs without asking, and who is asked.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -28,6 +29,8 @@ pub struct Thresholds {
     pub grant_required: BTreeSet<PrincipalKind>,
     /// Programs that policies can name together, by family.
     pub families: BTreeMap<String, BTreeSet<String>>,
+    /// Budgets and windows: limits.toml.
+    pub limits: Limits,
 }
 
 impl Default for Thresholds {
@@ -44,6 +47,7 @@ impl Default for Thresholds {
             },
             grant_required: BTreeSet::new(),
             families: BTreeMap::new(),
+            limits: Limits::default(),
         }
     }
 }
@@ -96,14 +100,21 @@ impl Thresholds {
             Value::object([("name", name.as_str().into()), ("programs", write_words(&programs))])
         });
         let grant_required = self.grant_required.iter().map(|kind| kind.as_str().into());
-        Value::object([
+        let mut value = Value::object([
             ("person", self.person.as_str().into()),
             ("agent", self.agent.as_str().into()),
             ("node", self.node.as_str().into()),
             ("escalation", write_terms(&self.escalation)),
             ("grant_required", Value::Array(grant_required.collect())),
             ("families", Value::Array(families.collect())),
-        ])
+        ]);
+        // Absent where nothing is declared: snapshots from before there were limits keep their hash.
+        if let Value::Object(members) = &mut value
+            && !self.limits.is_empty()
+        {
+            members.insert("limits".to_owned(), self.limits.to_json());
+        }
+        value
     }
 
     pub(super) fn from_json(value: &Value) -> Option<Self> {
@@ -115,6 +126,10 @@ impl Thresholds {
             families.insert(family.member("name")?.as_str()?.to_owned(), programs.collect::<Option<_>>()?);
         }
         let kinds = value.member("grant_required")?.as_array()?;
+        let limits = match value.member("limits") {
+            Some(limits) => Limits::from_json(limits)?,
+            None => Limits::default(),
+        };
         Some(Self {
             person: tier("person")?,
             agent: tier("agent")?,
@@ -125,6 +140,7 @@ impl Thresholds {
                 .map(|kind| PrincipalKind::parse(kind.as_str()?))
                 .collect::<Option<_>>()?,
             families,
+            limits,
         })
     }
 }
@@ -181,6 +197,7 @@ impl File {
             escalation,
             grant_required,
             families: self.families,
+            limits: Limits::default(),
         })
     }
 }

@@ -7,6 +7,8 @@ mod decide;
 #[cfg(test)]
 mod facts;
 #[cfg(test)]
+mod limits;
+#[cfg(test)]
 mod load;
 #[cfg(test)]
 mod setting;
