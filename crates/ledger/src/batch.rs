@@ -31,7 +31,7 @@ use crate::extent::{Extent, Part};
 use crate::fault::{At as _, Fault, OpenError};
 use crate::frontier::{self, TreeRow};
 use crate::head::HeadRow;
-use crate::key_views;
+use crate::{key_views, limit_views};
 use crate::refusal;
 use crate::seal::{self, Linked, Slots};
 use crate::segment::{self, Segment};
@@ -271,6 +271,11 @@ impl<'a> Run<'a> {
     fn admit(&mut self, draft: &Draft, vault: &Database) -> Result<Option<AppendError>, Fault> {
         let timestamp = self.row.head.timestamp.max(Timestamp::from_ms(self.now_ms));
         if draft.seen.is_some_and(|mark| mark.0 != self.standing.mark) {
+            return Ok(Some(AppendError::Stale));
+        }
+        if draft.holds_until.is_some_and(|until| timestamp >= until)
+            || self.place.at(limit_views::is_overdrawn(self.conn, &draft.body, &draft.caps))?
+        {
             return Ok(Some(AppendError::Stale));
         }
         if self.tail.contains(draft.receipt_id) {

@@ -3,7 +3,7 @@
 
 use cascade_receipt::base64;
 use cascade_receipt::content::{
-    Action, Answer, Body, Envelope, Escalation, GenesisKey, KeyObject, PolicyRef, Rel,
+    Action, Answer, Body, Draw, Envelope, Escalation, GenesisKey, KeyObject, PolicyRef, Rel, SubjectFact,
 };
 use cascade_receipt::digest::Digest;
 use cascade_receipt::id::{PrincipalId, ReceiptId};
@@ -12,15 +12,25 @@ use cascade_receipt::kind::Kind;
 use cascade_receipt::reader::Purpose;
 use cascade_receipt::time::Timestamp;
 
+use crate::limit_views::{self, Settlement};
+
 /// One receipt's effect on the views.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Change {
     /// The first policy and the first administrators. The policy stands in the envelope.
     Genesis { policy: PolicyRef, admins: Vec<(PrincipalId, String)>, keys: Vec<KeyRow> },
-    /// An intent; uses up what it refers to.
-    Started { principal: PrincipalId, action_hash: Digest, used: Vec<(Rel, ReceiptId)> },
+    /// An intent; uses up what it refers to and takes what it draws.
+    Started {
+        principal: PrincipalId,
+        action_hash: Digest,
+        used: Vec<(Rel, ReceiptId)>,
+        draws: Vec<Draw>,
+        at: Timestamp,
+    },
     /// A closer.
-    Closed { intent: ReceiptId },
+    Closed { intent: ReceiptId, settlement: Settlement },
+    /// Something that became known of a person outside.
+    SubjectFact { fact: SubjectFact, at: Timestamp },
     /// An escalation or a dry run: something that people can answer.
     Subject(Subject),
     /// An approval or denial.
@@ -92,8 +102,14 @@ impl Change {
                     .filter(|one| uses(one.rel))
                     .map(|one| (one.rel, one.receipt_id))
                     .collect(),
+                draws: action.draws.clone(),
+                at: envelope.timestamp,
             },
-            Body::Closing(closing) => Self::Closed { intent: closing.intent.receipt_id },
+            Body::Closing(closing) => Self::Closed {
+                intent: closing.intent.receipt_id,
+                settlement: Settlement::of_closing(closing),
+            },
+            Body::SubjectFact(fact) => Self::SubjectFact { fact: fact.clone(), at: envelope.timestamp },
             Body::Answer(answer) => Self::of_answer(answer),
             Body::AnswerExpired(subject) => Self::Expired { subject: subject.receipt_id },
             Body::PolicyActivated(activated) => Self::PolicyActivated(activated.activates.clone()),
@@ -122,6 +138,7 @@ impl Change {
         match self {
             Self::Started { used, .. } => !used.is_empty(),
             Self::Answered { .. } | Self::Expired { .. } | Self::PolicyActivated(_) | Self::Erased(_) => true,
+            Self::SubjectFact { .. } => true,
             Self::Genesis { .. }
             | Self::Closed { .. }
             | Self::Subject(_)
@@ -145,7 +162,12 @@ impl Change {
     /// The change that stored content makes; `None` when it is no content of this version.
     pub(crate) fn of_value(content: &Value) -> Option<Self> {
         let text = |key: &str| content.member(key).and_then(Value::as_str);
-        Some(match Kind::parse(text("kind")?)? {
+        let kind = text("kind")?;
+        // Other people's extensions change nothing here.
+        if Kind::parse(kind).is_none() && kind.starts_with("x_") {
+            return Some(Self::Nothing);
+        }
+        Some(match Kind::parse(kind)? {
             Kind::Genesis => Self::Genesis {
                 policy: policy_of(content)?,
                 admins: content.member("admins")?.as_array()?.iter().map(admin_of).collect::<Option<_>>()?,
@@ -160,12 +182,19 @@ impl Change {
                 principal: PrincipalId::parse(text("principal")?)?,
                 action_hash: Digest::from_hex(text("action_hash")?)?,
                 used: refs_of(content)?.into_iter().filter(|(rel, _)| uses(*rel)).collect(),
+                draws: limit_views::draws_of(content)?,
+                at: Timestamp::parse(text("timestamp")?)?,
             },
             kind if kind.is_closer() => {
                 // A pure task has no intent and closes nothing.
                 let intent = refs_of(content)?.into_iter().find(|(rel, _)| *rel == Rel::Intent);
-                intent.map_or(Self::Nothing, |(_, intent)| Self::Closed { intent })
+                let settlement = Settlement::of_value(kind, content);
+                intent.map_or(Self::Nothing, |(_, intent)| Self::Closed { intent, settlement })
             }
+            kind if kind.is_extension() => Self::SubjectFact {
+                fact: limit_views::fact_of(kind, content)?,
+                at: Timestamp::parse(text("timestamp")?)?,
+            },
             kind @ (Kind::DryRun | Kind::Escalation) => Self::Subject(Subject::of_value(kind, content)?),
             kind @ (Kind::Approval | Kind::Denial) => Self::Answered {
                 subject: refs_of(content)?.first()?.1,

@@ -8,7 +8,7 @@ use cascade_receipt::json::Value;
 use rusqlite::{Connection, params};
 
 use crate::change::{Change, Subject};
-use crate::key_views;
+use crate::{key_views, limit_views};
 use crate::store::{from_sql, to_sql};
 
 /// Where a receipt stands.
@@ -59,7 +59,8 @@ pub(crate) fn apply(conn: &Connection, entry: &Entry, change: &Change) -> rusqli
             keys.iter().try_for_each(|key| key_views::add(conn, entry.seq, key, None))?;
             log_policy(conn, entry.seq, policy)
         }
-        Change::Started { principal, action_hash, used } => {
+        Change::Started { principal, action_hash, used, draws, at } => {
+            limit_views::take(conn, entry.receipt_id, *at, draws)?;
             conn.prepare_cached("INSERT INTO open_actions VALUES (?1, ?2, ?3, ?4, ?5)")?.execute(params![
                 id,
                 entry.entry_hash.0,
@@ -69,7 +70,9 @@ pub(crate) fn apply(conn: &Connection, entry: &Entry, change: &Change) -> rusqli
             ])?;
             use_up(conn, entry.receipt_id, used)
         }
-        Change::Closed { intent } => {
+        Change::SubjectFact { fact, at } => limit_views::learn(conn, *at, fact),
+        Change::Closed { intent, settlement } => {
+            limit_views::settle(conn, *intent, *settlement)?;
             conn.prepare_cached("DELETE FROM open_actions WHERE receipt_id = ?1")?.execute([intent.0])?;
             Ok(())
         }

@@ -4,6 +4,7 @@
 //! appear here: they live in the vault, and content carries their salted hashes.
 
 mod keys;
+mod limits;
 mod log;
 
 use alloc::string::String;
@@ -18,6 +19,7 @@ use crate::member::Members;
 use crate::time::Timestamp;
 
 pub use keys::{KeyAdded, KeyObject, KeyRevoked, RevocationStatement};
+pub use limits::{Draw, Known, Spent, SubjectFact};
 pub use log::{Anchor, Erased, Erasure, GuardRenewed};
 
 /// `_type` of content.
@@ -153,6 +155,8 @@ pub struct Action {
     pub decision: Decision,
     /// What it refers to.
     pub refs: Vec<Ref>,
+    /// What a run takes out of budgets.
+    pub draws: Vec<Draw>,
     /// Which program.
     pub runtime: Runtime,
 }
@@ -220,6 +224,8 @@ pub struct Closing {
     pub duration_us: Option<u64>,
     /// Why, as codes.
     pub reasons: Vec<Reason>,
+    /// What it cost.
+    pub spent: Spent,
 }
 
 /// `heartbeat`.
@@ -326,6 +332,8 @@ pub enum Body {
     KeyAdded(KeyAdded),
     /// `key_revoked`.
     KeyRevoked(KeyRevoked),
+    /// `x_subject_zone`, `x_consent`, `x_conversation`.
+    SubjectFact(SubjectFact),
 }
 
 impl Body {
@@ -361,6 +369,7 @@ impl Body {
             Self::KeyAdded(added) if added.retires.is_some() => Kind::KeyRotated,
             Self::KeyAdded(_) => Kind::KeyAdded,
             Self::KeyRevoked(_) => Kind::KeyRevoked,
+            Self::SubjectFact(fact) => fact.kind(),
         }
     }
 
@@ -381,6 +390,7 @@ impl Body {
             Self::GuardRenewed(renewed) => renewed.add_to(to),
             Self::KeyAdded(added) => added.add_to(to),
             Self::KeyRevoked(revoked) => revoked.add_to(to),
+            Self::SubjectFact(fact) => fact.add_to(to),
         }
     }
 
@@ -454,6 +464,7 @@ impl Action {
             to.add("classified", |out| out.bool(false));
         }
         to.add("decision", |out| self.decision.write(out));
+        limits::add_draws(to, &self.draws);
         if let Some(terms) = terms {
             to.add("expires", |out| out.spelled(&terms.expires));
         }
@@ -515,6 +526,9 @@ impl Heartbeat {
 
 impl Closing {
     fn add_to(&self, to: &mut Members<'_>) {
+        if let Some(cost) = self.spent.cost_microusd {
+            to.add("cost_microusd", |out| out.int(cost));
+        }
         if let Some(duration_us) = self.duration_us {
             to.add("duration_us", |out| out.int(duration_us));
         }
@@ -538,6 +552,11 @@ impl Closing {
         add_refs(to, core::slice::from_ref(&self.intent));
         if let Some(signal) = self.signal {
             to.add("signal", |out| out.int(u64::from(signal)));
+        }
+        for (key, tokens) in [("tokens_in", self.spent.tokens_in), ("tokens_out", self.spent.tokens_out)] {
+            if let Some(tokens) = tokens {
+                to.add(key, |out| out.int(tokens));
+            }
         }
         if self.truncated {
             to.add("truncated", |out| out.bool(true));

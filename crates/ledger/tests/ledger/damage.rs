@@ -110,7 +110,10 @@ fn every_kind_of_damage_has_its_finding() {
         ("UPDATE policies SET version = 'other'", &["views.policies"]),
         ("INSERT INTO admins VALUES (x'0102030405060708', 'ssh-ed25519 mine')", &["views.admins"]),
         ("INSERT INTO grants VALUES (x'01', 1, x'02', x'03', '{}', NULL)", &["views.grants"]),
-        ("INSERT INTO budgets VALUES ('calls', 0, 1)", &["views.budgets"]),
+        ("INSERT INTO budgets VALUES ('calls', x'', 0, x'01', 1, 0, 0)", &["views.budgets"]),
+        ("INSERT INTO zones VALUES (x'01', 'UTC')", &["views.zones"]),
+        ("INSERT INTO consents VALUES (x'01', 'calls', 1, 0)", &["views.consents"]),
+        ("INSERT INTO conversations VALUES (x'01', x'', 0)", &["views.conversations"]),
         ("DELETE FROM ids WHERE seq = 3", &["index.count"]),
         ("UPDATE ids SET seq = 9 WHERE seq = 3", &["index.entry"]),
     ] {
