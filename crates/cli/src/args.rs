@@ -65,6 +65,7 @@ pub(crate) enum Verb {
     Deny(verb::approve::Deny),
     Log(verb::log::Log),
     Show(verb::show::Show),
+    Subject(verb::subject::SubjectArgs),
     Export(verb::export::Export),
     Bundle(verb::bundle::Bundle),
     Verify(verb::verify::Verify),

@@ -54,6 +54,9 @@ const WORDS: &[(&str, &str)] = &[
     ("authority.no_delegator", "an agent needs a person behind it"),
     ("authority.no_grant", "this needs a grant"),
     ("budget.exhausted", "the budget is used up"),
+    ("budget.no_subject", "a budget counts by subject, and the action names none"),
+    ("budget.no_zone", "a budget counts days in a zone that is not known"),
+    ("budget.unread", "the counter of a budget was not read"),
     ("failfast.critical", "critical actions are stopped for everyone"),
     ("failfast.pattern", "matches a destructive pattern"),
     ("identity.revoked", "this principal was removed"),
@@ -76,7 +79,16 @@ const WORDS: &[(&str, &str)] = &[
     ("window.closed", "outside the hours when this may happen"),
     ("window.freeze", "changes are frozen now"),
     ("window.malformed", "a time window could not be read"),
+    ("window.no_consent", "the subject has given no consent to this"),
+    ("window.no_subject", "a rule is about subjects, and the action names none"),
+    ("window.no_zone", "the subject's zone is not known"),
+    ("window.quiet", "too soon after a conversation with the subject"),
 ];
+
+/// The member `limits` of `run`, `shell-check` and `show`.
+pub(crate) fn limits(ruling: &Ruling) -> Value {
+    Value::Array(ruling.limits.iter().map(|text| text.as_str().into()).collect())
+}
 
 /// The member `reasons` of `run` and `shell-check`.
 pub(crate) fn document(ruling: &Ruling) -> Value {

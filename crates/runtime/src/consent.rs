@@ -26,6 +26,7 @@ use cascade_receipt::time::Timestamp;
 
 use crate::facts::{self, Asker, Command, Input, LookError};
 use crate::policy_store::{self, StoreError};
+use crate::subject::Concerned;
 
 /// How long an approval of a dry run may be used, unless told otherwise.
 pub const DRY_RUN_APPROVAL_MS: u64 = 60 * 60 * 1000;
@@ -266,6 +267,7 @@ fn repeat(ledger: &Reader, subject: &Subject, facts: &Facts) -> Result<Command, 
         cwd: PathBuf::from(owned(&facts.action.cwd)),
         env,
         input,
+        subject: facts.subject.as_ref().map(|one| Concerned { subject: one.id, matter: one.matter }),
     })
 }
 

@@ -23,6 +23,7 @@ use cascade_receipt::time::Timestamp;
 use crate::file_hash;
 use crate::people::{self, Person, Whom};
 use crate::process::Enclosure;
+use crate::subject::{self, Concerned};
 
 /// Most bytes of standard input that are read before a decision, for programs that execute them.
 pub const STDIN_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -179,6 +180,8 @@ pub struct Command {
     pub env: Vec<(OsString, OsString)>,
     /// Its standard input.
     pub input: Input,
+    /// Whom it concerns, where the caller says so.
+    pub subject: Option<Concerned>,
 }
 
 /// Why the world could not be looked at. Nothing was decided, nothing ran.
@@ -205,7 +208,8 @@ impl Command {
     /// [`LookError::Cwd`].
     pub fn here(argv: Vec<OsString>) -> Result<Self, LookError> {
         let cwd = std::env::current_dir().map_err(LookError::Cwd)?;
-        Ok(Self { argv, cwd, env: std::env::vars_os().collect(), input: Input::of_stdin() })
+        let env = std::env::vars_os().collect();
+        Ok(Self { argv, cwd, env, input: Input::of_stdin(), subject: None })
     }
 
     /// The file that would be executed: `argv[0]` itself when it holds a slash, else the first
@@ -284,7 +288,7 @@ fn is_executable(path: &Path) -> bool {
     path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
 }
 
-/// Everything a decision about `command` may depend on. Approvals are added by the caller.
+/// Everything a decision about `command` may depend on. Counters and approvals are added by the caller.
 ///
 /// # Errors
 /// When the ledger cannot be read.
@@ -324,6 +328,8 @@ pub fn look(
         grants: Vec::new(),
         budgets: Vec::new(),
         windows: Vec::new(),
+        counters: Vec::new(),
+        subject: command.subject.map(|concerned| subject::look(ledger, concerned)).transpose()?,
         dry_run: false,
     })
 }

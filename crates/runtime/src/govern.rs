@@ -16,7 +16,7 @@ use cascade_ledger::Mark;
 use cascade_ledger::{AppendError, Appended, Draft, PrivateItem};
 use cascade_policy::decide::{self, EscalationTerms, Ruling};
 use cascade_policy::facts::Facts;
-use cascade_receipt::content::{self, Body, Closing, Ending, Escalation, Heartbeat, Ref, Rel, Runtime};
+use cascade_receipt::content::{self, Body, Closing, Ending, Escalation, Heartbeat, Ref, Rel, Runtime, Spent};
 use cascade_receipt::decision::Reason;
 use cascade_receipt::digest::{Digest, Nonce};
 use cascade_receipt::id::ReceiptId;
@@ -24,6 +24,7 @@ use cascade_receipt::time::Timestamp;
 
 use crate::consent::Approved;
 use crate::facts::{self, Asker, Command, LookError};
+use crate::limits;
 use crate::policy_store::{self, StoreError};
 use crate::process::{
     self, Captured, Guard, Pending, Plan, Prepared, RunError, Segment, Status, StdinPlan, StreamsPlan,
@@ -244,6 +245,7 @@ impl<'a> Performer<'a> {
         self.request.command.capture_if_executed(&snapshot, &self.request.asker)?;
         let mut facts = facts::look(self.ledger, &snapshot, &self.request.asker, &self.request.command)?;
         facts.dry_run = self.request.dry_run;
+        limits::count(self.ledger, &snapshot, &mut facts)?;
         if let Some(approved) = &self.request.approved {
             let gone = approved.gone(self.ledger)?;
             if !gone.is_empty() {
@@ -393,6 +395,7 @@ impl<'a> Performer<'a> {
             facts_hash: facts.hash,
             decision: decided.ruling.decision.clone(),
             refs: self.request.approved.as_ref().map(|approved| approved.refs.clone()).unwrap_or_default(),
+            draws: if record == Record::Intent { limits::taken(&decided.ruling) } else { Vec::new() },
             runtime: self.request.runtime.clone(),
         };
         let body = match record {
@@ -410,6 +413,10 @@ impl<'a> Performer<'a> {
         };
         let mut draft = Draft::new(receipt_id, body);
         draft.seen = Some(decided.mark);
+        if record == Record::Intent {
+            draft.caps = limits::caps(&decided.facts, &decided.ruling);
+            draft.holds_until = decided.ruling.holds_until;
+        }
         draft.private = vec![action, facts];
         self.add_private(record, &mut draft)?;
         Ok(draft)
@@ -465,6 +472,7 @@ impl<'a> Performer<'a> {
             },
             duration_us: self.ended.as_ref().map(|ended| ended.duration_us),
             reasons: self.closing_reasons(),
+            spent: Spent::default(),
         });
         Ok(Draft::new(cascade_ledger::receipt_id()?, body))
     }
