@@ -251,7 +251,9 @@ impl Concern<'_> {
         };
         let rules: BTreeSet<String> = scope.commands.iter().flat_map(named).collect();
         let concerned = self.classification.commands.iter().filter(|command| {
-            let whole = format!("{} {}", command.program, command.subcommand);
+            // A program that no manifest knows has the name it was called by, which may be a path.
+            let program = command.program.rsplit('/').next().unwrap_or_default();
+            let whole = format!("{program} {}", command.subcommand);
             rules.iter().any(|rule| {
                 *rule == command.program || whole.strip_prefix(rule.as_str()).is_some_and(ends_word)
             })

@@ -104,7 +104,8 @@ fn refused(error: SubjectError) -> Failure {
         }
         SubjectError::Admin(other) => admin::refused(other),
         SubjectError::Zone(_) => Failure::usage(error).hint("give an IANA name such as America/New_York or UTC"),
-        SubjectError::Scope | SubjectError::Matter => Failure::usage(error),
+        SubjectError::Scope => Failure::usage(error).hint("use the word that limits.toml has for it"),
+        SubjectError::Matter => Failure::usage(error).hint("leave out the slash and what follows it"),
     }
 }
 
