@@ -31,7 +31,6 @@ use crate::extent::{Extent, Part};
 use crate::fault::{At as _, Fault, OpenError};
 use crate::frontier::{self, TreeRow};
 use crate::head::HeadRow;
-use crate::{key_views, limit_views};
 use crate::refusal;
 use crate::seal::{self, Linked, Slots};
 use crate::segment::{self, Segment};
@@ -39,6 +38,7 @@ use crate::signer::Signer;
 use crate::store::{Database, to_sql};
 use crate::tail::Tail;
 use crate::views::{self, Entry, Standing};
+use crate::{key_views, limit_views};
 
 /// Writes batches. One thread at a time has it.
 #[derive(Debug)]

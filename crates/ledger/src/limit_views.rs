@@ -94,10 +94,9 @@ pub(crate) fn fact_of(kind: Kind, content: &Value) -> Option<SubjectFact> {
     };
     let known = match kind {
         Kind::SubjectZone => Known::Zone(text("zone")?.to_owned()),
-        Kind::Consent => Known::Consent {
-            scope: text("scope")?.to_owned(),
-            given: content.member("given")?.as_bool()?,
-        },
+        Kind::Consent => {
+            Known::Consent { scope: text("scope")?.to_owned(), given: content.member("given")?.as_bool()? }
+        }
         Kind::Conversation => Known::Conversation(optional("matter")?),
         _ => return None,
     };
@@ -155,7 +154,9 @@ pub(crate) fn settle(conn: &Connection, intent: ReceiptId, settlement: Settlemen
 pub(crate) fn learn(conn: &Connection, at: Timestamp, fact: &SubjectFact) -> rusqlite::Result<()> {
     let subject = fact.subject.0;
     match &fact.known {
-        Known::Zone(zone) => conn.execute("INSERT OR REPLACE INTO zones VALUES (?1, ?2)", params![subject, zone]),
+        Known::Zone(zone) => {
+            conn.execute("INSERT OR REPLACE INTO zones VALUES (?1, ?2)", params![subject, zone])
+        }
         Known::Consent { scope, given } => conn.execute(
             "INSERT OR REPLACE INTO consents VALUES (?1, ?2, ?3, ?4)",
             params![subject, scope, given, to_sql(at.ms())],
@@ -186,7 +187,12 @@ pub struct Used {
     pub oldest: Option<Timestamp>,
 }
 
-fn used(conn: &Connection, budget: &str, of: Option<PrincipalId>, since: Timestamp) -> rusqlite::Result<Used> {
+fn used(
+    conn: &Connection,
+    budget: &str,
+    of: Option<PrincipalId>,
+    since: Timestamp,
+) -> rusqlite::Result<Used> {
     // TOTAL would be a float, and SUM fails on overflow, as it should: nothing is counted wrongly.
     conn.prepare_cached(
         "SELECT coalesce(sum(actions), 0), coalesce(sum(tokens), 0), coalesce(sum(microusd), 0), min(at_ms)

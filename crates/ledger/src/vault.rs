@@ -30,7 +30,9 @@ impl PrincipalKind {
     }
 
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        [Self::Person, Self::Agent, Self::Subject, Self::Matter].into_iter().find(|kind| kind.as_str() == text)
+        [Self::Person, Self::Agent, Self::Subject, Self::Matter]
+            .into_iter()
+            .find(|kind| kind.as_str() == text)
     }
 }
 

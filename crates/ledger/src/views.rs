@@ -8,8 +8,8 @@ use cascade_receipt::json::Value;
 use rusqlite::{Connection, params};
 
 use crate::change::{Change, Subject};
-use crate::{key_views, limit_views};
 use crate::store::{from_sql, to_sql};
+use crate::{key_views, limit_views};
 
 /// Where a receipt stands.
 #[derive(Clone, Copy, Debug)]

@@ -209,7 +209,10 @@ impl Limits {
         case: &'a Concern<'a>,
     ) -> impl Iterator<Item = (&'a Budget, Result<Draw, Lack>)> {
         let concerned = |budget: &'a Budget| Some((budget, case.commands(&budget.scope)?));
-        self.budgets.iter().filter_map(concerned).map(|(budget, commands)| (budget, budget.draw(case, commands)))
+        self.budgets
+            .iter()
+            .filter_map(concerned)
+            .map(|(budget, commands)| (budget, budget.draw(case, commands)))
     }
 
     /// The windows that concern an action.
@@ -377,9 +380,7 @@ impl Window {
         match &self.form {
             Form::Freeze(_, to) => calendar::next_of(facts.at, [to], zone),
             Form::Hours(days, from, to) => calendar::next_open(facts.at, days, (*from, *to), zone),
-            Form::Quiet(days, per) => {
-                calendar::days_after(conversed(subject, *per).ok()??, *days, zone)
-            }
+            Form::Quiet(days, per) => calendar::days_after(conversed(subject, *per).ok()??, *days, zone),
             Form::Consent(_) => None,
         }
     }

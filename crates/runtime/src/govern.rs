@@ -16,7 +16,9 @@ use cascade_ledger::Mark;
 use cascade_ledger::{AppendError, Appended, Draft, PrivateItem};
 use cascade_policy::decide::{self, EscalationTerms, Ruling};
 use cascade_policy::facts::Facts;
-use cascade_receipt::content::{self, Body, Closing, Ending, Escalation, Heartbeat, Ref, Rel, Runtime, Spent};
+use cascade_receipt::content::{
+    self, Body, Closing, Ending, Escalation, Heartbeat, Ref, Rel, Runtime, Spent,
+};
 use cascade_receipt::decision::Reason;
 use cascade_receipt::digest::{Digest, Nonce};
 use cascade_receipt::id::ReceiptId;

@@ -69,7 +69,8 @@ impl Named {
     /// In words, what is wrong.
     pub fn parse(text: &str) -> Result<Self, String> {
         let fits = text.len() <= SUBJECT_BYTES_MAX && !text.chars().any(char::is_control);
-        let (person, matter) = text.split_once('/').map_or((text, None), |(person, matter)| (person, Some(matter)));
+        let (person, matter) =
+            text.split_once('/').map_or((text, None), |(person, matter)| (person, Some(matter)));
         if !fits || person.is_empty() || matter == Some("") {
             return Err(format!("expected PERSON or PERSON/MATTER, up to {SUBJECT_BYTES_MAX} bytes"));
         }
@@ -127,7 +128,8 @@ pub fn record(ledger: &Ledger, asker: &Asker, named: &Named, said: Said) -> Resu
         Said::Zone(zone) if is_zone(&zone) => Known::Zone(zone),
         Said::Zone(zone) => return Err(SubjectError::Zone(zone)),
         Said::Consent { scope, given } => {
-            let fits = !scope.is_empty() && scope.len() <= NAME_BYTES_MAX && !scope.chars().any(char::is_control);
+            let fits =
+                !scope.is_empty() && scope.len() <= NAME_BYTES_MAX && !scope.chars().any(char::is_control);
             if !fits {
                 return Err(SubjectError::Scope);
             }

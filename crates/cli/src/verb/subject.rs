@@ -103,7 +103,9 @@ fn refused(error: SubjectError) -> Failure {
             Failure::denied(crate::reasons::code_text(code)).hint(hint)
         }
         SubjectError::Admin(other) => admin::refused(other),
-        SubjectError::Zone(_) => Failure::usage(error).hint("give an IANA name such as America/New_York or UTC"),
+        SubjectError::Zone(_) => {
+            Failure::usage(error).hint("give an IANA name such as America/New_York or UTC")
+        }
         SubjectError::Scope => Failure::usage(error).hint("use the word that limits.toml has for it"),
         SubjectError::Matter => Failure::usage(error).hint("leave out the slash and what follows it"),
     }
@@ -123,10 +125,13 @@ fn show(global: &Global, who: &str) -> Exit {
                 ("since", since.to_string().into()),
             ])
         });
-        let mut members = vec![("consents", Value::Array(items.collect())), ("subject", id.to_string().into())];
+        let mut members =
+            vec![("consents", Value::Array(items.collect())), ("subject", id.to_string().into())];
         members.extend(zone.as_deref().map(|zone| ("zone", zone.into())));
         members.extend(conversed.map(|at| ("conversed", at.to_string().into())));
-        output::json(&Value::Object(members.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()))?;
+        output::json(&Value::Object(
+            members.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
+        ))?;
         return Ok(exit::DONE);
     }
     output::line(format_args!("subject {id}"))?;

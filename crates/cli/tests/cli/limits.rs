@@ -45,7 +45,10 @@ fn a_budget_ends_at_its_limit_and_says_when_it_is_free() {
     assert!(denied.stderr.contains(words), "{}", denied.stderr);
     let last = site.last();
     let budget = &last.content("decision")["gates"][8];
-    assert_eq!((last.kind(), &budget["gate"], &budget["outcome"]), ("blocked", &"budget".into(), &"deny".into()));
+    assert_eq!(
+        (last.kind(), &budget["gate"], &budget["outcome"]),
+        ("blocked", &"budget".into(), &"deny".into())
+    );
     let shown = site.run(&["show", last.id()]).expect(0).stdout;
     assert!(shown.contains(words) && shown.contains("(echoes)"), "{shown}");
 
@@ -112,7 +115,11 @@ fn people_lift_what_names_their_group_and_nothing_else() {
     agent(&["run", "--approval", &id]).expect(0);
     assert_eq!(site.receipts().iter().filter(|one| one.kind() == "task_completed").count(), 2);
     let frozen = site.run(&["run", "--", "uname"]).expect(3);
-    assert!(frozen.stderr.contains("window frozen: not before 2099-01-01T00:00:00.000Z"), "{}", frozen.stderr);
+    assert!(
+        frozen.stderr.contains("window frozen: not before 2099-01-01T00:00:00.000Z"),
+        "{}",
+        frozen.stderr
+    );
     site.assert_sound();
 }
 

@@ -123,12 +123,10 @@ fn what_is_known_of_a_subject_is_the_newest_and_makes_decisions_stale() {
     let dir = tempfile::tempdir().unwrap();
     let ledger = create(dir.path());
     let learn = |known: Known| {
-        let (mark, body) = (ledger.mark().unwrap(), SubjectFact {
-            principal: PERSON,
-            on_behalf_of: None,
-            subject: SUBJECT,
-            known,
-        });
+        let (mark, body) = (
+            ledger.mark().unwrap(),
+            SubjectFact { principal: PERSON, on_behalf_of: None, subject: SUBJECT, known },
+        );
         let learned = ledger.append(draft(Body::SubjectFact(body))).unwrap();
         let mut late = taking("late", Vec::new());
         late.seen = Some(mark);

@@ -9,8 +9,8 @@ use cascade_receipt::json::Value;
 use cascade_receipt::time::Timestamp;
 
 use super::{
-    Action, Approval, Authentication, Budget, Counter, Covers, Delegator, Executable, FACTS_TYPE, Facts, Grant,
-    Invocation, Principal, PrincipalKind, Spec, Stdin, Subject, Tenant, Window, WindowKind,
+    Action, Approval, Authentication, Budget, Counter, Covers, Delegator, Executable, FACTS_TYPE, Facts,
+    Grant, Invocation, Principal, PrincipalKind, Spec, Stdin, Subject, Tenant, Window, WindowKind,
 };
 use crate::decide::EscalationTerms;
 use crate::limits::Amounts;

@@ -31,8 +31,7 @@ pub(super) fn answer(case: &Case<'_>) -> Answer {
 /// What the facts say was used. A counter that nobody read, or another one than the rule asks for, is no zero.
 fn used(facts: &Facts, draw: &Draw) -> Result<Amounts<u64>, Lack> {
     let counter = facts.counters.iter().find(|counter| counter.budget == draw.budget);
-    let asked = counter.filter(|counter| {
-        counter.since.is_none_or(|since| since == draw.since && counter.of == draw.of)
-    });
+    let asked = counter
+        .filter(|counter| counter.since.is_none_or(|since| since == draw.since && counter.of == draw.of));
     asked.map(|counter| counter.used).ok_or(Lack::Counter)
 }

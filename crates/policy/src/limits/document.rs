@@ -120,7 +120,8 @@ fn read_window(value: &Value) -> Option<Window> {
 }
 
 fn scoped(name: &str, scope: &Scope, zone: &ZoneOf, escalate: Option<&str>) -> Value {
-    let words = |words: &BTreeSet<String>| Value::Array(words.iter().map(|word| word.as_str().into()).collect());
+    let words =
+        |words: &BTreeSet<String>| Value::Array(words.iter().map(|word| word.as_str().into()).collect());
     let mut value = Value::object([
         ("name", name.into()),
         ("who", words(&scope.who)),

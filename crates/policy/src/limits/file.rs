@@ -109,7 +109,8 @@ impl File {
         let mut taken = BTreeSet::new();
         for name in names {
             if !is_name(name.get_ref()) {
-                let message = format!("`{}` is no name: use a-z, A-Z, 0-9, `.`, `_`, `-`, `:`", name.get_ref());
+                let message =
+                    format!("`{}` is no name: use a-z, A-Z, 0-9, `.`, `_`, `-`, `:`", name.get_ref());
                 return Err(at(name, message));
             }
             if !taken.insert(name.get_ref()) {
@@ -271,18 +272,14 @@ fn fixed(text: &Text) -> Read<Period> {
         Length::Hours(hours) if hours < 24 && 24 % hours == 0 => Ok(Period::EveryHours(hours)),
         Length::Days(1) => Ok(Period::EveryDay),
         _ => {
-            let message = "`every` is 1d or a number of hours that divides the day: 1h, 2h, 3h, 4h, 6h, 8h, 12h";
+            let message =
+                "`every` is 1d or a number of hours that divides the day: 1h, 2h, 3h, 4h, 6h, 8h, 12h";
             Err(at(text, message.to_owned()))
         }
     }
 }
 
-fn scope(
-    name: &Text,
-    who: Option<&[Text]>,
-    commands: Option<&[Text]>,
-    tier: Option<&Text>,
-) -> Read<Scope> {
+fn scope(name: &Text, who: Option<&[Text]>, commands: Option<&[Text]>, tier: Option<&Text>) -> Read<Scope> {
     let mut scope = Scope::default();
     for text in who.unwrap_or_default() {
         let named = text.get_ref().strip_prefix("group:").is_some_and(is_word);

@@ -44,6 +44,15 @@ fn every_row_of_the_limits_table_holds() {
 }
 
 #[test]
+fn the_limits_of_the_documentation_are_faultless() {
+    let text = include_str!("../../../../docs/policy.md");
+    let (_, section) = text.split_once("\n## limits.toml\n").unwrap();
+    let (block, _) = section.split_once("```toml\n").unwrap().1.split_once("```").unwrap();
+    let limits = snapshot(block).thresholds().limits.clone();
+    assert_eq!((limits.budgets.len(), limits.windows.len()), (3, 5));
+}
+
+#[test]
 fn a_snapshot_without_limits_has_the_hash_it_had() {
     let document = Snapshot::compile(&SnapshotSource::bundled()).unwrap().document().to_vec();
     assert!(!String::from_utf8(document).unwrap().contains("limits"));
@@ -142,7 +151,8 @@ fn people_are_told_how_much_is_used_and_until_when() {
     let mut ask = plain(b"askctl");
     let used = Amounts { actions: 3, tokens: 950, microusd: 1_250_000 };
     ask.counters.push(Counter { budget: "models".to_owned(), of: None, since: None, used, oldest: None });
-    let line = "budget models: 950 of 1000 tokens, 1.250000 of 2 USD used, free again at 2026-01-05T18:00:00.000Z";
+    let line =
+        "budget models: 950 of 1000 tokens, 1.250000 of 2 USD used, free again at 2026-01-05T18:00:00.000Z";
     assert_eq!(told(&ask), [line]);
 }
 
@@ -189,7 +199,8 @@ fn a_decision_holds_until_a_window_may_answer_otherwise() {
     assert_eq!(ship("2027-02-01T00:00:00.000Z"), None);
     assert_eq!(holds(plain(b"anyctl")), None);
     // Where the clock is put back across an opening time, the hour comes twice.
-    let twice = "[[window]]\nname = \"w\"\nzone = \"Europe/Berlin\"\nhours = { from = \"02:30\", to = \"20:00\" }";
+    let twice =
+        "[[window]]\nname = \"w\"\nzone = \"Europe/Berlin\"\nhours = { from = \"02:30\", to = \"20:00\" }";
     let facts = Facts { at: at("2026-10-25T00:45:00.000Z"), ..plain(b"anyctl") };
     let ruling = decide(&self::snapshot(twice), &facts);
     assert_eq!(ruling.decision.verdict, Verdict::Admit);
@@ -254,8 +265,16 @@ fn bad_limits_are_refused_at_their_place() {
         (&format!("{window}hours = {{ from = \"8:00\", to = \"21:00\" }}"), 3, "no time"),
         (&format!("{window}hours = {{ from = \"09:00\", to = \"24:01\" }}"), 3, "no time"),
         (&format!("{window}hours = {{ from = \"09:00\", to = \"09:00\" }}"), 3, "empty"),
-        (&format!("{window}freeze = {{ from = \"2026-12-24T12:00\", to = \"2026-12-24T12:00\" }}"), 3, "before"),
-        (&format!("{window}freeze = {{ from = \"2026-02-30T12:00\", to = \"2026-12-24T12:00\" }}"), 3, "no moment"),
+        (
+            &format!("{window}freeze = {{ from = \"2026-12-24T12:00\", to = \"2026-12-24T12:00\" }}"),
+            3,
+            "before",
+        ),
+        (
+            &format!("{window}freeze = {{ from = \"2026-02-30T12:00\", to = \"2026-12-24T12:00\" }}"),
+            3,
+            "no moment",
+        ),
     ];
     for (text, line, said) in cases {
         let found = fault(text).unwrap_or_else(|| panic!("{text}"));

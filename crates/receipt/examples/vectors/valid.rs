@@ -91,7 +91,13 @@ fn limits(out: &mut Vec<Case>) {
         chain.add(&Body::SubjectFact(SubjectFact { principal, on_behalf_of: None, subject, known }));
     }
     let draws = vec![
-        Draw { budget: "calls".into(), of: Some(crate::chain::principal(21)), actions: 1, tokens: 0, microusd: 0 },
+        Draw {
+            budget: "calls".into(),
+            of: Some(crate::chain::principal(21)),
+            actions: 1,
+            tokens: 0,
+            microusd: 0,
+        },
         Draw { budget: "models".into(), of: None, actions: 1, tokens: 100, microusd: 2000 },
     ];
     let intent = chain.add(&Body::TaskStarted(Action { draws, ..action("call", Verdict::Admit, &[]) }));

@@ -9,8 +9,8 @@ use cascade_receipt::time::Timestamp;
 
 use crate::decide::EscalationTerms;
 use crate::facts::{
-    Action, Approval, Authentication, Budget, Counter, Covers, Delegator, Facts, Grant, Invocation, Principal,
-    PrincipalKind, Spec, Stdin, Subject, Tenant, Window, WindowKind,
+    Action, Approval, Authentication, Budget, Counter, Covers, Delegator, Facts, Grant, Invocation,
+    Principal, PrincipalKind, Spec, Stdin, Subject, Tenant, Window, WindowKind,
 };
 use crate::gate::ADMINS;
 use crate::limits::{Amounts, is_zone};
