@@ -23,6 +23,7 @@ use cascade_receipt::time::Timestamp;
 use rusqlite::{Connection, params};
 use zeroize::Zeroizing;
 
+use crate::ahead::{AGE_MS_MAX, Footing, Sealed};
 use crate::change::Change;
 use crate::draft::{AppendError, Appended, Draft};
 use crate::epoch::{EPOCH_MS_MAX, EpochKey};
@@ -47,7 +48,7 @@ pub(crate) struct Scribe {
     vault: Database,
     signer: Arc<Signer>,
     /// The epoch key read last; another process may have moved on.
-    epoch: Option<EpochKey>,
+    epoch: Option<Arc<EpochKey>>,
     tail: Tail,
     ratcheted: bool,
     epoch_receipts_max: u64,
@@ -96,7 +97,15 @@ impl Scribe {
     }
 
     /// Makes the drafts durable. Refused drafts do not hold up the others.
-    pub(crate) fn commit(&mut self, drafts: &[&Draft]) -> Result<Answers, Failure> {
+    ///
+    /// `ahead` holds nothing, or what was sealed for each draft before. Where that was not right for all of them,
+    /// `linked` learns what comes next, while this commit is on its way.
+    pub(crate) fn commit(
+        &mut self,
+        drafts: &[&Draft],
+        ahead: Vec<Option<Sealed>>,
+        linked: impl FnOnce(Footing),
+    ) -> Result<Answers, Failure> {
         let tx = self.ledger.begin().map_err(|fault| match fault {
             Fault::Busy { .. } => Failure::Busy(fault),
             other => Failure::NotRecorded(other),
@@ -111,8 +120,14 @@ impl Scribe {
             Run::start(&tx, &self.ledger, &self.signer, self.epoch.take(), &mut self.tail).map_err(lost)?;
         run.epoch_receipts_max = self.epoch_receipts_max;
         let mut answers: Vec<Option<AppendError>> = Vec::with_capacity(drafts.len());
+        let mut ahead = ahead.into_iter();
         for draft in drafts {
-            answers.push(run.admit(draft, &self.vault).map_err(lost)?);
+            answers.push(run.admit(draft, ahead.next().flatten(), &self.vault).map_err(lost)?);
+        }
+        if run.foretold < drafts.len()
+            && let Some(footing) = run.footing()
+        {
+            linked(footing);
         }
         let kept: Vec<&Draft> = drafts
             .iter()
@@ -135,7 +150,7 @@ impl Scribe {
         }
         #[cfg(test)]
         tests::fail_at(self.fault, tests::Point::AfterCommit)?;
-        self.epoch = epochs.into_iter().next_back();
+        self.epoch = epochs.last().cloned();
         self.signer = signers.into_iter().next_back().unwrap_or_else(|| Arc::clone(&self.signer));
         Ok(answered(answers, linked, lines))
     }
@@ -222,12 +237,14 @@ struct Run<'a> {
     frontier: Frontier,
     first_seq: u64,
     standing: Standing,
-    epochs: Vec<EpochKey>,
+    epochs: Vec<Arc<EpochKey>>,
     epoch_receipts_max: u64,
     ratcheted: bool,
     now_ms: u64,
     tail: &'a mut Tail,
     linked: Vec<Linked>,
+    /// How many of them had been sealed ahead.
+    foretold: usize,
 }
 
 impl<'a> Run<'a> {
@@ -235,7 +252,7 @@ impl<'a> Run<'a> {
         conn: &'a Connection,
         place: &'a Database,
         signer: &Arc<Signer>,
-        cached: Option<EpochKey>,
+        cached: Option<Arc<EpochKey>>,
         tail: &'a mut Tail,
     ) -> Result<Self, Fault> {
         let row = place.at(HeadRow::read(conn))?;
@@ -246,7 +263,7 @@ impl<'a> Run<'a> {
         }
         let epoch = match cached {
             Some(key) if key.epoch == row.epoch => key,
-            _ => read_epoch(conn, place, signer, row.epoch)?,
+            _ => Arc::new(read_epoch(conn, place, signer, row.epoch)?),
         };
         let standing = place.at(views::standing(conn))?;
         let now_ms = now_ms();
@@ -264,12 +281,37 @@ impl<'a> Run<'a> {
             now_ms,
             tail,
             linked: Vec::new(),
+            foretold: 0,
         })
     }
 
+    /// What the receipt after this batch is linked to.
+    fn footing(&self) -> Option<Footing> {
+        Some(Footing {
+            head: self.row.head,
+            policy: self.standing.policy.clone(),
+            signer: Arc::clone(self.signers.last()?),
+            epoch: Arc::clone(self.epochs.last()?),
+            epoch_left: self.epoch_receipts_max.saturating_sub(self.row.epoch_receipts),
+            epoch_ends_ms: self.row.epoch_since_ms.saturating_add(EPOCH_MS_MAX),
+        })
+    }
+
+    /// Now, or when the receipt was sealed ahead, if that was a moment ago and is no step back.
+    fn time_of(&self, ahead: Option<&Sealed>) -> Timestamp {
+        let (newest, now) = (self.row.head.timestamp, Timestamp::from_ms(self.now_ms));
+        let oldest = newest.max(Timestamp::from_ms(self.now_ms.saturating_sub(AGE_MS_MAX)));
+        ahead.map(Sealed::timestamp).filter(|at| (oldest..=now).contains(at)).unwrap_or(newest.max(now))
+    }
+
     /// Checks one draft and links it, or says why it is refused.
-    fn admit(&mut self, draft: &Draft, vault: &Database) -> Result<Option<AppendError>, Fault> {
-        let timestamp = self.row.head.timestamp.max(Timestamp::from_ms(self.now_ms));
+    fn admit(
+        &mut self,
+        draft: &Draft,
+        ahead: Option<Sealed>,
+        vault: &Database,
+    ) -> Result<Option<AppendError>, Fault> {
+        let timestamp = self.time_of(ahead.as_ref());
         if draft.seen.is_some_and(|mark| mark.0 != self.standing.mark) {
             return Ok(Some(AppendError::Stale));
         }
@@ -304,10 +346,15 @@ impl<'a> Run<'a> {
         {
             return Ok(Some(AppendError::Stale));
         }
-        self.link(draft, timestamp)
+        self.link(draft, ahead, timestamp)
     }
 
-    fn link(&mut self, draft: &Draft, timestamp: Timestamp) -> Result<Option<AppendError>, Fault> {
+    fn link(
+        &mut self,
+        draft: &Draft,
+        ahead: Option<Sealed>,
+        timestamp: Timestamp,
+    ) -> Result<Option<AppendError>, Fault> {
         let new_epoch = self.row.epoch_receipts >= self.epoch_receipts_max
             || (self.row.epoch_receipts > 0
                 && timestamp.ms() - self.row.epoch_since_ms.min(timestamp.ms()) >= EPOCH_MS_MAX);
@@ -329,7 +376,10 @@ impl<'a> Run<'a> {
             epoch: self.epochs.len() - 1 + usize::from(new_epoch),
             signer: self.signers.len() - 1 + usize::from(replacement.is_some()),
         };
-        let linked = Linked::new(&envelope, &draft.body, self.row.head.entry_hash, slots);
+        let prev_hash = self.row.head.entry_hash;
+        let foretold = ahead.and_then(|sealed| sealed.for_place(&envelope, &prev_hash));
+        let is_foretold = foretold.is_some();
+        let linked = foretold.unwrap_or_else(|| Linked::new(&envelope, &draft.body, prev_hash, slots));
         let bytes = linked.bytes();
         if bytes > LINE_BYTES_MAX {
             return Ok(Some(AppendError::TooLong { bytes }));
@@ -359,6 +409,7 @@ impl<'a> Run<'a> {
         self.frontier.push(&linked.entry_hash);
         self.tail.push(draft.receipt_id, linked.seq);
         self.linked.push(linked);
+        self.foretold += usize::from(is_foretold);
         Ok(None)
     }
 
@@ -393,13 +444,13 @@ impl<'a> Run<'a> {
 
     /// Moves to the next epoch; the old key is overwritten in this transaction.
     fn ratchet(&mut self, timestamp: Timestamp) -> Result<(), Fault> {
-        let next = self.epochs.last().map(EpochKey::ratchet);
+        let next = self.epochs.last().map(|key| key.ratchet());
         let next = next.ok_or_else(|| Fault::damaged(&self.place.path, "no epoch key"))?;
         write_epoch(self.conn, self.place, &*self.signer()?, &next)?;
         self.row.epoch = next.epoch;
         self.row.epoch_since_ms = timestamp.ms();
         self.row.epoch_receipts = 0;
-        self.epochs.push(next);
+        self.epochs.push(Arc::new(next));
         self.ratcheted = true;
         Ok(())
     }
@@ -409,7 +460,8 @@ impl<'a> Run<'a> {
         if self.linked.is_empty() {
             return Ok(Vec::new());
         }
-        let lines = seal::lines(&mut self.linked, &self.signers, &self.epochs)?;
+        seal::all(&mut self.linked, &self.signers, &self.epochs, seal::cores())?;
+        let lines: Vec<String> = self.linked.iter_mut().map(Linked::take_line).collect();
         let bytes = lines.concat();
         let count = self.row.head.next_seq - self.first_seq;
         self.place.at(Segment::insert(self.conn, self.first_seq, count, bytes.as_bytes()))?;

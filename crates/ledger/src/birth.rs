@@ -281,7 +281,8 @@ fn write_ledger(
     };
     let body = Body::Genesis(genesis);
     let mut linked = Linked::new(&envelope, &body, GENESIS_PREV, Slots::default());
-    let line = linked.seal(&signer.key, &epoch).ok_or_else(failed)?;
+    linked.seal(&signer.key, &epoch).ok_or_else(failed)?;
+    let line = linked.take_line();
     if line.len() > LINE_BYTES_MAX {
         return Err(OpenError::GenesisTooLong);
     }

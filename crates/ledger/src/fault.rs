@@ -173,6 +173,14 @@ pub enum OpenError {
         /// The largest version this program reads.
         known: u64,
     },
+    /// An earlier version wrote this home, with other tables.
+    #[error("home was written by an older version ({found}; this program knows {known})")]
+    Older {
+        /// What VERSION says.
+        found: u64,
+        /// The version this program reads.
+        known: u64,
+    },
     /// The directory holds other things, or VERSION is not a number.
     #[error("`{}` is not a home", .0.display())]
     NotAHome(PathBuf),
@@ -234,6 +242,9 @@ impl OpenError {
             Self::Fault(fault) => fault.hint(),
             Self::NoHome(_) | Self::NoTenant(_) => Some("run `cascade init`"),
             Self::Newer { .. } => Some("use the version of Cascade that wrote this home, or a later one"),
+            Self::Older { .. } => Some(
+                "`export` it with the version that wrote it, which anybody can verify, and found a new home",
+            ),
             Self::NotAHome(_) => Some("choose an empty or new directory with --home"),
             Self::PassphraseNeeded => Some("give it at the prompt or in a file with --passphrase-file"),
             Self::KeyExposed { .. } => Some("find out who could read it, then run chmod 600 on it"),

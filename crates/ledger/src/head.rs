@@ -17,7 +17,7 @@ pub struct Head {
     pub timestamp: Timestamp,
 }
 
-/// The one row of `head`.
+/// The one row of `head`, without the tree in it ([`crate::frontier`]).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct HeadRow {
     pub(crate) head: Head,
@@ -53,17 +53,23 @@ impl HeadRow {
     }
 
     pub(crate) fn write(&self, conn: &Connection) -> rusqlite::Result<()> {
-        conn.prepare_cached("INSERT OR REPLACE INTO head VALUES (0, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?
-            .execute(params![
-                to_sql(self.head.next_seq),
-                self.head.entry_hash.0,
-                to_sql(self.head.timestamp.ms()),
-                to_sql(self.epoch),
-                to_sql(self.epoch_since_ms),
-                to_sql(self.epoch_receipts),
-                to_sql(self.indexed_through),
-                to_sql(self.segments_unindexed)
-            ])?;
+        conn.prepare_cached(
+            "INSERT INTO head (id, next_seq, entry_hash, timestamp_ms, epoch, epoch_since_ms, epoch_receipts,
+                               indexed_through, segments_unindexed)
+             VALUES (0, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+             ON CONFLICT (id) DO UPDATE SET next_seq = ?1, entry_hash = ?2, timestamp_ms = ?3, epoch = ?4,
+                 epoch_since_ms = ?5, epoch_receipts = ?6, indexed_through = ?7, segments_unindexed = ?8",
+        )?
+        .execute(params![
+            to_sql(self.head.next_seq),
+            self.head.entry_hash.0,
+            to_sql(self.head.timestamp.ms()),
+            to_sql(self.epoch),
+            to_sql(self.epoch_since_ms),
+            to_sql(self.epoch_receipts),
+            to_sql(self.indexed_through),
+            to_sql(self.segments_unindexed)
+        ])?;
         Ok(())
     }
 }

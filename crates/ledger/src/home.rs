@@ -27,8 +27,8 @@ use crate::ledger::Ledger;
 use crate::reader::{OpenAction, Reader};
 use crate::store::Access;
 
-/// The version of the layout that this program writes, and the largest it reads.
-pub const VERSION: u64 = 1;
+/// The version of the layout that this program writes and reads.
+pub const VERSION: u64 = 2;
 
 /// Name of a tenant: `[a-z0-9][a-z0-9-]{0,62}`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -71,7 +71,7 @@ impl Home {
     /// once.
     ///
     /// # Errors
-    /// [`OpenError::Newer`], [`OpenError::NotAHome`] or a fault of the file system.
+    /// [`OpenError::Newer`], [`OpenError::Older`], [`OpenError::NotAHome`] or a fault of the file system.
     pub fn open_or_create(path: &Path) -> Result<Self, OpenError> {
         if let Some(home) = Self::look(path)? {
             return Ok(home);
@@ -99,7 +99,7 @@ impl Home {
     /// Opens a home that exists. Writes nothing.
     ///
     /// # Errors
-    /// [`OpenError::NoHome`], [`OpenError::Newer`], [`OpenError::NotAHome`] or a fault.
+    /// [`OpenError::NoHome`], [`OpenError::Newer`], [`OpenError::Older`], [`OpenError::NotAHome`] or a fault.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         Self::look(path)?.ok_or_else(|| OpenError::NoHome(path.to_owned()))
     }
@@ -114,6 +114,9 @@ impl Home {
         let found: u64 = text.trim_end().parse().map_err(|_| OpenError::NotAHome(path.to_owned()))?;
         if found > VERSION {
             return Err(OpenError::Newer { found, known: VERSION });
+        }
+        if found < VERSION {
+            return Err(OpenError::Older { found, known: VERSION });
         }
         let path = std::fs::canonicalize(path).at(path)?;
         Ok(Some(Self { path }))

@@ -13,6 +13,7 @@
 //! Many processes may have one tenant open. Each append reads the head again under SQLite's write
 //! lock, so the chain has no gaps whoever writes.
 
+mod ahead;
 mod bare;
 mod batch;
 mod birth;
@@ -38,6 +39,7 @@ mod keys;
 mod ledger;
 mod limit_views;
 mod lines;
+mod queue;
 mod random;
 mod reader;
 mod rebuild;
@@ -45,6 +47,7 @@ mod refusal;
 mod rotate;
 mod schema;
 mod seal;
+mod sealer;
 mod segment;
 mod signer;
 mod store;
@@ -75,6 +78,7 @@ pub use keys::{Passphrase, public_key_pem};
 pub use ledger::Ledger;
 pub use limit_views::{Cap, Used};
 pub use lines::{Line, Lines, Stored};
+pub use queue::{BATCH_DRAFTS_MAX, QUEUE_BYTES_MAX, QUEUE_DRAFTS_MAX};
 pub use random::{nonce, principal_id, receipt_id};
 pub use reader::{Approval, Found, Grant, Mark, OpenAction, Reader, Subject, SubjectState};
 pub use rotate::{NewKey, NewKeyPlace, RecoveryKey};
@@ -84,4 +88,3 @@ pub use timestamps::Stamped;
 pub use token::TokenPlace;
 pub use vault::{Item, Name, PrincipalKind};
 pub use witness::{EVIDENCE_MAX, Evidence, Witness, WitnessError};
-pub use writer::{BATCH_DRAFTS_MAX, QUEUE_BYTES_MAX, QUEUE_DRAFTS_MAX};

@@ -1,6 +1,6 @@
 //! The tables of a tenant.
 //!
-//! `segments`, `head`, `epoch`, `tree` and `chain` are the log; `checkpoints` holds what others
+//! `segments`, `head`, `epoch` and `chain` are the log; `checkpoints` holds what others
 //! signed of it; `erasing` names erasures whose bytes may still be on the disk; the tables of
 //! [`VIEWS`] follow from the log and can be dropped and rebuilt ([`crate::views`]); `ids` is a search
 //! index that may lag.
@@ -22,19 +22,16 @@ CREATE TABLE head (
     epoch_since_ms INTEGER NOT NULL,
     epoch_receipts INTEGER NOT NULL,
     indexed_through INTEGER NOT NULL,
-    segments_unindexed INTEGER NOT NULL
+    segments_unindexed INTEGER NOT NULL,
+    tree_size INTEGER,
+    tree_peaks BLOB,
+    stopped TEXT,
+    stopped_by TEXT
 ) STRICT;
 CREATE TABLE epoch (
     id INTEGER PRIMARY KEY CHECK (id = 0),
     epoch INTEGER NOT NULL,
     key BLOB NOT NULL
-) STRICT;
-CREATE TABLE tree (
-    id INTEGER PRIMARY KEY CHECK (id = 0),
-    size INTEGER NOT NULL,
-    peaks BLOB NOT NULL,
-    stopped TEXT,
-    stopped_by TEXT
 ) STRICT;
 CREATE TABLE checkpoints (
     size INTEGER PRIMARY KEY,

@@ -19,7 +19,7 @@ pub(crate) const PARALLEL_FROM: usize = 16;
 /// Room for most lines, so that they are not moved while they grow.
 const LINE_BYTES_USUAL: usize = 2560;
 
-/// A receipt with its place and hash, not yet signed.
+/// A receipt with its place and hash, signed or not yet.
 #[derive(Debug)]
 pub(crate) struct Linked {
     pub(crate) receipt_id: ReceiptId,
@@ -27,8 +27,9 @@ pub(crate) struct Linked {
     pub(crate) timestamp: Timestamp,
     pub(crate) prev_hash: Digest,
     pub(crate) entry_hash: Digest,
-    /// The line as far as its content goes.
+    /// The line as far as its content goes; all of it with its LF once it is sealed.
     line: String,
+    content_end: usize,
     pub(crate) slots: Slots,
 }
 
@@ -47,24 +48,32 @@ impl Linked {
         let mut line = String::with_capacity(LINE_BYTES_USUAL);
         line.push_str(chain::LINE_START);
         Content { envelope, body }.write(&mut line);
+        let content_end = line.len();
         let content = line.as_bytes().get(chain::LINE_START.len()..).unwrap_or_default();
         let entry_hash = chain::entry_hash(&prev_hash, content);
         let Envelope { receipt_id, seq, timestamp, .. } = *envelope;
-        Self { receipt_id, seq, timestamp, prev_hash, entry_hash, line, slots }
+        Self { receipt_id, seq, timestamp, prev_hash, entry_hash, line, content_end, slots }
     }
 
-    /// Its canonical content, until it is sealed.
+    /// Its canonical content, until the line is taken.
     pub(crate) fn content(&self) -> &[u8] {
-        self.line.as_bytes().get(chain::LINE_START.len()..).unwrap_or_default()
+        self.line.as_bytes().get(chain::LINE_START.len()..self.content_end).unwrap_or_default()
     }
 
-    /// How long the whole line will be, its LF not counted.
+    /// How long the whole line is or will be, its LF not counted.
     pub(crate) const fn bytes(&self) -> usize {
-        self.line.len() + chain::LINE_END_BYTES
+        self.content_end + chain::LINE_END_BYTES
     }
 
-    /// The stored line with its LF, which can be had once; `None` if the library cannot sign.
-    pub(crate) fn seal(&mut self, key: &Key, epoch: &EpochKey) -> Option<String> {
+    const fn is_sealed(&self) -> bool {
+        self.line.len() > self.content_end
+    }
+
+    /// Ends the line with tag and signature, unless that was done before. `None` if the library cannot sign.
+    pub(crate) fn seal(&mut self, key: &Key, epoch: &EpochKey) -> Option<()> {
+        if self.is_sealed() {
+            return Some(());
+        }
         let seal = Seal {
             receipt_id: self.receipt_id,
             timestamp: self.timestamp,
@@ -73,46 +82,48 @@ impl Linked {
             hmac: epoch.tag(&self.entry_hash),
             signature: key.sign(&self.entry_hash.0)?,
         };
-        let mut line = std::mem::take(&mut self.line);
-        chain::end_line(&mut line, &seal);
-        Some(line)
+        chain::end_line(&mut self.line, &seal);
+        Some(())
+    }
+
+    /// The stored line with its LF, once it is sealed. It can be had once.
+    pub(crate) fn take_line(&mut self) -> String {
+        std::mem::take(&mut self.line)
     }
 }
 
-/// Signs all of `linked`, in parallel when there are many. Order is kept.
-pub(crate) fn lines(
+/// Signs what is not signed yet, on several `threads` when there is much of it.
+pub(crate) fn all(
     linked: &mut [Linked],
     signers: &[Arc<Signer>],
-    epochs: &[EpochKey],
-) -> Result<Vec<String>, Fault> {
-    let seal = |part: &mut [Linked]| -> Option<Vec<String>> {
-        part.iter_mut()
-            .map(|one| one.seal(&signers.get(one.slots.signer)?.key, epochs.get(one.slots.epoch)?))
-            .collect()
+    epochs: &[Arc<EpochKey>],
+    threads: usize,
+) -> Result<(), Fault> {
+    let seal = |part: &mut [Linked]| -> Option<()> {
+        part.iter_mut().try_for_each(|one| {
+            one.seal(&signers.get(one.slots.signer)?.key, epochs.get(one.slots.epoch)?.as_ref())
+        })
     };
-    let threads = if linked.len() < PARALLEL_FROM { 1 } else { cores() };
-    let lines = if threads < 2 {
+    let open = linked.iter().filter(|one| !one.is_sealed()).count();
+    let done = if threads < 2 || open < PARALLEL_FROM {
         seal(linked)
     } else {
         let part = linked.len().div_ceil(threads);
         std::thread::scope(|scope| {
             let (first, rest) = linked.split_at_mut(part.min(linked.len()));
             let others: Vec<_> = rest.chunks_mut(part).map(|part| scope.spawn(move || seal(part))).collect();
-            let mut lines = seal(first)?;
-            for other in others {
-                lines.append(&mut other.join().ok()??);
-            }
-            Some(lines)
+            seal(first)?;
+            others.into_iter().try_for_each(|other| other.join().ok()?)
         })
     };
-    lines.ok_or_else(|| Fault::Io {
+    done.ok_or_else(|| Fault::Io {
         place: "keys".to_owned(),
         detail: "the cryptographic library could not sign".to_owned(),
     })
 }
 
 /// Asked once: the answer is read from several files.
-fn cores() -> usize {
+pub(crate) fn cores() -> usize {
     static CORES: OnceLock<usize> = OnceLock::new();
     *CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from))
 }
@@ -151,7 +162,8 @@ impl Sealer {
     #[must_use]
     pub fn seal(&self, envelope: &Envelope, body: &Body, prev_hash: Digest) -> Option<(Digest, String)> {
         let mut linked = Linked::new(envelope, body, prev_hash, Slots::default());
-        Some((linked.entry_hash, linked.seal(&self.key, &self.epoch)?))
+        linked.seal(&self.key, &self.epoch)?;
+        Some((linked.entry_hash, linked.take_line()))
     }
 
     /// The bare signature over 32 bytes.

@@ -1,112 +1,35 @@
 //! The writer thread: drains the queue, commits, answers. One per open ledger. A caller who is alone commits
 //! on its own thread: to wake the writer and to be woken by it takes as long as a commit.
 
-use std::collections::VecDeque;
 use std::path::PathBuf;
-use std::sync::mpsc::{SyncSender, sync_channel};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use crate::ahead::Sealed;
 use crate::batch::Scribe;
-use crate::draft::{AppendError, Appended, Draft, Ticket, Waiting};
+use crate::draft::{AppendError, Draft, Ticket, Waiting};
 use crate::fault::Fault;
+use crate::queue::{AHEAD_FROM, Answer, BATCH_DRAFTS_MAX, Pending, Phase, Queue, Shared, Turn};
 use crate::reader::lock;
+use crate::sealer;
 use crate::signer::Signer;
 use crate::store::{Access, Database};
 
-/// Drafts that may wait.
-pub const QUEUE_DRAFTS_MAX: usize = 4096;
-/// Private bytes that may wait; one draft beyond it is taken when nothing else waits.
-pub const QUEUE_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// So long the writer looks whether more drafts come, before it commits what there is.
 const GATHER_PAUSE: Duration = Duration::from_micros(50);
-/// Drafts in one commit.
-pub const BATCH_DRAFTS_MAX: usize = 1024;
-
-type Answer = Result<Appended, AppendError>;
-
-struct Pending {
-    draft: Draft,
-    answer: SyncSender<Answer>,
-}
-
-#[derive(Default)]
-struct Queue {
-    waiting: VecDeque<Pending>,
-    bytes: usize,
-    /// As many waiting drafts wake the writer; `None` while it is busy.
-    wake_at: Option<usize>,
-    /// Somebody commits.
-    busy: bool,
-    /// Drafts of the last commit: as many callers may come back at once.
-    callers: usize,
-    /// The ledger is being dropped: write what waits, then end.
-    closing: bool,
-    /// The writer ended after a failure.
-    stopped: bool,
-}
-
-impl Queue {
-    fn has_room(&self, bytes: usize) -> bool {
-        self.waiting.is_empty()
-            || (self.waiting.len() < QUEUE_DRAFTS_MAX && self.bytes + bytes <= QUEUE_BYTES_MAX)
-    }
-}
-
-#[derive(Default)]
-struct Shared {
-    queue: Mutex<Queue>,
-    work: Condvar,
-    room: Condvar,
-    /// Used by whoever has the [`Turn`]. `None` until it is open, and after a failure.
-    scribe: Mutex<Option<Scribe>>,
-}
-
-/// The right to commit, held by one thread at a time.
-struct Turn<'a> {
-    shared: &'a Shared,
-    /// Whether the next one may have it.
-    go_on: bool,
-}
-
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        if !self.go_on {
-            self.shared.stop();
-        }
-        let mut queue = lock(&self.shared.queue);
-        queue.busy = false;
-        // The writer may have gone to sleep meanwhile, without a word about when to wake it.
-        queue.wake_at = Some(1);
-        let wake = !queue.waiting.is_empty() || queue.stopped;
-        drop(queue);
-        if wake {
-            self.shared.work.notify_one();
-        }
-    }
-}
 
 impl Shared {
-    /// Nobody waits for a writer that is gone.
-    fn stop(&self) {
-        let mut queue = lock(&self.queue);
-        queue.stopped = true;
-        for pending in queue.waiting.drain(..) {
-            tell(&pending, Err(AppendError::Stopped));
-        }
-        drop(queue);
-        self.room.notify_all();
-    }
-
     /// Commits the draft of a caller who is alone; `None` when it is not, or nothing is open yet.
     fn alone(&self, draft: &Draft) -> Option<Answer> {
         let mut queue = lock(&self.queue);
-        let others = queue.busy || queue.callers > 1 || !queue.waiting.is_empty();
-        if others || queue.closing || queue.stopped {
+        let others = queue.busy || queue.sealing || queue.callers > 1 || queue.is_due();
+        if others || queue.phase != Phase::Open {
             return None;
         }
         queue.busy = true;
+        queue.stand_on(None);
         drop(queue);
         let mut turn = Turn { shared: self, go_on: false };
         let mut scribe = lock(&self.scribe);
@@ -114,7 +37,7 @@ impl Shared {
             turn.go_on = true;
             return None;
         };
-        let (answer, go_on) = match scribe.commit(&[draft]) {
+        let (answer, go_on) = match scribe.commit(&[draft], Vec::new(), |footing| self.foretell(footing)) {
             Ok(mut answers) => {
                 let answer = answers.pop().unwrap_or(Err(AppendError::Stopped));
                 // Only now: after a failed commit nothing is written or synced again.
@@ -180,13 +103,13 @@ impl Writer {
     fn queue(&self, draft: Draft, patient: bool) -> Ticket {
         let bytes = draft.bytes_len();
         let mut queue = lock(&self.shared.queue);
-        while !queue.stopped && !queue.has_room(bytes) {
+        while queue.phase != Phase::Stopped && !queue.has_room(bytes) {
             if !patient {
                 return Ticket(Waiting::Refused(AppendError::QueueFull));
             }
             queue = self.shared.room.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
-        if queue.stopped {
+        if queue.phase == Phase::Stopped {
             return Ticket(Waiting::Refused(AppendError::Stopped));
         }
         let (answer, receiver) = sync_channel(1);
@@ -196,9 +119,13 @@ impl Writer {
         if wake {
             queue.wake_at = None;
         }
+        let can_seal = queue.can_seal();
         drop(queue);
         if wake {
             self.shared.work.notify_one();
+        }
+        if can_seal {
+            self.shared.foretold.notify_one();
         }
         Ticket(Waiting::Answer(receiver))
     }
@@ -206,8 +133,13 @@ impl Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        lock(&self.shared.queue).closing = true;
+        let mut queue = lock(&self.shared.queue);
+        if queue.phase == Phase::Open {
+            queue.phase = Phase::Closing;
+        }
+        drop(queue);
         self.shared.work.notify_all();
+        self.shared.foretold.notify_all();
         if let Some(thread) = self.thread.take() {
             // A panic of the writer has already told every waiter by dropping its answers.
             drop(thread.join());
@@ -224,13 +156,22 @@ impl Drop for StopOnExit<'_> {
     }
 }
 
-fn run(shared: &Shared, scribe: Result<Scribe, Fault>) {
+fn run(shared: &Arc<Shared>, scribe: Result<Scribe, Fault>) {
+    let mut sealer = None;
+    commit_all(shared, scribe, &mut sealer);
+    if let Some(thread) = sealer {
+        // A panic of it has put its drafts back for the writer.
+        drop(JoinHandle::join(thread));
+    }
+}
+
+fn commit_all(shared: &Arc<Shared>, scribe: Result<Scribe, Fault>, sealer: &mut Option<JoinHandle<()>>) {
     let _stop = StopOnExit(shared);
     match scribe {
         Ok(scribe) => *lock(&shared.scribe) = Some(scribe),
         Err(fault) => {
-            for pending in take(shared).0 {
-                tell(&pending, Err(AppendError::NotRecorded(fault.clone())));
+            for pending in take(shared).0.drafts {
+                pending.tell(Err(AppendError::NotRecorded(fault.clone())));
             }
             return;
         }
@@ -238,85 +179,107 @@ fn run(shared: &Shared, scribe: Result<Scribe, Fault>) {
     loop {
         let (batch, mut turn) = take(shared);
         let mut place = lock(&shared.scribe);
-        if batch.is_empty() {
-            if let Some(scribe) = place.take().filter(|_| !lock(&shared.queue).stopped) {
+        if batch.drafts.is_empty() {
+            if let Some(scribe) = place.take().filter(|_| lock(&shared.queue).phase != Phase::Stopped) {
                 scribe.finish();
             }
             turn.go_on = true;
             return;
         }
+        if sealer.is_none() && batch.drafts.len() >= AHEAD_FROM {
+            *sealer = sealer::start(shared);
+        }
         let Some(scribe) = place.as_mut() else { return };
-        turn.go_on = write(scribe, &batch) && scribe.wipe_if_ratcheted().is_ok();
+        turn.go_on = write(shared, scribe, batch) && scribe.wipe_if_ratcheted().is_ok();
         if !turn.go_on {
             return;
         }
     }
 }
 
+/// What goes into one commit.
+#[derive(Default)]
+struct Batch {
+    drafts: Vec<Pending>,
+    /// What was sealed ahead for each of them, or nothing.
+    sealed: Vec<Option<Sealed>>,
+}
+
 /// Waits for drafts and takes a batch of them. Empty when the ledger is closing.
-///
-/// Many `callers` who got their answers at once hand in their next drafts one after the other. A commit for the
-/// first of them would keep all the rest waiting for the next one, so they are waited for while they keep coming.
-/// A lone caller is never kept waiting.
-fn take(shared: &Shared) -> (Vec<Pending>, Turn<'_>) {
+fn take(shared: &Shared) -> (Batch, Turn<'_>) {
     let mut queue = lock(&shared.queue);
-    while queue.busy || (queue.waiting.is_empty() && !queue.closing && !queue.stopped) {
+    while queue.busy || (!queue.is_due() && (queue.sealing || queue.phase == Phase::Open)) {
         // Whoever is busy wakes the writer if there is something to do then.
         queue.wake_at = if queue.busy { None } else { Some(1) };
         queue = shared.work.wait(queue).unwrap_or_else(PoisonError::into_inner);
     }
     queue.busy = true;
+    let batch = if queue.ready.is_empty() {
+        // The sealer waits for word of what these come to.
+        queue.stand_on(None);
+        queue = gather(shared, queue);
+        let count = queue.waiting.len().min(BATCH_DRAFTS_MAX);
+        Batch { drafts: queue.waiting.drain(..count).collect(), sealed: Vec::new() }
+    } else {
+        let count = queue.ready.len().min(BATCH_DRAFTS_MAX);
+        let (drafts, sealed) = queue.ready.drain(..count).unzip();
+        Batch { drafts, sealed }
+    };
+    queue.wake_at = None;
+    queue.bytes -= batch.drafts.iter().map(|pending| pending.draft.bytes_len()).sum::<usize>();
+    queue.callers = batch.drafts.len();
+    let can_seal = queue.can_seal();
+    drop(queue);
+    shared.room.notify_all();
+    if can_seal {
+        shared.foretold.notify_one();
+    }
+    (batch, Turn { shared, go_on: false })
+}
+
+/// Many `callers` who got their answers at once hand in their next drafts one after the other. A commit for the
+/// first of them would keep all the rest waiting for the next one, so they are waited for while they keep coming.
+/// A lone caller is never kept waiting.
+fn gather<'a>(shared: &Shared, mut queue: MutexGuard<'a, Queue>) -> MutexGuard<'a, Queue> {
     let (callers, mut before) = (queue.callers, 0);
-    while queue.waiting.len() < callers && queue.waiting.len() > before && !queue.closing {
+    while queue.waiting.len() < callers && queue.waiting.len() > before && queue.phase == Phase::Open {
         before = queue.waiting.len();
         queue.wake_at = Some(callers);
         let waited = shared.work.wait_timeout(queue, GATHER_PAUSE);
         queue = waited.unwrap_or_else(PoisonError::into_inner).0;
     }
-    queue.wake_at = None;
-    let count = queue.waiting.len().min(BATCH_DRAFTS_MAX);
-    let batch: Vec<Pending> = queue.waiting.drain(..count).collect();
-    queue.bytes -= batch.iter().map(|pending| pending.draft.bytes_len()).sum::<usize>();
-    queue.callers = batch.len();
-    drop(queue);
-    shared.room.notify_all();
-    (batch, Turn { shared, go_on: false })
+    queue
 }
 
 /// Commits a batch and answers it. False when the writer must stop: after a failed write, memory
 /// and disk may differ, and trying again could hide it.
-fn write(scribe: &mut Scribe, batch: &[Pending]) -> bool {
-    let drafts: Vec<&Draft> = batch.iter().map(|pending| &pending.draft).collect();
-    let failure = match scribe.commit(&drafts) {
+fn write(shared: &Shared, scribe: &mut Scribe, batch: Batch) -> bool {
+    let drafts: Vec<&Draft> = batch.drafts.iter().map(|pending| &pending.draft).collect();
+    let failure = match scribe.commit(&drafts, batch.sealed, |footing| shared.foretell(footing)) {
         Ok(answers) => {
-            for (pending, answer) in batch.iter().zip(answers) {
-                tell(pending, answer);
+            for (pending, answer) in batch.drafts.iter().zip(answers) {
+                pending.tell(answer);
             }
             return true;
         }
         Err(failure) => failure,
     };
     let (answer, go_on) = failure.answer();
-    for pending in batch {
-        tell(pending, answer.clone());
+    for pending in &batch.drafts {
+        pending.tell(answer.clone());
     }
     go_on
 }
 
-/// A caller that no longer waits is no concern of the writer: the receipt stands either way.
-fn tell(pending: &Pending, answer: Answer) {
-    drop(pending.answer.send(answer));
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{QUEUE_BYTES_MAX, QUEUE_DRAFTS_MAX, Queue};
+    use crate::queue::{Pending, QUEUE_BYTES_MAX, QUEUE_DRAFTS_MAX, Queue};
     use std::sync::mpsc::channel;
 
     use cascade_receipt::content::{AnswerRefused, Body};
     use cascade_receipt::id::{PrincipalId, ReceiptId};
 
-    use super::{Pending, Writer, sync_channel};
+    use super::{Writer, sync_channel};
     use crate::draft::{AppendError, Draft};
     use crate::fault::Fault;
 

@@ -29,7 +29,7 @@ pub const TYPE: &str = "cascade/receipt/v1";
 pub const GROUPS_MAX: usize = 64;
 
 /// Members that every receipt has, set by the writer of the chain at the moment of the append.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Envelope {
     /// The chain's name.
     pub log_origin: LogOrigin,

@@ -101,7 +101,7 @@ fn a_home_of_a_newer_version() {
     site.run(&["run", "--", "true"]).expect(0);
     let version = site.home().join("VERSION");
     let known = std::fs::read_to_string(&version).unwrap();
-    std::fs::write(&version, "2\n").unwrap();
+    std::fs::write(&version, "3\n").unwrap();
     for args in [
         &["run", "--", "touch", "effect"][..],
         &["log"],

@@ -1,6 +1,7 @@
 //! Every step of a commit, failing in both ways: it failed and nothing persisted; it failed, as far
 //! as the caller knows, but did persist. And the ratchet of the HMAC key, with short epochs.
 
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,9 +10,9 @@ use cascade_receipt::digest::Digest;
 use cascade_receipt::id::PrincipalId;
 use cascade_receipt::time::Timestamp;
 
-use super::{EPOCH_MS_MAX, Failure, Scribe, Signer};
+use super::{AGE_MS_MAX, EPOCH_MS_MAX, Failure, Footing, Scribe, Signer};
 use crate::birth::Birth;
-use crate::draft::{AppendError, Draft, PrivateItem};
+use crate::draft::{AppendError, Appended, Draft, PrivateItem};
 use crate::fault::Fault;
 use crate::home::{Home, TenantId};
 use crate::reader::{Found, Reader};
@@ -67,6 +68,11 @@ fn draft() -> Draft {
     let mut draft = Draft::new(random::receipt_id().unwrap(), Body::AnswerRefused(body));
     draft.private.push(PrivateItem::new("reasons", random::nonce().unwrap(), b"why".to_vec()));
     draft
+}
+
+fn commit(scribe: &mut Scribe, drafts: &[Draft]) -> Vec<Appended> {
+    let drafts: Vec<_> = drafts.iter().collect();
+    scribe.commit(&drafts, Vec::new(), drop).unwrap().into_iter().map(Result::unwrap).collect()
 }
 
 fn assert_clean(reader: &Reader) {
@@ -137,8 +143,8 @@ fn epochs_end_at_their_limit_and_leave_no_key_behind() {
     let first_key = key(&scribe);
     let drafts: Vec<_> = (0..14).map(|_| draft()).collect();
     // Genesis is the first of e0, so one batch crosses two ends.
-    let appended = scribe.commit(&drafts[..13].iter().collect::<Vec<_>>()).unwrap();
-    let epochs: Vec<_> = appended.iter().map(|one| epoch_of(&one.as_ref().unwrap().line)).collect();
+    let appended = commit(&mut scribe, &drafts[..13]);
+    let epochs: Vec<_> = appended.iter().map(|one| epoch_of(&one.line)).collect();
     assert_eq!(epochs, [0, 0, 0, 0, 1, 1, 1, 1, 1, 2, 2, 2, 2]);
     scribe.wipe_if_ratcheted().unwrap();
     assert!(!scribe.ratcheted);
@@ -153,7 +159,7 @@ fn epochs_end_at_their_limit_and_leave_no_key_behind() {
     // A quarter of an hour after its first receipt an epoch ends too, by one step.
     let older = store::to_sql(EPOCH_MS_MAX);
     scribe.ledger.conn.execute("UPDATE head SET epoch_since_ms = epoch_since_ms - ?1", [older]).unwrap();
-    let last = scribe.commit(&[&drafts[13]]).unwrap().remove(0).unwrap();
+    let last = commit(&mut scribe, &drafts[13..]).remove(0);
     assert_eq!(epoch_of(&last.line), 3);
     assert_clean(&Reader::open(&dir, Access::ReadWrite).unwrap());
 }
@@ -167,7 +173,107 @@ fn epoch_of(line: &str) -> u64 {
 fn a_line_is_as_long_as_the_limit_counts() {
     let temp = tempfile::tempdir().unwrap();
     let mut scribe = scribe(&tenant(temp.path())).unwrap();
-    let line = scribe.commit(&[&draft()]).unwrap().remove(0).unwrap().line;
+    let line = commit(&mut scribe, &[draft()]).remove(0).line;
     let (until, _) = line.split_once(",\"ed25519_sig\"").unwrap();
     assert_eq!(line.len() - until.len(), cascade_receipt::chain::LINE_END_BYTES);
+}
+
+/// A scribe, what it says comes next, and a first receipt behind it.
+fn on_footing(dir: &Path) -> (Scribe, Footing) {
+    let mut scribe = scribe(dir).unwrap();
+    let mut footing = None;
+    scribe.commit(&[&draft()], Vec::new(), |next| footing = Some(next)).unwrap();
+    (scribe, footing.unwrap())
+}
+
+/// Seals for `footing` as of `at_ms`, then commits, whatever the chain is by now. Gives how many receipts there are,
+/// and whether all were taken as they had been sealed.
+fn commit_sealed(scribe: &mut Scribe, footing: &mut Footing, drafts: &[Draft], at_ms: u64) -> (usize, bool) {
+    let drafts: Vec<_> = drafts.iter().collect();
+    footing.head.timestamp = Timestamp::from_ms(0);
+    let sealed = footing.seal(&drafts, at_ms, 2);
+    assert_eq!(sealed.len(), drafts.len());
+    let mut taken = true;
+    let ahead = sealed.into_iter().map(Some).collect();
+    let answers = scribe.commit(&drafts, ahead, |_| taken = false).unwrap();
+    (answers.iter().flatten().count(), taken)
+}
+
+#[test]
+fn what_was_sealed_ahead_is_taken_only_where_it_is_right() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = tenant(temp.path());
+    let drafts = || -> Vec<Draft> { (0..40).map(|_| draft()).collect() };
+    let now = super::now_ms;
+    let (mut scribe, mut footing) = on_footing(&dir);
+    assert_eq!(commit_sealed(&mut scribe, &mut footing, &drafts(), now()), (40, true));
+    assert_eq!(
+        commit_sealed(&mut scribe, &mut footing, &drafts(), now()),
+        (40, true),
+        "right again behind them"
+    );
+
+    // One of them is refused: those behind it get other places, and so does what was sealed behind those.
+    let mut refused = drafts();
+    refused[10].receipt_id = refused[9].receipt_id;
+    assert_eq!(commit_sealed(&mut scribe, &mut footing, &refused, now()), (39, false));
+    assert_eq!(commit_sealed(&mut scribe, &mut footing, &drafts(), now()), (40, false));
+
+    // Time stamps say when a receipt was written.
+    for at in [now() - AGE_MS_MAX - 1, now() + 60_000] {
+        let (mut scribe, mut footing) = on_footing(&dir);
+        assert_eq!(commit_sealed(&mut scribe, &mut footing, &drafts(), at), (40, false));
+    }
+
+    // Somebody else appended meanwhile.
+    let (mut scribe, mut footing) = on_footing(&dir);
+    commit(&mut self::scribe(&dir).unwrap(), &[draft()]);
+    assert_eq!(commit_sealed(&mut scribe, &mut footing, &drafts(), now()), (40, false));
+    assert_clean(&Reader::open(&dir, Access::ReadWrite).unwrap());
+}
+
+#[test]
+fn nothing_is_sealed_ahead_past_what_can_be_foretold() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = tenant(temp.path());
+    let (_, footing) = on_footing(&dir);
+    let drafts: Vec<Draft> = (0..5).map(|_| draft()).collect();
+    let drafts: Vec<_> = drafts.iter().collect();
+    let sealed = |footing: &Footing, at_ms| footing.clone().seal(&drafts, at_ms, 1).len();
+    let (newest, ends) = (footing.head.timestamp.ms(), footing.epoch_ends_ms);
+    assert_eq!(sealed(&footing, newest), 5);
+    assert_eq!(sealed(&footing, newest - 1), 0, "a clock that went back is the writer's to tell");
+    assert_eq!(
+        (sealed(&footing, ends - 1), sealed(&footing, ends)),
+        (5, 0),
+        "the next epoch has another key"
+    );
+    assert_eq!(sealed(&Footing { epoch_left: 3, ..footing }, newest), 3);
+}
+
+#[test]
+fn many_callers_on_two_ledgers_share_one_sound_chain() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = tenant(temp.path());
+    let writers = [(), ()].map(|()| {
+        let dir = dir.clone();
+        Writer::with(move || scribe(&dir)).unwrap()
+    });
+    std::thread::scope(|scope| {
+        for caller in 0..4 {
+            let writer = &writers[caller % 2];
+            scope.spawn(move || {
+                let mut tickets: VecDeque<_> = (0..64).map(|_| writer.submit(draft(), true)).collect();
+                for _ in 0..600 {
+                    tickets.pop_front().unwrap().wait().unwrap();
+                    tickets.push_back(writer.submit(draft(), true));
+                }
+                tickets.into_iter().for_each(|ticket| drop(ticket.wait().unwrap()));
+            });
+        }
+    });
+    drop(writers);
+    let reader = Reader::open(&dir, Access::ReadWrite).unwrap();
+    assert_eq!(reader.head().unwrap().next_seq, 1 + 4 * (64 + 600));
+    assert_clean(&reader);
 }

@@ -99,8 +99,8 @@ fn every_kind_of_damage_has_its_finding() {
         ("UPDATE head SET next_seq = next_seq + 1", &["head.seq"]),
         ("UPDATE head SET timestamp_ms = timestamp_ms + 1", &["head.hash"]),
         ("UPDATE head SET epoch_receipts = 1", &["head.epoch"]),
-        ("UPDATE tree SET size = size + 1", &["head.tree"]),
-        ("UPDATE tree SET peaks = zeroblob(length(peaks))", &["head.tree"]),
+        ("UPDATE head SET tree_size = tree_size + 1", &["head.tree"]),
+        ("UPDATE head SET tree_peaks = zeroblob(length(tree_peaks))", &["head.tree"]),
         ("DELETE FROM epoch", &["head.epoch"]),
         ("UPDATE standing SET mark = mark + 1", &["views.standing"]),
         ("UPDATE standing SET halted = 1", &["views.standing"]),
@@ -153,10 +153,10 @@ fn files_and_modes_are_looked_at() {
     let home = dir.path().join("home");
     let own = home.join("tenants/default");
     std::fs::rename(own.join("keys/log.pem"), own.join("keys/away")).unwrap();
-    std::fs::write(home.join("VERSION"), "0\n").unwrap();
+    std::fs::write(home.join("VERSION"), "2 \n").unwrap();
     assert_eq!(codes(dir.path()), ["files.version", "files.missing"]);
     std::fs::rename(own.join("keys/away"), own.join("keys/log.pem")).unwrap();
-    std::fs::write(home.join("VERSION"), "1\n").unwrap();
+    std::fs::write(home.join("VERSION"), "2\n").unwrap();
     std::fs::rename(own.join("keys/receipt.pem"), own.join("keys/away")).unwrap();
     std::fs::copy(own.join("keys/log.pem"), own.join("keys/receipt.pem")).unwrap();
     assert_eq!(codes(dir.path()), ["files.key"]);
@@ -238,7 +238,7 @@ fn an_edited_head_takes_no_receipts() {
         "UPDATE head SET timestamp_ms = timestamp_ms - 1000",
         "UPDATE head SET entry_hash = zeroblob(32)",
         "UPDATE head SET next_seq = next_seq - 1",
-        "UPDATE tree SET size = size - 1",
+        "UPDATE head SET tree_size = tree_size - 1",
         "DELETE FROM segments WHERE first_seq = (SELECT max(first_seq) FROM segments)",
     ] {
         let dir = tempfile::tempdir().unwrap();

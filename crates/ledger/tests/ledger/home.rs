@@ -8,15 +8,17 @@ use crate::chain;
 use crate::fixture::{birth, blocked, create, no_sweep, tenant};
 
 #[test]
-fn a_newer_home_is_left_alone() {
+fn a_home_of_another_version_is_left_alone() {
     let dir = tempfile::tempdir().unwrap();
     drop(create(dir.path()));
     let home = dir.path().join("home");
-    std::fs::write(home.join("VERSION"), "2\n").unwrap();
+    std::fs::write(home.join("VERSION"), "3\n").unwrap();
     for error in [Home::open(&home).unwrap_err(), Home::open_or_create(&home).unwrap_err()] {
-        assert_eq!(error, OpenError::Newer { found: 2, known: VERSION });
+        assert_eq!(error, OpenError::Newer { found: 3, known: VERSION });
         assert!(error.hint().is_some());
     }
+    std::fs::write(home.join("VERSION"), "1\n").unwrap();
+    assert_eq!(Home::open(&home).unwrap_err(), OpenError::Older { found: 1, known: VERSION });
     std::fs::write(home.join("VERSION"), "one\n").unwrap();
     assert!(matches!(Home::open(&home), Err(OpenError::NotAHome(_))));
 }
