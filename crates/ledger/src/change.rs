@@ -162,12 +162,11 @@ impl Change {
     /// The change that stored content makes; `None` when it is no content of this version.
     pub(crate) fn of_value(content: &Value) -> Option<Self> {
         let text = |key: &str| content.member(key).and_then(Value::as_str);
-        let kind = text("kind")?;
-        // Other people's extensions change nothing here.
-        if Kind::parse(kind).is_none() && kind.starts_with("x_") {
-            return Some(Self::Nothing);
-        }
-        Some(match Kind::parse(kind)? {
+        let Some(kind) = Kind::parse(text("kind")?) else {
+            // Other people's extensions change nothing here.
+            return text("kind")?.starts_with("x_").then_some(Self::Nothing);
+        };
+        Some(match kind {
             Kind::Genesis => Self::Genesis {
                 policy: policy_of(content)?,
                 admins: content.member("admins")?.as_array()?.iter().map(admin_of).collect::<Option<_>>()?,
@@ -185,12 +184,7 @@ impl Change {
                 draws: limit_views::draws_of(content)?,
                 at: Timestamp::parse(text("timestamp")?)?,
             },
-            kind if kind.is_closer() => {
-                // A pure task has no intent and closes nothing.
-                let intent = refs_of(content)?.into_iter().find(|(rel, _)| *rel == Rel::Intent);
-                let settlement = Settlement::of_value(kind, content);
-                intent.map_or(Self::Nothing, |(_, intent)| Self::Closed { intent, settlement })
-            }
+            kind if kind.is_closer() => Self::of_closer(kind, content)?,
             kind if kind.is_extension() => Self::SubjectFact {
                 fact: limit_views::fact_of(kind, content)?,
                 at: Timestamp::parse(text("timestamp")?)?,
@@ -234,6 +228,13 @@ impl Change {
             }
             _ => Self::Nothing,
         })
+    }
+
+    /// A pure task has no intent and closes nothing.
+    fn of_closer(kind: Kind, content: &Value) -> Option<Self> {
+        let intent = refs_of(content)?.into_iter().find(|(rel, _)| *rel == Rel::Intent);
+        let settlement = Settlement::of_value(kind, content);
+        Some(intent.map_or(Self::Nothing, |(_, intent)| Self::Closed { intent, settlement }))
     }
 }
 

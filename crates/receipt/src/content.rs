@@ -3,6 +3,7 @@
 //! [`Envelope`] is what every receipt has; [`Body`] is what its kind adds. Free text and names never
 //! appear here: they live in the vault, and content carries their salted hashes.
 
+mod genesis;
 mod keys;
 mod limits;
 mod log;
@@ -10,7 +11,6 @@ mod log;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::base64;
 use crate::decision::{Decision, Reason, RiskTier};
 use crate::digest::Digest;
 use crate::id::{KeyId, LogOrigin, PrincipalId, ReceiptId};
@@ -18,6 +18,7 @@ use crate::kind::Kind;
 use crate::member::Members;
 use crate::time::Timestamp;
 
+pub use genesis::{Admin, Genesis, GenesisKey};
 pub use keys::{KeyAdded, KeyObject, KeyRevoked, RevocationStatement};
 pub use limits::{Draw, Known, Spent, SubjectFact};
 pub use log::{Anchor, Erased, Erasure, GuardRenewed};
@@ -159,37 +160,6 @@ pub struct Action {
     pub draws: Vec<Draw>,
     /// Which program.
     pub runtime: Runtime,
-}
-
-/// A key named in `genesis`.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct GenesisKey {
-    /// Its id.
-    pub key_id: KeyId,
-    /// Raw Ed25519 public key.
-    pub public_key: [u8; 32],
-}
-
-/// The first administrator.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Admin {
-    /// Who.
-    pub principal: PrincipalId,
-    /// Public SSH key in `authorized_keys` form without its comment, which may be a name.
-    pub ssh_key: String,
-}
-
-/// `genesis`.
-#[derive(Clone, Debug)]
-pub struct Genesis {
-    /// Signs receipts.
-    pub receipt: GenesisKey,
-    /// Signs checkpoints.
-    pub log: GenesisKey,
-    /// Takes keys back; kept offline.
-    pub recovery: GenesisKey,
-    /// Who may add keys, people and policies.
-    pub admins: Vec<Admin>,
 }
 
 /// How an action that had started ended.
@@ -417,38 +387,6 @@ impl Content<'_> {
     /// Appends the canonical text, the bytes that are hashed and stored.
     pub fn write(&self, out: &mut String) {
         Members::content(out, self.envelope, self.body);
-    }
-}
-
-impl Genesis {
-    fn add_to(&self, to: &mut Members<'_>) {
-        to.add("admins", |out| {
-            out.array(|out| {
-                for admin in &self.admins {
-                    out.item().object(|out| {
-                        out.key("principal").spelled(&admin.principal);
-                        out.key("ssh_key").str(&admin.ssh_key);
-                    });
-                }
-            });
-        });
-        to.add("keys", |out| {
-            out.object(|out| {
-                for (purpose, key) in
-                    [("log", &self.log), ("receipt", &self.receipt), ("recovery", &self.recovery)]
-                {
-                    let name: &'static str = match purpose {
-                        "log" => "log",
-                        "receipt" => "receipt",
-                        _ => "recovery",
-                    };
-                    out.key(name).object(|out| {
-                        out.key("key_id").str(key.key_id.as_str());
-                        out.key("public_key").str(&base64::encode(&key.public_key));
-                    });
-                }
-            });
-        });
     }
 }
 
