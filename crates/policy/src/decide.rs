@@ -52,7 +52,7 @@ pub struct Ruling {
     /// The first moment at which a window may answer otherwise. An intent of that moment or later needs another
     /// decision.
     pub holds_until: Option<Timestamp>,
-    /// What the limits say, in words for people.
+    /// What the limits say, in words for people; nothing where an action is admitted and runs.
     pub limits: Vec<String>,
 }
 
@@ -110,8 +110,22 @@ fn add_limits(snapshot: &Snapshot, facts: &Facts, ruling: &mut Ruling) {
     }
     let concern = concern(snapshot, facts, &ruling.classification, ruling.risk_tier);
     let draws = limits.draws(&concern).filter_map(|(_, draw)| draw.ok()).collect();
-    let (until, words) = (limits.holds_until(&concern), limits::explain(limits, &concern));
-    (ruling.draws, ruling.holds_until, ruling.limits) = (draws, until, words);
+    let told = ruling.decision.verdict != Verdict::Admit || facts.dry_run;
+    let words = if told { limits::explain(limits, &concern) } else { Vec::new() };
+    (ruling.draws, ruling.holds_until, ruling.limits) = (draws, limits.holds_until(&concern), words);
+}
+
+/// What the limits say of an action, in words for people, whatever was decided.
+///
+/// Needs [`STACK_BYTES`] of stack.
+#[must_use]
+pub fn limits_told(snapshot: &Snapshot, facts: &Facts) -> Vec<String> {
+    let limits = &snapshot.thresholds().limits;
+    if limits.is_empty() {
+        return Vec::new();
+    }
+    let (classification, tier, _) = classified(snapshot, facts);
+    limits::explain(limits, &concern(snapshot, facts, &classification, tier))
 }
 
 fn concern<'a>(

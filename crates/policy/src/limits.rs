@@ -17,7 +17,7 @@ use cascade_receipt::time::Timestamp;
 
 use crate::facts::{Facts, PrincipalKind, Subject};
 use crate::gate::ADMINS;
-use crate::worker::Classification;
+use crate::worker::{Classification, Classified};
 
 pub use self::calendar::{TZDB, is_zone};
 pub use self::file::{LIMITS_FILE, NAME_BYTES_MAX, RULES_MAX};
@@ -248,20 +248,26 @@ impl Concern<'_> {
         if scope.commands.is_empty() {
             return Some(1);
         }
-        let named = |rule: &String| match rule.strip_prefix("family:") {
-            Some(family) => self.families.get(family).cloned().unwrap_or_default(),
-            None => BTreeSet::from([rule.clone()]),
-        };
-        let rules: BTreeSet<String> = scope.commands.iter().flat_map(named).collect();
-        let concerned = self.classification.commands.iter().filter(|command| {
-            // A program that no manifest knows has the name it was called by, which may be a path.
-            let program = command.program.rsplit('/').next().unwrap_or_default();
-            let whole = format!("{program} {}", command.subcommand);
-            rules.iter().any(|rule| {
-                *rule == command.program || whole.strip_prefix(rule.as_str()).is_some_and(ends_word)
-            })
-        });
-        u64::try_from(concerned.count()).ok().filter(|count| *count > 0)
+        let concerned = |command: &&Classified| scope.commands.iter().any(|rule| self.names(rule, command));
+        let count = self.classification.commands.iter().filter(concerned).count();
+        u64::try_from(count).ok().filter(|count| *count > 0)
+    }
+
+    /// A program, a program with a subcommand, or a family of programs.
+    fn names(&self, rule: &str, command: &Classified) -> bool {
+        // A program that no manifest knows has the name it was called by, which may be a path.
+        let program = command.program.rsplit('/').next().unwrap_or_default();
+        if let Some(family) = rule.strip_prefix("family:") {
+            return self.families.get(family).is_some_and(|programs| programs.contains(program));
+        }
+        if rule == command.program {
+            return true;
+        }
+        match rule.strip_prefix(program).map(|rest| rest.strip_prefix(' ').ok_or(rest)) {
+            Some(Ok(subcommand)) => command.subcommand.strip_prefix(subcommand).is_some_and(ends_word),
+            Some(Err(rest)) => rest.is_empty(),
+            None => false,
+        }
     }
 
     /// The principal itself, the person behind it, or whom it asked to be taken for.

@@ -1,5 +1,5 @@
 use cascade_ledger::{Item, Reader};
-use cascade_policy::decide::decide;
+use cascade_policy::decide::limits_told;
 use cascade_policy::facts::Facts;
 use cascade_receipt::content::PolicyRef;
 use cascade_receipt::decision::{GateOutcome, RiskTier, Verdict};
@@ -93,7 +93,7 @@ fn limits(reader: &Reader, record: &Record, private: &Value) -> Result<Vec<Strin
     let policy = PolicyRef { version: record.text("policy_version").to_owned(), hash };
     // A receipt can be shown without its policy; whether that is missing is for fsck to say.
     let Ok(snapshot) = policy_store::load(reader, &policy) else { return Ok(Vec::new()) };
-    Ok(if snapshot.thresholds().limits.is_empty() { Vec::new() } else { decide(&snapshot, &facts).limits })
+    Ok(limits_told(&snapshot, &facts))
 }
 
 fn print(reader: &Reader, record: &Record, private: &Value) -> Result<(), Failure> {

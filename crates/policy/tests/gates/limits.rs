@@ -136,11 +136,13 @@ fn called(used: u64) -> Facts {
 #[test]
 fn people_are_told_how_much_is_used_and_until_when() {
     let snapshot = snapshot(LIMITS);
-    let told = |facts: &Facts| decide(&snapshot, facts).limits;
+    let told = |facts: &Facts| decide::limits_told(&snapshot, facts);
     assert_eq!(told(&called(6)), ["budget calls: 6 of 7 actions used"]);
     // The call of 31 December is in the last seven days of a New Yorker until 7 January begins there.
     let full = "budget calls: 7 of 7 actions used, free again at 2026-01-07T05:00:00.000Z";
     assert_eq!(told(&called(7)), [full]);
+    assert_eq!(decide(&snapshot, &called(7)).limits, [full]);
+    assert!(decide(&snapshot, &called(6)).limits.is_empty());
     let mut late = called(7);
     late.at = at("2026-01-06T03:00:00.000Z");
     late.counters[0].since = Some(at("2025-12-30T05:00:00.000Z"));
