@@ -315,6 +315,11 @@ impl<'a> Run<'a> {
         if draft.seen.is_some_and(|mark| mark.0 != self.standing.mark) {
             return Ok(Some(AppendError::Stale));
         }
+        if let Some(about) = &draft.about
+            && self.place.at(limit_views::is_outdated(self.conn, about))?
+        {
+            return Ok(Some(AppendError::Stale));
+        }
         if draft.holds_until.is_some_and(|until| timestamp >= until)
             || self.place.at(limit_views::is_overdrawn(self.conn, &draft.body, &draft.caps))?
         {

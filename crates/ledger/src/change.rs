@@ -138,9 +138,9 @@ impl Change {
         match self {
             Self::Started { used, .. } => !used.is_empty(),
             Self::Answered { .. } | Self::Expired { .. } | Self::PolicyActivated(_) | Self::Erased(_) => true,
-            Self::SubjectFact { .. } => true,
             Self::Genesis { .. }
             | Self::Closed { .. }
+            | Self::SubjectFact { .. }
             | Self::Subject(_)
             | Self::KeyAdded { .. }
             | Self::KeyRevoked { .. }

@@ -76,7 +76,7 @@ pub use home::{Home, TenantId, VERSION};
 pub use key_views::{ChainKey, KeyState};
 pub use keys::{Passphrase, public_key_pem};
 pub use ledger::Ledger;
-pub use limit_views::{Cap, Used};
+pub use limit_views::{About, Cap, Used};
 pub use lines::{Line, Lines, Stored};
 pub use queue::{BATCH_DRAFTS_MAX, QUEUE_BYTES_MAX, QUEUE_DRAFTS_MAX};
 pub use random::{nonce, principal_id, receipt_id};

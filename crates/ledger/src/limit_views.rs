@@ -151,8 +151,9 @@ pub(crate) fn settle(conn: &Connection, intent: ReceiptId, settlement: Settlemen
 }
 
 /// Something became known of a subject.
-pub(crate) fn learn(conn: &Connection, at: Timestamp, fact: &SubjectFact) -> rusqlite::Result<()> {
+pub(crate) fn learn(conn: &Connection, seq: u64, at: Timestamp, fact: &SubjectFact) -> rusqlite::Result<()> {
     let subject = fact.subject.0;
+    conn.execute("INSERT OR REPLACE INTO known VALUES (?1, ?2)", params![subject, to_sql(seq)])?;
     match &fact.known {
         Known::Zone(zone) => {
             conn.execute("INSERT OR REPLACE INTO zones VALUES (?1, ?2)", params![subject, zone])
@@ -237,7 +238,36 @@ pub(crate) fn is_overdrawn(conn: &Connection, body: &Body, caps: &[Cap]) -> rusq
     Ok(false)
 }
 
+/// How much was known of a subject when it was looked at; a draft about a subject of whom more is known by now is
+/// stale.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct About {
+    /// The subject.
+    pub subject: PrincipalId,
+    /// Where the newest receipt about the subject stands, if there was one.
+    pub known: Option<u64>,
+}
+
+/// Whether more became known since.
+pub(crate) fn is_outdated(conn: &Connection, about: &About) -> rusqlite::Result<bool> {
+    Ok(known(conn, about.subject)? != about.known)
+}
+
+fn known(conn: &Connection, subject: PrincipalId) -> rusqlite::Result<Option<u64>> {
+    conn.prepare_cached("SELECT seq FROM known WHERE subject = ?1")?
+        .query_row([subject.0], |row| row.get(0).map(from_sql))
+        .optional()
+}
+
 impl Reader {
+    /// How much is known of a subject now; to be asked before anything else is looked at.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub fn about(&self, subject: PrincipalId) -> Result<About, Fault> {
+        self.ask(|conn| Ok(About { subject, known: known(conn, subject)? }))
+    }
+
     /// What was taken from a counter of a budget since a moment.
     ///
     /// # Errors

@@ -124,6 +124,10 @@ CREATE TABLE budgets (
     PRIMARY KEY (name, owner, at_ms, intent)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX budgets_intent ON budgets (intent);
+CREATE TABLE known (
+    subject BLOB PRIMARY KEY,
+    seq INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 CREATE TABLE zones (
     subject BLOB PRIMARY KEY,
     zone TEXT NOT NULL
@@ -158,7 +162,7 @@ CREATE TABLE erased (
 ";
 
 /// Each table of [`VIEWS`] with its order and the finding when it differs from a rebuild.
-pub(crate) const VIEW_TABLES: [(&str, &str, &str); 13] = [
+pub(crate) const VIEW_TABLES: [(&str, &str, &str); 14] = [
     ("standing", "id", "views.standing"),
     ("open_actions", "receipt_id", "views.open_actions"),
     ("subjects", "receipt_id", "views.subjects"),
@@ -167,6 +171,7 @@ pub(crate) const VIEW_TABLES: [(&str, &str, &str); 13] = [
     ("admins", "principal", "views.admins"),
     ("grants", "receipt_id", "views.grants"),
     ("budgets", "name, owner, at_ms, intent", "views.budgets"),
+    ("known", "subject", "views.known"),
     ("zones", "subject", "views.zones"),
     ("consents", "subject, scope", "views.consents"),
     ("conversations", "subject, matter", "views.conversations"),

@@ -70,7 +70,7 @@ pub(crate) fn apply(conn: &Connection, entry: &Entry, change: &Change) -> rusqli
             ])?;
             use_up(conn, entry.receipt_id, used)
         }
-        Change::SubjectFact { fact, at } => limit_views::learn(conn, *at, fact),
+        Change::SubjectFact { fact, at } => limit_views::learn(conn, entry.seq, *at, fact),
         Change::Closed { intent, settlement } => {
             limit_views::settle(conn, *intent, *settlement)?;
             conn.prepare_cached("DELETE FROM open_actions WHERE receipt_id = ?1")?.execute([intent.0])?;

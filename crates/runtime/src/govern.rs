@@ -13,7 +13,7 @@ use cascade_kernel::action::{
 use cascade_ledger::Fault;
 use cascade_ledger::Ledger;
 use cascade_ledger::Mark;
-use cascade_ledger::{AppendError, Appended, Draft, PrivateItem};
+use cascade_ledger::{About, AppendError, Appended, Draft, PrivateItem};
 use cascade_policy::decide::{self, EscalationTerms, Ruling};
 use cascade_policy::facts::Facts;
 use cascade_receipt::content::{
@@ -128,6 +128,7 @@ pub fn govern(ledger: &Ledger, request: Request) -> Result<Governed, GovernError
 /// What a decision was made of; replaced when the action is decided again.
 struct Decided {
     facts: Facts,
+    about: Option<About>,
     ruling: Ruling,
     mark: Mark,
 }
@@ -245,6 +246,8 @@ impl<'a> Performer<'a> {
         // stale, never unseen.
         let (snapshot, mark) = policy_store::in_force(self.ledger)?;
         self.request.command.capture_if_executed(&snapshot, &self.request.asker)?;
+        let concerned = self.request.command.subject;
+        let about = concerned.map(|concerned| self.ledger.about(concerned.subject)).transpose()?;
         let mut facts = facts::look(self.ledger, &snapshot, &self.request.asker, &self.request.command)?;
         facts.dry_run = self.request.dry_run;
         limits::count(self.ledger, &snapshot, &mut facts)?;
@@ -257,7 +260,7 @@ impl<'a> Performer<'a> {
         }
         let ruling = decide::decide(&snapshot, &facts);
         let event = Event::Decided { verdict: ruling.decision.verdict, dry_run: self.request.dry_run };
-        self.decided = Some(Decided { facts, ruling, mark });
+        self.decided = Some(Decided { facts, about, ruling, mark });
         Ok(event)
     }
 
@@ -415,6 +418,7 @@ impl<'a> Performer<'a> {
         };
         let mut draft = Draft::new(receipt_id, body);
         draft.seen = Some(decided.mark);
+        draft.about = decided.about;
         if record == Record::Intent {
             draft.caps = limits::caps(&decided.facts, &decided.ruling);
             draft.holds_until = decided.ruling.holds_until;

@@ -51,13 +51,14 @@ fn check(original: &Path, database: &str, sql: &str, expected: &[&str]) {
 }
 
 /// Edits of views, and what finds them.
-const VIEWS: [(&str, &str); 9] = [
+const VIEWS: [(&str, &str); 10] = [
     ("UPDATE subjects SET state = 'used'", "views.subjects"),
     ("UPDATE approvals SET expires_ms = expires_ms + 1", "views.approvals"),
     ("UPDATE policies SET version = 'other'", "views.policies"),
     ("INSERT INTO admins VALUES (x'0102030405060708', 'ssh-ed25519 mine')", "views.admins"),
     ("INSERT INTO grants VALUES (x'01', 1, x'02', x'03', '{}', NULL)", "views.grants"),
     ("INSERT INTO budgets VALUES ('calls', x'', 0, x'01', 1, 0, 0)", "views.budgets"),
+    ("INSERT INTO known VALUES (x'01', 1)", "views.known"),
     ("INSERT INTO zones VALUES (x'01', 'UTC')", "views.zones"),
     ("INSERT INTO consents VALUES (x'01', 'calls', 1, 0)", "views.consents"),
     ("INSERT INTO conversations VALUES (x'01', x'', 0)", "views.conversations"),

@@ -119,18 +119,21 @@ fn a_decision_that_no_longer_holds_is_stale() {
 }
 
 #[test]
-fn what_is_known_of_a_subject_is_the_newest_and_makes_decisions_stale() {
+fn what_is_known_of_a_subject_is_the_newest_and_makes_decisions_about_it_stale() {
     let dir = tempfile::tempdir().unwrap();
     let ledger = create(dir.path());
     let learn = |known: Known| {
-        let (mark, body) = (
-            ledger.mark().unwrap(),
-            SubjectFact { principal: PERSON, on_behalf_of: None, subject: SUBJECT, known },
-        );
-        let learned = ledger.append(draft(Body::SubjectFact(body))).unwrap();
+        let (about, other) = (ledger.about(SUBJECT).unwrap(), ledger.about(PERSON).unwrap());
+        let fact = SubjectFact { principal: PERSON, on_behalf_of: None, subject: SUBJECT, known };
+        let learned = ledger.append(draft(Body::SubjectFact(fact))).unwrap();
         let mut late = taking("late", Vec::new());
-        late.seen = Some(mark);
+        late.about = Some(about);
         assert_eq!(ledger.append(late), Err(AppendError::Stale));
+        for about in [other, ledger.about(SUBJECT).unwrap()] {
+            let mut fresh = taking("fresh", Vec::new());
+            fresh.about = Some(about);
+            ledger.append(fresh).unwrap();
+        }
         learned.timestamp
     };
     let consent = |scope: &str, given| learn(Known::Consent { scope: scope.to_owned(), given });
