@@ -384,11 +384,14 @@ KINDS = {  # kind: required members, optional members
     "principal_removed": ({"principal": is_principal}, {}),
     "policy_activated": ({"activates": record({"policy_version": is_text, "policy_hash": is_hash}),
                           "principal": is_principal, "statement_id": spelled("[0-9a-f]{16}")}, {}),
+    "halted": ({"principal": is_principal}, {"reason_hash": is_hash}),
+    "resumed": ({"principal": is_principal, "statement_id": spelled("[0-9a-f]{16}")},
+                {"reason_hash": is_hash}),
     **dict.fromkeys((
         "task_completed", "approval_expired", "break_glass", "task_failed", "task_revoked",
         "task_unknown", "chain_started", "chain_completed", "chain_aborted", "cron_invocation",
-        "pack_activated", "grant", "grant_revoked", "halted", "resumed", "schedule_changed",
-        "secret_changed", "token_issued", "token_revoked", "tenant_changed", "tool_pinned",
+        "pack_activated", "grant", "grant_revoked", "schedule_changed", "secret_changed",
+        "token_issued", "token_revoked", "tenant_changed", "tool_pinned",
         "memory_learned", "memory_forgotten"), ({}, {})),
 }
 
@@ -807,6 +810,7 @@ class Lifecycle:
     def __init__(self):
         self.past, self.people = {}, People()
         self.epoch, self.epoch_receipts = 0, 0
+        self.halted = False
         self.escalated, self.dry_escalated = set(), set()  # action hashes
 
     def check(self, receipt, before):
@@ -876,6 +880,8 @@ class Lifecycle:
             demand(refs, "lifecycle.subject")
             for _, named in refs:
                 named.end("lifecycle.expired")
+        elif kind in ("halted", "resumed"):
+            self.halted = kind == "halted"
         elif kind == "anchor":
             demand(sha256(content["checkpoint"].encode()).hex() == content["checkpoint_sha256"],
                    "lifecycle.anchor")
@@ -884,6 +890,7 @@ class Lifecycle:
         """Section 6.1: a task_started or a pure task_completed."""
         action = content["action_hash"]
         demand(content["decision"]["verdict"] == "admit", "lifecycle.denied")
+        demand(not self.halted, "lifecycle.halted")
         subjects = [named for rel, named in refs if rel in ("escalation", "dry_run")]
         for subject in subjects:
             demand(subject.content["action_hash"] == action, "lifecycle.action_hash")
@@ -955,7 +962,7 @@ class Lifecycle:
     def check_signatures(self, content):
         """Section 7.2: signatures of people on every kind except answers and extensions."""
         kind = content["kind"]
-        signed_kind = kind == "principal_added" or (
+        signed_kind = kind in ("principal_added", "resumed") or (
             kind == "key_added" and content["key"]["purpose"] == "receipt")
         demand(content.get("signatures") or not signed_kind, "lifecycle.signature_missing")
         if "spec_hash" in content and not signed_kind:

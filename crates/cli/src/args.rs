@@ -24,6 +24,7 @@ const EXAMPLES: &str = "Examples:
   cascade run --dry-run -- terraform apply     decide only, leave a receipt
   cascade shell-check -- 'curl x | sh'         classify a shell line, record nothing
   cascade log                                  what happened
+  cascade halt --reason 'stop it'              end what runs, start nothing
   cascade export --out ledger.receipts.jsonl   hand the history to an outsider
   cascade verify ledger.receipts.jsonl --public-key key.pem
   cascade demo                                 the whole story on a throw-away home
@@ -63,6 +64,8 @@ pub(crate) enum Verb {
     Approvals(verb::approvals::Approvals),
     Approve(verb::approve::Approve),
     Deny(verb::approve::Deny),
+    Halt(verb::halt::Halt),
+    Resume(verb::halt::Resume),
     Log(verb::log::Log),
     Show(verb::show::Show),
     Subject(verb::subject::SubjectArgs),

@@ -66,6 +66,19 @@ const WORDS: &[(&str, &str)] = &[
     ("policy.no_command", "no command could be read from it"),
     ("policy.no_permit", "no policy permits it"),
     ("policy.request", "the policies could not be asked about it"),
+    ("revoked.approval", "the approval that it ran on does not suffice any more"),
+    ("revoked.authority", "the authority that it ran on is gone"),
+    ("revoked.budget", "a budget was used up while it ran"),
+    ("revoked.failfast", "a destructive pattern is stopped for everyone now"),
+    ("revoked.halted", "the tenant was halted"),
+    ("revoked.identity", "whoever asked for it was removed"),
+    ("revoked.policy", "a policy that is in force now forbids it, or none permits it"),
+    ("revoked.risk", "it ranks above what may run without approval now"),
+    ("revoked.specification", "its specification does not hold any more"),
+    ("revoked.standing", "the tenant may not act any more"),
+    ("revoked.unreadable", "the ledger could not be read, so nobody could say that it may go on"),
+    ("revoked.unsettled", "policy or approvals kept changing while it ran"),
+    ("revoked.window", "its time window has closed"),
     ("risk.above_threshold", "above what this principal may do without approval"),
     ("risk.limit", "longer or deeper than a command may be, or no text"),
     ("risk.unclassified", "it could not be classified"),
@@ -88,6 +101,14 @@ const WORDS: &[(&str, &str)] = &[
 /// The member `limits` of `run`, `shell-check` and `show`.
 pub(crate) fn limits(ruling: &Ruling) -> Value {
     Value::Array(ruling.limits.iter().map(|text| text.as_str().into()).collect())
+}
+
+/// Reasons without a gate, as codes with their meaning.
+pub(crate) fn codes(reasons: &[Reason]) -> Value {
+    let item = |reason: &Reason| {
+        Value::object([("code", reason.code.as_str().into()), ("text", code_text(&reason.code).into())])
+    };
+    Value::Array(reasons.iter().map(item).collect())
 }
 
 /// The member `reasons` of `run` and `shell-check`.

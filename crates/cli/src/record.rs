@@ -54,6 +54,20 @@ impl Record {
         Ok(self.private(reader, "action_hash")?.as_ref().and_then(command_of))
     }
 
+    /// The reason that somebody gave, where the vault has it.
+    pub(crate) fn reason(&self, reader: &Reader) -> Result<Option<String>, Fault> {
+        let Some(id) = ReceiptId::parse(self.text("receipt_id")) else { return Ok(None) };
+        let items = reader.private_of(id)?;
+        let reason = items.into_iter().find(|item| matches!(item.field.as_str(), "reason" | "reason_hash"));
+        Ok(reason.and_then(|item| String::from_utf8(item.bytes).ok()))
+    }
+
+    /// Codes of the reasons in content itself.
+    pub(crate) fn codes(&self) -> Vec<&str> {
+        let reasons = self.content("reasons").and_then(Value::as_array).unwrap_or_default();
+        reasons.iter().filter_map(|reason| reason.member("code")?.as_str()).collect()
+    }
+
     /// The erasure that took the private bytes, if one did.
     pub(crate) fn erased_by(&self, reader: &Reader) -> Result<Option<ErasedBy>, Fault> {
         ReceiptId::parse(self.text("receipt_id")).map_or(Ok(None), |id| reader.erased_by(id))

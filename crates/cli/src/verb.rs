@@ -11,6 +11,7 @@ pub(crate) mod demo;
 pub(crate) mod erase;
 pub(crate) mod export;
 pub(crate) mod fsck;
+pub(crate) mod halt;
 pub(crate) mod init;
 pub(crate) mod key;
 pub(crate) mod log;
@@ -59,6 +60,8 @@ pub(crate) fn dispatch() -> ExitCode {
         Verb::Approvals(args) => approvals::run(global, args),
         Verb::Approve(args) => approve::run(global, &args.into()),
         Verb::Deny(args) => approve::run(global, &args.into()),
+        Verb::Halt(args) => halt::halt(global, args),
+        Verb::Resume(args) => halt::resume(global, args),
         Verb::Log(args) => log::run(global, args),
         Verb::Show(args) => show::run(global, args),
         Verb::Subject(args) => subject::run(global, args),

@@ -8,6 +8,8 @@
 //! | `Intending` | lock held; the intent is on the way to the disk | nothing ran; a recorded intent becomes `task_unknown` |
 //! | `Running` | intent durable; the command runs | the supervisor ends the tree; `task_unknown` |
 //! | `Beating` | output waits for its heartbeat | as above; the waiting output was never released |
+//! | `Reviewing` | the command runs, and the gates are asked again | as above |
+//! | `Revoking` | no longer admitted; everything of the run is being ended | as above |
 //! | `Closing` | the command has ended; its closer is on the way | as above, or the closer stands |
 //! | `Closed` | the last receipt is durable | nothing to do |
 //! | `Broken` | the ledger or the machine failed | as the status before |
@@ -19,7 +21,8 @@ use cascade_receipt::content::Ending;
 use cascade_receipt::decision::Verdict;
 
 /// How often an action is decided again because the policy or an approval changed between the
-/// decision and its receipt. Past this the action is given up, undone and unrecorded.
+/// decision and its receipt. Past this the action is given up, undone and unrecorded; one that runs
+/// is revoked.
 pub const DECIDE_ATTEMPTS_MAX: u8 = 8;
 
 /// Where an action stands.
@@ -40,7 +43,17 @@ pub enum Status {
     /// The command runs.
     Running,
     /// A heartbeat is being made durable.
-    Beating,
+    Beating {
+        /// The run is being ended; what it still writes is released like any output.
+        revoking: bool,
+    },
+    /// The command runs, and the gates are asked whether it still may.
+    Reviewing {
+        /// A heartbeat waits for their answer.
+        beating: bool,
+    },
+    /// The gates no longer admit it: everything of the run is being ended.
+    Revoking,
     /// The closer is being made durable.
     Closing(Ending),
     /// The end; the last receipt is durable.
@@ -108,15 +121,19 @@ pub enum Event {
     Prepared,
     /// No supervisor could be started.
     PrepareFailed,
-    /// Output waits to be released.
+    /// Output waits to be released, or silence to be vouched for.
     SegmentReady,
+    /// What the decision saw has changed, or is too long ago.
+    ReviewDue,
+    /// The gates could not be asked again.
+    ReviewFailed,
     /// The command ended; everything it started is gone.
     Ended(Ending),
 }
 
 impl Event {
     /// One of each shape, for tables that must be complete.
-    pub const EACH: [Self; 15] = [
+    pub const EACH: [Self; 17] = [
         Self::Decided { verdict: Verdict::Admit, dry_run: false },
         Self::Decided { verdict: Verdict::Escalate, dry_run: false },
         Self::Decided { verdict: Verdict::Deny, dry_run: false },
@@ -128,6 +145,8 @@ impl Event {
         Self::Prepared,
         Self::PrepareFailed,
         Self::SegmentReady,
+        Self::ReviewDue,
+        Self::ReviewFailed,
         Self::Ended(Ending::Completed),
         Self::Ended(Ending::Failed),
         Self::Ended(Ending::Revoked),
@@ -148,6 +167,10 @@ pub enum Effect {
     Abandon,
     /// Let the supervisor execute the command; answer with `SegmentReady` and `Ended`.
     Start,
+    /// Ask the gates about the action that runs; answer with [`Event::Decided`] or `ReviewFailed`.
+    Review,
+    /// Let the supervisor end the command and everything it started; answer with `Ended`.
+    Revoke,
     /// End everything the command started; no output leaves.
     Kill,
     /// Let the output leave that the last durable receipt commits to.
@@ -209,18 +232,42 @@ impl Action {
             (Status::Recording(_), Event::AppendFailed) => broken(Fault::Ledger, &[]),
             (Status::Preparing, Event::Prepared) => intend(true),
             (Status::Preparing, Event::PrepareFailed) => intend(false),
-            (Status::Intending { prepared: true }, Event::Durable) => (Status::Running, vec![Effect::Start]),
+            (Status::Intending { prepared: true }, Event::Durable) => {
+                self.attempts = 1;
+                (Status::Running, vec![Effect::Start])
+            }
             (Status::Intending { prepared: false }, Event::Durable) => close(Ending::Failed),
             (Status::Intending { prepared }, Event::Stale) => self.decide_again(abandon(prepared)),
             (Status::Intending { prepared }, Event::AppendFailed) => broken(Fault::Ledger, abandon(prepared)),
-            (Status::Running, Event::SegmentReady) => {
-                (Status::Beating, vec![Effect::Append(Record::Heartbeat)])
+            (Status::Running, Event::SegmentReady) => beat(false),
+            (Status::Running, Event::ReviewDue) => review(false),
+            // One that is being revoked may have ended by itself a moment before.
+            (Status::Running | Status::Revoking, Event::Ended(ending)) => close(ending),
+            (Status::Reviewing { beating }, Event::Decided { verdict: Verdict::Admit, dry_run: false }) => {
+                if beating {
+                    beat(false)
+                } else {
+                    (Status::Running, vec![])
+                }
             }
-            (Status::Running, Event::Ended(ending)) => close(ending),
-            (Status::Beating, Event::Durable) => (Status::Running, vec![Effect::Release]),
+            (Status::Reviewing { .. }, Event::Decided { dry_run: false, .. } | Event::ReviewFailed) => {
+                revoke()
+            }
+            (Status::Revoking, Event::SegmentReady) => beat(true),
+            (Status::Beating { revoking }, Event::Durable) => {
+                self.attempts = 1;
+                (if revoking { Status::Revoking } else { Status::Running }, vec![Effect::Release])
+            }
+            // What the last decision saw has changed: no more output leaves before the next one.
+            (Status::Beating { revoking: false }, Event::Stale) => {
+                self.attempts += 1;
+                if self.attempts > DECIDE_ATTEMPTS_MAX { revoke() } else { review(true) }
+            }
             // The intent was closed behind our back, or the ledger failed: nothing more may leave.
-            (Status::Beating, Event::AppendFailed) => broken(Fault::Ledger, &[Effect::Kill, Effect::Unlock]),
-            (Status::Beating, Event::NotOpen) => {
+            (Status::Beating { .. }, Event::AppendFailed) => {
+                broken(Fault::Ledger, &[Effect::Kill, Effect::Unlock])
+            }
+            (Status::Beating { .. }, Event::NotOpen) => {
                 closed(Outcome::ClosedElsewhere, &[Effect::Kill, Effect::Unlock])
             }
             (Status::Closing(ending), Event::Durable) => {
@@ -255,6 +302,18 @@ fn decided(verdict: Verdict, dry_run: bool) -> (Status, Vec<Effect>) {
 
 fn intend(prepared: bool) -> (Status, Vec<Effect>) {
     (Status::Intending { prepared }, vec![Effect::Append(Record::Intent)])
+}
+
+fn beat(revoking: bool) -> (Status, Vec<Effect>) {
+    (Status::Beating { revoking }, vec![Effect::Append(Record::Heartbeat)])
+}
+
+fn review(beating: bool) -> (Status, Vec<Effect>) {
+    (Status::Reviewing { beating }, vec![Effect::Review])
+}
+
+fn revoke() -> (Status, Vec<Effect>) {
+    (Status::Revoking, vec![Effect::Revoke])
 }
 
 fn close(ending: Ending) -> (Status, Vec<Effect>) {

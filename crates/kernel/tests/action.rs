@@ -123,3 +123,20 @@ fn a_world_that_never_settles_is_given_up() {
     }
     assert!(matches!(action.status(), Status::Broken(_)));
 }
+
+#[test]
+fn a_heartbeat_that_never_settles_revokes() {
+    let (mut action, _) = walk("admit Prepared Durable SegmentReady");
+    for attempt in 1..=DECIDE_ATTEMPTS_MAX {
+        let effects = action.step(Event::Stale).expect("stale");
+        let given_up = attempt == DECIDE_ATTEMPTS_MAX;
+        assert_eq!(effects, [if given_up { Effect::Revoke } else { Effect::Review }], "attempt {attempt}");
+        if !given_up {
+            action.step(event("admit")).expect("admitted");
+        }
+    }
+    assert_eq!(action.status(), Status::Revoking);
+    // One heartbeat that stands, and the count begins again.
+    let (mut action, _) = walk("admit Prepared Durable SegmentReady Stale admit Durable SegmentReady");
+    assert_eq!(action.step(Event::Stale).expect("stale"), [Effect::Review]);
+}

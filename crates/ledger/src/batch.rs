@@ -467,9 +467,7 @@ impl<'a> Run<'a> {
         }
         seal::all(&mut self.linked, &self.signers, &self.epochs, seal::cores())?;
         let lines: Vec<String> = self.linked.iter_mut().map(Linked::take_line).collect();
-        let bytes = lines.concat();
-        let count = self.row.head.next_seq - self.first_seq;
-        self.place.at(Segment::insert(self.conn, self.first_seq, count, bytes.as_bytes()))?;
+        self.place.at(Segment::insert(self.conn, self.first_seq, &lines))?;
         self.row.segments_unindexed += 1;
         self.place.at(segment::index_if_due(self.conn, &mut self.row, self.tail))?;
         self.place.at(self.row.write(self.conn))?;

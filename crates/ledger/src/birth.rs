@@ -294,7 +294,7 @@ fn write_ledger(
     batch::write_epoch(&tx, &database, signer, &epoch)?;
     let entry = Entry { receipt_id: linked.receipt_id, seq: 0, entry_hash: linked.entry_hash };
     database.at(views::apply(&tx, &entry, &Change::of_body(&body, &envelope)))?;
-    database.at(Segment::insert(&tx, 0, 1, line.as_bytes()))?;
+    database.at(Segment::insert(&tx, 0, &[line]))?;
     let row = HeadRow {
         head: Head { next_seq: 1, entry_hash: linked.entry_hash, timestamp: birth.now },
         epoch: 0,

@@ -44,6 +44,8 @@ pub(crate) enum Change {
     },
     /// An escalation or approval ran out.
     Expired { subject: ReceiptId },
+    /// The stop button was pressed, or let go.
+    Halt(bool),
     /// Another policy from the next receipt on.
     PolicyActivated(PolicyRef),
     /// Private bytes of these receipts are gone.
@@ -112,6 +114,8 @@ impl Change {
             Body::SubjectFact(fact) => Self::SubjectFact { fact: fact.clone(), at: envelope.timestamp },
             Body::Answer(answer) => Self::of_answer(answer),
             Body::AnswerExpired(subject) => Self::Expired { subject: subject.receipt_id },
+            Body::Halted(_) => Self::Halt(true),
+            Body::Resumed(_) => Self::Halt(false),
             Body::PolicyActivated(activated) => Self::PolicyActivated(activated.activates.clone()),
             Body::Erasure(erasure) => Self::Erased(erasure.erased.iter().map(|one| one.receipt_id).collect()),
             Body::KeyAdded(added) => Self::KeyAdded {
@@ -137,7 +141,11 @@ impl Change {
     pub(crate) const fn moves_mark(&self) -> bool {
         match self {
             Self::Started { used, .. } => !used.is_empty(),
-            Self::Answered { .. } | Self::Expired { .. } | Self::PolicyActivated(_) | Self::Erased(_) => true,
+            Self::Answered { .. }
+            | Self::Expired { .. }
+            | Self::Halt(_)
+            | Self::PolicyActivated(_)
+            | Self::Erased(_) => true,
             Self::Genesis { .. }
             | Self::Closed { .. }
             | Self::SubjectFact { .. }
@@ -202,6 +210,8 @@ impl Change {
                     .is_some_and(|all| !all.is_empty()),
             },
             Kind::ApprovalExpired => Self::Expired { subject: refs_of(content)?.first()?.1 },
+            Kind::Halted => Self::Halt(true),
+            Kind::Resumed => Self::Halt(false),
             Kind::PolicyActivated => Self::PolicyActivated(policy_of(content.member("activates")?)?),
             Kind::Erasure => {
                 let ids = content.member("erased")?.as_array()?.iter();

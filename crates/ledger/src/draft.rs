@@ -141,6 +141,9 @@ pub enum AppendError {
     /// Policy, approvals, grants or a halt changed since the decision: decide again.
     #[error("the decision is stale: governance changed since it was made")]
     Stale,
+    /// The tenant is halted: nothing starts.
+    #[error("the tenant is halted")]
+    Halted,
     /// The intent was never started, or has its closer.
     #[error("action {intent} is not open")]
     NotOpen {

@@ -53,9 +53,11 @@ impl Part {
         self.hashes.iter().find(|(key, _)| *key == "action_hash").map(|(_, hash)| hash)
     }
 
-    /// Whether there is an action that this receipt belongs to.
+    /// Whether there is an action that this receipt belongs to. The stop button is one by itself.
     pub(crate) fn is_of_an_action(&self) -> bool {
-        self.action_hash().is_some() || !self.refs.is_empty()
+        self.action_hash().is_some()
+            || !self.refs.is_empty()
+            || matches!(self.kind, Some(Kind::Halted | Kind::Resumed))
     }
 
     /// The receipts of the same action that this one names.

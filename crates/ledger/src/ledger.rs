@@ -139,5 +139,6 @@ fn unknown(action: &OpenAction) -> Body {
         duration_us: None,
         reasons: vec![Reason::code("run.orphaned")],
         spent: Spent::default(),
+        review: None,
     })
 }

@@ -193,21 +193,25 @@ fn used(
     budget: &str,
     of: Option<PrincipalId>,
     since: Timestamp,
+    without: Option<ReceiptId>,
 ) -> rusqlite::Result<Used> {
     // TOTAL would be a float, and SUM fails on overflow, as it should: nothing is counted wrongly.
     conn.prepare_cached(
         "SELECT coalesce(sum(actions), 0), coalesce(sum(tokens), 0), coalesce(sum(microusd), 0), min(at_ms)
-         FROM budgets WHERE name = ?1 AND owner = ?2 AND at_ms >= ?3",
+         FROM budgets WHERE name = ?1 AND owner = ?2 AND at_ms >= ?3 AND intent <> ?4",
     )?
-    .query_row(params![budget, owner(of), to_sql(since.ms())], |row| {
-        let oldest: Option<i64> = row.get(3)?;
-        Ok(Used {
-            actions: from_sql(row.get(0)?),
-            tokens: from_sql(row.get(1)?),
-            microusd: from_sql(row.get(2)?),
-            oldest: oldest.map(|ms| Timestamp::from_ms(from_sql(ms))),
-        })
-    })
+    .query_row(
+        params![budget, owner(of), to_sql(since.ms()), without.map(|id| id.0.to_vec()).unwrap_or_default()],
+        |row| {
+            let oldest: Option<i64> = row.get(3)?;
+            Ok(Used {
+                actions: from_sql(row.get(0)?),
+                tokens: from_sql(row.get(1)?),
+                microusd: from_sql(row.get(2)?),
+                oldest: oldest.map(|ms| Timestamp::from_ms(from_sql(ms))),
+            })
+        },
+    )
 }
 
 /// Where a budget ends on which a draft draws; passed under the write lock, the draft is stale.
@@ -229,7 +233,7 @@ pub(crate) fn is_overdrawn(conn: &Connection, body: &Body, caps: &[Cap]) -> rusq
         return Ok(false);
     }
     for cap in caps {
-        let used = used(conn, &cap.budget, cap.of, cap.since)?;
+        let used = used(conn, &cap.budget, cap.of, cap.since, None)?;
         let amounts = [used.actions, used.tokens, used.microusd];
         if amounts.into_iter().zip(cap.before).any(|(used, most)| most.is_some_and(|most| used > most)) {
             return Ok(true);
@@ -268,7 +272,7 @@ impl Reader {
         self.ask(|conn| Ok(About { subject, known: known(conn, subject)? }))
     }
 
-    /// What was taken from a counter of a budget since a moment.
+    /// What was taken from a counter of a budget since a moment; what one intent took can be left out.
     ///
     /// # Errors
     /// [`Fault`].
@@ -277,8 +281,9 @@ impl Reader {
         budget: &str,
         of: Option<PrincipalId>,
         since: Timestamp,
+        without: Option<ReceiptId>,
     ) -> Result<Used, Fault> {
-        self.ask(|conn| used(conn, budget, of, since))
+        self.ask(|conn| used(conn, budget, of, since, without))
     }
 
     /// Where a subject is, as last recorded.

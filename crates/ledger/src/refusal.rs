@@ -10,6 +10,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use crate::draft::AppendError;
 use crate::segment;
 use crate::store::from_sql;
+use crate::views;
 
 type Answer = rusqlite::Result<Option<AppendError>>;
 
@@ -24,6 +25,8 @@ pub(crate) fn refusal(conn: &Connection, receipt_id: ReceiptId, body: &Body, now
         Body::Heartbeat(heartbeat) => not_open(conn, &heartbeat.intent),
         Body::DryRun(action) | Body::Blocked(action) => stands_on_erased(conn, &action.refs),
         Body::Escalation(escalation) => stands_on_erased(conn, &escalation.action.refs),
+        // Whatever its writer saw, nothing starts once `halted` stands in the chain.
+        Body::TaskStarted(_) if views::standing(conn)?.halted => Ok(Some(AppendError::Halted)),
         Body::TaskStarted(action) => {
             for one in &action.refs {
                 let refused = match one.rel {

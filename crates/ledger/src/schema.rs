@@ -41,7 +41,7 @@ CREATE TABLE checkpoints (
 CREATE TABLE segments (
     first_seq INTEGER PRIMARY KEY,
     count INTEGER NOT NULL,
-    sha256 BLOB NOT NULL,
+    ends_sha256 BLOB NOT NULL,
     bytes BLOB NOT NULL
 ) STRICT;
 CREATE TABLE ids (

@@ -1,5 +1,6 @@
 //! Segments: the exact lines of one commit in one row, and the search index over them.
 
+use cascade_receipt::chain::LINE_END_BYTES;
 use cascade_receipt::digest::Digest;
 use cascade_receipt::id::ReceiptId;
 use cascade_receipt::time::Timestamp;
@@ -9,42 +10,46 @@ use crate::head::HeadRow;
 use crate::store::{from_sql, to_sql};
 use crate::tail::Tail;
 
-/// Segments that may wait for the index; a search scans them.
-pub(crate) const UNINDEXED_SEGMENTS_MAX: u64 = 64;
+/// Segments that may wait for the index when they hold little; a search scans them.
+const UNINDEXED_SEGMENTS: u64 = 64;
+/// Fewer receipts than this are little to hold.
+const UNINDEXED_RECEIPTS: u64 = 1_024;
+/// Segments that may wait for the index. Random ids touch most of its pages each time, so the more wait, the less is
+/// written; but every process that opens the chain reads them.
+const UNINDEXED_SEGMENTS_MAX: u64 = 1_024;
 /// Receipts that may wait for the index.
-pub(crate) const UNINDEXED_RECEIPTS_MAX: u64 = 16_384;
+const UNINDEXED_RECEIPTS_MAX: u64 = 16_384;
 
 /// One row: consecutive lines, each with its LF.
 #[derive(Debug)]
 pub(crate) struct Segment {
     pub(crate) first_seq: u64,
     pub(crate) count: u64,
-    pub(crate) sha256: Digest,
+    pub(crate) ends_sha256: Digest,
     pub(crate) bytes: Vec<u8>,
 }
 
 impl Segment {
     /// Stores the lines of one commit.
-    pub(crate) fn insert(
-        conn: &Connection,
-        first_seq: u64,
-        count: u64,
-        bytes: &[u8],
-    ) -> rusqlite::Result<()> {
-        // The checksum finds decay in what no hash of the chain covers (tag and signature).
+    pub(crate) fn insert(conn: &Connection, first_seq: u64, lines: &[String]) -> rusqlite::Result<()> {
         conn.prepare_cached("INSERT INTO segments VALUES (?1, ?2, ?3, ?4)")?.execute(params![
             to_sql(first_seq),
-            to_sql(count),
-            Digest::of(bytes).0,
-            bytes
+            to_sql(lines.len() as u64),
+            ends_sum(lines.iter().map(|line| line.trim_end_matches('\n').as_bytes())).0,
+            lines.concat().as_bytes()
         ])?;
         Ok(())
+    }
+
+    /// Whether tags and signatures are those that were stored.
+    pub(crate) fn ends_hold(&self) -> bool {
+        ends_sum(self.lines()) == self.ends_sha256
     }
 
     /// The segment that holds `seq`, or the first one after it.
     pub(crate) fn at_or_after(conn: &Connection, seq: u64) -> rusqlite::Result<Option<Self>> {
         conn.prepare_cached(
-            "SELECT first_seq, count, sha256, bytes FROM segments WHERE first_seq >=
+            "SELECT first_seq, count, ends_sha256, bytes FROM segments WHERE first_seq >=
              coalesce((SELECT first_seq FROM segments WHERE first_seq <= ?1 AND first_seq + count > ?1
                        ORDER BY first_seq DESC LIMIT 1), ?1)
              ORDER BY first_seq LIMIT 1",
@@ -53,7 +58,7 @@ impl Segment {
             Ok(Self {
                 first_seq: from_sql(row.get(0)?),
                 count: from_sql(row.get(1)?),
-                sha256: Digest(row.get(2)?),
+                ends_sha256: Digest(row.get(2)?),
                 bytes: row.get(3)?,
             })
         })
@@ -72,6 +77,13 @@ impl Segment {
         let body = self.bytes.strip_suffix(b"\n").unwrap_or(&self.bytes);
         body.split(|byte| *byte == b'\n')
     }
+}
+
+/// The checksum that finds decay in what no hash of the chain covers: tag and signature, at the ends of the lines.
+/// Content is covered, and hashing it once more would slow every commit.
+fn ends_sum<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Digest {
+    let end = |line: &'a [u8]| line.split_at(line.len().saturating_sub(LINE_END_BYTES)).1;
+    Digest::of(&lines.map(end).collect::<Vec<_>>().concat())
 }
 
 /// The receipt id of a stored line. It stands at a fixed distance from the end.
@@ -101,7 +113,9 @@ pub(crate) fn line_hash(line: &[u8]) -> Option<Digest> {
 /// Brings the index up to the head when too much waits. `tail` holds every id that it does not.
 pub(crate) fn index_if_due(conn: &Connection, row: &mut HeadRow, tail: &Tail) -> rusqlite::Result<()> {
     let receipts = row.head.next_seq.saturating_sub(row.indexed_through);
-    if row.segments_unindexed < UNINDEXED_SEGMENTS_MAX && receipts < UNINDEXED_RECEIPTS_MAX {
+    let little = receipts < UNINDEXED_RECEIPTS;
+    let segments_max = if little { UNINDEXED_SEGMENTS } else { UNINDEXED_SEGMENTS_MAX };
+    if row.segments_unindexed < segments_max && receipts < UNINDEXED_RECEIPTS_MAX {
         return Ok(());
     }
     // In the order of the index, so that each page of it is visited once.

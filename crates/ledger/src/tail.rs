@@ -17,8 +17,8 @@ pub(crate) struct Tail {
 }
 
 impl Tail {
-    /// Reads in what was written since, by whomever. Bounded: the index takes over after
-    /// [`crate::segment::UNINDEXED_RECEIPTS_MAX`] receipts.
+    /// Reads in what was written since, by whomever. Bounded: the index takes over
+    /// ([`crate::segment::index_if_due`]).
     pub(crate) fn follow(&mut self, conn: &Connection, row: &HeadRow) -> rusqlite::Result<()> {
         if self.from < row.indexed_through {
             // What the index holds by now is looked up there.

@@ -93,6 +93,10 @@ pub(crate) fn apply(conn: &Connection, entry: &Entry, change: &Change) -> rusqli
             settle_subject(conn, *subject, *approve)
         }
         Change::Expired { subject } => set_state(conn, *subject, "expired"),
+        Change::Halt(halted) => {
+            conn.prepare_cached("UPDATE standing SET halted = ?1")?.execute([halted])?;
+            Ok(())
+        }
         Change::PolicyActivated(policy) => {
             conn.execute(
                 "UPDATE standing SET policy_version = ?1, policy_hash = ?2",

@@ -4,9 +4,11 @@
 //! appear here: they live in the vault, and content carries their salted hashes.
 
 mod genesis;
+mod halt;
 mod keys;
 mod limits;
 mod log;
+mod run;
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -19,9 +21,11 @@ use crate::member::Members;
 use crate::time::Timestamp;
 
 pub use genesis::{Admin, Genesis, GenesisKey};
+pub use halt::{Halted, Resumed, Review};
 pub use keys::{KeyAdded, KeyObject, KeyRevoked, RevocationStatement};
 pub use limits::{Draw, Known, Spent, SubjectFact};
 pub use log::{Anchor, Erased, Erasure, GuardRenewed};
+pub use run::{Closing, Ending, Heartbeat};
 
 /// `_type` of content.
 pub const TYPE: &str = "cascade/receipt/v1";
@@ -162,55 +166,6 @@ pub struct Action {
     pub runtime: Runtime,
 }
 
-/// How an action that had started ended.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Ending {
-    /// `task_completed`: exit 0.
-    Completed,
-    /// `task_failed`: another exit code, a signal, or it could not start.
-    Failed,
-    /// `task_revoked`: ended by a deadline, a revocation or a budget.
-    Revoked,
-    /// `task_unknown`: Cascade died while it ran.
-    Unknown,
-}
-
-/// A closer of `task_started`.
-#[derive(Clone, Debug)]
-pub struct Closing {
-    /// How it ended.
-    pub ending: Ending,
-    /// The intent it closes.
-    pub intent: Ref,
-    /// SHA-256(output nonce ‖ frames), when output was captured.
-    pub output_hash: Option<Digest>,
-    /// Output beyond the cap was dropped.
-    pub truncated: bool,
-    /// The child's exit code.
-    pub exit_code: Option<u8>,
-    /// The signal that killed the child.
-    pub signal: Option<u8>,
-    /// From the start of the child to its end.
-    pub duration_us: Option<u64>,
-    /// Why, as codes.
-    pub reasons: Vec<Reason>,
-    /// What it cost.
-    pub spent: Spent,
-}
-
-/// `heartbeat`.
-#[derive(Clone, Debug)]
-pub struct Heartbeat {
-    /// The intent it reports on.
-    pub intent: Ref,
-    /// From 0.
-    pub segment: u64,
-    /// Output bytes so far.
-    pub bytes: u64,
-    /// SHA-256(output nonce ‖ frames so far).
-    pub running_hash: Digest,
-}
-
 /// `escalation`.
 #[derive(Clone, Debug)]
 pub struct Escalation {
@@ -292,6 +247,10 @@ pub enum Body {
     Closing(Closing),
     /// `policy_activated`.
     PolicyActivated(PolicyActivated),
+    /// `halted`.
+    Halted(Halted),
+    /// `resumed`.
+    Resumed(Resumed),
     /// `erasure`.
     Erasure(Erasure),
     /// `anchor`.
@@ -333,6 +292,8 @@ impl Body {
                 Ending::Unknown => Kind::TaskUnknown,
             },
             Self::PolicyActivated(_) => Kind::PolicyActivated,
+            Self::Halted(_) => Kind::Halted,
+            Self::Resumed(_) => Kind::Resumed,
             Self::Erasure(_) => Kind::Erasure,
             Self::Anchor(_) => Kind::Anchor,
             Self::GuardRenewed(_) => Kind::Recovery,
@@ -355,6 +316,8 @@ impl Body {
             Self::Heartbeat(heartbeat) => heartbeat.add_to(to),
             Self::Closing(closing) => closing.add_to(to),
             Self::PolicyActivated(activated) => activated.add_to(to),
+            Self::Halted(halted) => halted.add_to(to),
+            Self::Resumed(resumed) => resumed.add_to(to),
             Self::Erasure(erasure) => erasure.add_to(to),
             Self::Anchor(anchor) => anchor.add_to(to),
             Self::GuardRenewed(renewed) => renewed.add_to(to),
@@ -450,55 +413,6 @@ impl AnswerRefused {
         to.add("principal", |out| out.spelled(&self.principal));
         add_reasons(to, &self.reasons);
         add_refs(to, &self.refs);
-    }
-}
-
-impl Heartbeat {
-    fn add_to(&self, to: &mut Members<'_>) {
-        to.add("bytes", |out| out.int(self.bytes));
-        add_refs(to, core::slice::from_ref(&self.intent));
-        to.add("running_hash", |out| out.hex(&self.running_hash.0));
-        to.add("segment", |out| out.int(self.segment));
-    }
-}
-
-impl Closing {
-    fn add_to(&self, to: &mut Members<'_>) {
-        if let Some(cost) = self.spent.cost_microusd {
-            to.add("cost_microusd", |out| out.int(cost));
-        }
-        if let Some(duration_us) = self.duration_us {
-            to.add("duration_us", |out| out.int(duration_us));
-        }
-        to.add("effect_status", |out| {
-            out.str(match self.ending {
-                Ending::Completed => "confirmed",
-                Ending::Failed => "failed",
-                Ending::Revoked => "revoked",
-                Ending::Unknown => "unknown",
-            });
-        });
-        if let Some(code) = self.exit_code {
-            to.add("exit_code", |out| out.int(u64::from(code)));
-        }
-        if let Some(hash) = &self.output_hash {
-            to.add("output_hash", |out| out.hex(&hash.0));
-        }
-        if !self.reasons.is_empty() {
-            add_reasons(to, &self.reasons);
-        }
-        add_refs(to, core::slice::from_ref(&self.intent));
-        if let Some(signal) = self.signal {
-            to.add("signal", |out| out.int(u64::from(signal)));
-        }
-        for (key, tokens) in [("tokens_in", self.spent.tokens_in), ("tokens_out", self.spent.tokens_out)] {
-            if let Some(tokens) = tokens {
-                to.add(key, |out| out.int(tokens));
-            }
-        }
-        if self.truncated {
-            to.add("truncated", |out| out.bool(true));
-        }
     }
 }
 

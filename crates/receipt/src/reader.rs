@@ -215,6 +215,10 @@ pub enum Meaning {
         /// Who activated it.
         principal: PrincipalId,
     },
+    /// `halted`: nothing may run from here on.
+    Halted,
+    /// `resumed`: things may run again.
+    Resumed,
     /// A kind whose members no check reads.
     Other,
 }

@@ -18,6 +18,8 @@ mod bytes;
 mod case;
 #[path = "../examples/vectors/chain.rs"]
 mod chain;
+#[path = "../examples/vectors/halt.rs"]
+mod halt;
 #[path = "../examples/vectors/keys.rs"]
 mod keys;
 #[path = "../examples/vectors/limits.rs"]

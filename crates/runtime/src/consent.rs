@@ -156,13 +156,16 @@ pub fn approved(ledger: &Reader, id: &str) -> Result<(Approved, Command), Consen
 }
 
 impl Approved {
-    /// Adds the answers to the facts of the run that stands on them.
+    /// Adds the answers to the facts of the run that stands on them. What `run` has used counts for it, and goes on
+    /// counting: an approval says until when it may be used, not how long a run may take.
     ///
     /// # Errors
     /// When the ledger cannot be read.
-    pub fn add_to(&self, ledger: &Ledger, facts: &mut Facts) -> Result<(), Fault> {
+    pub fn add_to(&self, ledger: &Ledger, facts: &mut Facts, run: Option<ReceiptId>) -> Result<(), Fault> {
         let action_hash = Digest::salted(&self.action_nonce, facts.action().to_canonical().as_bytes());
         let admins = ledger.admins()?;
+        let own = |answer: &Approval| run.is_some() && answer.used_by == run;
+        let soon = Timestamp::from_ms(facts.at.ms().saturating_add(1));
         facts.answers.clone_from(&self.terms);
         facts.approvals = ledger
             .approvals_of(self.subject.receipt_id)?
@@ -171,8 +174,9 @@ impl Approved {
                 receipt_id: answer.receipt_id,
                 principal: answer.principal,
                 // An approval that was used counts for nothing.
-                action_matches: answer.action_hash == action_hash && answer.used_by.is_none(),
-                expires: answer.expires,
+                action_matches: answer.action_hash == action_hash
+                    && (answer.used_by.is_none() || own(&answer)),
+                expires: if own(&answer) { answer.expires.max(soon) } else { answer.expires },
                 groups: groups_of(&admins, answer.principal),
                 approve: answer.approve,
                 signed: answer.signed,

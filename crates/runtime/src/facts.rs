@@ -56,7 +56,7 @@ impl Asker {
     pub fn find(ledger: &Ledger, env: &[(OsString, OsString)], whom: Option<&str>) -> Result<Self, Fault> {
         let person = Person::current();
         let person_id = ledger.principal_for(NameKind::Person, &person.name)?;
-        let registered = ledger.admins()?.iter().any(|(admin, _)| *admin == person_id);
+        let registered = is_registered(ledger, person_id)?;
         let marker =
             people::agent_marker(&env.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str())));
         let enclosure = Enclosure::look();
@@ -87,6 +87,14 @@ impl Asker {
             None => None,
         };
         Ok(Self { person, person_id, registered, agent, assumed, enclosure })
+    }
+
+    /// The same asker, as the chain knows it now.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub fn again(&self, ledger: &Ledger) -> Result<Self, Fault> {
+        Ok(Self { registered: is_registered(ledger, self.person_id)?, ..self.clone() })
     }
 
     /// Who is accountable for the action in the receipt.
@@ -120,6 +128,10 @@ impl Asker {
             alive: self.registered,
         })
     }
+}
+
+fn is_registered(ledger: &Ledger, person: PrincipalId) -> Result<bool, Fault> {
+    Ok(ledger.admins()?.iter().any(|(admin, _)| *admin == person))
 }
 
 /// An id as such, or the id of a name; a name nobody has gets an id that no grant covers.

@@ -1,11 +1,14 @@
 //! Takes one action through its life: performs the kernel's effects in the order given and answers
 //! each with an event. What must precede what is decided in `cascade_kernel::action`, not here.
 
+mod closing;
+mod running;
+
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::ffi::OsStringExt as _;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cascade_kernel::action::{
     Action, Effect, Event, Fault as KernelFault, Outcome, Record, Report, Unexpected,
@@ -16,10 +19,8 @@ use cascade_ledger::Mark;
 use cascade_ledger::{About, AppendError, Appended, Draft, PrivateItem};
 use cascade_policy::decide::{self, EscalationTerms, Ruling};
 use cascade_policy::facts::Facts;
-use cascade_receipt::content::{
-    self, Body, Closing, Ending, Escalation, Heartbeat, Ref, Rel, Runtime, Spent,
-};
-use cascade_receipt::decision::Reason;
+use cascade_receipt::content::{self, Body, Ending, Escalation, Heartbeat, Ref, Rel, Runtime};
+use cascade_receipt::decision::{Decision, Reason};
 use cascade_receipt::digest::{Digest, Nonce};
 use cascade_receipt::id::ReceiptId;
 use cascade_receipt::time::Timestamp;
@@ -30,6 +31,7 @@ use crate::limits;
 use crate::policy_store::{self, StoreError};
 use crate::process::{
     self, Captured, Guard, Pending, Plan, Prepared, RunError, Segment, Status, StdinPlan, StreamsPlan,
+    TRUST_INTERVAL,
 };
 
 /// What is asked for.
@@ -70,6 +72,8 @@ pub struct Governed {
     pub truncated: bool,
     /// Processes that outlived the command and were ended.
     pub survivors_ended: u32,
+    /// Why the run was no longer admitted while it ran.
+    pub revoked: Vec<Reason>,
     /// Why output, which the receipts commit to, could not be written any more. A reader's going away is no reason.
     pub output_error: Option<io::Error>,
 }
@@ -129,6 +133,8 @@ pub fn govern(ledger: &Ledger, request: Request) -> Result<Governed, GovernError
 struct Decided {
     facts: Facts,
     about: Option<About>,
+    /// The first moment at which a window may answer otherwise.
+    holds_until: Option<Timestamp>,
     ruling: Ruling,
     mark: Mark,
 }
@@ -170,6 +176,11 @@ struct Performer<'a> {
     intent: Option<Ref>,
     /// Whether the order to execute was given.
     started: bool,
+    /// When the gates were asked last.
+    reviewed: Instant,
+    /// Why the run is no longer admitted, and what the gates said then.
+    revoked: Vec<Reason>,
+    review: Option<(Decision, PrivateItem)>,
     ended: Option<Run>,
     pending: Option<Pending>,
     guard: Option<Guard>,
@@ -199,6 +210,9 @@ impl<'a> Performer<'a> {
             intent_id: cascade_ledger::receipt_id()?,
             intent: None,
             started: false,
+            reviewed: Instant::now(),
+            revoked: Vec::new(),
+            review: None,
             ended: None,
             pending: None,
             guard: None,
@@ -223,6 +237,7 @@ impl<'a> Performer<'a> {
                     None
                 }
                 Effect::Start => Some(self.start(action)?),
+                Effect::Review | Effect::Revoke => return Err(not_running()),
                 Effect::Release => {
                     self.release();
                     None
@@ -246,22 +261,27 @@ impl<'a> Performer<'a> {
         // stale, never unseen.
         let (snapshot, mark) = policy_store::in_force(self.ledger)?;
         self.request.command.capture_if_executed(&snapshot, &self.request.asker)?;
-        let concerned = self.request.command.subject;
-        let about = concerned.map(|concerned| self.ledger.about(concerned.subject)).transpose()?;
+        let about = self.about()?;
         let mut facts = facts::look(self.ledger, &snapshot, &self.request.asker, &self.request.command)?;
         facts.dry_run = self.request.dry_run;
-        limits::count(self.ledger, &snapshot, &mut facts)?;
+        limits::count(self.ledger, &snapshot, &mut facts, None)?;
         if let Some(approved) = &self.request.approved {
             let gone = approved.gone(self.ledger)?;
             if !gone.is_empty() {
                 return Err(GovernError::ApprovalGone(gone));
             }
-            approved.add_to(self.ledger, &mut facts)?;
+            approved.add_to(self.ledger, &mut facts, None)?;
         }
         let ruling = decide::decide(&snapshot, &facts);
         let event = Event::Decided { verdict: ruling.decision.verdict, dry_run: self.request.dry_run };
-        self.decided = Some(Decided { facts, about, ruling, mark });
+        let holds_until = ruling.holds_until;
+        self.decided = Some(Decided { facts, about, holds_until, ruling, mark });
         Ok(event)
+    }
+
+    /// How much is known of whom the action concerns.
+    fn about(&self) -> Result<Option<About>, Fault> {
+        self.request.command.subject.map(|concerned| self.ledger.about(concerned.subject)).transpose()
     }
 
     fn prepare(&mut self) -> Event {
@@ -284,6 +304,7 @@ impl<'a> Performer<'a> {
             stdin: stdin_plan(&command.input),
             streams: self.request.streams,
             timeout: self.request.timeout,
+            trust_interval: TRUST_INTERVAL,
             output_nonce: self.output_nonce,
             foreground: true,
         };
@@ -297,50 +318,6 @@ impl<'a> Performer<'a> {
                 Event::PrepareFailed
             }
         }
-    }
-
-    fn start(&mut self, action: &mut Action) -> Result<Event, GovernError> {
-        let prepared =
-            self.prepared.take().ok_or_else(|| GovernError::Defect("nothing prepared".to_owned()))?;
-        self.started = true;
-        let mut broken = None;
-        let ended = prepared.start(&mut |segment: &Segment<'_>| {
-            self.take_heartbeat(action, segment).map_err(|error| {
-                broken = Some(error);
-                process::HookError::from("no more output may leave")
-            })
-        });
-        let ended = match (ended, broken) {
-            (_, Some(error)) => return Err(error),
-            (Err(error), None) => return Err(GovernError::Run(error)),
-            (Ok(ended), None) => ended,
-        };
-        let ending = ending_of(&ended.status);
-        self.ended = Some(Run {
-            status: ended.status,
-            duration_us: ended.duration_us,
-            output_hash: Some(ended.output_hash),
-            truncated: ended.truncated,
-            survivors_ended: ended.survivors_ended,
-        });
-        self.output_error = ended.output_error;
-        self.pending = Some(ended.pending);
-        self.guard = Some(ended.guard);
-        Ok(Event::Ended(ending))
-    }
-
-    /// Makes a heartbeat durable before its segment leaves. An error ends the run with nothing released.
-    fn take_heartbeat(&mut self, action: &mut Action, segment: &Segment<'_>) -> Result<(), GovernError> {
-        for effect in action.step(Event::SegmentReady)? {
-            if let Effect::Append(record) = effect {
-                let event = self.append(record, Some(segment));
-                let effects = action.step(event)?;
-                if effects != [Effect::Release] {
-                    return Err(self.append_failure());
-                }
-            }
-        }
-        Ok(())
     }
 
     fn append(&mut self, record: Record, segment: Option<&Segment<'_>>) -> Event {
@@ -364,7 +341,7 @@ impl<'a> Performer<'a> {
                 self.receipts.push(appended);
                 Event::Durable
             }
-            Err(AppendError::Stale) => Event::Stale,
+            Err(AppendError::Stale | AppendError::Halted) => Event::Stale,
             Err(AppendError::NotOpen { intent }) => {
                 self.append_error = Some(AppendError::NotOpen { intent });
                 Event::NotOpen
@@ -421,7 +398,7 @@ impl<'a> Performer<'a> {
         draft.about = decided.about;
         if record == Record::Intent {
             draft.caps = limits::caps(&decided.facts, &decided.ruling);
-            draft.holds_until = decided.ruling.holds_until;
+            draft.holds_until = decided.holds_until;
         }
         draft.private = vec![action, facts];
         self.add_private(record, &mut draft)?;
@@ -456,54 +433,12 @@ impl<'a> Performer<'a> {
             bytes: segment.bytes_total,
             running_hash: segment.running_hash,
         });
-        Ok(Draft::new(cascade_ledger::receipt_id()?, body))
-    }
-
-    fn closer_draft(&self, ending: Ending) -> Result<Draft, GovernError> {
-        let intent =
-            self.intent.clone().ok_or_else(|| GovernError::Defect("closer without intent".to_owned()))?;
-        let status = self.ended.as_ref().map(|ended| &ended.status);
-        let body = Body::Closing(Closing {
-            ending,
-            intent,
-            output_hash: self.ended.as_ref().and_then(|ended| ended.output_hash),
-            truncated: self.ended.as_ref().is_some_and(|ended| ended.truncated),
-            exit_code: match status {
-                Some(Status::Exited(code)) => Some(*code),
-                _ => None,
-            },
-            signal: match status {
-                Some(Status::Signaled(signal)) => Some(*signal),
-                _ => None,
-            },
-            duration_us: self.ended.as_ref().map(|ended| ended.duration_us),
-            reasons: self.closing_reasons(),
-            spent: Spent::default(),
-        });
-        Ok(Draft::new(cascade_ledger::receipt_id()?, body))
-    }
-
-    fn closing_reasons(&self) -> Vec<Reason> {
-        let mut codes = Vec::new();
-        if self.prepare_error.is_some() {
-            codes.push("start.no_supervisor");
+        let mut draft = Draft::new(cascade_ledger::receipt_id()?, body);
+        if self.revoked.is_empty() {
+            // It says that the run was still admitted, which is known of this mark alone.
+            draft.seen = self.decided.as_ref().map(|decided| decided.mark);
         }
-        match self.ended.as_ref().map(|ended| &ended.status) {
-            Some(Status::CouldNotStart(error)) => codes.push(match error.kind() {
-                io::ErrorKind::NotFound => "start.not_found",
-                io::ErrorKind::PermissionDenied => "start.not_permitted",
-                io::ErrorKind::ArgumentListTooLong => "start.too_long",
-                _ => "start.failed",
-            }),
-            Some(Status::TimedOut) => codes.push("run.timed_out"),
-            Some(Status::Interrupted(_)) => codes.push("run.interrupted"),
-            Some(Status::Lost) => codes.push("run.supervisor_lost"),
-            _ => {}
-        }
-        if self.ended.as_ref().is_some_and(|ended| ended.survivors_ended > 0) {
-            codes.push("run.survivors_ended");
-        }
-        codes.into_iter().map(Reason::code).collect()
+        Ok(draft)
     }
 
     fn release(&mut self) {
@@ -544,9 +479,14 @@ impl<'a> Performer<'a> {
             captured: self.captured.filter(|_| capturing),
             truncated,
             survivors_ended,
+            revoked: self.revoked,
             output_error: self.output_error,
         })
     }
+}
+
+fn not_running() -> GovernError {
+    GovernError::Defect("nothing runs".to_owned())
 }
 
 fn undecided() -> GovernError {
@@ -576,7 +516,7 @@ const fn ending_of(status: &Status) -> Ending {
     match status {
         Status::Exited(0) => Ending::Completed,
         Status::Exited(_) | Status::Signaled(_) | Status::CouldNotStart(_) => Ending::Failed,
-        Status::TimedOut | Status::Interrupted(_) => Ending::Revoked,
+        Status::TimedOut | Status::Revoked | Status::Interrupted(_) => Ending::Revoked,
         Status::Lost => Ending::Unknown,
     }
 }

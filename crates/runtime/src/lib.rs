@@ -13,6 +13,7 @@ pub mod erase;
 pub mod facts;
 pub mod file_hash;
 pub mod govern;
+pub mod halt;
 pub mod hypothesis;
 pub mod identity;
 pub mod keys;

@@ -6,14 +6,21 @@ use cascade_policy::facts::{Counter, Facts};
 use cascade_policy::limits::{Amounts, Draw};
 use cascade_policy::snapshot::Snapshot;
 use cascade_receipt::content;
+use cascade_receipt::id::ReceiptId;
 
-/// Reads the counters of every budget that the action draws on.
+/// Reads the counters of every budget that the action draws on. Of an action that runs already, its own intent is not
+/// counted.
 ///
 /// # Errors
 /// When the ledger cannot be read.
-pub fn count(reader: &Reader, snapshot: &Snapshot, facts: &mut Facts) -> Result<(), Fault> {
+pub fn count(
+    reader: &Reader,
+    snapshot: &Snapshot,
+    facts: &mut Facts,
+    own: Option<ReceiptId>,
+) -> Result<(), Fault> {
     for draw in decide::draws(snapshot, facts) {
-        let used = reader.budget_used(&draw.budget, draw.of, draw.since)?;
+        let used = reader.budget_used(&draw.budget, draw.of, draw.since, own)?;
         facts.counters.push(Counter {
             budget: draw.budget,
             of: draw.of,

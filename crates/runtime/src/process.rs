@@ -7,8 +7,8 @@
 //!
 //! 1. [`prepare`]: supervisor alive, lock held, shim waiting. If Cascade dies here, nothing was executed.
 //! 2. The caller makes the intent durable. The same holds.
-//! 3. [`Prepared::start`]: the command runs; output leaves in segments, each after the caller's hook. If Cascade
-//!    dies here, the supervisor ends the whole tree and only then lets go of the lock.
+//! 3. [`Prepared::start`]: the command runs; output leaves in segments, each after the governor's word, who also says
+//!    whether the run may go on. If Cascade dies here, the supervisor ends the whole tree and only then lets go of the lock.
 //! 4. [`Ended`]: nothing of the run is alive, the lock is still held. The caller makes the closer durable.
 //! 5. [`Pending::release`], and dropping the [`Guard`] frees the lock.
 //!
@@ -32,6 +32,7 @@ use thiserror::Error;
 
 mod ancestry;
 mod exec;
+mod orphans;
 mod output;
 mod pending;
 mod run;
@@ -40,6 +41,7 @@ mod streams;
 mod supervise;
 mod terminal;
 mod tree;
+mod watch;
 mod wire;
 
 pub use ancestry::Enclosure;
@@ -49,6 +51,7 @@ pub use pending::{Captured, Pending};
 pub use run::{INTERRUPT_GRACE, TERM_GRACE};
 pub use supervise::supervise_main;
 pub use tree::{MARKER, Swept, sweep};
+pub use watch::{Answer, Governor, Question, REVOKE_GRACE, TRUST_INTERVAL, WATCH_INTERVAL};
 
 use crate::people::Whom;
 use signals::Signals;
@@ -87,6 +90,8 @@ pub struct Plan {
     pub streams: StreamsPlan,
     /// How long the command may take.
     pub timeout: Option<Duration>,
+    /// A run whose output needs no heartbeat leaves one this often.
+    pub trust_interval: Duration,
     /// Salts the output hashes.
     pub output_nonce: Nonce,
     /// Whether this process acts for the person in front of it: passes signals on, lends its terminal, and adopts
@@ -143,7 +148,7 @@ pub enum PrepareError {
     Setup(#[from] io::Error),
 }
 
-/// What the caller's hook says when a heartbeat could not be made durable.
+/// What the governor says when a heartbeat could not be made durable.
 pub type HookError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why a run was broken off. Nothing of it is alive, and the output that waited is lost.
@@ -168,6 +173,8 @@ pub enum Status {
     CouldNotStart(io::Error),
     /// The command took longer than the plan allows and was ended.
     TimedOut,
+    /// The governor no longer admits the run, and the command was ended.
+    Revoked,
     /// Cascade got this signal, and the command was ended because it did not end by itself.
     Interrupted(u8),
     /// The supervisor died, so how the command ended is unknown; everything it had started was ended.
@@ -187,7 +194,7 @@ pub struct Ended {
     pub output_hash: Digest,
     /// Output bytes of the run, frame headers not counted.
     pub output_bytes: u64,
-    /// How many segments were released live; 0 for a command that ended within the first tick.
+    /// How many segments were vouched for while it ran; 0 for a command that ended within the first tick.
     pub segments: u64,
     /// Whether output was dropped because of the cap.
     pub truncated: bool,
@@ -240,8 +247,12 @@ pub fn prepare(plan: Plan) -> Result<Prepared, PrepareError> {
         Some(Report::Refused(stage, errno)) => return Err(refused(stage, errno)),
         _ => return Err(PrepareError::SupervisorEnded),
     }
-    let settings =
-        run::Settings { streams: plan.streams, timeout: plan.timeout, output_nonce: plan.output_nonce };
+    let settings = run::Settings {
+        streams: plan.streams,
+        timeout: plan.timeout,
+        trust_interval: plan.trust_interval,
+        output_nonce: plan.output_nonce,
+    };
     Ok(Prepared { link, near, signals, settings })
 }
 
@@ -266,15 +277,13 @@ pub struct Prepared {
 impl Prepared {
     /// Executes the command and sees it through. Call this only when the intent is durable.
     ///
-    /// `hook` gets each segment before it is released and returns once a heartbeat with its hash is durable.
+    /// `governor` is asked about each segment before it is released, answering once a heartbeat with its hash is
+    /// durable, and every [`WATCH_INTERVAL`] whether the run may go on.
     ///
     /// # Errors
     /// See [`RunError`]; the whole tree was ended then, and the lock is free.
-    pub fn start(
-        self,
-        hook: &mut dyn FnMut(&Segment<'_>) -> Result<(), HookError>,
-    ) -> Result<Ended, RunError> {
-        run::run(self.link, self.near, self.signals, &self.settings, hook)
+    pub fn start(self, governor: &mut Governor<'_>) -> Result<Ended, RunError> {
+        run::run(self.link, self.near, self.signals, &self.settings, governor)
     }
 }
 
@@ -336,6 +345,7 @@ impl fmt::Display for Status {
             Self::Signaled(signal) => write!(f, "ended by signal {signal}"),
             Self::CouldNotStart(error) => write!(f, "could not start: {error}"),
             Self::TimedOut => f.write_str("timed out"),
+            Self::Revoked => f.write_str("no longer admitted"),
             Self::Interrupted(signal) => write!(f, "ended after Cascade received signal {signal}"),
             Self::Lost => f.write_str("supervisor died"),
         }

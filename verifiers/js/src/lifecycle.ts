@@ -28,6 +28,7 @@ export class Lifecycle {
   private readonly people = new People();
   private readonly escalated = new Set<string>();
   private readonly dryEscalated = new Set<string>();
+  private halted = false;
   private epoch = 0;
   private epochReceipts = 0;
 
@@ -83,6 +84,8 @@ export class Lifecycle {
     } else if (kind === "approval_expired") {
       demand(refs.length > 0, "lifecycle.subject");
       for (const [, named] of refs) named.end("lifecycle.expired");
+    } else if (kind === "halted" || kind === "resumed") {
+      this.halted = kind === "halted";
     } else if (kind === "anchor") {
       const hash = toHex(await sha256(utf8(content.checkpoint)));
       demand(hash === content.checkpoint_sha256, "lifecycle.anchor");
@@ -105,6 +108,7 @@ export class Lifecycle {
   private checkRun(content: JsonObject, refs: Ref[]): void {
     const action: string = content.action_hash;
     demand(content.decision.verdict === "admit", "lifecycle.denied");
+    demand(!this.halted, "lifecycle.halted");
     const subjects = subjectsOf(refs);
     for (const subject of subjects) {
       demand(subject.content.action_hash === action, "lifecycle.action_hash");
@@ -152,7 +156,7 @@ export class Lifecycle {
   /** Section 7.2: signatures of people on every kind except answers and extensions. */
   private async checkSignatures(content: JsonObject): Promise<void> {
     const adds = content.kind === "key_added" && content.key.purpose === "receipt";
-    const demanded = content.kind === "principal_added" || adds;
+    const demanded = content.kind === "principal_added" || content.kind === "resumed" || adds;
     demand((content.signatures ?? []).length > 0 || !demanded, "lifecycle.signature_missing");
     if ("spec_hash" in content && !demanded) {
       const spec = { _type: "cascade/spec/v1", spec_hash: content.spec_hash };

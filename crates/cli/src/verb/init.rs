@@ -1,12 +1,13 @@
 use std::path::PathBuf;
 
-use cascade_ledger::OpenError;
+use cascade_ledger::{Ledger, OpenError};
 use cascade_receipt::json::Value;
 use cascade_runtime::birth::{self, AdminKey, BirthError, Created, Wishes};
 use clap::Args;
 
 use crate::args::Global;
 use crate::exit::{self, Exit, Failure};
+use crate::verb::halt::halted;
 use crate::{output, place};
 
 /// Create the ledger: keys, first administrator, default policy
@@ -36,7 +37,7 @@ pub(crate) fn run(global: &Global, args: &Init) -> Exit {
     let home = place::home_dir(global)?;
     let tenant = place::tenant(global)?;
     match place::open(global, &home, &tenant) {
-        Ok(ledger) => return exists(global, &home, ledger.log_origin().as_str()),
+        Ok(ledger) => return exists(global, &home, &ledger),
         Err(OpenError::NoHome(_) | OpenError::NoTenant(_)) => {}
         Err(error) => return Err(place::opening(error)),
     }
@@ -57,19 +58,22 @@ pub(crate) fn run(global: &Global, args: &Init) -> Exit {
         }
         Err(BirthError::Open(OpenError::TenantExists(_))) => {
             let ledger = place::open(global, &home, &tenant).map_err(place::opening)?;
-            exists(global, &home, ledger.log_origin().as_str())
+            exists(global, &home, &ledger)
         }
         Err(error) => Err(place::creating(error)),
     }
 }
 
-fn exists(global: &Global, home: &std::path::Path, origin: &str) -> Exit {
+fn exists(global: &Global, home: &std::path::Path, ledger: &Ledger) -> Exit {
+    if ledger.is_halted()? {
+        return Err(halted(&global.tenant));
+    }
     output::say(format_args!("the ledger at {} exists already; nothing was changed", home.display()));
     if global.json {
         output::json(&Value::object([
             ("created", Value::Bool(false)),
             ("home", home.display().to_string().into()),
-            ("log_origin", origin.into()),
+            ("log_origin", ledger.log_origin().as_str().into()),
         ]))?;
     }
     Ok(exit::DONE)

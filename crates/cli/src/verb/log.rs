@@ -104,6 +104,9 @@ fn print(reader: &Reader, record: &Record) -> Result<(), Failure> {
     let what = match record.command(reader)? {
         Some(command) => output::shortened(&command, 60),
         None if record.erased_by(reader)?.is_some() => ERASED.to_owned(),
+        None if matches!(Kind::parse(record.text("kind")), Some(Kind::Halted | Kind::Resumed)) => {
+            by_whom(reader, record)?
+        }
         None => record.refs().first().map(|(rel, id)| format!("{rel} {id}")).unwrap_or_default(),
     };
     let ending = match (
@@ -112,7 +115,7 @@ fn print(reader: &Reader, record: &Record) -> Result<(), Failure> {
     ) {
         (Some(code), _) => format!("  exit {code}"),
         (None, Some(signal)) => format!("  signal {signal}"),
-        (None, None) => String::new(),
+        (None, None) => record.codes().first().map(|code| format!("  {code}")).unwrap_or_default(),
     };
     output::line(format_args!(
         "{}  {:<16} {:<8} {:<8}  {what}{ending}  {}",
@@ -125,9 +128,26 @@ fn print(reader: &Reader, record: &Record) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Who pressed the stop button or let it go, and why.
+fn by_whom(reader: &Reader, record: &Record) -> Result<String, Failure> {
+    let name = record.name(reader, "principal")?.unwrap_or_default();
+    let reason = record.reason(reader)?.map(|reason| format!(": {reason}")).unwrap_or_default();
+    Ok(output::shortened(&format!("by {name}{reason}"), 60))
+}
+
 fn document(reader: &Reader, record: &Record) -> Result<Value, Failure> {
     let mut members = std::collections::BTreeMap::new();
-    for key in ["receipt_id", "timestamp", "kind", "risk_tier", "principal", "exit_code", "signal", "refs"] {
+    for key in [
+        "receipt_id",
+        "timestamp",
+        "kind",
+        "risk_tier",
+        "principal",
+        "exit_code",
+        "signal",
+        "reasons",
+        "refs",
+    ] {
         if let Some(value) = record.content(key) {
             members.insert(key.to_owned(), value.clone());
         }

@@ -219,17 +219,11 @@ fn turned_away(
     let verdict = if waiting { Verdict::Escalate } else { Verdict::Deny };
     let code = if waiting { exit::WAITING } else { exit::DENIED };
     if global.json {
-        let codes = reasons.iter().map(|reason| {
-            Value::object([
-                ("code", reason.code.as_str().into()),
-                ("text", reasons::code_text(&reason.code).into()),
-            ])
-        });
         output::json(&Value::object([
             ("exit_code", u32::from(code).into()),
             ("stdout", "".into()),
             ("stderr", "".into()),
-            ("reasons", Value::Array(codes.collect())),
+            ("reasons", reasons::codes(&reasons)),
             ("receipt_id", receipt.receipt_id.to_string().into()),
             ("receipts", Value::Array(vec![receipt.receipt_id.to_string().into()])),
             ("verdict", verdict.as_str().into()),

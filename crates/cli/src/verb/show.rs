@@ -1,10 +1,10 @@
-use cascade_ledger::{Item, Reader};
+use cascade_ledger::Reader;
 use cascade_policy::decide::limits_told;
 use cascade_policy::facts::Facts;
 use cascade_receipt::content::PolicyRef;
 use cascade_receipt::decision::{GateOutcome, RiskTier, Verdict};
 use cascade_receipt::digest::Digest;
-use cascade_receipt::id::{PrincipalId, ReceiptId};
+use cascade_receipt::id::PrincipalId;
 use cascade_receipt::json::Value;
 use cascade_runtime::policy_store;
 use clap::Args;
@@ -34,7 +34,7 @@ pub(crate) fn run(global: &Global, args: &Show) -> Exit {
     let Some(record) = Record::parse(seq, &line) else {
         return Err(Failure::could_not(anyhow::anyhow!("{id} is damaged")).hint("run `cascade fsck`"));
     };
-    let mut private = private(&reader, &record, id)?;
+    let mut private = private(&reader, &record)?;
     let limits = limits(&reader, &record, &private)?;
     if let (Value::Object(members), false) = (&mut private, limits.is_empty()) {
         let limits = limits.iter().map(|text| text.as_str().into()).collect();
@@ -54,17 +54,15 @@ pub(crate) fn run(global: &Global, args: &Show) -> Exit {
 }
 
 /// What the vault keeps behind this receipt's hashes.
-fn private(reader: &Reader, record: &Record, id: ReceiptId) -> Result<Value, Failure> {
+fn private(reader: &Reader, record: &Record) -> Result<Value, Failure> {
     let mut members = std::collections::BTreeMap::new();
     for (key, hash) in [("action", "action_hash"), ("facts", "facts_hash")] {
         if let Some(value) = record.private(reader, hash)? {
             members.insert(key.to_owned(), value);
         }
     }
-    for Item { field, bytes, .. } in reader.private_of(id)? {
-        if let ("reason", Ok(text)) = (field.as_str(), std::str::from_utf8(&bytes)) {
-            members.insert(field, text.into());
-        }
+    if let Some(reason) = record.reason(reader)? {
+        members.insert("reason".to_owned(), reason.into());
     }
     for key in ["principal", "on_behalf_of", "subject"] {
         if let Some(name) = record.name(reader, key)? {
@@ -158,6 +156,10 @@ fn outcome(record: &Record) -> Result<(), Failure> {
             let text = value.as_str().map_or_else(|| value.to_canonical(), str::to_owned);
             output::line(format_args!("  {key:<12} {text}"))?;
         }
+    }
+    for code in record.codes() {
+        let text = Painted(DIM, reasons::code_text(code));
+        output::line(format_args!("  {:<12} {code}  {text}", "because"))?;
     }
     Ok(())
 }

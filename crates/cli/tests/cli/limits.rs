@@ -1,5 +1,6 @@
 //! Budgets, freezes, contact hours and consent through the real binary, with counters from the log.
 
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::Stdio;
 use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -198,5 +199,37 @@ fn only_a_person_opens_a_way_to_a_subject() {
         site.run(&["run", "--subject", bad, "--", "true"]).expect(2);
     }
     site.run(&["run", "--subject", &"a".repeat(200), "--", "true"]).expect(3);
+    site.assert_sound();
+}
+
+#[test]
+fn what_runs_ends_when_consent_is_taken_back_and_not_for_what_it_took_or_said_itself() {
+    let site = limited(
+        "[[budget]]\nname = \"last\"\ncommands = [\"cat\"]\nrolling = \"30d\"\nactions = 1\n\
+         [[window]]\nname = \"agreed\"\ncommands = [\"cat\"]\nconsent = \"calls\"\n\
+         [[window]]\nname = \"week\"\ncommands = [\"cat\"]\nafter_conversation = \"7d\"\n",
+    );
+    site.run(&["subject", "zone", "ada", "UTC"]).expect(0);
+    site.run(&["subject", "consent", "ada", "--scope", "calls"]).expect(0);
+    let mut command = site.cascade(&["run", "--subject", "ada", "--", "cat"]);
+    let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = piped.spawn().unwrap();
+    let (mut input, mut back) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
+    let mut says = |word: &str| {
+        writeln!(input, "{word}").unwrap();
+        let mut line = String::new();
+        back.read_line(&mut line).unwrap();
+        assert_eq!(line.trim_end(), word, "it does not run any more");
+    };
+    says("here");
+    // It took the last unit itself, and what is said meanwhile is the call itself.
+    site.run(&["subject", "conversation", "ada"]).expect(0);
+    says("still here");
+    site.run(&["subject", "consent", "ada", "--scope", "calls", "--revoke"]).expect(0);
+    ended(child, b"").expect(3);
+    let last = site.last();
+    let reasons = last.content("reasons").as_array().unwrap();
+    assert_eq!((last.kind(), &reasons[0]["code"]), ("task_revoked", &"revoked.window".into()));
+    site.run(&["run", "--subject", "ada", "--", "cat"]).expect(3);
     site.assert_sound();
 }

@@ -21,6 +21,8 @@ mod erase;
 #[cfg(test)]
 mod git;
 #[cfg(test)]
+mod halt;
+#[cfg(test)]
 mod help;
 #[cfg(test)]
 mod inject;

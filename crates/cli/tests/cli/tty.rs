@@ -12,14 +12,14 @@ use rustix::termios::Winsize;
 use crate::site::{CASCADE, PATIENCE, Site, wait_for};
 
 /// Cascade at a terminal of its own, and somebody in front of it.
-struct Seat {
+pub(crate) struct Seat {
     child: Child,
     screen: File,
     text: String,
 }
 
 impl Seat {
-    fn take(site: &Site, args: &[&str]) -> Self {
+    pub(crate) fn take(site: &Site, args: &[&str]) -> Self {
         let master =
             rustix::pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
         rustix::pty::grantpt(&master).unwrap();
@@ -39,7 +39,7 @@ impl Seat {
     }
 
     /// Reads the screen until it shows `words`.
-    fn until(&mut self, words: &str) -> &mut Self {
+    pub(crate) fn until(&mut self, words: &str) -> &mut Self {
         while !self.text.contains(words) {
             assert!(self.read(), "ended without `{words}`: {}", self.text);
         }
@@ -66,7 +66,7 @@ impl Seat {
     }
 
     /// Reads to the end; the exit code and what was on the screen.
-    fn leave(mut self) -> (Option<i32>, String) {
+    pub(crate) fn leave(mut self) -> (Option<i32>, String) {
         while self.read() {}
         let process = rustix::process::pidfd_open(Pid::from_child(&self.child), PidfdFlags::empty()).unwrap();
         assert!(wait_for(&process, PATIENCE), "still there: {}", self.text);

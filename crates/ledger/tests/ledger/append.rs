@@ -1,7 +1,7 @@
 //! Appending, refusing and finding again.
 
 use cascade_ledger::{AppendError, Found, PrivateItem, nonce};
-use cascade_receipt::content::{Body, Rel};
+use cascade_receipt::content::{Body, Halted, Rel, Resumed};
 use cascade_receipt::digest::Digest;
 use cascade_receipt::time::Timestamp;
 
@@ -113,6 +113,28 @@ fn a_stale_decision_is_refused_and_ordinary_runs_do_not_make_it_stale() {
     let last = ledger.append(blocked("under the new policy")).unwrap();
     assert_eq!(version(receipts.len() - 1).as_str(), Some("default/1"));
     assert!(last.line.contains("\"policy_version\":\"new/1\""));
+}
+
+#[test]
+fn nothing_starts_while_the_tenant_is_halted() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = create(dir.path());
+    let running = ledger.append(started("running", Vec::new())).unwrap();
+    let mark = ledger.mark().unwrap();
+    let halted = Halted { principal: PERSON, on_behalf_of: None, reason_hash: None };
+    ledger.append(draft(Body::Halted(halted))).unwrap();
+    assert!(ledger.is_halted().unwrap());
+    assert_ne!(ledger.mark().unwrap(), mark);
+    // Also for a writer that says nothing of what it saw.
+    assert_eq!(ledger.append(started("new", Vec::new())), Err(AppendError::Halted));
+    ledger.append(closed(&running)).unwrap();
+    ledger.append(blocked("new")).unwrap();
+    let resumed =
+        Resumed { principal: ADMIN, reason_hash: None, statement_id: [1; 8], signatures: Vec::new() };
+    ledger.append(draft(Body::Resumed(resumed))).unwrap();
+    assert!(!ledger.is_halted().unwrap());
+    ledger.append(started("new", Vec::new())).unwrap();
+    assert_eq!(chain::check(&ledger).len(), 7);
 }
 
 #[test]

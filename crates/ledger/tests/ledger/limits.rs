@@ -35,7 +35,7 @@ fn closer(intent: &Appended, ending: Ending, spent: Spent, code: Option<&str>) -
 }
 
 fn amounts(ledger: &Ledger, budget: &str, of: Option<PrincipalId>) -> [u64; 3] {
-    let Used { actions, tokens, microusd, .. } = ledger.budget_used(budget, of, DAWN).unwrap();
+    let Used { actions, tokens, microusd, .. } = ledger.budget_used(budget, of, DAWN, None).unwrap();
     [actions, tokens, microusd]
 }
 
@@ -65,10 +65,12 @@ fn an_intent_takes_and_its_closer_settles() {
         ledger.append(closer(intent, ending, spent, code)).unwrap();
     }
     assert_eq!(amounts(&ledger, "b", None), [4, 10 + 100 + 100, 2 + 50 + 50]);
-    let used = ledger.budget_used("b", None, open.timestamp).unwrap();
+    let used = ledger.budget_used("b", None, open.timestamp, None).unwrap();
     assert_eq!(used.oldest.unwrap(), told.timestamp.max(open.timestamp));
+    let others = ledger.budget_used("b", None, DAWN, Some(open.receipt_id)).unwrap();
+    assert_eq!((others.actions, others.tokens), (3, 110));
     let after = Timestamp::from_ms(open.timestamp.ms() + 1);
-    assert_eq!(ledger.budget_used("b", None, after).unwrap(), Used::default());
+    assert_eq!(ledger.budget_used("b", None, after, None).unwrap(), Used::default());
     assert_rebuilt(&ledger);
     assert_eq!(amounts(&ledger, "b", None), [4, 210, 102]);
 }

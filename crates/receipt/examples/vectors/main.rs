@@ -15,6 +15,7 @@ mod bundles;
 mod bytes;
 mod case;
 mod chain;
+mod halt;
 mod keys;
 mod limits;
 mod people;

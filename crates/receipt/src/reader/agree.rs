@@ -6,7 +6,8 @@ use std::string::String;
 use super::*;
 use crate::content::{
     Action as Written, Answer, AnswerRefused, Body, Closing, Content as Writing, Draw, Ending, Envelope,
-    Escalation, Genesis, GenesisKey, Heartbeat, Known, PolicyActivated, Runtime, Spent, SubjectFact,
+    Escalation, Genesis, GenesisKey, Halted, Heartbeat, Known, PolicyActivated, Resumed, Review, Runtime,
+    Spent, SubjectFact,
 };
 use crate::decision::{Decision, Gate, GateName, GateOutcome, Reason};
 use crate::id::KeyId;
@@ -161,6 +162,7 @@ fn runs() {
             duration_us: Some(1),
             reasons: vec![Reason::code("x.y")],
             spent: Spent { tokens_in: Some(4), tokens_out: Some(5), cost_microusd: Some(6) },
+            review: Some(Review { decision: action().decision, facts_hash: Digest([10; 32]) }),
         };
         read(&Body::Closing(written), |content| {
             let Meaning::Closing { effect_status, exit_code, signal, output_hash, truncated } =
@@ -220,5 +222,18 @@ fn governance() {
         assert!(content.statement.is_some());
         let Meaning::PolicyActivated { activates: read, principal } = content.meaning else { panic!("none") };
         assert_eq!((read, principal), (activates, PrincipalId([1; 8])));
+    });
+}
+
+#[test]
+fn the_stop_button() {
+    let (principal, reason_hash) = (PrincipalId([1; 8]), Some(Digest([2; 32])));
+    let written = Halted { principal, on_behalf_of: Some(PrincipalId([3; 8])), reason_hash };
+    read(&Body::Halted(written), |content| assert!(matches!(content.meaning, Meaning::Halted)));
+    let signatures = vec![Signature { principal, sshsig: "x".into() }];
+    let written = Resumed { principal, reason_hash, statement_id: [2; 8], signatures };
+    read(&Body::Resumed(written), |content| {
+        assert!(content.statement.is_some());
+        assert!(matches!(content.meaning, Meaning::Resumed));
     });
 }

@@ -140,6 +140,15 @@ fn governance(kind: Kind, fields: &Fields<'_, '_>) -> Result<Meaning, ContentFau
         },
         Kind::PrincipalRemoved => Meaning::PrincipalRemoved(fields.req("principal", fields::principal)?),
         Kind::PolicyActivated => policy_activated(fields)?,
+        Kind::Halted => {
+            stopped(fields)?;
+            Meaning::Halted
+        }
+        Kind::Resumed => {
+            stopped(fields)?;
+            fields.req("statement_id", fields::statement_id)?;
+            Meaning::Resumed
+        }
         _ => Meaning::Other,
     })
 }
@@ -219,6 +228,12 @@ fn policy_activated(fields: &Fields<'_, '_>) -> Result<Meaning, ContentFault> {
         },
         principal: fields.req("principal", fields::principal)?,
     })
+}
+
+/// What `halted` and `resumed` have in common.
+fn stopped(fields: &Fields<'_, '_>) -> Result<(), ContentFault> {
+    fields.req("principal", fields::principal)?;
+    fields.opt("reason_hash", fields::digest).map(|_| ())
 }
 
 /// The verdict that stands there and the one that follows from the ten gates.

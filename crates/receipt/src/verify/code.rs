@@ -180,6 +180,7 @@ codes! {
     Decision = Lifecycle "lifecycle.decision", "a verdict is not what its gates say";
     Verdict = Lifecycle "lifecycle.verdict", "a kind and its verdict contradict each other";
     Denied = Lifecycle "lifecycle.denied", "something ran that was denied";
+    Halted = Lifecycle "lifecycle.halted", "something ran while the tenant was halted";
     NoIntent = Lifecycle "lifecycle.no_intent", "a closer or heartbeat does not name exactly one intent";
     TwoClosers = Lifecycle "lifecycle.two_closers", "an intent is closed twice";
     HeartbeatClosed = Lifecycle "lifecycle.heartbeat_closed", "a heartbeat follows the closer of its intent";

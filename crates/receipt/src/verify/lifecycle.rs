@@ -26,6 +26,8 @@ pub(super) struct Lifecycle {
     /// Label and hash of the policy that the next receipt must name; unknown before genesis and
     /// after a kind that may change it without naming the new one.
     policy: Option<PolicyRef>,
+    /// Whether a `halted` stands without a later `resumed`.
+    halted: bool,
     epoch: u64,
     epoch_receipts: u64,
 }
@@ -148,6 +150,10 @@ impl Lifecycle {
             Meaning::Pure(action) => self.check_run(receipt, action),
             Meaning::Answer { .. } => self.check_answer(receipt),
             Meaning::Expired => self.approvals.expire(receipt),
+            Meaning::Halted | Meaning::Resumed => {
+                self.halted = matches!(content.meaning, Meaning::Halted);
+                Ok(())
+            }
             Meaning::Heartbeat { segment, bytes, .. } => self.check_heartbeat(receipt, *segment, *bytes),
             Meaning::Closing { .. } => self.check_closer(receipt),
             Meaning::Anchor { checkpoint, checkpoint_sha256, .. } => {
@@ -163,6 +169,9 @@ impl Lifecycle {
         check_decision(action, None)?;
         if action.verdict != Verdict::Admit {
             return Err(Code::Denied);
+        }
+        if self.halted {
+            return Err(Code::Halted);
         }
         self.approvals.check_run(receipt, action)
     }

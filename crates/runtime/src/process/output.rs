@@ -105,12 +105,19 @@ impl RunningHash {
     pub(super) fn bytes_total(&self) -> u64 {
         self.bytes_total
     }
+
+    fn segment<'a>(&self, index: u64, frames: &'a [Frame]) -> Segment<'a> {
+        Segment { index, bytes_total: self.bytes_total(), running_hash: self.value(), frames }
+    }
 }
 
 /// Live output: buffered, committed in segments, queued for release.
 #[derive(Debug)]
 pub(super) struct Output {
+    /// Over everything that a heartbeat commits to.
     hash: RunningHash,
+    /// The same and what waits, between commit and release.
+    next: Option<RunningHash>,
     waiting: Vec<Frame>,
     waiting_bytes: usize,
     waiting_since: Option<Instant>,
@@ -128,6 +135,7 @@ impl Output {
     pub(super) fn new(nonce: &Nonce, interactive: bool, cap: Option<u64>, now: Instant) -> Self {
         Self {
             hash: RunningHash::new(nonce),
+            next: None,
             waiting: Vec::new(),
             waiting_bytes: 0,
             waiting_since: None,
@@ -173,21 +181,33 @@ impl Output {
         Some(self.committed_at.map_or(edge, |last| edge.max(last + tick)))
     }
 
-    /// Closes a segment over everything that waits. Nothing may leave before its hash is durable.
+    /// A segment over everything that waits. Nothing may leave before its hash is durable.
     pub(super) fn commit(&mut self) -> Segment<'_> {
-        for frame in &self.waiting {
-            self.hash.add(frame);
-        }
-        Segment {
-            index: self.segments,
-            bytes_total: self.hash.bytes_total(),
-            running_hash: self.hash.value(),
-            frames: &self.waiting,
-        }
+        let next = self.next.insert(self.hash_of_all());
+        next.segment(self.segments, &self.waiting)
+    }
+
+    /// A segment over nothing new.
+    pub(super) fn silence(&self) -> Segment<'static> {
+        self.hash.segment(self.segments, &[])
+    }
+
+    /// The segment over nothing new is durable.
+    pub(super) fn vouched(&mut self) {
+        self.segments += 1;
+    }
+
+    fn hash_of_all(&self) -> RunningHash {
+        let mut hash = self.hash.clone();
+        self.waiting.iter().for_each(|frame| hash.add(frame));
+        hash
     }
 
     /// The segment just committed is durable: its frames may leave.
     pub(super) fn released(&mut self, now: Instant) {
+        if let Some(next) = self.next.take() {
+            self.hash = next;
+        }
         self.segments += 1;
         self.committed_at = Some(now);
         self.waiting_bytes = 0;
@@ -216,15 +236,13 @@ impl Output {
     }
 
     /// The end of a run: what may leave at once, what must wait for the closer, the hash over everything.
-    pub(super) fn finish(mut self) -> Finished {
-        for frame in &self.waiting {
-            self.hash.add(frame);
-        }
+    pub(super) fn finish(self) -> Finished {
+        let hash = self.hash_of_all();
         Finished {
             committed: Vec::from(self.outgoing),
             frames: self.waiting,
-            output_hash: self.hash.value(),
-            bytes_total: self.hash.bytes_total(),
+            output_hash: hash.value(),
+            bytes_total: hash.bytes_total(),
             segments: self.segments,
             truncated: self.truncated,
         }
@@ -245,6 +263,9 @@ pub(super) struct Finished {
 /// Captured output: kept, up to a cap over both streams, until the run is over.
 #[derive(Debug)]
 pub(super) struct Capture {
+    /// Over what was released: nothing before the end.
+    hash: RunningHash,
+    segments: u64,
     stdout: Vec<u8>,
     stderr: Vec<u8>,
     cap: Option<u64>,
@@ -252,8 +273,25 @@ pub(super) struct Capture {
 }
 
 impl Capture {
-    pub(super) fn new(cap: u64) -> Self {
-        Self { stdout: Vec::new(), stderr: Vec::new(), cap: Some(cap), truncated: false }
+    pub(super) fn new(nonce: &Nonce, cap: u64) -> Self {
+        Self {
+            hash: RunningHash::new(nonce),
+            segments: 0,
+            stdout: Vec::new(),
+            stderr: Vec::new(),
+            cap: Some(cap),
+            truncated: false,
+        }
+    }
+
+    /// A segment over nothing.
+    pub(super) fn silence(&self) -> Segment<'static> {
+        self.hash.segment(self.segments, &[])
+    }
+
+    /// The segment over nothing is durable.
+    pub(super) fn vouched(&mut self) {
+        self.segments += 1;
     }
 
     pub(super) fn push(&mut self, stream: Stream, bytes: &[u8]) {
@@ -265,8 +303,8 @@ impl Capture {
     }
 
     /// All of stdout, then all of stderr: a reader who has only the two texts can recompute the hash.
-    pub(super) fn finish(self, nonce: &Nonce) -> Finished {
-        let mut hash = RunningHash::new(nonce);
+    pub(super) fn finish(self) -> Finished {
+        let mut hash = self.hash;
         let mut frames = Vec::new();
         for (stream, bytes) in [(Stream::Out, &self.stdout), (Stream::Err, &self.stderr)] {
             for piece in bytes.chunks(FRAME_BYTES_MAX) {
@@ -281,7 +319,7 @@ impl Capture {
             frames,
             output_hash,
             bytes_total,
-            segments: 0,
+            segments: self.segments,
             truncated: self.truncated,
         }
     }
@@ -319,6 +357,9 @@ mod tests {
         output.push(Stream::Out, b"a", now);
         output.push(Stream::Out, b"b", now);
         output.push(Stream::Err, b"c", now);
+        // A segment that was not made durable changes nothing, and silence covers nothing that waits.
+        output.commit();
+        assert_eq!((output.silence().bytes_total, output.silence().running_hash), (0, recompute([])));
         let segment = output.commit();
         assert_eq!((segment.index, segment.bytes_total), (0, 3));
         assert_eq!(segment.running_hash, recompute([(1, &b"ab"[..]), (2, b"c")]));
@@ -356,10 +397,10 @@ mod tests {
     #[test]
     fn cap_at_and_past_the_limit() {
         for (length, kept, truncated) in [(10, 10, false), (11, 10, true)] {
-            let mut capture = Capture::new(10);
+            let mut capture = Capture::new(&NONCE, 10);
             capture.push(Stream::Out, &vec![b'o'; length - 4]);
             capture.push(Stream::Err, b"eeee");
-            let finished = capture.finish(&NONCE);
+            let finished = capture.finish();
             assert_eq!((finished.bytes_total, finished.truncated), (kept, truncated), "{length}");
             let frames = finished.frames.iter().map(|frame| (frame.stream.number(), &frame.bytes[..]));
             assert_eq!(finished.output_hash, recompute(frames));

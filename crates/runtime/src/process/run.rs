@@ -1,23 +1,26 @@
 //! The event loop of Cascade while a command runs: reads output, has it made durable, releases it, passes input and
 //! signals on, keeps time, and hears the supervisor. One thread, one poll, no sleeping.
 
+mod watch;
+
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use cascade_receipt::digest::Nonce;
 use rustix::event::{PollFd, PollFlags};
-use rustix::process::Pid;
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGWINCH};
 
-use super::output::{BUFFER_BYTES_MAX, Capture, Output, Segment, Stream};
+use super::orphans;
+use super::output::{BUFFER_BYTES_MAX, Capture, Output, Stream};
 use super::pending::{Pending, target};
 use super::signals::Signals;
 use super::streams::Near;
 use super::terminal;
 use super::tree;
+use super::watch::{Answer, Governor, Question, WATCH_INTERVAL};
 use super::wire::{Order, Report, retry};
-use super::{Ended, Guard, HookError, RunError, Status, StreamsPlan};
+use super::{Ended, Guard, RunError, Status, StreamsPlan};
 
 /// How long a command that timed out may take to obey SIGTERM before its whole tree gets SIGKILL.
 pub const TERM_GRACE: Duration = Duration::from_secs(2);
@@ -33,8 +36,6 @@ const WRITE_BYTES_MAX: usize = 4096;
 /// Output that may still come out of pipes when nobody of the run is left: what they can hold, with a margin. A
 /// process outside the run that got hold of a pipe cannot keep the run open with more.
 const DRAIN_BYTES_MAX: usize = 4 << 20;
-/// While ending orphans: look again after this long.
-const RESCAN: Duration = Duration::from_millis(20);
 /// How often a background job looks whether it has come to the terminal's foreground.
 const FOREGROUND_CHECK: Duration = Duration::from_secs(1);
 
@@ -43,22 +44,20 @@ const FOREGROUND_CHECK: Duration = Duration::from_secs(1);
 pub(super) struct Settings {
     pub(super) streams: StreamsPlan,
     pub(super) timeout: Option<Duration>,
+    pub(super) trust_interval: Duration,
     pub(super) output_nonce: Nonce,
 }
-
-/// A hook that makes a segment's hash durable.
-type Hook<'h> = dyn FnMut(&Segment<'_>) -> Result<(), HookError> + 'h;
 
 pub(super) fn run(
     link: Guard,
     near: Near,
     signals: Option<Signals>,
     settings: &Settings,
-    hook: &mut Hook<'_>,
+    governor: &mut Governor<'_>,
 ) -> Result<Ended, RunError> {
     let mut run = Run::new(link, near, signals, settings);
-    match run.serve(hook) {
-        Ok(()) => Ok(run.finish(&settings.output_nonce)),
+    match run.serve(governor) {
+        Ok(()) => Ok(run.finish()),
         Err(error) => {
             // Closing the channel makes the supervisor end everything before it lets go of the lock.
             run.link.bury();
@@ -84,6 +83,7 @@ struct Stop {
 #[derive(Debug, Clone, Copy)]
 enum Cause {
     Timeout,
+    Revoked,
     Signal(i32),
 }
 
@@ -111,6 +111,12 @@ struct Run {
     output_error: Option<io::Error>,
     started: Instant,
     deadline: Option<Instant>,
+    /// When the governor is asked again.
+    watch_at: Instant,
+    /// The last heartbeat, or the start.
+    beat_at: Instant,
+    trust_interval: Duration,
+    revoked: bool,
     stop: Option<Stop>,
     signal_passed: Option<i32>,
     patience: u32,
@@ -127,7 +133,7 @@ impl Run {
         let started = Instant::now();
         let nonce = &settings.output_nonce;
         let store = match settings.streams {
-            StreamsPlan::Capture { cap_bytes } => Store::Captured(Capture::new(cap_bytes)),
+            StreamsPlan::Capture { cap_bytes } => Store::Captured(Capture::new(nonce, cap_bytes)),
             StreamsPlan::PassThrough { cap_bytes } => {
                 Store::Live(Output::new(nonce, near.terminal.is_some(), cap_bytes, started))
             }
@@ -143,6 +149,10 @@ impl Run {
             output_error: None,
             started,
             deadline: settings.timeout.and_then(|timeout| started.checked_add(timeout)),
+            watch_at: started + WATCH_INTERVAL,
+            beat_at: started,
+            trust_interval: settings.trust_interval,
+            revoked: false,
             stop: None,
             signal_passed: None,
             patience: PATIENCE,
@@ -154,7 +164,7 @@ impl Run {
         }
     }
 
-    fn serve(&mut self, hook: &mut Hook<'_>) -> Result<(), RunError> {
+    fn serve(&mut self, governor: &mut Governor<'_>) -> Result<(), RunError> {
         self.handle_signals();
         if let Some(signal) = self.signal_passed {
             // Told to end before anything was executed: the order to start is never given.
@@ -174,7 +184,8 @@ impl Run {
             for event in events {
                 self.handle(event)?;
             }
-            self.commit_due(hook)?;
+            self.commit_due(governor)?;
+            self.watch(governor)?;
             self.keep_time();
         }
         Ok(())
@@ -265,7 +276,8 @@ impl Run {
         let deadline = self.deadline.filter(|_| self.stop.is_none() && self.status.is_none());
         let background = self.near.terminal.as_ref().filter(|terminal| !terminal.is_taken());
         let check = background.map(|_| now + FOREGROUND_CHECK);
-        let due = [stop, deadline, check, self.commit_at()].into_iter().flatten().min()?;
+        let watch = self.is_watched().then_some(self.watch_at);
+        let due = [stop, deadline, check, watch, self.commit_at()].into_iter().flatten().min()?;
         Some(due.saturating_duration_since(now))
     }
 
@@ -279,7 +291,7 @@ impl Run {
         }
     }
 
-    fn commit_due(&mut self, hook: &mut Hook<'_>) -> Result<(), RunError> {
+    fn commit_due(&mut self, governor: &mut Governor<'_>) -> Result<(), RunError> {
         // The command is over: what waits is covered by the closer, unless it fills the buffer.
         if self.survivors.is_some() && self.room() > 0 {
             return Ok(());
@@ -288,8 +300,14 @@ impl Run {
             && let Store::Live(output) = &mut self.store
         {
             // Commit point of I2: nothing of this segment has left yet.
-            hook(&output.commit()).map_err(RunError::Hook)?;
-            output.released(Instant::now());
+            let answer = governor(&Question::Segment(&output.commit())).map_err(RunError::Hook)?;
+            let now = Instant::now();
+            if answer == Answer::GoOn {
+                output.released(now);
+                self.beat_at = now;
+            } else {
+                self.revoke();
+            }
         }
         Ok(())
     }
@@ -338,6 +356,7 @@ impl Run {
         self.ended = Some(Instant::now());
         let status = match (self.stop, status) {
             (Some(Stop { cause: Cause::Timeout, .. }), _) => Status::TimedOut,
+            (Some(Stop { cause: Cause::Revoked, .. }), _) => Status::Revoked,
             (Some(Stop { cause: Cause::Signal(signal), killed: true, .. }), _) => {
                 Status::Interrupted(number(signal))
             }
@@ -353,7 +372,7 @@ impl Run {
     /// The supervisor died. Its orphans were handed to this process when it did; end them.
     fn lost(&mut self) {
         self.link.bury();
-        let ended = end_orphans();
+        let ended = orphans::end();
         self.ended.get_or_insert_with(Instant::now);
         self.status.get_or_insert(Status::Lost);
         self.survivors = Some(ended);
@@ -416,9 +435,7 @@ impl Run {
             && self.status.is_none()
             && self.deadline.is_some_and(|deadline| deadline <= now)
         {
-            self.order(&Order::Signal(SIGTERM));
-            // A stopped process does not see SIGTERM until it is continued.
-            self.order(&Order::Signal(SIGCONT));
+            self.terminate();
             self.stop = Some(Stop { cause: Cause::Timeout, kill_at: now + TERM_GRACE, killed: false });
         }
         if let Some(stop) = self.stop.as_mut().filter(|stop| !stop.killed && stop.kill_at <= now) {
@@ -508,12 +525,12 @@ impl Run {
         }
     }
 
-    fn finish(self, nonce: &Nonce) -> Ended {
+    fn finish(self) -> Ended {
         let Self { mut link, near, signals, store, written, closed, started, ended, .. } = self;
         let captured = matches!(store, Store::Captured(_));
         let mut finished = match store {
             Store::Live(output) => output.finish(),
-            Store::Captured(capture) => capture.finish(nonce),
+            Store::Captured(capture) => capture.finish(),
         };
         if let Some(first) = finished.committed.first_mut() {
             drop(first.bytes.drain(..written.min(first.bytes.len())));
@@ -550,41 +567,4 @@ impl Run {
 /// Exit codes and signals fit a byte.
 fn number(value: i32) -> u8 {
     u8::try_from(value & 0xff).unwrap_or(u8::MAX)
-}
-
-/// Ends the children that came to this process when their supervisor died. They are told from its own children by
-/// their session: a supervisor starts a new one, and this process never does.
-fn end_orphans() -> u32 {
-    let own = rustix::process::getpid();
-    let Some(tree::Stat { session, .. }) = tree::Stat::own() else { return 0 };
-    let mut ended = std::collections::BTreeSet::new();
-    loop {
-        let supervisors = super::supervisors().clone();
-        let is_orphan = |pid: &Pid| {
-            !supervisors.contains(pid) && tree::Stat::read(*pid).is_some_and(|stat| stat.session != session)
-        };
-        let orphans: Vec<Pid> = tree::children(own).into_iter().filter(is_orphan).collect();
-        if orphans.is_empty() {
-            return u32::try_from(ended.len()).unwrap_or(u32::MAX);
-        }
-        let mut dying = Vec::new();
-        for orphan in orphans {
-            for pid in std::iter::once(orphan).chain(tree::descendants(orphan)) {
-                if let Some(pidfd) = tree::end(pid) {
-                    ended.insert(pid.as_raw_nonzero());
-                    dying.push(pidfd);
-                }
-            }
-            // Collects it if it is dead already.
-            _ = rustix::process::waitpid(Some(orphan), rustix::process::WaitOptions::NOHANG);
-        }
-        if dying.is_empty() {
-            // Only such as may not be signalled (sudo): wait for them, but not in a hurry.
-            _ = rustix::event::poll(&mut [], Some(&tree::timespec(RESCAN)));
-        }
-        for pidfd in dying {
-            let mut fds = [PollFd::new(&pidfd, PollFlags::IN)];
-            _ = rustix::event::poll(&mut fds, None);
-        }
-    }
 }

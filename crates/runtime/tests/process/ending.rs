@@ -10,6 +10,8 @@ use crate::kit::{Host, Tests, alive, is_alive, send, supervisor_of, until};
 pub(crate) fn tests() -> Tests {
     vec![
         ("timeouts_end_every_kind_of_escape", timeouts_end_every_kind_of_escape),
+        ("a_revoked_run_ends_as_quickly_as_it_may", a_revoked_run_ends_as_quickly_as_it_may),
+        ("silence_is_vouched_for", silence_is_vouched_for),
         ("a_timed_out_command_may_clean_up", a_timed_out_command_may_clean_up),
         ("left_behind_processes_are_ended", left_behind_processes_are_ended),
         ("killed_before_start_means_never_executed", killed_before_start_means_never_executed),
@@ -43,6 +45,48 @@ fn timeouts_end_every_kind_of_escape() {
         let ran = Host::sh(&["timeout_ms=300"], script).run();
         assert_eq!((ran.code(), ran.get("status")), (124, "timed out"), "{name}");
         assert_eq!(alive(ran.id), [0; 0], "{name}");
+    }
+}
+
+fn a_revoked_run_ends_as_quickly_as_it_may() {
+    for (name, script) in ESCAPES {
+        // Both ways of keeping output; a deadline that has passed already gives a deaf command no more time.
+        for options in [&[][..], &["capture=1000"], &["timeout_ms=400"]] {
+            let running = Host::sh(options, script).spawn();
+            running.wait_for_file("up");
+            fs::write(running.path("revoke"), "").unwrap();
+            let ran = running.finish();
+            let ended = ran.get("status");
+            assert!(
+                ended == "no longer admitted" || (ended == "timed out" && options.len() == 1),
+                "{name}: {ended}"
+            );
+            assert_eq!(alive(ran.id), [0; 0], "{name}");
+        }
+    }
+    // What it says at its end leaves as any output does; what it says before waits for the next word.
+    let script = "trap 'echo bye; exit 0' TERM; touch up; echo hi; while :; do sleep 0.01; done";
+    let running = Host::sh(&[], script).spawn();
+    running.wait_for_file("up");
+    fs::write(running.path("revoke"), "").unwrap();
+    let ran = running.finish();
+    assert_eq!((ran.code(), ran.stdout().as_str()), (98, "hi\nbye\n"));
+    assert_eq!(ran.framed(1), b"hi\nbye\n");
+}
+
+fn silence_is_vouched_for() {
+    for options in [&["trust_ms=200"][..], &["trust_ms=200", "capture=1000"]] {
+        let running =
+            Host::sh(options, "echo hi; touch up; while ! [ -e stop ]; do sleep 0.01; done").spawn();
+        running.wait_for_file("up");
+        let vouched = || {
+            let events = running.text("events");
+            events.lines().filter(|line| line.starts_with("segment ")).count()
+        };
+        until("three heartbeats", || vouched() >= 3);
+        fs::write(running.path("stop"), "").unwrap();
+        let ran = running.finish();
+        assert_eq!((ran.code(), ran.framed(1)), (0, b"hi\n".to_vec()));
     }
 }
 

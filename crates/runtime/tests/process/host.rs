@@ -10,13 +10,15 @@ use std::time::Duration;
 
 use cascade_receipt::digest::Nonce;
 use cascade_receipt::id::ReceiptId;
-use cascade_runtime::process::{self, Ended, Frame, Plan, Status, StdinPlan, StreamsPlan};
+use cascade_runtime::process::{
+    self, Answer, Ended, Frame, Plan, Question, Status, StdinPlan, StreamsPlan, TRUST_INTERVAL,
+};
 
 pub(crate) const ARG: &str = "__host";
 pub(crate) const NONCE: Nonce = Nonce([5; 32]);
 
 /// `__host DIR RECEIPT_ID OPTION... -- EXECUTABLE ARG...`, see [`Options`]. Files in DIR: `lock`, `events` (one line
-/// per step), `frames` (what was made durable, in the stored form), `ended` (key=value lines).
+/// per step), `revoke` (the run may go on until somebody makes it), `frames` (what was made durable, in the stored form), `ended` (key=value lines).
 pub(crate) fn main() -> ExitCode {
     let mut words = std::env::args_os().skip(2);
     let dir = PathBuf::from(words.next().unwrap());
@@ -39,6 +41,7 @@ pub(crate) fn main() -> ExitCode {
         stdin: options.stdin,
         streams: options.streams,
         timeout: options.timeout,
+        trust_interval: options.trust_interval,
         output_nonce: NONCE,
         foreground: true,
     };
@@ -50,8 +53,13 @@ pub(crate) fn main() -> ExitCode {
         }
     };
     journal.step("prepared", &options.pause);
-    let mut segments = 0;
-    let result = prepared.start(&mut |segment| {
+    let (mut segments, mut revoked) = (0, false);
+    let result = prepared.start(&mut |question| {
+        if !revoked && dir.join("revoke").exists() {
+            revoked = true;
+            return Ok(Answer::End);
+        }
+        let Question::Segment(segment) = question else { return Ok(Answer::GoOn) };
         assert_eq!(segment.index, segments);
         segments += 1;
         if options.hook_fails {
@@ -60,7 +68,7 @@ pub(crate) fn main() -> ExitCode {
         journal.frames(segment.frames);
         journal.event(&format!("segment {} {}", segment.bytes_total, segment.running_hash));
         pause_here("segment", &options.pause);
-        Ok(())
+        Ok(Answer::GoOn)
     });
     let ended = match result {
         Ok(ended) => ended,
@@ -76,19 +84,25 @@ pub(crate) fn main() -> ExitCode {
     journal.write("stderr", &captured.stderr);
     drop(ended.guard);
     journal.event("closed");
-    ExitCode::from(match ended.status {
-        Status::Exited(code) => code,
-        Status::Signaled(signal) | Status::Interrupted(signal) => 128 + signal,
+    ExitCode::from(code_of(&ended.status))
+}
+
+fn code_of(status: &Status) -> u8 {
+    match status {
+        Status::Exited(code) => *code,
+        Status::Signaled(signal) | Status::Interrupted(signal) => 128 + *signal,
         Status::CouldNotStart(_) => 127,
         Status::TimedOut => 124,
+        Status::Revoked => 98,
         Status::Lost => 99,
-    })
+    }
 }
 
 struct Options {
     /// Stop for ever after this step.
     pause: String,
     timeout: Option<Duration>,
+    trust_interval: Duration,
     streams: StreamsPlan,
     stdin: StdinPlan,
     hook_fails: bool,
@@ -101,6 +115,7 @@ impl Options {
         let mut options = Self {
             pause: String::new(),
             timeout: None,
+            trust_interval: TRUST_INTERVAL,
             streams: StreamsPlan::PassThrough { cap_bytes: None },
             stdin: StdinPlan::Inherit,
             hook_fails: false,
@@ -111,6 +126,7 @@ impl Options {
             match name {
                 "pause" => options.pause = value.to_owned(),
                 "timeout_ms" => options.timeout = Some(Duration::from_millis(value.parse().unwrap())),
+                "trust_ms" => options.trust_interval = Duration::from_millis(value.parse().unwrap()),
                 "capture" => options.streams = StreamsPlan::Capture { cap_bytes: value.parse().unwrap() },
                 "cap" => {
                     options.streams = StreamsPlan::PassThrough { cap_bytes: Some(value.parse().unwrap()) }

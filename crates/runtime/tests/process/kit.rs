@@ -155,6 +155,9 @@ impl Ran {
             }
         }
         announced.insert(self.get("bytes").parse().unwrap(), self.get("hash").to_owned());
+        if let Some(hash) = announced.remove(&0) {
+            assert_eq!(hash, Digest::of(&host::NONCE.0).to_hex());
+        }
         while let [stream, a, b, c, d, rest @ ..] = bytes {
             let length = usize::try_from(u32::from_be_bytes([*a, *b, *c, *d])).unwrap();
             frames.push((*stream, rest[..length].to_vec()));
@@ -166,9 +169,6 @@ impl Ran {
             bytes = &rest[length..];
         }
         assert!(bytes.is_empty());
-        if total == 0 {
-            assert_eq!(announced.remove(&0), Some(Digest::of(&host::NONCE.0).to_hex()));
-        }
         assert!(announced.is_empty(), "hashes that match no frame edge: {announced:?}");
         frames
     }

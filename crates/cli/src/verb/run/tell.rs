@@ -8,6 +8,7 @@ use cascade_runtime::process::{Captured, Status};
 
 use crate::exit::{self, Failure};
 use crate::output::{BOLD, Painted, verdict_style};
+use crate::verb::halt::RESUME_HINT;
 use crate::{output, reasons};
 
 /// Most of a program's name in a message.
@@ -29,6 +30,7 @@ pub(super) fn code(governed: &Governed) -> u8 {
             signal.saturating_add(128)
         }
         (Outcome::Ran(_), Some(Status::TimedOut)) => exit::TIMED_OUT,
+        (Outcome::Ran(_), Some(Status::Revoked)) => exit::DENIED,
         (Outcome::Ran(_), Some(Status::CouldNotStart(_) | Status::Lost) | None) => exit::COULD_NOT,
     }
 }
@@ -49,6 +51,9 @@ pub(super) fn tell(governed: &Governed, program: &str) {
             findings(governed);
             if ruling.decision.reasons().any(|(_, reason)| reason.code == "risk.limit") {
                 output::hint_line("give fewer or shorter arguments, or a file of them");
+            }
+            if ruling.decision.reasons().any(|(_, reason)| reason.code == "standing.halted") {
+                output::hint_line(RESUME_HINT);
             }
             match record {
                 Record::Escalation => {
@@ -89,6 +94,7 @@ fn ended(governed: &Governed, program: &str, last: &str) {
             output::complain(&Failure { hint, ..Failure::could_not(cause) });
         }
         Some(Status::TimedOut) => output::say("the command ran out of time and was ended"),
+        Some(Status::Revoked) => revoked(governed),
         Some(Status::Lost) => {
             output::say("the supervisor of the run was killed; what the command did is not known");
         }
@@ -110,6 +116,17 @@ fn ended(governed: &Governed, program: &str, last: &str) {
     }
     if governed.output_error.is_some() || !matches!(governed.status, Some(Status::Exited(_))) {
         output::say(format_args!("receipt {last}"));
+    }
+}
+
+/// Why a run that was admitted was ended.
+fn revoked(governed: &Governed) {
+    output::say("the command was no longer admitted and was ended");
+    for reason in &governed.revoked {
+        output::say(format_args!("  {}", reasons::code_text(&reason.code)));
+    }
+    if governed.revoked.iter().any(|reason| reason.code == "revoked.halted") {
+        output::hint_line(RESUME_HINT);
     }
 }
 
@@ -167,6 +184,9 @@ pub(super) fn document(governed: &Governed, program: &str) -> Value {
     }
     if let Some(Status::CouldNotStart(error)) = &governed.status {
         put("error", not_started(program, error).into());
+    }
+    if !governed.revoked.is_empty() {
+        put("revoked", reasons::codes(&governed.revoked));
     }
     if governed.truncated {
         put("truncated", true.into());

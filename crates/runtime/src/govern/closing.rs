@@ -1,0 +1,68 @@
+//! The last receipt of an action that had started.
+
+use std::io;
+
+use cascade_ledger::Draft;
+use cascade_receipt::content::{Body, Closing, Ending, Review, Spent};
+use cascade_receipt::decision::Reason;
+
+use super::{GovernError, Performer};
+use crate::process::Status;
+
+impl Performer<'_> {
+    pub(super) fn closer_draft(&self, ending: Ending) -> Result<Draft, GovernError> {
+        let intent =
+            self.intent.clone().ok_or_else(|| GovernError::Defect("closer without intent".to_owned()))?;
+        let status = self.ended.as_ref().map(|ended| &ended.status);
+        let review = self.review.as_ref().filter(|_| ending == Ending::Revoked);
+        let body = Body::Closing(Closing {
+            ending,
+            intent,
+            output_hash: self.ended.as_ref().and_then(|ended| ended.output_hash),
+            truncated: self.ended.as_ref().is_some_and(|ended| ended.truncated),
+            exit_code: match status {
+                Some(Status::Exited(code)) => Some(*code),
+                _ => None,
+            },
+            signal: match status {
+                Some(Status::Signaled(signal)) => Some(*signal),
+                _ => None,
+            },
+            duration_us: self.ended.as_ref().map(|ended| ended.duration_us),
+            reasons: self.closing_reasons(ending),
+            spent: Spent::default(),
+            review: review
+                .map(|(decision, facts)| Review { decision: decision.clone(), facts_hash: facts.hash }),
+        });
+        let mut draft = Draft::new(cascade_ledger::receipt_id()?, body);
+        draft.private.extend(review.map(|(_, facts)| facts.clone()));
+        Ok(draft)
+    }
+
+    fn closing_reasons(&self, ending: Ending) -> Vec<Reason> {
+        let mut codes = Vec::new();
+        if self.prepare_error.is_some() {
+            codes.push("start.no_supervisor");
+        }
+        match self.ended.as_ref().map(|ended| &ended.status) {
+            Some(Status::CouldNotStart(error)) => codes.push(match error.kind() {
+                io::ErrorKind::NotFound => "start.not_found",
+                io::ErrorKind::PermissionDenied => "start.not_permitted",
+                io::ErrorKind::ArgumentListTooLong => "start.too_long",
+                _ => "start.failed",
+            }),
+            Some(Status::TimedOut) => codes.push("run.timed_out"),
+            Some(Status::Interrupted(_)) => codes.push("run.interrupted"),
+            Some(Status::Lost) => codes.push("run.supervisor_lost"),
+            _ => {}
+        }
+        if self.ended.as_ref().is_some_and(|ended| ended.survivors_ended > 0) {
+            codes.push("run.survivors_ended");
+        }
+        let mut reasons: Vec<_> = codes.into_iter().map(Reason::code).collect();
+        if ending == Ending::Revoked {
+            reasons.extend(self.revoked.iter().cloned());
+        }
+        reasons
+    }
+}
