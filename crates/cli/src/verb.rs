@@ -11,10 +11,12 @@ pub(crate) mod demo;
 pub(crate) mod erase;
 pub(crate) mod export;
 pub(crate) mod fsck;
+pub(crate) mod grant;
 pub(crate) mod halt;
 pub(crate) mod init;
 pub(crate) mod key;
 pub(crate) mod log;
+pub(crate) mod people;
 pub(crate) mod policy;
 pub(crate) mod run;
 pub(crate) mod shell_check;
@@ -72,6 +74,8 @@ pub(crate) fn dispatch() -> ExitCode {
         Verb::Anchor(args) => anchor::run(global, args),
         Verb::Fsck(args) => fsck::run(global, args),
         Verb::Key(args) => key::run(global, args),
+        Verb::People(args) => people::run(global, args),
+        Verb::Grant(args) => grant::run(global, args),
         Verb::Policy(args) => policy::run(global, args),
         Verb::Witness(args) => witness::run(global, args),
         Verb::Worker(args) => worker::run(global, args),

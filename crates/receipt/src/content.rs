@@ -3,15 +3,16 @@
 //! [`Envelope`] is what every receipt has; [`Body`] is what its kind adds. Free text and names never
 //! appear here: they live in the vault, and content carries their salted hashes.
 
+mod genesis;
 mod halt;
 mod keys;
 mod log;
+mod people;
 mod run;
 
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::base64;
 use crate::decision::{Decision, Reason, RiskTier};
 use crate::digest::Digest;
 use crate::id::{KeyId, LogOrigin, PrincipalId, ReceiptId};
@@ -19,9 +20,14 @@ use crate::kind::Kind;
 use crate::member::Members;
 use crate::time::Timestamp;
 
+pub use genesis::{Admin, Genesis, GenesisKey};
 pub use halt::{Halted, Resumed, Review};
 pub use keys::{KeyAdded, KeyObject, KeyRevoked, RevocationStatement};
 pub use log::{Anchor, Erased, Erasure, GuardRenewed};
+pub use people::{
+    ANY_COMMAND, DELEGATION_MAX, GRANT_COMMANDS_MAX, GrantRevoked, Granted, PersonAdded, PersonRemoved,
+    Right, Scope,
+};
 pub use run::{Closing, Ending, Heartbeat};
 
 /// `_type` of content.
@@ -161,37 +167,6 @@ pub struct Action {
     pub runtime: Runtime,
 }
 
-/// A key named in `genesis`.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct GenesisKey {
-    /// Its id.
-    pub key_id: KeyId,
-    /// Raw Ed25519 public key.
-    pub public_key: [u8; 32],
-}
-
-/// The first administrator.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Admin {
-    /// Who.
-    pub principal: PrincipalId,
-    /// Public SSH key in `authorized_keys` form without its comment, which may be a name.
-    pub ssh_key: String,
-}
-
-/// `genesis`.
-#[derive(Clone, Debug)]
-pub struct Genesis {
-    /// Signs receipts.
-    pub receipt: GenesisKey,
-    /// Signs checkpoints.
-    pub log: GenesisKey,
-    /// Takes keys back; kept offline.
-    pub recovery: GenesisKey,
-    /// Who may add keys, people and policies.
-    pub admins: Vec<Admin>,
-}
-
 /// `escalation`.
 #[derive(Clone, Debug)]
 pub struct Escalation {
@@ -287,6 +262,14 @@ pub enum Body {
     KeyAdded(KeyAdded),
     /// `key_revoked`.
     KeyRevoked(KeyRevoked),
+    /// `principal_added`.
+    PersonAdded(PersonAdded),
+    /// `principal_removed`.
+    PersonRemoved(PersonRemoved),
+    /// `grant`.
+    Granted(Granted),
+    /// `grant_revoked`.
+    GrantRevoked(GrantRevoked),
 }
 
 impl Body {
@@ -324,6 +307,10 @@ impl Body {
             Self::KeyAdded(added) if added.retires.is_some() => Kind::KeyRotated,
             Self::KeyAdded(_) => Kind::KeyAdded,
             Self::KeyRevoked(_) => Kind::KeyRevoked,
+            Self::PersonAdded(_) => Kind::PrincipalAdded,
+            Self::PersonRemoved(_) => Kind::PrincipalRemoved,
+            Self::Granted(_) => Kind::Grant,
+            Self::GrantRevoked(_) => Kind::GrantRevoked,
         }
     }
 
@@ -346,6 +333,10 @@ impl Body {
             Self::GuardRenewed(renewed) => renewed.add_to(to),
             Self::KeyAdded(added) => added.add_to(to),
             Self::KeyRevoked(revoked) => revoked.add_to(to),
+            Self::PersonAdded(added) => added.add_to(to),
+            Self::PersonRemoved(removed) => removed.add_to(to),
+            Self::Granted(granted) => granted.add_to(to),
+            Self::GrantRevoked(revoked) => revoked.add_to(to),
         }
     }
 
@@ -372,38 +363,6 @@ impl Content<'_> {
     /// Appends the canonical text, the bytes that are hashed and stored.
     pub fn write(&self, out: &mut String) {
         Members::content(out, self.envelope, self.body);
-    }
-}
-
-impl Genesis {
-    fn add_to(&self, to: &mut Members<'_>) {
-        to.add("admins", |out| {
-            out.array(|out| {
-                for admin in &self.admins {
-                    out.item().object(|out| {
-                        out.key("principal").spelled(&admin.principal);
-                        out.key("ssh_key").str(&admin.ssh_key);
-                    });
-                }
-            });
-        });
-        to.add("keys", |out| {
-            out.object(|out| {
-                for (purpose, key) in
-                    [("log", &self.log), ("receipt", &self.receipt), ("recovery", &self.recovery)]
-                {
-                    let name: &'static str = match purpose {
-                        "log" => "log",
-                        "receipt" => "receipt",
-                        _ => "recovery",
-                    };
-                    out.key(name).object(|out| {
-                        out.key("key_id").str(key.key_id.as_str());
-                        out.key("public_key").str(&base64::encode(&key.public_key));
-                    });
-                }
-            });
-        });
     }
 }
 

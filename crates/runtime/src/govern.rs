@@ -27,6 +27,7 @@ use cascade_receipt::time::Timestamp;
 
 use crate::consent::Approved;
 use crate::facts::{self, Asker, Command, LookError};
+use crate::grants;
 use crate::policy_store::{self, StoreError};
 use crate::process::{
     self, Captured, Guard, Pending, Plan, Prepared, RunError, Segment, Status, StdinPlan, StreamsPlan,
@@ -132,6 +133,8 @@ pub fn govern(ledger: &Ledger, request: Request) -> Result<Governed, GovernError
 struct Decided {
     facts: Facts,
     ruling: Ruling,
+    /// The grants that it stands on.
+    grants: Vec<Ref>,
     mark: Mark,
 }
 
@@ -268,7 +271,8 @@ impl<'a> Performer<'a> {
         }
         let ruling = decide::decide(&snapshot, &facts);
         let event = Event::Decided { verdict: ruling.decision.verdict, dry_run: self.request.dry_run };
-        self.decided = Some(Decided { facts, ruling, mark });
+        let grants = grants::used(self.ledger, &ruling.decision)?;
+        self.decided = Some(Decided { facts, ruling, grants, mark });
         Ok(event)
     }
 
@@ -334,8 +338,8 @@ impl<'a> Performer<'a> {
                 self.append_error = Some(AppendError::NotOpen { intent });
                 Event::NotOpen
             }
-            // Somebody used or changed the approval in between: the gates look again.
-            Err(error) if is_about_approvals(&error) => Event::Stale,
+            // Somebody used or changed the approval or grant in between: the gates look again.
+            Err(error) if is_about_consent(&error) => Event::Stale,
             Err(error) => {
                 self.append_error = Some(error);
                 Event::AppendFailed
@@ -364,7 +368,7 @@ impl<'a> Performer<'a> {
             action_hash: action.hash,
             facts_hash: facts.hash,
             decision: decided.ruling.decision.clone(),
-            refs: self.request.approved.as_ref().map(|approved| approved.refs.clone()).unwrap_or_default(),
+            refs: self.refs(decided),
             runtime: self.request.runtime.clone(),
         };
         let body = match record {
@@ -385,6 +389,16 @@ impl<'a> Performer<'a> {
         draft.private = vec![action, facts];
         self.add_private(record, &mut draft)?;
         Ok(draft)
+    }
+
+    /// What the action follows and stands on.
+    fn refs(&self, decided: &Decided) -> Vec<Ref> {
+        let mut refs = match &self.request.approved {
+            Some(approved) => approved.counted(&decided.facts),
+            None => Vec::new(),
+        };
+        refs.extend(decided.grants.iter().cloned());
+        refs
     }
 
     /// The asker's words, captured input, and the nonce that lets somebody who kept the output show
@@ -503,7 +517,7 @@ const fn ending_of(status: &Status) -> Ending {
     }
 }
 
-const fn is_about_approvals(error: &AppendError) -> bool {
+const fn is_about_consent(error: &AppendError) -> bool {
     matches!(
         error,
         AppendError::ApprovalUnknown { .. }
@@ -512,6 +526,7 @@ const fn is_about_approvals(error: &AppendError) -> bool {
             | AppendError::SubjectUnknown { .. }
             | AppendError::SubjectClosed { .. }
             | AppendError::NotApproved { .. }
+            | AppendError::GrantEnded { .. }
     )
 }
 

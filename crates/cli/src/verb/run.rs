@@ -58,6 +58,9 @@ pub(crate) struct Run {
     command: Vec<OsString>,
 }
 
+/// What stands against a run that more approvals would lift.
+const WAITING_CODES: [&str; 2] = ["approval.missing", "approval.too_few"];
+
 /// What came of asking.
 enum Asked {
     /// The action, and the program it names.
@@ -208,7 +211,7 @@ fn turned_away(
     (refs, subject): (Vec<Ref>, ReceiptId),
     reasons: Vec<Reason>,
 ) -> Exit {
-    let waiting = reasons.iter().all(|reason| reason.code == "approval.missing");
+    let waiting = reasons.iter().all(|reason| WAITING_CODES.contains(&reason.code.as_str()));
     let (receipt, reasons) = consent::refuse(ledger, asker, refs, reasons).map_err(failures::consent)?;
     let verdict = if waiting { Verdict::Escalate } else { Verdict::Deny };
     let code = if waiting { exit::WAITING } else { exit::DENIED };

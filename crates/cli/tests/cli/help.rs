@@ -30,6 +30,8 @@ fn every_verb_explains_itself() {
         "verify",
         "fsck",
         "key",
+        "people",
+        "grant",
         "policy",
         "worker",
         "demo",

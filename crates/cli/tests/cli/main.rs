@@ -21,6 +21,8 @@ mod erase;
 #[cfg(test)]
 mod git;
 #[cfg(test)]
+mod grants;
+#[cfg(test)]
 mod halt;
 #[cfg(test)]
 mod help;
@@ -41,6 +43,10 @@ mod outside;
 #[cfg(test)]
 mod passing;
 #[cfg(test)]
+mod people;
+#[cfg(test)]
+mod policy;
+#[cfg(test)]
 mod powercut;
 #[cfg(test)]
 mod random;
@@ -52,6 +58,8 @@ mod site;
 mod steps;
 #[cfg(test)]
 mod tamper;
+#[cfg(test)]
+mod team;
 #[cfg(test)]
 mod timestamp;
 #[cfg(test)]

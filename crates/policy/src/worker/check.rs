@@ -3,7 +3,7 @@
 use cascade_receipt::decision::RiskTier;
 
 use super::classification::{Classification, Finding};
-use super::compile::tier;
+use super::compile::{Malformed, tier};
 use super::grammar::{Rule, Worker};
 use super::manifest::Effect;
 use super::registry::{Manifest, Parsed, Registry};
@@ -16,6 +16,8 @@ pub struct Fault {
     pub manifest: String,
     /// What is wrong, for people.
     pub what: String,
+    /// The byte of the manifest where it is, when the reader knows.
+    pub offset: Option<usize>,
 }
 
 /// What came of running the tests of manifests.
@@ -54,7 +56,13 @@ impl Registry {
         let (mut manifests, mut lines) = (0, 0);
         for manifest in self.manifests.iter().filter(|manifest| chosen(&manifest.name)) {
             manifests += 1;
-            let mut complain = |what: String| faults.push(Fault { manifest: manifest.name.clone(), what });
+            if let Err(Malformed::Toml { message, offset }) = manifest.parsed() {
+                let (manifest, what) = (manifest.name.clone(), message.clone());
+                faults.push(Fault { manifest, what, offset: *offset });
+                continue;
+            }
+            let mut complain =
+                |what: String| faults.push(Fault { manifest: manifest.name.clone(), what, offset: None });
             match manifest.parsed() {
                 Err(error) => complain(error.to_string()),
                 Ok(parsed) => {

@@ -14,8 +14,8 @@ use super::place::{Place, Places};
 /// A manifest that cannot be used.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub(super) enum Malformed {
-    #[error("{0}")]
-    Toml(String),
+    #[error("{message}")]
+    Toml { message: String, offset: Option<usize> },
     #[error("`{word}` is not a risk tier; use LOW, MEDIUM, HIGH or CRITICAL")]
     Tier { word: String },
     #[error("`{word}` is not a place")]

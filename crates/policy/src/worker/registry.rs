@@ -167,8 +167,10 @@ impl Manifest {
 
     pub(super) fn parsed(&self) -> &Result<Parsed, Malformed> {
         self.parsed.get_or_init(|| {
-            let file: File =
-                toml::from_str(&self.text).map_err(|error| Malformed::Toml(error.to_string()))?;
+            let file: File = toml::from_str(&self.text).map_err(|error| Malformed::Toml {
+                message: error.message().to_owned(),
+                offset: error.span().map(|span| span.start),
+            })?;
             let tests = file.tests;
             let compile = |worker: manifest::Worker| Worker::compile(worker);
             let workers = file.worker.into_iter().map(compile).collect::<Result<Vec<_>, _>>()?;
