@@ -340,6 +340,8 @@ GATES = ["standing", "identity", "authority", "specification", "policy", "risk",
 REASONS = array_of(record({"code": is_text}, {"policy_id": is_text, "control": is_text}))
 GATE_LIST = array_of(record({"gate": is_text, "reasons": REASONS,
                              "outcome": one_of("pass", "escalate", "deny", "not_applicable")}))
+DRAWS = array_of(record({"budget": is_text, "actions": is_count},
+                        {"of": is_principal, "tokens": is_count, "microusd": is_count}))
 KNOWN_MEMBERS = {
     "task_type": is_text,
     "layer_hit": spelled(r"L[1-7]|L6\.5|ext:(?s:.+)"),
@@ -354,6 +356,7 @@ KNOWN_MEMBERS = {
     "decision": record({"verdict": one_of("admit", "escalate", "deny"), "gates": lambda value:
                         GATE_LIST(value) and [item["gate"] for item in value] == GATES}),
     "reasons": REASONS,
+    "draws": DRAWS,
     "runtime": record({"node": is_text, "version": is_text, "binary_sha256": is_hash}),
     "refs": array_of(record({"receipt_id": is_receipt_id, "entry_hash": is_hash, "rel": one_of(
         "intent", "dry_run", "escalation", "approval", "grant", "chain", "parent", "cron",

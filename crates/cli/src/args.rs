@@ -69,6 +69,7 @@ pub(crate) enum Verb {
     Resume(verb::halt::Resume),
     Log(verb::log::Log),
     Show(verb::show::Show),
+    Subject(verb::subject::SubjectArgs),
     Export(verb::export::Export),
     Bundle(verb::bundle::Bundle),
     Verify(verb::verify::Verify),

@@ -57,6 +57,9 @@ const WORDS: &[(&str, &str)] = &[
     ("authority.no_delegator", "an agent needs a person behind it"),
     ("authority.no_grant", "this needs a grant"),
     ("budget.exhausted", "the budget is used up"),
+    ("budget.no_subject", "a budget counts by subject, and the action names none"),
+    ("budget.no_zone", "a budget counts days in a zone that is not known"),
+    ("budget.unread", "the counter of a budget was not read"),
     ("failfast.critical", "critical actions are stopped for everyone"),
     ("failfast.forbid", "a policy stops it for everyone"),
     ("failfast.pattern", "matches a destructive pattern"),
@@ -101,7 +104,16 @@ const WORDS: &[(&str, &str)] = &[
     ("window.forbid", "a policy forbids it at this time"),
     ("window.freeze", "changes are frozen now"),
     ("window.malformed", "a time window could not be read"),
+    ("window.no_consent", "the subject has given no consent to this"),
+    ("window.no_subject", "a rule is about subjects, and the action names none"),
+    ("window.no_zone", "the subject's zone is not known"),
+    ("window.quiet", "too soon after a conversation with the subject"),
 ];
+
+/// The member `limits` of `run`, `shell-check` and `show`.
+pub(crate) fn limits(ruling: &Ruling) -> Value {
+    Value::Array(ruling.limits.iter().map(|text| text.as_str().into()).collect())
+}
 
 /// Reasons without a gate, as codes with their meaning.
 pub(crate) fn codes(reasons: &[Reason]) -> Value {

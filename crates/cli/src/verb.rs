@@ -21,6 +21,7 @@ pub(crate) mod policy;
 pub(crate) mod run;
 pub(crate) mod shell_check;
 pub(crate) mod show;
+pub(crate) mod subject;
 pub(crate) mod verify;
 pub(crate) mod witness;
 pub(crate) mod worker;
@@ -66,6 +67,7 @@ pub(crate) fn dispatch() -> ExitCode {
         Verb::Resume(args) => halt::resume(global, args),
         Verb::Log(args) => log::run(global, args),
         Verb::Show(args) => show::run(global, args),
+        Verb::Subject(args) => subject::run(global, args),
         Verb::Export(args) => export::run(global, args),
         Verb::Bundle(args) => bundle::run(global, args),
         Verb::Verify(args) => verify::run(global, args),

@@ -32,7 +32,6 @@ use crate::extent::{Extent, Part};
 use crate::fault::{At as _, Fault, OpenError};
 use crate::frontier::{self, TreeRow};
 use crate::head::HeadRow;
-use crate::key_views;
 use crate::refusal;
 use crate::seal::{self, Linked, Slots};
 use crate::segment::{self, Segment};
@@ -41,6 +40,7 @@ use crate::statements;
 use crate::store::{Database, to_sql};
 use crate::tail::Tail;
 use crate::views::{self, Entry, Standing};
+use crate::{key_views, limit_views};
 
 /// Writes batches. One thread at a time has it.
 #[derive(Debug)]
@@ -314,6 +314,16 @@ impl<'a> Run<'a> {
     ) -> Result<Option<AppendError>, Fault> {
         let timestamp = self.time_of(ahead.as_ref());
         if draft.seen.is_some_and(|mark| mark.0 != self.standing.mark) {
+            return Ok(Some(AppendError::Stale));
+        }
+        if let Some(about) = &draft.about
+            && self.place.at(limit_views::is_outdated(self.conn, about))?
+        {
+            return Ok(Some(AppendError::Stale));
+        }
+        if draft.holds_until.is_some_and(|until| timestamp >= until)
+            || self.place.at(limit_views::is_overdrawn(self.conn, &draft.body, &draft.caps))?
+        {
             return Ok(Some(AppendError::Stale));
         }
         if self.tail.contains(draft.receipt_id) {

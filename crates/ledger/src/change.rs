@@ -3,7 +3,8 @@
 
 use cascade_receipt::base64;
 use cascade_receipt::content::{
-    Action, Answer, Body, Envelope, Escalation, GenesisKey, Granted, KeyObject, PolicyRef, Rel,
+    Action, Answer, Body, Draw, Envelope, Escalation, GenesisKey, Granted, KeyObject, PolicyRef, Rel,
+    SubjectFact,
 };
 use cascade_receipt::digest::Digest;
 use cascade_receipt::id::{PrincipalId, ReceiptId};
@@ -12,15 +13,25 @@ use cascade_receipt::kind::Kind;
 use cascade_receipt::reader::Purpose;
 use cascade_receipt::time::Timestamp;
 
+use crate::limit_views::{self, Settlement};
+
 /// One receipt's effect on the views.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Change {
     /// The first policy and the first administrators. The policy stands in the envelope.
     Genesis { policy: PolicyRef, admins: Vec<(PrincipalId, String)>, keys: Vec<KeyRow> },
-    /// An intent; uses up what it refers to.
-    Started { principal: PrincipalId, action_hash: Digest, used: Vec<(Rel, ReceiptId)> },
+    /// An intent; uses up what it refers to and takes what it draws.
+    Started {
+        principal: PrincipalId,
+        action_hash: Digest,
+        used: Vec<(Rel, ReceiptId)>,
+        draws: Vec<Draw>,
+        at: Timestamp,
+    },
     /// A closer.
-    Closed { intent: ReceiptId },
+    Closed { intent: ReceiptId, settlement: Settlement },
+    /// Something that became known of a person outside.
+    SubjectFact { fact: SubjectFact, at: Timestamp },
     /// An escalation or a dry run: something that people can answer.
     Subject(Subject),
     /// An approval or denial.
@@ -115,8 +126,14 @@ impl Change {
                     .filter(|one| uses(one.rel))
                     .map(|one| (one.rel, one.receipt_id))
                     .collect(),
+                draws: action.draws.clone(),
+                at: envelope.timestamp,
             },
-            Body::Closing(closing) => Self::Closed { intent: closing.intent.receipt_id },
+            Body::Closing(closing) => Self::Closed {
+                intent: closing.intent.receipt_id,
+                settlement: Settlement::of_closing(closing),
+            },
+            Body::SubjectFact(fact) => Self::SubjectFact { fact: fact.clone(), at: envelope.timestamp },
             Body::Answer(answer) => Self::of_answer(answer),
             Body::AnswerExpired(subject) => Self::Expired { subject: subject.receipt_id },
             Body::Halted(_) => Self::Halt(true),
@@ -165,6 +182,7 @@ impl Change {
             | Self::GrantRevoked { .. } => true,
             Self::Genesis { .. }
             | Self::Closed { .. }
+            | Self::SubjectFact { .. }
             | Self::Subject(_)
             | Self::KeyAdded { .. }
             | Self::KeyRevoked { .. }
@@ -186,7 +204,11 @@ impl Change {
     /// The change that stored content makes; `None` when it is no content of this version.
     pub(crate) fn of_value(content: &Value) -> Option<Self> {
         let text = |key: &str| content.member(key).and_then(Value::as_str);
-        Some(match Kind::parse(text("kind")?)? {
+        let Some(kind) = Kind::parse(text("kind")?) else {
+            // Other people's extensions change nothing here.
+            return text("kind")?.starts_with("x_").then_some(Self::Nothing);
+        };
+        Some(match kind {
             Kind::Genesis => Self::Genesis {
                 policy: policy_of(content)?,
                 admins: content.member("admins")?.as_array()?.iter().map(admin_of).collect::<Option<_>>()?,
@@ -201,12 +223,14 @@ impl Change {
                 principal: PrincipalId::parse(text("principal")?)?,
                 action_hash: Digest::from_hex(text("action_hash")?)?,
                 used: refs_of(content)?.into_iter().filter(|(rel, _)| uses(*rel)).collect(),
+                draws: limit_views::draws_of(content)?,
+                at: Timestamp::parse(text("timestamp")?)?,
             },
-            kind if kind.is_closer() => {
-                // A pure task has no intent and closes nothing.
-                let intent = refs_of(content)?.into_iter().find(|(rel, _)| *rel == Rel::Intent);
-                intent.map_or(Self::Nothing, |(_, intent)| Self::Closed { intent })
-            }
+            kind if kind.is_closer() => Self::of_closer(kind, content)?,
+            kind if kind.is_extension() => Self::SubjectFact {
+                fact: limit_views::fact_of(kind, content)?,
+                at: Timestamp::parse(text("timestamp")?)?,
+            },
             kind @ (Kind::DryRun | Kind::Escalation) => Self::Subject(Subject::of_value(kind, content)?),
             kind @ (Kind::Approval | Kind::Denial) => Self::Answered {
                 subject: refs_of(content)?.first()?.1,
@@ -266,6 +290,13 @@ impl Change {
             Kind::GrantRevoked => Self::GrantRevoked { grant: *grants_of(content)?.first()? },
             _ => Self::Nothing,
         })
+    }
+
+    /// A pure task has no intent and closes nothing.
+    fn of_closer(kind: Kind, content: &Value) -> Option<Self> {
+        let intent = refs_of(content)?.into_iter().find(|(rel, _)| *rel == Rel::Intent);
+        let settlement = Settlement::of_value(kind, content);
+        Some(intent.map_or(Self::Nothing, |(_, intent)| Self::Closed { intent, settlement }))
     }
 }
 

@@ -11,6 +11,7 @@ use cascade_receipt::verify::REVOCATIONS_MAX;
 
 use crate::extent::Extent;
 use crate::fault::Fault;
+use crate::limit_views::{About, Cap};
 use crate::reader::Mark;
 use crate::signer::Signer;
 
@@ -30,6 +31,12 @@ pub struct Draft {
     pub blobs: Vec<(Digest, Vec<u8>)>,
     /// What the decision looked at; another mark in force refuses the draft as stale.
     pub seen: Option<Mark>,
+    /// What was known of the subject; more of it refuses the draft as stale.
+    pub about: Option<About>,
+    /// Where the budgets end on which an intent draws; one that others have drawn past refuses the draft as stale.
+    pub caps: Vec<Cap>,
+    /// The decision holds until this moment; a receipt of that time or later is refused as stale.
+    pub holds_until: Option<Timestamp>,
     /// What an erasure covers; an action that has grown since refuses the draft as stale.
     pub(crate) extent: Option<Extent>,
     /// What signs from this receipt on (a revocation) or after it (a rotation).
@@ -46,6 +53,9 @@ impl Draft {
             private: Vec::new(),
             blobs: Vec::new(),
             seen: None,
+            about: None,
+            caps: Vec::new(),
+            holds_until: None,
             extent: None,
             successor: None,
         }

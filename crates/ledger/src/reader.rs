@@ -313,19 +313,6 @@ impl Reader {
         )
     }
 
-    /// What was used of a budget in the window that began at `window_start`.
-    ///
-    /// # Errors
-    /// [`Fault`].
-    pub fn budget_used(&self, name: &str, window_start: Timestamp) -> Result<u64, Fault> {
-        let used: Vec<i64> = self.all(
-            "SELECT used FROM budgets WHERE name = ?1 AND window_start_ms = ?2",
-            rusqlite::params![name, crate::store::to_sql(window_start.ms())],
-            |row| row.get(0),
-        )?;
-        Ok(used.first().map_or(0, |used| from_sql(*used)))
-    }
-
     /// The exact lines of `seqs` in order; ends early at the head.
     #[must_use]
     pub fn lines(&self, seqs: std::ops::Range<u64>) -> Lines<'_> {

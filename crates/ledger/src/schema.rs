@@ -125,9 +125,35 @@ CREATE TABLE grants (
 CREATE INDEX grants_holder ON grants (holder, seq);
 CREATE TABLE budgets (
     name TEXT NOT NULL,
-    window_start_ms INTEGER NOT NULL,
-    used INTEGER NOT NULL,
-    PRIMARY KEY (name, window_start_ms)
+    owner BLOB NOT NULL,
+    at_ms INTEGER NOT NULL,
+    intent BLOB NOT NULL,
+    actions INTEGER NOT NULL,
+    tokens INTEGER NOT NULL,
+    microusd INTEGER NOT NULL,
+    PRIMARY KEY (name, owner, at_ms, intent)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX budgets_intent ON budgets (intent);
+CREATE TABLE known (
+    subject BLOB PRIMARY KEY,
+    seq INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE zones (
+    subject BLOB PRIMARY KEY,
+    zone TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE consents (
+    subject BLOB NOT NULL,
+    scope TEXT NOT NULL,
+    given INTEGER NOT NULL,
+    at_ms INTEGER NOT NULL,
+    PRIMARY KEY (subject, scope)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE conversations (
+    subject BLOB NOT NULL,
+    matter BLOB NOT NULL,
+    at_ms INTEGER NOT NULL,
+    PRIMARY KEY (subject, matter)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE keys (
     key_id TEXT PRIMARY KEY,
@@ -146,7 +172,7 @@ CREATE TABLE erased (
 ";
 
 /// Each table of [`VIEWS`] with its order and the finding when it differs from a rebuild.
-pub(crate) const VIEW_TABLES: [(&str, &str, &str); 10] = [
+pub(crate) const VIEW_TABLES: [(&str, &str, &str); 14] = [
     ("standing", "id", "views.standing"),
     ("open_actions", "receipt_id", "views.open_actions"),
     ("subjects", "receipt_id", "views.subjects"),
@@ -154,7 +180,11 @@ pub(crate) const VIEW_TABLES: [(&str, &str, &str); 10] = [
     ("policies", "seq", "views.policies"),
     ("people", "principal", "views.people"),
     ("grants", "receipt_id", "views.grants"),
-    ("budgets", "name, window_start_ms", "views.budgets"),
+    ("budgets", "name, owner, at_ms, intent", "views.budgets"),
+    ("known", "subject", "views.known"),
+    ("zones", "subject", "views.zones"),
+    ("consents", "subject, scope", "views.consents"),
+    ("conversations", "subject, matter", "views.conversations"),
     ("keys", "key_id", "views.keys"),
     ("erased", "receipt_id", "views.erased"),
 ];

@@ -10,7 +10,7 @@ use rusqlite::{Connection, params};
 
 use crate::change::{Change, Subject};
 use crate::store::{from_sql, to_sql};
-use crate::{grant_views, key_views, people_views};
+use crate::{grant_views, key_views, limit_views, people_views};
 
 /// Where a receipt stands.
 #[derive(Clone, Copy, Debug)]
@@ -60,7 +60,8 @@ pub(crate) fn apply(conn: &Connection, entry: &Entry, change: &Change) -> rusqli
             keys.iter().try_for_each(|key| key_views::add(conn, entry.seq, key, None))?;
             log_policy(conn, entry.seq, policy)
         }
-        Change::Started { principal, action_hash, used } => {
+        Change::Started { principal, action_hash, used, draws, at } => {
+            limit_views::take(conn, entry.receipt_id, *at, draws)?;
             conn.prepare_cached("INSERT INTO open_actions VALUES (?1, ?2, ?3, ?4, ?5)")?.execute(params![
                 id,
                 entry.entry_hash.0,
@@ -70,7 +71,9 @@ pub(crate) fn apply(conn: &Connection, entry: &Entry, change: &Change) -> rusqli
             ])?;
             use_up(conn, entry.receipt_id, used)
         }
-        Change::Closed { intent } => {
+        Change::SubjectFact { fact, at } => limit_views::learn(conn, entry.seq, *at, fact),
+        Change::Closed { intent, settlement } => {
+            limit_views::settle(conn, *intent, *settlement)?;
             conn.prepare_cached("DELETE FROM open_actions WHERE receipt_id = ?1")?.execute([intent.0])?;
             Ok(())
         }

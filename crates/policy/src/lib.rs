@@ -11,6 +11,7 @@ mod cedar;
 pub mod decide;
 pub mod facts;
 mod gate;
+pub mod limits;
 pub mod shell;
 pub mod snapshot;
 pub mod worker;

@@ -6,6 +6,7 @@
 mod genesis;
 mod halt;
 mod keys;
+mod limits;
 mod log;
 mod people;
 mod run;
@@ -23,6 +24,7 @@ use crate::time::Timestamp;
 pub use genesis::{Admin, Genesis, GenesisKey};
 pub use halt::{Halted, Resumed, Review};
 pub use keys::{KeyAdded, KeyObject, KeyRevoked, RevocationStatement};
+pub use limits::{Draw, Known, Spent, SubjectFact};
 pub use log::{Anchor, Erased, Erasure, GuardRenewed};
 pub use people::{
     ANY_COMMAND, DELEGATION_MAX, GRANT_COMMANDS_MAX, GrantRevoked, Granted, PersonAdded, PersonRemoved,
@@ -163,6 +165,8 @@ pub struct Action {
     pub decision: Decision,
     /// What it refers to.
     pub refs: Vec<Ref>,
+    /// What a run takes out of budgets.
+    pub draws: Vec<Draw>,
     /// Which program.
     pub runtime: Runtime,
 }
@@ -270,6 +274,8 @@ pub enum Body {
     Granted(Granted),
     /// `grant_revoked`.
     GrantRevoked(GrantRevoked),
+    /// `x_subject_zone`, `x_consent`, `x_conversation`.
+    SubjectFact(SubjectFact),
 }
 
 impl Body {
@@ -311,6 +317,7 @@ impl Body {
             Self::PersonRemoved(_) => Kind::PrincipalRemoved,
             Self::Granted(_) => Kind::Grant,
             Self::GrantRevoked(_) => Kind::GrantRevoked,
+            Self::SubjectFact(fact) => fact.kind(),
         }
     }
 
@@ -337,6 +344,7 @@ impl Body {
             Self::PersonRemoved(removed) => removed.add_to(to),
             Self::Granted(granted) => granted.add_to(to),
             Self::GrantRevoked(revoked) => revoked.add_to(to),
+            Self::SubjectFact(fact) => fact.add_to(to),
         }
     }
 
@@ -378,6 +386,7 @@ impl Action {
             to.add("classified", |out| out.bool(false));
         }
         to.add("decision", |out| self.decision.write(out));
+        limits::add_draws(to, &self.draws);
         if let Some(terms) = terms {
             to.add("expires", |out| out.spelled(&terms.expires));
         }

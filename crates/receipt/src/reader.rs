@@ -283,7 +283,7 @@ impl<'a> Content<'a> {
             return Err(ContentFault::Type);
         }
         let kind_text = fields.req("kind", View::text)?;
-        let kind = Kind::parse(&kind_text);
+        let kind = Kind::parse(&kind_text).filter(|kind| !kind.is_extension());
         if kind.is_none() && !is_extension(&kind_text) {
             return Err(ContentFault::Kind);
         }

@@ -30,6 +30,7 @@ use cascade_receipt::time::Timestamp;
 use crate::facts::{self, Asker, Command, Input, LookError};
 use crate::policy_store::{self, StoreError};
 use crate::ssh::SshError;
+use crate::subject::Concerned;
 
 use needed::groups_of;
 pub use needed::{Needed, needed};
@@ -301,6 +302,7 @@ fn repeat(ledger: &Reader, subject: &Subject, facts: &Facts) -> Result<Command, 
         cwd: PathBuf::from(owned(&facts.action.cwd)),
         env,
         input,
+        subject: facts.subject.as_ref().map(|one| Concerned { subject: one.id, matter: one.matter }),
     })
 }
 

@@ -25,6 +25,7 @@ use crate::file_hash;
 use crate::grants;
 use crate::people::{self, Person, Whom};
 use crate::process::Enclosure;
+use crate::subject::{self, Concerned};
 
 /// Most bytes of standard input that are read before a decision, for programs that execute them.
 pub const STDIN_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -138,7 +139,7 @@ impl Asker {
         })
     }
 
-    fn is_registered(&self) -> bool {
+    pub(crate) fn is_registered(&self) -> bool {
         self.entry.as_ref().is_some_and(PersonEntry::is_registered)
     }
 }
@@ -207,6 +208,8 @@ pub struct Command {
     pub env: Vec<(OsString, OsString)>,
     /// Its standard input.
     pub input: Input,
+    /// Whom it concerns, where the caller says so.
+    pub subject: Option<Concerned>,
 }
 
 /// Why the world could not be looked at. Nothing was decided, nothing ran.
@@ -233,7 +236,8 @@ impl Command {
     /// [`LookError::Cwd`].
     pub fn here(argv: Vec<OsString>) -> Result<Self, LookError> {
         let cwd = std::env::current_dir().map_err(LookError::Cwd)?;
-        Ok(Self { argv, cwd, env: std::env::vars_os().collect(), input: Input::of_stdin() })
+        let env = std::env::vars_os().collect();
+        Ok(Self { argv, cwd, env, input: Input::of_stdin(), subject: None })
     }
 
     /// The file that would be executed: `argv[0]` itself when it holds a slash, else the first
@@ -312,7 +316,7 @@ fn is_executable(path: &Path) -> bool {
     path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
 }
 
-/// Everything a decision about `command` may depend on. Approvals are added by the caller.
+/// Everything a decision about `command` may depend on. Counters and approvals are added by the caller.
 ///
 /// # Errors
 /// When the ledger cannot be read.
@@ -352,6 +356,8 @@ pub fn look(
         grants: grants::held(ledger, asker.principal_id())?,
         budgets: Vec::new(),
         windows: Vec::new(),
+        counters: Vec::new(),
+        subject: command.subject.map(|concerned| subject::look(ledger, concerned)).transpose()?,
         dry_run: false,
     })
 }

@@ -16,7 +16,7 @@ use cascade_kernel::action::{
 use cascade_ledger::Fault;
 use cascade_ledger::Ledger;
 use cascade_ledger::Mark;
-use cascade_ledger::{AppendError, Appended, Draft, PrivateItem};
+use cascade_ledger::{About, AppendError, Appended, Draft, PrivateItem};
 use cascade_policy::decide::{self, EscalationTerms, Ruling};
 use cascade_policy::facts::Facts;
 use cascade_receipt::content::{self, Body, Ending, Escalation, Heartbeat, Ref, Rel, Runtime};
@@ -28,6 +28,7 @@ use cascade_receipt::time::Timestamp;
 use crate::consent::Approved;
 use crate::facts::{self, Asker, Command, LookError};
 use crate::grants;
+use crate::limits;
 use crate::policy_store::{self, StoreError};
 use crate::process::{
     self, Captured, Guard, Pending, Plan, Prepared, RunError, Segment, Status, StdinPlan, StreamsPlan,
@@ -132,6 +133,9 @@ pub fn govern(ledger: &Ledger, request: Request) -> Result<Governed, GovernError
 /// What a decision was made of; replaced when the action is decided again.
 struct Decided {
     facts: Facts,
+    about: Option<About>,
+    /// The first moment at which a window may answer otherwise.
+    holds_until: Option<Timestamp>,
     ruling: Ruling,
     /// The grants that it stands on.
     grants: Vec<Ref>,
@@ -260,8 +264,10 @@ impl<'a> Performer<'a> {
         // stale, never unseen.
         let (snapshot, mark) = policy_store::in_force(self.ledger)?;
         self.request.command.capture_if_executed(&snapshot, &self.request.asker)?;
+        let about = self.about()?;
         let mut facts = facts::look(self.ledger, &snapshot, &self.request.asker, &self.request.command)?;
         facts.dry_run = self.request.dry_run;
+        limits::count(self.ledger, &snapshot, &mut facts, None)?;
         if let Some(approved) = &self.request.approved {
             let gone = approved.gone(self.ledger)?;
             if !gone.is_empty() {
@@ -272,8 +278,14 @@ impl<'a> Performer<'a> {
         let ruling = decide::decide(&snapshot, &facts);
         let event = Event::Decided { verdict: ruling.decision.verdict, dry_run: self.request.dry_run };
         let grants = grants::used(self.ledger, &ruling.decision)?;
-        self.decided = Some(Decided { facts, ruling, grants, mark });
+        let holds_until = ruling.holds_until;
+        self.decided = Some(Decided { facts, about, holds_until, ruling, grants, mark });
         Ok(event)
+    }
+
+    /// How much is known of whom the action concerns.
+    fn about(&self) -> Result<Option<About>, Fault> {
+        self.request.command.subject.map(|concerned| self.ledger.about(concerned.subject)).transpose()
     }
 
     fn prepare(&mut self) -> Event {
@@ -369,6 +381,7 @@ impl<'a> Performer<'a> {
             facts_hash: facts.hash,
             decision: decided.ruling.decision.clone(),
             refs: self.refs(decided),
+            draws: if record == Record::Intent { limits::taken(&decided.ruling) } else { Vec::new() },
             runtime: self.request.runtime.clone(),
         };
         let body = match record {
@@ -386,6 +399,11 @@ impl<'a> Performer<'a> {
         };
         let mut draft = Draft::new(receipt_id, body);
         draft.seen = Some(decided.mark);
+        draft.about = decided.about;
+        if record == Record::Intent {
+            draft.caps = limits::caps(&decided.facts, &decided.ruling);
+            draft.holds_until = decided.holds_until;
+        }
         draft.private = vec![action, facts];
         self.add_private(record, &mut draft)?;
         Ok(draft)

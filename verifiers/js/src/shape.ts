@@ -82,6 +82,9 @@ const KNOWN: Members = {
   evidence: oneOf("proposed", "checked", "verified"),
   decision: record({ verdict: oneOf("admit", "escalate", "deny"), gates: isGates }),
   reasons: REASONS,
+  draws: arrayOf(
+    record({ budget: isText, actions: isCount }, { of: isPrincipal, tokens: isCount, microusd: isCount }),
+  ),
   runtime: record({ node: isText, version: isText, binary_sha256: isHash }),
   refs: arrayOf(record({
     receipt_id: isReceiptId,

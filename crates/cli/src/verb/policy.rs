@@ -83,7 +83,7 @@ enum What {
 
 #[derive(Args, Debug)]
 struct Place {
-    /// Directory with *.cedar, and if wanted schema.cedarschema, thresholds.toml, workers/, tests/
+    /// Directory with *.cedar, and if wanted schema.cedarschema, thresholds.toml, limits.toml, workers/, tests/
     dir: PathBuf,
 }
 

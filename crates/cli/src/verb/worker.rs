@@ -65,7 +65,7 @@ pub(crate) fn run(global: &Global, args: &Worker) -> Exit {
 }
 
 fn list(global: &Global, part: Option<&str>) -> Exit {
-    let snapshot = shell_check::snapshot(global)?;
+    let (snapshot, _) = shell_check::snapshot(global)?;
     let wanted =
         |listed: &Listed| part.is_none_or(|part| listed.names.iter().any(|name| name.contains(part)));
     let all: Vec<Listed> = snapshot.registry().listed().into_iter().filter(wanted).collect();

@@ -31,6 +31,8 @@ mod inject;
 #[cfg(test)]
 mod keys;
 #[cfg(test)]
+mod limits;
+#[cfg(test)]
 mod many;
 #[cfg(test)]
 mod memory;

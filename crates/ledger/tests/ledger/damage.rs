@@ -67,7 +67,11 @@ const VIEWS: &[(&str, &[&str])] = &[
         "INSERT INTO grants VALUES (x'01', 1, x'02', x'03', x'04', NULL, NULL, '{}', NULL, 0, NULL)",
         &["views.grants"],
     ),
-    ("INSERT INTO budgets VALUES ('calls', 0, 1)", &["views.budgets"]),
+    ("INSERT INTO budgets VALUES ('calls', x'', 0, x'01', 1, 0, 0)", &["views.budgets"]),
+    ("INSERT INTO known VALUES (x'01', 1)", &["views.known"]),
+    ("INSERT INTO zones VALUES (x'01', 'UTC')", &["views.zones"]),
+    ("INSERT INTO consents VALUES (x'01', 'calls', 1, 0)", &["views.consents"]),
+    ("INSERT INTO conversations VALUES (x'01', x'', 0)", &["views.conversations"]),
 ];
 
 #[test]

@@ -12,6 +12,7 @@ use super::near::{did_you_mean, nearest, unknown_key};
 use super::source::{SCHEMA_FILE, SnapshotSource};
 use super::{Snapshot, document, lint, sample};
 use crate::cedar::{Scope, StoredPolicy};
+use crate::limits::LIMITS_FILE;
 use crate::worker::Registry;
 
 /// Most policies in one snapshot.
@@ -33,6 +34,7 @@ pub(super) fn compile(source: &SnapshotSource) -> Result<Snapshot, Vec<PolicyFau
     }
     faults.extend(policies.iter().filter_map(lint::overflow));
     manifests(source, &mut faults);
+    families(source, &mut faults);
     if !faults.is_empty() {
         faults.sort_unstable();
         faults.dedup();
@@ -274,6 +276,18 @@ fn validate(
 
 fn id_of(id: &PolicyId) -> &str {
     id.as_ref()
+}
+
+/// A family that thresholds.toml does not name would be a limit on nothing.
+fn families(source: &SnapshotSource, faults: &mut Vec<PolicyFault>) {
+    let thresholds = &source.thresholds;
+    for (rule, family) in thresholds.limits.families() {
+        if !thresholds.families.contains_key(family) {
+            let message = format!("`{rule}` names the family `{family}`, which does not exist");
+            let fault = PolicyFault::of_file(LIMITS_FILE, "limits.value", message);
+            faults.push(fault.suggest("name it in thresholds.toml under [families]"));
+        }
+    }
 }
 
 fn manifests(source: &SnapshotSource, faults: &mut Vec<PolicyFault>) {

@@ -19,8 +19,9 @@ use cascade_receipt::decision::{Reason, RiskTier, Verdict};
 
 use super::Snapshot;
 use super::fault::PolicyFault;
-use crate::decide::{Ruling, decide};
-use crate::facts::Facts;
+use crate::decide::{self, Ruling, decide};
+use crate::facts::{Counter, Facts};
+use crate::limits::Amounts;
 
 use self::row::{Expected, Row};
 
@@ -109,7 +110,10 @@ pub fn run_tests<'a>(
                 continue;
             }
             match Row::parse(line) {
-                Ok(row) => report.count(file, number, line, &row.expected, &decide(snapshot, &row.facts)),
+                Ok(row) => {
+                    let ruling = decide(snapshot, &counted(snapshot, row.facts));
+                    report.count(file, number, line, &row.expected, &ruling);
+                }
                 Err(message) => {
                     report.faults.push(PolicyFault::at(file, text, start, "table.syntax", message));
                 }
@@ -117,6 +121,17 @@ pub fn run_tests<'a>(
         }
     }
     report
+}
+
+/// A budget that the row says nothing of is unused.
+fn counted(snapshot: &Snapshot, mut facts: Facts) -> Facts {
+    for draw in decide::draws(snapshot, &facts) {
+        if facts.counters.iter().all(|counter| counter.budget != draw.budget) {
+            let (used, budget) = (Amounts::default(), draw.budget);
+            facts.counters.push(Counter { budget, of: None, since: None, used, oldest: None });
+        }
+    }
+    facts
 }
 
 fn holds(expected: &Expected, ruling: &Ruling) -> bool {

@@ -13,6 +13,7 @@ use crate::cedar::Families;
 use crate::decide::EscalationTerms;
 use crate::facts::{PrincipalKind, read_terms, write_terms, write_words};
 use crate::gate::ADMINS;
+use crate::limits::Limits;
 
 /// How much runs without asking, and who is asked.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -31,6 +32,8 @@ pub struct Thresholds {
     pub families: BTreeMap<String, BTreeSet<String>>,
     /// Who must sign before another policy takes this one's place.
     pub activation: ActivationTerms,
+    /// Budgets and windows: limits.toml.
+    pub limits: Limits,
 }
 
 /// Whose signatures another policy needs to come into force.
@@ -83,6 +86,7 @@ impl Default for Thresholds {
             grant_required: BTreeSet::new(),
             families: BTreeMap::new(),
             activation: ActivationTerms::default(),
+            limits: Limits::default(),
         }
     }
 }
@@ -155,6 +159,9 @@ impl Thresholds {
         if self.activation != ActivationTerms::default() {
             members.insert("activation".to_owned(), self.activation.to_json());
         }
+        if !self.limits.is_empty() {
+            members.insert("limits".to_owned(), self.limits.to_json());
+        }
         Value::Object(members)
     }
 
@@ -171,6 +178,10 @@ impl Thresholds {
             Some(terms) => ActivationTerms::from_json(terms)?,
             None => ActivationTerms::default(),
         };
+        let limits = match value.member("limits") {
+            Some(limits) => Limits::from_json(limits)?,
+            None => Limits::default(),
+        };
         Some(Self {
             activation,
             person: tier("person")?,
@@ -182,6 +193,7 @@ impl Thresholds {
                 .map(|kind| PrincipalKind::parse(kind.as_str()?))
                 .collect::<Option<_>>()?,
             families,
+            limits,
         })
     }
 }
@@ -248,6 +260,7 @@ impl File {
             grant_required,
             families: self.families,
             activation: self.activation.read(default.activation)?,
+            limits: Limits::default(),
         })
     }
 }

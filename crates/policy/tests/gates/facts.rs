@@ -40,6 +40,8 @@ pub(crate) fn plain(command: &[u8]) -> Facts {
         grants: Vec::new(),
         budgets: Vec::new(),
         windows: Vec::new(),
+        counters: Vec::new(),
+        subject: None,
         dry_run: false,
     }
 }

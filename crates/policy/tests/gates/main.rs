@@ -9,6 +9,8 @@ mod difference;
 #[cfg(test)]
 mod facts;
 #[cfg(test)]
+mod limits;
+#[cfg(test)]
 mod lint;
 #[cfg(test)]
 mod load;

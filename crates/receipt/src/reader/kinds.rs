@@ -36,6 +36,7 @@ pub(super) fn common(fields: &Fields<'_, '_>) -> Result<Common, ContentFault> {
             "effect_status" => value.plain().and_then(EffectStatus::parse).is_some(),
             "evidence" => matches!(value.plain(), Some("proposed" | "checked" | "verified")),
             "reasons" => reasons(value).is_some(),
+            "draws" => draws(value).is_some(),
             "decision" => {
                 common.decided = Some(decision(&Fields::of(value, "decision")?)?);
                 true
@@ -55,7 +56,7 @@ pub(super) fn common(fields: &Fields<'_, '_>) -> Result<Common, ContentFault> {
 }
 
 /// Names for faults of [`common`].
-const COMMON: [&str; 18] = [
+const COMMON: [&str; 19] = [
     "duration_us",
     "tokens_in",
     "tokens_out",
@@ -74,6 +75,7 @@ const COMMON: [&str; 18] = [
     "truncated",
     "effect_status",
     "evidence",
+    "draws",
 ];
 
 /// Reads what `kind` means.
@@ -265,6 +267,23 @@ fn reasons(view: View<'_, '_>) -> Option<()> {
         for key in ["policy_id", "control"] {
             if let Some(value) = item.member(key) {
                 value.text()?;
+            }
+        }
+    }
+    Some(())
+}
+
+/// `[{budget, actions, of?, tokens?, microusd?}]`.
+fn draws(view: View<'_, '_>) -> Option<()> {
+    for item in view.items()? {
+        item.member("budget")?.text()?;
+        item.member("actions")?.uint()?;
+        if let Some(of) = item.member("of") {
+            fields::principal(of)?;
+        }
+        for key in ["tokens", "microusd"] {
+            if let Some(value) = item.member(key) {
+                value.uint()?;
             }
         }
     }

@@ -81,7 +81,7 @@ pub(super) fn findings(governed: &Governed) {
             output::say(format_args!("  {} {}", finding.text, Painted(output::DIM, &finding.code)));
         }
     }
-    for text in reasons::texts(&governed.ruling) {
+    for text in reasons::texts(&governed.ruling).iter().chain(&governed.ruling.limits) {
         output::say(format_args!("  {text}"));
     }
 }
@@ -175,6 +175,9 @@ pub(in crate::verb) fn document(governed: &Governed, program: &str) -> Value {
     put("verdict", governed.ruling.decision.verdict.as_str().into());
     put("risk_tier", governed.ruling.risk_tier.as_str().into());
     put("reasons", reasons::document(&governed.ruling));
+    if !governed.ruling.limits.is_empty() {
+        put("limits", reasons::limits(&governed.ruling));
+    }
     put("exit_code", u32::from(code(governed)).into());
     if let Some(Status::Signaled(signal) | Status::Interrupted(signal)) = &governed.status {
         put("signal", u32::from(*signal).into());
