@@ -11,10 +11,12 @@ pub(crate) mod demo;
 pub(crate) mod erase;
 pub(crate) mod export;
 pub(crate) mod fsck;
+pub(crate) mod grant;
 pub(crate) mod halt;
 pub(crate) mod init;
 pub(crate) mod key;
 pub(crate) mod log;
+pub(crate) mod people;
 pub(crate) mod policy;
 pub(crate) mod run;
 pub(crate) mod shell_check;
@@ -22,6 +24,7 @@ pub(crate) mod show;
 pub(crate) mod subject;
 pub(crate) mod verify;
 pub(crate) mod witness;
+pub(crate) mod worker;
 
 use std::process::ExitCode;
 
@@ -73,8 +76,11 @@ pub(crate) fn dispatch() -> ExitCode {
         Verb::Anchor(args) => anchor::run(global, args),
         Verb::Fsck(args) => fsck::run(global, args),
         Verb::Key(args) => key::run(global, args),
+        Verb::People(args) => people::run(global, args),
+        Verb::Grant(args) => grant::run(global, args),
         Verb::Policy(args) => policy::run(global, args),
         Verb::Witness(args) => witness::run(global, args),
+        Verb::Worker(args) => worker::run(global, args),
         Verb::Demo(args) => demo::run(args),
         Verb::Bench(args) => bench::run(global, args),
         Verb::Completions(args) => completions::run(args),

@@ -36,6 +36,7 @@ use crate::refusal;
 use crate::seal::{self, Linked, Slots};
 use crate::segment::{self, Segment};
 use crate::signer::Signer;
+use crate::statements;
 use crate::store::{Database, to_sql};
 use crate::tail::Tail;
 use crate::views::{self, Entry, Standing};
@@ -333,7 +334,13 @@ impl<'a> Run<'a> {
         {
             return Ok(Some(refusal));
         }
-        if self.place.at(key_views::is_stale(self.conn, &draft.body, &self.signer()?.key.id))? {
+        let signer = self.signer()?;
+        if let Some(refusal) =
+            self.place.at(statements::refusal(self.conn, &draft.body, &signer.log_origin))?
+        {
+            return Ok(Some(refusal));
+        }
+        if self.place.at(key_views::is_stale(self.conn, &draft.body, &signer.key.id))? {
             return Ok(Some(AppendError::Stale));
         }
         if let Some(refusal) = self.place.at(key_views::refusal(self.conn, &draft.body))? {

@@ -3,7 +3,8 @@
 
 use cascade_receipt::base64;
 use cascade_receipt::content::{
-    Action, Answer, Body, Draw, Envelope, Escalation, GenesisKey, KeyObject, PolicyRef, Rel, SubjectFact,
+    Action, Answer, Body, Draw, Envelope, Escalation, GenesisKey, Granted, KeyObject, PolicyRef, Rel,
+    SubjectFact,
 };
 use cascade_receipt::digest::Digest;
 use cascade_receipt::id::{PrincipalId, ReceiptId};
@@ -54,8 +55,29 @@ pub(crate) enum Change {
     KeyAdded { key: KeyRow, retires: Option<String>, parent: String, added: Timestamp },
     /// A key was taken back, and with it those added under it since then.
     KeyRevoked { key_id: String, since: Timestamp, replacement: Option<KeyRow> },
+    /// A person joined, or is registered anew.
+    PersonAdded { principal: PrincipalId, ssh_key: String, groups: Vec<String> },
+    /// A person left.
+    PersonRemoved { principal: PrincipalId },
+    /// A right was given.
+    Granted(GrantRow),
+    /// A right was taken back.
+    GrantRevoked { grant: ReceiptId },
     /// The views stay as they are.
     Nothing,
+}
+
+/// A grant.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct GrantRow {
+    pub(crate) principal: PrincipalId,
+    pub(crate) to: PrincipalId,
+    pub(crate) on_behalf_of: Option<PrincipalId>,
+    pub(crate) parent: Option<ReceiptId>,
+    /// Canonical JSON.
+    pub(crate) scope: String,
+    pub(crate) expires: Option<Timestamp>,
+    pub(crate) delegate: u64,
 }
 
 /// A key of the chain.
@@ -129,6 +151,14 @@ impl Change {
                 since: revoked.statement.compromised_since,
                 replacement: revoked.statement.replacement.as_ref().map(KeyRow::of_object),
             },
+            Body::PersonAdded(added) => Self::PersonAdded {
+                principal: added.principal,
+                ssh_key: added.ssh_key.clone(),
+                groups: added.groups.clone(),
+            },
+            Body::PersonRemoved(removed) => Self::PersonRemoved { principal: removed.principal },
+            Body::Granted(granted) => Self::Granted(GrantRow::of_body(granted)),
+            Body::GrantRevoked(revoked) => Self::GrantRevoked { grant: revoked.grant.receipt_id },
             Body::Blocked(_)
             | Body::AnswerRefused(_)
             | Body::Heartbeat(_)
@@ -145,7 +175,11 @@ impl Change {
             | Self::Expired { .. }
             | Self::Halt(_)
             | Self::PolicyActivated(_)
-            | Self::Erased(_) => true,
+            | Self::Erased(_)
+            | Self::PersonAdded { .. }
+            | Self::PersonRemoved { .. }
+            | Self::Granted(_)
+            | Self::GrantRevoked { .. } => true,
             Self::Genesis { .. }
             | Self::Closed { .. }
             | Self::SubjectFact { .. }
@@ -236,6 +270,24 @@ impl Change {
                     },
                 }
             }
+            kind => Self::of_people(kind, content)?,
+        })
+    }
+
+    /// The same of kinds about people and what they were given.
+    fn of_people(kind: Kind, content: &Value) -> Option<Self> {
+        let text = |key: &str| content.member(key).and_then(Value::as_str);
+        Some(match kind {
+            Kind::PrincipalAdded => Self::PersonAdded {
+                principal: PrincipalId::parse(text("principal")?)?,
+                ssh_key: text("ssh_key")?.to_owned(),
+                groups: words_of(content.member("groups")?)?,
+            },
+            Kind::PrincipalRemoved => {
+                Self::PersonRemoved { principal: PrincipalId::parse(text("principal")?)? }
+            }
+            Kind::Grant => Self::Granted(GrantRow::of_value(content)?),
+            Kind::GrantRevoked => Self::GrantRevoked { grant: *grants_of(content)?.first()? },
             _ => Self::Nothing,
         })
     }
@@ -246,6 +298,44 @@ impl Change {
         let settlement = Settlement::of_value(kind, content);
         Some(intent.map_or(Self::Nothing, |(_, intent)| Self::Closed { intent, settlement }))
     }
+}
+
+impl GrantRow {
+    fn of_body(granted: &Granted) -> Self {
+        Self {
+            principal: granted.principal,
+            to: granted.to,
+            on_behalf_of: granted.on_behalf_of,
+            parent: granted.parent.as_ref().map(|parent| parent.receipt_id),
+            scope: granted.scope.text(),
+            expires: granted.expires,
+            delegate: granted.delegate,
+        }
+    }
+
+    fn of_value(content: &Value) -> Option<Self> {
+        let text = |key: &str| content.member(key).and_then(Value::as_str);
+        let principal = |key: &str| PrincipalId::parse(text(key)?);
+        Some(Self {
+            principal: principal("principal")?,
+            to: principal("to")?,
+            on_behalf_of: principal("on_behalf_of"),
+            parent: grants_of(content)?.first().copied(),
+            scope: content.member("scope")?.to_canonical(),
+            expires: text("expires").and_then(Timestamp::parse),
+            delegate: content.member("delegate")?.as_u64()?,
+        })
+    }
+}
+
+fn words_of(value: &Value) -> Option<Vec<String>> {
+    value.as_array()?.iter().map(|word| word.as_str().map(str::to_owned)).collect()
+}
+
+/// The grants that a receipt names.
+fn grants_of(content: &Value) -> Option<Vec<ReceiptId>> {
+    let named = refs_of(content)?.into_iter().filter(|(rel, _)| *rel == Rel::Grant);
+    Some(named.map(|(_, grant)| grant).collect())
 }
 
 impl KeyRow {

@@ -5,7 +5,7 @@ use std::sync::mpsc::Receiver;
 
 use cascade_receipt::content::Body;
 use cascade_receipt::digest::{Digest, Nonce};
-use cascade_receipt::id::ReceiptId;
+use cascade_receipt::id::{PrincipalId, ReceiptId};
 use cascade_receipt::time::Timestamp;
 use cascade_receipt::verify::REVOCATIONS_MAX;
 
@@ -205,6 +205,32 @@ pub enum AppendError {
     /// As many keys were taken back as a chain may take back.
     #[error("{REVOCATIONS_MAX} keys were taken back, and a chain takes no more back")]
     TooManyRevocations,
+    /// The SSH key is that of another person of the chain.
+    #[error(
+        "this SSH key belongs to {0} already; one key under two names would make one person count as two"
+    )]
+    SshKeyTaken(PrincipalId),
+    /// Nobody could govern the chain any more.
+    #[error("{0} is the last administrator of the chain")]
+    LastAdmin(PrincipalId),
+    /// By now the signer has left, has another key, or may not sign this.
+    #[error("the signature of {0} does not count")]
+    SignerRefused(PrincipalId),
+    /// Nobody is registered under this principal.
+    #[error("{0} is not registered")]
+    NotRegistered(PrincipalId),
+    /// It was revoked, has run out, is held by somebody else, or its giver may no longer give it.
+    #[error("grant {grant} does not hold")]
+    GrantEnded {
+        /// The grant.
+        grant: ReceiptId,
+    },
+    /// More would be handed on than is held.
+    #[error("this is more than grant {grant} gives to hand on")]
+    GrantWider {
+        /// The grant above.
+        grant: ReceiptId,
+    },
     /// The receipt id is taken.
     #[error("receipt id {0} is taken")]
     IdTaken(ReceiptId),
@@ -255,6 +281,9 @@ impl AppendError {
             Self::TooManyKeys { .. } => {
                 Some("`cascade key list` shows them; `cascade key revoke` takes one back that is not needed")
             }
+            Self::LastAdmin(_) => {
+                Some("make somebody else an administrator first: `cascade people add --admin`")
+            }
             Self::TooManyRevocations => Some("found a new chain with `cascade init`"),
             _ => None,
         }
@@ -292,7 +321,6 @@ impl Ticket {
 mod tests {
     use super::*;
     use cascade_receipt::content::AnswerRefused;
-    use cascade_receipt::id::PrincipalId;
 
     #[test]
     fn an_item_is_as_long_as_its_limit() {

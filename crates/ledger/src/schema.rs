@@ -101,18 +101,28 @@ CREATE TABLE policies (
     version TEXT NOT NULL,
     hash BLOB NOT NULL
 ) STRICT;
-CREATE TABLE admins (
+CREATE TABLE people (
     principal BLOB PRIMARY KEY,
-    ssh_key TEXT NOT NULL
+    seq INTEGER NOT NULL,
+    key_since_seq INTEGER NOT NULL,
+    ssh_key TEXT NOT NULL,
+    groups TEXT NOT NULL,
+    removed_seq INTEGER
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE grants (
     receipt_id BLOB PRIMARY KEY,
     seq INTEGER NOT NULL,
     entry_hash BLOB NOT NULL,
     principal BLOB NOT NULL,
+    holder BLOB NOT NULL,
+    on_behalf_of BLOB,
+    parent BLOB,
     scope TEXT NOT NULL,
-    expires_ms INTEGER
+    expires_ms INTEGER,
+    delegate INTEGER NOT NULL,
+    revoked_by BLOB
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX grants_holder ON grants (holder, seq);
 CREATE TABLE budgets (
     name TEXT NOT NULL,
     owner BLOB NOT NULL,
@@ -168,7 +178,7 @@ pub(crate) const VIEW_TABLES: [(&str, &str, &str); 14] = [
     ("subjects", "receipt_id", "views.subjects"),
     ("approvals", "receipt_id", "views.approvals"),
     ("policies", "seq", "views.policies"),
-    ("admins", "principal", "views.admins"),
+    ("people", "principal", "views.people"),
     ("grants", "receipt_id", "views.grants"),
     ("budgets", "name, owner, at_ms, intent", "views.budgets"),
     ("known", "subject", "views.known"),

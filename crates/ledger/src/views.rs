@@ -5,11 +5,12 @@ use cascade_receipt::content::{PolicyRef, Rel};
 use cascade_receipt::digest::Digest;
 use cascade_receipt::id::ReceiptId;
 use cascade_receipt::json::Value;
+use cascade_receipt::verify::ADMIN_GROUP;
 use rusqlite::{Connection, params};
 
 use crate::change::{Change, Subject};
 use crate::store::{from_sql, to_sql};
-use crate::{key_views, limit_views};
+use crate::{grant_views, key_views, limit_views, people_views};
 
 /// Where a receipt stands.
 #[derive(Clone, Copy, Debug)]
@@ -54,7 +55,7 @@ pub(crate) fn apply(conn: &Connection, entry: &Entry, change: &Change) -> rusqli
                 params![policy.version, policy.hash.0],
             )?;
             for (principal, ssh_key) in admins {
-                conn.execute("INSERT INTO admins VALUES (?1, ?2)", params![principal.0, ssh_key])?;
+                people_views::add(conn, entry.seq, *principal, ssh_key, &[ADMIN_GROUP.to_owned()])?;
             }
             keys.iter().try_for_each(|key| key_views::add(conn, entry.seq, key, None))?;
             log_policy(conn, entry.seq, policy)
@@ -90,7 +91,7 @@ pub(crate) fn apply(conn: &Connection, entry: &Entry, change: &Change) -> rusqli
                 to_sql(expires.ms()),
                 signed
             ])?;
-            settle_subject(conn, *subject, *approve)
+            if *approve { people_views::settle(conn, *subject) } else { set_state(conn, *subject, "denied") }
         }
         Change::Expired { subject } => set_state(conn, *subject, "expired"),
         Change::Halt(halted) => {
@@ -108,6 +109,10 @@ pub(crate) fn apply(conn: &Connection, entry: &Entry, change: &Change) -> rusqli
             receipts.iter().try_for_each(|receipt| mark_erased(conn, entry, *receipt))
         }
         Change::KeyAdded { .. } | Change::KeyRevoked { .. } => key_views::apply(conn, entry.seq, change),
+        Change::PersonAdded { .. } | Change::PersonRemoved { .. } => {
+            people_views::apply(conn, entry.seq, change)
+        }
+        Change::Granted(_) | Change::GrantRevoked { .. } => grant_views::apply(conn, entry, change),
         Change::Nothing => Ok(()),
     }
 }
@@ -159,20 +164,7 @@ fn use_up(conn: &Connection, intent: ReceiptId, used: &[(Rel, ReceiptId)]) -> ru
     Ok(())
 }
 
-/// A denial settles at once; approvals settle when as many people as required have given one.
-fn settle_subject(conn: &Connection, subject: ReceiptId, approve: bool) -> rusqlite::Result<()> {
-    if !approve {
-        return set_state(conn, subject, "denied");
-    }
-    conn.prepare_cached(
-        "UPDATE subjects SET state = 'approved' WHERE receipt_id = ?1 AND state = 'open' AND required <=
-         (SELECT count(DISTINCT principal) FROM approvals WHERE subject = ?1 AND approve = 1)",
-    )?
-    .execute([subject.0])?;
-    Ok(())
-}
-
-fn set_state(conn: &Connection, subject: ReceiptId, state: &str) -> rusqlite::Result<()> {
+pub(crate) fn set_state(conn: &Connection, subject: ReceiptId, state: &str) -> rusqlite::Result<()> {
     conn.prepare_cached("UPDATE subjects SET state = ?1 WHERE receipt_id = ?2")?
         .execute(params![state, subject.0])?;
     Ok(())

@@ -9,6 +9,7 @@ mod action;
 mod read;
 mod write;
 
+use cascade_receipt::decision::RiskTier;
 use cascade_receipt::digest::Digest;
 use cascade_receipt::id::{PrincipalId, ReceiptId};
 use cascade_receipt::json::Value;
@@ -281,6 +282,8 @@ pub struct Grant {
     pub expires: Option<Timestamp>,
     /// What it covers.
     pub covers: Covers,
+    /// The highest tier it reaches, if it has a ceiling.
+    pub up_to: Option<RiskTier>,
 }
 
 /// What a grant covers.

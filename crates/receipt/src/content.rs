@@ -8,6 +8,7 @@ mod halt;
 mod keys;
 mod limits;
 mod log;
+mod people;
 mod run;
 
 use alloc::string::String;
@@ -25,6 +26,10 @@ pub use halt::{Halted, Resumed, Review};
 pub use keys::{KeyAdded, KeyObject, KeyRevoked, RevocationStatement};
 pub use limits::{Draw, Known, Spent, SubjectFact};
 pub use log::{Anchor, Erased, Erasure, GuardRenewed};
+pub use people::{
+    ANY_COMMAND, DELEGATION_MAX, GRANT_COMMANDS_MAX, GrantRevoked, Granted, PersonAdded, PersonRemoved,
+    Right, Scope,
+};
 pub use run::{Closing, Ending, Heartbeat};
 
 /// `_type` of content.
@@ -263,6 +268,14 @@ pub enum Body {
     KeyRevoked(KeyRevoked),
     /// `x_subject_zone`, `x_consent`, `x_conversation`.
     SubjectFact(SubjectFact),
+    /// `principal_added`.
+    PersonAdded(PersonAdded),
+    /// `principal_removed`.
+    PersonRemoved(PersonRemoved),
+    /// `grant`.
+    Granted(Granted),
+    /// `grant_revoked`.
+    GrantRevoked(GrantRevoked),
 }
 
 impl Body {
@@ -301,6 +314,10 @@ impl Body {
             Self::KeyAdded(_) => Kind::KeyAdded,
             Self::KeyRevoked(_) => Kind::KeyRevoked,
             Self::SubjectFact(fact) => fact.kind(),
+            Self::PersonAdded(_) => Kind::PrincipalAdded,
+            Self::PersonRemoved(_) => Kind::PrincipalRemoved,
+            Self::Granted(_) => Kind::Grant,
+            Self::GrantRevoked(_) => Kind::GrantRevoked,
         }
     }
 
@@ -324,6 +341,10 @@ impl Body {
             Self::KeyAdded(added) => added.add_to(to),
             Self::KeyRevoked(revoked) => revoked.add_to(to),
             Self::SubjectFact(fact) => fact.add_to(to),
+            Self::PersonAdded(added) => added.add_to(to),
+            Self::PersonRemoved(removed) => removed.add_to(to),
+            Self::Granted(granted) => granted.add_to(to),
+            Self::GrantRevoked(revoked) => revoked.add_to(to),
         }
     }
 

@@ -27,6 +27,7 @@ use cascade_receipt::time::Timestamp;
 
 use crate::consent::Approved;
 use crate::facts::{self, Asker, Command, LookError};
+use crate::grants;
 use crate::limits;
 use crate::policy_store::{self, StoreError};
 use crate::process::{
@@ -136,6 +137,8 @@ struct Decided {
     /// The first moment at which a window may answer otherwise.
     holds_until: Option<Timestamp>,
     ruling: Ruling,
+    /// The grants that it stands on.
+    grants: Vec<Ref>,
     mark: Mark,
 }
 
@@ -275,7 +278,8 @@ impl<'a> Performer<'a> {
         let ruling = decide::decide(&snapshot, &facts);
         let event = Event::Decided { verdict: ruling.decision.verdict, dry_run: self.request.dry_run };
         let holds_until = ruling.holds_until;
-        self.decided = Some(Decided { facts, about, holds_until, ruling, mark });
+        let grants = grants::used(self.ledger, &ruling.decision)?;
+        self.decided = Some(Decided { facts, about, holds_until, ruling, grants, mark });
         Ok(event)
     }
 
@@ -346,8 +350,8 @@ impl<'a> Performer<'a> {
                 self.append_error = Some(AppendError::NotOpen { intent });
                 Event::NotOpen
             }
-            // Somebody used or changed the approval in between: the gates look again.
-            Err(error) if is_about_approvals(&error) => Event::Stale,
+            // Somebody used or changed the approval or grant in between: the gates look again.
+            Err(error) if is_about_consent(&error) => Event::Stale,
             Err(error) => {
                 self.append_error = Some(error);
                 Event::AppendFailed
@@ -376,7 +380,7 @@ impl<'a> Performer<'a> {
             action_hash: action.hash,
             facts_hash: facts.hash,
             decision: decided.ruling.decision.clone(),
-            refs: self.request.approved.as_ref().map(|approved| approved.refs.clone()).unwrap_or_default(),
+            refs: self.refs(decided),
             draws: if record == Record::Intent { limits::taken(&decided.ruling) } else { Vec::new() },
             runtime: self.request.runtime.clone(),
         };
@@ -403,6 +407,16 @@ impl<'a> Performer<'a> {
         draft.private = vec![action, facts];
         self.add_private(record, &mut draft)?;
         Ok(draft)
+    }
+
+    /// What the action follows and stands on.
+    fn refs(&self, decided: &Decided) -> Vec<Ref> {
+        let mut refs = match &self.request.approved {
+            Some(approved) => approved.counted(&decided.facts),
+            None => Vec::new(),
+        };
+        refs.extend(decided.grants.iter().cloned());
+        refs
     }
 
     /// The asker's words, captured input, and the nonce that lets somebody who kept the output show
@@ -521,7 +535,7 @@ const fn ending_of(status: &Status) -> Ending {
     }
 }
 
-const fn is_about_approvals(error: &AppendError) -> bool {
+const fn is_about_consent(error: &AppendError) -> bool {
     matches!(
         error,
         AppendError::ApprovalUnknown { .. }
@@ -530,6 +544,7 @@ const fn is_about_approvals(error: &AppendError) -> bool {
             | AppendError::SubjectUnknown { .. }
             | AppendError::SubjectClosed { .. }
             | AppendError::NotApproved { .. }
+            | AppendError::GrantEnded { .. }
     )
 }
 

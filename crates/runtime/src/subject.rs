@@ -117,7 +117,7 @@ pub fn record(ledger: &Ledger, asker: &Asker, named: &Named, said: Said) -> Resu
     if opens {
         admin::is_person(asker)?;
     }
-    if !asker.registered || asker.assumed.is_some() {
+    if !asker.is_registered() || asker.assumed.is_some() {
         return Err(AdminError::Refused("identity.unauthenticated").into());
     }
     if named.matter.is_some() && said != Said::Conversation {

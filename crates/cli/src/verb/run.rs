@@ -1,4 +1,4 @@
-mod tell;
+pub(super) mod tell;
 
 use std::ffi::OsString;
 use std::time::{Duration, Instant};
@@ -62,6 +62,9 @@ pub(crate) struct Run {
     #[arg(last = true, required_unless_present = "approval", value_name = "CMD")]
     command: Vec<OsString>,
 }
+
+/// What stands against a run that more approvals would lift.
+const WAITING_CODES: [&str; 2] = ["approval.missing", "approval.too_few"];
 
 /// What came of asking.
 enum Asked {
@@ -214,7 +217,7 @@ fn turned_away(
     (refs, subject): (Vec<Ref>, ReceiptId),
     reasons: Vec<Reason>,
 ) -> Exit {
-    let waiting = reasons.iter().all(|reason| reason.code == "approval.missing");
+    let waiting = reasons.iter().all(|reason| WAITING_CODES.contains(&reason.code.as_str()));
     let (receipt, reasons) = consent::refuse(ledger, asker, refs, reasons).map_err(failures::consent)?;
     let verdict = if waiting { Verdict::Escalate } else { Verdict::Deny };
     let code = if waiting { exit::WAITING } else { exit::DENIED };

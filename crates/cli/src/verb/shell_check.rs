@@ -45,7 +45,7 @@ pub(crate) fn run(global: &Global, args: &ShellCheck) -> Exit {
 }
 
 /// The policy in force, or the shipped one where there is no ledger yet: looking must not create one.
-fn snapshot(global: &Global) -> Result<(Snapshot, Option<Reader>), Failure> {
+pub(super) fn snapshot(global: &Global) -> Result<(Snapshot, Option<Reader>), Failure> {
     let tenant = place::tenant(global)?;
     let opened = cascade_ledger::Home::open(&place::home_dir(global)?)
         .and_then(|home| home.open_tenant_read_only(&tenant));

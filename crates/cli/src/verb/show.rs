@@ -64,7 +64,7 @@ fn private(reader: &Reader, record: &Record) -> Result<Value, Failure> {
     if let Some(reason) = record.reason(reader)? {
         members.insert("reason".to_owned(), reason.into());
     }
-    for key in ["principal", "on_behalf_of", "subject"] {
+    for key in ["principal", "on_behalf_of", "subject", "to"] {
         if let Some(name) = record.name(reader, key)? {
             members.insert(format!("{key}_name"), name.into());
         }
@@ -114,7 +114,7 @@ fn print(reader: &Reader, record: &Record, private: &Value) -> Result<(), Failur
             output::line(format_args!("  {label:<12} {}", output::safe(text)))?;
         }
     }
-    for (label, key) in [("principal", "principal"), ("on behalf of", "on_behalf_of")] {
+    for (label, key) in [("principal", "principal"), ("on behalf of", "on_behalf_of"), ("to", "to")] {
         if !record.text(key).is_empty() {
             let name = private.member(&format!("{key}_name")).and_then(Value::as_str).unwrap_or_default();
             output::line(format_args!(
@@ -151,7 +151,9 @@ fn outcome(record: &Record) -> Result<(), Failure> {
         let note = if classified { "" } else { "  (not classified)" };
         output::line(format_args!("  tier         {}{note}", Painted(tier_style(tier), tier)))?;
     }
-    for key in ["effect_status", "exit_code", "signal", "duration_us", "expires", "output_hash"] {
+    let members = ["effect_status", "exit_code", "signal", "duration_us", "expires", "output_hash"];
+    // Of people and grants.
+    for key in members.into_iter().chain(["groups", "ssh_key", "scope", "delegate"]) {
         if let Some(value) = record.content(key) {
             let text = value.as_str().map_or_else(|| value.to_canonical(), str::to_owned);
             output::line(format_args!("  {key:<12} {text}"))?;
@@ -164,7 +166,8 @@ fn outcome(record: &Record) -> Result<(), Failure> {
     Ok(())
 }
 
-fn gates(record: &Record) -> Result<(), Failure> {
+/// The verdict and the ten gates with their reasons.
+pub(crate) fn gates(record: &Record) -> Result<(), Failure> {
     let Some(decision) = record.content("decision") else { return Ok(()) };
     if let Some(verdict) = Verdict::parse(record.verdict()) {
         output::line(format_args!("  verdict      {}", Painted(verdict_style(verdict), verdict)))?;

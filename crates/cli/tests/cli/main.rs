@@ -21,6 +21,8 @@ mod erase;
 #[cfg(test)]
 mod git;
 #[cfg(test)]
+mod grants;
+#[cfg(test)]
 mod halt;
 #[cfg(test)]
 mod help;
@@ -43,6 +45,10 @@ mod outside;
 #[cfg(test)]
 mod passing;
 #[cfg(test)]
+mod people;
+#[cfg(test)]
+mod policy;
+#[cfg(test)]
 mod powercut;
 #[cfg(test)]
 mod random;
@@ -55,6 +61,8 @@ mod steps;
 #[cfg(test)]
 mod tamper;
 #[cfg(test)]
+mod team;
+#[cfg(test)]
 mod timestamp;
 #[cfg(test)]
 mod trace;
@@ -66,3 +74,5 @@ mod verifiers;
 mod watched;
 #[cfg(test)]
 mod witness;
+#[cfg(test)]
+mod workers;

@@ -114,7 +114,7 @@ pub(crate) fn escalation(name: &str, required: u32) -> Draft {
     draft(Body::Escalation(Escalation {
         action: action(name),
         required,
-        groups: vec!["ops".to_owned()],
+        groups: vec!["admins".to_owned()],
         expires: Timestamp::from_ms(4_000_000_000_000),
         signature_required: false,
     }))

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use cascade_receipt::base64;
+use cascade_receipt::decision::RiskTier;
 use cascade_receipt::digest::Digest;
 use cascade_receipt::id::{PrincipalId, ReceiptId};
 use cascade_receipt::json::Value;
@@ -194,6 +195,7 @@ fn grant(value: &Value) -> Read<Grant> {
         grantor_alive: members.truth("grantor_alive")?,
         expires: members.optional_parsed("expires", Timestamp::parse)?,
         covers,
+        up_to: members.optional_parsed("up_to", RiskTier::parse)?,
     };
     members.end()?;
     Ok(grant)

@@ -104,6 +104,7 @@ fn grant(grant: &Grant) -> Value {
         Covers::Commands(commands) => insert(&mut value, "commands", Some(words(commands))),
         Covers::Assume(id) => insert(&mut value, "assume", Some(id.to_string().into())),
     }
+    insert(&mut value, "up_to", grant.up_to.map(|tier| tier.as_str().into()));
     value
 }
 

@@ -66,6 +66,33 @@ pub struct TestFailure {
     pub got: String,
 }
 
+/// A request of a table, for whoever wants to decide it otherwise.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TableRow {
+    /// The table.
+    pub file: String,
+    /// Line, from 1.
+    pub line: u32,
+    /// The row as written.
+    pub row: String,
+    /// What it asks.
+    pub facts: Facts,
+}
+
+/// The requests of the tables (name and text); what is no row is left out.
+#[must_use]
+pub fn rows<'a>(tables: impl IntoIterator<Item = &'a (String, String)>) -> Vec<TableRow> {
+    let mut rows = Vec::new();
+    for (file, text) in tables {
+        for (line, row) in (1..).zip(text.lines().map(str::trim)) {
+            if let (false, Ok(read)) = (row.starts_with('#'), Row::parse(row)) {
+                rows.push(TableRow { file: file.clone(), line, row: row.to_owned(), facts: read.facts });
+            }
+        }
+    }
+    rows
+}
+
 /// Decides every row of the tables (name and text) and compares.
 #[must_use]
 pub fn run_tests<'a>(

@@ -6,8 +6,8 @@ use std::string::String;
 use super::*;
 use crate::content::{
     Action as Written, Answer, AnswerRefused, Body, Closing, Content as Writing, Draw, Ending, Envelope,
-    Escalation, Genesis, GenesisKey, Halted, Heartbeat, Known, PolicyActivated, Resumed, Review, Runtime,
-    Spent, SubjectFact,
+    Escalation, Genesis, GenesisKey, GrantRevoked, Granted, Halted, Heartbeat, Known, PersonAdded,
+    PersonRemoved, PolicyActivated, Resumed, Review, Right, Runtime, Spent, SubjectFact,
 };
 use crate::decision::{Decision, Gate, GateName, GateOutcome, Reason};
 use crate::id::KeyId;
@@ -223,6 +223,67 @@ fn governance() {
         let Meaning::PolicyActivated { activates: read, principal } = content.meaning else { panic!("none") };
         assert_eq!((read, principal), (activates, PrincipalId([1; 8])));
     });
+}
+
+#[test]
+fn people_and_grants() {
+    let signatures = vec![Signature { principal: PrincipalId([1; 8]), sshsig: "x".into() }];
+    let (principal, statement_id) = (PrincipalId([3; 8]), [2; 8]);
+    let groups = vec!["b".into(), "a \"quoted\"".into()];
+    let added = PersonAdded {
+        principal,
+        ssh_key: "ssh-ed25519 AAAA".into(),
+        groups: groups.clone(),
+        statement_id,
+        signatures: signatures.clone(),
+    };
+    read(&Body::PersonAdded(added), |content| {
+        let Meaning::PrincipalAdded { principal: read, ssh_key, groups: in_groups } = content.meaning else {
+            panic!("none")
+        };
+        assert_eq!((read, ssh_key.as_str(), in_groups), (principal, "ssh-ed25519 AAAA", groups));
+    });
+    let removed = PersonRemoved { principal, statement_id, signatures: signatures.clone() };
+    read(&Body::PersonRemoved(removed), |content| {
+        assert!(matches!(content.meaning, Meaning::PrincipalRemoved(read) if read == principal));
+    });
+    let revoked = GrantRevoked {
+        grant: reference(Rel::Grant),
+        principal,
+        statement_id,
+        signatures: signatures.clone(),
+    };
+    read(&Body::GrantRevoked(revoked), |content| {
+        assert!(matches!(content.meaning, Meaning::GrantRevoked(read) if read == principal));
+        assert_eq!(content.refs, vec![reference(Rel::Grant)]);
+    });
+    let rights = [Right::Commands(vec!["git push".into(), "*".into()]), Right::Assume(PrincipalId([4; 8]))];
+    for (right, all) in rights.iter().flat_map(|right| [(right, true), (right, false)]) {
+        let scope = Scope { right: right.clone(), up_to: all.then_some(RiskTier::Medium) };
+        let given = Given {
+            principal,
+            to: PrincipalId([5; 8]),
+            on_behalf_of: all.then_some(PrincipalId([6; 8])),
+            scope: scope.clone(),
+            expires: all.then_some(Timestamp::from_ms(9)),
+            delegate: 3,
+        };
+        let granted = Granted {
+            principal,
+            to: given.to,
+            on_behalf_of: given.on_behalf_of,
+            parent: all.then(|| reference(Rel::Grant)),
+            scope,
+            expires: given.expires,
+            delegate: 3,
+            statement_id,
+            signatures: signatures.clone(),
+        };
+        read(&Body::Granted(granted), |content| {
+            let Meaning::Granted(read) = content.meaning else { panic!("none") };
+            assert_eq!(read, given);
+        });
+    }
 }
 
 #[test]

@@ -7,8 +7,8 @@ use crate::content::{Admin, GROUPS_MAX, PolicyRef, Ref, Rel, Signature};
 use crate::decision::{GateName, GateOutcome, RiskTier, Verdict};
 use crate::kind::Kind;
 use crate::reader::fields::{self, Fields, missing};
-use crate::reader::keys;
 use crate::reader::{Action, ContentFault, EffectStatus, Meaning};
+use crate::reader::{keys, people};
 use crate::tree::View;
 
 /// What the members say that any kind may carry.
@@ -139,6 +139,8 @@ fn governance(kind: Kind, fields: &Fields<'_, '_>) -> Result<Meaning, ContentFau
             groups: fields.req("groups", groups)?,
         },
         Kind::PrincipalRemoved => Meaning::PrincipalRemoved(fields.req("principal", fields::principal)?),
+        Kind::Grant => Meaning::Granted(people::given(fields)?),
+        Kind::GrantRevoked => people::revoked(fields)?,
         Kind::PolicyActivated => policy_activated(fields)?,
         Kind::Halted => {
             stopped(fields)?;
@@ -324,11 +326,11 @@ fn list<'t, 'a: 't, T>(view: View<'t, 'a>, read: impl Fn(View<'t, 'a>) -> Option
     view.items()?.map(read).collect()
 }
 
-fn text(view: View<'_, '_>) -> Option<String> {
+pub(super) fn text(view: View<'_, '_>) -> Option<String> {
     view.text().map(alloc::borrow::Cow::into_owned)
 }
 
-fn texts(view: View<'_, '_>) -> Option<Vec<String>> {
+pub(super) fn texts(view: View<'_, '_>) -> Option<Vec<String>> {
     list(view, text)
 }
 

@@ -14,7 +14,7 @@ use crate::{output, reasons};
 /// Most of a program's name in a message.
 const PROGRAM_CHARS_MAX: usize = 200;
 
-pub(super) fn code(governed: &Governed) -> u8 {
+pub(in crate::verb) fn code(governed: &Governed) -> u8 {
     if governed.output_error.is_some() {
         return exit::COULD_NOT;
     }
@@ -36,7 +36,7 @@ pub(super) fn code(governed: &Governed) -> u8 {
 }
 
 /// What a person is told beside the command's own output: nothing when all went as asked.
-pub(super) fn tell(governed: &Governed, program: &str) {
+pub(in crate::verb) fn tell(governed: &Governed, program: &str) {
     let ruling = &governed.ruling;
     let verdict = ruling.decision.verdict;
     let last = governed.receipts.last().map(|receipt| receipt.receipt_id.to_string()).unwrap_or_default();
@@ -161,7 +161,7 @@ fn start_hint(error: &std::io::Error) -> Option<&'static str> {
     }
 }
 
-pub(super) fn document(governed: &Governed, program: &str) -> Value {
+pub(in crate::verb) fn document(governed: &Governed, program: &str) -> Value {
     let mut members = std::collections::BTreeMap::new();
     let mut put = |key: &str, value: Value| {
         members.insert(key.to_owned(), value);

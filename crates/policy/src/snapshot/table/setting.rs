@@ -3,6 +3,7 @@
 //! Without settings: a Monday noon, a healthy tenant, an authenticated principal, no standard input,
 //! and for an agent a person behind it.
 
+use cascade_receipt::decision::RiskTier;
 use cascade_receipt::digest::Digest;
 use cascade_receipt::id::{PrincipalId, ReceiptId};
 use cascade_receipt::time::Timestamp;
@@ -276,7 +277,7 @@ fn delegator(facts: &mut Facts, value: &str) -> bool {
     true
 }
 
-/// Flags: `expired`, `broken` (the grantor is gone), `other` (somebody else's).
+/// Flags: `expired`, `broken` (the grantor is gone), `other` (somebody else's), or a tier: the highest it reaches.
 fn grant(at: Timestamp, flags: &str, covers: Covers) -> Grant {
     let has = |flag| flags.split('/').any(|word| word == flag);
     Grant {
@@ -285,6 +286,7 @@ fn grant(at: Timestamp, flags: &str, covers: Covers) -> Grant {
         grantor_alive: !has("broken"),
         expires: has("expired").then_some(at),
         covers,
+        up_to: flags.split('/').find_map(RiskTier::parse),
     }
 }
 
