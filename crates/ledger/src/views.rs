@@ -9,6 +9,7 @@ use cascade_receipt::verify::ADMIN_GROUP;
 use rusqlite::{Connection, params};
 
 use crate::change::{Change, Subject};
+use crate::limit_views::Settlement;
 use crate::store::{from_sql, to_sql};
 use crate::{grant_views, key_views, limit_views, people_views};
 
@@ -72,11 +73,7 @@ pub(crate) fn apply(conn: &Connection, entry: &Entry, change: &Change) -> rusqli
             use_up(conn, entry.receipt_id, used)
         }
         Change::SubjectFact { fact, at } => limit_views::learn(conn, entry.seq, *at, fact),
-        Change::Closed { intent, settlement } => {
-            limit_views::settle(conn, *intent, *settlement)?;
-            conn.prepare_cached("DELETE FROM open_actions WHERE receipt_id = ?1")?.execute([intent.0])?;
-            Ok(())
-        }
+        Change::Closed { intent, settlement } => close(conn, *intent, *settlement),
         Change::Subject(subject) => add_subject(conn, entry, subject),
         Change::Answered { subject, principal, action_hash, approve, expires, signed } => {
             conn.prepare_cached("INSERT INTO approvals VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, NULL)")?
@@ -115,6 +112,12 @@ pub(crate) fn apply(conn: &Connection, entry: &Entry, change: &Change) -> rusqli
         Change::Granted(_) | Change::GrantRevoked { .. } => grant_views::apply(conn, entry, change),
         Change::Nothing => Ok(()),
     }
+}
+
+fn close(conn: &Connection, intent: ReceiptId, settlement: Settlement) -> rusqlite::Result<()> {
+    limit_views::settle(conn, intent, settlement)?;
+    conn.prepare_cached("DELETE FROM open_actions WHERE receipt_id = ?1")?.execute([intent.0])?;
+    Ok(())
 }
 
 fn log_policy(conn: &Connection, seq: u64, policy: &PolicyRef) -> rusqlite::Result<()> {
