@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use cascade_ledger::{AppendError, Appended, Draft, Fault, Ledger, Reader};
+use cascade_ledger::{AppendError, Appended, Draft, Fault, Ledger, Person, Reader};
 use cascade_policy::snapshot::{ActivationTerms, SIGNERS_MAX, Snapshot};
 use cascade_receipt::content::{Body, PolicyActivated, PolicyRef, Signature};
 use cascade_receipt::digest::Digest;
@@ -10,7 +10,6 @@ use cascade_receipt::id::PrincipalId;
 use cascade_receipt::json::{self, Value};
 use cascade_receipt::sshsig::SshKey;
 use cascade_receipt::statement;
-use cascade_receipt::verify::ADMIN_GROUP;
 
 use crate::admin::{self, AdminError};
 use crate::consent::Sign;
@@ -101,9 +100,13 @@ pub struct Signatory {
 /// # Errors
 /// When the ledger cannot be read.
 pub fn signatories(reader: &Reader) -> Result<Vec<Signatory>, Fault> {
-    let signatory =
-        |(principal, ssh_key)| Signatory { principal, ssh_key, groups: vec![ADMIN_GROUP.to_owned()] };
-    Ok(reader.admins()?.into_iter().map(signatory).collect())
+    let admins = reader.people()?.into_iter().filter(Person::is_admin);
+    let signatory = |person: Person| Signatory {
+        principal: person.principal,
+        ssh_key: person.ssh_key,
+        groups: person.groups,
+    };
+    Ok(admins.map(signatory).collect())
 }
 
 /// What `people` lack to meet the terms; `None` when they meet them.
@@ -118,21 +121,15 @@ fn shortfall<'a>(people: impl Iterator<Item = &'a Signatory>, terms: &Activation
     (!enough || !short.groups.is_empty()).then_some(short)
 }
 
-/// A person in their own name, on a terminal of their own.
-fn may_act(asker: &Asker) -> Result<(), AdminError> {
-    admin::is_person(asker)?;
-    if asker.assumed.is_some() { Err(AdminError::Refused("approval.not_eligible")) } else { Ok(()) }
-}
-
 /// A new proposal of whoever asks, not yet signed.
 ///
 /// # Errors
 /// [`ActivateError`].
 pub fn propose(ledger: &Reader, asker: &Asker, activates: PolicyRef) -> Result<Proposal, ActivateError> {
-    may_act(asker)?;
+    admin::is_person(asker)?;
     let activated = PolicyActivated {
         activates,
-        principal: asker.person_id,
+        principal: asker.speaker(),
         statement_id: cascade_ledger::receipt_id()?.0,
         signatures: Vec::new(),
     };
@@ -150,10 +147,10 @@ pub fn sign(
     proposal: &mut Proposal,
     sign: Sign<'_>,
 ) -> Result<PrincipalId, ActivateError> {
-    may_act(asker)?;
+    admin::is_person(asker)?;
     check(ledger, proposal)?;
     let mut people = signatories(ledger)?;
-    people.sort_by_key(|person| person.principal != asker.person_id);
+    people.sort_by_key(|person| person.principal != asker.speaker());
     let fresh = proposal.activated.signatures.is_empty();
     let mut signed = None;
     for person in people {
@@ -232,7 +229,7 @@ pub fn activate(
     order: Order<'_>,
     sign: Sign<'_>,
 ) -> Result<Appended, ActivateError> {
-    may_act(asker)?;
+    admin::is_person(asker)?;
     let (in_force, mark) = policy_store::in_force(ledger)?;
     let terms = &in_force.thresholds().activation;
     let mut proposal = match order.proposal {
@@ -250,7 +247,7 @@ pub fn activate(
     if let Some(short) = shortfall(people.iter(), &order.snapshot.thresholds().activation) {
         return Err(ActivateError::LockOut(short));
     }
-    let own = people.iter().find(|person| person.principal == asker.person_id && !signed.contains(person));
+    let own = people.iter().find(|person| person.principal == asker.speaker() && !signed.contains(person));
     // A proposal that others have signed may be carried out by anybody; one's own needs one's signature.
     if signed.is_empty() || (own.is_some() && shortfall(signed.iter(), terms).is_some()) {
         let signature = admin::signature(ledger, asker, &proposal.statement(), sign)?;

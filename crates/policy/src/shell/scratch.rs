@@ -53,7 +53,7 @@ pub(super) fn makes(command: &RawCommand) -> bool {
         let named = below.is_some_and(|name| !name.contains('/')) || (template && !word.contains('/'));
         in_place &= is_switch(word) || word == "-t" || named;
     }
-    program == "mktemp" && in_place
+    program == "mktemp" && in_place && command.assignments.is_empty()
 }
 
 fn is_switch(word: &str) -> bool {
@@ -79,8 +79,11 @@ pub(super) fn printed(raw: &RawCommand, at: usize, found: &Found) -> Option<Stri
     }
     let words: Vec<String> = inner.words.iter().map(RawWord::literal).collect::<Option<_>>()?;
     let (program, arguments) = words.split_first()?;
-    let plain =
-        |text: &String| !text.starts_with('-') && !text.contains(['\\', '%', '\n']) && !text.ends_with(' ');
+    let plain = |text: &String| {
+        !text.starts_with('-')
+            && !text.contains(['\\', '%', '\n', '*', '?', '[', '{', '~', '!'])
+            && !text.ends_with(' ')
+    };
     (program == "echo" && !arguments.is_empty() && arguments.iter().all(plain)).then(|| arguments.join(" "))
 }
 

@@ -34,6 +34,8 @@ pub struct Thresholds {
     pub limits: Limits,
     /// Who must sign before another policy takes this one's place.
     pub activation: ActivationTerms,
+    /// Budgets and windows: limits.toml.
+    pub limits: Limits,
 }
 
 /// Whose signatures another policy needs to come into force.

@@ -111,6 +111,7 @@ const STOPPED: &[(&str, &[&str])] = &[
             "alias ls='rm -rf src'; ls",
             "ls() { rm -rf src; }; ls",
             "f() { \"$@\"; }; f rm -rf src",
+            "git push $(echo {-f,origin})",
             "/bin/rm -rf src",
             "./git status",
             "RM -rf src",

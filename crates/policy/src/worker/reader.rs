@@ -318,7 +318,8 @@ impl<'a> Reader<'a> {
             self.call.unresolved.many |= *word == Word::Unknown;
             // A header such as `Authorization: Bearer $TOKEN` cannot become `@FILE`.
             let text = matches!(word, Word::One { before, .. }
-                if kind == Kind::Upload && !before.is_empty() && !before.contains('@') && !before.ends_with('='));
+                if names.iter().any(|name| matches!(*name, "-H" | "--header"))
+                    && kind == Kind::Upload && !before.is_empty() && !before.contains('@'));
             self.call.unresolved.any |=
                 *word == Word::Unknown || (word.is_unknown() && worst(kind) > RiskTier::Low && !text);
         }

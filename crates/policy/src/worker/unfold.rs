@@ -2,7 +2,7 @@
 
 use cascade_receipt::decision::RiskTier;
 
-use super::call::{Call, Value, first_is_line};
+use super::call::{Call, Given, Value, first_is_line};
 use super::judge::{Follow, Judgement};
 use super::manifest::{Form, Kind};
 use super::place::{Location, Place, places};
@@ -174,11 +174,17 @@ pub(super) fn starts(call: &Call<'_>, directory: &Location) -> Vec<Word> {
     }
 }
 
+const ACTIONS: [&str; 8] = ["-print", "-print0", "-printf", "-ls", "-delete", "-fprint", "-fprint0", "-fls"];
+
 /// The pattern of the names that find is told to look for, where nothing else could let other names through.
 fn filtered<'a>(call: &Call<'a>) -> Option<&'a str> {
     let open = ["-o", "-or", ",", "!", "-not", "(", ")"].into_iter().any(|name| call.gives_name(name));
-    let named =
-        call.given.iter().find(|given| given.names.iter().any(|name| matches!(*name, "-name" | "-iname")));
+    // What stands before the name is done for every file.
+    let acts = |given: &&Given<'_>| {
+        matches!(given.value, Value::Words(_)) || given.names.iter().any(|name| ACTIONS.contains(name))
+    };
+    let is_name = |given: &&Given<'_>| given.names.iter().any(|name| matches!(*name, "-name" | "-iname"));
+    let named = call.given.iter().take_while(|given| !acts(given)).find(is_name);
     let name = match named?.value {
         Value::Word(Word::Known(text)) => text.as_str(),
         Value::Attached(text) => text,
