@@ -266,8 +266,6 @@ pub enum Body {
     KeyAdded(KeyAdded),
     /// `key_revoked`.
     KeyRevoked(KeyRevoked),
-    /// `x_subject_zone`, `x_consent`, `x_conversation`.
-    SubjectFact(SubjectFact),
     /// `principal_added`.
     PersonAdded(PersonAdded),
     /// `principal_removed`.
@@ -276,6 +274,8 @@ pub enum Body {
     Granted(Granted),
     /// `grant_revoked`.
     GrantRevoked(GrantRevoked),
+    /// `x_subject_zone`, `x_consent`, `x_conversation`.
+    SubjectFact(SubjectFact),
 }
 
 impl Body {
@@ -313,11 +313,11 @@ impl Body {
             Self::KeyAdded(added) if added.retires.is_some() => Kind::KeyRotated,
             Self::KeyAdded(_) => Kind::KeyAdded,
             Self::KeyRevoked(_) => Kind::KeyRevoked,
-            Self::SubjectFact(fact) => fact.kind(),
             Self::PersonAdded(_) => Kind::PrincipalAdded,
             Self::PersonRemoved(_) => Kind::PrincipalRemoved,
             Self::Granted(_) => Kind::Grant,
             Self::GrantRevoked(_) => Kind::GrantRevoked,
+            Self::SubjectFact(fact) => fact.kind(),
         }
     }
 
@@ -340,11 +340,11 @@ impl Body {
             Self::GuardRenewed(renewed) => renewed.add_to(to),
             Self::KeyAdded(added) => added.add_to(to),
             Self::KeyRevoked(revoked) => revoked.add_to(to),
-            Self::SubjectFact(fact) => fact.add_to(to),
             Self::PersonAdded(added) => added.add_to(to),
             Self::PersonRemoved(removed) => removed.add_to(to),
             Self::Granted(granted) => granted.add_to(to),
             Self::GrantRevoked(revoked) => revoked.add_to(to),
+            Self::SubjectFact(fact) => fact.add_to(to),
         }
     }
 

@@ -139,7 +139,6 @@ impl Asker {
         })
     }
 
-    /// Whether the person was admitted to this chain and not removed.
     pub(crate) fn is_registered(&self) -> bool {
         self.entry.as_ref().is_some_and(PersonEntry::is_registered)
     }

@@ -277,8 +277,8 @@ impl<'a> Performer<'a> {
         }
         let ruling = decide::decide(&snapshot, &facts);
         let event = Event::Decided { verdict: ruling.decision.verdict, dry_run: self.request.dry_run };
-        let holds_until = ruling.holds_until;
         let grants = grants::used(self.ledger, &ruling.decision)?;
+        let holds_until = ruling.holds_until;
         self.decided = Some(Decided { facts, about, holds_until, ruling, grants, mark });
         Ok(event)
     }

@@ -64,7 +64,7 @@ fn private(reader: &Reader, record: &Record) -> Result<Value, Failure> {
     if let Some(reason) = record.reason(reader)? {
         members.insert("reason".to_owned(), reason.into());
     }
-    for key in ["principal", "on_behalf_of", "subject", "to"] {
+    for key in ["principal", "on_behalf_of", "to", "subject"] {
         if let Some(name) = record.name(reader, key)? {
             members.insert(format!("{key}_name"), name.into());
         }

@@ -30,8 +30,6 @@ pub struct Thresholds {
     pub grant_required: BTreeSet<PrincipalKind>,
     /// Programs that policies can name together, by family.
     pub families: BTreeMap<String, BTreeSet<String>>,
-    /// Budgets and windows: limits.toml.
-    pub limits: Limits,
     /// Who must sign before another policy takes this one's place.
     pub activation: ActivationTerms,
     /// Budgets and windows: limits.toml.
@@ -87,8 +85,8 @@ impl Default for Thresholds {
             },
             grant_required: BTreeSet::new(),
             families: BTreeMap::new(),
-            limits: Limits::default(),
             activation: ActivationTerms::default(),
+            limits: Limits::default(),
         }
     }
 }
@@ -176,13 +174,13 @@ impl Thresholds {
             families.insert(family.member("name")?.as_str()?.to_owned(), programs.collect::<Option<_>>()?);
         }
         let kinds = value.member("grant_required")?.as_array()?;
-        let limits = match value.member("limits") {
-            Some(limits) => Limits::from_json(limits)?,
-            None => Limits::default(),
-        };
         let activation = match value.member("activation") {
             Some(terms) => ActivationTerms::from_json(terms)?,
             None => ActivationTerms::default(),
+        };
+        let limits = match value.member("limits") {
+            Some(limits) => Limits::from_json(limits)?,
+            None => Limits::default(),
         };
         Some(Self {
             activation,
@@ -261,8 +259,8 @@ impl File {
             escalation,
             grant_required,
             families: self.families,
-            limits: Limits::default(),
             activation: self.activation.read(default.activation)?,
+            limits: Limits::default(),
         })
     }
 }
