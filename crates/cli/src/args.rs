@@ -76,6 +76,7 @@ pub(crate) enum Verb {
     Fsck(verb::fsck::Fsck),
     Erase(verb::erase::Erase),
     Key(verb::key::Key),
+    Secret(verb::secret::Secret),
     Policy(verb::policy::Policy),
     Witness(verb::witness::Witness),
     Demo(verb::demo::Demo),

@@ -17,6 +17,7 @@ pub(crate) mod key;
 pub(crate) mod log;
 pub(crate) mod policy;
 pub(crate) mod run;
+pub(crate) mod secret;
 pub(crate) mod shell_check;
 pub(crate) mod show;
 pub(crate) mod verify;
@@ -71,6 +72,7 @@ pub(crate) fn dispatch() -> ExitCode {
         Verb::Anchor(args) => anchor::run(global, args),
         Verb::Fsck(args) => fsck::run(global, args),
         Verb::Key(args) => key::run(global, args),
+        Verb::Secret(args) => secret::run(global, args),
         Verb::Policy(args) => policy::run(global, args),
         Verb::Witness(args) => witness::run(global, args),
         Verb::Demo(args) => demo::run(args),

@@ -3,9 +3,9 @@
 
 use cascade_receipt::base64;
 use cascade_receipt::content::{
-    Action, Answer, Body, Envelope, Escalation, GenesisKey, KeyObject, PolicyRef, Rel,
+    Action, Answer, Body, Envelope, Escalation, GenesisKey, KeyObject, PolicyRef, Rel, SecretChanged,
 };
-use cascade_receipt::digest::Digest;
+use cascade_receipt::digest::{self, Digest};
 use cascade_receipt::id::{PrincipalId, ReceiptId};
 use cascade_receipt::json::Value;
 use cascade_receipt::kind::Kind;
@@ -36,6 +36,8 @@ pub(crate) enum Change {
     Expired { subject: ReceiptId },
     /// The stop button was pressed, or let go.
     Halt(bool),
+    /// A credential was set, or removed.
+    Secret { id: [u8; 8], set: bool },
     /// Another policy from the next receipt on.
     PolicyActivated(PolicyRef),
     /// Private bytes of these receipts are gone.
@@ -100,6 +102,7 @@ impl Change {
             Body::AnswerExpired(subject) => Self::Expired { subject: subject.receipt_id },
             Body::Halted(_) => Self::Halt(true),
             Body::Resumed(_) => Self::Halt(false),
+            Body::SecretChanged(changed) => Self::Secret { id: changed.secret, set: changed.set },
             Body::PolicyActivated(activated) => Self::PolicyActivated(activated.activates.clone()),
             Body::Erasure(erasure) => Self::Erased(erasure.erased.iter().map(|one| one.receipt_id).collect()),
             Body::KeyAdded(added) => Self::KeyAdded {
@@ -128,6 +131,7 @@ impl Change {
             Self::Answered { .. }
             | Self::Expired { .. }
             | Self::Halt(_)
+            | Self::Secret { .. }
             | Self::PolicyActivated(_)
             | Self::Erased(_) => true,
             Self::Genesis { .. }
@@ -189,6 +193,10 @@ impl Change {
             Kind::ApprovalExpired => Self::Expired { subject: refs_of(content)?.first()?.1 },
             Kind::Halted => Self::Halt(true),
             Kind::Resumed => Self::Halt(false),
+            Kind::SecretChanged => Self::Secret {
+                id: digest::from_hex(text("secret")?)?,
+                set: text("change")? == SecretChanged::SET,
+            },
             Kind::PolicyActivated => Self::PolicyActivated(policy_of(content.member("activates")?)?),
             Kind::Erasure => {
                 let ids = content.member("erased")?.as_array()?.iter();

@@ -12,6 +12,7 @@ use cascade_receipt::verify::REVOCATIONS_MAX;
 use crate::extent::Extent;
 use crate::fault::Fault;
 use crate::reader::Mark;
+use crate::secrets::SealedSecret;
 use crate::signer::Signer;
 
 /// Largest private item or blob.
@@ -28,6 +29,8 @@ pub struct Draft {
     pub private: Vec<PrivateItem>,
     /// Content-addressed bytes without a salt, such as policy snapshots.
     pub blobs: Vec<(Digest, Vec<u8>)>,
+    /// The sealed value of a credential that the body sets.
+    pub secret: Option<SealedSecret>,
     /// What the decision looked at; another mark in force refuses the draft as stale.
     pub seen: Option<Mark>,
     /// What an erasure covers; an action that has grown since refuses the draft as stale.
@@ -45,6 +48,7 @@ impl Draft {
             body,
             private: Vec::new(),
             blobs: Vec::new(),
+            secret: None,
             seen: None,
             extent: None,
             successor: None,

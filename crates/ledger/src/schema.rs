@@ -129,6 +129,11 @@ CREATE TABLE keys (
     state TEXT NOT NULL,
     ended_seq INTEGER
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE secrets (
+    id BLOB PRIMARY KEY,
+    receipt_id BLOB NOT NULL,
+    seq INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 CREATE TABLE erased (
     receipt_id BLOB PRIMARY KEY,
     erasure BLOB NOT NULL
@@ -136,7 +141,7 @@ CREATE TABLE erased (
 ";
 
 /// Each table of [`VIEWS`] with its order and the finding when it differs from a rebuild.
-pub(crate) const VIEW_TABLES: [(&str, &str, &str); 10] = [
+pub(crate) const VIEW_TABLES: [(&str, &str, &str); 11] = [
     ("standing", "id", "views.standing"),
     ("open_actions", "receipt_id", "views.open_actions"),
     ("subjects", "receipt_id", "views.subjects"),
@@ -146,6 +151,7 @@ pub(crate) const VIEW_TABLES: [(&str, &str, &str); 10] = [
     ("grants", "receipt_id", "views.grants"),
     ("budgets", "name, window_start_ms", "views.budgets"),
     ("keys", "key_id", "views.keys"),
+    ("secrets", "id", "views.secrets"),
     ("erased", "receipt_id", "views.erased"),
 ];
 

@@ -94,6 +94,7 @@ pub(crate) fn apply(conn: &Connection, entry: &Entry, change: &Change) -> rusqli
             conn.prepare_cached("UPDATE standing SET halted = ?1")?.execute([halted])?;
             Ok(())
         }
+        Change::Secret { .. } => crate::secrets::apply(conn, entry, change),
         Change::PolicyActivated(policy) => {
             conn.execute(
                 "UPDATE standing SET policy_version = ?1, policy_hash = ?2",

@@ -156,7 +156,7 @@ export class Lifecycle {
   /** Section 7.2: signatures of people on every kind except answers and extensions. */
   private async checkSignatures(content: JsonObject): Promise<void> {
     const adds = content.kind === "key_added" && content.key.purpose === "receipt";
-    const demanded = content.kind === "principal_added" || content.kind === "resumed" || adds;
+    const demanded = ["principal_added", "resumed", "secret_changed"].includes(content.kind) || adds;
     demand((content.signatures ?? []).length > 0 || !demanded, "lifecycle.signature_missing");
     if ("spec_hash" in content && !demanded) {
       const spec = { _type: "cascade/spec/v1", spec_hash: content.spec_hash };

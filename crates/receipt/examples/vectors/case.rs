@@ -135,6 +135,7 @@ pub(crate) fn all() -> Vec<Case> {
     crate::runs::cases(&mut cases);
     crate::people::cases(&mut cases);
     crate::halt::cases(&mut cases);
+    crate::secret::cases(&mut cases);
     crate::anchors::cases(&mut cases);
     crate::bundles::cases(&mut cases);
     crate::limits::cases(&mut cases);

@@ -20,6 +20,7 @@ mod keys;
 mod limits;
 mod people;
 mod runs;
+mod secret;
 mod ssh;
 mod valid;
 

@@ -146,7 +146,7 @@ fn verify(person: &Person, namespace: &str, message: &str, signature: &Signature
 /// Whether the format itself demands an administrator's signature.
 fn needs_admin(content: &Content<'_>) -> bool {
     match &content.meaning {
-        Meaning::PrincipalAdded { .. } | Meaning::Resumed => true,
+        Meaning::PrincipalAdded { .. } | Meaning::Resumed | Meaning::SecretChanged => true,
         Meaning::KeyAdded { key, retires: None, .. } => key.purpose == Purpose::Receipt,
         _ => false,
     }

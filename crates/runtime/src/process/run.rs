@@ -14,13 +14,15 @@ use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SI
 use super::orphans;
 use super::output::{BUFFER_BYTES_MAX, Capture, Output, Stream};
 use super::pending::{Pending, target};
+use super::redact::{Hidden, Redactor};
 use super::signals::Signals;
 use super::streams::Near;
 use super::terminal;
 use super::tree;
 use super::watch::{Answer, Governor, Question, WATCH_INTERVAL};
-use super::wire::{Order, Report, retry};
+use super::wire::{self, Order, Report, retry};
 use super::{Ended, Guard, RunError, Status, StreamsPlan};
+use crate::credentials::Brokered;
 
 /// How long a command that timed out may take to obey SIGTERM before its whole tree gets SIGKILL.
 pub const TERM_GRACE: Duration = Duration::from_secs(2);
@@ -46,6 +48,7 @@ pub(super) struct Settings {
     pub(super) timeout: Option<Duration>,
     pub(super) trust_interval: Duration,
     pub(super) output_nonce: Nonce,
+    pub(super) brokered: Vec<Brokered>,
 }
 
 pub(super) fn run(
@@ -70,6 +73,21 @@ pub(super) fn run(
 enum Store {
     Live(Output),
     Captured(Capture),
+}
+
+impl Store {
+    fn push(&mut self, stream: Stream, bytes: &[u8]) {
+        match self {
+            Self::Live(output) => output.push(stream, bytes, Instant::now()),
+            Self::Captured(capture) => capture.push(stream, bytes),
+        }
+    }
+}
+
+fn redactor(brokered: &[Brokered]) -> Option<Redactor> {
+    let hidden: Vec<_> =
+        brokered.iter().map(|one| Hidden { name: &one.name, value: one.value.bytes() }).collect();
+    (!hidden.is_empty()).then(|| Redactor::new(&hidden))
 }
 
 /// Why and when the tree is to be ended.
@@ -104,6 +122,9 @@ struct Run {
     near: Near,
     signals: Option<Signals>,
     store: Store,
+    /// Where the command was handed something that must not come out.
+    redactor: Option<Redactor>,
+    brokered: Vec<u8>,
     buffer: Vec<u8>,
     /// How much of the first outgoing frame is written.
     written: usize,
@@ -143,6 +164,8 @@ impl Run {
             near,
             signals,
             store,
+            redactor: redactor(&settings.brokered),
+            brokered: settings.brokered.iter().flat_map(wire::brokered).collect(),
             buffer: vec![0; READ_BYTES_MAX],
             written: 0,
             closed: Vec::new(),
@@ -172,7 +195,8 @@ impl Run {
             self.survivors = Some(0);
             return Ok(());
         }
-        self.order(&Order::Start);
+        let brokered = std::mem::take(&mut self.brokered);
+        self.order(&Order::Start(brokered));
         if let Some(terminal) = &mut self.near.terminal {
             terminal.take();
         }
@@ -454,19 +478,32 @@ impl Run {
         match rustix::io::read(fd, &mut *buffer) {
             Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => {}
             // EIO is how a pseudo-terminal says that nobody has it open.
-            Ok(0) | Err(_) => source.fd = None,
+            Ok(0) | Err(_) => {
+                source.fd = None;
+                let stream = source.stream;
+                self.push_rest(stream);
+            }
             Ok(count) => {
                 let bytes = buffer.get(..count).unwrap_or_default();
                 if self.survivors.is_some() {
                     self.drained += count;
                 }
                 if !self.closed.contains(&source.stream) {
-                    match &mut self.store {
-                        Store::Live(output) => output.push(source.stream, bytes, Instant::now()),
-                        Store::Captured(capture) => capture.push(source.stream, bytes),
+                    match &mut self.redactor {
+                        Some(redactor) => {
+                            self.store.push(source.stream, &redactor.pass(source.stream, bytes));
+                        }
+                        None => self.store.push(source.stream, bytes),
                     }
                 }
             }
+        }
+    }
+
+    /// What was held back of a stream that has ended.
+    fn push_rest(&mut self, stream: Stream) {
+        if let Some(redactor) = self.redactor.as_mut().filter(|_| !self.closed.contains(&stream)) {
+            self.store.push(stream, &redactor.end(stream));
         }
     }
 
@@ -525,7 +562,11 @@ impl Run {
         }
     }
 
-    fn finish(self) -> Ended {
+    fn finish(mut self) -> Ended {
+        // Streams that others still hold open end here.
+        for stream in [Stream::Out, Stream::Err, Stream::Terminal] {
+            self.push_rest(stream);
+        }
         let Self { mut link, near, signals, store, written, closed, started, ended, .. } = self;
         let captured = matches!(store, Store::Captured(_));
         let mut finished = match store {
