@@ -2,9 +2,7 @@ use std::io::{IsTerminal as _, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use cascade_ledger::{
-    Ledger, PrincipalKind, Reader, SECRET_BYTES_MAX, SECRET_BYTES_MIN, SecretValue, Wiped,
-};
+use cascade_ledger::{Ledger, PrincipalKind, Reader, SECRET_BYTES_MAX, SECRET_BYTES_MIN, SecretValue, Wiped};
 use cascade_policy::credential::{Binding, Declaration, check_name};
 use cascade_receipt::id::PrincipalId;
 use cascade_receipt::json::Value;
