@@ -61,6 +61,7 @@ fn denial(snapshot: &Snapshot, facts: &Facts) -> Body {
         action_hash: Digest::of(b"action"),
         facts_hash: Digest::of(b"facts"),
         decision: ruling.decision,
+        draws: Vec::new(),
         refs: Vec::new(),
         runtime: Runtime {
             node: "bench".to_owned(),

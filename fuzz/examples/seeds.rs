@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 
 use cascade_policy::decide::EscalationTerms;
 use cascade_policy::facts::{
-    Action, Authentication, Budget, Facts, Invocation, Principal, PrincipalKind, Spec, Stdin, Tenant, Window,
-    WindowKind,
+    Action, Authentication, Budget, Counter, Facts, Invocation, Principal, PrincipalKind, Spec, Stdin, Subject,
+    Tenant, Window, WindowKind,
 };
+use cascade_policy::limits::Amounts;
 use cascade_policy::snapshot::{Snapshot, SnapshotSource};
 use cascade_receipt::base64;
 use cascade_receipt::bundle::Bundle;
@@ -290,6 +291,8 @@ fn policies(seeds: &mut Seeds) {
     );
     seeds.add("schema", "default", read("schema.cedarschema"));
     seeds.add("thresholds", "default", read("thresholds.toml"));
+    let limits = std::fs::read(root("crates/policy/tests/gates/policy/limits.toml")).expect("limits");
+    seeds.add("limits", "tests", limits);
     seeds.add("table", "default", read("tests/default.table"));
     let source = SnapshotSource { manifests: Vec::new(), ..SnapshotSource::bundled() };
     let snapshot = Snapshot::compile(&source).expect("the bundled policy compiles");
@@ -310,6 +313,21 @@ fn policies(seeds: &mut Seeds) {
             kind: WindowKind::Freeze,
         }],
         budgets: vec![Budget { name: "runs".to_owned(), used: 3, limit: 4 }],
+        counters: vec![Counter {
+            budget: "calls".to_owned(),
+            of: Some(PrincipalId([6; 8])),
+            since: Some(Timestamp::from_ms(1_767_000_000_000)),
+            used: Amounts { actions: 6, tokens: 5, microusd: 4 },
+            oldest: Some(Timestamp::from_ms(1_767_000_000_001)),
+        }],
+        subject: Some(Subject {
+            id: PrincipalId([5; 8]),
+            matter: Some(PrincipalId([6; 8])),
+            zone: Some("America/New_York".to_owned()),
+            consents: vec!["calls".to_owned()],
+            conversed: Some(Timestamp::from_ms(1_767_000_000_002)),
+            conversed_matter: Some(Timestamp::from_ms(1_767_000_000_002)),
+        }),
         dry_run: true,
         ..plain
     };
@@ -345,6 +363,8 @@ fn facts() -> Facts {
         grants: Vec::new(),
         budgets: Vec::new(),
         windows: Vec::new(),
+        counters: Vec::new(),
+        subject: None,
         dry_run: false,
     }
 }

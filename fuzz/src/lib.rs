@@ -52,6 +52,7 @@ pub const TARGETS: &[Target] = &[
     target("cedar", policy::cedar, 4096),
     target("schema", policy::schema, 4096),
     target("thresholds", policy::thresholds, 4096),
+    target("limits", policy::limits, 4096),
     target("table", policy::table, 4096),
     target("snapshot", policy::snapshot, 8192),
     target("facts", policy::facts, 4096),

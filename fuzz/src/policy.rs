@@ -4,6 +4,7 @@ use std::sync::OnceLock;
 
 use cascade_policy::decide::decide;
 use cascade_policy::facts::Facts;
+use cascade_policy::limits::Limits;
 use cascade_policy::snapshot::{
     PolicyFault, Snapshot, SnapshotSource, Thresholds, read_directory, run_tests,
 };
@@ -81,6 +82,20 @@ pub(crate) fn thresholds(bytes: &[u8]) {
     match read {
         Ok(thresholds) => assert_eq!(whole.expect("the same answer").source.thresholds, thresholds),
         Err(fault) => assert_eq!(whole.expect_err("the same answer"), [fault]),
+    }
+}
+
+/// Limits that are read compile (but for families that are not there), are loaded again and decide the same.
+pub(crate) fn limits(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let read = Limits::parse("limits.toml", text);
+    match (read, read_directory(file("limits.toml", bytes))) {
+        (Ok(limits), Ok(directory)) => {
+            assert_eq!(directory.source.thresholds.limits, limits);
+            on_small_stack(|| compiled(&SnapshotSource { thresholds: directory.source.thresholds, ..source() }));
+        }
+        (Err(fault), Err(faults)) => assert_eq!(faults, [fault]),
+        other => panic!("not the same answer: {other:?}"),
     }
 }
 

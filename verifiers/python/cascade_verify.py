@@ -30,6 +30,7 @@ MAX_EPOCH_RECEIPTS = 10000
 MAX_ACTIVE = {"receipt": 256, "log": 16, "recovery": 16}
 MAX_REVOCATIONS = 1024
 MAX_GROUPS = 64
+MAX_COMMANDS, MAX_DELEGATION = 64, 8
 GENESIS_PREV = hashlib.sha256(b"WHL_MANAGER_GENESIS").hexdigest()
 BUNDLE_CHECKS = ("bundle", "syntax", "copies", "chain", "signature", "origin", "time", "lifecycle",
                  "checkpoint", "inclusion", "witness", "memory", "hmac", "statement")
@@ -295,6 +296,7 @@ is_key_id = spelled(r"[A-Za-z0-9._-]+\+[0-9a-f]{8}")
 is_origin = spelled(r"(?=.{1,255}\Z)[A-Za-z0-9.-]+/t/[0-9a-f]{32}")
 is_epoch = spelled("e(?:0|[1-9][0-9]{0,14})")
 is_signature = base64_of(64)
+is_statement_id = spelled("[0-9a-f]{16}")
 
 
 def array_of(check):
@@ -303,6 +305,14 @@ def array_of(check):
 
 def is_groups(value):
     return isinstance(value, list) and len(value) <= MAX_GROUPS and all(map(is_text, value))
+
+
+def is_scope(value):
+    """What a grant gives: `assume` or `commands`, never both."""
+    return (record({}, {"up_to": one_of(*TIERS), "assume": is_principal,
+                        "commands": array_of(is_text)})(value)
+            and ("assume" in value) != ("commands" in value)
+            and len(value.get("commands", [])) <= MAX_COMMANDS)
 
 
 def record(required, optional=None):
@@ -317,6 +327,7 @@ def record(required, optional=None):
 
 # ---------------------------------------------------------------- sections 2 and 3: receipts
 
+TIERS = ("LOW", "MEDIUM", "HIGH", "CRITICAL")
 RECEIPT = {"content": lambda value: isinstance(value, dict), "ed25519_sig": is_signature,
            "entry_hash": is_hash, "hmac": is_hash, "prev_hash": is_hash,
            "receipt_id": is_receipt_id, "timestamp": is_time}
@@ -329,10 +340,12 @@ GATES = ["standing", "identity", "authority", "specification", "policy", "risk",
 REASONS = array_of(record({"code": is_text}, {"policy_id": is_text, "control": is_text}))
 GATE_LIST = array_of(record({"gate": is_text, "reasons": REASONS,
                              "outcome": one_of("pass", "escalate", "deny", "not_applicable")}))
+DRAWS = array_of(record({"budget": is_text, "actions": is_count},
+                        {"of": is_principal, "tokens": is_count, "microusd": is_count}))
 KNOWN_MEMBERS = {
     "task_type": is_text,
     "layer_hit": spelled(r"L[1-7]|L6\.5|ext:(?s:.+)"),
-    "risk_tier": one_of("LOW", "MEDIUM", "HIGH", "CRITICAL"),
+    "risk_tier": one_of(*TIERS),
     **dict.fromkeys(("classified", "truncated"), is_bool),
     **dict.fromkeys(("principal", "on_behalf_of"), is_principal),
     **dict.fromkeys(("action_hash", "facts_hash", "output_hash", "spec_hash"), is_hash),
@@ -343,6 +356,7 @@ KNOWN_MEMBERS = {
     "decision": record({"verdict": one_of("admit", "escalate", "deny"), "gates": lambda value:
                         GATE_LIST(value) and [item["gate"] for item in value] == GATES}),
     "reasons": REASONS,
+    "draws": DRAWS,
     "runtime": record({"node": is_text, "version": is_text, "binary_sha256": is_hash}),
     "refs": array_of(record({"receipt_id": is_receipt_id, "entry_hash": is_hash, "rel": one_of(
         "intent", "dry_run", "escalation", "approval", "grant", "chain", "parent", "cron",
@@ -379,20 +393,24 @@ KINDS = {  # kind: required members, optional members
     "principal_added": ({"principal": is_principal, "ssh_key": is_text,
                          "groups": is_groups}, {}),
     "principal_removed": ({"principal": is_principal}, {}),
+    "grant": ({"principal": is_principal, "to": is_principal, "scope": is_scope,
+               "statement_id": is_statement_id,
+               "delegate": lambda value: is_count(value) and value <= MAX_DELEGATION},
+              {"expires": is_time}),
+    "grant_revoked": ({"principal": is_principal, "statement_id": is_statement_id}, {}),
     "policy_activated": ({"activates": record({"policy_version": is_text, "policy_hash": is_hash}),
-                          "principal": is_principal, "statement_id": spelled("[0-9a-f]{16}")}, {}),
+                          "principal": is_principal, "statement_id": is_statement_id}, {}),
     "halted": ({"principal": is_principal}, {"reason_hash": is_hash}),
-    "resumed": ({"principal": is_principal, "statement_id": spelled("[0-9a-f]{16}")},
+    "resumed": ({"principal": is_principal, "statement_id": is_statement_id},
                 {"reason_hash": is_hash}),
     "secret_changed": ({"change": spelled("set|removed"), "principal": is_principal,
-                        "secret": spelled("[0-9a-f]{16}"), "secret_hash": is_hash,
-                        "statement_id": spelled("[0-9a-f]{16}")}, {}),
+                        "secret": is_statement_id, "secret_hash": is_hash,
+                        "statement_id": is_statement_id}, {}),
     **dict.fromkeys((
         "task_completed", "approval_expired", "break_glass", "task_failed", "task_revoked",
         "task_unknown", "chain_started", "chain_completed", "chain_aborted", "cron_invocation",
-        "pack_activated", "grant", "grant_revoked", "schedule_changed",
-        "token_issued", "token_revoked", "tenant_changed", "tool_pinned",
-        "memory_learned", "memory_forgotten"), ({}, {})),
+        "pack_activated", "schedule_changed", "token_issued", "token_revoked",
+        "tenant_changed", "tool_pinned", "memory_learned", "memory_forgotten"), ({}, {})),
 }
 
 
@@ -610,6 +628,9 @@ class People:
     def groups(self, principal):
         return self.registered[principal][1] if principal in self.registered else frozenset()
 
+    def is_admin(self, principal):
+        return "admins" in self.groups(principal)
+
     def eligible(self, principal, subject):
         """Whether an answer to this subject is by one who may give it now (section 6.3)."""
         wanted, own = subject.content.get("groups", []), self.groups(principal)
@@ -617,13 +638,14 @@ class People:
                 or any(group in own for group in wanted))
 
     def check_signatures(self, content, namespace, text, signer=None):
-        """Check the signatures of a receipt over one text (sections 7.1, 7.2, 7.4)."""
+        """Check the signatures of a receipt over one text (sections 7.1, 7.2, 7.4); without a
+        `signer` those over an administrator's statement are by administrators."""
         signatures = content.get("signatures", [])
         for item in signatures:
             principal = item["principal"]
             demand(signer in (None, principal), "lifecycle.signer")
             demand(principal in self.registered, "lifecycle.signer_unknown")
-            demand(namespace != "cascade-admin@v1" or "admins" in self.groups(principal),
+            demand(namespace != "cascade-admin@v1" or signer or self.is_admin(principal),
                    "lifecycle.not_admin")
             demand(sshsig_counts(item["sshsig"], self.registered[principal][0], namespace, text),
                    "lifecycle.sshsig")
@@ -778,11 +800,24 @@ class Keys:
 CLOSERS = {"task_completed": "confirmed", "task_failed": "failed", "task_revoked": "revoked",
            "task_unknown": "unknown"}
 REF_KINDS = {"intent": "task_started", "dry_run": "dry_run", "escalation": "escalation",
-             "approval": "approval"}
+             "approval": "approval", "grant": "grant"}
 NOT_OF_A_STATEMENT = ("_type", "clock", "hmac_key_id", "key_id", "log_origin", "policy_hash",
                       "policy_version", "receipt_id", "seq", "timestamp", "signatures")
 KEPT = ("timestamp", "principal", "action_hash", "expires", "required", "groups",
         "signature_required")
+GRANTED = ("principal", "to", "on_behalf_of", "scope", "expires", "delegate")
+
+
+def within(narrow, wide):
+    """Whether one scope gives no more than another (section 6.4)."""
+    if "up_to" in wide and ("up_to" not in narrow
+                            or TIERS.index(narrow["up_to"]) > TIERS.index(wide["up_to"])):
+        return False
+    if "assume" in narrow or "assume" in wide:
+        return narrow.get("assume") == wide.get("assume")
+    mine = set(wide["commands"])
+    return "*" in mine or all(command in mine or command.split(" ")[0] in mine
+                              for command in narrow["commands"])
 
 
 class Past:
@@ -796,6 +831,9 @@ class Past:
         if self.kind in ("dry_run", "escalation", "approval"):
             self.content = {name: content[name] for name in KEPT if name in content}
             self.verdict = content.get("decision", {}).get("verdict")
+        elif self.kind == "grant":
+            self.content = {name: content[name] for name in GRANTED if name in content}
+        self.above = None  # the grant that a grant stands on (section 6.4)
         self.ended = None  # the code of the first thing that forbids to use it (section 6.1)
         self.subject, self.eligible = None, False  # of an approval (section 6.3)
         self.closed, self.segments, self.bytes = False, 0, 0  # of an intent (section 6.2)
@@ -878,8 +916,16 @@ class Lifecycle:
             self.check_answer(content, refs, me)
         elif kind == "approval_expired":
             demand(refs, "lifecycle.subject")
-            for _, named in refs:
+            for named in (named for _, named in refs if named.kind != "grant"):
                 named.end("lifecycle.expired")
+        elif kind == "grant":
+            self.check_grant(content, refs, me)
+        elif kind == "grant_revoked":
+            grants = [named for rel, named in refs if rel == "grant"]
+            demand(len(grants) == 1, "lifecycle.grant_ref")
+            demand(content["principal"] == grants[0].content["principal"]
+                   or self.people.is_admin(content["principal"]), "lifecycle.not_admin")
+            grants[0].end("lifecycle.grant_ended")
         elif kind in ("halted", "resumed"):
             self.halted = kind == "halted"
         elif kind == "anchor":
@@ -891,6 +937,10 @@ class Lifecycle:
         action = content["action_hash"]
         demand(content["decision"]["verdict"] == "admit", "lifecycle.denied")
         demand(not self.halted, "lifecycle.halted")
+        for grant in (named for rel, named in refs if rel == "grant"):
+            self.check_held(grant, content["principal"], content["timestamp"])
+            demand(grant.content.get("on_behalf_of") in (None, content.get("on_behalf_of")),
+                   "lifecycle.grant_holder")
         subjects = [named for rel, named in refs if rel in ("escalation", "dry_run")]
         for subject in subjects:
             demand(subject.content["action_hash"] == action, "lifecycle.action_hash")
@@ -920,6 +970,36 @@ class Lifecycle:
                       else int(subject.verdict == "escalate"))
             demand(sum(named is subject for named, _ in answered) >= needed,
                    "lifecycle.approvals_missing")
+
+    def check_grant(self, content, refs, me):
+        """Section 6.4: an administrator gives, or somebody hands on what he holds."""
+        grants = [named for rel, named in refs if rel == "grant"]
+        if not grants:
+            demand(self.people.is_admin(content["principal"]), "lifecycle.not_admin")
+            return
+        demand(len(grants) == 1, "lifecycle.grant_ref")
+        me.above = grants[0]
+        self.check_held(me.above, content["principal"], content["timestamp"])
+        given = me.above.content
+        end = given.get("expires")
+        demand(within(content["scope"], given["scope"])
+               and (end is None or content.get("expires", "z") <= end)
+               and content["delegate"] < given["delegate"], "lifecycle.grant_wider")
+
+    def check_held(self, grant, holder, at):
+        demand(grant.content["to"] == holder, "lifecycle.grant_holder")
+        demand(self.holds(grant, at), "lifecycle.grant_ended")
+
+    def holds(self, grant, at):
+        """Whether a grant and all that it stands on hold at this moment (section 6.4)."""
+        given, registered = grant.content, self.people.registered
+        if grant.ended or given.get("expires", "z") <= at:
+            return False
+        if "on_behalf_of" in given and given["on_behalf_of"] not in registered:
+            return False
+        if grant.above is None:
+            return self.people.is_admin(given["principal"])
+        return given["principal"] in registered and self.holds(grant.above, at)
 
     def check_follower(self, content, refs):
         """Section 6.2: a heartbeat or a closer."""
@@ -962,7 +1042,8 @@ class Lifecycle:
     def check_signatures(self, content):
         """Section 7.2: signatures of people on every kind except answers and extensions."""
         kind = content["kind"]
-        signed_kind = kind in ("principal_added", "resumed", "secret_changed") or (
+        giving = kind in ("grant", "grant_revoked")
+        signed_kind = giving or kind in ("principal_added", "resumed", "secret_changed") or (
             kind == "key_added" and content["key"]["purpose"] == "receipt")
         demand(content.get("signatures") or not signed_kind, "lifecycle.signature_missing")
         if "spec_hash" in content and not signed_kind:
@@ -973,7 +1054,8 @@ class Lifecycle:
             text = {"_type": "cascade/admin/v1", "log_origin": content["log_origin"],
                     "statement": {name: value for name, value in content.items()
                                   if name not in NOT_OF_A_STATEMENT}}
-        self.people.check_signatures(content, namespace, canonical(text))
+        signer = content["principal"] if giving else None
+        self.people.check_signatures(content, namespace, canonical(text), signer)
 
     def register(self, content):
         """Section 7.3: people join or leave."""

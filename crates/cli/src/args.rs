@@ -44,7 +44,8 @@ pub(crate) struct Global {
     /// One JSON document (or JSON lines) on stdout, nothing else there; a failure is `{"error": …}`
     #[arg(long, global = true)]
     pub(crate) json: bool,
-    /// Act as this principal: `person`, `agent`, `agent:NAME`, a name or an id
+    /// Act as this principal: `person`, `agent`, `agent:NAME`, a name or an id. `run` needs a grant for it; who
+    /// approves or governs proves it with that person's SSH key
     #[arg(long = "as", global = true, value_name = "PRINCIPAL")]
     pub(crate) acting_as: Option<String>,
     /// File with the passphrase of the keys [default: ask on the terminal]
@@ -68,6 +69,7 @@ pub(crate) enum Verb {
     Resume(verb::halt::Resume),
     Log(verb::log::Log),
     Show(verb::show::Show),
+    Subject(verb::subject::SubjectArgs),
     Export(verb::export::Export),
     Bundle(verb::bundle::Bundle),
     Verify(verb::verify::Verify),
@@ -76,9 +78,12 @@ pub(crate) enum Verb {
     Fsck(verb::fsck::Fsck),
     Erase(verb::erase::Erase),
     Key(verb::key::Key),
+    People(verb::people::People),
+    Grant(verb::grant::Grant),
     Secret(verb::secret::Secret),
     Policy(verb::policy::Policy),
     Witness(verb::witness::Witness),
+    Worker(verb::worker::Worker),
     Demo(verb::demo::Demo),
     Bench(verb::bench::Bench),
     Completions(verb::completions::Completions),

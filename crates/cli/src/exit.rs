@@ -16,6 +16,8 @@ pub(crate) const DENIED: u8 = 3;
 pub(crate) const EVIDENCE: u8 = 4;
 /// Waiting for approval.
 pub(crate) const WAITING: u8 = 5;
+/// Done, with findings or differences, under `--check`.
+pub(crate) const FINDINGS: u8 = 6;
 /// Timed out.
 pub(crate) const TIMED_OUT: u8 = 124;
 

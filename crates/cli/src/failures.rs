@@ -70,7 +70,7 @@ pub(crate) fn finding(error: ConsentError) -> Failure {
 
 /// A signature that could not be made.
 pub(crate) fn ssh(_: &SshError) -> Option<String> {
-    Some("start the SSH agent that holds the administrator's key, or give --key FILE".to_owned())
+    Some("start the SSH agent that holds the key that is registered, or give --key FILE".to_owned())
 }
 
 fn append_hint(error: &AppendError) -> Option<String> {

@@ -31,6 +31,7 @@ const WORDS: &[(&str, &str)] = &[
     ("approval.erased", "the action is erased"),
     ("approval.duplicate", "the same person's second approval does not count"),
     ("approval.expired", "the time to approve or to use the approval has run out"),
+    ("approval.granted", "as many people as needed have approved"),
     ("approval.group", "an approval is not from a group that may give it"),
     ("approval.ineligible", "an approval is from somebody who may not give it"),
     (
@@ -51,17 +52,27 @@ const WORDS: &[(&str, &str)] = &[
     ("authority.delegator", "the person behind the agent is not admitted to the chain"),
     ("authority.grant_broken", "the grant was not given by somebody who could give it"),
     ("authority.grant_expired", "the grant has run out"),
+    ("authority.granted", "a grant covers it"),
+    ("authority.grant_tier", "the grant does not reach this tier"),
     ("authority.no_delegator", "an agent needs a person behind it"),
     ("authority.no_grant", "this needs a grant"),
     ("budget.exhausted", "the budget is used up"),
+    ("budget.no_subject", "a budget counts by subject, and the action names none"),
+    ("budget.no_zone", "a budget counts days in a zone that is not known"),
+    ("budget.unread", "the counter of a budget was not read"),
     ("failfast.critical", "critical actions are stopped for everyone"),
+    ("failfast.forbid", "a policy stops it for everyone"),
     ("failfast.pattern", "matches a destructive pattern"),
+    ("identity.marker", "a mark in the environment can only name an agent"),
     ("identity.revoked", "this principal was removed"),
     ("identity.unauthenticated", "this user was never admitted to the chain"),
+    ("policy.approved", "a policy forbids it, and the approvals lift that"),
+    ("policy.escalate", "a policy forbids it until somebody approves"),
     ("policy.evaluation_error", "a policy could not be evaluated, which denies"),
     ("policy.forbid", "a policy forbids it"),
     ("policy.no_command", "no command could be read from it"),
     ("policy.no_permit", "no policy permits it"),
+    ("policy.permit", "a policy permits it"),
     ("policy.request", "the policies could not be asked about it"),
     ("revoked.approval", "the approval that it ran on does not suffice any more"),
     ("revoked.authority", "the authority that it ran on is gone"),
@@ -78,6 +89,7 @@ const WORDS: &[(&str, &str)] = &[
     ("revoked.unsettled", "policy or approvals kept changing while it ran"),
     ("revoked.window", "its time window has closed"),
     ("risk.above_threshold", "above what this principal may do without approval"),
+    ("risk.approved", "above what this principal may do, and approved"),
     ("risk.limit", "longer or deeper than a command may be, or no text"),
     ("risk.unclassified", "it could not be classified"),
     ("specification.no_step", "the specification has no such step"),
@@ -87,10 +99,22 @@ const WORDS: &[(&str, &str)] = &[
     ("standing.halted", "the tenant is halted"),
     ("standing.inactive", "the tenant is not active"),
     ("standing.pack_missing", "a pack that the tenant's regime needs is not loaded"),
+    ("window.approved", "a policy forbids it at this time, and the approvals lift that"),
     ("window.closed", "outside the hours when this may happen"),
+    ("window.escalate", "a policy forbids it at this time until somebody approves"),
+    ("window.forbid", "a policy forbids it at this time"),
     ("window.freeze", "changes are frozen now"),
     ("window.malformed", "a time window could not be read"),
+    ("window.no_consent", "the subject has given no consent to this"),
+    ("window.no_subject", "a rule is about subjects, and the action names none"),
+    ("window.no_zone", "the subject's zone is not known"),
+    ("window.quiet", "too soon after a conversation with the subject"),
 ];
+
+/// The member `limits` of `run`, `shell-check` and `show`.
+pub(crate) fn limits(ruling: &Ruling) -> Value {
+    Value::Array(ruling.limits.iter().map(|text| text.as_str().into()).collect())
+}
 
 /// Reasons without a gate, as codes with their meaning.
 pub(crate) fn codes(reasons: &[Reason]) -> Value {

@@ -11,17 +11,21 @@ pub(crate) mod demo;
 pub(crate) mod erase;
 pub(crate) mod export;
 pub(crate) mod fsck;
+pub(crate) mod grant;
 pub(crate) mod halt;
 pub(crate) mod init;
 pub(crate) mod key;
 pub(crate) mod log;
+pub(crate) mod people;
 pub(crate) mod policy;
 pub(crate) mod run;
 pub(crate) mod secret;
 pub(crate) mod shell_check;
 pub(crate) mod show;
+pub(crate) mod subject;
 pub(crate) mod verify;
 pub(crate) mod witness;
+pub(crate) mod worker;
 
 use std::process::ExitCode;
 
@@ -64,6 +68,7 @@ pub(crate) fn dispatch() -> ExitCode {
         Verb::Resume(args) => halt::resume(global, args),
         Verb::Log(args) => log::run(global, args),
         Verb::Show(args) => show::run(global, args),
+        Verb::Subject(args) => subject::run(global, args),
         Verb::Export(args) => export::run(global, args),
         Verb::Bundle(args) => bundle::run(global, args),
         Verb::Verify(args) => verify::run(global, args),
@@ -72,9 +77,12 @@ pub(crate) fn dispatch() -> ExitCode {
         Verb::Anchor(args) => anchor::run(global, args),
         Verb::Fsck(args) => fsck::run(global, args),
         Verb::Key(args) => key::run(global, args),
+        Verb::People(args) => people::run(global, args),
+        Verb::Grant(args) => grant::run(global, args),
         Verb::Secret(args) => secret::run(global, args),
         Verb::Policy(args) => policy::run(global, args),
         Verb::Witness(args) => witness::run(global, args),
+        Verb::Worker(args) => worker::run(global, args),
         Verb::Demo(args) => demo::run(args),
         Verb::Bench(args) => bench::run(global, args),
         Verb::Completions(args) => completions::run(args),

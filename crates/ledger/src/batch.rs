@@ -32,14 +32,15 @@ use crate::extent::{Extent, Part};
 use crate::fault::{At as _, Fault, OpenError};
 use crate::frontier::{self, TreeRow};
 use crate::head::HeadRow;
-use crate::key_views;
 use crate::refusal;
 use crate::seal::{self, Linked, Slots};
 use crate::segment::{self, Segment};
 use crate::signer::Signer;
+use crate::statements;
 use crate::store::{Database, to_sql};
 use crate::tail::Tail;
 use crate::views::{self, Entry, Standing};
+use crate::{key_views, limit_views};
 
 /// Writes batches. One thread at a time has it.
 #[derive(Debug)]
@@ -316,6 +317,16 @@ impl<'a> Run<'a> {
         if draft.seen.is_some_and(|mark| mark.0 != self.standing.mark) {
             return Ok(Some(AppendError::Stale));
         }
+        if let Some(about) = &draft.about
+            && self.place.at(limit_views::is_outdated(self.conn, about))?
+        {
+            return Ok(Some(AppendError::Stale));
+        }
+        if draft.holds_until.is_some_and(|until| timestamp >= until)
+            || self.place.at(limit_views::is_overdrawn(self.conn, &draft.body, &draft.caps))?
+        {
+            return Ok(Some(AppendError::Stale));
+        }
         if self.tail.contains(draft.receipt_id) {
             return Ok(Some(AppendError::IdTaken(draft.receipt_id)));
         }
@@ -324,7 +335,13 @@ impl<'a> Run<'a> {
         {
             return Ok(Some(refusal));
         }
-        if self.place.at(key_views::is_stale(self.conn, &draft.body, &self.signer()?.key.id))? {
+        let signer = self.signer()?;
+        if let Some(refusal) =
+            self.place.at(statements::refusal(self.conn, &draft.body, &signer.log_origin))?
+        {
+            return Ok(Some(refusal));
+        }
+        if self.place.at(key_views::is_stale(self.conn, &draft.body, &signer.key.id))? {
             return Ok(Some(AppendError::Stale));
         }
         if let Some(refusal) = self.place.at(key_views::refusal(self.conn, &draft.body))? {

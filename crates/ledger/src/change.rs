@@ -3,7 +3,8 @@
 
 use cascade_receipt::base64;
 use cascade_receipt::content::{
-    Action, Answer, Body, Envelope, Escalation, GenesisKey, KeyObject, PolicyRef, Rel, SecretChanged,
+    Action, Answer, Body, Draw, Envelope, Escalation, GenesisKey, Granted, KeyObject, PolicyRef, Rel,
+    SecretChanged, SubjectFact,
 };
 use cascade_receipt::digest::{self, Digest};
 use cascade_receipt::id::{PrincipalId, ReceiptId};
@@ -12,15 +13,25 @@ use cascade_receipt::kind::Kind;
 use cascade_receipt::reader::Purpose;
 use cascade_receipt::time::Timestamp;
 
+use crate::limit_views::{self, Settlement};
+
 /// One receipt's effect on the views.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Change {
     /// The first policy and the first administrators. The policy stands in the envelope.
     Genesis { policy: PolicyRef, admins: Vec<(PrincipalId, String)>, keys: Vec<KeyRow> },
-    /// An intent; uses up what it refers to.
-    Started { principal: PrincipalId, action_hash: Digest, used: Vec<(Rel, ReceiptId)> },
+    /// An intent; uses up what it refers to and takes what it draws.
+    Started {
+        principal: PrincipalId,
+        action_hash: Digest,
+        used: Vec<(Rel, ReceiptId)>,
+        draws: Vec<Draw>,
+        at: Timestamp,
+    },
     /// A closer.
-    Closed { intent: ReceiptId },
+    Closed { intent: ReceiptId, settlement: Settlement },
+    /// Something that became known of a person outside.
+    SubjectFact { fact: SubjectFact, at: Timestamp },
     /// An escalation or a dry run: something that people can answer.
     Subject(Subject),
     /// An approval or denial.
@@ -46,8 +57,29 @@ pub(crate) enum Change {
     KeyAdded { key: KeyRow, retires: Option<String>, parent: String, added: Timestamp },
     /// A key was taken back, and with it those added under it since then.
     KeyRevoked { key_id: String, since: Timestamp, replacement: Option<KeyRow> },
+    /// A person joined, or is registered anew.
+    PersonAdded { principal: PrincipalId, ssh_key: String, groups: Vec<String> },
+    /// A person left.
+    PersonRemoved { principal: PrincipalId },
+    /// A right was given.
+    Granted(GrantRow),
+    /// A right was taken back.
+    GrantRevoked { grant: ReceiptId },
     /// The views stay as they are.
     Nothing,
+}
+
+/// A grant.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct GrantRow {
+    pub(crate) principal: PrincipalId,
+    pub(crate) to: PrincipalId,
+    pub(crate) on_behalf_of: Option<PrincipalId>,
+    pub(crate) parent: Option<ReceiptId>,
+    /// Canonical JSON.
+    pub(crate) scope: String,
+    pub(crate) expires: Option<Timestamp>,
+    pub(crate) delegate: u64,
 }
 
 /// A key of the chain.
@@ -96,8 +128,14 @@ impl Change {
                     .filter(|one| uses(one.rel))
                     .map(|one| (one.rel, one.receipt_id))
                     .collect(),
+                draws: action.draws.clone(),
+                at: envelope.timestamp,
             },
-            Body::Closing(closing) => Self::Closed { intent: closing.intent.receipt_id },
+            Body::Closing(closing) => Self::Closed {
+                intent: closing.intent.receipt_id,
+                settlement: Settlement::of_closing(closing),
+            },
+            Body::SubjectFact(fact) => Self::SubjectFact { fact: fact.clone(), at: envelope.timestamp },
             Body::Answer(answer) => Self::of_answer(answer),
             Body::AnswerExpired(subject) => Self::Expired { subject: subject.receipt_id },
             Body::Halted(_) => Self::Halt(true),
@@ -116,6 +154,14 @@ impl Change {
                 since: revoked.statement.compromised_since,
                 replacement: revoked.statement.replacement.as_ref().map(KeyRow::of_object),
             },
+            Body::PersonAdded(added) => Self::PersonAdded {
+                principal: added.principal,
+                ssh_key: added.ssh_key.clone(),
+                groups: added.groups.clone(),
+            },
+            Body::PersonRemoved(removed) => Self::PersonRemoved { principal: removed.principal },
+            Body::Granted(granted) => Self::Granted(GrantRow::of_body(granted)),
+            Body::GrantRevoked(revoked) => Self::GrantRevoked { grant: revoked.grant.receipt_id },
             Body::Blocked(_)
             | Body::AnswerRefused(_)
             | Body::Heartbeat(_)
@@ -133,9 +179,14 @@ impl Change {
             | Self::Halt(_)
             | Self::Secret { .. }
             | Self::PolicyActivated(_)
-            | Self::Erased(_) => true,
+            | Self::Erased(_)
+            | Self::PersonAdded { .. }
+            | Self::PersonRemoved { .. }
+            | Self::Granted(_)
+            | Self::GrantRevoked { .. } => true,
             Self::Genesis { .. }
             | Self::Closed { .. }
+            | Self::SubjectFact { .. }
             | Self::Subject(_)
             | Self::KeyAdded { .. }
             | Self::KeyRevoked { .. }
@@ -157,7 +208,11 @@ impl Change {
     /// The change that stored content makes; `None` when it is no content of this version.
     pub(crate) fn of_value(content: &Value) -> Option<Self> {
         let text = |key: &str| content.member(key).and_then(Value::as_str);
-        Some(match Kind::parse(text("kind")?)? {
+        let Some(kind) = Kind::parse(text("kind")?) else {
+            // Other people's extensions change nothing here.
+            return text("kind")?.starts_with("x_").then_some(Self::Nothing);
+        };
+        Some(match kind {
             Kind::Genesis => Self::Genesis {
                 policy: policy_of(content)?,
                 admins: content.member("admins")?.as_array()?.iter().map(admin_of).collect::<Option<_>>()?,
@@ -172,12 +227,14 @@ impl Change {
                 principal: PrincipalId::parse(text("principal")?)?,
                 action_hash: Digest::from_hex(text("action_hash")?)?,
                 used: refs_of(content)?.into_iter().filter(|(rel, _)| uses(*rel)).collect(),
+                draws: limit_views::draws_of(content)?,
+                at: Timestamp::parse(text("timestamp")?)?,
             },
-            kind if kind.is_closer() => {
-                // A pure task has no intent and closes nothing.
-                let intent = refs_of(content)?.into_iter().find(|(rel, _)| *rel == Rel::Intent);
-                intent.map_or(Self::Nothing, |(_, intent)| Self::Closed { intent })
-            }
+            kind if kind.is_closer() => Self::of_closer(kind, content)?,
+            kind if kind.is_extension() => Self::SubjectFact {
+                fact: limit_views::fact_of(kind, content)?,
+                at: Timestamp::parse(text("timestamp")?)?,
+            },
             kind @ (Kind::DryRun | Kind::Escalation) => Self::Subject(Subject::of_value(kind, content)?),
             kind @ (Kind::Approval | Kind::Denial) => Self::Answered {
                 subject: refs_of(content)?.first()?.1,
@@ -221,9 +278,72 @@ impl Change {
                     },
                 }
             }
+            kind => Self::of_people(kind, content)?,
+        })
+    }
+
+    /// The same of kinds about people and what they were given.
+    fn of_people(kind: Kind, content: &Value) -> Option<Self> {
+        let text = |key: &str| content.member(key).and_then(Value::as_str);
+        Some(match kind {
+            Kind::PrincipalAdded => Self::PersonAdded {
+                principal: PrincipalId::parse(text("principal")?)?,
+                ssh_key: text("ssh_key")?.to_owned(),
+                groups: words_of(content.member("groups")?)?,
+            },
+            Kind::PrincipalRemoved => {
+                Self::PersonRemoved { principal: PrincipalId::parse(text("principal")?)? }
+            }
+            Kind::Grant => Self::Granted(GrantRow::of_value(content)?),
+            Kind::GrantRevoked => Self::GrantRevoked { grant: *grants_of(content)?.first()? },
             _ => Self::Nothing,
         })
     }
+
+    /// A pure task has no intent and closes nothing.
+    fn of_closer(kind: Kind, content: &Value) -> Option<Self> {
+        let intent = refs_of(content)?.into_iter().find(|(rel, _)| *rel == Rel::Intent);
+        let settlement = Settlement::of_value(kind, content);
+        Some(intent.map_or(Self::Nothing, |(_, intent)| Self::Closed { intent, settlement }))
+    }
+}
+
+impl GrantRow {
+    fn of_body(granted: &Granted) -> Self {
+        Self {
+            principal: granted.principal,
+            to: granted.to,
+            on_behalf_of: granted.on_behalf_of,
+            parent: granted.parent.as_ref().map(|parent| parent.receipt_id),
+            scope: granted.scope.text(),
+            expires: granted.expires,
+            delegate: granted.delegate,
+        }
+    }
+
+    fn of_value(content: &Value) -> Option<Self> {
+        let text = |key: &str| content.member(key).and_then(Value::as_str);
+        let principal = |key: &str| PrincipalId::parse(text(key)?);
+        Some(Self {
+            principal: principal("principal")?,
+            to: principal("to")?,
+            on_behalf_of: principal("on_behalf_of"),
+            parent: grants_of(content)?.first().copied(),
+            scope: content.member("scope")?.to_canonical(),
+            expires: text("expires").and_then(Timestamp::parse),
+            delegate: content.member("delegate")?.as_u64()?,
+        })
+    }
+}
+
+fn words_of(value: &Value) -> Option<Vec<String>> {
+    value.as_array()?.iter().map(|word| word.as_str().map(str::to_owned)).collect()
+}
+
+/// The grants that a receipt names.
+fn grants_of(content: &Value) -> Option<Vec<ReceiptId>> {
+    let named = refs_of(content)?.into_iter().filter(|(rel, _)| *rel == Rel::Grant);
+    Some(named.map(|(_, grant)| grant).collect())
 }
 
 impl KeyRow {

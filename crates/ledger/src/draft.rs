@@ -5,12 +5,13 @@ use std::sync::mpsc::Receiver;
 
 use cascade_receipt::content::Body;
 use cascade_receipt::digest::{Digest, Nonce};
-use cascade_receipt::id::ReceiptId;
+use cascade_receipt::id::{PrincipalId, ReceiptId};
 use cascade_receipt::time::Timestamp;
 use cascade_receipt::verify::REVOCATIONS_MAX;
 
 use crate::extent::Extent;
 use crate::fault::Fault;
+use crate::limit_views::{About, Cap};
 use crate::reader::Mark;
 use crate::secrets::SealedSecret;
 use crate::signer::Signer;
@@ -33,6 +34,12 @@ pub struct Draft {
     pub secret: Option<SealedSecret>,
     /// What the decision looked at; another mark in force refuses the draft as stale.
     pub seen: Option<Mark>,
+    /// What was known of the subject; more of it refuses the draft as stale.
+    pub about: Option<About>,
+    /// Where the budgets end on which an intent draws; one that others have drawn past refuses the draft as stale.
+    pub caps: Vec<Cap>,
+    /// The decision holds until this moment; a receipt of that time or later is refused as stale.
+    pub holds_until: Option<Timestamp>,
     /// What an erasure covers; an action that has grown since refuses the draft as stale.
     pub(crate) extent: Option<Extent>,
     /// What signs from this receipt on (a revocation) or after it (a rotation).
@@ -50,6 +57,9 @@ impl Draft {
             blobs: Vec::new(),
             secret: None,
             seen: None,
+            about: None,
+            caps: Vec::new(),
+            holds_until: None,
             extent: None,
             successor: None,
         }
@@ -199,6 +209,32 @@ pub enum AppendError {
     /// As many keys were taken back as a chain may take back.
     #[error("{REVOCATIONS_MAX} keys were taken back, and a chain takes no more back")]
     TooManyRevocations,
+    /// The SSH key is that of another person of the chain.
+    #[error(
+        "this SSH key belongs to {0} already; one key under two names would make one person count as two"
+    )]
+    SshKeyTaken(PrincipalId),
+    /// Nobody could govern the chain any more.
+    #[error("{0} is the last administrator of the chain")]
+    LastAdmin(PrincipalId),
+    /// By now the signer has left, has another key, or may not sign this.
+    #[error("the signature of {0} does not count")]
+    SignerRefused(PrincipalId),
+    /// Nobody is registered under this principal.
+    #[error("{0} is not registered")]
+    NotRegistered(PrincipalId),
+    /// It was revoked, has run out, is held by somebody else, or its giver may no longer give it.
+    #[error("grant {grant} does not hold")]
+    GrantEnded {
+        /// The grant.
+        grant: ReceiptId,
+    },
+    /// More would be handed on than is held.
+    #[error("this is more than grant {grant} gives to hand on")]
+    GrantWider {
+        /// The grant above.
+        grant: ReceiptId,
+    },
     /// The receipt id is taken.
     #[error("receipt id {0} is taken")]
     IdTaken(ReceiptId),
@@ -249,6 +285,9 @@ impl AppendError {
             Self::TooManyKeys { .. } => {
                 Some("`cascade key list` shows them; `cascade key revoke` takes one back that is not needed")
             }
+            Self::LastAdmin(_) => {
+                Some("make somebody else an administrator first: `cascade people add --admin`")
+            }
             Self::TooManyRevocations => Some("found a new chain with `cascade init`"),
             _ => None,
         }
@@ -286,7 +325,6 @@ impl Ticket {
 mod tests {
     use super::*;
     use cascade_receipt::content::AnswerRefused;
-    use cascade_receipt::id::PrincipalId;
 
     #[test]
     fn an_item_is_as_long_as_its_limit() {

@@ -4,7 +4,7 @@ use std::ops::Deref;
 use std::path::Path;
 use std::sync::Arc;
 
-use cascade_receipt::content::{Body, Closing, Ending, Ref, Rel};
+use cascade_receipt::content::{Body, Closing, Ending, Ref, Rel, Spent};
 use cascade_receipt::decision::Reason;
 use cascade_receipt::id::{KeyId, PrincipalId};
 
@@ -138,6 +138,7 @@ fn unknown(action: &OpenAction) -> Body {
         signal: None,
         duration_us: None,
         reasons: vec![Reason::code("run.orphaned")],
+        spent: Spent::default(),
         review: None,
     })
 }

@@ -110,21 +110,6 @@ pub struct Approval {
     pub used_by: Option<ReceiptId>,
 }
 
-/// A grant of authority.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Grant {
-    /// Its id.
-    pub receipt_id: ReceiptId,
-    /// Its hash.
-    pub entry_hash: Digest,
-    /// To whom.
-    pub principal: PrincipalId,
-    /// For what, as canonical JSON.
-    pub scope: String,
-    /// Until when.
-    pub expires: Option<Timestamp>,
-}
-
 /// A receipt found by id.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Found {
@@ -262,16 +247,6 @@ impl Reader {
         })
     }
 
-    /// The administrators and their SSH keys.
-    ///
-    /// # Errors
-    /// [`Fault`].
-    pub fn admins(&self) -> Result<Vec<(PrincipalId, String)>, Fault> {
-        self.all("SELECT principal, ssh_key FROM admins ORDER BY principal", (), |row| {
-            Ok((PrincipalId(row.get(0)?), row.get(1)?))
-        })
-    }
-
     /// Intents without a closer, oldest first.
     ///
     /// # Errors
@@ -336,39 +311,6 @@ impl Reader {
                 })
             },
         )
-    }
-
-    /// Grants of a principal.
-    ///
-    /// # Errors
-    /// [`Fault`].
-    pub fn grants_of(&self, principal: PrincipalId) -> Result<Vec<Grant>, Fault> {
-        self.all(
-            "SELECT receipt_id, entry_hash, scope, expires_ms FROM grants WHERE principal = ?1 ORDER BY seq",
-            [principal.0],
-            |row| {
-                Ok(Grant {
-                    receipt_id: ReceiptId(row.get(0)?),
-                    entry_hash: Digest(row.get(1)?),
-                    principal,
-                    scope: row.get(2)?,
-                    expires: row.get::<_, Option<i64>>(3)?.map(|ms| Timestamp::from_ms(from_sql(ms))),
-                })
-            },
-        )
-    }
-
-    /// What was used of a budget in the window that began at `window_start`.
-    ///
-    /// # Errors
-    /// [`Fault`].
-    pub fn budget_used(&self, name: &str, window_start: Timestamp) -> Result<u64, Fault> {
-        let used: Vec<i64> = self.all(
-            "SELECT used FROM budgets WHERE name = ?1 AND window_start_ms = ?2",
-            rusqlite::params![name, crate::store::to_sql(window_start.ms())],
-            |row| row.get(0),
-        )?;
-        Ok(used.first().map_or(0, |used| from_sql(*used)))
     }
 
     /// The exact lines of `seqs` in order; ends early at the head.

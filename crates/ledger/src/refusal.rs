@@ -8,9 +8,8 @@ use cascade_receipt::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::draft::AppendError;
-use crate::segment;
 use crate::store::from_sql;
-use crate::views;
+use crate::{grant_views, people_views, segment, views};
 
 type Answer = rusqlite::Result<Option<AppendError>>;
 
@@ -35,6 +34,7 @@ pub(crate) fn refusal(conn: &Connection, receipt_id: ReceiptId, body: &Body, now
                         let subject = Subject::read(conn, one)?;
                         subject.refuses_run(one, &action.action_hash, now)
                     }
+                    Rel::Grant => grant_views::refuses_use(conn, one, action.principal, now)?,
                     _ => None,
                 };
                 if refused.is_some() {
@@ -43,6 +43,10 @@ pub(crate) fn refusal(conn: &Connection, receipt_id: ReceiptId, body: &Body, now
             }
             Ok(None)
         }
+        Body::PersonAdded(added) => people_views::refuses_add(conn, added),
+        Body::PersonRemoved(removed) => people_views::refuses_remove(conn, removed.principal),
+        Body::Granted(granted) => grant_views::refuses_give(conn, granted, now),
+        Body::GrantRevoked(revoked) => grant_views::refuses_revoke(conn, revoked),
         Body::Answer(answer) => {
             let subject = Subject::read(conn, &answer.subject)?;
             Ok(subject.refuses(&answer.subject, &answer.action_hash, now))

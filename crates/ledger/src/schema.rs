@@ -101,23 +101,59 @@ CREATE TABLE policies (
     version TEXT NOT NULL,
     hash BLOB NOT NULL
 ) STRICT;
-CREATE TABLE admins (
+CREATE TABLE people (
     principal BLOB PRIMARY KEY,
-    ssh_key TEXT NOT NULL
+    seq INTEGER NOT NULL,
+    key_since_seq INTEGER NOT NULL,
+    ssh_key TEXT NOT NULL,
+    groups TEXT NOT NULL,
+    removed_seq INTEGER
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE grants (
     receipt_id BLOB PRIMARY KEY,
     seq INTEGER NOT NULL,
     entry_hash BLOB NOT NULL,
     principal BLOB NOT NULL,
+    holder BLOB NOT NULL,
+    on_behalf_of BLOB,
+    parent BLOB,
     scope TEXT NOT NULL,
-    expires_ms INTEGER
+    expires_ms INTEGER,
+    delegate INTEGER NOT NULL,
+    revoked_by BLOB
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX grants_holder ON grants (holder, seq);
 CREATE TABLE budgets (
     name TEXT NOT NULL,
-    window_start_ms INTEGER NOT NULL,
-    used INTEGER NOT NULL,
-    PRIMARY KEY (name, window_start_ms)
+    owner BLOB NOT NULL,
+    at_ms INTEGER NOT NULL,
+    intent BLOB NOT NULL,
+    actions INTEGER NOT NULL,
+    tokens INTEGER NOT NULL,
+    microusd INTEGER NOT NULL,
+    PRIMARY KEY (name, owner, at_ms, intent)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX budgets_intent ON budgets (intent);
+CREATE TABLE known (
+    subject BLOB PRIMARY KEY,
+    seq INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE zones (
+    subject BLOB PRIMARY KEY,
+    zone TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE consents (
+    subject BLOB NOT NULL,
+    scope TEXT NOT NULL,
+    given INTEGER NOT NULL,
+    at_ms INTEGER NOT NULL,
+    PRIMARY KEY (subject, scope)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE conversations (
+    subject BLOB NOT NULL,
+    matter BLOB NOT NULL,
+    at_ms INTEGER NOT NULL,
+    PRIMARY KEY (subject, matter)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE keys (
     key_id TEXT PRIMARY KEY,
@@ -141,15 +177,19 @@ CREATE TABLE erased (
 ";
 
 /// Each table of [`VIEWS`] with its order and the finding when it differs from a rebuild.
-pub(crate) const VIEW_TABLES: [(&str, &str, &str); 11] = [
+pub(crate) const VIEW_TABLES: [(&str, &str, &str); 15] = [
     ("standing", "id", "views.standing"),
     ("open_actions", "receipt_id", "views.open_actions"),
     ("subjects", "receipt_id", "views.subjects"),
     ("approvals", "receipt_id", "views.approvals"),
     ("policies", "seq", "views.policies"),
-    ("admins", "principal", "views.admins"),
+    ("people", "principal", "views.people"),
     ("grants", "receipt_id", "views.grants"),
-    ("budgets", "name, window_start_ms", "views.budgets"),
+    ("budgets", "name, owner, at_ms, intent", "views.budgets"),
+    ("known", "subject", "views.known"),
+    ("zones", "subject", "views.zones"),
+    ("consents", "subject, scope", "views.consents"),
+    ("conversations", "subject, matter", "views.conversations"),
     ("keys", "key_id", "views.keys"),
     ("secrets", "id", "views.secrets"),
     ("erased", "receipt_id", "views.erased"),

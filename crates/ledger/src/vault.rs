@@ -11,6 +11,10 @@ pub enum PrincipalKind {
     Person,
     /// A program that acts, usually on behalf of a person.
     Agent,
+    /// A person outside whom actions concern.
+    Subject,
+    /// A debt or case of a subject.
+    Matter,
 }
 
 impl PrincipalKind {
@@ -20,11 +24,15 @@ impl PrincipalKind {
         match self {
             Self::Person => "person",
             Self::Agent => "agent",
+            Self::Subject => "subject",
+            Self::Matter => "matter",
         }
     }
 
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        [Self::Person, Self::Agent].into_iter().find(|kind| kind.as_str() == text)
+        [Self::Person, Self::Agent, Self::Subject, Self::Matter]
+            .into_iter()
+            .find(|kind| kind.as_str() == text)
     }
 }
 

@@ -5,11 +5,12 @@ use cascade_receipt::content::{PolicyRef, Rel};
 use cascade_receipt::digest::Digest;
 use cascade_receipt::id::ReceiptId;
 use cascade_receipt::json::Value;
+use cascade_receipt::verify::ADMIN_GROUP;
 use rusqlite::{Connection, params};
 
 use crate::change::{Change, Subject};
-use crate::key_views;
 use crate::store::{from_sql, to_sql};
+use crate::{grant_views, key_views, limit_views, people_views};
 
 /// Where a receipt stands.
 #[derive(Clone, Copy, Debug)]
@@ -54,12 +55,13 @@ pub(crate) fn apply(conn: &Connection, entry: &Entry, change: &Change) -> rusqli
                 params![policy.version, policy.hash.0],
             )?;
             for (principal, ssh_key) in admins {
-                conn.execute("INSERT INTO admins VALUES (?1, ?2)", params![principal.0, ssh_key])?;
+                people_views::add(conn, entry.seq, *principal, ssh_key, &[ADMIN_GROUP.to_owned()])?;
             }
             keys.iter().try_for_each(|key| key_views::add(conn, entry.seq, key, None))?;
             log_policy(conn, entry.seq, policy)
         }
-        Change::Started { principal, action_hash, used } => {
+        Change::Started { principal, action_hash, used, draws, at } => {
+            limit_views::take(conn, entry.receipt_id, *at, draws)?;
             conn.prepare_cached("INSERT INTO open_actions VALUES (?1, ?2, ?3, ?4, ?5)")?.execute(params![
                 id,
                 entry.entry_hash.0,
@@ -69,7 +71,9 @@ pub(crate) fn apply(conn: &Connection, entry: &Entry, change: &Change) -> rusqli
             ])?;
             use_up(conn, entry.receipt_id, used)
         }
-        Change::Closed { intent } => {
+        Change::SubjectFact { fact, at } => limit_views::learn(conn, entry.seq, *at, fact),
+        Change::Closed { intent, settlement } => {
+            limit_views::settle(conn, *intent, *settlement)?;
             conn.prepare_cached("DELETE FROM open_actions WHERE receipt_id = ?1")?.execute([intent.0])?;
             Ok(())
         }
@@ -87,7 +91,7 @@ pub(crate) fn apply(conn: &Connection, entry: &Entry, change: &Change) -> rusqli
                 to_sql(expires.ms()),
                 signed
             ])?;
-            settle_subject(conn, *subject, *approve)
+            if *approve { people_views::settle(conn, *subject) } else { set_state(conn, *subject, "denied") }
         }
         Change::Expired { subject } => set_state(conn, *subject, "expired"),
         Change::Halt(halted) => {
@@ -106,6 +110,10 @@ pub(crate) fn apply(conn: &Connection, entry: &Entry, change: &Change) -> rusqli
             receipts.iter().try_for_each(|receipt| mark_erased(conn, entry, *receipt))
         }
         Change::KeyAdded { .. } | Change::KeyRevoked { .. } => key_views::apply(conn, entry.seq, change),
+        Change::PersonAdded { .. } | Change::PersonRemoved { .. } => {
+            people_views::apply(conn, entry.seq, change)
+        }
+        Change::Granted(_) | Change::GrantRevoked { .. } => grant_views::apply(conn, entry, change),
         Change::Nothing => Ok(()),
     }
 }
@@ -157,20 +165,7 @@ fn use_up(conn: &Connection, intent: ReceiptId, used: &[(Rel, ReceiptId)]) -> ru
     Ok(())
 }
 
-/// A denial settles at once; approvals settle when as many people as required have given one.
-fn settle_subject(conn: &Connection, subject: ReceiptId, approve: bool) -> rusqlite::Result<()> {
-    if !approve {
-        return set_state(conn, subject, "denied");
-    }
-    conn.prepare_cached(
-        "UPDATE subjects SET state = 'approved' WHERE receipt_id = ?1 AND state = 'open' AND required <=
-         (SELECT count(DISTINCT principal) FROM approvals WHERE subject = ?1 AND approve = 1)",
-    )?
-    .execute([subject.0])?;
-    Ok(())
-}
-
-fn set_state(conn: &Connection, subject: ReceiptId, state: &str) -> rusqlite::Result<()> {
+pub(crate) fn set_state(conn: &Connection, subject: ReceiptId, state: &str) -> rusqlite::Result<()> {
     conn.prepare_cached("UPDATE subjects SET state = ?1 WHERE receipt_id = ?2")?
         .execute(params![state, subject.0])?;
     Ok(())

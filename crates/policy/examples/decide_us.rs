@@ -82,6 +82,8 @@ fn facts() -> Facts {
         grants: Vec::new(),
         budgets: Vec::new(),
         windows: Vec::new(),
+        counters: Vec::new(),
+        subject: None,
         dry_run: false,
     }
 }

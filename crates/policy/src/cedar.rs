@@ -4,6 +4,7 @@
 //! here: an index by scope hands the evaluator only the policies that can match, and an error in
 //! any of them is reported as trouble, which the policy gate turns into a denial.
 
+mod explain;
 mod index;
 mod memo;
 mod needs;
@@ -15,6 +16,7 @@ use std::sync::{Arc, OnceLock};
 use cascade_receipt::decision::GateName;
 use cedar_policy::{Authorizer, Decision, Effect, Entities, Policy, PolicyId, PolicySet, Request, Response};
 
+pub use self::explain::{LookedAt, PolicyText};
 pub(crate) use self::index::{Index, Scope};
 pub(crate) use self::needs::Needs;
 pub(crate) use self::request::{Families, World};
@@ -117,6 +119,11 @@ impl Engine {
             slices: Memo::default(),
             casts: Casts::default(),
         }
+    }
+
+    /// The families that a program belongs to.
+    pub(crate) fn families_of(&self, program: &str) -> impl Iterator<Item = &str> {
+        self.families.get(program).into_iter().flatten().map(String::as_str)
     }
 
     pub(crate) fn policies(&self) -> impl Iterator<Item = &StoredPolicy> {

@@ -1,9 +1,11 @@
 //! May this principal take this action now?
 
 use cascade_receipt::decision::{Decision, RiskTier, Verdict};
+use cascade_receipt::time::Timestamp;
 
 use crate::facts::{Action, Facts, Invocation, Stdin};
 use crate::gate::{self, Case};
+use crate::limits::{self, Concern, Draw};
 use crate::snapshot::Snapshot;
 use crate::worker::{Classification, Registry};
 
@@ -45,6 +47,13 @@ pub struct Ruling {
     pub classification: Classification,
     /// Present exactly when the verdict is escalate.
     pub escalation: Option<EscalationTerms>,
+    /// What a run takes out of the budgets.
+    pub draws: Vec<Draw>,
+    /// The first moment at which a window may answer otherwise. An intent of that moment or later needs another
+    /// decision.
+    pub holds_until: Option<Timestamp>,
+    /// What the limits say, in words for people; nothing where an action is admitted and runs.
+    pub limits: Vec<String>,
 }
 
 /// Decides. Total and deterministic: what cannot be evaluated is denied, and a denial is an answer,
@@ -53,11 +62,7 @@ pub struct Ruling {
 /// Needs [`STACK_BYTES`] of stack.
 #[must_use]
 pub fn decide(snapshot: &Snapshot, facts: &Facts) -> Ruling {
-    let classification = classify(snapshot.registry(), &facts.action);
-    let (mut risk_tier, mut classified) = assess(&classification, facts.action.stdin);
-    if is_elsewhere(&facts.action) {
-        (risk_tier, classified) = (risk_tier.max(RiskTier::High), false);
-    }
+    let (classification, risk_tier, classified) = classified(snapshot, facts);
     let judgement = snapshot.engine().judge(facts, &classification);
     let case = Case {
         facts,
@@ -71,7 +76,74 @@ pub fn decide(snapshot: &Snapshot, facts: &Facts) -> Ruling {
     let (gates, terms) = gate::evaluate(&case);
     let decision = Decision::from_gates(gates);
     let escalation = if decision.verdict == Verdict::Escalate { terms } else { None };
-    Ruling { decision, risk_tier, classified, classification, escalation }
+    let mut ruling = Ruling {
+        decision,
+        risk_tier,
+        classified,
+        classification,
+        escalation,
+        draws: Vec::new(),
+        holds_until: None,
+        limits: Vec::new(),
+    };
+    add_limits(snapshot, facts, &mut ruling);
+    ruling
+}
+
+/// The budgets that an action draws on, whose counters [`decide`] wants in the facts.
+///
+/// Needs [`STACK_BYTES`] of stack.
+#[must_use]
+pub fn draws(snapshot: &Snapshot, facts: &Facts) -> Vec<Draw> {
+    let limits = &snapshot.thresholds().limits;
+    if limits.budgets.is_empty() {
+        return Vec::new();
+    }
+    let (classification, tier, _) = classified(snapshot, facts);
+    limits.draws(&concern(snapshot, facts, &classification, tier)).filter_map(|(_, draw)| draw.ok()).collect()
+}
+
+fn add_limits(snapshot: &Snapshot, facts: &Facts, ruling: &mut Ruling) {
+    let limits = &snapshot.thresholds().limits;
+    if limits.is_empty() {
+        return;
+    }
+    let concern = concern(snapshot, facts, &ruling.classification, ruling.risk_tier);
+    let draws = limits.draws(&concern).filter_map(|(_, draw)| draw.ok()).collect();
+    let told = ruling.decision.verdict != Verdict::Admit || facts.dry_run;
+    let words = if told { limits::explain(limits, &concern) } else { Vec::new() };
+    (ruling.draws, ruling.holds_until, ruling.limits) = (draws, limits.holds_until(&concern), words);
+}
+
+/// What the limits say of an action, in words for people, whatever was decided.
+///
+/// Needs [`STACK_BYTES`] of stack.
+#[must_use]
+pub fn limits_told(snapshot: &Snapshot, facts: &Facts) -> Vec<String> {
+    let limits = &snapshot.thresholds().limits;
+    if limits.is_empty() {
+        return Vec::new();
+    }
+    let (classification, tier, _) = classified(snapshot, facts);
+    limits::explain(limits, &concern(snapshot, facts, &classification, tier))
+}
+
+fn concern<'a>(
+    snapshot: &'a Snapshot,
+    facts: &'a Facts,
+    classification: &'a Classification,
+    tier: RiskTier,
+) -> Concern<'a> {
+    Concern { facts, classification, tier, families: &snapshot.thresholds().families }
+}
+
+fn classified(snapshot: &Snapshot, facts: &Facts) -> (Classification, RiskTier, bool) {
+    let classification = classify(snapshot.registry(), &facts.action);
+    let (mut risk_tier, mut classified) = assess(&classification, facts.action.stdin);
+    if is_elsewhere(&facts.action) {
+        (risk_tier, classified) = (risk_tier.max(RiskTier::High), false);
+    }
+    (classification, risk_tier, classified)
 }
 
 fn classify(registry: &Registry, action: &Action) -> Classification {

@@ -9,12 +9,14 @@ mod action;
 mod read;
 mod write;
 
+use cascade_receipt::decision::RiskTier;
 use cascade_receipt::digest::Digest;
 use cascade_receipt::id::{PrincipalId, ReceiptId};
 use cascade_receipt::json::Value;
 use cascade_receipt::time::Timestamp;
 
 use crate::decide::EscalationTerms;
+use crate::limits::Amounts;
 
 pub(crate) use self::read::terms as read_terms;
 pub(crate) use self::write::{terms as write_terms, words as write_words};
@@ -54,6 +56,10 @@ pub struct Facts {
     pub budgets: Vec<Budget>,
     /// Freezes and opening windows that concern this action.
     pub windows: Vec<Window>,
+    /// What the log says was used of the budgets that the policy declares for this action.
+    pub counters: Vec<Counter>,
+    /// Whom the action is about, where it concerns a person outside.
+    pub subject: Option<Subject>,
     /// Only the decision is wanted. Policies see it; no gate is lifted by it.
     pub dry_run: bool,
 }
@@ -276,6 +282,8 @@ pub struct Grant {
     pub expires: Option<Timestamp>,
     /// What it covers.
     pub covers: Covers,
+    /// The highest tier it reaches, if it has a ceiling.
+    pub up_to: Option<RiskTier>,
 }
 
 /// What a grant covers.
@@ -296,6 +304,39 @@ pub struct Budget {
     pub used: u64,
     /// The action may run while `used` is below.
     pub limit: u64,
+}
+
+/// What was used of a declared budget, as the log says.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Counter {
+    /// Its name in limits.toml.
+    pub budget: String,
+    /// Whose counter it is, where there is more than one.
+    pub of: Option<PrincipalId>,
+    /// The first moment that was counted. A rule that counts from another one does not believe the counter;
+    /// absent in test tables.
+    pub since: Option<Timestamp>,
+    /// What was used, this action not included.
+    pub used: Amounts<u64>,
+    /// When the first of it was taken.
+    pub oldest: Option<Timestamp>,
+}
+
+/// A person outside whom an action is about: a debtor, a customer, a patient. The name lives in the vault.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Subject {
+    /// The subject's id in this chain.
+    pub id: PrincipalId,
+    /// The id of the debt or case, where one is named.
+    pub matter: Option<PrincipalId>,
+    /// Where the subject is, as recorded: `America/New_York`.
+    pub zone: Option<String>,
+    /// Scopes of consents that were given and not taken back.
+    pub consents: Vec<String>,
+    /// The last conversation with the subject.
+    pub conversed: Option<Timestamp>,
+    /// The last one about this matter, or about none in particular.
+    pub conversed_matter: Option<Timestamp>,
 }
 
 /// A span of time, `from` included, `to` not.

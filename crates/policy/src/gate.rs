@@ -22,6 +22,7 @@ use cascade_receipt::decision::{Gate, GateName, GateOutcome, Reason, RiskTier};
 use crate::cedar::{Forbid, Judgement};
 use crate::decide::EscalationTerms;
 use crate::facts::Facts;
+use crate::limits::{Concern, Lack};
 use crate::snapshot::Thresholds;
 use crate::worker::Classification;
 
@@ -127,8 +128,44 @@ fn own_rules(name: GateName, case: &Case<'_>) -> Answer {
         GateName::Failfast => failfast::answer(case),
         // Depends on what the others demand; replaced in `evaluate`.
         GateName::Approval => Answer::not_applicable(),
-        GateName::Budget => budget::answer(&case.facts.budgets),
-        GateName::Window => window::answer(case.facts.at, &case.facts.windows),
+        GateName::Budget => budget::answer(case),
+        GateName::Window => window::answer(case),
+    }
+}
+
+impl Case<'_> {
+    /// The action as far as limits are chosen by it.
+    fn concern(&self) -> Concern<'_> {
+        Concern {
+            facts: self.facts,
+            classification: self.classification,
+            tier: self.tier,
+            families: &self.thresholds.families,
+        }
+    }
+}
+
+impl Answer {
+    /// A limit that holds the action back: its own group can lift it, or nobody.
+    fn hold(&mut self, code: &str, id: &str, escalate: Option<&String>) {
+        let outcome = match escalate {
+            Some(group) => {
+                self.groups.insert(group.clone());
+                GateOutcome::Escalate
+            }
+            None => GateOutcome::Deny,
+        };
+        self.add(outcome, Reason::of(code, id));
+    }
+
+    /// A limit that cannot be applied denies, whoever could lift it.
+    fn lacks(&mut self, gate: GateName, lack: Lack, id: &str) {
+        let what = match lack {
+            Lack::Subject => "no_subject",
+            Lack::Zone => "no_zone",
+            Lack::Counter => "unread",
+        };
+        self.deny_by(&format!("{gate}.{what}"), id);
     }
 }
 

@@ -12,6 +12,7 @@ pub mod credential;
 pub mod decide;
 pub mod facts;
 mod gate;
+pub mod limits;
 pub mod shell;
 pub mod snapshot;
 pub mod worker;

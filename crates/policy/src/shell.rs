@@ -29,6 +29,7 @@ mod extent;
 mod limit;
 mod neutral;
 mod scan;
+mod scratch;
 mod tokens;
 mod tree_compound;
 mod tree_operands;
@@ -47,6 +48,8 @@ pub struct Line {
     pub commands: Vec<Command>,
     /// Why the list of commands must not be taken as complete. Sorted, each reason once.
     pub opaque: Vec<Opaque>,
+    /// Names of functions that the line defines.
+    pub functions: BTreeSet<String>,
 }
 
 /// One simple command.
@@ -58,6 +61,8 @@ pub struct Command {
     pub words: Vec<Word>,
     /// The same words with the other values of a loop's variable, where the loop lists them.
     pub also: Vec<Vec<Word>>,
+    /// Earlier commands that change the directory and have succeeded in the same shell whenever this one starts.
+    pub moved_by: Vec<usize>,
     /// How many of the commands that follow stand inside its own words, as substitutions.
     pub inside: usize,
     /// Redirects in source order; here-documents and here-strings are in `stdin` instead.
@@ -213,6 +218,15 @@ impl Opaque {
     }
 }
 
+/// Is this the script of a Python environment in the working directory, which only sets variables?
+pub(crate) fn is_environment(path: &str) -> bool {
+    let path = path.strip_prefix("./").unwrap_or(path);
+    let name = path.strip_suffix("/bin/activate").unwrap_or_default();
+    !name.is_empty()
+        && name != ".."
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'))
+}
+
 /// Takes a line apart.
 ///
 /// # Errors
@@ -220,6 +234,15 @@ impl Opaque {
 /// A [`Refusal`] names the limit the line passed. The caller denies: nobody can be asked to
 /// approve what cannot be read.
 pub fn parse(text: &str) -> Result<Line, Refusal> {
+    parse_where(text, true)
+}
+
+/// As [`parse`]; `scratch` says whether `$TMPDIR` may be taken for a directory for temporary files.
+///
+/// # Errors
+///
+/// As [`parse`].
+pub fn parse_where(text: &str, scratch: bool) -> Result<Line, Refusal> {
     limit::check(text)?;
     let tree = tree_sitter::walk(text)?;
     let brush = brush::walk(text)?;
@@ -228,7 +251,25 @@ pub fn parse(text: &str) -> Result<Line, Refusal> {
     }
     let merged = compare::merge(tree, brush);
     let mut opaque: BTreeSet<Opaque> = merged.opaque.clone();
-    let commands = cook::commands(&merged, &mut opaque);
+    let mut commands = cook::commands(&merged, scratch, &mut opaque);
+    moves(&merged, &mut commands);
     audit::line(text, &merged, &commands, &mut opaque);
-    Ok(Line { commands, opaque: opaque.into_iter().collect() })
+    Ok(Line { commands, opaque: opaque.into_iter().collect(), functions: merged.functions })
+}
+
+/// Says of each command which changes of directory are behind it.
+fn moves(found: &neutral::Found, commands: &mut [Command]) {
+    let moves: Vec<usize> = (0..commands.len()).filter(|at| commands.get(*at).is_some_and(is_move)).collect();
+    let chain = |at: usize| found.commands.get(at).map_or(0, |command| command.chain);
+    for (at, command) in commands.iter_mut().enumerate() {
+        let behind = |mover: &&usize| **mover < at && found.chains.holds(chain(**mover), chain(at));
+        command.moved_by = moves.iter().filter(behind).copied().collect();
+    }
+}
+
+/// Where the words of a substitution are not known yet, the directory they run in is the old one.
+fn is_move(command: &Command) -> bool {
+    let moves =
+        |word: &Word| matches!(word, Word::Known(name) if matches!(name.as_str(), "cd" | "pushd" | "popd"));
+    command.inside == 0 && command.words.iter().take(4).any(moves)
 }

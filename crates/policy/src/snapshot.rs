@@ -9,10 +9,13 @@
 
 mod compile;
 mod depth;
+mod difference;
 mod directory;
 mod document;
 mod fault;
 mod lexical;
+mod lint;
+mod near;
 mod sample;
 mod source;
 mod table;
@@ -23,16 +26,20 @@ use std::collections::BTreeSet;
 use cascade_receipt::digest::Digest;
 
 pub use self::compile::{ID_BYTES_MAX, POLICIES_BYTES_MAX, POLICIES_MAX, SCHEMA_BYTES_MAX};
+pub use self::difference::{Change, Difference, Part, differences};
 pub use self::directory::{Directory, FILES_MAX, MANIFEST_BYTES_MAX, read_directory};
 pub use self::document::LoadFault;
 pub use self::fault::PolicyFault;
 pub use self::lexical::{DEPTH_MAX, POLICY_BYTES_MAX};
 pub use self::source::SnapshotSource;
-pub use self::table::{TestFailure, TestReport, run_tests};
-pub use self::thresholds::Thresholds;
+pub use self::table::{TableRow, TestFailure, TestReport, rows, run_tests};
+pub use self::thresholds::{ActivationTerms, SIGNERS_MAX, Thresholds};
 
 use crate::cedar::Engine;
-use crate::worker::Registry;
+use crate::facts::Facts;
+use crate::worker::{Classification, Registry};
+
+pub use crate::cedar::{LookedAt, PolicyText};
 
 /// Which deciding code a snapshot was compiled for. It is part of the hash: other code may decide
 /// otherwise over the same texts.
@@ -58,6 +65,13 @@ impl Snapshot {
     /// Every fault found, in the order of files and lines.
     pub fn compile(source: &SnapshotSource) -> Result<Self, Vec<PolicyFault>> {
         compile::compile(source)
+    }
+
+    /// What is strange about a source that compiles: policies that can do nothing, names that nothing bears,
+    /// comparisons that always go one way. None of it stops an activation.
+    #[must_use]
+    pub fn warnings(source: &SnapshotSource) -> Vec<PolicyFault> {
+        lint::warnings(source)
     }
 
     /// Loads a snapshot that was compiled before, by its document and the texts it names by hash.
@@ -105,9 +119,27 @@ impl Snapshot {
         &self.registry
     }
 
+    /// The families of `[families]` that a program belongs to.
+    pub fn families_of(&self, program: &str) -> impl Iterator<Item = &str> {
+        self.engine.families_of(program)
+    }
+
     /// Id, file and text of every policy, in the order of activation.
     pub fn policies(&self) -> impl Iterator<Item = (&str, &str, &str)> {
         self.engine.policies().map(|policy| (policy.id.as_str(), policy.file.as_str(), policy.text.as_str()))
+    }
+
+    /// What a policy of this snapshot says, by its id.
+    #[must_use]
+    pub fn policy(&self, id: &str) -> Option<PolicyText<'_>> {
+        self.engine.policy(id)
+    }
+
+    /// What the policy `id` looks at in each command that it is asked about: the program, and each member
+    /// of the context that it names with its value as Cedar writes it.
+    #[must_use]
+    pub fn looked_at(&self, id: &str, facts: &Facts, classification: &Classification) -> Vec<LookedAt> {
+        self.engine.looked_at(id, facts, classification)
     }
 
     pub(crate) const fn engine(&self) -> &Engine {

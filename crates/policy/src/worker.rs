@@ -12,14 +12,19 @@
 mod awk;
 pub mod builtin;
 mod call;
+mod catalogue;
 mod check;
 mod classification;
 mod code;
 mod compile;
+mod draft;
+#[cfg(test)]
+mod families;
 mod grammar;
 mod judge;
 mod line;
 mod manifest;
+mod mongo;
 mod pattern;
 mod place;
 mod possible;
@@ -32,11 +37,15 @@ mod sql;
 #[cfg(test)]
 mod tests;
 mod unfold;
+mod usage;
 mod walk;
 mod weigh;
+mod whereabouts;
 mod word;
 mod xargs;
 
-pub use check::Fault;
+pub use catalogue::Listed;
+pub use check::{Checked, Fault};
 pub use classification::{Classification, Classified, Finding};
+pub use draft::{Draft, DraftError, HELP_BYTES_MAX, draft};
 pub use registry::Registry;

@@ -3,16 +3,18 @@
 //! [`Envelope`] is what every receipt has; [`Body`] is what its kind adds. Free text and names never
 //! appear here: they live in the vault, and content carries their salted hashes.
 
+mod genesis;
 mod halt;
 mod keys;
+mod limits;
 mod log;
+mod people;
 mod run;
 mod secret;
 
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::base64;
 use crate::decision::{Decision, Reason, RiskTier};
 use crate::digest::Digest;
 use crate::id::{KeyId, LogOrigin, PrincipalId, ReceiptId};
@@ -20,9 +22,15 @@ use crate::kind::Kind;
 use crate::member::Members;
 use crate::time::Timestamp;
 
+pub use genesis::{Admin, Genesis, GenesisKey};
 pub use halt::{Halted, Resumed, Review};
 pub use keys::{KeyAdded, KeyObject, KeyRevoked, RevocationStatement};
+pub use limits::{Draw, Known, Spent, SubjectFact};
 pub use log::{Anchor, Erased, Erasure, GuardRenewed};
+pub use people::{
+    ANY_COMMAND, DELEGATION_MAX, GRANT_COMMANDS_MAX, GrantRevoked, Granted, PersonAdded, PersonRemoved,
+    Right, Scope,
+};
 pub use run::{Closing, Ending, Heartbeat};
 pub use secret::SecretChanged;
 
@@ -159,39 +167,10 @@ pub struct Action {
     pub decision: Decision,
     /// What it refers to.
     pub refs: Vec<Ref>,
+    /// What a run takes out of budgets.
+    pub draws: Vec<Draw>,
     /// Which program.
     pub runtime: Runtime,
-}
-
-/// A key named in `genesis`.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct GenesisKey {
-    /// Its id.
-    pub key_id: KeyId,
-    /// Raw Ed25519 public key.
-    pub public_key: [u8; 32],
-}
-
-/// The first administrator.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Admin {
-    /// Who.
-    pub principal: PrincipalId,
-    /// Public SSH key in `authorized_keys` form without its comment, which may be a name.
-    pub ssh_key: String,
-}
-
-/// `genesis`.
-#[derive(Clone, Debug)]
-pub struct Genesis {
-    /// Signs receipts.
-    pub receipt: GenesisKey,
-    /// Signs checkpoints.
-    pub log: GenesisKey,
-    /// Takes keys back; kept offline.
-    pub recovery: GenesisKey,
-    /// Who may add keys, people and policies.
-    pub admins: Vec<Admin>,
 }
 
 /// `escalation`.
@@ -291,6 +270,16 @@ pub enum Body {
     KeyAdded(KeyAdded),
     /// `key_revoked`.
     KeyRevoked(KeyRevoked),
+    /// `principal_added`.
+    PersonAdded(PersonAdded),
+    /// `principal_removed`.
+    PersonRemoved(PersonRemoved),
+    /// `grant`.
+    Granted(Granted),
+    /// `grant_revoked`.
+    GrantRevoked(GrantRevoked),
+    /// `x_subject_zone`, `x_consent`, `x_conversation`.
+    SubjectFact(SubjectFact),
 }
 
 impl Body {
@@ -329,6 +318,11 @@ impl Body {
             Self::KeyAdded(added) if added.retires.is_some() => Kind::KeyRotated,
             Self::KeyAdded(_) => Kind::KeyAdded,
             Self::KeyRevoked(_) => Kind::KeyRevoked,
+            Self::PersonAdded(_) => Kind::PrincipalAdded,
+            Self::PersonRemoved(_) => Kind::PrincipalRemoved,
+            Self::Granted(_) => Kind::Grant,
+            Self::GrantRevoked(_) => Kind::GrantRevoked,
+            Self::SubjectFact(fact) => fact.kind(),
         }
     }
 
@@ -352,6 +346,11 @@ impl Body {
             Self::GuardRenewed(renewed) => renewed.add_to(to),
             Self::KeyAdded(added) => added.add_to(to),
             Self::KeyRevoked(revoked) => revoked.add_to(to),
+            Self::PersonAdded(added) => added.add_to(to),
+            Self::PersonRemoved(removed) => removed.add_to(to),
+            Self::Granted(granted) => granted.add_to(to),
+            Self::GrantRevoked(revoked) => revoked.add_to(to),
+            Self::SubjectFact(fact) => fact.add_to(to),
         }
     }
 
@@ -381,38 +380,6 @@ impl Content<'_> {
     }
 }
 
-impl Genesis {
-    fn add_to(&self, to: &mut Members<'_>) {
-        to.add("admins", |out| {
-            out.array(|out| {
-                for admin in &self.admins {
-                    out.item().object(|out| {
-                        out.key("principal").spelled(&admin.principal);
-                        out.key("ssh_key").str(&admin.ssh_key);
-                    });
-                }
-            });
-        });
-        to.add("keys", |out| {
-            out.object(|out| {
-                for (purpose, key) in
-                    [("log", &self.log), ("receipt", &self.receipt), ("recovery", &self.recovery)]
-                {
-                    let name: &'static str = match purpose {
-                        "log" => "log",
-                        "receipt" => "receipt",
-                        _ => "recovery",
-                    };
-                    out.key(name).object(|out| {
-                        out.key("key_id").str(key.key_id.as_str());
-                        out.key("public_key").str(&base64::encode(&key.public_key));
-                    });
-                }
-            });
-        });
-    }
-}
-
 impl Action {
     fn add_to(&self, to: &mut Members<'_>) {
         self.add_with(None, to);
@@ -425,6 +392,7 @@ impl Action {
             to.add("classified", |out| out.bool(false));
         }
         to.add("decision", |out| self.decision.write(out));
+        limits::add_draws(to, &self.draws);
         if let Some(terms) = terms {
             to.add("expires", |out| out.spelled(&terms.expires));
         }

@@ -16,7 +16,7 @@ macro_rules! kinds {
                 match self { $(Self::$variant => $text,)* }
             }
 
-            /// Reads the member `kind`. Extensions (`x_…`) are not kinds of this version.
+            /// Reads the member `kind`. Of extensions (`x_…`) those that Cascade writes itself are known.
             #[must_use]
             pub fn parse(text: &str) -> Option<Self> {
                 match text { $($text => Some(Self::$variant),)* _ => None }
@@ -110,9 +110,21 @@ kinds! {
     MemoryLearned = "memory_learned",
     /// Memory dropped an answer.
     MemoryForgotten = "memory_forgotten",
+    /// Where a person outside is. An extension.
+    SubjectZone = "x_subject_zone",
+    /// A person outside gave or took back consent. An extension.
+    Consent = "x_consent",
+    /// Somebody spoke with a person outside. An extension.
+    Conversation = "x_conversation",
 }
 
 impl Kind {
+    /// Whether the format leaves the meaning of this kind open: a verifier does not look at its members.
+    #[must_use]
+    pub const fn is_extension(self) -> bool {
+        matches!(self, Self::SubjectZone | Self::Consent | Self::Conversation)
+    }
+
     /// Whether this kind closes a `task_started`.
     #[must_use]
     pub const fn is_closer(self) -> bool {

@@ -9,12 +9,13 @@ mod agree;
 mod fields;
 mod keys;
 mod kinds;
+mod people;
 
 use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::content::{self, Admin, PolicyRef, Ref, Rel, Signature};
+use crate::content::{self, Admin, PolicyRef, Ref, Rel, Scope, Signature};
 use crate::decision::{RiskTier, Verdict};
 use crate::digest::Digest;
 use crate::id::{LogOrigin, PrincipalId, ReceiptId};
@@ -208,6 +209,10 @@ pub enum Meaning {
     },
     /// `principal_removed`.
     PrincipalRemoved(PrincipalId),
+    /// `grant`.
+    Granted(Given),
+    /// `grant_revoked`, by this principal.
+    GrantRevoked(PrincipalId),
     /// `policy_activated`.
     PolicyActivated {
         /// In force from the next receipt on.
@@ -223,6 +228,23 @@ pub enum Meaning {
     SecretChanged,
     /// A kind whose members no check reads.
     Other,
+}
+
+/// What a `grant` gives to whom.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Given {
+    /// Who gives it.
+    pub principal: PrincipalId,
+    /// Who holds it.
+    pub to: PrincipalId,
+    /// For whom the holder must act.
+    pub on_behalf_of: Option<PrincipalId>,
+    /// What.
+    pub scope: Scope,
+    /// Until when.
+    pub expires: Option<Timestamp>,
+    /// How many levels further it may be handed on.
+    pub delegate: u64,
 }
 
 /// What became of the effect.
@@ -263,7 +285,7 @@ impl<'a> Content<'a> {
             return Err(ContentFault::Type);
         }
         let kind_text = fields.req("kind", View::text)?;
-        let kind = Kind::parse(&kind_text);
+        let kind = Kind::parse(&kind_text).filter(|kind| !kind.is_extension());
         if kind.is_none() && !is_extension(&kind_text) {
             return Err(ContentFault::Kind);
         }

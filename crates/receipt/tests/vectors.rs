@@ -18,6 +18,8 @@ mod bytes;
 mod case;
 #[path = "../examples/vectors/chain.rs"]
 mod chain;
+#[path = "../examples/vectors/grants.rs"]
+mod grants;
 #[path = "../examples/vectors/halt.rs"]
 mod halt;
 #[path = "../examples/vectors/keys.rs"]
@@ -28,6 +30,8 @@ mod limits;
 mod people;
 #[path = "../examples/vectors/runs.rs"]
 mod runs;
+#[path = "../examples/vectors/secret.rs"]
+mod secret;
 #[path = "../examples/vectors/ssh.rs"]
 mod ssh;
 #[path = "../examples/vectors/valid.rs"]

@@ -1,6 +1,6 @@
 //! An administrator's signature over what a receipt says of itself (format section 7.2).
 
-use cascade_ledger::{AppendError, Fault, Ledger};
+use cascade_ledger::{AppendError, Fault, Ledger, Person};
 use cascade_receipt::content::Signature;
 use cascade_receipt::sshsig::{SshFault, SshKey};
 use cascade_receipt::statement;
@@ -29,15 +29,23 @@ pub enum AdminError {
     Append(#[from] AppendError),
 }
 
-/// The key of the administrator who asks. An agent is none, whoever it works for.
+/// The administrator who asks. An agent is none, whoever it works for.
 ///
 /// # Errors
 /// [`AdminError`].
-pub(crate) fn may(ledger: &Ledger, asker: &Asker) -> Result<String, AdminError> {
+pub(crate) fn may(ledger: &Ledger, asker: &Asker) -> Result<Person, AdminError> {
+    let person = speaker(ledger, asker)?;
+    if person.is_admin() { Ok(person) } else { Err(AdminError::Refused("approval.not_eligible")) }
+}
+
+/// The registered person who asks, whom a signature with that person's key will prove.
+///
+/// # Errors
+/// [`AdminError`].
+pub(crate) fn speaker(ledger: &Ledger, asker: &Asker) -> Result<Person, AdminError> {
     is_person(asker)?;
-    let admins = ledger.admins()?;
-    let key = admins.into_iter().find(|(admin, _)| *admin == asker.person_id).map(|(_, key)| key);
-    key.filter(|_| asker.assumed.is_none()).ok_or(AdminError::Refused("approval.not_eligible"))
+    let person = ledger.person(asker.speaker())?.filter(Person::is_registered);
+    person.ok_or(AdminError::Refused("approval.not_eligible"))
 }
 
 /// An agent does not govern, and nobody does from beneath a governed run, where an agent may pose as a person.
@@ -64,12 +72,24 @@ pub(crate) fn signature(
     own: &str,
     sign: Sign<'_>,
 ) -> Result<Signature, AdminError> {
-    let key = &may(ledger, asker)?;
+    signature_of(ledger, &may(ledger, asker)?, own, sign)
+}
+
+/// Signs `own`, a body's statement, as this person.
+///
+/// # Errors
+/// [`AdminError`].
+pub(crate) fn signature_of(
+    ledger: &Ledger,
+    person: &Person,
+    own: &str,
+    sign: Sign<'_>,
+) -> Result<Signature, AdminError> {
     let payload = statement::admin(ledger.log_origin().as_str(), own);
-    let sshsig = sign(key, statement::ADMIN, payload.as_bytes())?;
+    let sshsig = sign(&person.ssh_key, statement::ADMIN, payload.as_bytes())?;
     // Never record what a stranger would refuse.
-    SshKey::accept(key)
+    SshKey::accept(&person.ssh_key)
         .and_then(|key| key.verify(statement::ADMIN, payload.as_bytes(), &sshsig))
         .map_err(AdminError::Signature)?;
-    Ok(Signature { principal: asker.person_id, sshsig })
+    Ok(Signature { principal: person.principal, sshsig })
 }

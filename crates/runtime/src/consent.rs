@@ -3,6 +3,9 @@
 //! Every answer that is not accepted leaves an `approval_refused` receipt with its reasons; an attempt
 //! to approve what one may not approve is as much part of the history as an approval.
 
+mod needed;
+
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::PathBuf;
@@ -11,8 +14,8 @@ use std::time::{Duration, Instant};
 use cascade_ledger::Fault;
 use cascade_ledger::Ledger;
 use cascade_ledger::{AppendError, Appended, Draft, PrivateItem};
-use cascade_ledger::{Approval, Found, Reader, Subject, SubjectState};
-use cascade_policy::decide::EscalationTerms;
+use cascade_ledger::{Approval, Found, Person, Reader, Subject, SubjectState};
+use cascade_policy::decide::{self, EscalationTerms};
 use cascade_policy::facts::{self as policy_facts, Facts, FactsFault, Invocation, Stdin};
 use cascade_receipt::content::{Answer, AnswerRefused, Body, Ref, Rel, Signature};
 use cascade_receipt::decision::{Reason, Verdict};
@@ -26,6 +29,11 @@ use cascade_receipt::time::Timestamp;
 
 use crate::facts::{self, Asker, Command, Input, LookError};
 use crate::policy_store::{self, StoreError};
+use crate::ssh::SshError;
+use crate::subject::Concerned;
+
+use needed::groups_of;
+pub use needed::{Needed, needed};
 
 /// How long an approval of a dry run may be used, unless told otherwise.
 pub const DRY_RUN_APPROVAL_MS: u64 = 60 * 60 * 1000;
@@ -65,7 +73,7 @@ pub enum ConsentError {
     Look(#[from] LookError),
     /// The signature could not be made.
     #[error("couldn't sign: {0}")]
-    Sign(#[from] crate::ssh::SshError),
+    Sign(#[from] SshError),
     /// The ledger could not be read.
     #[error(transparent)]
     Ledger(#[from] Fault),
@@ -118,7 +126,7 @@ pub fn subject_of(reader: &Reader, id: &str) -> Result<(Subject, Value), Consent
 pub struct Approved {
     /// The escalation or dry run.
     pub subject: Subject,
-    /// What the run refers to.
+    /// It, and every approval of it.
     pub refs: Vec<Ref>,
     /// The nonce of `action_hash`, inherited so that the hash is the same.
     pub action_nonce: Nonce,
@@ -162,7 +170,7 @@ impl Approved {
     /// When the ledger cannot be read.
     pub fn add_to(&self, ledger: &Ledger, facts: &mut Facts, run: Option<ReceiptId>) -> Result<(), Fault> {
         let action_hash = Digest::salted(&self.action_nonce, facts.action().to_canonical().as_bytes());
-        let admins = ledger.admins()?;
+        let people = ledger.people()?;
         let own = |answer: &Approval| run.is_some() && answer.used_by == run;
         let soon = Timestamp::from_ms(facts.at.ms().saturating_add(1));
         facts.answers.clone_from(&self.terms);
@@ -176,12 +184,35 @@ impl Approved {
                 action_matches: answer.action_hash == action_hash
                     && (answer.used_by.is_none() || own(&answer)),
                 expires: if own(&answer) { answer.expires.max(soon) } else { answer.expires },
-                groups: groups_of(&admins, answer.principal),
+                groups: groups_of(&people, &answer),
                 approve: answer.approve,
                 signed: answer.signed,
             })
             .collect();
         Ok(())
+    }
+
+    /// What a run on these facts refers to: the escalation or dry run, and one approval of each person who counts.
+    #[must_use]
+    pub fn counted(&self, facts: &Facts) -> Vec<Ref> {
+        let eligible = |approval: &policy_facts::Approval| {
+            let wanted = &self.subject.groups;
+            let mut own = approval.groups.iter();
+            if wanted.is_empty() { own.len() > 0 } else { own.any(|group| wanted.contains(group)) }
+        };
+        let mut people = BTreeSet::new();
+        let counts = |approval: &&policy_facts::Approval| {
+            approval.approve
+                && approval.action_matches
+                && approval.expires > facts.at
+                && approval.principal != facts.principal.id
+                && eligible(approval)
+                && people.insert(approval.principal)
+        };
+        let counted: BTreeSet<_> =
+            facts.approvals.iter().filter(counts).map(|approval| approval.receipt_id).collect();
+        let named = |one: &&Ref| one.rel != Rel::Approval || counted.contains(&one.receipt_id);
+        self.refs.iter().filter(named).cloned().collect()
     }
 
     /// Why nothing can stand on this any more, by a fresh look; empty when the gates can be asked.
@@ -209,11 +240,16 @@ impl Approved {
             SubjectState::Denied => codes.push("approval.denied"),
             SubjectState::Erased => codes.push("approval.erased"),
             SubjectState::Expired => codes.push("approval.expired"),
-            SubjectState::Open if !self.approvals.iter().any(|answer| answer.approve) => {
+            SubjectState::Open => {
                 let late = self.subject.expires.is_some_and(|expires| expires <= now);
-                codes.push(if late { "approval.expired" } else { "approval.missing" });
+                let nobody = !self.approvals.iter().any(|answer| answer.approve);
+                codes.push(match (late, nobody) {
+                    (true, _) => "approval.expired",
+                    (false, true) => "approval.missing",
+                    (false, false) => "approval.too_few",
+                });
             }
-            SubjectState::Open | SubjectState::Approved => {}
+            SubjectState::Approved => {}
         }
         let live = |answer: &&Approval| answer.approve && answer.expires > now;
         if self.approvals.iter().any(|answer| answer.approve) && !self.approvals.iter().any(|a| live(&a)) {
@@ -225,10 +261,6 @@ impl Approved {
         codes.dedup();
         codes.into_iter().map(Reason::code).collect()
     }
-}
-
-fn groups_of(admins: &[(PrincipalId, String)], who: PrincipalId) -> Vec<String> {
-    if admins.iter().any(|(admin, _)| *admin == who) { vec!["admins".to_owned()] } else { Vec::new() }
 }
 
 fn stored_facts(ledger: &Reader, id: ReceiptId, content: &Value) -> Result<Facts, ConsentError> {
@@ -270,6 +302,7 @@ fn repeat(ledger: &Reader, subject: &Subject, facts: &Facts) -> Result<Command, 
         cwd: PathBuf::from(owned(&facts.action.cwd)),
         env,
         input,
+        subject: facts.subject.as_ref().map(|one| Concerned { subject: one.id, matter: one.matter }),
     })
 }
 
@@ -308,7 +341,14 @@ pub fn run_objections(
     let (snapshot, _) = policy_store::in_force(ledger)?;
     let facts = facts::look(ledger, &snapshot, asker, command)?;
     let action_hash = Digest::salted(&approved.action_nonce, facts.action().to_canonical().as_bytes());
-    Ok(approved.refusals(facts.at, &action_hash))
+    let mut reasons = approved.refusals(facts.at, &action_hash);
+    if reasons.is_empty() && approved.subject.kind == Kind::Escalation {
+        let needed = needed(ledger, &approved.subject, facts.at)?;
+        if needed.people > 0 || !needed.groups.is_empty() {
+            reasons.push(Reason::code("approval.too_few"));
+        }
+    }
+    Ok(reasons)
 }
 
 /// A person's answer.
@@ -341,7 +381,7 @@ impl Replied {
 
 /// Signs the statement of an answer with the key the chain knows; given the public key, the namespace and
 /// the exact bytes.
-pub type Sign<'a> = &'a mut dyn FnMut(&str, &str, &[u8]) -> Result<String, crate::ssh::SshError>;
+pub type Sign<'a> = &'a mut dyn FnMut(&str, &str, &[u8]) -> Result<String, SshError>;
 
 /// Records a person's answer to an escalation or a dry run.
 ///
@@ -369,51 +409,61 @@ fn reply_once(
     if subject.state == SubjectState::Erased {
         return Err(ConsentError::Erased(subject.receipt_id));
     }
-    let admins = ledger.admins()?;
+    let speaker = ledger.person(asker.speaker())?.filter(Person::is_registered);
     let now = facts::chain_now(ledger)?;
     let rel = if subject.kind == Kind::DryRun { Rel::DryRun } else { Rel::Escalation };
     let about = Ref { rel, receipt_id: subject.receipt_id, entry_hash: subject.entry_hash };
-    let key = admins.iter().find(|(admin, _)| *admin == asker.person_id).map(|(_, key)| key.clone());
     let answers = ledger.approvals_of(subject.receipt_id)?;
-    let mut reasons = objections(&subject, asker, key.is_some(), &answers, now);
+    let facts = stored_facts(ledger, subject.receipt_id, &content)?;
+    let groups = groups_asked(ledger, &subject, &facts)?;
+    let eligible = speaker.as_ref().is_some_and(|person| is_eligible(&groups, person));
+    let people = ledger.people()?;
+    let answered = |answer: &&Approval| {
+        answer.principal == asker.speaker()
+            && (!answer.approve || answer.expires > now && !groups_of(&people, answer).is_empty())
+    };
+    let mut reasons = objections(&subject, asker, eligible, answers.iter().any(|one| answered(&one)), now);
+    if facts.assumed == Some(asker.speaker()) {
+        reasons.push(Reason::code("approval.requester"));
+    }
     if reply.approve && is_denied(&content) {
         reasons.push(Reason::code("approval.stays_denied"));
     }
-    let Some(key) = key.filter(|_| reasons.is_empty()) else {
+    let Some(speaker) = speaker.filter(|_| reasons.is_empty()) else {
         return refuse(ledger, asker, vec![about], reasons).map(Replied::refused);
     };
-    let wished = reply.expires_after_ms.map(|after| Timestamp::from_ms(now.ms().saturating_add(after)));
-    let expires = match (subject.expires, wished) {
-        // An answer may end before its escalation does, never after.
-        (Some(latest), Some(wished)) => latest.min(wished),
-        (Some(latest), None) => latest,
-        (None, Some(wished)) => wished,
-        (None, None) => Timestamp::from_ms(now.ms().saturating_add(DRY_RUN_APPROVAL_MS)),
-    };
+    let expires = unused(until(&subject, reply, now), &answers, speaker.principal);
     let payload = statement::Approval {
         log_origin: ledger.log_origin().as_str(),
         subject: &subject.entry_hash,
         action_hash: &subject.action_hash,
         approve: reply.approve,
-        approver: &asker.person_id,
+        approver: &speaker.principal,
         expires: &expires,
     }
     .text();
-    let sshsig = sign(&key, statement::APPROVAL, payload.as_bytes())?;
-    // Never record what a stranger would refuse.
-    let checked =
-        SshKey::accept(&key).and_then(|key| key.verify(statement::APPROVAL, payload.as_bytes(), &sshsig));
-    if checked.is_err() {
+    let forged = |ledger| {
         let reasons = vec![Reason::code("approval.signature")];
-        return refuse(ledger, asker, vec![about], reasons).map(Replied::refused);
+        refuse(ledger, asker, vec![about.clone()], reasons).map(Replied::refused)
+    };
+    let sshsig = match sign(&speaker.ssh_key, statement::APPROVAL, payload.as_bytes()) {
+        // A key that is not this person's was offered.
+        Err(SshError::OtherKey(_)) => return forged(ledger),
+        signed => signed?,
+    };
+    // Never record what a stranger would refuse.
+    let checked = SshKey::accept(&speaker.ssh_key)
+        .and_then(|key| key.verify(statement::APPROVAL, payload.as_bytes(), &sshsig));
+    if checked.is_err() {
+        return forged(ledger);
     }
     let body = Body::Answer(Answer {
         approve: reply.approve,
         subject: about,
-        principal: asker.person_id,
+        principal: speaker.principal,
         action_hash: subject.action_hash,
         expires,
-        signatures: vec![Signature { principal: asker.person_id, sshsig }],
+        signatures: vec![Signature { principal: speaker.principal, sshsig }],
     });
     let mut draft = Draft::new(cascade_ledger::receipt_id()?, body);
     draft.seen = Some(mark);
@@ -424,31 +474,67 @@ fn reply_once(
     Ok(Replied::Accepted(ledger.append(draft)?))
 }
 
+/// Until when an answer is to count.
+fn until(subject: &Subject, reply: &Reply, now: Timestamp) -> Timestamp {
+    let wished = reply.expires_after_ms.map(|after| Timestamp::from_ms(now.ms().saturating_add(after)));
+    match (subject.expires, wished) {
+        // An answer may end before its escalation does, never after.
+        (Some(latest), Some(wished)) => latest.min(wished),
+        (Some(latest), None) => latest,
+        (None, Some(wished)) => wished,
+        (None, None) => Timestamp::from_ms(now.ms().saturating_add(DRY_RUN_APPROVAL_MS)),
+    }
+}
+
+/// The moment, or one just before it: whoever approves again, because the approval before counts no longer, must not
+/// sign the same text twice.
+fn unused(expires: Timestamp, answers: &[Approval], who: PrincipalId) -> Timestamp {
+    let mut expires = expires;
+    while answers.iter().any(|answer| answer.principal == who && answer.expires == expires) {
+        expires = Timestamp::from_ms(expires.ms().saturating_sub(1));
+    }
+    expires
+}
+
 /// Whether the gates denied a rehearsed action: an approval lifts an escalation, never a denial.
 fn is_denied(content: &Value) -> bool {
     let verdict = content.member("decision").and_then(|decision| decision.member("verdict")?.as_str());
     verdict.and_then(Verdict::parse) == Some(Verdict::Deny)
 }
 
+/// Which groups are asked: a dry run names none, and would ask those that today's policy names.
+fn groups_asked(ledger: &Reader, subject: &Subject, facts: &Facts) -> Result<Vec<String>, ConsentError> {
+    if subject.kind != Kind::DryRun {
+        return Ok(subject.groups.clone());
+    }
+    let (snapshot, _) = policy_store::in_force(ledger)?;
+    Ok(decide::decide(&snapshot, facts).escalation.map(|terms| terms.groups).unwrap_or_default())
+}
+
+/// Whether a person may answer for one of the groups that are asked.
+fn is_eligible(groups: &[String], person: &Person) -> bool {
+    groups.is_empty() || person.groups.iter().any(|group| groups.contains(group))
+}
+
 /// Why this answer does not count.
 fn objections(
     subject: &Subject,
     asker: &Asker,
-    admin: bool,
-    answers: &[Approval],
+    eligible: bool,
+    answered: bool,
     now: Timestamp,
 ) -> Vec<Reason> {
     let mut codes = Vec::new();
     if asker.agent.is_some() {
         codes.push("approval.agent");
-    } else if asker.assumed.is_some() || !admin {
+    } else if !eligible {
         codes.push("approval.not_eligible");
     }
     codes.extend(asker.enclosure.objection());
-    if subject.principal == asker.person_id {
+    if subject.principal == asker.speaker() {
         codes.push("approval.requester");
     }
-    if answers.iter().any(|answer| answer.principal == asker.person_id) {
+    if answered {
         codes.push("approval.repeated");
     }
     match subject.state {
@@ -476,6 +562,7 @@ pub fn refuse(
 ) -> Result<(Appended, Vec<Reason>), ConsentError> {
     let body = Body::AnswerRefused(AnswerRefused {
         refs,
+        // Whose name was given is not proven; who gave it is.
         principal: asker.principal_id(),
         reasons: reasons.clone(),
     });

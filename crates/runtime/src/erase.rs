@@ -98,7 +98,7 @@ fn receipted(
         }
         let mut erasure = Erasure {
             erased: erasable.erased.clone(),
-            principal: asker.person_id,
+            principal: asker.speaker(),
             statement_id: cascade_ledger::receipt_id()?.0,
             signatures: Vec::new(),
         };

@@ -8,7 +8,7 @@ use std::os::fd::AsFd as _;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
-use cascade_ledger::{Fault, Ledger, PrincipalKind as NameKind, Reader};
+use cascade_ledger::{Fault, Ledger, Person as PersonEntry, PrincipalKind as NameKind, Reader};
 use cascade_policy::facts::{
     self, Authentication, Delegator, Executable, Facts, Invocation, PrincipalKind, Stdin,
 };
@@ -19,11 +19,14 @@ use cascade_receipt::digest::Digest;
 use cascade_receipt::id::PrincipalId;
 use cascade_receipt::json::{self, Value};
 use cascade_receipt::time::Timestamp;
+use cascade_receipt::verify::ADMIN_GROUP;
 
 use crate::credentials;
 use crate::file_hash;
+use crate::grants;
 use crate::people::{self, Person, Whom};
 use crate::process::Enclosure;
+use crate::subject::{self, Concerned};
 
 /// Most bytes of standard input that are read before a decision, for programs that execute them.
 pub const STDIN_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -38,8 +41,8 @@ pub struct Asker {
     pub person: Person,
     /// That user's id in this chain.
     pub person_id: PrincipalId,
-    /// Whether that person was ever admitted to this chain.
-    pub registered: bool,
+    /// That person in the chain, also after a removal; `None` for somebody who was never admitted.
+    pub entry: Option<PersonEntry>,
     /// The agent that acts for the person.
     pub agent: Option<(String, PrincipalId)>,
     /// Somebody else whom `--as` names.
@@ -56,14 +59,14 @@ impl Asker {
     pub fn find(ledger: &Ledger, env: &[(OsString, OsString)], whom: Option<&str>) -> Result<Self, Fault> {
         let person = Person::current();
         let person_id = ledger.principal_for(NameKind::Person, &person.name)?;
-        let registered = is_registered(ledger, person_id)?;
+        let entry = ledger.person(person_id)?;
         let marker =
             people::agent_marker(&env.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str())));
         let enclosure = Enclosure::look();
         // Whoever works beneath an agent's run is that agent, whatever it did to its environment.
         let marker = enclosure.agent().map(str::to_owned).or(marker);
         let agent_id =
-            |name: &str| ledger.principal_for(NameKind::Agent, &format!("{name} for {}", person.name));
+            |name: &str| ledger.principal_for(NameKind::Agent, &grants::agent_of(name, &person.name));
         let whom = whom.map(|text| Whom::parse(text, &person));
         let (agent, assumed) = match whom {
             None => (marker, None),
@@ -86,7 +89,7 @@ impl Asker {
             }
             None => None,
         };
-        Ok(Self { person, person_id, registered, agent, assumed, enclosure })
+        Ok(Self { person, person_id, entry, agent, assumed, enclosure })
     }
 
     /// The same asker, as the chain knows it now.
@@ -94,7 +97,7 @@ impl Asker {
     /// # Errors
     /// When the ledger cannot be read.
     pub fn again(&self, ledger: &Ledger) -> Result<Self, Fault> {
-        Ok(Self { registered: is_registered(ledger, self.person_id)?, ..self.clone() })
+        Ok(Self { entry: ledger.person(self.person_id)?, ..self.clone() })
     }
 
     /// Who is accountable for the action in the receipt.
@@ -103,39 +106,53 @@ impl Asker {
         self.agent.as_ref().map_or(self.person_id, |(_, id)| *id)
     }
 
+    /// The person who answers or governs: whoever `--as` names, who proves it with that person's SSH key, else the
+    /// operating-system user.
+    #[must_use]
+    pub fn speaker(&self) -> PrincipalId {
+        self.assumed.unwrap_or(self.person_id)
+    }
+
     fn principal(&self) -> facts::Principal {
-        let (kind, authentication) = match (&self.agent, self.registered) {
+        let (kind, authentication) = match (&self.agent, &self.entry) {
             (Some(_), _) => (PrincipalKind::Agent, Authentication::EnvironmentMarker),
-            (None, true) => (PrincipalKind::Person, Authentication::OsUser),
-            (None, false) => (PrincipalKind::Person, Authentication::None),
+            (None, Some(_)) => (PrincipalKind::Person, Authentication::OsUser),
+            (None, None) => (PrincipalKind::Person, Authentication::None),
         };
-        let admin = self.agent.is_none() && self.registered;
+        // Groups are the person's; an agent has them as its delegator's only.
+        let own = self.entry.as_ref().filter(|_| self.agent.is_none());
         facts::Principal {
             id: self.principal_id(),
             kind,
             authentication,
-            alive: self.registered,
-            admin,
-            groups: Vec::new(),
+            alive: self.is_registered(),
+            admin: own.is_some_and(PersonEntry::is_admin),
+            groups: own.map(groups_beside_admins).unwrap_or_default(),
         }
     }
 
     fn delegator(&self) -> Option<Delegator> {
         self.agent.as_ref().map(|_| Delegator {
             id: self.person_id,
-            groups: Vec::new(),
-            admin: self.registered,
-            alive: self.registered,
+            groups: self.entry.as_ref().map(groups_beside_admins).unwrap_or_default(),
+            admin: self.entry.as_ref().is_some_and(PersonEntry::is_admin),
+            alive: self.is_registered(),
         })
+    }
+
+    pub(crate) fn is_registered(&self) -> bool {
+        self.entry.as_ref().is_some_and(PersonEntry::is_registered)
     }
 }
 
-fn is_registered(ledger: &Ledger, person: PrincipalId) -> Result<bool, Fault> {
-    Ok(ledger.admins()?.iter().any(|(admin, _)| *admin == person))
+/// Facts say by a flag whether somebody is an administrator. Who left is in no group.
+fn groups_beside_admins(person: &PersonEntry) -> Vec<String> {
+    let groups = person.groups.iter().filter(|group| *group != ADMIN_GROUP && person.is_registered());
+    groups.cloned().collect()
 }
 
 /// An id as such, or the id of a name; a name nobody has gets an id that no grant covers.
-fn named(ledger: &Ledger, name: &str) -> Result<PrincipalId, Fault> {
+pub(crate) fn named(ledger: &Ledger, name: &str) -> Result<PrincipalId, Fault> {
     match PrincipalId::parse(name) {
         Some(id) => Ok(id),
         None => ledger.principal_for(NameKind::Person, name),
@@ -192,6 +209,8 @@ pub struct Command {
     pub env: Vec<(OsString, OsString)>,
     /// Its standard input.
     pub input: Input,
+    /// Whom it concerns, where the caller says so.
+    pub subject: Option<Concerned>,
 }
 
 /// Why the world could not be looked at. Nothing was decided, nothing ran.
@@ -218,7 +237,8 @@ impl Command {
     /// [`LookError::Cwd`].
     pub fn here(argv: Vec<OsString>) -> Result<Self, LookError> {
         let cwd = std::env::current_dir().map_err(LookError::Cwd)?;
-        Ok(Self { argv, cwd, env: std::env::vars_os().collect(), input: Input::of_stdin() })
+        let env = std::env::vars_os().collect();
+        Ok(Self { argv, cwd, env, input: Input::of_stdin(), subject: None })
     }
 
     /// The file that would be executed: `argv[0]` itself when it holds a slash, else the first
@@ -297,7 +317,7 @@ fn is_executable(path: &Path) -> bool {
     path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
 }
 
-/// Everything a decision about `command` may depend on. Approvals are added by the caller.
+/// Everything a decision about `command` may depend on. Counters and approvals are added by the caller.
 ///
 /// # Errors
 /// When the ledger cannot be read.
@@ -338,9 +358,11 @@ pub fn look(
         spec: None,
         answers: None,
         approvals: Vec::new(),
-        grants: Vec::new(),
+        grants: grants::held(ledger, asker.principal_id())?,
         budgets: Vec::new(),
         windows: Vec::new(),
+        counters: Vec::new(),
+        subject: command.subject.map(|concerned| subject::look(ledger, concerned)).transpose()?,
         dry_run: false,
     })
 }

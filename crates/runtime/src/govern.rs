@@ -16,7 +16,7 @@ use cascade_kernel::action::{
 use cascade_ledger::Fault;
 use cascade_ledger::Ledger;
 use cascade_ledger::Mark;
-use cascade_ledger::{AppendError, Appended, Draft, PrivateItem};
+use cascade_ledger::{About, AppendError, Appended, Draft, PrivateItem};
 use cascade_policy::decide::{self, EscalationTerms, Ruling};
 use cascade_policy::facts::Facts;
 use cascade_receipt::content::{self, Body, Ending, Escalation, Heartbeat, Ref, Rel, Runtime};
@@ -28,6 +28,8 @@ use cascade_receipt::time::Timestamp;
 use crate::consent::Approved;
 use crate::credentials::{self, BrokerError, Brokered};
 use crate::facts::{self, Asker, Command, LookError};
+use crate::grants;
+use crate::limits;
 use crate::policy_store::{self, StoreError};
 use crate::process::{
     self, Captured, Guard, Pending, Plan, Prepared, RunError, Segment, Status, StdinPlan, StreamsPlan,
@@ -132,7 +134,12 @@ pub fn govern(ledger: &Ledger, request: Request) -> Result<Governed, GovernError
 /// What a decision was made of; replaced when the action is decided again.
 struct Decided {
     facts: Facts,
+    about: Option<About>,
+    /// The first moment at which a window may answer otherwise.
+    holds_until: Option<Timestamp>,
     ruling: Ruling,
+    /// The grants that it stands on.
+    grants: Vec<Ref>,
     mark: Mark,
 }
 
@@ -261,8 +268,10 @@ impl<'a> Performer<'a> {
         // stale, never unseen.
         let (snapshot, mark) = policy_store::in_force(self.ledger)?;
         self.request.command.capture_if_executed(&snapshot, &self.request.asker)?;
+        let about = self.about()?;
         let mut facts = facts::look(self.ledger, &snapshot, &self.request.asker, &self.request.command)?;
         facts.dry_run = self.request.dry_run;
+        limits::count(self.ledger, &snapshot, &mut facts, None)?;
         if let Some(approved) = &self.request.approved {
             let gone = approved.gone(self.ledger)?;
             if !gone.is_empty() {
@@ -272,7 +281,9 @@ impl<'a> Performer<'a> {
         }
         let ruling = decide::decide(&snapshot, &facts);
         let event = Event::Decided { verdict: ruling.decision.verdict, dry_run: self.request.dry_run };
-        self.decided = Some(Decided { facts, ruling, mark });
+        let grants = grants::used(self.ledger, &ruling.decision)?;
+        let holds_until = ruling.holds_until;
+        self.decided = Some(Decided { facts, about, holds_until, ruling, grants, mark });
         Ok(event)
     }
 
@@ -280,6 +291,11 @@ impl<'a> Performer<'a> {
     fn brokered(&self) -> Result<Vec<Brokered>, BrokerError> {
         let facts = self.decided.as_ref().map(|decided| &decided.facts);
         facts.map_or(Ok(Vec::new()), |facts| credentials::hand_out(self.ledger, facts))
+    }
+
+    /// How much is known of whom the action concerns.
+    fn about(&self) -> Result<Option<About>, Fault> {
+        self.request.command.subject.map(|concerned| self.ledger.about(concerned.subject)).transpose()
     }
 
     fn prepare(&mut self) -> Event {
@@ -350,8 +366,8 @@ impl<'a> Performer<'a> {
                 self.append_error = Some(AppendError::NotOpen { intent });
                 Event::NotOpen
             }
-            // Somebody used or changed the approval in between: the gates look again.
-            Err(error) if is_about_approvals(&error) => Event::Stale,
+            // Somebody used or changed the approval or grant in between: the gates look again.
+            Err(error) if is_about_consent(&error) => Event::Stale,
             Err(error) => {
                 self.append_error = Some(error);
                 Event::AppendFailed
@@ -380,7 +396,8 @@ impl<'a> Performer<'a> {
             action_hash: action.hash,
             facts_hash: facts.hash,
             decision: decided.ruling.decision.clone(),
-            refs: self.request.approved.as_ref().map(|approved| approved.refs.clone()).unwrap_or_default(),
+            refs: self.refs(decided),
+            draws: if record == Record::Intent { limits::taken(&decided.ruling) } else { Vec::new() },
             runtime: self.request.runtime.clone(),
         };
         let body = match record {
@@ -398,9 +415,24 @@ impl<'a> Performer<'a> {
         };
         let mut draft = Draft::new(receipt_id, body);
         draft.seen = Some(decided.mark);
+        draft.about = decided.about;
+        if record == Record::Intent {
+            draft.caps = limits::caps(&decided.facts, &decided.ruling);
+            draft.holds_until = decided.holds_until;
+        }
         draft.private = vec![action, facts];
         self.add_private(record, &mut draft)?;
         Ok(draft)
+    }
+
+    /// What the action follows and stands on.
+    fn refs(&self, decided: &Decided) -> Vec<Ref> {
+        let mut refs = match &self.request.approved {
+            Some(approved) => approved.counted(&decided.facts),
+            None => Vec::new(),
+        };
+        refs.extend(decided.grants.iter().cloned());
+        refs
     }
 
     /// The asker's words, captured input, and the nonce that lets somebody who kept the output show
@@ -519,7 +551,7 @@ const fn ending_of(status: &Status) -> Ending {
     }
 }
 
-const fn is_about_approvals(error: &AppendError) -> bool {
+const fn is_about_consent(error: &AppendError) -> bool {
     matches!(
         error,
         AppendError::ApprovalUnknown { .. }
@@ -528,6 +560,7 @@ const fn is_about_approvals(error: &AppendError) -> bool {
             | AppendError::SubjectUnknown { .. }
             | AppendError::SubjectClosed { .. }
             | AppendError::NotApproved { .. }
+            | AppendError::GrantEnded { .. }
     )
 }
 

@@ -52,7 +52,7 @@ pub fn resume(
     }
     let reason = private(reason)?;
     let mut resumed = Resumed {
-        principal: asker.person_id,
+        principal: asker.speaker(),
         reason_hash: reason.as_ref().map(|item| item.hash),
         statement_id: cascade_ledger::receipt_id()?.0,
         signatures: Vec::new(),

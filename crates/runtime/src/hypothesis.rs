@@ -51,6 +51,8 @@ pub fn shell_line(line: &[u8], whom: Option<&str>) -> Facts {
         grants: Vec::new(),
         budgets: Vec::new(),
         windows: Vec::new(),
+        counters: Vec::new(),
+        subject: None,
         dry_run: true,
     }
 }

@@ -79,7 +79,7 @@ pub fn add(
     let mut added = KeyAdded {
         key: new.object().clone(),
         retires,
-        principal: asker.person_id,
+        principal: asker.speaker(),
         recovery_sig: recovery.map(|key| key.sign(&new.object().digest().0)).transpose()?,
         signatures: Vec::new(),
     };

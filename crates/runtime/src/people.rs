@@ -94,6 +94,8 @@ pub enum Whom {
 impl Whom {
     /// An agent that nobody knows more of.
     pub const UNNAMED: &str = "unnamed";
+    /// An agent of the person who asks.
+    pub const AGENT: &str = "agent";
     /// Stands before an agent's name.
     pub const AGENT_PREFIX: &str = "agent:";
 
@@ -102,7 +104,7 @@ impl Whom {
     pub fn parse(text: &str, person: &Person) -> Self {
         match text {
             "person" => Self::SelfPerson,
-            "agent" => Self::Agent(Self::UNNAMED.to_owned()),
+            Self::AGENT => Self::Agent(Self::UNNAMED.to_owned()),
             _ if text == person.name => Self::SelfPerson,
             _ => match text.strip_prefix(Self::AGENT_PREFIX) {
                 Some(name) => Self::Agent(agent_name(&OsString::from(name))),

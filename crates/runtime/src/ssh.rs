@@ -44,6 +44,9 @@ pub enum SshError {
     /// Neither the agent nor the directory has the private key.
     #[error("no private key for `{0}` in the SSH agent or the SSH directory; add it with `ssh-add`")]
     NoPrivateKey(String),
+    /// The key file that was named holds another key.
+    #[error("`{}` is not the key that the chain knows for this person", .0.display())]
+    OtherKey(PathBuf),
     /// The key file is encrypted and no passphrase, or a wrong one, was given.
     #[error("couldn't unlock `{}`: no passphrase or a wrong one; `ssh-add` unlocks it in the SSH agent", .0.display())]
     Locked(PathBuf),
@@ -149,7 +152,7 @@ pub fn sign_with(
             let key = open(path, passphrase)?;
             // The .pub file beside it may belong to another key; a signature by that one would help nobody.
             if key.public_key().key_data() != identity.key.key_data() {
-                return Err(SshError::NoPrivateKey(identity.key.fingerprint(HashAlg::Sha256).to_string()));
+                return Err(SshError::OtherKey(path.clone()));
             }
             let signed = sign_by_key(&key, namespace, payload);
             signed.map_err(|source| SshError::Key { path: path.clone(), source })?

@@ -1,8 +1,9 @@
 /** The check `lifecycle`: what the receipts tell may have happened in this order (sections 6 and 7). */
 import { sha256, toHex, utf8 } from "./bytes.js";
 import { demand, Fault } from "./fault.js";
+import { checkGrant, checkGrantsOfRun, checkRevocation } from "./grants.js";
 import { canonical, type JsonObject } from "./json.js";
-import { Past } from "./past.js";
+import { Past, type Ref } from "./past.js";
 import { People } from "./people.js";
 import { isExtension, isPure } from "./shape.js";
 
@@ -12,13 +13,12 @@ const CLOSERS: Record<string, string> = {
 };
 const REF_KINDS: Record<string, string> = {
   intent: "task_started", dry_run: "dry_run", escalation: "escalation", approval: "approval",
+  grant: "grant",
 };
 const NOT_OF_A_STATEMENT = new Set([
   "_type", "clock", "hmac_key_id", "key_id", "log_origin", "policy_hash", "policy_version", "receipt_id", "seq",
   "timestamp", "signatures",
 ]);
-
-type Ref = readonly [rel: string, named: Past];
 
 const subjectsOf = (refs: Ref[]): Past[] =>
   refs.filter(([rel]) => rel === "escalation" || rel === "dry_run").map(([, named]) => named);
@@ -83,7 +83,11 @@ export class Lifecycle {
       await this.checkAnswer(content, refs, me);
     } else if (kind === "approval_expired") {
       demand(refs.length > 0, "lifecycle.subject");
-      for (const [, named] of refs) named.end("lifecycle.expired");
+      for (const [, named] of refs) if (named.kind !== "grant") named.end("lifecycle.expired");
+    } else if (kind === "grant") {
+      checkGrant(content, refs, me, this.people);
+    } else if (kind === "grant_revoked") {
+      checkRevocation(content, refs, this.people);
     } else if (kind === "halted" || kind === "resumed") {
       this.halted = kind === "halted";
     } else if (kind === "anchor") {
@@ -109,6 +113,7 @@ export class Lifecycle {
     const action: string = content.action_hash;
     demand(content.decision.verdict === "admit", "lifecycle.denied");
     demand(!this.halted, "lifecycle.halted");
+    checkGrantsOfRun(content, refs, this.people);
     const subjects = subjectsOf(refs);
     for (const subject of subjects) {
       demand(subject.content.action_hash === action, "lifecycle.action_hash");
@@ -156,7 +161,8 @@ export class Lifecycle {
   /** Section 7.2: signatures of people on every kind except answers and extensions. */
   private async checkSignatures(content: JsonObject): Promise<void> {
     const adds = content.kind === "key_added" && content.key.purpose === "receipt";
-    const demanded = ["principal_added", "resumed", "secret_changed"].includes(content.kind) || adds;
+    const giving = content.kind === "grant" || content.kind === "grant_revoked";
+    const demanded = giving || adds || ["principal_added", "resumed", "secret_changed"].includes(content.kind);
     demand((content.signatures ?? []).length > 0 || !demanded, "lifecycle.signature_missing");
     if ("spec_hash" in content && !demanded) {
       const spec = { _type: "cascade/spec/v1", spec_hash: content.spec_hash };
@@ -166,7 +172,8 @@ export class Lifecycle {
     const text = canonical({
       _type: "cascade/admin/v1", log_origin: content.log_origin, statement: Object.fromEntries(own),
     });
-    await this.people.checkSignatures(content, "cascade-admin@v1", text);
+    const signer = giving ? content.principal : undefined;
+    await this.people.checkSignatures(content, "cascade-admin@v1", text, signer);
   }
 
   /** Section 7.3: people join or leave. */

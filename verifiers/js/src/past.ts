@@ -1,6 +1,7 @@
 import type { JsonObject } from "./json.js";
 
 const KEPT = ["timestamp", "principal", "action_hash", "expires", "required", "groups", "signature_required"];
+const GRANTED = ["principal", "to", "on_behalf_of", "scope", "expires", "delegate"];
 
 /** What later receipts may ask about an earlier one. */
 export class Past {
@@ -15,6 +16,8 @@ export class Past {
   /** Of an approval (section 6.3). */
   subject: Past | null = null;
   eligible = false;
+  /** The grant that a grant stands on (section 6.4). */
+  above: Past | null = null;
   /** Of an intent (section 6.2). */
   closed = false;
   segments = 0;
@@ -27,6 +30,8 @@ export class Past {
     if (["dry_run", "escalation", "approval"].includes(this.kind)) {
       for (const name of KEPT) if (name in content) this.content[name] = content[name];
       this.verdict = content.decision?.verdict ?? null;
+    } else if (this.kind === "grant") {
+      for (const name of GRANTED) if (name in content) this.content[name] = content[name];
     }
   }
 
@@ -34,3 +39,6 @@ export class Past {
     this.ended ??= code;
   }
 }
+
+/** What a ref of a receipt names. */
+export type Ref = readonly [rel: string, named: Past];

@@ -5,6 +5,8 @@ import type { Json, JsonObject } from "./json.js";
 
 /** Most groups of an escalation or a principal. */
 const GROUPS_MAX = 64;
+/** Most commands of a grant, and most levels that it may be handed on. */
+const [GRANT_COMMANDS_MAX, DELEGATION_MAX] = [64, 8];
 
 type Fits = (value: Json) => boolean;
 type Members = Record<string, Fits>;
@@ -44,6 +46,10 @@ const isOrigin: Fits = (value) =>
 const isEpoch = spelled(/^e(?:0|[1-9][0-9]{0,14})$/);
 const isSignature = base64Of(64);
 
+const isStatementId = spelled(/^[0-9a-f]{16}$/);
+
+export const TIERS = ["LOW", "MEDIUM", "HIGH", "CRITICAL"];
+
 const RECEIPT: Members = {
   content: isObject, ed25519_sig: isSignature, entry_hash: isHash, hmac: isHash, prev_hash: isHash,
   receipt_id: isReceiptId, timestamp: isTime,
@@ -67,7 +73,7 @@ const isGates: Fits = (value) =>
 const KNOWN: Members = {
   task_type: isText,
   layer_hit: spelled(/^(?:L[1-7]|L6\.5|ext:[^]+)$/),
-  risk_tier: oneOf("LOW", "MEDIUM", "HIGH", "CRITICAL"),
+  risk_tier: oneOf(...TIERS),
   ...alike(["classified", "truncated"], isBool),
   ...alike(["principal", "on_behalf_of"], isPrincipal),
   ...alike(["action_hash", "facts_hash", "output_hash", "spec_hash"], isHash),
@@ -76,6 +82,9 @@ const KNOWN: Members = {
   evidence: oneOf("proposed", "checked", "verified"),
   decision: record({ verdict: oneOf("admit", "escalate", "deny"), gates: isGates }),
   reasons: REASONS,
+  draws: arrayOf(
+    record({ budget: isText, actions: isCount }, { of: isPrincipal, tokens: isCount, microusd: isCount }),
+  ),
   runtime: record({ node: isText, version: isText, binary_sha256: isHash }),
   refs: arrayOf(record({
     receipt_id: isReceiptId,
@@ -102,6 +111,11 @@ const REVOCATION = record(
   },
   { replacement: KEY_OBJECT },
 );
+/** What a grant gives: `assume` or `commands`, never both. */
+const isScope: Fits = (value) =>
+  record({}, { up_to: oneOf(...TIERS), assume: isPrincipal, commands: arrayOf(isText) })(value) &&
+  "assume" in value !== "commands" in value &&
+  (value.commands ?? []).length <= GRANT_COMMANDS_MAX;
 const ANSWER: Members = { principal: isPrincipal, action_hash: isHash, expires: isTime };
 
 /** Required and optional members of the kinds that have some of their own. */
@@ -129,26 +143,34 @@ const KINDS: Record<string, [Members, Members?]> = {
   recovery: [{ dropped_bytes: isCount, dropped_sha256: isHash, orphans: isCount }],
   principal_added: [{ principal: isPrincipal, ssh_key: isText, groups: isGroups }],
   principal_removed: [{ principal: isPrincipal }],
+  grant: [
+    {
+      principal: isPrincipal, to: isPrincipal, scope: isScope, statement_id: isStatementId,
+      delegate: (value) => isCount(value) && value <= DELEGATION_MAX,
+    },
+    { expires: isTime },
+  ],
+  grant_revoked: [{ principal: isPrincipal, statement_id: isStatementId }],
   policy_activated: [{
     activates: record({ policy_version: isText, policy_hash: isHash }),
     principal: isPrincipal,
-    statement_id: spelled(/^[0-9a-f]{16}$/),
+    statement_id: isStatementId,
   }],
   halted: [{ principal: isPrincipal }, { reason_hash: isHash }],
-  resumed: [{ principal: isPrincipal, statement_id: spelled(/^[0-9a-f]{16}$/) }, { reason_hash: isHash }],
+  resumed: [{ principal: isPrincipal, statement_id: isStatementId }, { reason_hash: isHash }],
   secret_changed: [{
     change: spelled(/^(set|removed)$/),
     principal: isPrincipal,
-    secret: spelled(/^[0-9a-f]{16}$/),
+    secret: isStatementId,
     secret_hash: isHash,
-    statement_id: spelled(/^[0-9a-f]{16}$/),
+    statement_id: isStatementId,
   }],
 };
 const PLAIN_KINDS = new Set([
   "task_completed", "approval_expired", "break_glass", "task_failed", "task_revoked", "task_unknown",
-  "chain_started", "chain_completed", "chain_aborted", "cron_invocation", "pack_activated", "grant",
-  "grant_revoked", "schedule_changed", "token_issued", "token_revoked",
-  "tenant_changed", "tool_pinned", "memory_learned", "memory_forgotten",
+  "chain_started", "chain_completed", "chain_aborted", "cron_invocation", "pack_activated",
+  "schedule_changed", "token_issued", "token_revoked", "tenant_changed", "tool_pinned",
+  "memory_learned", "memory_forgotten",
 ]);
 
 export const isExtension = (kind: string): boolean => kind.startsWith("x_");

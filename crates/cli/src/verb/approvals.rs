@@ -1,6 +1,8 @@
 use cascade_ledger::{Reader, Subject, SubjectState};
+use cascade_receipt::id::PrincipalId;
 use cascade_receipt::json::Value;
 use cascade_receipt::time::Timestamp;
+use cascade_runtime::consent::{self, Needed};
 use clap::Args;
 
 use crate::args::Global;
@@ -31,7 +33,7 @@ pub(crate) fn run(global: &Global, args: &Approvals) -> Exit {
     for subject in &waiting {
         let (command, who) = about(&reader, subject)?;
         if global.json {
-            output::json(&document(&reader, subject, &command)?)?;
+            output::json(&document(&reader, subject, &command, now)?)?;
             continue;
         }
         let state = if subject.state == SubjectState::Approved {
@@ -45,19 +47,40 @@ pub(crate) fn run(global: &Global, args: &Approvals) -> Exit {
             output::shortened(&command, 80)
         ))?;
         let until = subject.expires.map(|time| format!(", until {time}")).unwrap_or_default();
-        output::line(format_args!(
-            "  {}",
-            Painted(
-                DIM,
-                format!(
-                    "asked by {who}, {} approval(s) of {}{until}",
-                    subject.required,
-                    subject.groups.join(", ")
-                )
-            )
-        ))?;
+        let groups = subject.groups.join(", ");
+        let terms = format!("asked by {who}, {} approval(s) of {groups}{until}", subject.required);
+        output::line(format_args!("  {}", Painted(DIM, terms)))?;
+        let needed = consent::needed(&reader, subject, now)?;
+        output::line(format_args!("  {}", Painted(DIM, progress(&reader, &needed)?)))?;
     }
     Ok(exit::DONE)
+}
+
+/// Who has approved, and who still must.
+fn progress(reader: &Reader, needed: &Needed) -> Result<String, Failure> {
+    let mut parts = Vec::new();
+    if !needed.approved.is_empty() {
+        parts.push(format!("approved by {}", names(reader, &needed.approved)?.join(", ")));
+    }
+    if needed.people > 0 {
+        parts.push(format!("{} more must approve", needed.people));
+    }
+    if !needed.groups.is_empty() {
+        parts.push(format!("nobody yet of {}", needed.groups.join(", ")));
+    }
+    if needed.people > 0 || !needed.groups.is_empty() {
+        let eligible = names(reader, &needed.eligible)?;
+        let who = if eligible.is_empty() { "nobody who could".to_owned() } else { eligible.join(", ") };
+        parts.push(format!("may approve: {who}"));
+    }
+    Ok(parts.join("; "))
+}
+
+fn names(reader: &Reader, principals: &[PrincipalId]) -> Result<Vec<String>, Failure> {
+    let name = |principal: &PrincipalId| -> Result<String, Failure> {
+        Ok(reader.name(*principal)?.map_or_else(|| principal.to_string(), |name| name.name))
+    };
+    principals.iter().map(name).collect()
 }
 
 fn live(subject: &Subject, now: Timestamp) -> bool {
@@ -72,7 +95,10 @@ fn about(reader: &Reader, subject: &Subject) -> Result<(String, String), Failure
     Ok((command.unwrap_or_else(|| ERASED.to_owned()), who))
 }
 
-fn document(reader: &Reader, subject: &Subject, command: &str) -> Result<Value, Failure> {
+fn document(reader: &Reader, subject: &Subject, command: &str, now: Timestamp) -> Result<Value, Failure> {
+    let needed = consent::needed(reader, subject, now)?;
+    let words = |words: &[String]| Value::Array(words.iter().map(|word| word.as_str().into()).collect());
+    let ids = |ids: &[PrincipalId]| Value::Array(ids.iter().map(|id| id.to_string().into()).collect());
     let approvals = reader.approvals_of(subject.receipt_id)?;
     let answers = approvals.iter().map(|answer| {
         Value::object([
@@ -84,7 +110,12 @@ fn document(reader: &Reader, subject: &Subject, command: &str) -> Result<Value, 
     Ok(Value::object([
         ("answers", Value::Array(answers.collect())),
         ("command", command.into()),
+        ("eligible", ids(&needed.eligible)),
+        ("eligible_names", words(&names(reader, &needed.eligible)?)),
         ("expires", subject.expires.map(|time| time.to_string()).unwrap_or_default().into()),
+        ("groups", words(&subject.groups)),
+        ("groups_missing", words(&needed.groups)),
+        ("people_missing", needed.people.into()),
         ("principal", subject.principal.to_string().into()),
         ("receipt_id", subject.receipt_id.to_string().into()),
         ("required", subject.required.into()),

@@ -12,11 +12,12 @@ use crate::output::{BAD, CARE, GOOD, Painted};
 use crate::signer::Signer;
 use crate::{admin, failures, output, place, reasons};
 
-/// Approve an escalation, or a dry run in advance; signed with the administrator's SSH key
+/// Approve an escalation, or a dry run in advance; signed with your SSH key
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   cascade approve r_0123456789abcdef
-  cascade approve r_01234 --reason 'change 42' --expires 30m --key ~/.ssh/id_ed25519")]
+  cascade approve r_01234 --reason 'change 42' --expires 30m --key ~/.ssh/id_ed25519
+  cascade approve r_01234 --as ada --key ada_key")]
 pub(crate) struct Approve {
     /// The escalation or dry run; the beginning of its id is enough
     id: String,

@@ -104,10 +104,10 @@ fn print(reader: &Reader, record: &Record) -> Result<(), Failure> {
     let what = match record.command(reader)? {
         Some(command) => output::shortened(&command, 60),
         None if record.erased_by(reader)?.is_some() => ERASED.to_owned(),
-        None if matches!(Kind::parse(record.text("kind")), Some(Kind::Halted | Kind::Resumed)) => {
-            by_whom(reader, record)?
-        }
-        None => record.refs().first().map(|(rel, id)| format!("{rel} {id}")).unwrap_or_default(),
+        None => match about(reader, record)? {
+            Some(words) => output::shortened(&words, 60),
+            None => record.refs().first().map(|(rel, id)| format!("{rel} {id}")).unwrap_or_default(),
+        },
     };
     let ending = match (
         record.content("exit_code").and_then(Value::as_int),
@@ -128,11 +128,21 @@ fn print(reader: &Reader, record: &Record) -> Result<(), Failure> {
     Ok(())
 }
 
+/// What a receipt that is about no command is about: people, grants, the stop button.
+fn about(reader: &Reader, record: &Record) -> Result<Option<String>, Failure> {
+    Ok(match Kind::parse(record.text("kind")) {
+        Some(Kind::PrincipalAdded | Kind::PrincipalRemoved) => record.name(reader, "principal")?,
+        Some(Kind::Grant) => record.name(reader, "to")?.map(|name| format!("to {name}")),
+        Some(Kind::Halted | Kind::Resumed) => Some(by_whom(reader, record)?),
+        _ => None,
+    })
+}
+
 /// Who pressed the stop button or let it go, and why.
 fn by_whom(reader: &Reader, record: &Record) -> Result<String, Failure> {
     let name = record.name(reader, "principal")?.unwrap_or_default();
     let reason = record.reason(reader)?.map(|reason| format!(": {reason}")).unwrap_or_default();
-    Ok(output::shortened(&format!("by {name}{reason}"), 60))
+    Ok(format!("by {name}{reason}"))
 }
 
 fn document(reader: &Reader, record: &Record) -> Result<Value, Failure> {

@@ -1,4 +1,4 @@
-mod tell;
+pub(super) mod tell;
 
 use std::ffi::OsString;
 use std::time::{Duration, Instant};
@@ -17,6 +17,7 @@ use cascade_runtime::facts::{Asker, Command};
 use cascade_runtime::govern::{GovernError, Governed, Request, govern};
 use cascade_runtime::identity;
 use cascade_runtime::process::{Enclosure, StreamsPlan};
+use cascade_runtime::subject::Named;
 use clap::Args;
 
 use crate::args::Global;
@@ -35,6 +36,7 @@ const CAPTURE_BYTES_MAX: u64 = 16 * 1024 * 1024;
   cascade run -- git push
   cascade run --dry-run -- terraform apply
   cascade run --reason 'ticket 42' --timeout 5m -- ./deploy.sh
+  cascade run --subject customer-17/loan-3 -- dialer call
   cascade run --wait -- kubectl delete namespace staging
   cascade run --approval r_0123456789abcdef")]
 pub(crate) struct Run {
@@ -50,6 +52,9 @@ pub(crate) struct Run {
     /// Why, in your words; kept privately with the receipt
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
+    /// Whom the command concerns outside, with a debt or case: `customer-17/loan-3`; see `cascade subject`
+    #[arg(long, value_name = "SUBJECT[/MATTER]", value_parser = Named::parse, conflicts_with = "approval")]
+    subject: Option<Named>,
     /// End the command after this long: `90s`, `5m`, `1h 30m`
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     timeout: Option<Duration>,
@@ -57,6 +62,9 @@ pub(crate) struct Run {
     #[arg(last = true, required_unless_present = "approval", value_name = "CMD")]
     command: Vec<OsString>,
 }
+
+/// What stands against a run that more approvals would lift.
+const WAITING_CODES: [&str; 2] = ["approval.missing", "approval.too_few"];
 
 /// What came of asking.
 enum Asked {
@@ -85,7 +93,8 @@ pub(crate) fn run(global: &Global, args: &Run) -> Exit {
 }
 
 fn ask(global: &Global, args: &Run, ledger: &Ledger) -> Result<Asked, Failure> {
-    let command = Command::here(args.command.clone())?;
+    let mut command = Command::here(args.command.clone())?;
+    command.subject = args.subject.as_ref().map(|named| named.concerned(ledger)).transpose()?;
     let (asker, program) = (who_asks(global, ledger, &command)?, program_of(&command));
     let governed = govern(ledger, request(global, args, ledger, (command, asker), None)?);
     Ok(Asked::Governed(Box::new(governed.map_err(failures::govern)?), program))
@@ -208,7 +217,7 @@ fn turned_away(
     (refs, subject): (Vec<Ref>, ReceiptId),
     reasons: Vec<Reason>,
 ) -> Exit {
-    let waiting = reasons.iter().all(|reason| reason.code == "approval.missing");
+    let waiting = reasons.iter().all(|reason| WAITING_CODES.contains(&reason.code.as_str()));
     let (receipt, reasons) = consent::refuse(ledger, asker, refs, reasons).map_err(failures::consent)?;
     let verdict = if waiting { Verdict::Escalate } else { Verdict::Deny };
     let code = if waiting { exit::WAITING } else { exit::DENIED };

@@ -1,13 +1,13 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 
-use cascade_ledger::OpenError;
+use cascade_ledger::{OpenError, Reader};
 use cascade_policy::decide::{self, Ruling};
 use cascade_policy::snapshot::{Snapshot, SnapshotSource};
 use cascade_receipt::decision::Verdict;
 use cascade_receipt::json::Value;
 use cascade_runtime::birth::BirthError;
-use cascade_runtime::{hypothesis, policy_store};
+use cascade_runtime::{hypothesis, limits, policy_store};
 use clap::Args;
 
 use crate::args::Global;
@@ -30,8 +30,11 @@ pub(crate) struct ShellCheck {
 
 pub(crate) fn run(global: &Global, args: &ShellCheck) -> Exit {
     let line = args.line.join(OsStr::new(" "));
-    let snapshot = snapshot(global)?;
-    let facts = hypothesis::shell_line(line.as_bytes(), global.acting_as.as_deref());
+    let (snapshot, reader) = snapshot(global)?;
+    let mut facts = hypothesis::shell_line(line.as_bytes(), global.acting_as.as_deref());
+    if let Some(reader) = &reader {
+        limits::count(reader, &snapshot, &mut facts, None)?;
+    }
     let ruling = decide::decide(&snapshot, &facts);
     if global.json {
         output::json(&document(&ruling))?;
@@ -42,13 +45,14 @@ pub(crate) fn run(global: &Global, args: &ShellCheck) -> Exit {
 }
 
 /// The policy in force, or the shipped one where there is no ledger yet: looking must not create one.
-fn snapshot(global: &Global) -> Result<Snapshot, Failure> {
+pub(super) fn snapshot(global: &Global) -> Result<(Snapshot, Option<Reader>), Failure> {
     let tenant = place::tenant(global)?;
     let opened = cascade_ledger::Home::open(&place::home_dir(global)?)
         .and_then(|home| home.open_tenant_read_only(&tenant));
     match opened {
-        Ok(reader) => Ok(policy_store::in_force(&reader)?.0),
+        Ok(reader) => Ok((policy_store::in_force(&reader)?.0, Some(reader))),
         Err(OpenError::NoHome(_) | OpenError::NoTenant(_)) => Snapshot::compile(&SnapshotSource::bundled())
+            .map(|snapshot| (snapshot, None))
             .map_err(|faults| place::creating(BirthError::Policy(faults))),
         Err(error) => Err(place::opening(error)),
     }
@@ -81,8 +85,8 @@ fn print(ruling: &Ruling) -> std::io::Result<()> {
             output::line(format_args!("           {} {}", finding.text, Painted(DIM, &finding.code)))?;
         }
     }
-    for reason in reasons::texts(ruling) {
-        output::line(format_args!("  {reason}"))?;
+    for text in reasons::texts(ruling).iter().chain(&ruling.limits) {
+        output::line(format_args!("  {text}"))?;
     }
     Ok(())
 }
@@ -109,6 +113,7 @@ fn document(ruling: &Ruling) -> Value {
     Value::object([
         ("classified", ruling.classified.into()),
         ("commands", Value::Array(commands.collect())),
+        ("limits", reasons::limits(ruling)),
         ("reasons", reasons::document(ruling)),
         ("risk_tier", ruling.risk_tier.as_str().into()),
         ("verdict", ruling.decision.verdict.as_str().into()),

@@ -1,6 +1,12 @@
 use cascade_ledger::Reader;
+use cascade_policy::decide::limits_told;
+use cascade_policy::facts::Facts;
+use cascade_receipt::content::PolicyRef;
 use cascade_receipt::decision::{GateOutcome, RiskTier, Verdict};
+use cascade_receipt::digest::Digest;
+use cascade_receipt::id::PrincipalId;
 use cascade_receipt::json::Value;
+use cascade_runtime::policy_store;
 use clap::Args;
 
 use crate::args::Global;
@@ -28,7 +34,12 @@ pub(crate) fn run(global: &Global, args: &Show) -> Exit {
     let Some(record) = Record::parse(seq, &line) else {
         return Err(Failure::could_not(anyhow::anyhow!("{id} is damaged")).hint("run `cascade fsck`"));
     };
-    let private = private(&reader, &record)?;
+    let mut private = private(&reader, &record)?;
+    let limits = limits(&reader, &record, &private)?;
+    if let (Value::Object(members), false) = (&mut private, limits.is_empty()) {
+        let limits = limits.iter().map(|text| text.as_str().into()).collect();
+        members.insert("limits".to_owned(), Value::Array(limits));
+    }
     if global.json {
         let mut members = vec![("private", private)];
         members.extend(record.erased_by(&reader)?.map(|by| ("erased_by", by.receipt_id.to_string().into())));
@@ -53,12 +64,34 @@ fn private(reader: &Reader, record: &Record) -> Result<Value, Failure> {
     if let Some(reason) = record.reason(reader)? {
         members.insert("reason".to_owned(), reason.into());
     }
-    for key in ["principal", "on_behalf_of"] {
+    for key in ["principal", "on_behalf_of", "to", "subject"] {
         if let Some(name) = record.name(reader, key)? {
             members.insert(format!("{key}_name"), name.into());
         }
     }
+    if let Some(name) = concerned(reader, members.get("facts"))? {
+        members.insert("subject_name".to_owned(), name.into());
+    }
     Ok(Value::Object(members))
+}
+
+/// The name of the matter, or of the subject, that an action concerned.
+fn concerned(reader: &Reader, facts: Option<&Value>) -> Result<Option<String>, Failure> {
+    let Some(subject) = facts.and_then(|facts| facts.member("subject")) else { return Ok(None) };
+    let id = subject.member("matter").or_else(|| subject.member("id")).and_then(Value::as_str);
+    let Some(id) = id.and_then(PrincipalId::parse) else { return Ok(None) };
+    Ok(reader.name(id)?.map(|name| name.name))
+}
+
+/// What the limits of the policy then in force said, by the facts as they were then.
+fn limits(reader: &Reader, record: &Record, private: &Value) -> Result<Vec<String>, Failure> {
+    let facts = private.member("facts").and_then(|facts| Facts::from_json(facts).ok());
+    let hash = Digest::from_hex(record.text("policy_hash"));
+    let (Some(facts), Some(hash)) = (facts, hash) else { return Ok(Vec::new()) };
+    let policy = PolicyRef { version: record.text("policy_version").to_owned(), hash };
+    // A receipt can be shown without its policy; whether that is missing is for fsck to say.
+    let Ok(snapshot) = policy_store::load(reader, &policy) else { return Ok(Vec::new()) };
+    Ok(limits_told(&snapshot, &facts))
 }
 
 fn print(reader: &Reader, record: &Record, private: &Value) -> Result<(), Failure> {
@@ -81,7 +114,7 @@ fn print(reader: &Reader, record: &Record, private: &Value) -> Result<(), Failur
             output::line(format_args!("  {label:<12} {}", output::safe(text)))?;
         }
     }
-    for (label, key) in [("principal", "principal"), ("on behalf of", "on_behalf_of")] {
+    for (label, key) in [("principal", "principal"), ("on behalf of", "on_behalf_of"), ("to", "to")] {
         if !record.text(key).is_empty() {
             let name = private.member(&format!("{key}_name")).and_then(Value::as_str).unwrap_or_default();
             output::line(format_args!(
@@ -91,6 +124,9 @@ fn print(reader: &Reader, record: &Record, private: &Value) -> Result<(), Failur
             ))?;
         }
     }
+    if let Some(name) = private.member("subject_name").and_then(Value::as_str) {
+        output::line(format_args!("  subject      {}", output::safe(name)))?;
+    }
     if let Some(reason) = private.member("reason").and_then(Value::as_str) {
         output::line(format_args!("  reason       {}", output::safe(reason)))?;
     }
@@ -99,6 +135,9 @@ fn print(reader: &Reader, record: &Record, private: &Value) -> Result<(), Failur
         output::line(format_args!("  {rel:<12} {id}"))?;
     }
     gates(record)?;
+    for text in private.member("limits").and_then(Value::as_array).unwrap_or_default() {
+        output::line(format_args!("  {}", output::safe(text.as_str().unwrap_or_default())))?;
+    }
     for key in ["prev_hash", "entry_hash"] {
         let hash = record.receipt.member(key).and_then(Value::as_str).unwrap_or_default();
         output::line(format_args!("  {key:<12} {}", Painted(DIM, hash)))?;
@@ -112,7 +151,9 @@ fn outcome(record: &Record) -> Result<(), Failure> {
         let note = if classified { "" } else { "  (not classified)" };
         output::line(format_args!("  tier         {}{note}", Painted(tier_style(tier), tier)))?;
     }
-    for key in ["effect_status", "exit_code", "signal", "duration_us", "expires", "output_hash"] {
+    let members = ["effect_status", "exit_code", "signal", "duration_us", "expires", "output_hash"];
+    // Of people and grants.
+    for key in members.into_iter().chain(["groups", "ssh_key", "scope", "delegate"]) {
         if let Some(value) = record.content(key) {
             let text = value.as_str().map_or_else(|| value.to_canonical(), str::to_owned);
             output::line(format_args!("  {key:<12} {text}"))?;
@@ -125,7 +166,8 @@ fn outcome(record: &Record) -> Result<(), Failure> {
     Ok(())
 }
 
-fn gates(record: &Record) -> Result<(), Failure> {
+/// The verdict and the ten gates with their reasons.
+pub(crate) fn gates(record: &Record) -> Result<(), Failure> {
     let Some(decision) = record.content("decision") else { return Ok(()) };
     if let Some(verdict) = Verdict::parse(record.verdict()) {
         output::line(format_args!("  verdict      {}", Painted(verdict_style(verdict), verdict)))?;

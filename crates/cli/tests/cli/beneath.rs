@@ -38,6 +38,10 @@ impl Den {
         finish(self.agent(&["run", "--", "python3", "sneak.py"]), b"")
     }
 
+    fn user(&self) -> String {
+        self.site.set("id", &["-un"]).stdout.trim().to_owned()
+    }
+
     fn write(&self, lines: &str) {
         let head = format!(
             "C={CASCADE}\nID={}\nCLEAN=\"env -i PATH=$PATH HOME=$HOME CASCADE_HOME=$CASCADE_HOME\"\n",
@@ -106,6 +110,9 @@ fn nobody_governs_from_beneath_a_run() {
             "key revoke $($C key list | cut -d' ' -f1 | head -n1) --recovery-key {recovery} --since 2020-01-01T00:00:00.000Z"
         ),
         "erase $ID".to_owned(),
+        format!("people remove {}", den.user()),
+        "grant add --to agent:claude-code --program '*'".to_owned(),
+        "grant revoke $ID".to_owned(),
     ] {
         let done = den.sneak(&format!("$CLEAN $C {verb}"));
         let done = done.expect_failure(3, "from outside a governed run");
@@ -114,7 +121,15 @@ fn nobody_governs_from_beneath_a_run() {
         den.write(&format!("$C {verb}"));
         den.site.run(&["run", "--", "sh", "sneak.sh"]).expect(3);
     }
-    let changes = ["policy_activated", "key_added", "key_rotated", "key_revoked", "erasure"];
+    let changes = [
+        "policy_activated",
+        "key_added",
+        "key_rotated",
+        "key_revoked",
+        "erasure",
+        "principal_removed",
+        "grant",
+    ];
     let kinds = den.kinds();
     assert!(!kinds.iter().any(|kind| changes.contains(&kind.as_str())), "{kinds:?}");
     den.site.run(&["key", "rotate"]).expect(0);

@@ -30,7 +30,10 @@ fn every_verb_explains_itself() {
         "verify",
         "fsck",
         "key",
+        "people",
+        "grant",
         "policy",
+        "worker",
         "demo",
         "completions",
     ] {

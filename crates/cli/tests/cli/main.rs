@@ -21,6 +21,8 @@ mod erase;
 #[cfg(test)]
 mod git;
 #[cfg(test)]
+mod grants;
+#[cfg(test)]
 mod halt;
 #[cfg(test)]
 mod help;
@@ -28,6 +30,8 @@ mod help;
 mod inject;
 #[cfg(test)]
 mod keys;
+#[cfg(test)]
+mod limits;
 #[cfg(test)]
 mod many;
 #[cfg(test)]
@@ -40,6 +44,10 @@ mod out;
 mod outside;
 #[cfg(test)]
 mod passing;
+#[cfg(test)]
+mod people;
+#[cfg(test)]
+mod policy;
 #[cfg(test)]
 mod powercut;
 #[cfg(test)]
@@ -55,6 +63,8 @@ mod steps;
 #[cfg(test)]
 mod tamper;
 #[cfg(test)]
+mod team;
+#[cfg(test)]
 mod timestamp;
 #[cfg(test)]
 mod trace;
@@ -66,3 +76,5 @@ mod verifiers;
 mod watched;
 #[cfg(test)]
 mod witness;
+#[cfg(test)]
+mod workers;

@@ -46,13 +46,16 @@ fn causes_are_told_once() {
     let asked = site.run(&["--json", "--as", "agent", "run", "--", "./deploy"]).expect(5).json();
     let id = asked["receipt_id"].as_str().unwrap();
     site.set("ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-f", "other"]);
-    for key in ["other", "other.pub", "missing"] {
+    for key in ["other.pub", "missing"] {
         let done = site.run(&["approve", id, "--key", key]).expect_failure(1, "couldn't sign");
         let error = done.stderr.lines().find(|line| line.contains("error: ")).unwrap();
         let mut parts: Vec<&str> = error.split(": ").collect();
         parts.sort_unstable();
         assert!(parts.windows(2).all(|pair| pair[0] != pair[1]), "{error}");
     }
+    // A key that is another person's is a forgery, and is on record.
+    let forged = site.run(&["approve", id, "--key", "other"]).expect(3);
+    assert!(forged.stderr.contains("the signature does not verify"), "{}", forged.stderr);
     site.run(&["approve", id]).expect(0);
 }
 

@@ -188,6 +188,7 @@ fn denied() -> Action {
         facts_hash: Digest::of(b"facts"),
         decision: ruling.decision,
         refs: Vec::new(),
+        draws: Vec::new(),
         runtime: Runtime {
             node: "test".to_owned(),
             version: "0.1.0".to_owned(),

@@ -1,7 +1,7 @@
 //! Appending, refusing and finding again.
 
 use cascade_ledger::{AppendError, Found, PrivateItem, nonce};
-use cascade_receipt::content::{Body, Halted, Rel, Resumed};
+use cascade_receipt::content::{Body, Halted, PersonAdded, PersonRemoved, Rel, Resumed, Signature};
 use cascade_receipt::digest::Digest;
 use cascade_receipt::time::Timestamp;
 
@@ -201,7 +201,45 @@ fn answers_need_an_open_subject_of_the_same_action() {
     let state = |ledger: &cascade_ledger::Ledger| ledger.subject(subject).unwrap().unwrap().state;
     assert_eq!(state(&ledger), cascade_ledger::SubjectState::Open, "one person twice is one person");
     ledger.append(answer("push", &asked, true, PERSON)).unwrap();
+    assert_eq!(state(&ledger), cascade_ledger::SubjectState::Open, "a stranger counts for no group");
+    let joins = |groups: &[&str]| {
+        draft(Body::PersonAdded(PersonAdded {
+            principal: PERSON,
+            ssh_key: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPerson".to_owned(),
+            groups: groups.iter().map(|group| (*group).to_owned()).collect(),
+            statement_id: [1; 8],
+            signatures: Vec::new(),
+        }))
+    };
+    ledger.append(joins(&["admins"])).unwrap();
+    assert_eq!(
+        state(&ledger),
+        cascade_ledger::SubjectState::Open,
+        "what was said before counts for no group"
+    );
+    ledger.append(answer("push", &asked, true, PERSON)).unwrap();
     assert_eq!(state(&ledger), cascade_ledger::SubjectState::Approved);
+    ledger.append(joins(&["ops"])).unwrap();
+    assert_eq!(state(&ledger), cascade_ledger::SubjectState::Open, "who left the group counts no longer");
+    ledger.append(joins(&["admins"])).unwrap();
+    assert_eq!(state(&ledger), cascade_ledger::SubjectState::Approved);
+    let removed = PersonRemoved { principal: PERSON, statement_id: [2; 8], signatures: Vec::new() };
+    ledger.append(draft(Body::PersonRemoved(removed.clone()))).unwrap();
+    assert_eq!(state(&ledger), cascade_ledger::SubjectState::Open, "who was removed counts no longer");
+    let gone = ledger.append(draft(Body::PersonRemoved(removed.clone())));
+    assert_eq!(gone, Err(AppendError::NotRegistered(PERSON)));
+    let signed = PersonRemoved {
+        signatures: vec![Signature { principal: ADMIN, sshsig: "none".to_owned() }],
+        ..removed
+    };
+    ledger.append(joins(&["admins"])).unwrap();
+    let forged = ledger.append(draft(Body::PersonRemoved(signed)));
+    assert_eq!(forged, Err(AppendError::SignerRefused(ADMIN)), "no signature that a stranger would refuse");
+    ledger.append(draft(Body::PersonRemoved(removed.clone()))).unwrap();
+    let last = PersonRemoved { principal: ADMIN, ..removed };
+    assert_eq!(ledger.append(draft(Body::PersonRemoved(last))), Err(AppendError::LastAdmin(ADMIN)));
+    ledger.append(joins(&["admins"])).unwrap();
+    assert_eq!(state(&ledger), cascade_ledger::SubjectState::Open, "and is not back by coming back");
     ledger.append(answer("push", &asked, false, PERSON)).unwrap();
     assert_eq!(
         ledger.append(answer("push", &asked, true, ADMIN)),

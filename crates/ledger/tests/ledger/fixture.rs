@@ -7,6 +7,7 @@ use cascade_ledger::{
 };
 use cascade_receipt::content::{
     Action, Admin, Answer, Body, Closing, Ending, Escalation, PolicyActivated, PolicyRef, Ref, Rel, Runtime,
+    Spent,
 };
 use cascade_receipt::decision::{Decision, Gate, GateName, GateOutcome, RiskTier};
 use cascade_receipt::digest::Digest;
@@ -69,6 +70,7 @@ pub(crate) fn action(name: &str) -> Action {
         facts_hash: Digest::of(b"facts"),
         decision: Decision::from_gates(gates),
         refs: Vec::new(),
+        draws: Vec::new(),
         runtime: Runtime {
             node: "node-1".to_owned(),
             version: "0.1.0".to_owned(),
@@ -103,6 +105,7 @@ pub(crate) fn closed(intent: &cascade_ledger::Appended) -> Draft {
         signal: None,
         duration_us: Some(5),
         reasons: Vec::new(),
+        spent: Spent::default(),
         review: None,
     }))
 }
@@ -111,7 +114,7 @@ pub(crate) fn escalation(name: &str, required: u32) -> Draft {
     draft(Body::Escalation(Escalation {
         action: action(name),
         required,
-        groups: vec!["ops".to_owned()],
+        groups: vec!["admins".to_owned()],
         expires: Timestamp::from_ms(4_000_000_000_000),
         signature_required: false,
     }))

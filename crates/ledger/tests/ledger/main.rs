@@ -17,6 +17,8 @@ mod home;
 #[cfg(test)]
 mod keys;
 #[cfg(test)]
+mod limits;
+#[cfg(test)]
 mod orphans;
 #[cfg(test)]
 mod processes;

@@ -10,6 +10,7 @@ use std::sync::{Arc, LazyLock};
 
 use cascade_receipt::decision::RiskTier;
 use cascade_receipt::id::PrincipalId;
+use cascade_receipt::time::Timestamp;
 use cedar_policy::{
     Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Request, RestrictedExpression, Schema,
 };
@@ -25,7 +26,7 @@ use crate::worker::{Classification, Classified};
 pub(crate) type Families = BTreeMap<String, BTreeSet<String>>;
 
 /// Every member of the context, as the schema names them.
-pub(super) const MEMBERS: [&str; 19] = [
+pub(super) const MEMBERS: [&str; 20] = [
     "kind",
     "program",
     "subcommand",
@@ -43,6 +44,7 @@ pub(super) const MEMBERS: [&str; 19] = [
     "authentication",
     "admin",
     "on_behalf_of",
+    "date",
     "hour",
     "weekday",
 ];
@@ -217,6 +219,7 @@ impl<'a> World<'a> {
                 let person = facts.on_behalf_of.as_ref()?.id.to_string();
                 RestrictedExpression::new_entity_uid(uid(&self.names.person, &person))
             }
+            "date" => long(date(facts.at)),
             "hour" => long(hours % 24),
             // 1 is Monday; day 0 was a Thursday.
             "weekday" => long((hours / 24 + 3) % 7 + 1),
@@ -314,6 +317,13 @@ fn words<'a>(words: impl Iterator<Item = &'a str>) -> RestrictedExpression {
 
 fn long(number: u64) -> RestrictedExpression {
     RestrictedExpression::new_long(i64::try_from(number).unwrap_or(i64::MAX))
+}
+
+/// The day as a number whose order is that of days: 20261224.
+fn date(at: Timestamp) -> u64 {
+    let text = at.to_string();
+    let digits = text.bytes().take(10).filter(u8::is_ascii_digit);
+    digits.fold(0, |number, digit| number * 10 + u64::from(digit - b'0'))
 }
 
 /// 0 LOW to 3 CRITICAL, so that policies can compare.

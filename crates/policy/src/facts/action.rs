@@ -17,6 +17,12 @@ pub(super) fn normalised(facts: &Facts) -> Value {
     if let Some(assumed) = &facts.assumed {
         members.insert("assumed".to_owned(), assumed.to_string().into());
     }
+    if let Some(subject) = &facts.subject {
+        members.insert("subject".to_owned(), subject.id.to_string().into());
+        if let Some(matter) = &subject.matter {
+            members.insert("matter".to_owned(), matter.to_string().into());
+        }
+    }
     Value::Object(members)
 }
 

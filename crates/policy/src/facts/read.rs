@@ -3,16 +3,18 @@
 use std::collections::BTreeMap;
 
 use cascade_receipt::base64;
+use cascade_receipt::decision::RiskTier;
 use cascade_receipt::digest::Digest;
 use cascade_receipt::id::{PrincipalId, ReceiptId};
 use cascade_receipt::json::Value;
 use cascade_receipt::time::Timestamp;
 
 use super::{
-    Action, Approval, Authentication, Budget, Covers, Delegator, Executable, FACTS_TYPE, Facts, Grant,
-    Invocation, Principal, PrincipalKind, Spec, Stdin, Tenant, Window, WindowKind,
+    Action, Approval, Authentication, Budget, Counter, Covers, Delegator, Executable, FACTS_TYPE, Facts,
+    Grant, Invocation, Principal, PrincipalKind, Spec, Stdin, Subject, Tenant, Window, WindowKind,
 };
 use crate::decide::EscalationTerms;
+use crate::limits::Amounts;
 
 /// Why a JSON value is not facts.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -48,6 +50,8 @@ pub(super) fn facts(value: &Value) -> Read<Facts> {
         grants: members.list("grants", grant)?,
         budgets: members.list("budgets", budget)?,
         windows: members.list("windows", window)?,
+        counters: counters(&mut members)?,
+        subject: members.optional("subject").map(subject).transpose()?,
         dry_run: members.truth("dry_run")?,
     };
     members.end()?;
@@ -191,6 +195,7 @@ fn grant(value: &Value) -> Read<Grant> {
         grantor_alive: members.truth("grantor_alive")?,
         expires: members.optional_parsed("expires", Timestamp::parse)?,
         covers,
+        up_to: members.optional_parsed("up_to", RiskTier::parse)?,
     };
     members.end()?;
     Ok(grant)
@@ -205,6 +210,44 @@ fn budget(value: &Value) -> Read<Budget> {
     };
     members.end()?;
     Ok(budget)
+}
+
+/// An empty list is written as no list, and only so.
+fn counters(members: &mut Members<'_>) -> Read<Vec<Counter>> {
+    let Some(value) = members.optional("counters") else { return Ok(Vec::new()) };
+    let items = value.as_array().filter(|items| !items.is_empty());
+    items.ok_or(FactsFault::Malformed("counters"))?.iter().map(counter).collect()
+}
+
+fn counter(value: &Value) -> Read<Counter> {
+    let mut members = Members::of("counters", value)?;
+    let counter = Counter {
+        budget: members.text("budget")?.to_owned(),
+        of: members.optional_parsed("of", PrincipalId::parse)?,
+        since: members.optional_parsed("since", Timestamp::parse)?,
+        used: Amounts {
+            actions: members.number("actions")?,
+            tokens: members.number("tokens")?,
+            microusd: members.number("microusd")?,
+        },
+        oldest: members.optional_parsed("oldest", Timestamp::parse)?,
+    };
+    members.end()?;
+    Ok(counter)
+}
+
+fn subject(value: &Value) -> Read<Subject> {
+    let mut members = Members::of("subject", value)?;
+    let subject = Subject {
+        id: members.parsed("id", PrincipalId::parse)?,
+        matter: members.optional_parsed("matter", PrincipalId::parse)?,
+        zone: members.optional_parsed("zone", |text| Some(text.to_owned()))?,
+        consents: members.words("consents")?,
+        conversed: members.optional_parsed("conversed", Timestamp::parse)?,
+        conversed_matter: members.optional_parsed("conversed_matter", Timestamp::parse)?,
+    };
+    members.end()?;
+    Ok(subject)
 }
 
 fn window(value: &Value) -> Read<Window> {

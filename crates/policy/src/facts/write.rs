@@ -4,8 +4,8 @@ use cascade_receipt::json::{INT_MAX, Value};
 
 use super::action::members_of;
 use super::{
-    Approval, Budget, Covers, Delegator, FACTS_TYPE, Facts, Grant, Principal, Spec, Tenant, Window,
-    WindowKind,
+    Approval, Budget, Counter, Covers, Delegator, FACTS_TYPE, Facts, Grant, Principal, Spec, Subject, Tenant,
+    Window, WindowKind,
 };
 use crate::decide::EscalationTerms;
 
@@ -26,6 +26,10 @@ pub(super) fn facts(facts: &Facts) -> Value {
     insert(&mut value, "assumed", facts.assumed.map(|id| id.to_string().into()));
     insert(&mut value, "spec", facts.spec.as_ref().map(spec));
     insert(&mut value, "answers", facts.answers.as_ref().map(terms));
+    // Absent where nothing is declared, so that facts from before there were limits have one spelling.
+    let counters = (!facts.counters.is_empty()).then(|| list(&facts.counters, counter));
+    insert(&mut value, "counters", counters);
+    insert(&mut value, "subject", facts.subject.as_ref().map(subject));
     value
 }
 
@@ -100,6 +104,7 @@ fn grant(grant: &Grant) -> Value {
         Covers::Commands(commands) => insert(&mut value, "commands", Some(words(commands))),
         Covers::Assume(id) => insert(&mut value, "assume", Some(id.to_string().into())),
     }
+    insert(&mut value, "up_to", grant.up_to.map(|tier| tier.as_str().into()));
     value
 }
 
@@ -109,6 +114,29 @@ fn budget(budget: &Budget) -> Value {
         ("used", number(budget.used)),
         ("limit", number(budget.limit)),
     ])
+}
+
+fn counter(counter: &Counter) -> Value {
+    let mut value = Value::object([
+        ("budget", counter.budget.as_str().into()),
+        ("actions", number(counter.used.actions)),
+        ("tokens", number(counter.used.tokens)),
+        ("microusd", number(counter.used.microusd)),
+    ]);
+    insert(&mut value, "of", counter.of.map(|id| id.to_string().into()));
+    insert(&mut value, "since", counter.since.map(|at| at.to_string().into()));
+    insert(&mut value, "oldest", counter.oldest.map(|at| at.to_string().into()));
+    value
+}
+
+fn subject(subject: &Subject) -> Value {
+    let mut value =
+        Value::object([("id", subject.id.to_string().into()), ("consents", words(&subject.consents))]);
+    insert(&mut value, "matter", subject.matter.map(|id| id.to_string().into()));
+    insert(&mut value, "zone", subject.zone.as_deref().map(Value::from));
+    insert(&mut value, "conversed", subject.conversed.map(|at| at.to_string().into()));
+    insert(&mut value, "conversed_matter", subject.conversed_matter.map(|at| at.to_string().into()));
+    value
 }
 
 fn window(window: &Window) -> Value {

@@ -4,7 +4,7 @@
 //! policy then judges. `[authority] grant_required` in thresholds.toml takes the role away from a
 //! kind, so that each command needs a live grant.
 
-use cascade_receipt::decision::{GateOutcome, Reason};
+use cascade_receipt::decision::{GateOutcome, Reason, RiskTier};
 use cascade_receipt::time::Timestamp;
 
 use super::{Answer, Case};
@@ -21,25 +21,32 @@ pub(super) fn answer(case: &Case<'_>) -> Answer {
     }
     if let Some(assumed) = facts.assumed.filter(|id| *id != facts.principal.id) {
         let covers = |grant: &Grant| grant.covers == Covers::Assume(assumed);
-        require(&mut answer, case, "authority.assume", covers);
+        require(&mut answer, case, "authority.assume", case.classification.tier, covers);
     }
     if case.thresholds.grant_required.contains(&facts.principal.kind) {
         if case.classification.commands.is_empty() {
             answer.deny("authority.no_grant");
         }
         for command in &case.classification.commands {
-            require(&mut answer, case, "authority.no_grant", |grant| covers_command(grant, command));
+            let covers = |grant: &Grant| covers_command(grant, command);
+            require(&mut answer, case, "authority.no_grant", command.tier, covers);
         }
     }
     answer
 }
 
-/// Demands a live grant; where there is none, says how near the principal came.
-fn require(answer: &mut Answer, case: &Case<'_>, code: &str, covers: impl Fn(&Grant) -> bool) {
+/// Demands a live grant that reaches `tier`; where there is none, says how near the principal came.
+fn require(
+    answer: &mut Answer,
+    case: &Case<'_>,
+    code: &str,
+    tier: RiskTier,
+    covers: impl Fn(&Grant) -> bool,
+) {
     let mut nearest = code;
     for grant in case.facts.grants.iter().filter(|grant| grant.to == case.facts.principal.id && covers(grant))
     {
-        match standing(grant, case.facts.at) {
+        match standing(grant, case.facts.at, tier) {
             Ok(()) => {
                 let reason = Reason::of("authority.granted", &grant.receipt_id.to_string());
                 return answer.add(GateOutcome::Pass, reason);
@@ -50,12 +57,15 @@ fn require(answer: &mut Answer, case: &Case<'_>, code: &str, covers: impl Fn(&Gr
     answer.deny(nearest);
 }
 
-fn standing(grant: &Grant, at: Timestamp) -> Result<(), &'static str> {
+fn standing(grant: &Grant, at: Timestamp, tier: RiskTier) -> Result<(), &'static str> {
     if !grant.grantor_alive {
         return Err("authority.grant_broken");
     }
     if grant.expires.is_some_and(|expires| expires <= at) {
         return Err("authority.grant_expired");
+    }
+    if grant.up_to.is_some_and(|most| tier > most) {
+        return Err("authority.grant_tier");
     }
     Ok(())
 }

@@ -66,10 +66,14 @@ impl Walker {
         for ast::CompoundListItem(item, separator) in &list.0 {
             let background = matches!(separator, ast::SeparatorOperator::Async);
             let straight = place.straight && !background;
-            self.pipeline(&item.first, &Place { straight, ..place.clone() }, out)?;
+            let chain = self.found.chains.inside(place.chain);
+            self.pipeline(&item.first, &Place { straight, chain, ..place.clone() }, out)?;
+            let mut alternative = false;
             for next in &item.additional {
                 let (ast::AndOr::And(pipeline) | ast::AndOr::Or(pipeline)) = next;
-                self.pipeline(pipeline, &Place { straight: false, ..place.clone() }, out)?;
+                alternative |= matches!(next, ast::AndOr::Or(_));
+                let chain = if alternative { self.found.chains.inside(chain) } else { chain };
+                self.pipeline(pipeline, &Place { straight: false, chain, ..place.clone() }, out)?;
             }
         }
         Ok(())
@@ -79,8 +83,12 @@ impl Walker {
         let single = pipeline.seq.len() == 1;
         let mut place = Place { straight: place.straight && single && !pipeline.bang, ..place.clone() };
         let mut direct = Direct::new();
+        let around = place.chain;
         for command in &pipeline.seq {
             direct.clear();
+            if !single || pipeline.bang {
+                place.chain = self.found.chains.inside(around);
+            }
             self.command(command, &place, &mut direct)?;
             place.stdin = RawInput::Pipe(direct.clone());
         }

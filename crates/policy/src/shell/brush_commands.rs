@@ -16,8 +16,12 @@ impl Walker {
     ) -> Result<(), Refusal> {
         let index = self.found.reserve()?;
         out.push(index);
-        let mut command =
-            RawCommand { straight: place.straight, stdin: place.stdin.clone(), ..RawCommand::default() };
+        let mut command = RawCommand {
+            straight: place.straight,
+            stdin: place.stdin.clone(),
+            chain: place.chain,
+            ..RawCommand::default()
+        };
         let prefix = simple.prefix.iter().flat_map(|prefix| &prefix.0);
         for item in prefix {
             match item {

@@ -112,11 +112,16 @@ pub(super) fn look(words: &[RawWord]) -> Seen {
     };
     match name.as_str() {
         "eval" => add(Opaque::Eval),
+        "." | "source" if matches!(args, [only] if only.literal().is_some_and(|path| super::is_environment(&path))) =>
+            {}
         "." | "source" => add(Opaque::Source),
+        "alias" if args.iter().all(|word| word.literal().as_deref() == Some("-p")) => {}
         "alias" | "unalias" => add(Opaque::Alias),
+        "trap" if args.iter().all(|word| matches!(word.literal().as_deref(), Some("-p" | "-l"))) => {}
         "trap" => add(Opaque::Trap),
+        "enable" if args.is_empty() => {}
         "enable" | "bind" | "fc" => add(Opaque::CommandTable),
-        "hash" if !args.is_empty() && !option('r') => add(Opaque::CommandTable),
+        "hash" if !args.is_empty() && !option('r') && !asks(args) => add(Opaque::CommandTable),
         "jobs" if option('x') => add(Opaque::Eval),
         "complete" | "compgen" | "compopt" => add(Opaque::Callback),
         "set" => set(args, &mut seen),
@@ -156,6 +161,13 @@ pub(super) fn look(words: &[RawWord]) -> Seen {
         named(args, "p", "", &mut seen);
     }
     seen
+}
+
+/// `hash -t NAME`, `hash -l`: shows what is remembered.
+fn asks(args: &[RawWord]) -> bool {
+    args.first()
+        .and_then(RawWord::literal)
+        .is_some_and(|first| matches!(first.as_str(), "-t" | "-l" | "-lt" | "-tl"))
 }
 
 /// `set`: letters that change nothing about how text is read.

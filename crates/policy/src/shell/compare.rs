@@ -1,6 +1,6 @@
 //! Whether both parsers read the same line, and what they saw together.
 
-use super::neutral::{Found, RawAssignment, RawCommand, RawInput, RawRedirect, RawWord};
+use super::neutral::{Chains, Found, RawAssignment, RawCommand, RawInput, RawRedirect, RawWord};
 use super::{Opaque, RedirectOp};
 
 /// A command without what may differ between two honest readings: its place in the list, and the
@@ -53,6 +53,9 @@ pub(super) fn merge(mut first: Found, mut second: Found) -> Found {
     for (ours, theirs) in first.commands.iter_mut().zip(&second.commands) {
         ours.straight &= ordered && theirs.straight;
     }
+    if !ordered || !chained_alike(&first, &second) {
+        first.chains = Chains::default();
+    }
     if !ordered {
         first.loops.clear();
         first.commands.iter_mut().for_each(|command| command.inside = 0);
@@ -66,6 +69,22 @@ pub(super) fn merge(mut first: Found, mut second: Found) -> Found {
     first.arithmetic.append(&mut second.arithmetic);
     first.bound.append(&mut second.bound);
     first
+}
+
+/// Do both say the same of what has succeeded before what?
+fn chained_alike(first: &Found, second: &Found) -> bool {
+    let pairs: Vec<(usize, usize)> = first
+        .commands
+        .iter()
+        .zip(&second.commands)
+        .map(|(ours, theirs)| (ours.chain, theirs.chain))
+        .collect();
+    pairs.iter().enumerate().all(|(at, inner)| {
+        pairs
+            .iter()
+            .take(at)
+            .all(|outer| first.chains.holds(outer.0, inner.0) == second.chains.holds(outer.1, inner.1))
+    })
 }
 
 /// Appends the commands that only the second parser saw.

@@ -5,13 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::brace::{self, Atom};
 use super::builtins;
 use super::neutral::{Found, Loop, Piece, RawCommand, RawInput, RawWord};
-use super::{Assignment, Command, Input, Opaque, Redirect, Word};
+use super::{Assignment, Command, Input, Opaque, Redirect, Word, scratch};
 
 /// Variables with a certain value at a point of the line.
 type Values = BTreeMap<String, String>;
 
 /// Stands for the home directory among the values; no line can hold it.
 const HOME: &str = "\0";
+
+/// Under this name stands what a substitution in the command at hand prints; no variable can have it.
+const PRINTED: &str = "\0";
 
 /// Most readings of one command in loops.
 const TURNS_MAX: usize = 8;
@@ -34,8 +37,8 @@ const SETTLED_ELSEWHERE: [&str; 14] = [
     "UID",
 ];
 
-pub(super) fn commands(found: &Found, opaque: &mut BTreeSet<Opaque>) -> Vec<Command> {
-    let constant = constants(found);
+pub(super) fn commands(found: &Found, scratch: bool, opaque: &mut BTreeSet<Opaque>) -> Vec<Command> {
+    let constant = constants(found, scratch);
     let cooked = with(found, &constant, opaque);
     // A variable may have turned into `unset` or `read`; then nothing was constant.
     let reassigns = cooked.iter().flat_map(Command::readings).any(|words| {
@@ -48,7 +51,8 @@ pub(super) fn commands(found: &Found, opaque: &mut BTreeSet<Opaque>) -> Vec<Comm
     if !reassigns || (constant.names.is_empty() && constant.loops.is_empty()) {
         return cooked;
     }
-    with(found, &Constant { names: BTreeSet::new(), loops: Vec::new(), home: constant.home }, opaque)
+    let ambient = Constant { names: BTreeSet::new(), loops: Vec::new(), ..constant };
+    with(found, &ambient, opaque)
 }
 
 /// What is certain of variables.
@@ -59,6 +63,8 @@ struct Constant<'a> {
     loops: Vec<&'a Loop>,
     /// The line leaves the home directory alone.
     home: bool,
+    /// And the directory for temporary files.
+    scratch: bool,
 }
 
 fn with(found: &Found, constant: &Constant<'_>, opaque: &mut BTreeSet<Opaque>) -> Vec<Command> {
@@ -66,21 +72,33 @@ fn with(found: &Found, constant: &Constant<'_>, opaque: &mut BTreeSet<Opaque>) -
     if constant.home {
         values.insert("HOME".to_owned(), HOME.to_owned());
     }
+    if constant.scratch {
+        let names = scratch::DEFAULTED.into_iter().chain(["TMPDIR"]);
+        values.extend(names.map(|name| (name.to_owned(), scratch::DIRECTORY.to_owned())));
+    }
     let mut all = Vec::with_capacity(found.commands.len());
     for (at, raw) in found.commands.iter().enumerate() {
+        let printed = scratch::printed(raw, at, found);
+        if let Some(text) = &printed {
+            values.insert(PRINTED.to_owned(), text.clone());
+        }
         let mut command = cook(raw, &values, opaque);
         command.inside = raw.inside;
         turns(raw, at, constant, &values, &mut command, opaque);
         // A redirect that fails takes the assignment with it.
         if raw.straight && raw.words.is_empty() && raw.redirects.is_empty() {
             for assignment in &command.assignments {
-                if let (true, Word::Known(value)) =
-                    (constant.names.contains(&assignment.name), &assignment.value)
-                {
-                    values.insert(assignment.name.clone(), value.clone());
+                let value = match &assignment.value {
+                    Word::Known(value) => value.clone(),
+                    _ if is_made(raw, at, found) => scratch::MADE.to_owned(),
+                    _ => continue,
+                };
+                if constant.names.contains(&assignment.name) {
+                    values.insert(assignment.name.clone(), value);
                 }
             }
         }
+        values.remove(PRINTED);
         all.push(command);
     }
     all
@@ -88,9 +106,10 @@ fn with(found: &Found, constant: &Constant<'_>, opaque: &mut BTreeSet<Opaque>) -
 
 /// Variables assigned exactly once in the line, plainly, with nothing else about that could
 /// assign to them. Their value after that assignment is certain.
-fn constants(found: &Found) -> Constant<'_> {
-    let home = leaves_home(found);
-    let none = || Constant { names: BTreeSet::new(), loops: Vec::new(), home };
+fn constants(found: &Found, scratch: bool) -> Constant<'_> {
+    let home = leaves(found, "HOME");
+    let scratch = scratch && leaves(found, "TMPDIR");
+    let none = || Constant { names: BTreeSet::new(), loops: Vec::new(), home, scratch };
     let mut times: BTreeMap<&str, usize> = BTreeMap::new();
     for command in &found.commands {
         let words = builtins::unwrapped(&command.words);
@@ -140,7 +159,7 @@ fn constants(found: &Found) -> Constant<'_> {
         })
         .map(|(name, _)| name.to_owned())
         .collect();
-    Constant { names, loops, home }
+    Constant { names, loops, home, scratch }
 }
 
 /// Neither split nor expanded when it stands for a variable without quotes.
@@ -148,13 +167,13 @@ fn is_plain(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-+_./:=@%,".contains(c))
 }
 
-/// `$HOME` is the home directory unless something in the line could change it.
-fn leaves_home(found: &Found) -> bool {
+/// A variable is what it was before the line unless something in the line could change it.
+fn leaves(found: &Found, name: &str) -> bool {
     let assigned = found.commands.iter().flat_map(|command| &command.assignments).map(|a| a.name.as_str());
     let bound = found.bound.iter().map(|(name, _)| name.as_str());
     let seen = builtins::look_all(found);
     let set = seen.assigned.iter().map(|(name, _)| name.as_str());
-    !assigned.chain(bound).chain(set).any(|name| name == "HOME")
+    !assigned.chain(bound).chain(set).any(|other| other == name)
 }
 
 /// The other words of a command in a loop over listed values.
@@ -247,10 +266,16 @@ fn single(word: &RawWord, values: &Values) -> Word {
         match piece {
             Piece::Text { text: more, .. } => text.push_str(more),
             Piece::Var { name, .. } => match values.get(name) {
+                Some(value) if matches!(value.as_str(), scratch::DIRECTORY | scratch::MADE) => {
+                    return Word::Unknown;
+                }
                 Some(value) if value != HOME => text.push_str(value),
                 Some(_) if text.is_empty() && word.0.first() == Some(piece) => text.push('~'),
                 _ => return Word::Unknown,
             },
+            Piece::Output { .. } if values.contains_key(PRINTED) => {
+                text.push_str(values.get(PRINTED).map_or("", String::as_str));
+            }
             Piece::Number | Piece::Array | Piece::Output { .. } | Piece::Expansion => return Word::Unknown,
         }
     }
@@ -361,23 +386,55 @@ impl Field {
     }
 }
 
+/// What an expansion stands for, where that is certain, and whether it stands in quotes.
+fn value<'v>(atom: &Atom<'_>, values: &'v Values) -> (Option<&'v str>, bool) {
+    let (name, quoted) = match atom {
+        Atom::Part(Piece::Var { name, quoted }) => (name.as_str(), *quoted),
+        Atom::Part(Piece::Output { quoted }) => (PRINTED, *quoted),
+        _ => return (None, false),
+    };
+    (values.get(name).map(String::as_str), quoted)
+}
+
+/// Is the value what a `mktemp` alone prints?
+fn is_made(raw: &RawCommand, at: usize, found: &Found) -> bool {
+    let [assignment] = raw.assignments.as_slice() else { return false };
+    let alone = matches!(assignment.value.0.as_slice(), [Piece::Output { .. }]);
+    let quoted = matches!(
+        assignment.value.0.as_slice(),
+        [Piece::Text { text, .. }, Piece::Output { .. }] if text.is_empty()
+    );
+    let inner = found.commands.get(at + 1);
+    raw.inside == 1 && (alone || quoted) && inner.is_some_and(scratch::makes)
+}
+
 fn fields(atoms: &[Atom<'_>], values: &Values) -> Vec<Word> {
     let mut out = Vec::new();
     let mut field = Field::default();
     if atoms.first() == Some(&Atom::Char('~', false)) {
         field.is(Kind::Glob);
     }
-    for atom in atoms {
+    for (at, atom) in atoms.iter().enumerate() {
         match atom {
             Atom::Char(c, quoted) => field.push(*c, *quoted),
             Atom::Quote => field.is(Kind::Known),
-            Atom::Part(Piece::Var { name, quoted }) => match values.get(name) {
-                Some(value) if value == HOME => field.home(*quoted),
-                Some(value) if *quoted => {
+            Atom::Part(Piece::Var { .. } | Piece::Output { .. }) => match value(atom, values) {
+                (Some(value), quoted) if matches!(value, scratch::DIRECTORY | scratch::MADE) => {
+                    let rest = atoms.get(at + 1..).unwrap_or_default();
+                    let known =
+                        scratch::text(value, rest).filter(|_| field.text.is_empty() && field.gap.is_none());
+                    match known {
+                        Some(text) => text.chars().for_each(|c| field.push(c, true)),
+                        None if quoted => field.gap(),
+                        None => field.is(Kind::Unknown),
+                    }
+                }
+                (Some(HOME), quoted) => field.home(quoted),
+                (Some(value), true) => {
                     field.is(Kind::Known);
                     value.chars().for_each(|c| field.push(c, true));
                 }
-                Some(value) => {
+                (Some(value), false) => {
                     for c in value.chars() {
                         if matches!(c, ' ' | '\t' | '\n') {
                             field.finish(&mut out);
@@ -386,10 +443,10 @@ fn fields(atoms: &[Atom<'_>], values: &Values) -> Vec<Word> {
                         }
                     }
                 }
-                None if *quoted => field.gap(),
-                None => field.is(Kind::Unknown),
+                (None, true) => field.gap(),
+                (None, false) => field.is(Kind::Unknown),
             },
-            Atom::Part(Piece::Number | Piece::Output { quoted: true }) => field.gap(),
+            Atom::Part(Piece::Number) => field.gap(),
             Atom::Part(_) => field.is(Kind::Unknown),
         }
     }

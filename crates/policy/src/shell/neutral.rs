@@ -114,6 +114,8 @@ pub(super) struct RawCommand {
     pub(super) stdin: RawInput,
     /// Certain to run, once, in the shell of the line itself, when anything after it runs.
     pub(super) straight: bool,
+    /// The run of `&&` it stands in.
+    pub(super) chain: usize,
     /// So many of the commands that follow are substitutions in its words.
     pub(super) inside: usize,
 }
@@ -132,17 +134,19 @@ pub(super) struct Loop {
 pub(super) struct Place {
     pub(super) stdin: RawInput,
     pub(super) straight: bool,
+    /// The run of `&&` around it, see [`Chains`].
+    pub(super) chain: usize,
     pub(super) depth: usize,
 }
 
 impl Place {
     pub(super) fn top() -> Self {
-        Self { stdin: RawInput::Inherited, straight: true, depth: 0 }
+        Self { stdin: RawInput::Inherited, straight: true, chain: 0, depth: 0 }
     }
 
     /// One level further in, same standard input, no longer certain to run.
     pub(super) fn within(&self) -> Self {
-        Self { stdin: self.stdin.clone(), straight: false, depth: self.depth + 1 }
+        Self { straight: false, ..self.deeper() }
     }
 
     pub(super) fn deeper(&self) -> Self {
@@ -150,7 +154,26 @@ impl Place {
     }
 
     pub(super) fn fed(&self, stdin: RawInput) -> Self {
-        Self { stdin, straight: false, depth: self.depth + 1 }
+        Self { stdin, straight: false, chain: self.chain, depth: self.depth + 1 }
+    }
+}
+
+/// Runs of `&&`, each with the one around it. A command that has run in a chain has succeeded, in the same shell,
+/// before any later command of that chain or inside it starts.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(super) struct Chains(Vec<usize>);
+
+impl Chains {
+    /// A new one inside another.
+    pub(super) fn inside(&mut self, outer: usize) -> usize {
+        self.0.push(outer);
+        self.0.len()
+    }
+
+    /// Is `inner` this chain, or inside it?
+    pub(super) fn holds(&self, outer: usize, inner: usize) -> bool {
+        let around = |chain: &usize| chain.checked_sub(1).and_then(|at| self.0.get(at)).copied();
+        outer > 0 && std::iter::successors(Some(inner), around).any(|chain| chain == outer)
     }
 }
 
@@ -158,6 +181,7 @@ impl Place {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Found {
     pub(super) commands: Vec<RawCommand>,
+    pub(super) chains: Chains,
     pub(super) opaque: BTreeSet<Opaque>,
     /// Names of functions defined in the line.
     pub(super) functions: BTreeSet<String>,

@@ -219,7 +219,9 @@ pub(super) fn operated(body: &str, quoted: bool) -> Piece {
     let operator = body
         .get(length..)
         .is_some_and(|tail| tail.starts_with([':', '-', '=', '?', '+', '#', '%', '/', '^', ',']));
-    if is_length(body) {
+    if super::scratch::DEFAULTED.contains(&body) {
+        Piece::Var { name: body.to_owned(), quoted }
+    } else if is_length(body) {
         Piece::Number
     } else if quoted && length > 0 && operator && !body.contains(['@', '`']) {
         Piece::Output { quoted }

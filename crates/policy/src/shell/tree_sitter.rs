@@ -92,7 +92,8 @@ impl<'a> Walker<'a> {
                 continue;
             }
             let background = all.get(i + 1).is_some_and(|(_, next)| next.kind() == "&");
-            let place = Place { straight: place.straight && !background, ..place.deeper() };
+            let chain = self.found.chains.inside(place.chain);
+            let place = Place { straight: place.straight && !background, chain, ..place.deeper() };
             match child.kind() {
                 "do_group" | "elif_clause" | "else_clause" => self.body(*child, &place, out)?,
                 _ => self.statement(*child, &place, &[], out)?,
@@ -119,7 +120,8 @@ impl<'a> Walker<'a> {
             "redirected_statement" => self.redirected(node, place, tail, out),
             "list" | "pipeline" => self.sequence(node, place.stdin.clone(), place, tail, out),
             "negated_command" => {
-                let place = Place { straight: false, ..place.deeper() };
+                let chain = self.found.chains.inside(place.chain);
+                let place = Place { straight: false, chain, ..place.deeper() };
                 named(node).try_for_each(|child| self.statement(child, &place, tail, out))
             }
             "command" | "variable_assignment" | "variable_assignments" => self.simple(node, place, tail, out),
@@ -164,9 +166,15 @@ impl<'a> Walker<'a> {
         let operands = operands(node, tail);
         let around = Place { straight: false, ..place.deeper() };
         let mut place = Place { stdin: first, ..place.deeper() };
+        let (mut alternative, mut after_pipe) = (false, false);
         for (i, operand) in operands.iter().enumerate() {
             let piped = operand.piped;
             place.straight &= i == 0 && !piped;
+            alternative |= operand.alternative;
+            if alternative || piped || after_pipe {
+                place.chain = self.found.chains.inside(place.chain);
+            }
+            after_pipe = piped;
             let mut direct = Direct::new();
             self.statement(operand.node, &place, &operand.tail, &mut direct)?;
             place = around.clone();
@@ -217,8 +225,12 @@ impl<'a> Walker<'a> {
         out: &mut Direct,
     ) -> Result<(), Refusal> {
         let index = self.found.reserve()?;
-        let mut command =
-            RawCommand { straight: place.straight, stdin: place.stdin.clone(), ..RawCommand::default() };
+        let mut command = RawCommand {
+            straight: place.straight,
+            stdin: place.stdin.clone(),
+            chain: place.chain,
+            ..RawCommand::default()
+        };
         let mut end = usize::MAX;
         for (i, part) in parts.iter().enumerate() {
             let next = parts.get(i + 1);
@@ -261,12 +273,14 @@ impl<'a> Walker<'a> {
             for child in named(*redirect).filter(|child| child.kind() == "pipeline") {
                 for next in named(child) {
                     let fed = RawInput::Pipe(std::mem::take(&mut direct));
-                    let place = Place { straight: false, ..place.deeper() };
+                    let chain = self.found.chains.inside(place.chain);
+                    let place = Place { straight: false, chain, ..place.deeper() };
                     self.sequence(next, fed, &place, &[], &mut direct)?;
                 }
             }
             if let Some(right) = redirect.child_by_field_name("right") {
-                let place = Place { straight: false, ..place.deeper() };
+                let chain = self.found.chains.inside(place.chain);
+                let place = Place { straight: false, chain, ..place.deeper() };
                 self.statement(right, &place, &[], &mut direct)?;
             }
         }

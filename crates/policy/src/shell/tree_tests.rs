@@ -25,8 +25,12 @@ impl Walker<'_> {
         out: &mut Direct,
     ) -> Result<(), Refusal> {
         let index = self.found.reserve()?;
-        let mut command =
-            RawCommand { straight: place.straight, stdin: place.stdin.clone(), ..RawCommand::default() };
+        let mut command = RawCommand {
+            straight: place.straight,
+            stdin: place.stdin.clone(),
+            chain: place.chain,
+            ..RawCommand::default()
+        };
         let mut last_end = usize::MAX;
         let mut todo: Vec<Node<'_>> = children(node).rev().collect();
         while let Some(next) = todo.pop() {

@@ -8,9 +8,11 @@ use miette::Diagnostic;
 
 use super::fault::PolicyFault;
 use super::lexical::{self, Piece};
+use super::near::{did_you_mean, nearest, unknown_key};
 use super::source::{SCHEMA_FILE, SnapshotSource};
-use super::{Snapshot, document, sample};
+use super::{Snapshot, document, lint, sample};
 use crate::cedar::{Scope, StoredPolicy};
+use crate::limits::LIMITS_FILE;
 use crate::worker::Registry;
 
 /// Most policies in one snapshot.
@@ -30,7 +32,9 @@ pub(super) fn compile(source: &SnapshotSource) -> Result<Snapshot, Vec<PolicyFau
     if let Some(schema) = schema(source, &mut faults) {
         validate(&schema, source, &policies, &mut faults);
     }
+    faults.extend(policies.iter().filter_map(lint::overflow));
     manifests(source, &mut faults);
+    families(source, &mut faults);
     if !faults.is_empty() {
         faults.sort_unstable();
         faults.dedup();
@@ -41,11 +45,23 @@ pub(super) fn compile(source: &SnapshotSource) -> Result<Snapshot, Vec<PolicyFau
 }
 
 /// A policy and where its text begins.
-struct Parsed<'a> {
-    stored: StoredPolicy,
-    policy: Policy,
-    file_text: &'a str,
+pub(super) struct Parsed<'a> {
+    pub(super) stored: StoredPolicy,
+    pub(super) policy: Policy,
+    /// The parsed policy as JSON, for those who walk it.
+    pub(super) json: serde_json::Value,
+    pub(super) file_text: &'a str,
+    /// First byte after the policy before.
     start: usize,
+    /// First byte of its own, comments before it left out.
+    pub(super) head: usize,
+}
+
+/// The policies of a source in which every one parses.
+pub(super) fn parsed(source: &SnapshotSource) -> Option<Vec<Parsed<'_>>> {
+    let mut faults = Vec::new();
+    let policies = policies(source, &mut faults);
+    faults.is_empty().then_some(policies)
 }
 
 fn policies<'a>(source: &'a SnapshotSource, faults: &mut Vec<PolicyFault>) -> Vec<Parsed<'a>> {
@@ -108,9 +124,10 @@ fn policy<'a>(
         faults.collect::<Vec<_>>()
     })?;
     let faults: Vec<PolicyFault> = annotation_faults(&policy)
-        .map(|(message, hint)| {
-            let fault = PolicyFault::at(file, text, head(text, piece), "policy.annotation", message);
-            fault.suggest(hint)
+        .map(|(key, message, hint)| {
+            let place =
+                lexical::annotation(own, key).map_or_else(|| head(text, piece), |at| piece.start + at);
+            PolicyFault::at(file, text, place, "policy.annotation", message).suggest(hint)
         })
         .collect();
     if !faults.is_empty() {
@@ -126,7 +143,8 @@ fn policy<'a>(
         text: own.to_owned(),
         scope: Scope::of(&policy),
     };
-    Ok(Parsed { stored, policy, file_text: text, start: piece.start })
+    let json = policy.to_json().unwrap_or_default();
+    Ok(Parsed { stored, policy, json, file_text: text, start: piece.start, head: head(text, piece) })
 }
 
 /// The first byte of the policy itself: comments and space before it are passed over.
@@ -142,35 +160,53 @@ fn head(text: &str, piece: &Piece) -> usize {
     piece.start
 }
 
-/// Faults of annotations, each with what to do. A misspelt one would silently mean nothing.
-fn annotation_faults(policy: &Policy) -> impl Iterator<Item = (String, &'static str)> {
+const ANNOTATIONS: [&str; 5] = ["id", "gate", "escalate", "control", "reason"];
+/// Gates at which a forbid may speak.
+const SPOKEN_AT: [&str; 9] =
+    ["standing", "identity", "authority", "specification", "policy", "risk", "failfast", "budget", "window"];
+
+/// Faults of annotations, each with its name and what to do. A misspelt one would silently mean nothing.
+fn annotation_faults(policy: &Policy) -> impl Iterator<Item = (&str, String, String)> {
     let forbid = policy.effect() == Effect::Forbid;
     let failfast = policy.annotation("gate") == Some(GateName::Failfast.as_str());
-    policy.annotations().filter_map(move |(key, value)| match key {
-        "id" if !is_id(value) => Some((
-            format!("`{value}` is not an id"),
-            "use a-z, A-Z, 0-9, `.`, `_`, `-`, `:`, up to 100 of them",
-        )),
-        "gate" if !forbid => Some(("only a forbid speaks at a gate".to_owned(), "remove @gate")),
-        "gate" if GateName::parse(value).is_none_or(|gate| gate == GateName::Approval) => Some((
-            format!("no policy can speak at the gate `{value}`"),
-            "use standing, identity, authority, specification, policy, risk, failfast, budget or window",
-        )),
-        "escalate" if !forbid => Some(("only a forbid escalates".to_owned(), "remove @escalate")),
-        "escalate" if failfast => {
-            Some(("the failfast gate is never lifted".to_owned(), "remove @escalate or use another @gate"))
+    policy.annotations().filter_map(move |(key, value)| {
+        let fault = |message: String, hint: String| Some((key, message, hint));
+        match key {
+            "id" if !is_id(value) => fault(
+                format!("`{value}` is not an id"),
+                "use a-z, A-Z, 0-9, `.`, `_`, `-`, `:`, up to 100 of them".to_owned(),
+            ),
+            "gate" if !forbid => {
+                fault("only a forbid speaks at a gate".to_owned(), "remove @gate".to_owned())
+            }
+            "gate" if !SPOKEN_AT.contains(&value) => fault(
+                format!("no policy can speak at the gate `{value}`"),
+                nearest(value, SPOKEN_AT)
+                    .map_or_else(|| format!("use one of {}", SPOKEN_AT.join(", ")), did_you_mean),
+            ),
+            "escalate" if !forbid => {
+                fault("only a forbid escalates".to_owned(), "remove @escalate".to_owned())
+            }
+            "escalate" if failfast => fault(
+                "the failfast gate is never lifted".to_owned(),
+                "remove @escalate or use another @gate".to_owned(),
+            ),
+            "escalate" if value.is_empty() => {
+                fault("@escalate names no group".to_owned(), "write @escalate(\"group\")".to_owned())
+            }
+            "control" if !is_id(value) => fault(
+                format!("`{value}` is not a control id"),
+                "write it as the catalogue does: CC8.1".to_owned(),
+            ),
+            _ if ANNOTATIONS.contains(&key) => None,
+            _ => fault(
+                format!("the annotation @{key} means nothing here"),
+                nearest(key, ANNOTATIONS).map_or_else(
+                    || "use @id, @gate, @escalate, @control or @reason".to_owned(),
+                    |meant| format!("did you mean @{meant}?"),
+                ),
+            ),
         }
-        "escalate" if value.is_empty() => {
-            Some(("@escalate names no group".to_owned(), "write @escalate(\"group\")"))
-        }
-        "control" if !is_id(value) => {
-            Some((format!("`{value}` is not a control id"), "write it as the catalogue does: CC8.1"))
-        }
-        "id" | "gate" | "escalate" | "control" | "reason" => None,
-        _ => Some((
-            format!("the annotation @{key} means nothing here"),
-            "use @id, @gate, @escalate, @control or @reason",
-        )),
     })
 }
 
@@ -242,11 +278,32 @@ fn id_of(id: &PolicyId) -> &str {
     id.as_ref()
 }
 
+/// A family that thresholds.toml does not name would be a limit on nothing.
+fn families(source: &SnapshotSource, faults: &mut Vec<PolicyFault>) {
+    let thresholds = &source.thresholds;
+    for (rule, family) in thresholds.limits.families() {
+        if !thresholds.families.contains_key(family) {
+            let message = format!("`{rule}` names the family `{family}`, which does not exist");
+            let fault = PolicyFault::of_file(LIMITS_FILE, "limits.value", message);
+            faults.push(fault.suggest("name it in thresholds.toml under [families]"));
+        }
+    }
+}
+
 fn manifests(source: &SnapshotSource, faults: &mut Vec<PolicyFault>) {
     let registry = Registry::new(source.manifests.iter().cloned());
     for fault in registry.check() {
         let file = format!("workers/{}.toml", fault.manifest);
-        faults.push(PolicyFault::of_file(&file, "worker.fault", fault.what));
+        let text = source.manifests.iter().find(|(name, _)| *name == fault.manifest);
+        let text = text.map(|(_, text)| text.as_str()).unwrap_or_default();
+        // What is wrong quotes what it is about; where that stands is the place.
+        let quoted = fault.what.split('`').nth(1).filter(|quoted| !quoted.is_empty());
+        let offset = fault.offset.or_else(|| text.find(quoted?)).unwrap_or(0);
+        let found = PolicyFault::at(&file, text, offset, "worker.fault", one_line(&fault.what));
+        faults.push(match unknown_key(&fault.what) {
+            Some(hint) => found.suggest(hint),
+            None => found,
+        });
     }
 }
 

@@ -4,6 +4,7 @@ use super::compile::SCHEMA_BYTES_MAX;
 use super::fault::PolicyFault;
 use super::source::{SCHEMA_FILE, SnapshotSource, THRESHOLDS_FILE};
 use super::thresholds::Thresholds;
+use crate::limits::{LIMITS_FILE, Limits};
 
 /// Most files in a policy directory.
 pub const FILES_MAX: usize = 20_000;
@@ -20,7 +21,7 @@ pub struct Directory {
 }
 
 /// Sorts the files of a policy directory into what they are: `*.cedar`, `schema.cedarschema`,
-/// `thresholds.toml`, `workers/*.toml` (added to the built-in ones, or in place of one with the
+/// `thresholds.toml`, `limits.toml`, `workers/*.toml` (added to the built-in ones, or in place of one with the
 /// same name) and `tests/*.table`. Names are relative, with `/`. The files may come in any order.
 /// Texts at the top level that are `*.md` are for people and passed over.
 ///
@@ -52,7 +53,12 @@ fn sort_in(directory: &mut Directory, name: &str, bytes: Vec<u8>) -> Result<(), 
         (None, _) if name == SCHEMA_FILE => source.schema = text(name, bytes, SCHEMA_BYTES_MAX)?,
         (None, _) if name == THRESHOLDS_FILE => {
             let thresholds = text(name, bytes, MANIFEST_BYTES_MAX)?;
-            source.thresholds = Thresholds::parse(name, &thresholds)?;
+            let limits = std::mem::take(&mut source.thresholds.limits);
+            source.thresholds = Thresholds { limits, ..Thresholds::parse(name, &thresholds)? };
+        }
+        (None, _) if name == LIMITS_FILE => {
+            let limits = text(name, bytes, MANIFEST_BYTES_MAX)?;
+            source.thresholds.limits = Limits::parse(name, &limits)?;
         }
         (None, Some((_, "md"))) => {}
         (Some(("workers", file)), Some((_, "toml"))) => {
@@ -68,7 +74,7 @@ fn sort_in(directory: &mut Directory, name: &str, bytes: Vec<u8>) -> Result<(), 
         _ => {
             let fault = PolicyFault::of_file(name, "directory.unknown_file", "this file has no meaning here");
             return Err(fault.suggest(
-                "expected *.cedar, schema.cedarschema, thresholds.toml, workers/*.toml, tests/*.table, *.md",
+                "expected *.cedar, schema.cedarschema, thresholds.toml, limits.toml, workers/*.toml, tests/*.table, *.md",
             ));
         }
     }

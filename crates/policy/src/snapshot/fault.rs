@@ -21,18 +21,18 @@ pub struct PolicyFault {
 
 impl PolicyFault {
     /// A fault of a whole file.
-    pub(super) fn of_file(file: &str, code: &'static str, message: impl Into<String>) -> Self {
+    pub(crate) fn of_file(file: &str, code: &'static str, message: impl Into<String>) -> Self {
         let file = file.to_owned();
         Self { file, line: 1, column: 1, code, message: message.into(), suggestion: None }
     }
 
     /// A fault at a byte of a file's text.
-    pub(super) fn at(file: &str, text: &str, offset: usize, code: &'static str, message: String) -> Self {
+    pub(crate) fn at(file: &str, text: &str, offset: usize, code: &'static str, message: String) -> Self {
         let (line, column) = position(text, offset);
         Self { file: file.to_owned(), line, column, code, message, suggestion: None }
     }
 
-    pub(super) fn suggest(mut self, suggestion: impl Into<String>) -> Self {
+    pub(crate) fn suggest(mut self, suggestion: impl Into<String>) -> Self {
         self.suggestion = Some(suggestion.into());
         self
     }

@@ -54,6 +54,24 @@ pub(super) fn pieces(text: &str) -> Vec<Piece> {
     scan.pieces
 }
 
+/// Where the annotation `@key` stands in a policy; not in a comment, and not in a string.
+pub(super) fn annotation(policy: &str, key: &str) -> Option<usize> {
+    let mut scan = Scan::new(policy);
+    let mut at = None;
+    loop {
+        let before = scan.at;
+        scan.token()?;
+        let token = policy.get(before..scan.at).unwrap_or_default();
+        if token.ends_with('@') {
+            at = Some(scan.at - 1);
+        } else if let Some(place) = at.take()
+            && token.trim_start() == key
+        {
+            return Some(place);
+        }
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Token {
     Open,

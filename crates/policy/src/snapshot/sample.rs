@@ -55,6 +55,8 @@ fn facts(kind: PrincipalKind, full: bool) -> Facts {
         grants: Vec::new(),
         budgets: Vec::new(),
         windows: Vec::new(),
+        counters: Vec::new(),
+        subject: None,
         dry_run: false,
     }
 }

@@ -19,7 +19,9 @@ use cascade_receipt::decision::{Reason, RiskTier, Verdict};
 
 use super::Snapshot;
 use super::fault::PolicyFault;
-use crate::decide::{Ruling, decide};
+use crate::decide::{self, Ruling, decide};
+use crate::facts::{Counter, Facts};
+use crate::limits::Amounts;
 
 use self::row::{Expected, Row};
 
@@ -64,6 +66,33 @@ pub struct TestFailure {
     pub got: String,
 }
 
+/// A request of a table, for whoever wants to decide it otherwise.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TableRow {
+    /// The table.
+    pub file: String,
+    /// Line, from 1.
+    pub line: u32,
+    /// The row as written.
+    pub row: String,
+    /// What it asks.
+    pub facts: Facts,
+}
+
+/// The requests of the tables (name and text); what is no row is left out.
+#[must_use]
+pub fn rows<'a>(tables: impl IntoIterator<Item = &'a (String, String)>) -> Vec<TableRow> {
+    let mut rows = Vec::new();
+    for (file, text) in tables {
+        for (line, row) in (1..).zip(text.lines().map(str::trim)) {
+            if let (false, Ok(read)) = (row.starts_with('#'), Row::parse(row)) {
+                rows.push(TableRow { file: file.clone(), line, row: row.to_owned(), facts: read.facts });
+            }
+        }
+    }
+    rows
+}
+
 /// Decides every row of the tables (name and text) and compares.
 #[must_use]
 pub fn run_tests<'a>(
@@ -81,7 +110,10 @@ pub fn run_tests<'a>(
                 continue;
             }
             match Row::parse(line) {
-                Ok(row) => report.count(file, number, line, &row.expected, &decide(snapshot, &row.facts)),
+                Ok(row) => {
+                    let ruling = decide(snapshot, &counted(snapshot, row.facts));
+                    report.count(file, number, line, &row.expected, &ruling);
+                }
                 Err(message) => {
                     report.faults.push(PolicyFault::at(file, text, start, "table.syntax", message));
                 }
@@ -89,6 +121,17 @@ pub fn run_tests<'a>(
         }
     }
     report
+}
+
+/// A budget that the row says nothing of is unused.
+fn counted(snapshot: &Snapshot, mut facts: Facts) -> Facts {
+    for draw in decide::draws(snapshot, &facts) {
+        if facts.counters.iter().all(|counter| counter.budget != draw.budget) {
+            let (used, budget) = (Amounts::default(), draw.budget);
+            facts.counters.push(Counter { budget, of: None, since: None, used, oldest: None });
+        }
+    }
+    facts
 }
 
 fn holds(expected: &Expected, ruling: &Ruling) -> bool {

@@ -8,10 +8,12 @@ use cascade_receipt::json::Value;
 use serde::Deserialize;
 
 use super::fault::PolicyFault;
+use super::near::unknown_key;
 use crate::cedar::Families;
 use crate::decide::EscalationTerms;
 use crate::facts::{PrincipalKind, read_terms, write_terms, write_words};
 use crate::gate::ADMINS;
+use crate::limits::Limits;
 
 /// How much runs without asking, and who is asked.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -28,6 +30,45 @@ pub struct Thresholds {
     pub grant_required: BTreeSet<PrincipalKind>,
     /// Programs that policies can name together, by family.
     pub families: BTreeMap<String, BTreeSet<String>>,
+    /// Who must sign before another policy takes this one's place.
+    pub activation: ActivationTerms,
+    /// Budgets and windows: limits.toml.
+    pub limits: Limits,
+}
+
+/// Whose signatures another policy needs to come into force.
+///
+/// Met by signatures of at least `required` distinct people, each a member of at least one of `groups`, every one
+/// of `groups` represented.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ActivationTerms {
+    /// Number of people.
+    pub required: u32,
+    /// Groups by name, sorted.
+    pub groups: Vec<String>,
+}
+
+/// Most people whose signatures an activation can demand, and most that a receipt carries.
+pub const SIGNERS_MAX: u32 = 16;
+
+impl Default for ActivationTerms {
+    fn default() -> Self {
+        Self { required: 1, groups: vec![ADMINS.to_owned()] }
+    }
+}
+
+impl ActivationTerms {
+    fn to_json(&self) -> Value {
+        Value::object([("required", self.required.into()), ("groups", write_words(&self.groups))])
+    }
+
+    fn from_json(value: &Value) -> Option<Self> {
+        let groups = value.member("groups")?.as_array()?.iter();
+        Some(Self {
+            required: u32::try_from(value.member("required")?.as_u64()?).ok()?,
+            groups: groups.map(|group| group.as_str().map(str::to_owned)).collect::<Option<_>>()?,
+        })
+    }
 }
 
 impl Default for Thresholds {
@@ -44,6 +85,8 @@ impl Default for Thresholds {
             },
             grant_required: BTreeSet::new(),
             families: BTreeMap::new(),
+            activation: ActivationTerms::default(),
+            limits: Limits::default(),
         }
     }
 }
@@ -71,11 +114,17 @@ impl Thresholds {
         let table: File = toml::from_str(text).map_err(|error| {
             let offset = error.span().map_or(0, |span| span.start);
             let message = error.message().replace('\n', " ");
-            PolicyFault::at(file, text, offset, "thresholds.syntax", message)
+            let hint = unknown_key(&message);
+            let fault = PolicyFault::at(file, text, offset, "thresholds.syntax", message);
+            match hint {
+                Some(hint) => fault.suggest(hint),
+                None => fault,
+            }
         })?;
-        table.read().map_err(|(key, message)| {
-            let offset = text.find(key).unwrap_or(0);
-            PolicyFault::at(file, text, offset, "thresholds.value", message)
+        table.read().map_err(|(section, key, message)| {
+            let section = text.find(section).unwrap_or(0);
+            let offset = text.get(section..).and_then(|rest| rest.find(key)).unwrap_or(0);
+            PolicyFault::at(file, text, section + offset, "thresholds.value", message)
         })
     }
 
@@ -96,14 +145,24 @@ impl Thresholds {
             Value::object([("name", name.as_str().into()), ("programs", write_words(&programs))])
         });
         let grant_required = self.grant_required.iter().map(|kind| kind.as_str().into());
-        Value::object([
+        let mut members: BTreeMap<String, Value> = [
             ("person", self.person.as_str().into()),
             ("agent", self.agent.as_str().into()),
             ("node", self.node.as_str().into()),
             ("escalation", write_terms(&self.escalation)),
             ("grant_required", Value::Array(grant_required.collect())),
             ("families", Value::Array(families.collect())),
-        ])
+        ]
+        .map(|(key, value)| (key.to_owned(), value))
+        .into();
+        // What came later stands there only where it was set, so that older snapshots keep their hash.
+        if self.activation != ActivationTerms::default() {
+            members.insert("activation".to_owned(), self.activation.to_json());
+        }
+        if !self.limits.is_empty() {
+            members.insert("limits".to_owned(), self.limits.to_json());
+        }
+        Value::Object(members)
     }
 
     pub(super) fn from_json(value: &Value) -> Option<Self> {
@@ -115,7 +174,16 @@ impl Thresholds {
             families.insert(family.member("name")?.as_str()?.to_owned(), programs.collect::<Option<_>>()?);
         }
         let kinds = value.member("grant_required")?.as_array()?;
+        let activation = match value.member("activation") {
+            Some(terms) => ActivationTerms::from_json(terms)?,
+            None => ActivationTerms::default(),
+        };
+        let limits = match value.member("limits") {
+            Some(limits) => Limits::from_json(limits)?,
+            None => Limits::default(),
+        };
         Some(Self {
+            activation,
             person: tier("person")?,
             agent: tier("agent")?,
             node: tier("node")?,
@@ -125,6 +193,7 @@ impl Thresholds {
                 .map(|kind| PrincipalKind::parse(kind.as_str()?))
                 .collect::<Option<_>>()?,
             families,
+            limits,
         })
     }
 }
@@ -136,6 +205,14 @@ struct File {
     escalation: Escalation,
     authority: Authority,
     families: BTreeMap<String, BTreeSet<String>>,
+    activation: Activation,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct Activation {
+    groups: Option<Vec<String>>,
+    required: Option<u32>,
 }
 
 #[derive(Deserialize, Default)]
@@ -161,8 +238,8 @@ struct Authority {
     grant_required: Vec<String>,
 }
 
-/// The key at fault, and what is wrong.
-type ValueFault = (&'static str, String);
+/// The section and key at fault, and what is wrong.
+type ValueFault = (&'static str, &'static str, String);
 
 impl File {
     fn read(self) -> Result<Thresholds, ValueFault> {
@@ -171,7 +248,8 @@ impl File {
         let mut grant_required = BTreeSet::new();
         for kind in &self.authority.grant_required {
             let known = PrincipalKind::parse(kind);
-            let fault = || ("grant_required", format!("`{kind}` is none of person, agent, node"));
+            let fault =
+                || ("[authority]", "grant_required", format!("`{kind}` is none of person, agent, node"));
             grant_required.insert(known.ok_or_else(fault)?);
         }
         Ok(Thresholds {
@@ -181,29 +259,55 @@ impl File {
             escalation,
             grant_required,
             families: self.families,
+            activation: self.activation.read(default.activation)?,
+            limits: Limits::default(),
         })
+    }
+}
+
+/// The groups of a section, sorted.
+fn groups(
+    section: &'static str,
+    own: Option<Vec<String>>,
+    default: Vec<String>,
+) -> Result<Vec<String>, ValueFault> {
+    let mut groups = own.unwrap_or(default);
+    groups.sort_unstable();
+    groups.dedup();
+    if groups.is_empty() || groups.iter().any(String::is_empty) {
+        return Err((section, "groups", "`groups` must name at least one group".to_owned()));
+    }
+    if groups.len() > GROUPS_MAX {
+        return Err((section, "groups", format!("`groups` may name at most {GROUPS_MAX} groups")));
+    }
+    Ok(groups)
+}
+
+impl Activation {
+    fn read(self, default: ActivationTerms) -> Result<ActivationTerms, ValueFault> {
+        const SECTION: &str = "[activation]";
+        let groups = groups(SECTION, self.groups, default.groups)?;
+        let required = self.required.unwrap_or(default.required);
+        if required == 0 || required > SIGNERS_MAX {
+            let message = format!("`required` must lie between 1 and {SIGNERS_MAX}");
+            return Err((SECTION, "required", message));
+        }
+        Ok(ActivationTerms { required, groups })
     }
 }
 
 impl Escalation {
     fn read(self, default: EscalationTerms) -> Result<EscalationTerms, ValueFault> {
-        let mut groups = self.groups.unwrap_or(default.groups);
-        groups.sort_unstable();
-        groups.dedup();
-        if groups.is_empty() || groups.iter().any(String::is_empty) {
-            return Err(("groups", "`groups` must name at least one group".to_owned()));
-        }
-        if groups.len() > GROUPS_MAX {
-            return Err(("groups", format!("`groups` may name at most {GROUPS_MAX} groups")));
-        }
+        const SECTION: &str = "[escalation]";
+        let groups = groups(SECTION, self.groups, default.groups)?;
         let required = self.required.unwrap_or(default.required);
         if required == 0 {
-            return Err(("required", "`required` must be at least 1".to_owned()));
+            return Err((SECTION, "required", "`required` must be at least 1".to_owned()));
         }
         let minutes = self.expires_minutes.unwrap_or(default.expires_after_ms / MS_PER_MINUTE);
         if minutes == 0 || minutes > EXPIRES_MINUTES_MAX {
             let message = format!("`expires_minutes` must lie between 1 and {EXPIRES_MINUTES_MAX}");
-            return Err(("expires_minutes", message));
+            return Err((SECTION, "expires_minutes", message));
         }
         Ok(EscalationTerms {
             required,
@@ -216,5 +320,6 @@ impl Escalation {
 
 fn tier(key: &'static str, word: Option<&str>, default: RiskTier) -> Result<RiskTier, ValueFault> {
     let Some(word) = word else { return Ok(default) };
-    RiskTier::parse(word).ok_or_else(|| (key, format!("`{word}` is none of LOW, MEDIUM, HIGH, CRITICAL")))
+    let fault = || ("[risk]", key, format!("`{word}` is none of LOW, MEDIUM, HIGH, CRITICAL"));
+    RiskTier::parse(word).ok_or_else(fault)
 }

@@ -102,7 +102,7 @@ impl<'a> Call<'a> {
             unresolved: Unresolved::default(),
             help: false,
         };
-        let deep = worker.commands.iter().any(|command| matches!(command.path.first(), Some(Step::Deep)));
+        let deep = worker.commands.iter().any(is_deep);
         let candidates = if deep { Vec::new() } else { worker.commands.iter().collect() };
         let mut call = Reader::new(call, candidates).read(words);
         if deep {
@@ -169,13 +169,16 @@ impl<'a> Call<'a> {
     fn dive(&mut self) {
         let words: Vec<&'a str> = self.arguments.iter().map_while(|argument| argument.word.known()).collect();
         let mut best: Option<(&'a Command, usize)> = None;
+        // A path that is named from its first word on speaks for its words; none of them is another verb.
+        let anchored = self.worker.commands.iter().filter(|command| !is_deep(command)).filter(|command| {
+            let steps = command.path.iter().zip(&words);
+            command.path.len() <= words.len() && steps.into_iter().all(|(step, word)| step.matches(word))
+        });
+        let spoken = anchored.map(|command| command.path.len()).max().unwrap_or_default();
         for command in &self.worker.commands {
-            let steps = match command.path.as_slice() {
-                [Step::Deep, rest @ ..] => rest,
-                steps => steps,
-            };
-            let deep = steps.len() < command.path.len();
-            let starts = if deep { 0..words.len() } else { 0..1 };
+            let deep = is_deep(command);
+            let steps = command.path.get(usize::from(deep)..).unwrap_or_default();
+            let starts = if deep { spoken..words.len().max(spoken) } else { 0..1 };
             for start in starts {
                 let Some(slice) = words.get(start..start + steps.len()) else { break };
                 let found = steps.iter().zip(slice).all(|(step, word)| step.matches(word));
@@ -193,6 +196,10 @@ impl<'a> Call<'a> {
             None => self.unknown_command = words.first().map(|word| (*word).to_owned()),
         }
     }
+}
+
+fn is_deep(command: &Command) -> bool {
+    matches!(command.path.first(), Some(Step::Deep))
 }
 
 /// Values that switch an option off.

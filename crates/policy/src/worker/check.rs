@@ -3,7 +3,7 @@
 use cascade_receipt::decision::RiskTier;
 
 use super::classification::{Classification, Finding};
-use super::compile::tier;
+use super::compile::{Malformed, tier};
 use super::grammar::{Rule, Worker};
 use super::manifest::Effect;
 use super::registry::{Manifest, Parsed, Registry};
@@ -16,18 +16,57 @@ pub struct Fault {
     pub manifest: String,
     /// What is wrong, for people.
     pub what: String,
+    /// The byte of the manifest where it is, when the reader knows.
+    pub offset: Option<usize>,
+}
+
+/// What came of running the tests of manifests.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Checked {
+    /// How many manifests were looked at.
+    pub manifests: usize,
+    /// How many lines their tests hold.
+    pub lines: usize,
+    /// What does not hold.
+    pub faults: Vec<Fault>,
+}
+
+impl Parsed {
+    /// How many lines its tests hold.
+    fn lines(&self) -> usize {
+        let of = |worker: &Worker| {
+            let rules = worker.rules.iter().map(|rule| rule.tests.len());
+            rules.chain(worker.settings.iter().map(|setting| setting.tests.len())).sum::<usize>()
+        };
+        self.tests.values().map(Vec::len).sum::<usize>() + self.workers.iter().map(of).sum::<usize>()
+    }
 }
 
 impl Registry {
     /// Parses every manifest and runs the tests that it carries. An empty answer means that all of them hold.
     #[must_use]
     pub fn check(&self) -> Vec<Fault> {
+        self.check_only(|_| true).faults
+    }
+
+    /// As [`Registry::check`], but only the manifests with these names; all programs are known to their tests.
+    #[must_use]
+    pub fn check_only(&self, chosen: impl Fn(&str) -> bool) -> Checked {
         let mut faults = Vec::new();
-        for manifest in &self.manifests {
-            let mut complain = |what: String| faults.push(Fault { manifest: manifest.name.clone(), what });
+        let (mut manifests, mut lines) = (0, 0);
+        for manifest in self.manifests.iter().filter(|manifest| chosen(&manifest.name)) {
+            manifests += 1;
+            if let Err(Malformed::Toml { message, offset }) = manifest.parsed() {
+                let (manifest, what) = (manifest.name.clone(), message.clone());
+                faults.push(Fault { manifest, what, offset: *offset });
+                continue;
+            }
+            let mut complain =
+                |what: String| faults.push(Fault { manifest: manifest.name.clone(), what, offset: None });
             match manifest.parsed() {
                 Err(error) => complain(error.to_string()),
                 Ok(parsed) => {
+                    lines += parsed.lines();
                     self.twice(manifest, &mut complain);
                     self.tests(parsed, &mut complain);
                     for worker in &parsed.workers {
@@ -36,7 +75,7 @@ impl Registry {
                 }
             }
         }
-        faults
+        Checked { manifests, lines, faults }
     }
 
     /// A program belongs to one manifest.

@@ -32,6 +32,20 @@ pub struct Classified {
     pub findings: Vec<Finding>,
 }
 
+impl Classified {
+    /// A line that only assigns variables, defines functions or comments does what `:` does.
+    pub(super) fn nothing() -> Self {
+        Self {
+            words: vec![":".to_owned()],
+            program: ":".to_owned(),
+            subcommand: String::new(),
+            tier: RiskTier::Low,
+            classified: true,
+            findings: Vec::new(),
+        }
+    }
+}
+
 /// The answer for a whole argv or line.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Classification {

@@ -14,8 +14,8 @@ use super::place::{Place, Places};
 /// A manifest that cannot be used.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub(super) enum Malformed {
-    #[error("{0}")]
-    Toml(String),
+    #[error("{message}")]
+    Toml { message: String, offset: Option<usize> },
     #[error("`{word}` is not a risk tier; use LOW, MEDIUM, HIGH or CRITICAL")]
     Tier { word: String },
     #[error("`{word}` is not a place")]
@@ -65,6 +65,7 @@ impl Worker {
             negations: raw.negations,
             loose_dashes: raw.loose_dashes,
             globals: raw.globals,
+            lies: raw.lies,
             own,
             commands,
             rules,
@@ -218,12 +219,14 @@ pub(super) const fn worst(kind: Kind) -> RiskTier {
         Kind::Text | Kind::Path | Kind::Replace | Kind::Directory => RiskTier::Low,
         Kind::Read
         | Kind::Upload
+        | Kind::Send
         | Kind::Write
         | Kind::Copy
         | Kind::Line
         | Kind::Exec
         | Kind::Code
         | Kind::Snippet
+        | Kind::Mongo
         | Kind::Module
         | Kind::Awk
         | Kind::Sed

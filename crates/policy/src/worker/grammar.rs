@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cascade_receipt::decision::RiskTier;
 
 use super::classification::Finding;
-use super::manifest::{Effect, Emits, Form, Globals, Kind, Style};
+use super::manifest::{Effect, Emits, Form, Globals, Kind, Lies, Style};
 use super::pattern::Pattern;
 use super::place::Places;
 
@@ -19,6 +19,7 @@ pub(super) struct Worker {
     pub(super) negations: bool,
     pub(super) loose_dashes: bool,
     pub(super) globals: Globals,
+    pub(super) lies: Lies,
     pub(super) own: Node,
     pub(super) commands: Vec<Command>,
     pub(super) rules: Vec<Rule>,
@@ -53,6 +54,11 @@ impl Step {
 
     pub(super) const fn is_word(&self) -> bool {
         matches!(self, Self::Word(_))
+    }
+
+    /// A pattern that says something of the word.
+    pub(super) fn is_shaped(&self) -> bool {
+        matches!(self, Self::Glob(pattern) if *pattern != Pattern::Prefix(String::new()))
     }
 
     pub(super) fn matches(&self, word: &str) -> bool {

@@ -5,10 +5,10 @@ use cascade_receipt::decision::RiskTier;
 use super::call::{Call, Value};
 use super::classification::Finding;
 use super::grammar::{Rule, Step, covers};
-use super::manifest::{Kind, Style};
+use super::manifest::{Emits, Kind, Style};
 use super::place::{Location, Places};
 use super::possible::{Met, could_apply};
-use super::scene::Scene;
+use super::scene::{Feed, Scene};
 use super::unfold::{fill, standard_input, starts, wrapped};
 use super::weigh::{place_of, secret_read, weigh};
 use super::word::Word;
@@ -121,6 +121,9 @@ pub(super) fn judge(call: &Call<'_>, scene: &Scene<'_>) -> Judgement {
     }
     for (argument, kind) in call.arguments.iter().zip(kinds(call)) {
         weigh(kind, argument.word, dry, scene, &mut judgement);
+    }
+    if scene.input == Feed::Secret && (call.node.emits == Emits::Network || call.worker.name() == "ssh") {
+        judgement.find("env.sent", RiskTier::High, "sends environment variables, secrets among them, away");
     }
     wrapped(call, scene, &mut judgement);
     standard_input(call, scene, &mut judgement);

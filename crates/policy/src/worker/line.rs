@@ -1,15 +1,19 @@
 //! Through a shell line from left to right: directory, variables, pipes and redirects.
 
+use std::collections::BTreeSet;
+
 use cascade_receipt::decision::RiskTier;
 
 use super::classification::{Classification, Classified, Finding};
 use super::judge::Judgement;
 use super::place::Location;
+use super::registry::Registry;
 use super::scene::{Feed, Scene, Variable};
 use super::walk::{DEPTH_MAX, Walk, doubt};
 use super::weigh::{secret_read, written};
+use super::whereabouts::Whereabouts;
 use super::word::Word;
-use crate::shell::{self, Command, Input, Line, Redirect, RedirectOp};
+use crate::shell::{self, Command, Input, Line, Opaque, Redirect, RedirectOp};
 
 impl Walk<'_> {
     /// Looks at every command of a line; answers what its last one writes to standard output.
@@ -18,20 +22,23 @@ impl Walk<'_> {
             self.answer.refuse("depth");
             return Feed::Unknown;
         }
-        let line = match shell::parse(text) {
+        let line = match shell::parse_where(text, scratch(scene)) {
             Ok(line) => line,
             Err(refusal) => {
                 self.answer.refuse(&refusal.to_string());
                 return Feed::Unknown;
             }
         };
-        self.whole(text, &line);
+        let functions = own_functions(&line, self.registry);
+        self.whole(text, &line, functions.is_some());
         self.writes.extend(fresh(&line, scene));
-        let mut state = State { directory: scene.directory.clone(), env: Vec::new(), feeds: Vec::new() };
+        let whereabouts = Whereabouts::new(scene.directory.clone());
+        let functions = functions.cloned().unwrap_or_default();
+        let mut state = State { whereabouts, env: Vec::new(), feeds: Vec::new(), functions };
         let mut starts = Vec::with_capacity(line.commands.len());
-        for command in &line.commands {
+        for (at, command) in line.commands.iter().enumerate() {
             starts.push(self.answer.commands.len());
-            let feed = self.command(command, scene, &mut state);
+            let feed = self.command(command, at, scene, &mut state);
             state.feeds.push(feed);
         }
         self.substituted(&line, &starts, &state.feeds);
@@ -65,10 +72,11 @@ impl Walk<'_> {
     }
 
     /// What the line as a whole shows.
-    fn whole(&mut self, text: &str, line: &Line) {
+    fn whole(&mut self, text: &str, line: &Line, functions_followed: bool) {
         let mut findings: Vec<Finding> = line
             .opaque
             .iter()
+            .filter(|opaque| !(functions_followed && **opaque == Opaque::FunctionShadows))
             .map(|opaque| doubt(opaque.code(), "part of the line cannot be read beforehand"))
             .collect();
         if is_fork_bomb(text) {
@@ -86,7 +94,8 @@ impl Walk<'_> {
         }
     }
 
-    fn command(&mut self, command: &Command, scene: &Scene<'_>, state: &mut State) -> Feed {
+    fn command(&mut self, command: &Command, place: usize, scene: &Scene<'_>, state: &mut State) -> Feed {
+        let directory = state.whereabouts.at(&command.moved_by).clone();
         let assigned: Vec<Variable> = command
             .assignments
             .iter()
@@ -107,26 +116,49 @@ impl Walk<'_> {
             let env = line.with(assigned);
             let fresh = self.writes.clone();
             let input = input(command, scene, &state.feeds);
-            let (directory, depth) = (state.directory.clone(), scene.depth);
+            let (directory, depth) = (directory.clone(), scene.depth);
             let inner = Scene { directory, env: &env, input, fresh: &fresh, depth };
             let set = state.env.len();
             let feeds: Vec<Feed> = readings
                 .map(|words| {
-                    let feed = self.call(&words, &inner);
-                    state.follow(&words);
+                    let own =
+                        words.first().and_then(Word::known).filter(|name| state.functions.contains(*name));
+                    let feed = match own {
+                        Some(name) => self.own_function(name, &words, command),
+                        None => self.call(&words, &inner),
+                    };
+                    state.whereabouts.follow(place, &command.moved_by, &words);
+                    state.export(&words);
                     feed
                 })
                 .collect();
             feed = feeds.into_iter().reduce(Feed::and).unwrap_or(Feed::Unknown);
             self.named_programs(state.env.get(set..).unwrap_or_default(), scene);
         }
-        self.redirects(&command.redirects, at, state);
+        self.redirects(&command.redirects, at, directory);
         feed
     }
 
+    /// A call of a function of the line: what it does was found in its body, unless something is fed to it.
+    fn own_function(&mut self, name: &str, words: &[Word], command: &Command) -> Feed {
+        let fed = command.stdin != Input::Inherited
+            || command.redirects.iter().any(|redirect| redirect.op == RedirectOp::Read);
+        let text = "what is fed to a function of the line cannot be followed";
+        let findings = if fed { vec![doubt("shell.function_fed", text)] } else { Vec::new() };
+        self.answer.add(Classified {
+            words: words.iter().map(Word::shown).collect(),
+            program: name.to_owned(),
+            subcommand: String::new(),
+            tier: if fed { RiskTier::High } else { RiskTier::Low },
+            classified: !fed,
+            findings,
+        });
+        Feed::Unknown
+    }
+
     /// Files that the shell itself opens count for the command.
-    fn redirects(&mut self, redirects: &[Redirect], at: usize, state: &State) {
-        let mut judgement = Judgement::new(state.directory.clone());
+    fn redirects(&mut self, redirects: &[Redirect], at: usize, directory: Location) {
+        let mut judgement = Judgement::new(directory);
         for redirect in redirects {
             let target = Word::from(&redirect.target);
             match redirect.op {
@@ -137,6 +169,7 @@ impl Walk<'_> {
                 RedirectOp::Duplicate => {}
             }
         }
+        self.writes.append(&mut judgement.writes);
         if !judgement.findings.is_empty() {
             self.amend(at, judgement);
         }
@@ -173,14 +206,16 @@ const EXECUTED: &[&str] = &["line.unknown", "script.unknown", "code.unknown", "s
 
 /// What changes from command to command.
 struct State {
-    directory: Location,
+    whereabouts: Whereabouts,
+    /// Functions of the line that are no more than their bodies, which are looked at where they stand.
+    functions: BTreeSet<String>,
     env: Vec<Variable>,
     feeds: Vec<Feed>,
 }
 
 impl State {
-    /// The shell's own commands that change directory or variables.
-    fn follow(&mut self, mut words: &[Word]) {
+    /// The shell's own commands that change variables.
+    fn export(&mut self, mut words: &[Word]) {
         while let [Word::Known(first), rest @ ..] = words {
             if !matches!(first.as_str(), "builtin" | "command" | "-p" | "--") {
                 break;
@@ -188,23 +223,8 @@ impl State {
             words = rest;
         }
         let Some((program, arguments)) = words.split_first() else { return };
-        match program.known() {
-            Some("cd" | "pushd") => {
-                let target = arguments.iter().find(|word| !matches!(word.known(), Some("-P" | "-L" | "--")));
-                self.directory = match target {
-                    None => Location::Home(Vec::new()),
-                    Some(Word::Known(text)) if text != "-" => self.directory.join(text),
-                    Some(Word::Glob(text)) if !text.contains(['*', '?', '[', '{']) => {
-                        self.directory.join(text)
-                    }
-                    Some(_) => Location::Unknown,
-                };
-            }
-            Some("popd") => self.directory = Location::Unknown,
-            Some("export" | "declare" | "typeset" | "readonly" | "local") => {
-                self.env.extend(arguments.iter().filter_map(|word| Variable::assigned(word.known()?)));
-            }
-            _ => {}
+        if let Some("export" | "declare" | "typeset" | "readonly" | "local") = program.known() {
+            self.env.extend(arguments.iter().filter_map(|word| Variable::assigned(word.known()?)));
         }
     }
 }
@@ -227,6 +247,35 @@ fn input(command: &Command, scene: &Scene<'_>, feeds: &[Feed]) -> Feed {
         },
     }
 }
+
+/// Is `$TMPDIR` a directory for temporary files, as far as anything says?
+fn scratch(scene: &Scene<'_>) -> bool {
+    scene.env.iter().filter(|variable| variable.name == "TMPDIR").all(|variable| {
+        let place = |text: &str| super::place::places(&Location::START, &format!("{text}/x"));
+        variable.value.known().is_some_and(|text| place(text).has(super::place::Place::Temp))
+    })
+}
+
+/// The functions of the line, where calling one does what its body says and nothing else: none has the name of a
+/// program or builtin, and nothing in the line changes variables or the directory under a body.
+fn own_functions<'l>(line: &'l Line, registry: &Registry) -> Option<&'l BTreeSet<String>> {
+    let changes = |command: &Command| {
+        let named = |word: &shell::Word| match word {
+            shell::Word::Known(name) => CHANGING.contains(&name.as_str()),
+            _ => false,
+        };
+        !command.assignments.is_empty() || command.words.iter().take(4).any(named)
+    };
+    let own = |name: &String| !name.starts_with("command_not_found") && registry.program(name).is_none();
+    let own = line.functions.iter().all(own) && !line.commands.iter().any(changes);
+    (own && !line.functions.is_empty()).then_some(&line.functions)
+}
+
+/// Builtins that change what a body finds.
+const CHANGING: &[&str] = &[
+    "cd", "pushd", "popd", "export", "declare", "typeset", "readonly", "set", "shopt", "unset", "read",
+    "exec",
+];
 
 /// The files that a line writes, to recognise when it executes them.
 fn fresh(line: &Line, scene: &Scene<'_>) -> Vec<Location> {

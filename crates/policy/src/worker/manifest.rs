@@ -38,6 +38,8 @@ pub(super) struct Worker {
     pub(super) loose_dashes: bool,
     #[serde(default)]
     pub(super) globals: Globals,
+    #[serde(default)]
+    pub(super) lies: Lies,
     /// What is true of the program itself, and its options before any subcommand.
     #[serde(default)]
     pub(super) own: Node,
@@ -69,6 +71,17 @@ pub(super) enum Style {
     /// As Gnu, but `+x` is an option like `-x`, a lone `-` ends them, and values never stand in the same word: in
     /// `-oc posix LINE` the `c` is a flag and `posix` what `-o` takes.
     Shell,
+}
+
+/// Where a program is kept.
+#[derive(Deserialize, Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Lies {
+    /// With the programs of the system.
+    #[default]
+    System,
+    /// In the project itself, to be called as `./NAME`: a build script that comes with it.
+    Project,
 }
 
 /// Where the program's own options may stand.
@@ -186,6 +199,8 @@ pub(super) enum Kind {
     Read,
     /// Text, or `@FILE` for the contents of a file that is sent away.
     Upload,
+    /// A file whose contents are sent away.
+    Send,
     /// A file that is written.
     Write,
     /// A path that rules look at by its place.
@@ -198,6 +213,8 @@ pub(super) enum Kind {
     Exec,
     /// Source text for an interpreter.
     Code,
+    /// Source text for a MongoDB shell.
+    Mongo,
     /// Source text in which texts in quotes are not evaluated (Python, JavaScript).
     Snippet,
     /// The name of a module that is executed (`python -m`).
@@ -240,6 +257,8 @@ pub(super) enum Emits {
     Changed,
     /// Bytes from the network.
     Network,
+    /// Environment variables, secrets among them.
+    Secret,
     /// Something decoded, so that it cannot be read beforehand.
     Decoded,
 }

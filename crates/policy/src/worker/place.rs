@@ -49,6 +49,8 @@ places! {
     Source = "source",
     /// Anywhere else.
     Outside = "outside",
+    /// Everything below a directory, other than one for temporary files or one that builds make anew.
+    Mass = "mass",
     /// On another machine (`host:path`).
     Remote = "remote",
     /// Cannot be known.
@@ -90,15 +92,58 @@ pub(super) enum Location {
     Home(Vec<String>),
     /// From the directory in which the line starts, `ups` directories above it.
     Here { ups: usize, below: Vec<String> },
+    /// One of these; none of them is another such choice or unknown.
+    Either(Vec<Self>),
     /// Cannot be known.
     Unknown,
 }
 
+/// More than so many places that a line may be in are too many to follow.
+const EITHER_MAX: usize = 4;
+
 impl Location {
     pub(super) const START: Self = Self::Here { ups: 0, below: Vec::new() };
 
+    /// One of several.
+    pub(super) fn either(all: impl IntoIterator<Item = Self>) -> Self {
+        let mut distinct: Vec<Self> = Vec::new();
+        for location in all.into_iter().flat_map(Self::alternatives) {
+            if location == Self::Unknown {
+                return Self::Unknown;
+            }
+            if !distinct.contains(&location) {
+                distinct.push(location);
+            }
+        }
+        match distinct.len() {
+            0 => Self::Unknown,
+            1 => distinct.pop().unwrap_or(Self::Unknown),
+            count if count > EITHER_MAX => Self::Unknown,
+            _ => Self::Either(distinct),
+        }
+    }
+
+    /// The one, or each of those that it may be.
+    pub(super) fn alternatives(self) -> Vec<Self> {
+        match self {
+            Self::Either(all) => all,
+            one => vec![one],
+        }
+    }
+
+    /// May both be the same?
+    pub(super) fn meets(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Either(all), other) | (other, Self::Either(all)) => all.iter().any(|one| one.meets(other)),
+            (one, other) => one == other,
+        }
+    }
+
     /// The path `text` seen from `self`.
     pub(super) fn join(&self, text: &str) -> Self {
+        if let Self::Either(all) = self {
+            return Self::either(all.iter().map(|one| one.join(text)));
+        }
         let (start, rest) = if let Some(rest) = text.strip_prefix('/') {
             (Self::Absolute(Vec::new()), rest)
         } else if let Some(rest) = text.strip_prefix('~') {
@@ -146,12 +191,18 @@ impl Location {
         let none = Places::default();
         match self {
             Self::Unknown => none.with(Place::Unknown),
+            Self::Either(all) => all.iter().fold(none, |places, one| places.or(one.places())),
             Self::Absolute(names) => absolute(names),
             Self::Home(names) if whole(names) => none.with(Place::Home).with(Place::Outside),
             Self::Home(names) => named(names, true).with(Place::Outside),
             Self::Here { ups: 0, below } if whole(below) => none.with(Place::Whole),
             Self::Here { ups: 0, below } => {
-                let built = below.iter().any(|name| one_of(name, BUILD));
+                // Behind `**` a pattern may match what lies in any directory.
+                let built = below.iter().scan(false, |open, name| {
+                    *open |= name == "**";
+                    Some(one_of(name, BUILD) && !(*open && name.contains('*')))
+                });
+                let built = built.into_iter().any(|built| built);
                 let places = named(below, false).with(Place::Inside);
                 if built && !places.has(Place::Vcs) {
                     places.with(Place::Build)
@@ -166,7 +217,10 @@ impl Location {
 
 /// The places of `text` seen from `directory`.
 pub(super) fn places(directory: &Location, text: &str) -> Places {
-    let places = directory.join(text).places();
+    let mut places = directory.join(text).places();
+    if text.ends_with("**") && !places.has(Place::Temp) && !places.has(Place::Build) {
+        places = places.with(Place::Mass);
+    }
     let Some((host, path)) = text.split_once(':') else { return places };
     // `host:path` and `revision:path` name a file with secrets as well as the path alone.
     let secret = directory.join(path).places().has(Place::Secret);
@@ -177,8 +231,7 @@ pub(super) fn places(directory: &Location, text: &str) -> Places {
 fn whole(names: &[String]) -> bool {
     match names {
         [] => true,
-        [only] => matches!(only.as_str(), "*" | "**" | ".*" | "{*,.*}"),
-        _ => false,
+        names => names.iter().all(|name| matches!(name.as_str(), "*" | "**" | ".*" | "{*,.*}")),
     }
 }
 
@@ -288,14 +341,15 @@ const BUILD: &str = "node_modules target dist build out .cache coverage __pycach
     *.log *.tmp *.bak _build htmlcov .nyc_output .eggs DerivedData cmake-build-* bazel-* .svelte-kit obj";
 const SECRET_NAMES: &str = ".env .env.* *.pem *.key *.p12 *.pfx *.jks *.keystore *.kdbx id_rsa id_dsa id_ecdsa \
     id_ed25519 .netrc _netrc .pgpass .my.cnf .git-credentials .vault-token .npmrc .pypirc .htpasswd shadow shadow- \
+    .bash_history .zsh_history .python_history .psql_history .mysql_history .node_repl_history .rediscli_history \
     gshadow master.passwd sudoers credentials.json service-account*.json terraform.tfstate *.tfstate kubeconfig";
 const SECRET_ENDS: &str = ".aws/credentials .kube/config .docker/config.json .config/gh/hosts.yml .azure/* \
     .config/gcloud/credentials.db .config/gcloud/application_default_credentials.json environ .cargo/credentials \
     .cargo/credentials.toml .config/hub .aws .aws/* .aws/** .kube .kube/* .kube/** .azure .azure/** .password-store \
     .password-store/* .password-store/** .config/gcloud .config/gcloud/* .config/gcloud/** .config/gh .config/gh/* \
     .config/gh/** .docker/* .docker/**";
-const NOT_SECRET: &str =
-    ".env.example .env.sample .env.template .env.dist .env.test *.pub known_hosts authorized_keys";
+const NOT_SECRET: &str = "cert.pem *cert.pem *certs.pem *chain.pem *bundle.pem ca.pem pub*.pem *public.pem *.pub.pem \
+    .env.example .env.sample .env.template .env.dist .env.test *.pub known_hosts authorized_keys";
 const STARTUP_HOME: &str = ".bashrc .bash_profile .bash_login .bash_logout .bash_aliases .profile .zshrc .zshenv \
     .zprofile .zlogin .kshrc .cshrc .tcshrc .inputrc .vimrc .exrc .gitconfig .ssh .gnupg .xinitrc .xprofile .aws \
     .kube .docker .netrc .npmrc .pypirc .config .local .cargo .pam_environment .psqlrc .sqliterc .pythonrc Library";

@@ -128,16 +128,23 @@ impl<'a> Reader<'a> {
     /// Takes one more word of the subcommand path.
     fn descend(&mut self, text: &'a str) -> bool {
         let depth = self.call.path.len();
+        // `*` is for what is not named: the path with the most plain words is meant, and one with fewer than what
+        // was found already never is.
+        let plain = |command: &&'a Command| command.path.iter().filter(|step| step.is_word()).count();
         let mut next: Vec<&'a Command> = self
             .candidates
             .iter()
             .copied()
             .filter(|command| command.path.get(depth).is_some_and(|step| step.matches(text)))
+            .filter(|command| plain(command) >= self.plain)
             .collect();
-        // `*` is for what is not named: the path with the most plain words is meant.
-        let plain = |command: &&'a Command| command.path.iter().filter(|step| step.is_word()).count();
+        // Where two are named as plainly, the one that can harm more.
+        let rank = |command: &&'a Command| {
+            let shaped = command.path.iter().filter(|step| step.is_shaped()).count();
+            (plain(command), shaped, command.node.tier)
+        };
         let complete = next.iter().rev().filter(|command| command.path.len() == depth + 1);
-        let best = complete.copied().max_by_key(plain).filter(|command| plain(command) >= self.plain);
+        let best = complete.copied().max_by_key(rank);
         let deeper = next.iter().any(|command| command.path.len() > depth + 1);
         if best.is_none() && !deeper {
             return false;
@@ -309,8 +316,12 @@ impl<'a> Reader<'a> {
         if let Value::Word(word) = value {
             // In quotes it is the value and nothing else.
             self.call.unresolved.many |= *word == Word::Unknown;
+            // A header such as `Authorization: Bearer $TOKEN` cannot become `@FILE`.
+            let text = matches!(word, Word::One { before, .. }
+                if names.iter().any(|name| matches!(*name, "-H" | "--header"))
+                    && kind == Kind::Upload && !before.is_empty() && !before.contains('@'));
             self.call.unresolved.any |=
-                *word == Word::Unknown || (word.is_unknown() && worst(kind) > RiskTier::Low);
+                *word == Word::Unknown || (word.is_unknown() && worst(kind) > RiskTier::Low && !text);
         }
         if names.iter().any(|name| HELP.contains(name)) {
             self.call.help = true;

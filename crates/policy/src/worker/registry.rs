@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use super::classification::Classification;
+use super::classification::{Classification, Classified};
 use super::compile::Malformed;
 use super::grammar::Worker;
-use super::manifest::{self, File};
+use super::manifest::{self, File, Lies};
 use super::place::Location;
 use super::scene::{Environment, Feed, Scene, Variable};
 use super::walk::Walk;
@@ -79,6 +79,9 @@ impl Registry {
     pub fn classify_line(&self, line: &str, env: &[(Vec<u8>, Vec<u8>)]) -> Classification {
         let mut walk = Walk::new(self);
         walk.line(line, &scene(&ambient(env)));
+        if walk.answer.commands.is_empty() && walk.answer.refused.is_none() && !line.trim().is_empty() {
+            walk.answer.add(Classified::nothing());
+        }
         walk.finish()
     }
 
@@ -135,7 +138,10 @@ impl Registry {
         Some(Found {
             worker,
             name: name.to_owned(),
-            elsewhere: directory.is_some_and(|directory| !USUAL.contains(&directory)),
+            elsewhere: directory.is_some_and(|directory| {
+                let own = worker.lies == Lies::Project && directory == "./";
+                !own && !USUAL.contains(&directory)
+            }),
             respelled: lower != base && name != base,
         })
     }
@@ -149,6 +155,10 @@ impl Manifest {
         names.unwrap_or_default().split_whitespace()
     }
 
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
     /// Was it needed so far?
     #[cfg(test)]
     pub(super) fn is_parsed(&self) -> bool {
@@ -157,8 +167,10 @@ impl Manifest {
 
     pub(super) fn parsed(&self) -> &Result<Parsed, Malformed> {
         self.parsed.get_or_init(|| {
-            let file: File =
-                toml::from_str(&self.text).map_err(|error| Malformed::Toml(error.to_string()))?;
+            let file: File = toml::from_str(&self.text).map_err(|error| Malformed::Toml {
+                message: error.message().to_owned(),
+                offset: error.span().map(|span| span.start),
+            })?;
             let tests = file.tests;
             let compile = |worker: manifest::Worker| Worker::compile(worker);
             let workers = file.worker.into_iter().map(compile).collect::<Result<Vec<_>, _>>()?;

@@ -62,6 +62,8 @@ pub(super) enum Feed {
     Words(Vec<Word>),
     /// Cannot be known.
     Unknown,
+    /// The environment, secrets among it, or what was made of it.
+    Secret,
     /// From the network.
     Network,
     /// From a decoder.
@@ -82,7 +84,9 @@ impl Feed {
                     None => vec![Word::Unknown],
                 })
                 .collect(),
-            Self::Inherited | Self::Unknown | Self::Network | Self::Decoded => vec![Word::Unknown],
+            Self::Inherited | Self::Unknown | Self::Secret | Self::Network | Self::Decoded => {
+                vec![Word::Unknown]
+            }
         }
     }
 
@@ -90,7 +94,12 @@ impl Feed {
     pub(super) fn text(&self) -> Option<String> {
         match self {
             Self::Text(text) => Some(text.clone()),
-            Self::Words(_) | Self::Inherited | Self::Unknown | Self::Network | Self::Decoded => None,
+            Self::Words(_)
+            | Self::Inherited
+            | Self::Unknown
+            | Self::Secret
+            | Self::Network
+            | Self::Decoded => None,
         }
     }
 
@@ -109,6 +118,7 @@ impl Feed {
         match (self, other) {
             (Self::Network, _) | (_, Self::Network) => Self::Network,
             (Self::Decoded, _) | (_, Self::Decoded) => Self::Decoded,
+            (Self::Secret, _) | (_, Self::Secret) => Self::Secret,
             (feed @ (Self::Text(_) | Self::Words(_)), other @ (Self::Text(_) | Self::Words(_))) => {
                 Self::Words(feed.words().into_iter().chain(other.words()).collect())
             }

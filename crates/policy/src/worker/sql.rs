@@ -36,6 +36,10 @@ fn dot_lines(statement: &str) -> Vec<&str> {
 
 fn statement_of(words: &[&str], judgement: &mut Judgement) {
     let has = |word: &str| words.contains(&word);
+    // `where true` chooses nothing.
+    let chooses = words.iter().rposition(|word| *word == "where").is_some_and(|at| {
+        !matches!(words.get(at + 1..), Some(["true" | "1"] | ["1", "1"] | ["not", "false"] | []) | None)
+    });
     let stop = |judgement: &mut Judgement, code: &str, text: &str| {
         judgement.push(super::Finding {
             code: code.to_owned(),
@@ -52,8 +56,8 @@ fn statement_of(words: &[&str], judgement: &mut Judgement) {
             stop(judgement, "sql.drop", "drops data");
         }
         ["truncate", ..] => stop(judgement, "sql.truncate", "removes every row"),
-        ["delete", ..] if !has("where") => stop(judgement, "sql.delete.all", "deletes every row"),
-        ["update", ..] if !has("where") => stop(judgement, "sql.update.all", "changes every row"),
+        ["delete", ..] if !chooses => stop(judgement, "sql.delete.all", "deletes every row"),
+        ["update", ..] if !chooses => stop(judgement, "sql.update.all", "changes every row"),
         ["delete", ..] => judgement.find("sql.delete", RiskTier::High, "deletes rows"),
         ["insert" | "update", ..] if !["delete", "drop", "truncate", "merge"].into_iter().any(has) => {
             judgement.find("sql.write", RiskTier::Medium, "changes rows");
@@ -103,6 +107,11 @@ fn harmless_meta(command: &str) -> bool {
         ".headers",
         ".mode",
         ".indexes",
+        ".dump",
+        ".databases",
+        ".show",
+        ".version",
+        ".stats",
     ];
     named.contains(&command)
 }

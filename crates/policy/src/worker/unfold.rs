@@ -2,14 +2,15 @@
 
 use cascade_receipt::decision::RiskTier;
 
-use super::call::{Call, first_is_line};
+use super::call::{Call, Given, Value, first_is_line};
 use super::judge::{Follow, Judgement};
 use super::manifest::{Form, Kind};
-use super::place::Location;
+use super::place::{Location, Place, places};
 use super::scene::{Feed, Scene};
 use super::weigh::{script, weigh};
 use super::word::Word;
 use super::xargs;
+use crate::shell;
 
 /// Another command inside this one.
 pub(super) fn wrapped(call: &Call<'_>, scene: &Scene<'_>, judgement: &mut Judgement) {
@@ -36,11 +37,27 @@ pub(super) fn wrapped(call: &Call<'_>, scene: &Scene<'_>, judgement: &mut Judgem
         Form::Script if wraps.unread && only_checks(call) => {}
         Form::Script => {
             script(first, scene, judgement);
-            if wraps.unread && judgement.tier < RiskTier::High {
+            let told: Vec<&str> = words.iter().skip(1).filter_map(Word::known).collect();
+            let unapplied = told.contains(&"migrate") && told.last() == Some(&"zero");
+            if unapplied || told.into_iter().any(destroys) {
+                let text = "an argument of the script says that it removes or replaces data";
+                judgement.find("script.destroys", RiskTier::High, text);
+            }
+            let environment = first.known().is_some_and(shell::is_environment);
+            if wraps.unread && !environment && judgement.tier < RiskTier::High {
                 judgement.doubt("script.shell", "executes a shell script, which is not read here");
             }
         }
     }
+}
+
+/// Tasks of the common frameworks that remove or replace data, by their names.
+fn destroys(word: &str) -> bool {
+    const ENDS: [&str; 9] =
+        [":fresh", ":reset", ":refresh", ":rollback", ":wipe", ":drop", ":purge", ":destroy", ":schema:load"];
+    const WORDS: [&str; 9] =
+        ["flush", "reset_db", "sqlflush", "drop_db", "dropdb", "reset-db", "destroy", "purge", "nuke"];
+    WORDS.contains(&word) || ENDS.iter().any(|end| word.ends_with(end))
 }
 
 /// `bash -n FILE`, where nothing else could switch that off again.
@@ -63,12 +80,12 @@ fn template(call: &Call<'_>, words: &[Word], scene: &Scene<'_>, judgement: &mut 
     let replaced = call.given.iter().find(|given| given.kind == Kind::Replace);
     let token = replaced.map_or("{}", |given| given.value.known().unwrap_or("{}"));
     let holds = |word: &Word, token: &str| word.known().is_some_and(|text| text.contains(token));
-    let has_token = template.iter().any(|word| holds(word, token) || holds(word, "{"));
+    let has_token = template.iter().any(|word| holds(word, token) || word.known().is_some_and(is_replaced));
     // `{1}`, `{.}` and their like stand for a part of the word, or for another word.
     let template: Vec<Word> = template
         .iter()
         .map(|word| match word.known() {
-            Some(text) if text.replace(token, "").contains('{') => Word::Unknown,
+            Some(text) if is_replaced(&text.replace(token, "")) => Word::Unknown,
             _ => word.clone(),
         })
         .collect();
@@ -85,6 +102,11 @@ fn template(call: &Call<'_>, words: &[Word], scene: &Scene<'_>, judgement: &mut 
                 .is_some_and(|word| word.known().is_none_or(|text| text.contains(char::is_whitespace)));
         judgement.follow.push(if line { Follow::Line(joined(&call)) } else { Follow::Argv(call) });
     }
+}
+
+/// `{.}`, `{1}`, `{name}`, `{= … =}`: no such string has a blank behind its brace.
+fn is_replaced(text: &str) -> bool {
+    text.split('{').skip(1).any(|rest| rest.starts_with(|c: char| !c.is_whitespace()))
 }
 
 /// What standard input would be, where the program executes it.
@@ -122,7 +144,18 @@ pub(super) fn standard_input(call: &Call<'_>, scene: &Scene<'_>, judgement: &mut
 
 /// Where find starts, as patterns of what it finds.
 pub(super) fn starts(call: &Call<'_>, directory: &Location) -> Vec<Word> {
-    let below = |text: &str| Word::Glob(format!("{}/**", text.trim_end_matches('/')));
+    let name = filtered(call);
+    let below = |text: &str| {
+        let all = format!("{}/**", text.trim_end_matches('/'));
+        let wide = [Place::Root, Place::Home, Place::System];
+        let found = places(directory, &all);
+        match name {
+            Some(name) if !wide.into_iter().any(|place| found.has(place)) => {
+                Word::Glob(format!("{all}/{name}"))
+            }
+            _ => Word::Glob(all),
+        }
+    };
     let words: Vec<Word> = call
         .arguments
         .iter()
@@ -139,6 +172,26 @@ pub(super) fn starts(call: &Call<'_>, directory: &Location) -> Vec<Word> {
     } else {
         words
     }
+}
+
+const ACTIONS: [&str; 8] = ["-print", "-print0", "-printf", "-ls", "-delete", "-fprint", "-fprint0", "-fls"];
+
+/// The pattern of the names that find is told to look for, where nothing else could let other names through.
+fn filtered<'a>(call: &Call<'a>) -> Option<&'a str> {
+    let open = ["-o", "-or", ",", "!", "-not", "(", ")"].into_iter().any(|name| call.gives_name(name));
+    // What stands before the name is done for every file.
+    let acts = |given: &&Given<'_>| {
+        matches!(given.value, Value::Words(_)) || given.names.iter().any(|name| ACTIONS.contains(name))
+    };
+    let is_name = |given: &&Given<'_>| given.names.iter().any(|name| matches!(*name, "-name" | "-iname"));
+    let named = call.given.iter().take_while(|given| !acts(given)).find(is_name);
+    let name = match named?.value {
+        Value::Word(Word::Known(text)) => text.as_str(),
+        Value::Attached(text) => text,
+        _ => return None,
+    };
+    let plain = name.chars().filter(|c| c.is_ascii_alphanumeric()).count() > 1;
+    (!open && plain && !name.contains(['/', '['])).then_some(name)
 }
 
 /// Puts words in the place of a token.

@@ -5,7 +5,7 @@ use cascade_receipt::decision::RiskTier;
 use super::call::Call;
 use super::classification::{Classification, Classified, Finding};
 use super::judge::{Follow, Judgement, judge};
-use super::manifest::{Emits, Kind};
+use super::manifest::{Emits, Kind, Lies};
 use super::place::Location;
 use super::registry::{Found, Registry};
 use super::scene::{Feed, Scene, Variable};
@@ -95,6 +95,11 @@ impl<'r> Walk<'r> {
             Some(settings::expand(words.first()?, arguments, at, body))
         });
         let mut judgement = judge(call, scene);
+        let text = words.first().and_then(Word::known).unwrap_or_default();
+        let place = judgement.directory.join(text);
+        if found.worker.lies == Lies::Project && scene.fresh.iter().any(|written| written.meets(&place)) {
+            judgement.doubt("script.fresh", "executes a file that the same line writes");
+        }
         if found.elsewhere {
             judgement.doubt("program.elsewhere", "the program stands in an unusual directory");
         }
@@ -219,14 +224,18 @@ fn emitted(call: &Call<'_>, scene: &Scene<'_>, directory: &Location) -> Feed {
         Emits::Paths if *directory == Location::Unknown => Feed::Unknown,
         Emits::Paths => Feed::Words(super::unfold::starts(call, directory)),
         Emits::Network => Feed::Network,
+        Emits::Decoded if scene.input == Feed::Secret => Feed::Secret,
         Emits::Decoded => Feed::Decoded,
+        Emits::Secret => Feed::Secret,
         Emits::Input | Emits::Lines | Emits::Changed
             if super::judge::kinds(call).any(|kind| kind == Kind::Read) =>
         {
             Feed::Unknown
         }
         Emits::Input if scene.input != Feed::Inherited => scene.input.clone(),
-        Emits::Lines | Emits::Changed if matches!(scene.input, Feed::Network | Feed::Decoded) => {
+        Emits::Lines | Emits::Changed
+            if matches!(scene.input, Feed::Network | Feed::Decoded | Feed::Secret) =>
+        {
             scene.input.clone()
         }
         Emits::Lines => match &scene.input {

@@ -7,7 +7,7 @@ use super::manifest::Kind;
 use super::place::{Location, Place, Places, places};
 use super::scene::Scene;
 use super::word::Word;
-use super::{awk, code, sed, sql};
+use super::{awk, code, mongo, sed, sql};
 
 pub(super) fn place_of(word: &Word, directory: &Location) -> Places {
     match word {
@@ -26,6 +26,12 @@ pub(super) fn weigh(kind: Kind, word: &Word, dry: bool, scene: &Scene<'_>, judge
                 upload(file, judgement);
             }
         }
+        Kind::Send => {
+            secret_read(word, judgement);
+            if let Some(file) = word.known() {
+                upload(file, judgement);
+            }
+        }
         Kind::Write if dry || word.known() == Some("-") => {}
         Kind::Write => written(word, judgement),
         Kind::Line => judgement.follow.push(Follow::Line(word.clone())),
@@ -36,6 +42,10 @@ pub(super) fn weigh(kind: Kind, word: &Word, dry: bool, scene: &Scene<'_>, judge
         Kind::Code => source(word, judgement),
         Kind::Snippet => match word.known() {
             Some(text) if code::only_prints(text) => {}
+            _ => source(word, judgement),
+        },
+        Kind::Mongo => match word.known() {
+            Some(text) if mongo::only_reads(text) => {}
             _ => source(word, judgement),
         },
         Kind::Module => match word.known() {
@@ -93,7 +103,12 @@ pub(super) fn written(word: &Word, judgement: &mut Judgement) {
     if let Some(text) = word.known() {
         judgement.writes.push(judgement.directory.join(text));
     }
-    let place = place_of(word, &judgement.directory);
+    for directory in judgement.directory.clone().alternatives() {
+        written_in(place_of(word, &directory), judgement);
+    }
+}
+
+fn written_in(place: Places, judgement: &mut Judgement) {
     let foreign = place.has(Place::Secret) && !place.has(Place::Inside);
     if place.has(Place::Device) {
         judgement.stop("device.write", "writes to a device");
@@ -117,8 +132,11 @@ pub(super) fn written(word: &Word, judgement: &mut Judgement) {
 /// A script file is executed.
 pub(super) fn script(word: &Word, scene: &Scene<'_>, judgement: &mut Judgement) {
     let place = place_of(word, &judgement.directory);
-    let fresh = word.known().is_some_and(|text| scene.fresh.contains(&judgement.directory.join(text)));
-    let near = place.has(Place::Inside) || place.has(Place::Whole);
+    let fresh = word.known().is_some_and(|text| {
+        let script = judgement.directory.join(text);
+        scene.fresh.iter().any(|written| written.meets(&script))
+    });
+    let near = (place.has(Place::Inside) || place.has(Place::Whole)) && !place.has(Place::Outside);
     if word.is_unknown() {
         judgement.doubt("script.unknown", "executes a script that cannot be known before it runs");
     } else if fresh {

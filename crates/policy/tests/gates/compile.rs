@@ -46,8 +46,8 @@ fn faults_say_where_and_what_to_do() {
         ("@gate(\"policy\") permit (principal, action, resource);", &[(1, 1, "policy.annotation")]),
         ("@gate(\"nosuch\") forbid (principal, action, resource);", &[(1, 1, "policy.annotation")]),
         (
-            "@gate(\"failfast\") @escalate(\"x\") forbid (principal, action, resource);",
-            &[(1, 1, "policy.annotation")],
+            "@gate(\"failfast\") // @escalate\n @escalate(\"@x\") forbid (principal, action, resource);",
+            &[(2, 2, "policy.annotation")],
         ),
         ("@escalte(\"x\") forbid (principal, action, resource);", &[(1, 1, "policy.annotation")]),
         (
@@ -62,8 +62,93 @@ fn faults_say_where_and_what_to_do() {
         let shown = found[0].to_string();
         assert!(!shown.contains('\n') && !shown.ends_with('.'), "{shown}");
     }
-    let typo = faults("permit (principal is Persn, action, resource);");
-    assert!(typo[0].suggestion.as_ref().is_some_and(|hint| hint.contains("Person")), "{typo:#?}");
+}
+
+/// What a misspelt word should have been, whoever knows it.
+#[test]
+fn what_was_meant_is_suggested() {
+    let forbid = |condition: &str| format!("forbid (principal, action, resource) when {{ {condition} }};");
+    let cases = [
+        ("permit (principal is Persn, action, resource);".to_owned(), "Person"),
+        ("@escalte(\"sre\") forbid (principal, action, resource);".to_owned(), "did you mean @escalate?"),
+        ("@gate(\"windw\") forbid (principal, action, resource);".to_owned(), "did you mean `window`?"),
+        ("permit (principal, action == Action::\"exce\", resource);".to_owned(), "exec"),
+        (forbid("context.comands.contains(\"git\")"), "commands"),
+        (forbid("context.target == \"x\""), "context has target"),
+    ];
+    for (text, hint) in cases {
+        let found = faults(&text);
+        assert!(found[0].suggestion.as_ref().is_some_and(|own| own.contains(hint)), "{text}: {found:#?}");
+    }
+    let thresholds = |text: &str| {
+        let files = [("a.cedar", "permit (principal, action, resource);"), ("thresholds.toml", text)];
+        directory(&files).unwrap_err().remove(0)
+    };
+    let typo = thresholds("[risk]\nagnet = \"LOW\"");
+    assert_eq!((typo.line, typo.suggestion.as_deref()), (2, Some("did you mean `agent`?")));
+}
+
+/// A policy that fails while it is asked denies; what can fail is refused beforehand.
+#[test]
+fn what_can_fail_is_a_fault() {
+    let code = |condition: &str| {
+        let text = format!("// head\nforbid (principal, action, resource) when {{ {condition} }};");
+        faults(&text).first().map(|fault| (fault.line, fault.code))
+    };
+    for (condition, fault) in [
+        ("context.hour + 1 > 3", None),
+        ("context.hour * 1000 - context.tier > 3", None),
+        ("-context.weekday < -3", None),
+        ("context.hour + 9223372036854775784 > 3", None),
+        ("context.hour + 9223372036854775785 > 3", Some("policy.overflow")),
+        ("context.tier * 4611686018427387904 == 0", Some("policy.overflow")),
+        ("-9223372036854775807 - context.hour < 3", Some("policy.overflow")),
+        ("-(-9223372036854775807 - 1) < 3", Some("policy.overflow")),
+        ("(if context.admin then 9223372036854775807 else 1) + context.hour > 3", Some("policy.overflow")),
+        ("[context.hour + 9223372036854775807].contains(3)", Some("policy.overflow")),
+        (
+            "datetime(\"2026-01-05\").offset(duration(\"9223372036854775807ms\")) == datetime(\"2026-01-05\")",
+            Some("policy.overflow"),
+        ),
+        ("{offset: context.hour}.offset > 3", None),
+        ("context.on_behalf_of == principal", Some("policy.schema")),
+        ("context has target && context.target == \"x\"", None),
+    ] {
+        assert_eq!(code(condition), fault.map(|code| (2, code)), "{condition}");
+    }
+}
+
+/// A manifest is named with the line that is wrong.
+#[test]
+fn manifests_are_placed() {
+    let head = "programs = \"own\"\n[[worker]]\nnames = \"own\"\n";
+    let deep = format!("x = {}1{}", "[".repeat(5000), "]".repeat(5000));
+    let bomb = format!("own = {{ tier = \"LOW\", flags = \"{}x\" }}\n", "*a".repeat(60_000));
+    let cases = [
+        ("own = { teir = \"LOW\" }\n".to_owned(), Some((4, "did you mean `tier`?"))),
+        ("own = { tier = \"SEVERE\" }\n".to_owned(), Some((4, ""))),
+        ("own = { tier = \"LOW\" }\n[tests]\nHIGH = [\"own x\"]\n".to_owned(), Some((6, ""))),
+        ("own = {\n".to_owned(), Some((4, ""))),
+        (deep, Some((4, ""))),
+        (bomb, None),
+    ];
+    for (rest, expected) in cases {
+        let mut source = SnapshotSource::bundled();
+        source.manifests = vec![("own".to_owned(), format!("{head}{rest}"))];
+        let found = Snapshot::compile(&source).err().unwrap_or_default();
+        let shown: String = rest.chars().take(60).collect();
+        let Some((line, hint)) = expected else {
+            assert_eq!(found, [], "{shown}");
+            continue;
+        };
+        assert_eq!(
+            (found[0].file.as_str(), found[0].line),
+            ("workers/own.toml", line),
+            "{shown}: {found:#?}"
+        );
+        assert!(!found[0].message.contains('\n') && found[0].code == "worker.fault", "{found:#?}");
+        assert_eq!(found[0].suggestion.as_deref().unwrap_or_default(), hint, "{shown}");
+    }
 }
 
 #[test]
@@ -168,11 +253,19 @@ fn thresholds_are_read_strictly() {
         ("[escalation]\nexpires_minutes = 527041", 2, "thresholds.value"),
         ("[authority]\ngrant_required = [\"robot\"]", 2, "thresholds.value"),
         ("[risk", 1, "thresholds.syntax"),
+        ("[escalation]\nrequired = 1\n[activation]\nrequired = 0", 4, "thresholds.value"),
+        ("[activation]\nrequired = 17", 2, "thresholds.value"),
+        ("[activation]\ngroups = []", 2, "thresholds.value"),
     ];
     for (text, line, code) in cases {
         let found = fault(text);
         assert_eq!((found.line, found.code), (line, code), "{text}: {found}");
     }
+    let most = [
+        ("a.cedar", "permit (principal, action, resource);"),
+        ("thresholds.toml", "[activation]\nrequired = 16"),
+    ];
+    assert_eq!(directory(&most).unwrap().source.thresholds.activation.required, 16);
     // A receipt names at most 64 groups.
     let escalated_to = |count: u32| {
         let groups: Vec<String> = (0..count).map(|number| format!("\"g{number}\"")).collect();

@@ -3,6 +3,7 @@ use cascade_policy::facts::{
     Action, Approval, Authentication, Budget, Covers, Delegator, Executable, Facts, FactsFault, Grant,
     Invocation, Principal, PrincipalKind, Spec, Stdin, Tenant, Window, WindowKind,
 };
+use cascade_receipt::decision::RiskTier;
 use cascade_receipt::digest::Digest;
 use cascade_receipt::id::{PrincipalId, ReceiptId};
 use cascade_receipt::json::{self, Value};
@@ -39,6 +40,8 @@ pub(crate) fn plain(command: &[u8]) -> Facts {
         grants: Vec::new(),
         budgets: Vec::new(),
         windows: Vec::new(),
+        counters: Vec::new(),
+        subject: None,
         dry_run: false,
     }
 }
@@ -52,6 +55,7 @@ fn full() -> Facts {
         grantor_alive: true,
         expires,
         covers,
+        up_to: expires.map(|_| RiskTier::High),
     };
     let groups = vec!["ops".to_owned(), "böse \"groups\"".to_owned()];
     Facts {

@@ -5,10 +5,18 @@ mod compile;
 #[cfg(test)]
 mod decide;
 #[cfg(test)]
+mod difference;
+#[cfg(test)]
 mod facts;
+#[cfg(test)]
+mod limits;
+#[cfg(test)]
+mod lint;
 #[cfg(test)]
 mod load;
 #[cfg(test)]
 mod setting;
 #[cfg(test)]
 mod stack;
+#[cfg(test)]
+mod tasks;

@@ -13,7 +13,8 @@ pub(crate) fn bundled_and(name: &str, text: &str) -> SnapshotSource {
     source
 }
 
-/// The policy of the table, with a pack for the regime soc2.
+/// The policy of the table, with a pack for the regime soc2, and with a policy that errs: a document that an
+/// older version could have activated.
 pub(crate) fn snapshot() -> Snapshot {
     let files = [
         ("base.cedar", include_str!("policy/base.cedar")),
@@ -21,5 +22,11 @@ pub(crate) fn snapshot() -> Snapshot {
     ];
     let mut source = directory(&files).unwrap().source;
     source.packs.push(("soc2".to_owned(), "pack".to_owned()));
-    Snapshot::compile(&source).unwrap()
+    let compiled = Snapshot::compile(&source).unwrap();
+    let document = std::str::from_utf8(compiled.document()).unwrap();
+    let erring = document.replacen("context.hour + 7", "context.hour + 9223372036854775807", 1);
+    assert_ne!(erring, document);
+    let stored =
+        |hash: &_| source.blobs().find(|(own, _)| own == hash).map(|(_, text)| text.as_bytes().to_vec());
+    Snapshot::load(erring.as_bytes(), stored).unwrap()
 }

@@ -169,6 +169,22 @@ fn content(out: &mut Vec<Case>) {
             set(content, key, value.clone());
         });
     }
+    let draw = |key: &str, value: Value| {
+        let mut draw = Value::object([("actions", Value::Int(1)), ("budget", "calls".into())]);
+        set(&mut draw, key, value);
+        Value::Array(vec![draw])
+    };
+    for (name, draws) in [
+        ("draws", Value::object([])),
+        ("draws-budget", draw("budget", Value::Int(1))),
+        ("draws-actions", draw("actions", "1".into())),
+        ("draws-of", draw("of", "somebody".into())),
+        ("draws-tokens", draw("tokens", Value::Int(-1))),
+    ] {
+        with(Code::Member, &format!("bad-{name}"), "what is taken from budgets is ill-formed", &|content| {
+            set(content, "draws", draws.clone());
+        });
+    }
     with(Code::Member, "nine-gates", "a decision of nine gates", &|content| {
         let Value::Object(members) = content else { panic!("object") };
         let Some(Value::Object(decision)) = members.get_mut("decision") else { panic!("decision") };

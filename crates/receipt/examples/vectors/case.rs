@@ -134,6 +134,8 @@ pub(crate) fn all() -> Vec<Case> {
     crate::keys::cases(&mut cases);
     crate::runs::cases(&mut cases);
     crate::people::cases(&mut cases);
+    crate::grants::valid(&mut cases);
+    crate::grants::cases(&mut cases);
     crate::halt::cases(&mut cases);
     crate::secret::cases(&mut cases);
     crate::anchors::cases(&mut cases);

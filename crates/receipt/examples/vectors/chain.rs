@@ -296,6 +296,7 @@ pub(crate) fn action(name: &str, verdict: Verdict, refs: &[Ref]) -> Action {
         facts_hash: Digest::of(format!("facts of {name}").as_bytes()),
         decision: decision(verdict),
         refs: refs.to_vec(),
+        draws: vec![],
         runtime: Runtime {
             node: "node-1".into(),
             version: "0.1.0".into(),

@@ -206,25 +206,36 @@ fn strict() -> PolicyRef {
     PolicyRef { version: "strict-2".into(), hash: Digest::of(b"strict") }
 }
 
-fn policy_activated(chain: &Chain, admin: Option<&Person>) -> Body {
+fn policy_activated(chain: &Chain, admins: &[&Person]) -> Body {
     let mut activated =
         PolicyActivated { activates: strict(), principal: ALICE(), statement_id: [8; 8], signatures: vec![] };
     let text = statement::admin(chain.origin.as_str(), &Body::PolicyActivated(activated.clone()).statement());
-    activated.signatures = admin.iter().map(|admin| admin.sign(statement::ADMIN, &text)).collect();
+    activated.signatures = admins.iter().map(|admin| admin.sign(statement::ADMIN, &text)).collect();
     Body::PolicyActivated(activated)
 }
 
 fn governance(out: &mut Vec<Case>) {
     let mut chain = Chain::founded(&[alice().admin()]);
-    let signed = policy_activated(&chain, Some(&alice()));
+    let signed = policy_activated(&chain, &[&alice()]);
     chain.add(&signed);
     chain.policy = strict();
-    let unsigned = policy_activated(&chain, None);
+    let unsigned = policy_activated(&chain, &[]);
     chain.add(&unsigned);
     chain.add(&started("under the new policy", &[]));
     out.push(Case::valid(
         "policy",
         "a policy activated with and without an administrator's signature",
+        &chain,
+    ));
+
+    let mut chain = Chain::founded(&[alice().admin(), bob().admin()]);
+    let signed = policy_activated(&chain, &[&alice(), &bob()]);
+    chain.add(&signed);
+    chain.policy = strict();
+    chain.add(&started("under what two have signed", &[]));
+    out.push(Case::valid(
+        "policy-two",
+        "a policy activated with the signatures of two administrators",
         &chain,
     ));
 
@@ -489,9 +500,25 @@ fn administrators(out: &mut Vec<Case>) {
 
     let mut chain = Chain::founded(&[alice().admin()]);
     add_signed(&mut chain, &alice(), "principal_added", &joins(&bob(), &["ops"]));
-    let body = policy_activated(&chain, Some(&bob()));
+    let body = policy_activated(&chain, &[&bob()]);
     chain.add(&body);
     out.push(fault(Code::NotAdmin, "a member of another group activates a policy", &chain));
+
+    let mut chain = Chain::founded(&[alice().admin()]);
+    add_signed(&mut chain, &alice(), "principal_added", &joins(&bob(), &["ops"]));
+    let body = policy_activated(&chain, &[&alice(), &bob()]);
+    chain.add(&body);
+    out.push(
+        fault(Code::NotAdmin, "an administrator and a member of another group activate a policy", &chain)
+            .named("second"),
+    );
+
+    // Whoever looks at the first signature alone finds nothing wrong.
+    let mut chain = Chain::founded(&[alice().admin(), bob().admin()]);
+    let forged = Person::new(BOB(), 77);
+    let body = policy_activated(&chain, &[&alice(), &forged]);
+    chain.add(&body);
+    out.push(fault(Code::Sshsig, "the second of two signatures is by another key", &chain).named("second"));
 
     let mut chain = Chain::founded(&[alice().admin()]);
     chain.policy = strict();
@@ -499,20 +526,20 @@ fn administrators(out: &mut Vec<Case>) {
     out.push(fault(Code::Policy, "another policy without its activation", &chain));
 
     let mut chain = Chain::founded(&[alice().admin()]);
-    let body = policy_activated(&chain, Some(&alice()));
+    let body = policy_activated(&chain, &[&alice()]);
     chain.add(&body);
     chain.add(&started("under the old policy", &[]));
     out.push(fault(Code::Policy, "the policy before is used after the activation", &chain).named("old"));
 
     let mut chain = Chain::founded(&[alice().admin()]);
-    let body = policy_activated(&chain, Some(&alice()));
+    let body = policy_activated(&chain, &[&alice()]);
     chain.add(&body);
     chain.policy = strict();
     chain.add(&body);
     out.push(fault(Code::StatementReused, "one signed activation, used twice", &chain).named("policy"));
 
     let mut chain = Chain::founded(&[alice().admin()]);
-    let body = policy_activated(&chain, Some(&alice()));
+    let body = policy_activated(&chain, &[&alice()]);
     chain.add_with(&body, |content| set(content, "statement_id", "0909090909090909"));
     out.push(fault(Code::Sshsig, "the statement is not the one that was signed", &chain).named("statement"));
 

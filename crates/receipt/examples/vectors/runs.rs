@@ -1,6 +1,6 @@
 //! What actions tell, rightly and wrongly (check `lifecycle`).
 
-use cascade_receipt::content::{Body, Closing, Ending, Heartbeat, Ref, Rel};
+use cascade_receipt::content::{Body, Closing, Ending, Heartbeat, Ref, Rel, Spent};
 use cascade_receipt::decision::Verdict;
 use cascade_receipt::digest::Digest;
 use cascade_receipt::json::Value;
@@ -28,6 +28,7 @@ pub(crate) fn closing(ending: Ending, intent: &Made) -> Body {
         signal: (ending == Ending::Revoked).then_some(15),
         duration_us: (ending != Ending::Unknown).then_some(1234),
         reasons: vec![],
+        spent: Spent::default(),
         review: None,
     })
 }

@@ -1,6 +1,6 @@
 //! Ledgers that are valid.
 
-use cascade_receipt::content::{Body, Ending, Rel};
+use cascade_receipt::content::{Action, Body, Draw, Ending, Known, Rel, SubjectFact};
 use cascade_receipt::decision::Verdict;
 use cascade_receipt::digest::Digest;
 use cascade_receipt::json::Value;
@@ -74,7 +74,39 @@ fn plain(out: &mut Vec<Case>) {
         set(content, "layer_hit", "L6.5");
         set(content, "evidence", "checked");
     });
+    limits(out);
     out.push(Case::valid("pure", "a pure task: decision and outcome in one receipt", &chain));
+}
+
+fn limits(out: &mut Vec<Case>) {
+    let mut chain = Chain::founded(&[]);
+    let (principal, subject) = (crate::chain::ALICE(), crate::chain::principal(20));
+    for known in [
+        Known::Zone("America/New_York".into()),
+        Known::Consent { scope: "calls".into(), given: true },
+        Known::Conversation(Some(crate::chain::principal(21))),
+        Known::Conversation(None),
+        Known::Consent { scope: "calls".into(), given: false },
+    ] {
+        chain.add(&Body::SubjectFact(SubjectFact { principal, on_behalf_of: None, subject, known }));
+    }
+    let draws = vec![
+        Draw {
+            budget: "calls".into(),
+            of: Some(crate::chain::principal(21)),
+            actions: 1,
+            tokens: 0,
+            microusd: 0,
+        },
+        Draw { budget: "models".into(), of: None, actions: 1, tokens: 100, microusd: 2000 },
+    ];
+    let intent = chain.add(&Body::TaskStarted(Action { draws, ..action("call", Verdict::Admit, &[]) }));
+    chain.add_with(&closing(Ending::Completed, &intent), |content| {
+        for (key, number) in [("tokens_in", 90), ("tokens_out", 5), ("cost_microusd", 1234)] {
+            set(content, key, Value::Int(number));
+        }
+    });
+    out.push(Case::valid("limits", "what is known of a subject, and a run that draws on budgets", &chain));
 }
 
 fn other_kinds(out: &mut Vec<Case>) {
@@ -112,9 +144,7 @@ fn other_kinds(out: &mut Vec<Case>) {
     );
     let note = cosigned(&chain, chain.seq(), &[]);
     anchor(&mut chain, &note);
-    for kind in
-        ["schedule_changed", "tool_pinned", "grant", "cron_invocation", "chain_started", "memory_learned"]
-    {
+    for kind in ["schedule_changed", "tool_pinned", "cron_invocation", "chain_started", "memory_learned"] {
         chain.add_kind(kind, &[]);
     }
     out.push(Case::valid("log-kinds", "erasure, recovery, anchor and kinds without own members", &chain));

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::{Ref, Review, add_reasons, add_refs};
+use super::{Ref, Review, Spent, add_reasons, add_refs};
 use crate::decision::Reason;
 use crate::digest::Digest;
 use crate::member::Members;
@@ -39,6 +39,8 @@ pub struct Closing {
     pub duration_us: Option<u64>,
     /// Why, as codes.
     pub reasons: Vec<Reason>,
+    /// What it cost.
+    pub spent: Spent,
     /// The decision by which it was ended (`task_revoked`).
     pub review: Option<Review>,
 }
@@ -67,6 +69,9 @@ impl Heartbeat {
 
 impl Closing {
     pub(super) fn add_to(&self, to: &mut Members<'_>) {
+        if let Some(cost) = self.spent.cost_microusd {
+            to.add("cost_microusd", |out| out.int(cost));
+        }
         if let Some(review) = &self.review {
             to.add("decision", |out| review.decision.write(out));
         }
@@ -96,6 +101,11 @@ impl Closing {
         add_refs(to, core::slice::from_ref(&self.intent));
         if let Some(signal) = self.signal {
             to.add("signal", |out| out.int(u64::from(signal)));
+        }
+        for (key, tokens) in [("tokens_in", self.spent.tokens_in), ("tokens_out", self.spent.tokens_out)] {
+            if let Some(tokens) = tokens {
+                to.add(key, |out| out.int(tokens));
+            }
         }
         if self.truncated {
             to.add("truncated", |out| out.bool(true));

@@ -7,8 +7,8 @@ use crate::content::{Admin, GROUPS_MAX, PolicyRef, Ref, Rel, SecretChanged, Sign
 use crate::decision::{GateName, GateOutcome, RiskTier, Verdict};
 use crate::kind::Kind;
 use crate::reader::fields::{self, Fields, missing};
-use crate::reader::keys;
 use crate::reader::{Action, ContentFault, EffectStatus, Meaning};
+use crate::reader::{keys, people};
 use crate::tree::View;
 
 /// What the members say that any kind may carry.
@@ -36,6 +36,7 @@ pub(super) fn common(fields: &Fields<'_, '_>) -> Result<Common, ContentFault> {
             "effect_status" => value.plain().and_then(EffectStatus::parse).is_some(),
             "evidence" => matches!(value.plain(), Some("proposed" | "checked" | "verified")),
             "reasons" => reasons(value).is_some(),
+            "draws" => draws(value).is_some(),
             "decision" => {
                 common.decided = Some(decision(&Fields::of(value, "decision")?)?);
                 true
@@ -55,7 +56,7 @@ pub(super) fn common(fields: &Fields<'_, '_>) -> Result<Common, ContentFault> {
 }
 
 /// Names for faults of [`common`].
-const COMMON: [&str; 18] = [
+const COMMON: [&str; 19] = [
     "duration_us",
     "tokens_in",
     "tokens_out",
@@ -74,6 +75,7 @@ const COMMON: [&str; 18] = [
     "truncated",
     "effect_status",
     "evidence",
+    "draws",
 ];
 
 /// Reads what `kind` means.
@@ -137,6 +139,8 @@ fn governance(kind: Kind, fields: &Fields<'_, '_>) -> Result<Meaning, ContentFau
             groups: fields.req("groups", groups)?,
         },
         Kind::PrincipalRemoved => Meaning::PrincipalRemoved(fields.req("principal", fields::principal)?),
+        Kind::Grant => Meaning::Granted(people::given(fields)?),
+        Kind::GrantRevoked => people::revoked(fields)?,
         Kind::PolicyActivated => policy_activated(fields)?,
         Kind::Halted => {
             stopped(fields)?;
@@ -280,6 +284,23 @@ fn reasons(view: View<'_, '_>) -> Option<()> {
     Some(())
 }
 
+/// `[{budget, actions, of?, tokens?, microusd?}]`.
+fn draws(view: View<'_, '_>) -> Option<()> {
+    for item in view.items()? {
+        item.member("budget")?.text()?;
+        item.member("actions")?.uint()?;
+        if let Some(of) = item.member("of") {
+            fields::principal(of)?;
+        }
+        for key in ["tokens", "microusd"] {
+            if let Some(value) = item.member(key) {
+                value.uint()?;
+            }
+        }
+    }
+    Some(())
+}
+
 fn runtime(runtime: &Fields<'_, '_>) -> Result<(), ContentFault> {
     runtime.req("node", View::text)?;
     runtime.req("version", View::text)?;
@@ -316,11 +337,11 @@ fn list<'t, 'a: 't, T>(view: View<'t, 'a>, read: impl Fn(View<'t, 'a>) -> Option
     view.items()?.map(read).collect()
 }
 
-fn text(view: View<'_, '_>) -> Option<String> {
+pub(super) fn text(view: View<'_, '_>) -> Option<String> {
     view.text().map(alloc::borrow::Cow::into_owned)
 }
 
-fn texts(view: View<'_, '_>) -> Option<Vec<String>> {
+pub(super) fn texts(view: View<'_, '_>) -> Option<Vec<String>> {
     list(view, text)
 }
 

@@ -202,6 +202,10 @@ codes! {
     Sshsig = Lifecycle "lifecycle.sshsig", "a person's signature does not verify";
     StatementReused = Lifecycle "lifecycle.statement_reused", "a signed statement is used twice";
     SshKey = Lifecycle "lifecycle.ssh_key", "an SSH key is refused, or another principal has it";
+    GrantRef = Lifecycle "lifecycle.grant_ref", "a grant names more than one grant, or a revocation not exactly one";
+    GrantHolder = Lifecycle "lifecycle.grant_holder", "a grant is used by somebody who does not hold it";
+    GrantEnded = Lifecycle "lifecycle.grant_ended", "a grant is used that was revoked, had run out, or that its giver may no longer give";
+    GrantWider = Lifecycle "lifecycle.grant_wider", "a grant gives more than the one it stands on";
     Anchor = Lifecycle "lifecycle.anchor", "an embedded checkpoint does not fit its hash";
 
     CheckpointMalformed = Checkpoint "checkpoint.malformed", "a checkpoint is no signed note of three lines";

@@ -14,6 +14,7 @@ use crate::reader::{Action, Content, EffectStatus, Meaning};
 use crate::statement;
 use crate::verify::approvals::Approvals;
 use crate::verify::code::Code;
+use crate::verify::grants::Grants;
 use crate::verify::people::{self, People};
 
 /// What a later receipt may need to know about an earlier one.
@@ -23,6 +24,7 @@ pub(super) struct Lifecycle {
     open: BTreeMap<ReceiptId, OpenIntent>,
     approvals: Approvals,
     people: People,
+    grants: Grants,
     /// Label and hash of the policy that the next receipt must name; unknown before genesis and
     /// after a kind that may change it without naming the new one.
     policy: Option<PolicyRef>,
@@ -100,7 +102,7 @@ impl Lifecycle {
         Ok(())
     }
 
-    /// Every reference names an earlier receipt by id and hash; four relations also demand a kind.
+    /// Every reference names an earlier receipt by id and hash; five relations also demand a kind.
     fn check_refs(&self, receipt: &Receipt<'_>) -> Result<(), Code> {
         for one in &receipt.content.refs {
             let (hash, kind) = self.seen.get(&one.receipt_id).ok_or(Code::Ref)?;
@@ -112,7 +114,8 @@ impl Lifecycle {
                 Rel::DryRun => Kind::DryRun,
                 Rel::Escalation => Kind::Escalation,
                 Rel::Approval => Kind::Approval,
-                Rel::Grant | Rel::Chain | Rel::Parent | Rel::Cron | Rel::Memory | Rel::Supersedes => continue,
+                Rel::Grant => Kind::Grant,
+                Rel::Chain | Rel::Parent | Rel::Cron | Rel::Memory | Rel::Supersedes => continue,
             };
             if *kind != Some(wanted) {
                 return Err(Code::RefKind);
@@ -156,6 +159,8 @@ impl Lifecycle {
             }
             Meaning::Heartbeat { segment, bytes, .. } => self.check_heartbeat(receipt, *segment, *bytes),
             Meaning::Closing { .. } => self.check_closer(receipt),
+            Meaning::Granted(given) => self.grants.give(receipt, given, &self.people),
+            Meaning::GrantRevoked(principal) => self.grants.revoke(receipt, *principal, &self.people),
             Meaning::Anchor { checkpoint, checkpoint_sha256, .. } => {
                 let fits = Digest::of(checkpoint.as_bytes()) == *checkpoint_sha256;
                 if fits { Ok(()) } else { Err(Code::Anchor) }
@@ -173,6 +178,7 @@ impl Lifecycle {
         if self.halted {
             return Err(Code::Halted);
         }
+        self.grants.check_run(receipt, action, &self.people)?;
         self.approvals.check_run(receipt, action)
     }
 

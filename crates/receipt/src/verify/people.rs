@@ -8,7 +8,7 @@ use crate::content::{Admin, Signature};
 use crate::digest::Digest;
 use crate::id::PrincipalId;
 use crate::kind::Kind;
-use crate::reader::{Content, Meaning, Purpose};
+use crate::reader::{Content, Given, Meaning, Purpose};
 use crate::sshsig::SshKey;
 use crate::statement;
 use crate::verify::code::Code;
@@ -64,6 +64,15 @@ impl People {
             })
     }
 
+    /// Whether somebody is registered under this principal.
+    pub(super) fn knows(&self, principal: PrincipalId) -> bool {
+        self.people.contains_key(&principal)
+    }
+
+    pub(super) fn is_admin(&self, principal: PrincipalId) -> bool {
+        self.people.get(&principal).is_some_and(|person| person.admin)
+    }
+
     /// Checks a person's answer to an escalation or dry run.
     pub(super) fn check_answer(
         &mut self,
@@ -88,9 +97,9 @@ impl People {
     /// Checks the signatures of every receipt that is not an answer.
     pub(super) fn check_statement(&mut self, content: &Content<'_>) -> Result<(), Code> {
         if content.signatures.is_empty() {
-            return if needs_admin(content) { Err(Code::SignatureMissing) } else { Ok(()) };
+            return if needs_signature(content) { Err(Code::SignatureMissing) } else { Ok(()) };
         }
-        if let Some(spec_hash) = content.spec_hash.filter(|_| !needs_admin(content)) {
+        if let Some(spec_hash) = content.spec_hash.filter(|_| !needs_signature(content)) {
             let message = statement::spec(&spec_hash);
             return content.signatures.iter().try_for_each(|signature| {
                 let person = self.people.get(&signature.principal).ok_or(Code::SignerUnknown)?;
@@ -98,9 +107,17 @@ impl People {
             });
         }
         let message = statement::admin(content.log_origin, content.statement.as_deref().unwrap_or_default());
+        // Whoever holds a grant may hand it on, and its giver may take it back: administrators or not.
+        let giver = match &content.meaning {
+            Meaning::Granted(Given { principal, .. }) | Meaning::GrantRevoked(principal) => Some(*principal),
+            _ => None,
+        };
         for signature in &content.signatures {
+            if giver.is_some_and(|giver| giver != signature.principal) {
+                return Err(Code::Signer);
+            }
             let person = self.people.get(&signature.principal).ok_or(Code::SignerUnknown)?;
-            if !person.admin {
+            if giver.is_none() && !person.admin {
                 return Err(Code::NotAdmin);
             }
             verify(person, statement::ADMIN, &message, signature)?;
@@ -143,10 +160,14 @@ fn verify(person: &Person, namespace: &str, message: &str, signature: &Signature
     person.ssh_key.verify(namespace, message.as_bytes(), &signature.sshsig).map_err(|_| Code::Sshsig)
 }
 
-/// Whether the format itself demands an administrator's signature.
-fn needs_admin(content: &Content<'_>) -> bool {
+/// Whether the format itself demands an administrator's or giver's signature.
+fn needs_signature(content: &Content<'_>) -> bool {
     match &content.meaning {
-        Meaning::PrincipalAdded { .. } | Meaning::Resumed | Meaning::SecretChanged => true,
+        Meaning::PrincipalAdded { .. }
+        | Meaning::Granted(_)
+        | Meaning::GrantRevoked(_)
+        | Meaning::Resumed
+        | Meaning::SecretChanged => true,
         Meaning::KeyAdded { key, retires: None, .. } => key.purpose == Purpose::Receipt,
         _ => false,
     }

@@ -3,7 +3,7 @@
 use std::io;
 
 use cascade_ledger::Draft;
-use cascade_receipt::content::{Body, Closing, Ending, Review};
+use cascade_receipt::content::{Body, Closing, Ending, Review, Spent};
 use cascade_receipt::decision::Reason;
 
 use super::{GovernError, Performer};
@@ -30,6 +30,7 @@ impl Performer<'_> {
             },
             duration_us: self.ended.as_ref().map(|ended| ended.duration_us),
             reasons: self.closing_reasons(ending),
+            spent: Spent::default(),
             review: review
                 .map(|(decision, facts)| Review { decision: decision.clone(), facts_hash: facts.hash }),
         });

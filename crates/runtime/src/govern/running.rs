@@ -5,12 +5,13 @@ use std::time::Instant;
 
 use cascade_kernel::action::{Action, Effect, Event, Status as Stage};
 use cascade_ledger::PrivateItem;
-use cascade_policy::decide;
+use cascade_policy::decide::{self, Ruling};
 use cascade_receipt::decision::{Decision, GateName, GateOutcome, Reason, Verdict};
 
 use super::{GovernError, Performer, Run, ending_of, undecided};
 use crate::credentials;
 use crate::facts;
+use crate::limits;
 use crate::policy_store;
 use crate::process::{Answer, HookError, Question, Segment, TRUST_INTERVAL};
 
@@ -62,9 +63,12 @@ impl Performer<'_> {
 
     /// Time alone can end what a decision stood on: a grant, a window.
     fn is_review_due(&self) -> bool {
-        let seen = self.decided.as_ref().map(|decided| decided.mark);
+        let Some(decided) = &self.decided else { return true };
         // A mark that cannot be read is none that was seen.
-        self.reviewed.elapsed() >= TRUST_INTERVAL || self.ledger.mark().ok() != seen
+        self.reviewed.elapsed() >= TRUST_INTERVAL
+            || self.ledger.mark().ok() != Some(decided.mark)
+            || self.about().ok() != Some(decided.about)
+            || decided.holds_until.is_some_and(|until| facts::now() >= until)
     }
 
     /// Performs what one event brings about while the command runs.
@@ -107,6 +111,7 @@ impl Performer<'_> {
     fn ask_again(&mut self) -> Result<Event, GovernError> {
         // As in the first decision, the mark is from before the facts.
         let (snapshot, mark) = policy_store::in_force(self.ledger)?;
+        let about = self.about()?;
         let asker = self.request.asker.again(self.ledger)?;
         let mut facts = facts::look(self.ledger, &snapshot, &asker, &self.request.command)?;
         let decided = self.decided.as_mut().ok_or_else(undecided)?;
@@ -115,14 +120,19 @@ impl Performer<'_> {
             return Ok(Event::ReviewFailed);
         }
         facts.action = decided.facts.action.clone();
+        if let (Some(now), Some(then)) = (&mut facts.subject, &decided.facts.subject) {
+            // What is said while a call runs is that call.
+            (now.conversed, now.conversed_matter) = (then.conversed, then.conversed_matter);
+        }
+        limits::count(self.ledger, &snapshot, &mut facts, Some(self.intent_id))?;
         if let Some(approved) = &self.request.approved {
             approved.add_to(self.ledger, &mut facts, Some(self.intent_id))?;
         }
-        let decision = decide::decide(&snapshot, &facts).decision;
+        let Ruling { decision, holds_until, .. } = decide::decide(&snapshot, &facts);
         let verdict = decision.verdict;
         self.reviewed = Instant::now();
         if verdict == Verdict::Admit {
-            decided.mark = mark;
+            (decided.mark, decided.about, decided.holds_until) = (mark, about, holds_until);
         } else {
             let nonce = cascade_ledger::nonce()?;
             let item = PrivateItem::new("facts_hash", nonce, facts.to_json().to_canonical().into_bytes());

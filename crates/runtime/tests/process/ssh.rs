@@ -154,5 +154,5 @@ fn refusals_say_what_to_do() {
     keygen(dir, "other", &["-t", "ed25519"], "");
     fs::rename(dir.join("other"), dir.join("id_locked")).unwrap();
     let refused = sign(&locked.key, NAMESPACE, PAYLOAD, dir, None, &mut |_| None);
-    assert!(matches!(refused, Err(SshError::NoPrivateKey(_))), "{refused:?}");
+    assert!(matches!(refused, Err(SshError::OtherKey(_))), "{refused:?}");
 }

@@ -14,7 +14,7 @@ use crate::{output, reasons};
 /// Most of a program's name in a message.
 const PROGRAM_CHARS_MAX: usize = 200;
 
-pub(super) fn code(governed: &Governed) -> u8 {
+pub(in crate::verb) fn code(governed: &Governed) -> u8 {
     if governed.output_error.is_some() {
         return exit::COULD_NOT;
     }
@@ -36,7 +36,7 @@ pub(super) fn code(governed: &Governed) -> u8 {
 }
 
 /// What a person is told beside the command's own output: nothing when all went as asked.
-pub(super) fn tell(governed: &Governed, program: &str) {
+pub(in crate::verb) fn tell(governed: &Governed, program: &str) {
     let ruling = &governed.ruling;
     let verdict = ruling.decision.verdict;
     let last = governed.receipts.last().map(|receipt| receipt.receipt_id.to_string()).unwrap_or_default();
@@ -81,7 +81,7 @@ pub(super) fn findings(governed: &Governed) {
             output::say(format_args!("  {} {}", finding.text, Painted(output::DIM, &finding.code)));
         }
     }
-    for text in reasons::texts(&governed.ruling) {
+    for text in reasons::texts(&governed.ruling).iter().chain(&governed.ruling.limits) {
         output::say(format_args!("  {text}"));
     }
 }
@@ -161,7 +161,7 @@ fn start_hint(error: &std::io::Error) -> Option<&'static str> {
     }
 }
 
-pub(super) fn document(governed: &Governed, program: &str) -> Value {
+pub(in crate::verb) fn document(governed: &Governed, program: &str) -> Value {
     let mut members = std::collections::BTreeMap::new();
     let mut put = |key: &str, value: Value| {
         members.insert(key.to_owned(), value);
@@ -175,6 +175,9 @@ pub(super) fn document(governed: &Governed, program: &str) -> Value {
     put("verdict", governed.ruling.decision.verdict.as_str().into());
     put("risk_tier", governed.ruling.risk_tier.as_str().into());
     put("reasons", reasons::document(&governed.ruling));
+    if !governed.ruling.limits.is_empty() {
+        put("limits", reasons::limits(&governed.ruling));
+    }
     put("exit_code", u32::from(code(governed)).into());
     if let Some(Status::Signaled(signal) | Status::Interrupted(signal)) = &governed.status {
         put("signal", u32::from(*signal).into());

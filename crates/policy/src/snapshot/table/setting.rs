@@ -3,20 +3,24 @@
 //! Without settings: a Monday noon, a healthy tenant, an authenticated principal, no standard input,
 //! and for an agent a person behind it.
 
+use cascade_receipt::decision::RiskTier;
 use cascade_receipt::digest::Digest;
 use cascade_receipt::id::{PrincipalId, ReceiptId};
 use cascade_receipt::time::Timestamp;
 
 use crate::decide::EscalationTerms;
 use crate::facts::{
-    Action, Approval, Authentication, Budget, Covers, Delegator, Facts, Grant, Invocation, Principal,
-    PrincipalKind, Spec, Stdin, Tenant, Window, WindowKind,
+    Action, Approval, Authentication, Budget, Counter, Covers, Delegator, Facts, Grant, Invocation,
+    Principal, PrincipalKind, Spec, Stdin, Subject, Tenant, Window, WindowKind,
 };
 use crate::gate::ADMINS;
+use crate::limits::{Amounts, is_zone};
 
 const REQUESTER: PrincipalId = PrincipalId([1; 8]);
 const DELEGATOR: PrincipalId = PrincipalId([2; 8]);
 const ASSUMED: PrincipalId = PrincipalId([3; 8]);
+const SUBJECT: PrincipalId = PrincipalId([4; 8]);
+const MATTER: PrincipalId = PrincipalId([6; 8]);
 const HOUR_MS: u64 = 3_600_000;
 /// 2026-01-05T12:00:00.000Z, a Monday.
 const NOON: Timestamp = Timestamp::from_ms(1_767_614_400_000);
@@ -35,7 +39,11 @@ pub(super) fn facts(who: &str) -> Result<Facts, String> {
     }
     for word in words.iter().filter(|word| !word.starts_with("at=")) {
         let known = match word.split_once('=') {
-            Some((key, value)) => circumstance(&mut facts, key, value) || people(&mut facts, key, value),
+            Some((key, value)) => {
+                circumstance(&mut facts, key, value)
+                    || limits(&mut facts, key, value)
+                    || people(&mut facts, key, value)
+            }
             None => flag(&mut facts, word),
         };
         if !known {
@@ -75,6 +83,8 @@ fn plain(kind: PrincipalKind) -> Facts {
         grants: Vec::new(),
         budgets: Vec::new(),
         windows: Vec::new(),
+        counters: Vec::new(),
+        subject: None,
         dry_run: false,
     }
 }
@@ -87,6 +97,8 @@ fn flag(facts: &mut Facts, word: &str) -> bool {
         "halted" => facts.tenant.halted = true,
         "unhealthy" => facts.tenant.chain_healthy = false,
         "dry_run" => facts.dry_run = true,
+        "subject" => drop(subject(facts)),
+        "matter" => subject(facts).matter = Some(MATTER),
         _ => return false,
     }
     true
@@ -120,6 +132,54 @@ fn circumstance(facts: &mut Facts, key: &str, value: &str) -> bool {
         _ => return false,
     }
     true
+}
+
+/// Settings about counters and about whom the action concerns.
+fn limits(facts: &mut Facts, key: &str, value: &str) -> bool {
+    match key {
+        "used" | "tokens" | "microusd" => return used(facts, key, value).is_some(),
+        "zone" if is_zone(value) => subject(facts).zone = Some(value.to_owned()),
+        "consent" => subject(facts).consents.extend(words(value)),
+        "conversed" | "conversed_matter" => {
+            let Some(at) = Timestamp::parse(value) else { return false };
+            let subject = subject(facts);
+            if key == "conversed" {
+                subject.conversed = Some(at);
+            }
+            subject.conversed_matter = Some(at);
+        }
+        _ => return false,
+    }
+    true
+}
+
+/// `name:number` of one counter.
+fn used(facts: &mut Facts, key: &str, value: &str) -> Option<()> {
+    let (name, number) = value.rsplit_once(':')?;
+    let number = number.parse().ok()?;
+    if facts.counters.iter().all(|counter| counter.budget != name) {
+        let (budget, used) = (name.to_owned(), Amounts::default());
+        facts.counters.push(Counter { budget, of: None, since: None, used, oldest: None });
+    }
+    let counter = facts.counters.iter_mut().find(|counter| counter.budget == name)?;
+    match key {
+        "used" => counter.used.actions = number,
+        "tokens" => counter.used.tokens = number,
+        _ => counter.used.microusd = number,
+    }
+    Some(())
+}
+
+/// The subject of the row; named by the first setting about it.
+fn subject(facts: &mut Facts) -> &mut Subject {
+    facts.subject.get_or_insert(Subject {
+        id: SUBJECT,
+        matter: None,
+        zone: None,
+        consents: Vec::new(),
+        conversed: None,
+        conversed_matter: None,
+    })
 }
 
 /// Settings about principals, grants and approvals.
@@ -217,7 +277,7 @@ fn delegator(facts: &mut Facts, value: &str) -> bool {
     true
 }
 
-/// Flags: `expired`, `broken` (the grantor is gone), `other` (somebody else's).
+/// Flags: `expired`, `broken` (the grantor is gone), `other` (somebody else's), or a tier: the highest it reaches.
 fn grant(at: Timestamp, flags: &str, covers: Covers) -> Grant {
     let has = |flag| flags.split('/').any(|word| word == flag);
     Grant {
@@ -226,6 +286,7 @@ fn grant(at: Timestamp, flags: &str, covers: Covers) -> Grant {
         grantor_alive: !has("broken"),
         expires: has("expired").then_some(at),
         covers,
+        up_to: flags.split('/').find_map(RiskTier::parse),
     }
 }
 

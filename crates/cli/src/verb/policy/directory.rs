@@ -1,0 +1,72 @@
+//! A policy directory on the disk.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use cascade_policy::snapshot::{Directory, FILES_MAX, PolicyFault, Snapshot, read_directory};
+
+use crate::exit::Failure;
+
+/// Largest file of a policy directory.
+const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// Most bytes of a policy directory in all.
+const BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// The directory and what it compiles to, or its faults.
+pub(super) type Compiled = Result<(Directory, Snapshot), Vec<PolicyFault>>;
+
+pub(super) fn compiled(dir: &Path) -> Result<Compiled, Failure> {
+    let mut found = Found { files: Vec::new(), bytes: 0 };
+    found.collect(dir, dir)?;
+    Ok(read_directory(found.files).and_then(|directory| {
+        let snapshot = Snapshot::compile(&directory.source)?;
+        Ok((directory, snapshot))
+    }))
+}
+
+struct Found {
+    files: Vec<(String, Vec<u8>)>,
+    bytes: u64,
+}
+
+impl Found {
+    /// The files two levels deep, by relative name.
+    fn collect(&mut self, root: &Path, dir: &Path) -> Result<(), Failure> {
+        let entries = std::fs::read_dir(dir).with_context(|| format!("couldn't read `{}`", dir.display()))?;
+        for entry in entries {
+            let path = entry?.path();
+            let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+            if hidden {
+                continue;
+            }
+            if path.is_dir() {
+                if dir == root {
+                    self.collect(root, &path)?;
+                }
+                continue;
+            }
+            self.read(root, &path)?;
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, root: &Path, path: &Path) -> Result<(), Failure> {
+        let refused = |what: String| Failure::could_not(anyhow::anyhow!("`{}` {what}", path.display()));
+        let meta = path.metadata().with_context(|| format!("couldn't read `{}`", path.display()))?;
+        if !meta.is_file() {
+            return Err(refused("is no regular file".to_owned()));
+        }
+        if meta.len() > FILE_BYTES_MAX {
+            return Err(refused(format!("is longer than {FILE_BYTES_MAX} bytes")));
+        }
+        self.bytes += meta.len();
+        if self.bytes > BYTES_MAX || self.files.len() > FILES_MAX {
+            let hint = "give a directory that holds policies and nothing else";
+            return Err(refused("is one file too many, or too long, for a policy".to_owned()).hint(hint));
+        }
+        let bytes = std::fs::read(path).with_context(|| format!("couldn't read `{}`", path.display()))?;
+        let name = path.strip_prefix(root).unwrap_or(path).to_string_lossy().into_owned();
+        self.files.push((name, bytes));
+        Ok(())
+    }
+}

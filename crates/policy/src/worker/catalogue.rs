@@ -1,0 +1,79 @@
+//! What is known of programs, for people who look.
+
+use cascade_receipt::decision::RiskTier;
+
+use super::Registry;
+use super::grammar::{Node, Worker};
+
+/// One worker as a list shows it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Listed {
+    /// Its names; the first is the one that codes use.
+    pub names: Vec<String>,
+    /// The manifest it stands in.
+    pub manifest: String,
+    /// The manifest is, byte for byte, the one that comes with this program.
+    pub builtin: bool,
+    /// The least that a call of it ranks.
+    pub lowest: RiskTier,
+    /// The most that the manifest gives to any call of it; what it does not list still ranks HIGH.
+    pub highest: RiskTier,
+    /// How many subcommand paths it lists.
+    pub subcommands: usize,
+    /// How many rules it has.
+    pub rules: usize,
+}
+
+impl Registry {
+    /// Every worker, by its first name. A manifest that cannot be read has none; [`Registry::check`] says why.
+    #[must_use]
+    pub fn listed(&self) -> Vec<Listed> {
+        let mut all = Vec::new();
+        for manifest in &self.manifests {
+            let Ok(parsed) = manifest.parsed() else { continue };
+            let builtin = Self::builtin_texts()
+                .iter()
+                .any(|(name, text)| *name == manifest.name && *text == manifest.text());
+            all.extend(parsed.workers.iter().map(|worker| listed(worker, &manifest.name, builtin)));
+        }
+        all.sort_by(|one, other| one.names.cmp(&other.names));
+        all
+    }
+}
+
+fn listed(worker: &Worker, manifest: &str, builtin: bool) -> Listed {
+    let of = |node: &Node| node.tier.unwrap_or(RiskTier::Low);
+    let nodes = || worker.commands.iter().map(|command| of(&command.node)).chain([of(&worker.own)]);
+    let ruled = worker.rules.iter().map(|rule| rule.finding.tier);
+    Listed {
+        names: worker.names.clone(),
+        manifest: manifest.to_owned(),
+        builtin,
+        lowest: nodes().min().unwrap_or(RiskTier::Low),
+        highest: nodes().chain(ruled).max().unwrap_or(RiskTier::Low),
+        subcommands: worker.commands.len(),
+        rules: worker.rules.len(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cascade_receipt::decision::RiskTier;
+
+    use super::Registry;
+
+    #[test]
+    fn a_list_says_what_a_worker_can_be_and_where_it_comes_from() {
+        let own = "programs = \"frob\"\n[[worker]]\nnames = \"frob\"\nown = { tier = \"MEDIUM\" }\n";
+        let mut texts: Vec<(String, String)> = vec![("frob".to_owned(), own.to_owned())];
+        texts.extend(
+            Registry::builtin_texts().iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())),
+        );
+        let all = Registry::new(texts).listed();
+        let of = |name: &str| all.iter().find(|listed| listed.names.iter().any(|own| own == name)).unwrap();
+        let (git, frob) = (of("git"), of("frob"));
+        assert_eq!((git.lowest, git.highest, git.builtin), (RiskTier::Low, RiskTier::Critical, true));
+        assert_eq!((frob.lowest, frob.highest, frob.builtin), (RiskTier::Medium, RiskTier::Medium, false));
+        assert!(git.subcommands > 50 && git.rules > 20);
+    }
+}

@@ -1,0 +1,44 @@
+//! Grants as they are read (format section 2.1).
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::content::{DELEGATION_MAX, GRANT_COMMANDS_MAX, Right, Scope};
+use crate::decision::RiskTier;
+use crate::reader::fields::{self, Fields, missing};
+use crate::reader::kinds::texts;
+use crate::reader::{ContentFault, Given, Meaning};
+use crate::tree::View;
+
+pub(super) fn given(fields: &Fields<'_, '_>) -> Result<Given, ContentFault> {
+    fields.req("statement_id", fields::statement_id)?;
+    Ok(Given {
+        principal: fields.req("principal", fields::principal)?,
+        to: fields.req("to", fields::principal)?,
+        on_behalf_of: fields.opt("on_behalf_of", fields::principal)?,
+        scope: scope(&fields.object("scope")?)?,
+        expires: fields.opt("expires", fields::timestamp)?,
+        delegate: fields.req("delegate", |view| view.uint().filter(|levels| *levels <= DELEGATION_MAX))?,
+    })
+}
+
+pub(super) fn revoked(fields: &Fields<'_, '_>) -> Result<Meaning, ContentFault> {
+    fields.req("statement_id", fields::statement_id)?;
+    Ok(Meaning::GrantRevoked(fields.req("principal", fields::principal)?))
+}
+
+/// `assume` or `commands`, never both.
+fn scope(scope: &Fields<'_, '_>) -> Result<Scope, ContentFault> {
+    let right = match scope.opt("assume", fields::principal)? {
+        Some(_) if scope.has("commands") => return Err(missing("scope")),
+        Some(principal) => Right::Assume(principal),
+        None => Right::Commands(scope.req("commands", commands)?),
+    };
+    let up_to = scope.opt("up_to", |view: View<'_, '_>| RiskTier::parse(view.plain()?))?;
+    Ok(Scope { right, up_to })
+}
+
+/// Each of them is compared with what the grant stands on.
+fn commands(view: View<'_, '_>) -> Option<Vec<String>> {
+    texts(view).filter(|commands| commands.len() <= GRANT_COMMANDS_MAX)
+}
