@@ -1,4 +1,4 @@
-//! The key that seals brokered credentials: random, one per tenant, in `keys/<id of the home's key>.secrets`.
+//! The key that seals brokered credentials: random, one per tenant, in `keys/<id of the home's key>.secrets.key`.
 //!
 //! Where the home's receipt key is protected by a passphrase or a token, the file holds the sealing key sealed with
 //! AES-256-GCM under a key derived from that receipt key: 12 bytes nonce ‖ 32 bytes ciphertext ‖ 16 bytes tag.
@@ -97,7 +97,7 @@ impl Ledger {
     }
 
     fn sealing_file(&self, id: &KeyId) -> PathBuf {
-        self.dir().join(format!("keys/{id}.secrets"))
+        self.dir().join(format!("keys/{id}.secrets.key"))
     }
 
     fn wrap_of(&self, key: &Key, protected: bool) -> Result<Option<SealingKey>, OpenError> {
@@ -119,7 +119,7 @@ fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Fault> {
 
 /// Makes the file, whole or not at all; false when another process was faster.
 fn write_new(path: &Path, key: &[u8; 32], wrap: Option<&[u8; 32]>) -> Result<bool, Fault> {
-    let fresh = path.with_extension(format!("secrets-{}", digest::to_hex(&random::bytes::<8>()?)));
+    let fresh = path.with_extension(format!("key-{}", digest::to_hex(&random::bytes::<8>()?)));
     let written = files::write_new_whole(path, &fresh, &to_stored(key, wrap)?);
     if written.is_err() {
         // Of a name that is taken the new bytes are still there.

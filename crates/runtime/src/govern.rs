@@ -300,7 +300,9 @@ impl<'a> Performer<'a> {
 
     fn prepare(&mut self) -> Event {
         let Ok(brokered) = self.brokered() else {
-            self.ended = Some(Run::not_started(&self.request.command));
+            let error = io::Error::other("a credential that it is to be handed cannot be opened");
+            self.ended =
+                Some(Run { status: Status::CouldNotStart(error), ..Run::not_started(&self.request.command) });
             self.uncredentialed = true;
             return Event::PrepareFailed;
         };

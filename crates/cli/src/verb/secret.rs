@@ -23,6 +23,10 @@ use crate::{admin, failures, place, secret};
 /// A credential is kept sealed. A command gets it in its environment when it is admitted and begins with a program and
 /// words that the credential is for; its output shows `[redacted:NAME]` in the place of the value.
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  cascade secret set GITHUB_TOKEN --for 'gh pr' --from-file token.txt
+  cascade run -- gh pr create
+  cascade secret list")]
 pub(crate) struct Secret {
     #[command(subcommand)]
     verb: SecretVerb,
