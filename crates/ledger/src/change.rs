@@ -250,10 +250,6 @@ impl Change {
             Kind::ApprovalExpired => Self::Expired { subject: refs_of(content)?.first()?.1 },
             Kind::Halted => Self::Halt(true),
             Kind::Resumed => Self::Halt(false),
-            Kind::SecretChanged => Self::Secret {
-                id: digest::from_hex(text("secret")?)?,
-                set: text("change")? == SecretChanged::SET,
-            },
             Kind::PolicyActivated => Self::PolicyActivated(policy_of(content.member("activates")?)?),
             Kind::Erasure => {
                 let ids = content.member("erased")?.as_array()?.iter();
@@ -282,7 +278,7 @@ impl Change {
         })
     }
 
-    /// The same of kinds about people and what they were given.
+    /// The same of kinds about people, what they were given, and credentials.
     fn of_people(kind: Kind, content: &Value) -> Option<Self> {
         let text = |key: &str| content.member(key).and_then(Value::as_str);
         Some(match kind {
@@ -295,6 +291,10 @@ impl Change {
                 Self::PersonRemoved { principal: PrincipalId::parse(text("principal")?)? }
             }
             Kind::Grant => Self::Granted(GrantRow::of_value(content)?),
+            Kind::SecretChanged => Self::Secret {
+                id: digest::from_hex(text("secret")?)?,
+                set: text("change")? == SecretChanged::SET,
+            },
             Kind::GrantRevoked => Self::GrantRevoked { grant: *grants_of(content)?.first()? },
             _ => Self::Nothing,
         })

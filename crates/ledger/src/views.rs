@@ -99,13 +99,7 @@ pub(crate) fn apply(conn: &Connection, entry: &Entry, change: &Change) -> rusqli
             Ok(())
         }
         Change::Secret { .. } => crate::secrets::apply(conn, entry, change),
-        Change::PolicyActivated(policy) => {
-            conn.execute(
-                "UPDATE standing SET policy_version = ?1, policy_hash = ?2",
-                params![policy.version, policy.hash.0],
-            )?;
-            log_policy(conn, entry.seq, policy)
-        }
+        Change::PolicyActivated(policy) => activate(conn, entry.seq, policy),
         Change::Erased(receipts) => {
             receipts.iter().try_for_each(|receipt| mark_erased(conn, entry, *receipt))
         }
@@ -116,6 +110,14 @@ pub(crate) fn apply(conn: &Connection, entry: &Entry, change: &Change) -> rusqli
         Change::Granted(_) | Change::GrantRevoked { .. } => grant_views::apply(conn, entry, change),
         Change::Nothing => Ok(()),
     }
+}
+
+fn activate(conn: &Connection, seq: u64, policy: &PolicyRef) -> rusqlite::Result<()> {
+    conn.execute(
+        "UPDATE standing SET policy_version = ?1, policy_hash = ?2",
+        params![policy.version, policy.hash.0],
+    )?;
+    log_policy(conn, seq, policy)
 }
 
 fn log_policy(conn: &Connection, seq: u64, policy: &PolicyRef) -> rusqlite::Result<()> {

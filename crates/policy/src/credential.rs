@@ -247,15 +247,16 @@ pub fn chosen(
 #[must_use]
 pub fn brokered_env<'a>(
     env: Vec<(Vec<u8>, Vec<u8>)>,
-    handed: impl Iterator<Item = &'a Declaration> + Clone,
+    handed: impl Iterator<Item = &'a Declaration>,
 ) -> Vec<(Vec<u8>, Vec<u8>)> {
-    if handed.clone().next().is_none() {
+    let handed: Vec<&Declaration> = handed.collect();
+    if handed.is_empty() {
         return env;
     }
-    let is_handed = |name: &[u8]| handed.clone().any(|one| one.variable.as_bytes() == name);
+    let is_handed = |name: &[u8]| handed.iter().any(|one| one.variable.as_bytes() == name);
     let kept = env.into_iter().filter(|(name, _)| !steers(name) && !is_handed(name));
     let brokered = handed
-        .clone()
+        .iter()
         .map(|one| (one.variable.clone().into_bytes(), format!("{BROKERED}{}", one.name).into_bytes()));
     kept.chain(brokered).collect()
 }

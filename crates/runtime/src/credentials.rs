@@ -20,6 +20,9 @@ use crate::consent::Sign;
 use crate::erase::WAIT_MAX;
 use crate::facts::{Asker, Command};
 
+/// Names and values.
+type Variables = Vec<(Vec<u8>, Vec<u8>)>;
+
 /// A credential in force.
 #[derive(Clone, Debug)]
 pub struct Credential {
@@ -228,8 +231,8 @@ pub(crate) fn action_env(
     principal: &Principal,
     executable: Option<&Executable>,
     argv: &[Vec<u8>],
-    env: Vec<(Vec<u8>, Vec<u8>)>,
-) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Fault> {
+    env: Variables,
+) -> Result<Variables, Fault> {
     let handed = handed(reader, principal, executable, argv)?;
     Ok(credential::brokered_env(env, handed.iter().map(|one| &one.declaration)))
 }

@@ -1,6 +1,7 @@
 //! The event loop of Cascade while a command runs: reads output, has it made durable, releases it, passes input and
 //! signals on, keeps time, and hears the supervisor. One thread, one poll, no sleeping.
 
+mod store;
 mod watch;
 
 use std::io;
@@ -14,7 +15,7 @@ use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SI
 use super::orphans;
 use super::output::{BUFFER_BYTES_MAX, Capture, Output, Stream};
 use super::pending::{Pending, target};
-use super::redact::{Hidden, Redactor};
+use super::redact::Redactor;
 use super::signals::Signals;
 use super::streams::Near;
 use super::terminal;
@@ -23,6 +24,7 @@ use super::watch::{Answer, Governor, Question, WATCH_INTERVAL};
 use super::wire::{self, Order, Report, retry};
 use super::{Ended, Guard, RunError, Status, StreamsPlan};
 use crate::credentials::Brokered;
+use store::Store;
 
 /// How long a command that timed out may take to obey SIGTERM before its whole tree gets SIGKILL.
 pub const TERM_GRACE: Duration = Duration::from_secs(2);
@@ -67,27 +69,6 @@ pub(super) fn run(
             Err(error)
         }
     }
-}
-
-#[derive(Debug)]
-enum Store {
-    Live(Output),
-    Captured(Capture),
-}
-
-impl Store {
-    fn push(&mut self, stream: Stream, bytes: &[u8]) {
-        match self {
-            Self::Live(output) => output.push(stream, bytes, Instant::now()),
-            Self::Captured(capture) => capture.push(stream, bytes),
-        }
-    }
-}
-
-fn redactor(brokered: &[Brokered]) -> Option<Redactor> {
-    let hidden: Vec<_> =
-        brokered.iter().map(|one| Hidden { name: &one.name, value: one.value.bytes() }).collect();
-    (!hidden.is_empty()).then(|| Redactor::new(&hidden))
 }
 
 /// Why and when the tree is to be ended.
@@ -164,7 +145,7 @@ impl Run {
             near,
             signals,
             store,
-            redactor: redactor(&settings.brokered),
+            redactor: store::redactor(&settings.brokered),
             brokered: settings.brokered.iter().flat_map(wire::brokered).collect(),
             buffer: vec![0; READ_BYTES_MAX],
             written: 0,
