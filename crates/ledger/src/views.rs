@@ -3,12 +3,12 @@
 
 use cascade_receipt::content::{PolicyRef, Rel};
 use cascade_receipt::digest::Digest;
-use cascade_receipt::id::ReceiptId;
+use cascade_receipt::id::{PrincipalId, ReceiptId};
 use cascade_receipt::json::Value;
 use cascade_receipt::verify::ADMIN_GROUP;
 use rusqlite::{Connection, params};
 
-use crate::change::{Change, Subject};
+use crate::change::{Change, KeyRow, Subject};
 use crate::store::{from_sql, to_sql};
 use crate::{grant_views, key_views, limit_views, people_views};
 
@@ -49,17 +49,7 @@ pub(crate) fn apply(conn: &Connection, entry: &Entry, change: &Change) -> rusqli
     }
     let id = entry.receipt_id.0;
     match change {
-        Change::Genesis { policy, admins, keys } => {
-            conn.execute(
-                "INSERT INTO standing VALUES (0, 0, 0, ?1, ?2)",
-                params![policy.version, policy.hash.0],
-            )?;
-            for (principal, ssh_key) in admins {
-                people_views::add(conn, entry.seq, *principal, ssh_key, &[ADMIN_GROUP.to_owned()])?;
-            }
-            keys.iter().try_for_each(|key| key_views::add(conn, entry.seq, key, None))?;
-            log_policy(conn, entry.seq, policy)
-        }
+        Change::Genesis { policy, admins, keys } => found(conn, entry, policy, admins, keys),
         Change::Started { principal, action_hash, used, draws, at } => {
             limit_views::take(conn, entry.receipt_id, *at, draws)?;
             conn.prepare_cached("INSERT INTO open_actions VALUES (?1, ?2, ?3, ?4, ?5)")?.execute(params![
@@ -118,6 +108,22 @@ fn activate(conn: &Connection, seq: u64, policy: &PolicyRef) -> rusqlite::Result
         params![policy.version, policy.hash.0],
     )?;
     log_policy(conn, seq, policy)
+}
+
+/// What a chain begins with.
+fn found(
+    conn: &Connection,
+    entry: &Entry,
+    policy: &PolicyRef,
+    admins: &[(PrincipalId, String)],
+    keys: &[KeyRow],
+) -> rusqlite::Result<()> {
+    conn.execute("INSERT INTO standing VALUES (0, 0, 0, ?1, ?2)", params![policy.version, policy.hash.0])?;
+    for (principal, ssh_key) in admins {
+        people_views::add(conn, entry.seq, *principal, ssh_key, &[ADMIN_GROUP.to_owned()])?;
+    }
+    keys.iter().try_for_each(|key| key_views::add(conn, entry.seq, key, None))?;
+    log_policy(conn, entry.seq, policy)
 }
 
 fn log_policy(conn: &Connection, seq: u64, policy: &PolicyRef) -> rusqlite::Result<()> {

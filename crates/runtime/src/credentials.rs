@@ -243,9 +243,12 @@ fn handed(
     executable: Option<&Executable>,
     argv: &[Vec<u8>],
 ) -> Result<Vec<Credential>, Fault> {
+    let mut all = list(reader)?;
+    if all.is_empty() {
+        return Ok(all);
+    }
     let program = executable.and_then(|one| settled(&PathBuf::from(OsString::from_vec(one.path.clone()))));
     let Some(program) = program else { return Ok(Vec::new()) };
-    let mut all = list(reader)?;
     let declared: Vec<_> = all.iter().map(|one| one.declaration.clone()).collect();
     let chosen = credential::chosen(&declared, principal, &program, argv);
     let mut place = 0;

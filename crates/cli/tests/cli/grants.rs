@@ -199,8 +199,8 @@ fn what_runs_ends_with_what_it_stands_on() {
 
     // The person behind the agent leaves.
     team.give(&to_agent);
-    let child = running(&team);
     team.joins("bob", &["admins"]);
+    let child = running(&team);
     team.by("bob", &["people", "remove", &user]).expect(0);
     assert_ended(child, "identity.revoked");
     team.site.assert_sound();
