@@ -330,6 +330,9 @@ mod tests {
         line.split(' ').map(|word| word.as_bytes().to_vec()).collect()
     }
 
+    /// Who, in which groups, the program's file, the command, and what it is handed.
+    type Row<'a> = (u8, &'a [&'a str], &'a str, &'a str, Option<&'a str>);
+
     #[test]
     fn what_a_command_is_handed() {
         let all = [
@@ -338,7 +341,7 @@ mod tests {
             declared("alice", &[binding("/bin/aws", &[])], &[1], &[]),
             declared("sre", &[binding("/bin/tf", &["apply"])], &[], &["sre"]),
         ];
-        let table: &[(u8, &[&str], &str, &str, Option<&str>)] = &[
+        let table: &[Row<'_>] = &[
             (2, &[], "/bin/aws", "aws ec2 ls", Some("plain")),
             (2, &[], "/bin/aws", "aws s3 cp a b", Some("s3")),
             (1, &[], "/bin/aws", "aws s3 cp a b", Some("s3")),
