@@ -4,9 +4,9 @@
 use cascade_receipt::base64;
 use cascade_receipt::content::{
     Action, Answer, Body, Draw, Envelope, Escalation, GenesisKey, Granted, KeyObject, PolicyRef, Rel,
-    SubjectFact,
+    SecretChanged, SubjectFact,
 };
-use cascade_receipt::digest::Digest;
+use cascade_receipt::digest::{self, Digest};
 use cascade_receipt::id::{PrincipalId, ReceiptId};
 use cascade_receipt::json::Value;
 use cascade_receipt::kind::Kind;
@@ -47,6 +47,8 @@ pub(crate) enum Change {
     Expired { subject: ReceiptId },
     /// The stop button was pressed, or let go.
     Halt(bool),
+    /// A credential was set, or removed.
+    Secret { id: [u8; 8], set: bool },
     /// Another policy from the next receipt on.
     PolicyActivated(PolicyRef),
     /// Private bytes of these receipts are gone.
@@ -138,6 +140,7 @@ impl Change {
             Body::AnswerExpired(subject) => Self::Expired { subject: subject.receipt_id },
             Body::Halted(_) => Self::Halt(true),
             Body::Resumed(_) => Self::Halt(false),
+            Body::SecretChanged(changed) => Self::Secret { id: changed.secret, set: changed.set },
             Body::PolicyActivated(activated) => Self::PolicyActivated(activated.activates.clone()),
             Body::Erasure(erasure) => Self::Erased(erasure.erased.iter().map(|one| one.receipt_id).collect()),
             Body::KeyAdded(added) => Self::KeyAdded {
@@ -174,6 +177,7 @@ impl Change {
             Self::Answered { .. }
             | Self::Expired { .. }
             | Self::Halt(_)
+            | Self::Secret { .. }
             | Self::PolicyActivated(_)
             | Self::Erased(_)
             | Self::PersonAdded { .. }
@@ -274,7 +278,7 @@ impl Change {
         })
     }
 
-    /// The same of kinds about people and what they were given.
+    /// The same of kinds about people, what they were given, and credentials.
     fn of_people(kind: Kind, content: &Value) -> Option<Self> {
         let text = |key: &str| content.member(key).and_then(Value::as_str);
         Some(match kind {
@@ -287,6 +291,10 @@ impl Change {
                 Self::PersonRemoved { principal: PrincipalId::parse(text("principal")?)? }
             }
             Kind::Grant => Self::Granted(GrantRow::of_value(content)?),
+            Kind::SecretChanged => Self::Secret {
+                id: digest::from_hex(text("secret")?)?,
+                set: text("change")? == SecretChanged::SET,
+            },
             Kind::GrantRevoked => Self::GrantRevoked { grant: *grants_of(content)?.first()? },
             _ => Self::Nothing,
         })

@@ -165,6 +165,11 @@ CREATE TABLE keys (
     state TEXT NOT NULL,
     ended_seq INTEGER
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE secrets (
+    id BLOB PRIMARY KEY,
+    receipt_id BLOB NOT NULL,
+    seq INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 CREATE TABLE erased (
     receipt_id BLOB PRIMARY KEY,
     erasure BLOB NOT NULL
@@ -172,7 +177,7 @@ CREATE TABLE erased (
 ";
 
 /// Each table of [`VIEWS`] with its order and the finding when it differs from a rebuild.
-pub(crate) const VIEW_TABLES: [(&str, &str, &str); 14] = [
+pub(crate) const VIEW_TABLES: [(&str, &str, &str); 15] = [
     ("standing", "id", "views.standing"),
     ("open_actions", "receipt_id", "views.open_actions"),
     ("subjects", "receipt_id", "views.subjects"),
@@ -186,6 +191,7 @@ pub(crate) const VIEW_TABLES: [(&str, &str, &str); 14] = [
     ("consents", "subject, scope", "views.consents"),
     ("conversations", "subject, matter", "views.conversations"),
     ("keys", "key_id", "views.keys"),
+    ("secrets", "id", "views.secrets"),
     ("erased", "receipt_id", "views.erased"),
 ];
 
