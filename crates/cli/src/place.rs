@@ -67,6 +67,11 @@ pub(crate) fn ledger(global: &Global) -> Result<Ledger, Failure> {
     }
 }
 
+/// Opens a ledger that must be there: who answers or takes something back does not found a new one.
+pub(crate) fn existing(global: &Global) -> Result<Ledger, Failure> {
+    open(global, &home_dir(global)?, &tenant(global)?).map_err(opening)
+}
+
 /// Opens a ledger that must exist.
 pub(crate) fn open(global: &Global, home: &Path, tenant: &TenantId) -> Result<Ledger, OpenError> {
     let sweep = |action: &OpenAction| {

@@ -70,9 +70,9 @@ impl Asker {
         let whom = whom.map(|text| Whom::parse(text, &person));
         let (agent, assumed) = match whom {
             None => (marker, None),
-            // Nor may it be another one.
-            Some(Whom::Agent(name)) => match enclosure.agent().filter(|own| *own != name) {
-                Some(own) => (Some(own.to_owned()), Some(agent_id(&name)?)),
+            // Nor may it be another one: that would be to ask for the other one's authority.
+            Some(Whom::Agent(name)) => match marker.filter(|own| *own != name) {
+                Some(own) => (Some(own), Some(agent_id(&name)?)),
                 None => (Some(name), None),
             },
             // An agent that says it is the person asks for somebody else's authority.
@@ -146,9 +146,19 @@ impl Asker {
 }
 
 /// Facts say by a flag whether somebody is an administrator. Who left is in no group.
-fn groups_beside_admins(person: &PersonEntry) -> Vec<String> {
+pub(crate) fn groups_beside_admins(person: &PersonEntry) -> Vec<String> {
     let groups = person.groups.iter().filter(|group| *group != ADMIN_GROUP && person.is_registered());
     groups.cloned().collect()
+}
+
+/// How the tenant stands.
+pub(crate) fn tenant(ledger: &Reader) -> Result<facts::Tenant, Fault> {
+    Ok(facts::Tenant {
+        active: true,
+        halted: ledger.is_halted()?,
+        chain_healthy: is_healthy(ledger)?,
+        regimes: Vec::new(),
+    })
 }
 
 /// An id as such, or the id of a name; a name nobody has gets an id that no grant covers.
@@ -337,12 +347,7 @@ pub fn look(
     let env = credentials::action_env(ledger, &principal, executable.as_ref(), &argv, env)?;
     Ok(Facts {
         at: chain_now(ledger)?,
-        tenant: facts::Tenant {
-            active: true,
-            halted: ledger.is_halted()?,
-            chain_healthy: is_healthy(ledger)?,
-            regimes: Vec::new(),
-        },
+        tenant: tenant(ledger)?,
         principal,
         on_behalf_of: asker.delegator(),
         assumed: asker.assumed,

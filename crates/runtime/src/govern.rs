@@ -18,7 +18,7 @@ use cascade_ledger::Ledger;
 use cascade_ledger::Mark;
 use cascade_ledger::{About, AppendError, Appended, Draft, PrivateItem};
 use cascade_policy::decide::{self, EscalationTerms, Ruling};
-use cascade_policy::facts::Facts;
+use cascade_policy::facts::{Facts, Grant};
 use cascade_receipt::content::{self, Body, Ending, Escalation, Heartbeat, Ref, Rel, Runtime};
 use cascade_receipt::decision::{Decision, Reason};
 use cascade_receipt::digest::{Digest, Nonce};
@@ -282,7 +282,7 @@ impl<'a> Performer<'a> {
         let ruling = decide::decide(&snapshot, &facts);
         let event = Event::Decided { verdict: ruling.decision.verdict, dry_run: self.request.dry_run };
         let grants = grants::used(self.ledger, &ruling.decision)?;
-        let holds_until = ruling.holds_until;
+        let holds_until = holds_until(&ruling, &facts, &grants);
         self.decided = Some(Decided { facts, about, holds_until, ruling, grants, mark });
         Ok(event)
     }
@@ -379,11 +379,11 @@ impl<'a> Performer<'a> {
 
     fn decision_draft(&mut self, record: Record) -> Result<Draft, GovernError> {
         let decided = self.decided.as_ref().ok_or_else(undecided)?;
-        let action = PrivateItem::new(
-            "action_hash",
-            self.action_nonce,
-            decided.facts.action().to_canonical().into_bytes(),
-        );
+        // Asked anew, it is a matter of its own: under the old hash, what was approved before could never run again.
+        let is_new_matter = record == Record::Escalation && self.request.approved.is_some();
+        let action_nonce = if is_new_matter { cascade_ledger::nonce()? } else { self.action_nonce };
+        let action =
+            PrivateItem::new("action_hash", action_nonce, decided.facts.action().to_canonical().into_bytes());
         let facts = PrivateItem::new(
             "facts_hash",
             self.facts_nonce,
@@ -398,7 +398,7 @@ impl<'a> Performer<'a> {
             action_hash: action.hash,
             facts_hash: facts.hash,
             decision: decided.ruling.decision.clone(),
-            refs: self.refs(decided),
+            refs: if is_new_matter { decided.grants.clone() } else { self.refs(decided) },
             draws: if record == Record::Intent { limits::taken(&decided.ruling) } else { Vec::new() },
             runtime: self.request.runtime.clone(),
         };
@@ -515,6 +515,13 @@ impl<'a> Performer<'a> {
             output_error: self.output_error,
         })
     }
+}
+
+/// The first moment at which a window or the end of a grant may change the answer.
+fn holds_until(ruling: &Ruling, facts: &Facts, grants: &[Ref]) -> Option<Timestamp> {
+    let used = |grant: &&Grant| grants.iter().any(|one| one.receipt_id == grant.receipt_id);
+    let ends = facts.grants.iter().filter(used).filter_map(|grant| grant.expires);
+    ends.chain(ruling.holds_until).min()
 }
 
 fn not_running() -> GovernError {

@@ -2,6 +2,7 @@
 
 use std::os::unix::ffi::OsStrExt as _;
 
+use cascade_ledger::{Fault, PrincipalKind as NameKind, Reader};
 use cascade_policy::facts::{
     Action, Authentication, Delegator, Facts, Invocation, Principal, PrincipalKind, Stdin, Tenant,
 };
@@ -14,6 +15,27 @@ use crate::people::{Person, Whom};
 const NOBODY: PrincipalId = PrincipalId([0; 8]);
 /// The id of whoever `--as` names and is not the caller.
 const SOMEBODY: PrincipalId = PrincipalId([1; 8]);
+
+/// Lets the line be one of this chain: how its tenant stands, and who the caller is in it. What only a real action
+/// has (grants, approvals) stays out.
+///
+/// # Errors
+/// When the ledger cannot be read.
+pub fn within(ledger: &Reader, facts: &mut Facts) -> Result<(), Fault> {
+    facts.tenant = facts::tenant(ledger)?;
+    let name = Person::current().name;
+    let own =
+        ledger.names()?.into_iter().find(|(_, known)| known.kind == NameKind::Person && known.name == name);
+    let entry = own.map(|(id, _)| ledger.person(id)).transpose()?.flatten();
+    let groups = entry.as_ref().map(facts::groups_beside_admins).unwrap_or_default();
+    let admin = entry.as_ref().is_some_and(cascade_ledger::Person::is_admin);
+    match &mut facts.on_behalf_of {
+        Some(person) => (person.groups, person.admin) = (groups, admin),
+        None if facts.assumed.is_none() => (facts.principal.groups, facts.principal.admin) = (groups, admin),
+        None => {}
+    }
+    Ok(())
+}
 
 /// A shell line as an agent of the caller would submit it, or as `whom` says.
 #[must_use]
@@ -53,6 +75,6 @@ pub fn shell_line(line: &[u8], whom: Option<&str>) -> Facts {
         windows: Vec::new(),
         counters: Vec::new(),
         subject: None,
-        dry_run: true,
+        dry_run: false,
     }
 }

@@ -86,7 +86,7 @@ impl From<&Deny> for Signed {
 }
 
 pub(crate) fn run(global: &Global, signed: &Signed) -> Exit {
-    let ledger = place::ledger(global)?;
+    let ledger = place::existing(global)?;
     let env: Vec<_> = std::env::vars_os().collect();
     let asker = Asker::find(&ledger, &env, global.acting_as.as_deref())?;
     let signer = Signer::new(global, signed.key.clone())?;

@@ -39,7 +39,7 @@ pub(crate) struct Erase {
 }
 
 pub(crate) fn run(global: &Global, args: &Erase) -> Exit {
-    let ledger = place::ledger(global)?;
+    let ledger = place::existing(global)?;
     let env: Vec<_> = std::env::vars_os().collect();
     let asker = Asker::find(&ledger, &env, global.acting_as.as_deref())?;
     let signer = Signer::new(global, args.key.clone())?;

@@ -150,7 +150,7 @@ fn add(global: &Global, args: &Add) -> Exit {
 }
 
 fn revoke(global: &Global, args: &Revoke) -> Exit {
-    let ledger = place::ledger(global)?;
+    let ledger = place::existing(global)?;
     let env: Vec<_> = std::env::vars_os().collect();
     let asker = Asker::find(&ledger, &env, global.acting_as.as_deref())?;
     let signer = Signer::new(global, args.key.clone())?;

@@ -89,7 +89,7 @@ pub(crate) fn halt(global: &Global, args: &Halt) -> Exit {
 }
 
 pub(crate) fn resume(global: &Global, args: &Resume) -> Exit {
-    let ledger = place::ledger(global)?;
+    let ledger = place::existing(global)?;
     let env: Vec<_> = std::env::vars_os().collect();
     let asker = Asker::find(&ledger, &env, global.acting_as.as_deref())?;
     let signer = Signer::new(global, args.key.clone())?;

@@ -124,7 +124,7 @@ fn set(global: &Global, args: &Set) -> Exit {
 }
 
 fn remove(global: &Global, args: &Remove) -> Exit {
-    let ledger = place::ledger(global)?;
+    let ledger = place::existing(global)?;
     let env: Vec<_> = std::env::vars_os().collect();
     let asker = Asker::find(&ledger, &env, global.acting_as.as_deref())?;
     let signer = Signer::new(global, args.key.clone())?;

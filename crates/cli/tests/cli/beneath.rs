@@ -176,3 +176,16 @@ fn what_a_person_started_may_start_more() {
     den.sneak("$CLEAN $C run --approval $ID").expect(0);
     den.site.assert_sound();
 }
+
+/// The marker says who it is; `--as` with another name asks for that one's authority.
+#[test]
+fn a_marked_agent_is_no_other_agent() {
+    let site = Site::new();
+    site.run(&["init"]).expect(0);
+    for (whom, code) in [("agent:ci", 3), ("agent:claude-code", 0)] {
+        let mut command = site.cascade(&["--as", whom, "run", "--", "true"]);
+        command.env("CLAUDECODE", "1");
+        finish(command, b"").expect(code);
+    }
+    site.run(&["--as", "agent:ci", "run", "--", "true"]).expect(0);
+}

@@ -290,7 +290,8 @@ fn cascade_killed_while_it_ends_a_run_leaves_it_unknown() {
     site.run(&["init"]).expect(0);
     // The command's answer to being told to end is to kill whoever told it. It starts no process for that: on a busy
     // machine it would be killed itself before.
-    let text = "#!/bin/sh\ntrap ': > told; read p < pid; kill -KILL $p' TERM\n: > up\nsleep 600 &\nwait\nwait\n";
+    let text =
+        "#!/bin/sh\ntrap ': > told; read p < pid; kill -KILL $p' TERM\n: > up\nsleep 600 &\nwait\nwait\n";
     script(&site.work("rebel.sh"), text);
     let child = spawned(site.cascade(&["run", "--", "./rebel.sh"]));
     std::fs::write(site.work("pid"), child.id().to_string()).unwrap();

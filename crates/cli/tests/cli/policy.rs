@@ -302,6 +302,45 @@ fn explain_names_policies_facts_and_what_would_lift_it() {
     assert!(words.contains("(erased)") && words.contains("the facts are erased"), "{words}");
 }
 
+/// What runs under the first approval must stay valid, whatever was asked in between.
+#[test]
+fn a_stricter_policy_in_between_breaks_no_approval() {
+    let site = Site::new();
+    site.run(&["init"]).expect(0);
+    let sre = "@id(\"two\")\n@escalate(\"sre\")\n\
+               forbid (principal, action == Action::\"exec\", resource == Program::\"touch\");\n";
+    directory(&site, "strict", &[("infra.cedar", sre)]);
+    let agent = |args: &[&str]| site.run(&[&["--as", "agent:k", "--json", "run"], args].concat());
+    let dry = agent(&["--dry-run", "--", "touch", "z"]).expect(0).json();
+    let dry = dry["receipt_id"].as_str().unwrap();
+    site.run(&["approve", dry]).expect(0);
+    site.run(&["policy", "activate", "strict"]).expect(0);
+    agent(&["--approval", dry]).expect(5);
+    let waiting = site.last();
+    assert_eq!(waiting.kind(), "escalation");
+    assert!(waiting.content("refs").is_null(), "a matter of its own");
+    site.run(&["policy", "activate", "--to", "default"]).expect(0);
+    agent(&["--approval", dry]).expect(0);
+    site.assert_sound();
+}
+
+/// What is said beforehand is what would be done.
+#[test]
+fn a_shell_line_is_checked_as_one_of_this_chain() {
+    let site = Site::new();
+    site.run(&["init"]).expect(0);
+    let real = "@id(\"real\")\nforbid (principal, action == Action::\"exec\", resource == Program::\"ls\")\n\
+                when { !context.dry_run };\n";
+    directory(&site, "real", &[("infra.cedar", real)]);
+    site.run(&["shell-check", "--", "ls"]).expect(0);
+    site.run(&["halt"]).expect(0);
+    let halted = site.run(&["--json", "shell-check", "--", "ls"]).expect(3).json();
+    assert!(halted["reasons"].to_string().contains("standing.halted"), "{halted}");
+    site.run(&["resume"]).expect(0);
+    site.run(&["policy", "activate", "real"]).expect(0);
+    site.run(&["shell-check", "--", "ls"]).expect(3);
+}
+
 const FOUR_EYES: &str = "[activation]\nrequired = 2\n";
 
 /// A chain with two administrators, who is at the keyboard and somebody else; their keys lie outside of `~/.ssh`.

@@ -5,10 +5,10 @@ use std::time::Instant;
 
 use cascade_kernel::action::{Action, Effect, Event, Status as Stage};
 use cascade_ledger::PrivateItem;
-use cascade_policy::decide::{self, Ruling};
+use cascade_policy::decide;
 use cascade_receipt::decision::{Decision, GateName, GateOutcome, Reason, Verdict};
 
-use super::{GovernError, Performer, Run, ending_of, undecided};
+use super::{GovernError, Performer, Run, ending_of, holds_until, undecided};
 use crate::credentials;
 use crate::facts;
 use crate::limits;
@@ -128,7 +128,10 @@ impl Performer<'_> {
         if let Some(approved) = &self.request.approved {
             approved.add_to(self.ledger, &mut facts, Some(self.intent_id))?;
         }
-        let Ruling { decision, holds_until, .. } = decide::decide(&snapshot, &facts);
+        let ruling = decide::decide(&snapshot, &facts);
+        // A run stands on the grants that its intent names.
+        let holds_until = holds_until(&ruling, &facts, &decided.grants);
+        let decision = ruling.decision;
         let verdict = decision.verdict;
         self.reviewed = Instant::now();
         if verdict == Verdict::Admit {
