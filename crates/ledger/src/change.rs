@@ -3,8 +3,8 @@
 
 use cascade_receipt::base64;
 use cascade_receipt::content::{
-    Action, Answer, Body, Draw, Envelope, Escalation, GenesisKey, Granted, KeyObject, PolicyRef, Rel,
-    SubjectFact,
+    Action, Answer, Body, Draw, Envelope, Escalation, GenesisKey, Granted, KeyObject, PackChange, PolicyRef,
+    Rel, SubjectFact,
 };
 use cascade_receipt::digest::Digest;
 use cascade_receipt::id::{PrincipalId, ReceiptId};
@@ -14,6 +14,7 @@ use cascade_receipt::reader::Purpose;
 use cascade_receipt::time::Timestamp;
 
 use crate::limit_views::{self, Settlement};
+use crate::regime_views;
 
 /// One receipt's effect on the views.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -47,8 +48,8 @@ pub(crate) enum Change {
     Expired { subject: ReceiptId },
     /// The stop button was pressed, or let go.
     Halt(bool),
-    /// Another policy from the next receipt on.
-    PolicyActivated(PolicyRef),
+    /// Another policy from the next receipt on, and the regime that is declared or given up with it.
+    PolicyActivated(PolicyRef, Option<PackChange>),
     /// Private bytes of these receipts are gone.
     Erased(Vec<ReceiptId>),
     /// A new key, perhaps in the place of another. `parent` signed the receipt, at `added`.
@@ -138,7 +139,9 @@ impl Change {
             Body::AnswerExpired(subject) => Self::Expired { subject: subject.receipt_id },
             Body::Halted(_) => Self::Halt(true),
             Body::Resumed(_) => Self::Halt(false),
-            Body::PolicyActivated(activated) => Self::PolicyActivated(activated.activates.clone()),
+            Body::PolicyActivated(activated) => {
+                Self::PolicyActivated(activated.activates.clone(), activated.pack.clone())
+            }
             Body::Erasure(erasure) => Self::Erased(erasure.erased.iter().map(|one| one.receipt_id).collect()),
             Body::KeyAdded(added) => Self::KeyAdded {
                 key: KeyRow::of_object(&added.key),
@@ -174,7 +177,7 @@ impl Change {
             Self::Answered { .. }
             | Self::Expired { .. }
             | Self::Halt(_)
-            | Self::PolicyActivated(_)
+            | Self::PolicyActivated(..)
             | Self::Erased(_)
             | Self::PersonAdded { .. }
             | Self::PersonRemoved { .. }
@@ -246,7 +249,11 @@ impl Change {
             Kind::ApprovalExpired => Self::Expired { subject: refs_of(content)?.first()?.1 },
             Kind::Halted => Self::Halt(true),
             Kind::Resumed => Self::Halt(false),
-            Kind::PolicyActivated => Self::PolicyActivated(policy_of(content.member("activates")?)?),
+            Kind::PolicyActivated => Self::PolicyActivated(policy_of(content.member("activates")?)?, None),
+            Kind::PackActivated => {
+                let pack = regime_views::change_of(content.member("pack")?)?;
+                Self::PolicyActivated(policy_of(content.member("activates")?)?, Some(pack))
+            }
             Kind::Erasure => {
                 let ids = content.member("erased")?.as_array()?.iter();
                 let id = |one: &Value| ReceiptId::parse(one.member("receipt_id")?.as_str()?);

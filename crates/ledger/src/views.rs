@@ -10,7 +10,7 @@ use rusqlite::{Connection, params};
 
 use crate::change::{Change, KeyRow, Subject};
 use crate::store::{from_sql, to_sql};
-use crate::{grant_views, key_views, limit_views, people_views};
+use crate::{grant_views, key_views, limit_views, people_views, regime_views};
 
 /// Where a receipt stands.
 #[derive(Clone, Copy, Debug)]
@@ -88,11 +88,12 @@ pub(crate) fn apply(conn: &Connection, entry: &Entry, change: &Change) -> rusqli
             conn.prepare_cached("UPDATE standing SET halted = ?1")?.execute([halted])?;
             Ok(())
         }
-        Change::PolicyActivated(policy) => {
+        Change::PolicyActivated(policy, pack) => {
             conn.execute(
                 "UPDATE standing SET policy_version = ?1, policy_hash = ?2",
                 params![policy.version, policy.hash.0],
             )?;
+            regime_views::apply(conn, pack.as_ref())?;
             log_policy(conn, entry.seq, policy)
         }
         Change::Erased(receipts) => {

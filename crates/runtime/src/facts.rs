@@ -336,7 +336,7 @@ pub fn look(
             active: true,
             halted: ledger.is_halted()?,
             chain_healthy: is_healthy(ledger)?,
-            regimes: Vec::new(),
+            regimes: ledger.regimes()?.into_iter().map(|regime| regime.name).collect(),
         },
         principal: asker.principal(),
         on_behalf_of: asker.delegator(),
