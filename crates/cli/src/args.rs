@@ -81,6 +81,7 @@ pub(crate) enum Verb {
     People(verb::people::People),
     Grant(verb::grant::Grant),
     Policy(verb::policy::Policy),
+    Pack(verb::pack::Packs),
     Witness(verb::witness::Witness),
     Worker(verb::worker::Worker),
     Demo(verb::demo::Demo),

@@ -77,7 +77,10 @@ fn every_part_is_told_in_words() {
     assert_eq!(changed(|source| source.manifests[0].1.push('\n')), ["manifest own changed"]);
     assert_eq!(
         changed(|source| source.packs.push(("own".to_owned(), own()))),
-        ["pack own added", "policy own.one added"]
+        [
+            "policy own.one added: forbid any principal, resource = Program::\"packctl\" in packs/own/x.cedar",
+            "pack own added"
+        ]
     );
     // Order alone makes another hash, and that is said too.
     let swapped = changed(|source| source.policies.reverse());
