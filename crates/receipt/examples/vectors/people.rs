@@ -433,7 +433,7 @@ fn spent(out: &mut Vec<Case>) {
 fn answers(out: &mut Vec<Case>) {
     let mut waiting = Waiting::new(ONE);
     let answer = Body::Answer(waiting.signed(true, &alice()));
-    waiting.chain.add_with(&answer, |content| crate::chain::remove(content, "refs"));
+    waiting.chain.add_with(&answer, |content| remove(content, "refs"));
     out.push(waiting.fault(Code::Subject, "an approval of nothing"));
 
     let mut waiting = Waiting::new(ONE);
