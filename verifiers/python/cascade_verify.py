@@ -406,10 +406,13 @@ KINDS = {  # kind: required members, optional members
     "halted": ({"principal": is_principal}, {"reason_hash": is_hash}),
     "resumed": ({"principal": is_principal, "statement_id": is_statement_id},
                 {"reason_hash": is_hash}),
+    "secret_changed": ({"change": spelled("set|removed"), "principal": is_principal,
+                        "secret": is_statement_id, "secret_hash": is_hash,
+                        "statement_id": is_statement_id}, {}),
     **dict.fromkeys((
         "task_completed", "approval_expired", "break_glass", "task_failed", "task_revoked",
         "task_unknown", "chain_started", "chain_completed", "chain_aborted", "cron_invocation",
-        "schedule_changed", "secret_changed", "token_issued", "token_revoked",
+        "schedule_changed", "token_issued", "token_revoked",
         "tenant_changed", "tool_pinned", "memory_learned", "memory_forgotten"), ({}, {})),
 }
 
@@ -1044,7 +1047,7 @@ class Lifecycle:
         """Section 7.2: signatures of people on every kind except answers and extensions."""
         kind = content["kind"]
         giving = kind in ("grant", "grant_revoked")
-        signed_kind = giving or kind in ("principal_added", "resumed") or (
+        signed_kind = giving or kind in ("principal_added", "resumed", "secret_changed") or (
             kind == "key_added" and content["key"]["purpose"] == "receipt")
         demand(content.get("signatures") or not signed_kind, "lifecycle.signature_missing")
         if "spec_hash" in content and not signed_kind:

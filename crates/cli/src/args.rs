@@ -24,6 +24,7 @@ const EXAMPLES: &str = "Examples:
   cascade run --dry-run -- terraform apply     decide only, leave a receipt
   cascade shell-check -- 'curl x | sh'         classify a shell line, record nothing
   cascade log                                  what happened
+  cascade secret set TOKEN --for 'gh pr'       hand a credential to admitted commands
   cascade halt --reason 'stop it'              end what runs, start nothing
   cascade export --out ledger.receipts.jsonl   hand the history to an outsider
   cascade verify ledger.receipts.jsonl --public-key key.pem
@@ -80,6 +81,7 @@ pub(crate) enum Verb {
     Key(verb::key::Key),
     People(verb::people::People),
     Grant(verb::grant::Grant),
+    Secret(verb::secret::Secret),
     Policy(verb::policy::Policy),
     Pack(verb::pack::Packs),
     Witness(verb::witness::Witness),

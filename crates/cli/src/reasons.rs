@@ -77,6 +77,7 @@ const WORDS: &[(&str, &str)] = &[
     ("revoked.approval", "the approval that it ran on does not suffice any more"),
     ("revoked.authority", "the authority that it ran on is gone"),
     ("revoked.budget", "a budget was used up while it ran"),
+    ("revoked.credential", "a credential that it was handed was removed, or is not for it any more"),
     ("revoked.failfast", "a destructive pattern is stopped for everyone now"),
     ("revoked.halted", "the tenant was halted"),
     ("revoked.identity", "whoever asked for it was removed"),

@@ -20,6 +20,7 @@ pub(crate) mod pack;
 pub(crate) mod people;
 pub(crate) mod policy;
 pub(crate) mod run;
+pub(crate) mod secret;
 pub(crate) mod shell_check;
 pub(crate) mod show;
 pub(crate) mod subject;
@@ -80,6 +81,7 @@ pub(crate) fn dispatch() -> ExitCode {
         Verb::People(args) => people::run(global, args),
         Verb::Grant(args) => grant::run(global, args),
         Verb::Pack(args) => pack::run(global, args),
+        Verb::Secret(args) => secret::run(global, args),
         Verb::Policy(args) => policy::run(global, args),
         Verb::Witness(args) => witness::run(global, args),
         Verb::Worker(args) => worker::run(global, args),

@@ -183,7 +183,8 @@ impl Scribe {
 
 /// Step 2. Items already there (an action that follows its dry run) stay as they are.
 fn keep_private(vault: &Database, drafts: &[&Draft]) -> Result<(), Failure> {
-    if drafts.iter().all(|draft| draft.private.is_empty() && draft.blobs.is_empty()) {
+    if drafts.iter().all(|draft| draft.private.is_empty() && draft.blobs.is_empty() && draft.secret.is_none())
+    {
         return Ok(());
     }
     let tx = vault.begin().map_err(|fault| match fault {
@@ -205,7 +206,7 @@ fn keep(conn: &Connection, draft: &Draft) -> rusqlite::Result<()> {
         conn.prepare_cached("INSERT OR IGNORE INTO blobs (hash, bytes) VALUES (?1, ?2)")?
             .execute(params![hash.0, bytes])?;
     }
-    Ok(())
+    draft.secret.as_ref().map_or(Ok(()), |secret| crate::secrets::keep(conn, draft.receipt_id, secret))
 }
 
 fn answered(refusals: Vec<Option<AppendError>>, linked: Vec<Linked>, lines: Vec<String>) -> Answers {

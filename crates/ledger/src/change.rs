@@ -4,9 +4,9 @@
 use cascade_receipt::base64;
 use cascade_receipt::content::{
     Action, Answer, Body, Draw, Envelope, Escalation, GenesisKey, Granted, KeyObject, PackChange, PolicyRef,
-    Rel, SubjectFact,
+    Rel, SecretChanged, SubjectFact,
 };
-use cascade_receipt::digest::Digest;
+use cascade_receipt::digest::{self, Digest};
 use cascade_receipt::id::{PrincipalId, ReceiptId};
 use cascade_receipt::json::Value;
 use cascade_receipt::kind::Kind;
@@ -48,6 +48,8 @@ pub(crate) enum Change {
     Expired { subject: ReceiptId },
     /// The stop button was pressed, or let go.
     Halt(bool),
+    /// A credential was set, or removed.
+    Secret { id: [u8; 8], set: bool },
     /// Another policy from the next receipt on, and the regime that is declared or given up with it.
     PolicyActivated(PolicyRef, Option<PackChange>),
     /// Private bytes of these receipts are gone.
@@ -139,6 +141,7 @@ impl Change {
             Body::AnswerExpired(subject) => Self::Expired { subject: subject.receipt_id },
             Body::Halted(_) => Self::Halt(true),
             Body::Resumed(_) => Self::Halt(false),
+            Body::SecretChanged(changed) => Self::Secret { id: changed.secret, set: changed.set },
             Body::PolicyActivated(activated) => {
                 Self::PolicyActivated(activated.activates.clone(), activated.pack.clone())
             }
@@ -177,6 +180,7 @@ impl Change {
             Self::Answered { .. }
             | Self::Expired { .. }
             | Self::Halt(_)
+            | Self::Secret { .. }
             | Self::PolicyActivated(..)
             | Self::Erased(_)
             | Self::PersonAdded { .. }
@@ -281,7 +285,7 @@ impl Change {
         })
     }
 
-    /// The same of kinds about people and what they were given.
+    /// The same of kinds about people, what they were given, and credentials.
     fn of_people(kind: Kind, content: &Value) -> Option<Self> {
         let text = |key: &str| content.member(key).and_then(Value::as_str);
         Some(match kind {
@@ -294,6 +298,10 @@ impl Change {
                 Self::PersonRemoved { principal: PrincipalId::parse(text("principal")?)? }
             }
             Kind::Grant => Self::Granted(GrantRow::of_value(content)?),
+            Kind::SecretChanged => Self::Secret {
+                id: digest::from_hex(text("secret")?)?,
+                set: text("change")? == SecretChanged::SET,
+            },
             Kind::GrantRevoked => Self::GrantRevoked { grant: *grants_of(content)?.first()? },
             _ => Self::Nothing,
         })

@@ -13,6 +13,7 @@ use crate::extent::Extent;
 use crate::fault::Fault;
 use crate::limit_views::{About, Cap};
 use crate::reader::Mark;
+use crate::secrets::SealedSecret;
 use crate::signer::Signer;
 
 /// Largest private item or blob.
@@ -29,6 +30,8 @@ pub struct Draft {
     pub private: Vec<PrivateItem>,
     /// Content-addressed bytes without a salt, such as policy snapshots.
     pub blobs: Vec<(Digest, Vec<u8>)>,
+    /// The sealed value of a credential that the body sets.
+    pub secret: Option<SealedSecret>,
     /// What the decision looked at; another mark in force refuses the draft as stale.
     pub seen: Option<Mark>,
     /// What was known of the subject; more of it refuses the draft as stale.
@@ -52,6 +55,7 @@ impl Draft {
             body,
             private: Vec::new(),
             blobs: Vec::new(),
+            secret: None,
             seen: None,
             about: None,
             caps: Vec::new(),

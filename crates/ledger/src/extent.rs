@@ -53,11 +53,11 @@ impl Part {
         self.hashes.iter().find(|(key, _)| *key == "action_hash").map(|(_, hash)| hash)
     }
 
-    /// Whether there is an action that this receipt belongs to. The stop button is one by itself.
+    /// Whether there is an action that this receipt belongs to. The stop button is one by itself, and so is a credential.
     pub(crate) fn is_of_an_action(&self) -> bool {
         self.action_hash().is_some()
             || !self.refs.is_empty()
-            || matches!(self.kind, Some(Kind::Halted | Kind::Resumed))
+            || matches!(self.kind, Some(Kind::Halted | Kind::Resumed | Kind::SecretChanged))
     }
 
     /// The receipts of the same action that this one names.

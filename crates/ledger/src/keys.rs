@@ -118,15 +118,19 @@ impl Key {
     /// HKDF with a label of its own keeps it independent of what Ed25519 derives from the seed. A token gives no
     /// seed; there a signature over the label takes its place, which only the token can make, always the same.
     pub(crate) fn wrapping_key(&self, log_origin: &str) -> Option<Zeroizing<[u8; 32]>> {
-        const LABEL: &[u8] = b"cascade/epoch-wrap/v1\n";
+        self.derived_key(b"cascade/epoch-wrap/v1\n", log_origin)
+    }
+
+    /// A key of its own for each label.
+    pub(crate) fn derived_key(&self, label: &[u8], log_origin: &str) -> Option<Zeroizing<[u8; 32]>> {
         let secret = match &self.half {
             Half::File(pair) => Zeroizing::new(pair.seed().ok()?.as_be_bytes().ok()?.as_ref().to_vec()),
-            Half::Token(key) => Zeroizing::new(key.sign(&[LABEL, log_origin.as_bytes()].concat())?.to_vec()),
+            Half::Token(key) => Zeroizing::new(key.sign(&[label, log_origin.as_bytes()].concat())?.to_vec()),
         };
         let mut out = Zeroizing::new([0; 32]);
         hkdf::Salt::new(hkdf::HKDF_SHA256, &[])
             .extract(&secret)
-            .expand(&[LABEL, log_origin.as_bytes()], hkdf::HKDF_SHA256)
+            .expand(&[label, log_origin.as_bytes()], hkdf::HKDF_SHA256)
             .ok()?
             .fill(out.as_mut())
             .ok()?;

@@ -51,6 +51,8 @@ mod rotate;
 mod schema;
 mod seal;
 mod sealer;
+mod sealing;
+mod secrets;
 mod segment;
 mod signer;
 mod statements;
@@ -90,6 +92,7 @@ pub use reader::{Approval, Found, Mark, OpenAction, Reader, Subject, SubjectStat
 pub use regime_views::Regime;
 pub use rotate::{NewKey, NewKeyPlace, RecoveryKey};
 pub use seal::Sealer;
+pub use secrets::{SECRET_BYTES_MAX, SECRET_BYTES_MIN, SECRETS_MAX, SealedSecret, Secret, SecretValue};
 pub use store::BUSY_WAIT_MAX;
 pub use timestamps::Stamped;
 pub use token::TokenPlace;

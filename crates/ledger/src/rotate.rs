@@ -119,7 +119,7 @@ impl Ledger {
     /// # Errors
     /// See [`OpenError`].
     pub fn key_draft(&self, new: NewKey, added: KeyAdded) -> Result<Draft, Fault> {
-        let successor = if added.retires.is_some() { Some(self.taken_up(new)) } else { None };
+        let successor = if added.retires.is_some() { Some(self.taken_up(new)?) } else { None };
         let mut draft = Draft::new(random::receipt_id()?, Body::KeyAdded(added));
         draft.successor = successor.map(Arc::new);
         Ok(draft)
@@ -143,7 +143,7 @@ impl Ledger {
             Some(new)
                 if new.object.purpose == Purpose::Receipt && fallen.iter().any(|id| *id == home.as_str()) =>
             {
-                Some(self.taken_up(new))
+                Some(self.taken_up(new)?)
             }
             _ => None,
         };
@@ -153,8 +153,9 @@ impl Ledger {
         Ok(draft)
     }
 
-    fn taken_up(&self, new: NewKey) -> Signer {
-        Signer::of_home(self.log_origin().clone(), new.key, new.passphrase.as_ref())
+    fn taken_up(&self, new: NewKey) -> Result<Signer, Fault> {
+        self.hand_on_sealing_key(&new.key, new.passphrase.as_ref())?;
+        Ok(Signer::of_home(self.log_origin().clone(), new.key, new.passphrase.as_ref()))
     }
 
     /// The keys that fall with a key that is taken back, itself included.

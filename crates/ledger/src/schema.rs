@@ -169,6 +169,11 @@ CREATE TABLE keys (
     state TEXT NOT NULL,
     ended_seq INTEGER
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE secrets (
+    id BLOB PRIMARY KEY,
+    receipt_id BLOB NOT NULL,
+    seq INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 CREATE TABLE erased (
     receipt_id BLOB PRIMARY KEY,
     erasure BLOB NOT NULL
@@ -191,6 +196,7 @@ pub(crate) const VIEW_TABLES: [(&str, &str, &str); 15] = [
     ("consents", "subject, scope", "views.consents"),
     ("conversations", "subject, matter", "views.conversations"),
     ("keys", "key_id", "views.keys"),
+    ("secrets", "id", "views.secrets"),
     ("erased", "receipt_id", "views.erased"),
 ];
 

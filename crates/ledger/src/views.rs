@@ -88,13 +88,10 @@ pub(crate) fn apply(conn: &Connection, entry: &Entry, change: &Change) -> rusqli
             conn.prepare_cached("UPDATE standing SET halted = ?1")?.execute([halted])?;
             Ok(())
         }
+        Change::Secret { .. } => crate::secrets::apply(conn, entry, change),
         Change::PolicyActivated(policy, pack) => {
-            conn.execute(
-                "UPDATE standing SET policy_version = ?1, policy_hash = ?2",
-                params![policy.version, policy.hash.0],
-            )?;
             regime_views::apply(conn, pack.as_ref())?;
-            log_policy(conn, entry.seq, policy)
+            activate(conn, entry.seq, policy)
         }
         Change::Erased(receipts) => {
             receipts.iter().try_for_each(|receipt| mark_erased(conn, entry, *receipt))
@@ -106,6 +103,14 @@ pub(crate) fn apply(conn: &Connection, entry: &Entry, change: &Change) -> rusqli
         Change::Granted(_) | Change::GrantRevoked { .. } => grant_views::apply(conn, entry, change),
         Change::Nothing => Ok(()),
     }
+}
+
+fn activate(conn: &Connection, seq: u64, policy: &PolicyRef) -> rusqlite::Result<()> {
+    conn.execute(
+        "UPDATE standing SET policy_version = ?1, policy_hash = ?2",
+        params![policy.version, policy.hash.0],
+    )?;
+    log_policy(conn, seq, policy)
 }
 
 /// What a chain begins with.

@@ -8,6 +8,7 @@
 //! that a decision can be made again, byte for byte, from what the chain and the vault keep.
 
 mod cedar;
+pub mod credential;
 pub mod decide;
 pub mod facts;
 mod gate;

@@ -10,6 +10,7 @@ mod limits;
 mod log;
 mod people;
 mod run;
+mod secret;
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -31,6 +32,7 @@ pub use people::{
     Right, Scope,
 };
 pub use run::{Closing, Ending, Heartbeat};
+pub use secret::SecretChanged;
 
 /// `_type` of content.
 pub const TYPE: &str = "cascade/receipt/v1";
@@ -269,6 +271,8 @@ pub enum Body {
     Halted(Halted),
     /// `resumed`.
     Resumed(Resumed),
+    /// `secret_changed`.
+    SecretChanged(SecretChanged),
     /// `erasure`.
     Erasure(Erasure),
     /// `anchor`.
@@ -321,6 +325,7 @@ impl Body {
             Self::PolicyActivated(_) => Kind::PolicyActivated,
             Self::Halted(_) => Kind::Halted,
             Self::Resumed(_) => Kind::Resumed,
+            Self::SecretChanged(_) => Kind::SecretChanged,
             Self::Erasure(_) => Kind::Erasure,
             Self::Anchor(_) => Kind::Anchor,
             Self::GuardRenewed(_) => Kind::Recovery,
@@ -349,6 +354,7 @@ impl Body {
             Self::PolicyActivated(activated) => activated.add_to(to),
             Self::Halted(halted) => halted.add_to(to),
             Self::Resumed(resumed) => resumed.add_to(to),
+            Self::SecretChanged(changed) => changed.add_to(to),
             Self::Erasure(erasure) => erasure.add_to(to),
             Self::Anchor(anchor) => anchor.add_to(to),
             Self::GuardRenewed(renewed) => renewed.add_to(to),

@@ -224,6 +224,8 @@ pub enum Meaning {
     Halted,
     /// `resumed`: things may run again.
     Resumed,
+    /// `secret_changed`: a brokered credential was set or removed.
+    SecretChanged,
     /// A kind whose members no check reads.
     Other,
 }

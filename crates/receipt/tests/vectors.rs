@@ -30,6 +30,8 @@ mod limits;
 mod people;
 #[path = "../examples/vectors/runs.rs"]
 mod runs;
+#[path = "../examples/vectors/secret.rs"]
+mod secret;
 #[path = "../examples/vectors/ssh.rs"]
 mod ssh;
 #[path = "../examples/vectors/valid.rs"]

@@ -10,6 +10,7 @@ use cascade_receipt::id::PrincipalId;
 use cascade_receipt::json::{self, Value};
 use cascade_receipt::sshsig::SshKey;
 use cascade_receipt::statement;
+use cascade_receipt::verify::ADMIN_GROUP;
 
 use crate::admin::{self, AdminError};
 use crate::consent::Sign;
@@ -121,6 +122,26 @@ fn shortfall<'a>(people: impl Iterator<Item = &'a Signatory>, terms: &Activation
     (!enough || !short.groups.is_empty()).then_some(short)
 }
 
+/// What would be missing for another policy once `principal` is in these groups and no other; `None` when nothing
+/// is, or something is already. A policy in force that cannot be read keeps nobody from being removed.
+pub(crate) fn lock_out(
+    ledger: &Reader,
+    principal: PrincipalId,
+    groups: &[String],
+) -> Result<Option<Shortfall>, Fault> {
+    let Ok((snapshot, _)) = policy_store::in_force(ledger) else { return Ok(None) };
+    let terms = &snapshot.thresholds().activation;
+    let mut people = signatories(ledger)?;
+    if shortfall(people.iter(), terms).is_some() {
+        return Ok(None);
+    }
+    people.retain(|person| person.principal != principal);
+    if groups.iter().any(|group| group == ADMIN_GROUP) {
+        people.push(Signatory { principal, ssh_key: String::new(), groups: groups.to_vec() });
+    }
+    Ok(shortfall(people.iter(), terms))
+}
+
 /// A new proposal of whoever asks, not yet signed.
 ///
 /// # Errors
@@ -167,7 +188,7 @@ pub fn sign(
         let payload = statement::admin(&proposal.log_origin, &proposal.statement());
         let sshsig = match sign(&person.ssh_key, statement::ADMIN, payload.as_bytes()) {
             Ok(sshsig) => sshsig,
-            Err(SshError::NoPrivateKey(_)) => continue,
+            Err(SshError::NoPrivateKey(_) | SshError::OtherKey(_)) => continue,
             Err(error) => return Err(AdminError::Sign(error).into()),
         };
         if proposal.activated.signatures.iter().any(|one| one.principal == person.principal) {

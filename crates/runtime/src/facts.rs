@@ -21,6 +21,7 @@ use cascade_receipt::json::{self, Value};
 use cascade_receipt::time::Timestamp;
 use cascade_receipt::verify::ADMIN_GROUP;
 
+use crate::credentials;
 use crate::file_hash;
 use crate::grants;
 use crate::people::{self, Person, Whom};
@@ -330,6 +331,10 @@ pub fn look(
         let sha256 = file_hash::of_file(ledger, &path)?;
         Some(Executable { path: path.into_os_string().into_vec(), sha256 })
     });
+    let principal = asker.principal();
+    let env = command.governing_env(snapshot);
+    let argv = command.argv_bytes();
+    let env = credentials::action_env(ledger, &principal, executable.as_ref(), &argv, env)?;
     Ok(Facts {
         at: chain_now(ledger)?,
         tenant: facts::Tenant {
@@ -338,14 +343,14 @@ pub fn look(
             chain_healthy: is_healthy(ledger)?,
             regimes: ledger.regimes()?.into_iter().map(|regime| regime.name).collect(),
         },
-        principal: asker.principal(),
+        principal,
         on_behalf_of: asker.delegator(),
         assumed: asker.assumed,
         action: facts::Action {
             invocation: Invocation::Cli(command.argv_bytes()),
             executable,
             cwd: command.cwd.as_os_str().as_bytes().to_vec(),
-            env: command.governing_env(snapshot),
+            env,
             stdin: command.input.fact(),
             script: command.script(),
             resource: None,

@@ -26,6 +26,7 @@ use cascade_receipt::id::ReceiptId;
 use cascade_receipt::time::Timestamp;
 
 use crate::consent::Approved;
+use crate::credentials::{self, BrokerError, Brokered};
 use crate::facts::{self, Asker, Command, LookError};
 use crate::grants;
 use crate::limits;
@@ -192,6 +193,8 @@ struct Performer<'a> {
     output_error: Option<io::Error>,
     append_error: Option<AppendError>,
     prepare_error: Option<process::PrepareError>,
+    /// A credential that the action was to be handed could not be opened.
+    uncredentialed: bool,
 }
 
 impl<'a> Performer<'a> {
@@ -224,6 +227,7 @@ impl<'a> Performer<'a> {
             output_error: None,
             append_error: None,
             prepare_error: None,
+            uncredentialed: false,
         })
     }
 
@@ -283,12 +287,25 @@ impl<'a> Performer<'a> {
         Ok(event)
     }
 
+    /// The credentials that the decision names. They stay in this process until the intent is durable.
+    fn brokered(&self) -> Result<Vec<Brokered>, BrokerError> {
+        let facts = self.decided.as_ref().map(|decided| &decided.facts);
+        facts.map_or(Ok(Vec::new()), |facts| credentials::hand_out(self.ledger, facts))
+    }
+
     /// How much is known of whom the action concerns.
     fn about(&self) -> Result<Option<About>, Fault> {
         self.request.command.subject.map(|concerned| self.ledger.about(concerned.subject)).transpose()
     }
 
     fn prepare(&mut self) -> Event {
+        let Ok(brokered) = self.brokered() else {
+            let error = io::Error::other("a credential that it is to be handed cannot be opened");
+            self.ended =
+                Some(Run { status: Status::CouldNotStart(error), ..Run::not_started(&self.request.command) });
+            self.uncredentialed = true;
+            return Event::PrepareFailed;
+        };
         let command = &self.request.command;
         // The file that was decided on, never one that is looked up again: what has appeared since then was not
         // decided. A program that was not there is an admitted action that could not start.
@@ -304,6 +321,7 @@ impl<'a> Performer<'a> {
             executable: executable.into(),
             argv: command.argv.clone(),
             env: command.env.clone(),
+            brokered,
             cwd: command.cwd.clone(),
             stdin: stdin_plan(&command.input),
             streams: self.request.streams,

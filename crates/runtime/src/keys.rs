@@ -87,7 +87,13 @@ pub fn add(
     added.signatures.push(admin::signature(ledger, asker, &own, sign)?);
     let key_id = added.key.key_id.clone();
     let appended = ledger.append(ledger.key_draft(new, added)?)?;
+    forget_old(ledger);
     Ok(Changed { appended, key_id: Some(key_id) })
+}
+
+/// The change is recorded already; what cannot be overwritten now is when a credential changes next.
+fn forget_old(ledger: &Ledger) {
+    drop(ledger.drop_old_sealing_keys());
 }
 
 /// The writer would refuse it too, but by then the private half lies there.
@@ -142,6 +148,7 @@ pub fn revoke(
     };
     let key_id = new.as_ref().map(|new| new.object().key_id.clone());
     let appended = ledger.append(ledger.revocation_draft(statement, new, recovery)?)?;
+    forget_old(ledger);
     Ok(Changed { appended, key_id })
 }
 

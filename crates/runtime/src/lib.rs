@@ -2,13 +2,14 @@
 //!
 //! [`govern`] takes one action through its life; [`process`] owns supervised child processes;
 //! [`facts`] looks at the world before a decision; [`people`] finds out who asks; [`consent`] records
-//! what people answer; [`erase`] removes what is private about an action.
+//! what people answer; [`credentials`] are brokered to commands; [`erase`] removes what is private about an action.
 
 pub mod activate;
 pub mod admin;
 pub mod anchor;
 pub mod birth;
 pub mod consent;
+pub mod credentials;
 pub mod erase;
 pub mod facts;
 pub mod file_hash;

@@ -6,6 +6,7 @@ use cascade_receipt::id::PrincipalId;
 use cascade_receipt::sshsig::{self, SshFault};
 use ssh_key::PublicKey;
 
+use crate::activate::{self, Shortfall};
 use crate::admin::{self, AdminError};
 use crate::consent::Sign;
 use crate::facts::{self, Asker};
@@ -66,6 +67,9 @@ pub enum MembershipError {
     /// A person who joins needs a key.
     #[error("`{0}` has no SSH key in the chain yet")]
     NoKey(String),
+    /// Too few people would be left to sign another policy.
+    #[error("then the policy in force could never be replaced ({0}): register somebody else first")]
+    LockOut(Shortfall),
     /// More groups than a receipt may name.
     #[error("a person may be in at most {GROUPS_MAX} groups")]
     TooManyGroups,
@@ -102,6 +106,7 @@ pub fn add(
     if groups.len() > GROUPS_MAX {
         return Err(MembershipError::TooManyGroups);
     }
+    refuse_lock_out(ledger, principal, &groups)?;
     let mut added =
         PersonAdded { principal, ssh_key, groups, statement_id: statement_id()?, signatures: Vec::new() };
     let own = Body::PersonAdded(added.clone()).statement();
@@ -128,12 +133,24 @@ pub fn remove(
     if !person.is_some_and(|person| person.is_registered()) {
         return Err(MembershipError::Unknown(name.to_owned()));
     }
+    refuse_lock_out(ledger, principal, &[])?;
     let mut removed = PersonRemoved { principal, statement_id: statement_id()?, signatures: Vec::new() };
     let own = Body::PersonRemoved(removed.clone()).statement();
     removed.signatures.push(admin::signature(ledger, asker, &own, sign)?);
     let draft = Draft::new(receipt_id()?, Body::PersonRemoved(removed));
     let appended = ledger.append(draft).map_err(AdminError::from)?;
     Ok((appended, principal))
+}
+
+fn refuse_lock_out(
+    ledger: &Ledger,
+    principal: PrincipalId,
+    groups: &[String],
+) -> Result<(), MembershipError> {
+    match activate::lock_out(ledger, principal, groups).map_err(AdminError::from)? {
+        Some(short) => Err(MembershipError::LockOut(short)),
+        None => Ok(()),
+    }
 }
 
 pub(crate) fn statement_id() -> Result<[u8; 8], AdminError> {

@@ -35,6 +35,7 @@ mod exec;
 mod orphans;
 mod output;
 mod pending;
+mod redact;
 mod run;
 mod signals;
 mod streams;
@@ -53,6 +54,7 @@ pub use supervise::supervise_main;
 pub use tree::{MARKER, Swept, sweep};
 pub use watch::{Answer, Governor, Question, REVOKE_GRACE, TRUST_INTERVAL, WATCH_INTERVAL};
 
+use crate::credentials::Brokered;
 use crate::people::Whom;
 use signals::Signals;
 use wire::{Channel, Launch, Order, Report, Stage};
@@ -80,8 +82,10 @@ pub struct Plan {
     pub executable: PathBuf,
     /// The words, the command's own name first.
     pub argv: Vec<OsString>,
-    /// The whole environment.
+    /// The whole environment, but for what is brokered.
     pub env: Vec<(OsString, OsString)>,
+    /// Credentials: in the command's environment from its start, and in no output of it.
+    pub brokered: Vec<Brokered>,
     /// The working directory, absolute.
     pub cwd: PathBuf,
     /// Where standard input comes from.
@@ -220,6 +224,7 @@ pub fn prepare(plan: Plan) -> Result<Prepared, PrepareError> {
     let (near, far) = streams::make(plan.stdin, plan.foreground && live)?;
     let mut env = plan.env;
     env.retain(|(name, _)| name != MARKER && !WITHHELD.iter().any(|withheld| name == withheld));
+    env.retain(|(name, _)| !plan.brokered.iter().any(|one| one.replaces(name)));
     env.push((MARKER.into(), plan.receipt_id.to_string().into()));
     let launch = Launch {
         lock_path: plan.lock_path,
@@ -234,8 +239,9 @@ pub fn prepare(plan: Plan) -> Result<Prepared, PrepareError> {
         return Err(PrepareError::RelativePath);
     }
     let payload = launch.encode();
-    if payload.len() > wire::PAYLOAD_BYTES_MAX {
-        return Err(PrepareError::TooLarge(payload.len()));
+    let brokered: usize = plan.brokered.iter().map(|one| wire::brokered(one).len()).sum();
+    if payload.len() + brokered > wire::PAYLOAD_BYTES_MAX {
+        return Err(PrepareError::TooLarge(payload.len() + brokered));
     }
     let fds = far.streams.into_iter().chain(far.controlling).chain(far.real_terminal).collect();
     let (mut link, channel) = Guard::spawn(plan.receipt_id, plan.agent.as_deref())?;
@@ -252,6 +258,7 @@ pub fn prepare(plan: Plan) -> Result<Prepared, PrepareError> {
         timeout: plan.timeout,
         trust_interval: plan.trust_interval,
         output_nonce: plan.output_nonce,
+        brokered: plan.brokered,
     };
     Ok(Prepared { link, near, signals, settings })
 }

@@ -162,7 +162,7 @@ export class Lifecycle {
   private async checkSignatures(content: JsonObject): Promise<void> {
     const adds = content.kind === "key_added" && content.key.purpose === "receipt";
     const giving = content.kind === "grant" || content.kind === "grant_revoked";
-    const demanded = giving || content.kind === "principal_added" || content.kind === "resumed" || adds;
+    const demanded = giving || adds || ["principal_added", "resumed", "secret_changed"].includes(content.kind);
     demand((content.signatures ?? []).length > 0 || !demanded, "lifecycle.signature_missing");
     if ("spec_hash" in content && !demanded) {
       const spec = { _type: "cascade/spec/v1", spec_hash: content.spec_hash };

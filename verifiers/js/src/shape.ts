@@ -164,11 +164,18 @@ const KINDS: Record<string, [Members, Members?]> = {
   }],
   halted: [{ principal: isPrincipal }, { reason_hash: isHash }],
   resumed: [{ principal: isPrincipal, statement_id: isStatementId }, { reason_hash: isHash }],
+  secret_changed: [{
+    change: spelled(/^(set|removed)$/),
+    principal: isPrincipal,
+    secret: isStatementId,
+    secret_hash: isHash,
+    statement_id: isStatementId,
+  }],
 };
 const PLAIN_KINDS = new Set([
   "task_completed", "approval_expired", "break_glass", "task_failed", "task_revoked", "task_unknown",
   "chain_started", "chain_completed", "chain_aborted", "cron_invocation",
-  "schedule_changed", "secret_changed", "token_issued", "token_revoked", "tenant_changed", "tool_pinned",
+  "schedule_changed", "token_issued", "token_revoked", "tenant_changed", "tool_pinned",
   "memory_learned", "memory_forgotten",
 ]);
 

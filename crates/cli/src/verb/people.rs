@@ -142,6 +142,9 @@ fn refused(error: MembershipError) -> Failure {
         MembershipError::Unknown(_) => {
             Failure::could_not(error.into()).hint("`cascade people list` shows who is")
         }
+        MembershipError::LockOut(_) => {
+            Failure::could_not(error.into()).hint("`cascade people add NAME --ssh-key FILE.pub --admin`")
+        }
         MembershipError::NoKey(_) => Failure::usage(error).hint("give --ssh-key FILE.pub"),
         MembershipError::TooManyGroups => Failure::usage(error),
     }

@@ -358,6 +358,11 @@ fn what_two_must_sign_two_sign() {
     // One suffices as long as the policy in force demands no more.
     office.activate(&["guarded", "--key", "ada"]).expect(0);
 
+    // Nor do so few stay that nobody could replace it.
+    for leaving in [&["people", "remove", "bob"][..], &["people", "add", "bob", "--group", "sre"]] {
+        let done = site.run(&[leaving, &["--key", "ada"]].concat());
+        done.expect_failure(1, "could never be replaced (1 of 2)");
+    }
     let alone = office.activate(&["next", "--key", "ada"]).expect(5);
     assert!(alone.stderr.contains("demands more signatures: 1 of 2"), "{}", alone.stderr);
     office.sign(&["next", "--label", "n-1"], "ada", "ada.json").expect(0);

@@ -60,7 +60,7 @@ impl Seat {
         true
     }
 
-    fn keys(&mut self, keys: &str) -> &mut Self {
+    pub(crate) fn keys(&mut self, keys: &str) -> &mut Self {
         self.screen.write_all(keys.as_bytes()).unwrap();
         self
     }

@@ -21,6 +21,7 @@ mod keys;
 mod limits;
 mod people;
 mod runs;
+mod secret;
 mod ssh;
 mod valid;
 

@@ -7,7 +7,8 @@ use super::*;
 use crate::content::{
     Action as Written, Answer, AnswerRefused, Body, Closing, Content as Writing, Draw, Ending, Envelope,
     Escalation, Genesis, GenesisKey, GrantRevoked, Granted, Halted, Heartbeat, Known, PackChange,
-    PersonAdded, PersonRemoved, PolicyActivated, Resumed, Review, Right, Runtime, Spent, SubjectFact,
+    PersonAdded, PersonRemoved, PolicyActivated, Resumed, Review, Right, Runtime, SecretChanged, Spent,
+    SubjectFact,
 };
 use crate::decision::{Decision, Gate, GateName, GateOutcome, Reason};
 use crate::id::KeyId;
@@ -303,4 +304,23 @@ fn the_stop_button() {
         assert!(content.statement.is_some());
         assert!(matches!(content.meaning, Meaning::Resumed));
     });
+}
+
+#[test]
+fn a_credential() {
+    let principal = PrincipalId([1; 8]);
+    for set in [true, false] {
+        let written = SecretChanged {
+            principal,
+            secret: [4; 8],
+            set,
+            secret_hash: Digest([2; 32]),
+            statement_id: [2; 8],
+            signatures: vec![Signature { principal, sshsig: "x".into() }],
+        };
+        read(&Body::SecretChanged(written), |content| {
+            assert!(content.statement.is_some());
+            assert!(matches!(content.meaning, Meaning::SecretChanged));
+        });
+    }
 }

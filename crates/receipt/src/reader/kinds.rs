@@ -3,7 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::content::{Admin, GROUPS_MAX, PolicyRef, Ref, Rel, Signature};
+use crate::content::{Admin, GROUPS_MAX, PolicyRef, Ref, Rel, SecretChanged, Signature};
 use crate::decision::{GateName, GateOutcome, RiskTier, Verdict};
 use crate::kind::Kind;
 use crate::reader::fields::{self, Fields, missing};
@@ -152,6 +152,7 @@ fn governance(kind: Kind, fields: &Fields<'_, '_>) -> Result<Meaning, ContentFau
             fields.req("statement_id", fields::statement_id)?;
             Meaning::Resumed
         }
+        Kind::SecretChanged => secret_changed(fields)?,
         _ => Meaning::Other,
     })
 }
@@ -240,6 +241,16 @@ fn pack_activated(fields: &Fields<'_, '_>) -> Result<Meaning, ContentFault> {
     pack.req("hash", fields::digest)?;
     pack.req("name", text)?;
     policy_activated(fields)
+}
+
+fn secret_changed(fields: &Fields<'_, '_>) -> Result<Meaning, ContentFault> {
+    let words = [SecretChanged::SET, SecretChanged::REMOVED];
+    fields.req("change", |view| view.plain().filter(|word| words.contains(word)))?;
+    fields.req("principal", fields::principal)?;
+    fields.req("secret", fields::statement_id)?;
+    fields.req("secret_hash", fields::digest)?;
+    fields.req("statement_id", fields::statement_id)?;
+    Ok(Meaning::SecretChanged)
 }
 
 /// What `halted` and `resumed` have in common.

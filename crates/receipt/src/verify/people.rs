@@ -166,7 +166,8 @@ fn needs_signature(content: &Content<'_>) -> bool {
         Meaning::PrincipalAdded { .. }
         | Meaning::Granted(_)
         | Meaning::GrantRevoked(_)
-        | Meaning::Resumed => true,
+        | Meaning::Resumed
+        | Meaning::SecretChanged => true,
         Meaning::KeyAdded { key, retires: None, .. } => key.purpose == Purpose::Receipt,
         _ => false,
     }

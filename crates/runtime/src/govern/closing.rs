@@ -44,7 +44,10 @@ impl Performer<'_> {
         if self.prepare_error.is_some() {
             codes.push("start.no_supervisor");
         }
-        match self.ended.as_ref().map(|ended| &ended.status) {
+        if self.uncredentialed {
+            codes.push("start.no_credential");
+        }
+        match self.ended.as_ref().map(|ended| &ended.status).filter(|_| !self.uncredentialed) {
             Some(Status::CouldNotStart(error)) => codes.push(match error.kind() {
                 io::ErrorKind::NotFound => "start.not_found",
                 io::ErrorKind::PermissionDenied => "start.not_permitted",

@@ -9,6 +9,7 @@ use cascade_policy::decide::{self, Ruling};
 use cascade_receipt::decision::{Decision, GateName, GateOutcome, Reason, Verdict};
 
 use super::{GovernError, Performer, Run, ending_of, undecided};
+use crate::credentials;
 use crate::facts;
 use crate::limits;
 use crate::policy_store;
@@ -114,6 +115,10 @@ impl Performer<'_> {
         let asker = self.request.asker.again(self.ledger)?;
         let mut facts = facts::look(self.ledger, &snapshot, &asker, &self.request.command)?;
         let decided = self.decided.as_mut().ok_or_else(undecided)?;
+        if !credentials::still_brokered(&decided.facts.action.env, &facts.action.env) {
+            self.revoked = vec![Reason::code("revoked.credential")];
+            return Ok(Event::ReviewFailed);
+        }
         facts.action = decided.facts.action.clone();
         if let (Some(now), Some(then)) = (&mut facts.subject, &decided.facts.subject) {
             // What is said while a call runs is that call.

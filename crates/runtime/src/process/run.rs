@@ -1,6 +1,7 @@
 //! The event loop of Cascade while a command runs: reads output, has it made durable, releases it, passes input and
 //! signals on, keeps time, and hears the supervisor. One thread, one poll, no sleeping.
 
+mod store;
 mod watch;
 
 use std::io;
@@ -14,13 +15,16 @@ use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SI
 use super::orphans;
 use super::output::{BUFFER_BYTES_MAX, Capture, Output, Stream};
 use super::pending::{Pending, target};
+use super::redact::Redactor;
 use super::signals::Signals;
 use super::streams::Near;
 use super::terminal;
 use super::tree;
 use super::watch::{Answer, Governor, Question, WATCH_INTERVAL};
-use super::wire::{Order, Report, retry};
+use super::wire::{self, Order, Report, retry};
 use super::{Ended, Guard, RunError, Status, StreamsPlan};
+use crate::credentials::Brokered;
+use store::Store;
 
 /// How long a command that timed out may take to obey SIGTERM before its whole tree gets SIGKILL.
 pub const TERM_GRACE: Duration = Duration::from_secs(2);
@@ -46,6 +50,7 @@ pub(super) struct Settings {
     pub(super) timeout: Option<Duration>,
     pub(super) trust_interval: Duration,
     pub(super) output_nonce: Nonce,
+    pub(super) brokered: Vec<Brokered>,
 }
 
 pub(super) fn run(
@@ -64,12 +69,6 @@ pub(super) fn run(
             Err(error)
         }
     }
-}
-
-#[derive(Debug)]
-enum Store {
-    Live(Output),
-    Captured(Capture),
 }
 
 /// Why and when the tree is to be ended.
@@ -104,6 +103,9 @@ struct Run {
     near: Near,
     signals: Option<Signals>,
     store: Store,
+    /// Where the command was handed something that must not come out.
+    redactor: Option<Redactor>,
+    brokered: Vec<u8>,
     buffer: Vec<u8>,
     /// How much of the first outgoing frame is written.
     written: usize,
@@ -143,6 +145,8 @@ impl Run {
             near,
             signals,
             store,
+            redactor: store::redactor(&settings.brokered),
+            brokered: settings.brokered.iter().flat_map(wire::brokered).collect(),
             buffer: vec![0; READ_BYTES_MAX],
             written: 0,
             closed: Vec::new(),
@@ -172,7 +176,8 @@ impl Run {
             self.survivors = Some(0);
             return Ok(());
         }
-        self.order(&Order::Start);
+        let brokered = std::mem::take(&mut self.brokered);
+        self.order(&Order::Start(brokered));
         if let Some(terminal) = &mut self.near.terminal {
             terminal.take();
         }
@@ -454,19 +459,32 @@ impl Run {
         match rustix::io::read(fd, &mut *buffer) {
             Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => {}
             // EIO is how a pseudo-terminal says that nobody has it open.
-            Ok(0) | Err(_) => source.fd = None,
+            Ok(0) | Err(_) => {
+                source.fd = None;
+                let stream = source.stream;
+                self.push_rest(stream);
+            }
             Ok(count) => {
                 let bytes = buffer.get(..count).unwrap_or_default();
                 if self.survivors.is_some() {
                     self.drained += count;
                 }
                 if !self.closed.contains(&source.stream) {
-                    match &mut self.store {
-                        Store::Live(output) => output.push(source.stream, bytes, Instant::now()),
-                        Store::Captured(capture) => capture.push(source.stream, bytes),
+                    match &mut self.redactor {
+                        Some(redactor) => {
+                            self.store.push(source.stream, &redactor.pass(source.stream, bytes));
+                        }
+                        None => self.store.push(source.stream, bytes),
                     }
                 }
             }
+        }
+    }
+
+    /// What was held back of a stream that has ended.
+    fn push_rest(&mut self, stream: Stream) {
+        if let Some(redactor) = self.redactor.as_mut().filter(|_| !self.closed.contains(&stream)) {
+            self.store.push(stream, &redactor.end(stream));
         }
     }
 
@@ -525,7 +543,11 @@ impl Run {
         }
     }
 
-    fn finish(self) -> Ended {
+    fn finish(mut self) -> Ended {
+        // Streams that others still hold open end here.
+        for stream in [Stream::Out, Stream::Err, Stream::Terminal] {
+            self.push_rest(stream);
+        }
         let Self { mut link, near, signals, store, written, closed, started, ended, .. } = self;
         let captured = matches!(store, Store::Captured(_));
         let mut finished = match store {

@@ -184,7 +184,7 @@ impl Supervisor {
 
     fn obey(&mut self, order: &Order) {
         match order {
-            Order::Start if self.phase == Phase::Waiting => self.start(),
+            Order::Start(brokered) if self.phase == Phase::Waiting => self.start(brokered),
             Order::Signal(number) if self.is_executing() => {
                 if let Some(signal) = Signal::from_named_raw(*number) {
                     // Fails only when the group is already gone, which its exit report tells.
@@ -192,7 +192,7 @@ impl Supervisor {
                 }
             }
             Order::Kill if !matches!(self.phase, Phase::Waiting | Phase::Done) => self.end_tree(),
-            Order::Launch(..) | Order::Start | Order::Signal(_) | Order::Kill => {}
+            Order::Launch(..) | Order::Start(_) | Order::Signal(_) | Order::Kill => {}
         }
     }
 
@@ -201,13 +201,14 @@ impl Supervisor {
     }
 
     /// Hands the launch to the shim: from here on the command may run.
-    fn start(&mut self) {
+    fn start(&mut self, brokered: &[u8]) {
         self.phase = Phase::Starting;
         if let Some(slave) = self.terminal.take() {
             // Without it the command is a background job of its own terminal and stops at its first read.
             _ = rustix::termios::tcsetpgrp(&slave, self.command);
         }
-        let payload = std::mem::take(&mut self.payload);
+        let mut payload = std::mem::take(&mut self.payload);
+        payload.extend_from_slice(brokered);
         let streams = std::mem::take(&mut self.streams);
         if let Some(shim) = &self.shim {
             // A failure means that the shim is dead; its exit report follows.

@@ -16,6 +16,8 @@ use rustix::net::{
     SendFlags,
 };
 
+use crate::credentials::Brokered;
+
 /// Longest payload. Linux caps arguments and environment together at 6 MiB, so no command that could run is
 /// refused here.
 pub(super) const PAYLOAD_BYTES_MAX: usize = 16 << 20;
@@ -142,8 +144,8 @@ pub(super) fn retry<T>(mut call: impl FnMut() -> rustix::io::Result<T>) -> io::R
 pub(super) enum Order {
     /// Take the lock and get ready; carries the payload of a [`Launch`] and its descriptors.
     Launch(Vec<u8>, Vec<OwnedFd>),
-    /// The intent is durable: execute.
-    Start,
+    /// The intent is durable: execute, with these variables besides those of the launch ([`brokered`]).
+    Start(Vec<u8>),
     /// Send this signal to the process group of the command.
     Signal(i32),
     /// End every process of the run now.
@@ -162,7 +164,7 @@ impl Order {
                 let fds: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
                 channel.send(LAUNCH, payload, &fds)
             }
-            Self::Start => channel.send(START, &[], &[]),
+            Self::Start(brokered) => channel.send(START, brokered, &[]),
             Self::Signal(signal) => channel.send(SIGNAL, &signal.to_be_bytes(), &[]),
             Self::Kill => channel.send(KILL, &[], &[]),
         }
@@ -172,7 +174,7 @@ impl Order {
         let Some(Message { tag, payload, fds }) = channel.recv()? else { return Ok(None) };
         Ok(Some(match tag {
             LAUNCH => Self::Launch(payload, fds),
-            START => Self::Start,
+            START => Self::Start(payload),
             SIGNAL => Self::Signal(Reader(&payload).i32()?),
             KILL => Self::Kill,
             _ => return Err(invalid()),
@@ -292,8 +294,8 @@ impl Launch {
         for _ in 0..reader.count()? {
             env.push((reader.text()?, reader.text()?));
         }
-        if !reader.0.is_empty() {
-            return Err(invalid());
+        while !reader.0.is_empty() {
+            env.push((reader.text()?, reader.text()?));
         }
         Ok(Self { lock_path, executable, cwd, argv, env, controlling, restores })
     }
@@ -304,6 +306,14 @@ impl Launch {
             .into_iter()
             .all(|path: &PathBuf| Path::is_absolute(path))
     }
+}
+
+/// A credential's variable and value, to stand behind a [`Launch`] that is already encoded.
+pub(super) fn brokered(one: &Brokered) -> Vec<u8> {
+    let mut out = Vec::new();
+    put(&mut out, OsStr::new(&one.variable));
+    put(&mut out, OsStr::from_bytes(one.value.bytes()));
+    out
 }
 
 fn put(out: &mut Vec<u8>, text: &OsStr) {

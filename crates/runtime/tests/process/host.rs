@@ -36,6 +36,7 @@ pub(crate) fn main() -> ExitCode {
         lock_path: dir.join("lock"),
         executable: PathBuf::from(&argv[0]),
         argv,
+        brokered: Vec::new(),
         env: std::env::vars_os().collect(),
         cwd: std::env::current_dir().unwrap(),
         stdin: options.stdin,
