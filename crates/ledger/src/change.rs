@@ -253,11 +253,7 @@ impl Change {
             Kind::ApprovalExpired => Self::Expired { subject: refs_of(content)?.first()?.1 },
             Kind::Halted => Self::Halt(true),
             Kind::Resumed => Self::Halt(false),
-            Kind::PolicyActivated => Self::PolicyActivated(policy_of(content.member("activates")?)?, None),
-            Kind::PackActivated => {
-                let pack = regime_views::change_of(content.member("pack")?)?;
-                Self::PolicyActivated(policy_of(content.member("activates")?)?, Some(pack))
-            }
+            Kind::PolicyActivated | Kind::PackActivated => activated(content)?,
             Kind::Erasure => {
                 let ids = content.member("erased")?.as_array()?.iter();
                 let id = |one: &Value| ReceiptId::parse(one.member("receipt_id")?.as_str()?);
@@ -423,6 +419,14 @@ impl Subject {
 /// Whether an intent uses up what it refers to by this relation.
 pub(crate) const fn uses(rel: Rel) -> bool {
     matches!(rel, Rel::Approval | Rel::Escalation | Rel::DryRun)
+}
+
+fn activated(content: &Value) -> Option<Change> {
+    let pack = match content.member("pack") {
+        Some(pack) => Some(regime_views::change_of(pack)?),
+        None => None,
+    };
+    Some(Change::PolicyActivated(policy_of(content.member("activates")?)?, pack))
 }
 
 fn policy_of(value: &Value) -> Option<PolicyRef> {

@@ -48,13 +48,13 @@ impl Pack {
             return Err(whole(&format!("its name is `{}`", pack.manifest.name)));
         }
         for (file, text) in files.into_iter().filter(|(file, _)| file != PACK_FILE) {
-            pack.take(name, file, text)?;
+            pack.take(name, &file, text)?;
         }
         pack.check().map_err(|message| whole(&message))?;
         Ok(pack)
     }
 
-    fn take(&mut self, name: &str, file: String, text: String) -> Result<(), PolicyFault> {
+    fn take(&mut self, name: &str, file: &str, text: String) -> Result<(), PolicyFault> {
         let path = format!("packs/{name}/{file}");
         match file.rsplit_once('.') {
             _ if file == LIMITS_FILE => self.limits = Limits::parse(&path, &text)?,

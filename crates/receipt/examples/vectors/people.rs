@@ -202,7 +202,7 @@ fn security_key(touched: bool) -> Waiting {
     waiting
 }
 
-fn strict() -> PolicyRef {
+pub(crate) fn strict() -> PolicyRef {
     PolicyRef { version: "strict-2".into(), hash: Digest::of(b"strict") }
 }
 
@@ -210,19 +210,10 @@ fn policy_activated(chain: &Chain, admins: &[&Person]) -> Body {
     activated(chain, admins, None)
 }
 
-/// The regime is declared, or given up.
-fn pack_activated(chain: &Chain, active: bool, admins: &[&Person]) -> Body {
-    activated(chain, admins, Some(PackChange { active, hash: Digest::of(b"pack"), name: "soc2".into() }))
-}
-
-fn activated(chain: &Chain, admins: &[&Person], pack: Option<PackChange>) -> Body {
-    let mut activated = PolicyActivated {
-        activates: strict(),
-        principal: ALICE(),
-        statement_id: [8; 8],
-        signatures: vec![],
-        pack,
-    };
+pub(crate) fn activated(chain: &Chain, admins: &[&Person], pack: Option<PackChange>) -> Body {
+    let (activates, principal) = (strict(), ALICE());
+    let mut activated =
+        PolicyActivated { activates, principal, statement_id: [8; 8], signatures: vec![], pack };
     let text = statement::admin(chain.origin.as_str(), &Body::PolicyActivated(activated.clone()).statement());
     activated.signatures = admins.iter().map(|admin| admin.sign(statement::ADMIN, &text)).collect();
     Body::PolicyActivated(activated)
@@ -241,16 +232,6 @@ fn governance(out: &mut Vec<Case>) {
         "a policy activated with and without an administrator's signature",
         &chain,
     ));
-
-    let mut chain = Chain::founded(&[alice().admin()]);
-    let declared = pack_activated(&chain, true, &[&alice()]);
-    chain.add(&declared);
-    chain.policy = strict();
-    chain.add(&started("with the pack", &[]));
-    let given_up = pack_activated(&chain, false, &[&alice()]);
-    chain.add(&given_up);
-    chain.add(&started("without it", &[]));
-    out.push(Case::valid("pack", "a regime is declared with its pack, and given up", &chain));
 
     let mut chain = Chain::founded(&[alice().admin(), bob().admin()]);
     let signed = policy_activated(&chain, &[&alice(), &bob()]);
@@ -554,25 +535,6 @@ fn administrators(out: &mut Vec<Case>) {
     chain.add(&body);
     chain.add(&started("under the old policy", &[]));
     out.push(fault(Code::Policy, "the policy before is used after the activation", &chain).named("old"));
-
-    let mut chain = Chain::founded(&[alice().admin()]);
-    let body = pack_activated(&chain, true, &[&alice()]);
-    chain.add(&body);
-    chain.add(&started("without the pack", &[]));
-    out.push(fault(Code::Policy, "the policy before is used after the pack", &chain).named("pack"));
-
-    let mut chain = Chain::founded(&[alice().admin()]);
-    let body = pack_activated(&chain, true, &[&alice()]);
-    chain.add_with(&body, |content| remove(content, "pack"));
-    out.push(fault(Code::Member, "a pack is activated and none is named", &chain).named("pack"));
-
-    let mut chain = Chain::founded(&[alice().admin()]);
-    let body = pack_activated(&chain, false, &[&alice()]);
-    chain.add_with(&body, |content| {
-        let Value::Object(members) = content else { panic!("an object") };
-        members.entry("pack".to_owned()).and_modify(|pack| set(pack, "active", true));
-    });
-    out.push(fault(Code::Sshsig, "given up was signed, declared stands there", &chain).named("pack"));
 
     let mut chain = Chain::founded(&[alice().admin()]);
     let body = policy_activated(&chain, &[&alice()]);
