@@ -400,6 +400,9 @@ KINDS = {  # kind: required members, optional members
     "grant_revoked": ({"principal": is_principal, "statement_id": is_statement_id}, {}),
     "policy_activated": ({"activates": record({"policy_version": is_text, "policy_hash": is_hash}),
                           "principal": is_principal, "statement_id": is_statement_id}, {}),
+    "pack_activated": ({"activates": record({"policy_version": is_text, "policy_hash": is_hash}),
+                        "pack": record({"active": is_bool, "hash": is_hash, "name": is_text}),
+                        "principal": is_principal, "statement_id": is_statement_id}, {}),
     "halted": ({"principal": is_principal}, {"reason_hash": is_hash}),
     "resumed": ({"principal": is_principal, "statement_id": is_statement_id},
                 {"reason_hash": is_hash}),
@@ -409,7 +412,7 @@ KINDS = {  # kind: required members, optional members
     **dict.fromkeys((
         "task_completed", "approval_expired", "break_glass", "task_failed", "task_revoked",
         "task_unknown", "chain_started", "chain_completed", "chain_aborted", "cron_invocation",
-        "pack_activated", "schedule_changed", "token_issued", "token_revoked",
+        "schedule_changed", "token_issued", "token_revoked",
         "tenant_changed", "tool_pinned", "memory_learned", "memory_forgotten"), ({}, {})),
 }
 
@@ -856,8 +859,9 @@ class Lifecycle:
         content = receipt["content"]
         kind = content["kind"]
         self.check_epoch(content, before)
-        if before is not None and before["kind"] not in ("pack_activated", "tenant_changed"):
-            names = before["activates"] if before["kind"] == "policy_activated" else before
+        if before is not None and before["kind"] != "tenant_changed":
+            activated = before["kind"] in ("policy_activated", "pack_activated")
+            names = before["activates"] if activated else before
             demand(all(content[name] == names[name] for name in ("policy_version", "policy_hash")),
                    "lifecycle.policy")
         me = Past(receipt)

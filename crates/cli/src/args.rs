@@ -83,6 +83,7 @@ pub(crate) enum Verb {
     Grant(verb::grant::Grant),
     Secret(verb::secret::Secret),
     Policy(verb::policy::Policy),
+    Pack(verb::pack::Packs),
     Witness(verb::witness::Witness),
     Worker(verb::worker::Worker),
     Demo(verb::demo::Demo),

@@ -16,6 +16,7 @@ pub(crate) mod halt;
 pub(crate) mod init;
 pub(crate) mod key;
 pub(crate) mod log;
+pub(crate) mod pack;
 pub(crate) mod people;
 pub(crate) mod policy;
 pub(crate) mod run;
@@ -79,6 +80,7 @@ pub(crate) fn dispatch() -> ExitCode {
         Verb::Key(args) => key::run(global, args),
         Verb::People(args) => people::run(global, args),
         Verb::Grant(args) => grant::run(global, args),
+        Verb::Pack(args) => pack::run(global, args),
         Verb::Secret(args) => secret::run(global, args),
         Verb::Policy(args) => policy::run(global, args),
         Verb::Witness(args) => witness::run(global, args),

@@ -3,8 +3,8 @@
 
 use cascade_receipt::base64;
 use cascade_receipt::content::{
-    Action, Answer, Body, Draw, Envelope, Escalation, GenesisKey, Granted, KeyObject, PolicyRef, Rel,
-    SecretChanged, SubjectFact,
+    Action, Answer, Body, Draw, Envelope, Escalation, GenesisKey, Granted, KeyObject, PackChange, PolicyRef,
+    Rel, SecretChanged, SubjectFact,
 };
 use cascade_receipt::digest::{self, Digest};
 use cascade_receipt::id::{PrincipalId, ReceiptId};
@@ -14,6 +14,7 @@ use cascade_receipt::reader::Purpose;
 use cascade_receipt::time::Timestamp;
 
 use crate::limit_views::{self, Settlement};
+use crate::regime_views;
 
 /// One receipt's effect on the views.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -49,8 +50,8 @@ pub(crate) enum Change {
     Halt(bool),
     /// A credential was set, or removed.
     Secret { id: [u8; 8], set: bool },
-    /// Another policy from the next receipt on.
-    PolicyActivated(PolicyRef),
+    /// Another policy from the next receipt on, and the regime that is declared or given up with it.
+    PolicyActivated(PolicyRef, Option<PackChange>),
     /// Private bytes of these receipts are gone.
     Erased(Vec<ReceiptId>),
     /// A new key, perhaps in the place of another. `parent` signed the receipt, at `added`.
@@ -141,7 +142,9 @@ impl Change {
             Body::Halted(_) => Self::Halt(true),
             Body::Resumed(_) => Self::Halt(false),
             Body::SecretChanged(changed) => Self::Secret { id: changed.secret, set: changed.set },
-            Body::PolicyActivated(activated) => Self::PolicyActivated(activated.activates.clone()),
+            Body::PolicyActivated(activated) => {
+                Self::PolicyActivated(activated.activates.clone(), activated.pack.clone())
+            }
             Body::Erasure(erasure) => Self::Erased(erasure.erased.iter().map(|one| one.receipt_id).collect()),
             Body::KeyAdded(added) => Self::KeyAdded {
                 key: KeyRow::of_object(&added.key),
@@ -178,7 +181,7 @@ impl Change {
             | Self::Expired { .. }
             | Self::Halt(_)
             | Self::Secret { .. }
-            | Self::PolicyActivated(_)
+            | Self::PolicyActivated(..)
             | Self::Erased(_)
             | Self::PersonAdded { .. }
             | Self::PersonRemoved { .. }
@@ -250,7 +253,7 @@ impl Change {
             Kind::ApprovalExpired => Self::Expired { subject: refs_of(content)?.first()?.1 },
             Kind::Halted => Self::Halt(true),
             Kind::Resumed => Self::Halt(false),
-            Kind::PolicyActivated => Self::PolicyActivated(policy_of(content.member("activates")?)?),
+            Kind::PolicyActivated | Kind::PackActivated => activated(content)?,
             Kind::Erasure => {
                 let ids = content.member("erased")?.as_array()?.iter();
                 let id = |one: &Value| ReceiptId::parse(one.member("receipt_id")?.as_str()?);
@@ -416,6 +419,14 @@ impl Subject {
 /// Whether an intent uses up what it refers to by this relation.
 pub(crate) const fn uses(rel: Rel) -> bool {
     matches!(rel, Rel::Approval | Rel::Escalation | Rel::DryRun)
+}
+
+fn activated(content: &Value) -> Option<Change> {
+    let pack = match content.member("pack") {
+        Some(pack) => Some(regime_views::change_of(pack)?),
+        None => None,
+    };
+    Some(Change::PolicyActivated(policy_of(content.member("activates")?)?, pack))
 }
 
 fn policy_of(value: &Value) -> Option<PolicyRef> {

@@ -414,7 +414,7 @@ impl Reader {
         lock(&self.vault).as_mut().map_or(Ok(false), |vault| vault.truncate_log(patience))
     }
 
-    fn all<T>(
+    pub(crate) fn all<T>(
         &self,
         sql: &str,
         params: impl rusqlite::Params,

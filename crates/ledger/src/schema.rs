@@ -101,6 +101,10 @@ CREATE TABLE policies (
     version TEXT NOT NULL,
     hash BLOB NOT NULL
 ) STRICT;
+CREATE TABLE regimes (
+    name TEXT PRIMARY KEY,
+    hash BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
 CREATE TABLE people (
     principal BLOB PRIMARY KEY,
     seq INTEGER NOT NULL,
@@ -177,12 +181,13 @@ CREATE TABLE erased (
 ";
 
 /// Each table of [`VIEWS`] with its order and the finding when it differs from a rebuild.
-pub(crate) const VIEW_TABLES: [(&str, &str, &str); 15] = [
+pub(crate) const VIEW_TABLES: [(&str, &str, &str); 16] = [
     ("standing", "id", "views.standing"),
     ("open_actions", "receipt_id", "views.open_actions"),
     ("subjects", "receipt_id", "views.subjects"),
     ("approvals", "receipt_id", "views.approvals"),
     ("policies", "seq", "views.policies"),
+    ("regimes", "name", "views.regimes"),
     ("people", "principal", "views.people"),
     ("grants", "receipt_id", "views.grants"),
     ("budgets", "name, owner, at_ms, intent", "views.budgets"),

@@ -10,7 +10,7 @@ use rusqlite::{Connection, params};
 
 use crate::change::{Change, KeyRow, Subject};
 use crate::store::{from_sql, to_sql};
-use crate::{grant_views, key_views, limit_views, people_views};
+use crate::{grant_views, key_views, limit_views, people_views, regime_views};
 
 /// Where a receipt stands.
 #[derive(Clone, Copy, Debug)]
@@ -89,7 +89,10 @@ pub(crate) fn apply(conn: &Connection, entry: &Entry, change: &Change) -> rusqli
             Ok(())
         }
         Change::Secret { .. } => crate::secrets::apply(conn, entry, change),
-        Change::PolicyActivated(policy) => activate(conn, entry.seq, policy),
+        Change::PolicyActivated(policy, pack) => {
+            regime_views::apply(conn, pack.as_ref())?;
+            activate(conn, entry.seq, policy)
+        }
         Change::Erased(receipts) => {
             receipts.iter().try_for_each(|receipt| mark_erased(conn, entry, *receipt))
         }

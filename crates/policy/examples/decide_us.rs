@@ -1,5 +1,5 @@
 //! How long a decision takes, from facts to ruling, in microseconds: four relevant policies among
-//! 10, 100 and 1,000. Prints one line for each, and what classification alone costs.
+//! 10, 100 and 1,000 with every pack active. Prints one line for each, and what classification alone costs.
 //!
 //! `cargo run --release -p cascade-policy --example decide_us`
 #![expect(clippy::print_stdout, reason = "a program for people")]
@@ -13,6 +13,7 @@ use cascade_policy::decide::decide;
 use cascade_policy::facts::{
     Action, Authentication, Facts, Invocation, Principal, PrincipalKind, Stdin, Tenant,
 };
+use cascade_policy::pack;
 use cascade_policy::snapshot::{Snapshot, SnapshotSource};
 use cascade_receipt::id::PrincipalId;
 use cascade_receipt::time::Timestamp;
@@ -42,6 +43,12 @@ fn snapshot(policies: usize) -> Result<Snapshot, String> {
     let mut source = SnapshotSource::bundled();
     source.policies = vec![("bench.cedar".to_owned(), text)];
     source.thresholds.families.insert("vcs".to_owned(), ["git".to_owned()].into());
+    for (name, text) in pack::builtin_texts() {
+        let families = pack::builtin(name).map(|pack| pack.manifest.families).unwrap_or_default();
+        let programs = |family: String| (family, ["regulated".to_owned()].into());
+        source.thresholds.families.extend(families.into_iter().map(programs));
+        source.packs.push(((*name).to_owned(), text.clone()));
+    }
     let compiled = Snapshot::compile(&source).map_err(|faults| format!("{faults:?}"))?;
     // The way of a process that starts: nothing is parsed yet.
     let blobs: Vec<_> = source.blobs().collect();

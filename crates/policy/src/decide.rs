@@ -68,6 +68,7 @@ pub fn decide(snapshot: &Snapshot, facts: &Facts) -> Ruling {
         facts,
         thresholds: snapshot.thresholds(),
         packs: snapshot.packs(),
+        unready: snapshot.unready(),
         classification: &classification,
         tier: risk_tier,
         classified,

@@ -23,7 +23,7 @@ use crate::cedar::{Forbid, Judgement};
 use crate::decide::EscalationTerms;
 use crate::facts::Facts;
 use crate::limits::{Concern, Lack};
-use crate::snapshot::Thresholds;
+use crate::snapshot::{PolicyFault, Thresholds};
 use crate::worker::Classification;
 
 /// The group that every tenant has: its members decide where no other group is named.
@@ -36,6 +36,8 @@ pub(crate) struct Case<'a> {
     pub(crate) thresholds: &'a Thresholds,
     /// Names of the packs that the snapshot holds.
     pub(crate) packs: &'a BTreeSet<String>,
+    /// Packs that it names and that cannot decide.
+    pub(crate) unready: &'a BTreeMap<String, PolicyFault>,
     pub(crate) classification: &'a Classification,
     pub(crate) tier: RiskTier,
     pub(crate) classified: bool,
@@ -119,7 +121,7 @@ pub(crate) fn evaluate(case: &Case<'_>) -> (Vec<Gate>, Option<EscalationTerms>) 
 
 fn own_rules(name: GateName, case: &Case<'_>) -> Answer {
     match name {
-        GateName::Standing => standing::answer(&case.facts.tenant, case.packs),
+        GateName::Standing => standing::answer(case),
         GateName::Identity => identity::answer(&case.facts.principal),
         GateName::Authority => authority::answer(case),
         GateName::Specification => specification::answer(case.facts.spec.as_ref()),

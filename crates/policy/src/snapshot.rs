@@ -21,7 +21,7 @@ mod source;
 mod table;
 mod thresholds;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cascade_receipt::digest::Digest;
 
@@ -39,6 +39,7 @@ use crate::cedar::Engine;
 use crate::facts::Facts;
 use crate::worker::{Classification, Registry};
 
+pub(crate) use self::compile::policies_of_file;
 pub use crate::cedar::{LookedAt, PolicyText};
 
 /// Which deciding code a snapshot was compiled for. It is part of the hash: other code may decide
@@ -53,6 +54,7 @@ pub struct Snapshot {
     compiled_for: String,
     thresholds: Thresholds,
     packs: BTreeSet<String>,
+    unready: BTreeMap<String, PolicyFault>,
     registry: Registry,
     engine: Engine,
 }
@@ -107,10 +109,29 @@ impl Snapshot {
         &self.thresholds
     }
 
-    /// Names of the packs.
+    /// The same policy with exactly these packs, by name and text. Its other texts are found as in
+    /// [`Snapshot::load`].
+    ///
+    /// # Errors
+    /// What that one refuses, and [`LoadFault::Pack`].
+    pub fn with_packs(
+        &self,
+        packs: &[(String, String)],
+        blob: impl Fn(&Digest) -> Option<Vec<u8>>,
+    ) -> Result<Self, LoadFault> {
+        document::with_packs(self, packs, blob)
+    }
+
+    /// Names of the packs that decide.
     #[must_use]
     pub const fn packs(&self) -> &BTreeSet<String> {
         &self.packs
+    }
+
+    /// Packs that the snapshot names and that cannot decide, and why: nothing runs under it.
+    #[must_use]
+    pub const fn unready(&self) -> &BTreeMap<String, PolicyFault> {
+        &self.unready
     }
 
     /// The governed programs.

@@ -216,7 +216,7 @@ pub struct AnswerRefused {
     pub reasons: Vec<Reason>,
 }
 
-/// `policy_activated`.
+/// `policy_activated`, or `pack_activated` where a pack changes it.
 #[derive(Clone, Debug)]
 pub struct PolicyActivated {
     /// What is in force from the next receipt on. (The envelope names what was until now.)
@@ -227,6 +227,19 @@ pub struct PolicyActivated {
     pub statement_id: [u8; 8],
     /// An administrator's signature.
     pub signatures: Vec<Signature>,
+    /// The regime that is declared or given up with it.
+    pub pack: Option<PackChange>,
+}
+
+/// A regime that holds, or no longer holds, from the next receipt on.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PackChange {
+    /// Declared, or given up.
+    pub active: bool,
+    /// SHA-256 of the pack's text.
+    pub hash: Digest,
+    /// Its name.
+    pub name: String,
 }
 
 /// What a kind adds.
@@ -252,7 +265,7 @@ pub enum Body {
     Heartbeat(Heartbeat),
     /// `task_completed`, `task_failed`, `task_revoked`, `task_unknown`.
     Closing(Closing),
-    /// `policy_activated`.
+    /// `policy_activated`, `pack_activated`.
     PolicyActivated(PolicyActivated),
     /// `halted`.
     Halted(Halted),
@@ -308,6 +321,7 @@ impl Body {
                 Ending::Revoked => Kind::TaskRevoked,
                 Ending::Unknown => Kind::TaskUnknown,
             },
+            Self::PolicyActivated(activated) if activated.pack.is_some() => Kind::PackActivated,
             Self::PolicyActivated(_) => Kind::PolicyActivated,
             Self::Halted(_) => Kind::Halted,
             Self::Resumed(_) => Kind::Resumed,
@@ -451,6 +465,15 @@ impl PolicyActivated {
                 out.key("policy_version").str(&self.activates.version);
             });
         });
+        if let Some(pack) = &self.pack {
+            to.add("pack", |out| {
+                out.object(|out| {
+                    out.key("active").bool(pack.active);
+                    out.key("hash").hex(&pack.hash.0);
+                    out.key("name").str(&pack.name);
+                });
+            });
+        }
         to.add("principal", |out| out.spelled(&self.principal));
         add_signatures(to, &self.signatures);
         to.add("statement_id", |out| out.hex(&self.statement_id));

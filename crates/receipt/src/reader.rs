@@ -213,7 +213,7 @@ pub enum Meaning {
     Granted(Given),
     /// `grant_revoked`, by this principal.
     GrantRevoked(PrincipalId),
-    /// `policy_activated`.
+    /// `policy_activated`, `pack_activated`.
     PolicyActivated {
         /// In force from the next receipt on.
         activates: PolicyRef,

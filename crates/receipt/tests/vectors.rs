@@ -26,6 +26,8 @@ mod halt;
 mod keys;
 #[path = "../examples/vectors/limits.rs"]
 mod limits;
+#[path = "../examples/vectors/packs.rs"]
+mod packs;
 #[path = "../examples/vectors/people.rs"]
 mod people;
 #[path = "../examples/vectors/runs.rs"]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use cascade_ledger::{AppendError, Appended, Draft, Fault, Ledger, Person, Reader};
 use cascade_policy::snapshot::{ActivationTerms, SIGNERS_MAX, Snapshot};
-use cascade_receipt::content::{Body, PolicyActivated, PolicyRef, Signature};
+use cascade_receipt::content::{Body, PackChange, PolicyActivated, PolicyRef, Signature};
 use cascade_receipt::digest::Digest;
 use cascade_receipt::id::PrincipalId;
 use cascade_receipt::json::{self, Value};
@@ -147,13 +147,19 @@ pub(crate) fn lock_out(
 ///
 /// # Errors
 /// [`ActivateError`].
-pub fn propose(ledger: &Reader, asker: &Asker, activates: PolicyRef) -> Result<Proposal, ActivateError> {
+pub fn propose(
+    ledger: &Reader,
+    asker: &Asker,
+    activates: PolicyRef,
+    pack: Option<PackChange>,
+) -> Result<Proposal, ActivateError> {
     admin::is_person(asker)?;
     let activated = PolicyActivated {
         activates,
         principal: asker.speaker(),
         statement_id: cascade_ledger::receipt_id()?.0,
         signatures: Vec::new(),
+        pack,
     };
     Ok(Proposal { log_origin: ledger.log_origin().as_str().to_owned(), activated })
 }
@@ -237,6 +243,8 @@ pub struct Order<'a> {
     pub snapshot: &'a Snapshot,
     /// What has to be in the vault for it; nothing for one that was in force before.
     pub blobs: Vec<(Digest, Vec<u8>)>,
+    /// The regime that is declared or given up with it.
+    pub pack: Option<PackChange>,
     /// What people have signed beforehand.
     pub proposal: Option<Proposal>,
 }
@@ -258,8 +266,11 @@ pub fn activate(
         Some(proposal) if proposal.activated.activates.hash != order.activates.hash => {
             return Err(ProposalFault::OtherPolicy(proposal.activated.activates.hash).into());
         }
+        Some(proposal) if proposal.activated.pack != order.pack => {
+            return Err(ProposalFault::OtherPack.into());
+        }
         Some(proposal) => proposal,
-        None => propose(ledger, asker, order.activates)?,
+        None => propose(ledger, asker, order.activates, order.pack)?,
     };
     let mut signed = check(ledger, &proposal)?;
     if is_used(ledger, &proposal)? {

@@ -157,7 +157,7 @@ pub(crate) fn tenant(ledger: &Reader) -> Result<facts::Tenant, Fault> {
         active: true,
         halted: ledger.is_halted()?,
         chain_healthy: is_healthy(ledger)?,
-        regimes: Vec::new(),
+        regimes: ledger.regimes()?.into_iter().map(|regime| regime.name).collect(),
     })
 }
 

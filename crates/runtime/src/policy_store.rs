@@ -40,8 +40,16 @@ pub fn load(reader: &Reader, policy: &PolicyRef) -> Result<Snapshot, StoreError>
     if Digest::of(&document) != policy.hash {
         return Err(StoreError::Missing(policy.hash));
     }
+    Ok(looking_up(reader, |blob| Snapshot::load(&document, blob))??)
+}
+
+/// What `make` makes of texts of the vault.
+pub(crate) fn looking_up<T>(
+    reader: &Reader,
+    make: impl FnOnce(&dyn Fn(&Digest) -> Option<Vec<u8>>) -> T,
+) -> Result<T, Fault> {
     let fault = RefCell::new(None);
-    let loaded = Snapshot::load(&document, |hash| match reader.blob(hash) {
+    let made = make(&|hash| match reader.blob(hash) {
         Ok(found) => found,
         Err(error) => {
             fault.replace(Some(error));
@@ -49,8 +57,8 @@ pub fn load(reader: &Reader, policy: &PolicyRef) -> Result<Snapshot, StoreError>
         }
     });
     match fault.into_inner() {
-        Some(fault) => Err(fault.into()),
-        None => Ok(loaded?),
+        Some(fault) => Err(fault),
+        None => Ok(made),
     }
 }
 

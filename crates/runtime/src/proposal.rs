@@ -4,7 +4,7 @@
 //! hash, its label, who proposed it, and a number that makes it good for one activation of one chain.
 
 use cascade_policy::snapshot::SIGNERS_MAX;
-use cascade_receipt::content::{Body, PolicyActivated, PolicyRef, Signature};
+use cascade_receipt::content::{Body, PackChange, PolicyActivated, PolicyRef, Signature};
 use cascade_receipt::digest::{self, Digest};
 use cascade_receipt::id::PrincipalId;
 use cascade_receipt::json::{self, Value};
@@ -27,6 +27,9 @@ pub enum ProposalFault {
     /// It is about another chain.
     #[error("it was signed for another chain")]
     OtherChain,
+    /// It is about another pack, or says something else of it.
+    #[error("it was signed for another change of packs")]
+    OtherPack,
     /// It is about another policy.
     #[error("it was signed for the policy {0}")]
     OtherPolicy(Digest),
@@ -104,6 +107,7 @@ impl Proposal {
             statement_id: digest::from_hex(&text(statement, "statement_id")?)
                 .ok_or(ProposalFault::Member("statement_id"))?,
             signatures: signatures(&file)?,
+            pack: statement.member("pack").map(pack).transpose()?,
         };
         let proposal = Self { log_origin: text(&file, "log_origin")?, activated: parsed };
         // Whatever else stands in the statement would be signed unseen.
@@ -135,9 +139,21 @@ impl Proposal {
     #[must_use]
     pub(crate) fn is_used_by(&self, content: &Value) -> bool {
         let text = |key| content.member(key).and_then(Value::as_str);
-        text("kind") == Some(Kind::PolicyActivated.as_str())
+        let kinds = [Kind::PolicyActivated, Kind::PackActivated].map(Kind::as_str);
+        text("kind").is_some_and(|kind| kinds.contains(&kind))
             && text("statement_id") == Some(digest::to_hex(&self.activated.statement_id).as_str())
     }
+}
+
+fn pack(value: &Value) -> Result<PackChange, ProposalFault> {
+    let read = || {
+        Some(PackChange {
+            active: value.member("active")?.as_bool()?,
+            hash: Digest::from_hex(value.member("hash")?.as_str()?)?,
+            name: value.member("name")?.as_str()?.to_owned(),
+        })
+    };
+    read().ok_or(ProposalFault::Member("pack"))
 }
 
 fn signatures(file: &Value) -> Result<Vec<Signature>, ProposalFault> {
@@ -163,7 +179,8 @@ mod tests {
         let activates = PolicyRef { version: "strict".to_owned(), hash: Digest([7; 32]) };
         let signature = Signature { principal: PrincipalId([2; 8]), sshsig: "-----\n".to_owned() };
         let (principal, statement_id) = (PrincipalId([1; 8]), [3; 8]);
-        let activated = PolicyActivated { activates, principal, statement_id, signatures: vec![signature] };
+        let activated =
+            PolicyActivated { activates, principal, statement_id, signatures: vec![signature], pack: None };
         Proposal { log_origin: "example.org/t/1".to_owned(), activated }
     }
 

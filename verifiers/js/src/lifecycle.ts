@@ -190,8 +190,9 @@ export class Lifecycle {
 
 /** Nothing is decided under a policy that no receipt put in force. */
 function checkPolicy(content: JsonObject, before: JsonObject | null): void {
-  if (before === null || ["pack_activated", "tenant_changed"].includes(before.kind)) return;
-  const names = before.kind === "policy_activated" ? before.activates : before;
+  if (before === null || before.kind === "tenant_changed") return;
+  const activated = ["policy_activated", "pack_activated"].includes(before.kind);
+  const names = activated ? before.activates : before;
   const same = (name: string) => content[name] === names[name];
   demand(same("policy_version") && same("policy_hash"), "lifecycle.policy");
 }

@@ -156,6 +156,12 @@ const KINDS: Record<string, [Members, Members?]> = {
     principal: isPrincipal,
     statement_id: isStatementId,
   }],
+  pack_activated: [{
+    activates: record({ policy_version: isText, policy_hash: isHash }),
+    pack: record({ active: isBool, hash: isHash, name: isText }),
+    principal: isPrincipal,
+    statement_id: isStatementId,
+  }],
   halted: [{ principal: isPrincipal }, { reason_hash: isHash }],
   resumed: [{ principal: isPrincipal, statement_id: isStatementId }, { reason_hash: isHash }],
   secret_changed: [{
@@ -168,7 +174,7 @@ const KINDS: Record<string, [Members, Members?]> = {
 };
 const PLAIN_KINDS = new Set([
   "task_completed", "approval_expired", "break_glass", "task_failed", "task_revoked", "task_unknown",
-  "chain_started", "chain_completed", "chain_aborted", "cron_invocation", "pack_activated",
+  "chain_started", "chain_completed", "chain_aborted", "cron_invocation",
   "schedule_changed", "token_issued", "token_revoked", "tenant_changed", "tool_pinned",
   "memory_learned", "memory_forgotten",
 ]);

@@ -1,4 +1,4 @@
-mod activate;
+pub(crate) mod activate;
 mod check;
 mod diff;
 mod directory;

@@ -123,6 +123,7 @@ fn nobody_governs_from_beneath_a_run() {
     }
     let changes = [
         "policy_activated",
+        "pack_activated",
         "key_added",
         "key_rotated",
         "key_revoked",

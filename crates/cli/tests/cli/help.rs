@@ -33,6 +33,7 @@ fn every_verb_explains_itself() {
         "people",
         "grant",
         "policy",
+        "pack",
         "worker",
         "demo",
         "completions",

@@ -43,6 +43,8 @@ mod out;
 #[cfg(test)]
 mod outside;
 #[cfg(test)]
+mod packs;
+#[cfg(test)]
 mod passing;
 #[cfg(test)]
 mod people;

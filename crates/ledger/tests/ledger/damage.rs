@@ -58,6 +58,7 @@ const VIEWS: &[(&str, &[&str])] = &[
     ("UPDATE subjects SET state = 'used'", &["views.subjects"]),
     ("UPDATE approvals SET expires_ms = expires_ms + 1", &["views.approvals"]),
     ("UPDATE policies SET version = 'other'", &["views.policies"]),
+    ("INSERT INTO regimes VALUES ('soc2', x'01')", &["views.regimes"]),
     (
         "INSERT INTO people VALUES (x'0102030405060708', 1, 1, 'ssh-ed25519 mine', '[\"admins\"]', NULL)",
         &["views.people"],

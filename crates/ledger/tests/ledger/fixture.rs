@@ -137,6 +137,7 @@ pub(crate) fn activation(snapshot: &[u8], version: &str) -> Draft {
         principal: ADMIN,
         statement_id: [1; 8],
         signatures: Vec::new(),
+        pack: None,
     }));
     draft.blobs.push((Digest::of(snapshot), snapshot.to_vec()));
     draft

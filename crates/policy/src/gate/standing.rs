@@ -1,11 +1,9 @@
 //! Gate 1: the tenant may act at all.
 
-use std::collections::BTreeSet;
+use super::{Answer, Case};
 
-use super::Answer;
-use crate::facts::Tenant;
-
-pub(super) fn answer(tenant: &Tenant, packs: &BTreeSet<String>) -> Answer {
+pub(super) fn answer(case: &Case<'_>) -> Answer {
+    let tenant = &case.facts.tenant;
     let mut answer = Answer::pass();
     if !tenant.active {
         answer.deny("standing.inactive");
@@ -17,8 +15,10 @@ pub(super) fn answer(tenant: &Tenant, packs: &BTreeSet<String>) -> Answer {
         answer.deny("standing.chain");
     }
     // A regime without its pack would be judged by rules that are not there.
-    for regime in tenant.regimes.iter().filter(|regime| !packs.contains(*regime)) {
-        answer.deny_by("standing.pack_missing", regime);
+    let declared = tenant.regimes.iter().filter(|regime| !case.packs.contains(*regime));
+    let undeclared = case.unready.keys().filter(|name| !tenant.regimes.contains(name));
+    for name in declared.chain(undeclared) {
+        answer.deny_by("standing.pack_missing", name);
     }
     answer
 }

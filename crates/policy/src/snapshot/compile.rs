@@ -13,6 +13,7 @@ use super::source::{SCHEMA_FILE, SnapshotSource};
 use super::{Snapshot, document, lint, sample};
 use crate::cedar::{Scope, StoredPolicy};
 use crate::limits::LIMITS_FILE;
+use crate::pack::{self, Pack};
 use crate::worker::Registry;
 
 /// Most policies in one snapshot.
@@ -35,6 +36,7 @@ pub(super) fn compile(source: &SnapshotSource) -> Result<Snapshot, Vec<PolicyFau
     faults.extend(policies.iter().filter_map(lint::overflow));
     manifests(source, &mut faults);
     families(source, &mut faults);
+    packs(source, &policies, &mut faults);
     if !faults.is_empty() {
         faults.sort_unstable();
         faults.dedup();
@@ -55,6 +57,25 @@ pub(super) struct Parsed<'a> {
     start: usize,
     /// First byte of its own, comments before it left out.
     pub(super) head: usize,
+}
+
+/// Every pack can decide beside the source's own policies.
+fn packs(source: &SnapshotSource, policies: &[Parsed<'_>], faults: &mut Vec<PolicyFault>) {
+    let own = policies.iter().map(|parsed| parsed.stored.clone()).collect();
+    let read = source.packs.iter().map(|(name, text)| (name.clone(), Pack::read(name, text)));
+    faults.extend(pack::join(own, source.thresholds.clone(), read).unready.into_values());
+}
+
+/// The policies of one file of a pack.
+pub(crate) fn policies_of_file(file: &str, text: &str) -> Result<Vec<(StoredPolicy, Policy)>, PolicyFault> {
+    let pieces = (1..).zip(lexical::pieces(text));
+    let read = |(number, piece): (usize, Piece)| match policy(file, text, &piece, number) {
+        Ok(parsed) => Ok((parsed.stored, parsed.policy)),
+        Err(faults) => Err(faults.into_iter().next().unwrap_or_else(|| {
+            PolicyFault::at(file, text, piece.start, "policy.syntax", "it does not parse".to_owned())
+        })),
+    };
+    pieces.map(read).collect()
 }
 
 /// The policies of a source in which every one parses.

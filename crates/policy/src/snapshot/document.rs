@@ -4,16 +4,16 @@
 //! them. Schema, manifests and packs stand in it by hash; names are values and not keys, since keys
 //! of the format are `[a-z0-9_]+`.
 
-use std::collections::BTreeSet;
-
 use cascade_receipt::digest::Digest;
 use cascade_receipt::json::{self, JsonFault, Value};
 
+use super::fault::PolicyFault;
 use super::source::SnapshotSource;
 use super::thresholds::Thresholds;
 use super::{ENGINE, Snapshot};
 use crate::cedar::{Engine, Scope, StoredPolicy};
 use crate::facts::write_words;
+use crate::pack::{self, Joined, Pack};
 use crate::worker::Registry;
 
 /// Why a stored snapshot cannot be used.
@@ -35,6 +35,9 @@ pub enum LoadFault {
         /// SHA-256 of its text.
         hash: Digest,
     },
+    /// A pack cannot decide beside the rest.
+    #[error("{0}")]
+    Pack(PolicyFault),
     /// A stored text is not the one that the snapshot names.
     #[error("the stored {kind} `{name}` is not the one of the policy snapshot")]
     Changed {
@@ -56,14 +59,42 @@ pub(super) fn assemble(source: &SnapshotSource, policies: Vec<StoredPolicy>) -> 
         ("packs", hashes(&source.packs)),
     ])
     .to_canonical();
+    let read = source.packs.iter().map(|(name, text)| (name.clone(), Pack::read(name, text)));
+    let joined = pack::join(policies, source.thresholds.clone(), read);
+    let registry = Registry::new(source.manifests.iter().cloned());
+    snapshot(document, ENGINE.to_owned(), registry, joined)
+}
+
+fn snapshot(document: String, compiled_for: String, registry: Registry, joined: Joined) -> Snapshot {
     Snapshot {
         policy_hash: Digest::of(document.as_bytes()),
         document,
-        compiled_for: ENGINE.to_owned(),
-        thresholds: source.thresholds.clone(),
-        packs: source.packs.iter().map(|(name, _)| name.clone()).collect(),
-        registry: Registry::new(source.manifests.iter().cloned()),
-        engine: Engine::new(policies, source.thresholds.families_by_program()),
+        compiled_for,
+        registry,
+        packs: joined.packs,
+        unready: joined.unready,
+        engine: Engine::new(joined.policies, joined.thresholds.families_by_program()),
+        thresholds: joined.thresholds,
+    }
+}
+
+/// The document with these packs in the place of its own.
+pub(super) fn with_packs(
+    base: &Snapshot,
+    packs: &[(String, String)],
+    blob: impl Fn(&Digest) -> Option<Vec<u8>>,
+) -> Result<Snapshot, LoadFault> {
+    let mut value = json::parse(base.document()).map_err(LoadFault::Json)?;
+    let Value::Object(members) = &mut value else { return Err(LoadFault::Shape("packs")) };
+    members.insert("packs".to_owned(), hashes(packs));
+    let given = |hash: &Digest| {
+        let text = packs.iter().map(|(_, text)| text).find(|text| Digest::of(text.as_bytes()) == *hash);
+        text.map(|text| text.as_bytes().to_vec()).or_else(|| blob(hash))
+    };
+    let mut snapshot = load(value.to_canonical().as_bytes(), given)?;
+    match snapshot.unready.pop_first() {
+        Some((_, fault)) => Err(LoadFault::Pack(fault)),
+        None => Ok(snapshot),
     }
 }
 
@@ -83,22 +114,32 @@ pub(super) fn load(
         let text = manifest(&name, &hash, &blob)?;
         manifests.push((name, text));
     }
-    let mut packs = BTreeSet::new();
+    let mut packs = Vec::new();
     for item in list("packs")? {
         let (name, hash) = named_hash(item).ok_or(LoadFault::Shape("packs"))?;
-        fetch("pack", &name, &hash, &blob)?;
-        packs.insert(name);
+        let pack = read_pack(&name, &hash, &blob);
+        packs.push((name, pack));
     }
     let compiled_for = value.member("engine").and_then(Value::as_str).ok_or(LoadFault::Shape("engine"))?;
-    Ok(Snapshot {
-        document: text.to_owned(),
-        policy_hash: Digest::of(document),
-        compiled_for: compiled_for.to_owned(),
-        packs,
-        registry: Registry::new(manifests),
-        engine: Engine::new(policies.ok_or(LoadFault::Shape("policies"))?, thresholds.families_by_program()),
-        thresholds,
-    })
+    let joined = pack::join(policies.ok_or(LoadFault::Shape("policies"))?, thresholds, packs);
+    Ok(snapshot(text.to_owned(), compiled_for.to_owned(), Registry::new(manifests), joined))
+}
+
+/// A pack that came with this program needs no look-up. What is missing or damaged does not stop the loading: the gate
+/// `standing` denies, with a receipt.
+fn read_pack(
+    name: &str,
+    hash: &Digest,
+    blob: impl Fn(&Digest) -> Option<Vec<u8>>,
+) -> Result<Pack, PolicyFault> {
+    let builtin = pack::builtin_texts().iter().find(|(builtin, _)| *builtin == name);
+    let text = match builtin {
+        Some((_, text)) if Digest::of(text.as_bytes()) == *hash => Ok(text.clone()),
+        _ => fetch("pack", name, hash, blob),
+    };
+    let missing =
+        |fault: LoadFault| PolicyFault::of_file(&format!("packs/{name}"), "pack.missing", fault.to_string());
+    text.map_err(missing).and_then(|text| Pack::read(name, &text))
 }
 
 /// A manifest that came with this program needs no look-up.

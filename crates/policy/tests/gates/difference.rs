@@ -1,5 +1,6 @@
 use cascade_policy::snapshot::{Snapshot, SnapshotSource, differences};
 
+use crate::packs::own;
 use crate::setting::bundled_and;
 
 /// `part name change: words; words`.
@@ -74,7 +75,13 @@ fn every_part_is_told_in_words() {
     assert_eq!(family, ["family cloud changed: with doctl; without az"]);
     assert_eq!(changed(|source| source.schema.push('\n')), ["schema schema changed"]);
     assert_eq!(changed(|source| source.manifests[0].1.push('\n')), ["manifest own changed"]);
-    assert_eq!(changed(|source| source.packs.push(("soc2".to_owned(), String::new()))), ["pack soc2 added"]);
+    assert_eq!(
+        changed(|source| source.packs.push(("own".to_owned(), own()))),
+        [
+            "policy own.one added: forbid any principal, resource = Program::\"packctl\" in packs/own/x.cedar",
+            "pack own added"
+        ]
+    );
     // Order alone makes another hash, and that is said too.
     let swapped = changed(|source| source.policies.reverse());
     assert_eq!(swapped, ["policy * changed: the same policies in another order"]);

@@ -5,6 +5,7 @@ use cascade_policy::snapshot::{ENGINE, LoadFault, Snapshot, SnapshotSource};
 use cascade_receipt::digest::Digest;
 
 use crate::facts::plain;
+use crate::packs::own;
 use crate::setting::bundled_and;
 
 fn stored(source: &SnapshotSource) -> BTreeMap<Digest, Vec<u8>> {
@@ -14,7 +15,7 @@ fn stored(source: &SnapshotSource) -> BTreeMap<Digest, Vec<u8>> {
 #[test]
 fn a_loaded_snapshot_is_the_compiled_one() {
     let mut source = bundled_and("more.cedar", include_str!("policy/base.cedar"));
-    source.packs.push(("soc2".to_owned(), "pack".to_owned()));
+    source.packs.push(("own".to_owned(), own()));
     let compiled = Snapshot::compile(&source).unwrap();
     let blobs = stored(&source);
     let loaded = Snapshot::load(compiled.document(), |hash| blobs.get(hash).cloned()).unwrap();
@@ -32,7 +33,7 @@ fn a_loaded_snapshot_is_the_compiled_one() {
 #[test]
 fn texts_that_are_missing_or_changed_are_refused() {
     let mut source = SnapshotSource::bundled();
-    source.packs.push(("soc2".to_owned(), "pack".to_owned()));
+    source.manifests.push(("own".to_owned(), OWN.to_owned()));
     let document = Snapshot::compile(&source).unwrap().document().to_vec();
     let kind = |fault| match fault {
         LoadFault::Missing { kind, name, .. } => ("missing", kind, name),
@@ -40,9 +41,9 @@ fn texts_that_are_missing_or_changed_are_refused() {
         other => panic!("{other}"),
     };
     let missing = Snapshot::load(&document, |_| None).unwrap_err();
-    assert_eq!(kind(missing), ("missing", "pack", "soc2".to_owned()));
+    assert_eq!(kind(missing), ("missing", "manifest", "own".to_owned()));
     let changed = Snapshot::load(&document, |_| Some(b"other".to_vec())).unwrap_err();
-    assert_eq!(kind(changed), ("changed", "pack", "soc2".to_owned()));
+    assert_eq!(kind(changed), ("changed", "manifest", "own".to_owned()));
 }
 
 #[test]
@@ -85,7 +86,7 @@ fn the_hash_follows_every_part() {
         |source| source.schema.push_str("\nentity Extra;"),
         |source| source.manifests[0].1.push_str("\n# note\n"),
         |source| source.thresholds.escalation.required = 2,
-        |source| source.packs.push(("soc2".to_owned(), String::new())),
+        |source| source.packs.push(("own".to_owned(), own())),
     ];
     for (number, change) in changes.iter().enumerate() {
         let mut source = small();

@@ -15,6 +15,8 @@ mod lint;
 #[cfg(test)]
 mod load;
 #[cfg(test)]
+mod packs;
+#[cfg(test)]
 mod setting;
 #[cfg(test)]
 mod stack;

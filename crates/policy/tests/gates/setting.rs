@@ -1,5 +1,7 @@
 use cascade_policy::snapshot::{Directory, PolicyFault, Snapshot, SnapshotSource, read_directory};
 
+use crate::packs::own;
+
 /// A policy directory from names and texts.
 pub(crate) fn directory(files: &[(&str, &str)]) -> Result<Directory, Vec<PolicyFault>> {
     read_directory(files.iter().map(|(name, text)| ((*name).to_owned(), text.as_bytes().to_vec())))
@@ -13,7 +15,7 @@ pub(crate) fn bundled_and(name: &str, text: &str) -> SnapshotSource {
     source
 }
 
-/// The policy of the table, with a pack for the regime soc2, and with a policy that errs: a document that an
+/// The policy of the table, with a pack for the regime own, and with a policy that errs: a document that an
 /// older version could have activated.
 pub(crate) fn snapshot() -> Snapshot {
     let files = [
@@ -21,7 +23,7 @@ pub(crate) fn snapshot() -> Snapshot {
         ("thresholds.toml", include_str!("policy/thresholds.toml")),
     ];
     let mut source = directory(&files).unwrap().source;
-    source.packs.push(("soc2".to_owned(), "pack".to_owned()));
+    source.packs.push(("own".to_owned(), own()));
     let compiled = Snapshot::compile(&source).unwrap();
     let document = std::str::from_utf8(compiled.document()).unwrap();
     let erring = document.replacen("context.hour + 7", "context.hour + 9223372036854775807", 1);

@@ -19,6 +19,7 @@ mod grants;
 mod halt;
 mod keys;
 mod limits;
+mod packs;
 mod people;
 mod runs;
 mod secret;

@@ -1,7 +1,7 @@
 //! People: approvals, their signatures, administrators (check `lifecycle`).
 
 use cascade_receipt::content::{
-    Admin, Answer, Body, Ending, Escalation, PolicyActivated, PolicyRef, Ref, Rel, Signature,
+    Admin, Answer, Body, Ending, Escalation, PackChange, PolicyActivated, PolicyRef, Ref, Rel, Signature,
 };
 use cascade_receipt::decision::Verdict;
 use cascade_receipt::digest::Digest;
@@ -13,7 +13,7 @@ use cascade_receipt::verify::Code;
 use ssh_key::{HashAlg, Mpint, PublicKey};
 
 use crate::case::Case;
-use crate::chain::{AGENT, ALICE, BOB, Chain, Key, Made, action, set};
+use crate::chain::{AGENT, ALICE, BOB, Chain, Key, Made, action, remove, set};
 use crate::keys::{add_signed, signature_list};
 use crate::runs::{closing, started};
 use crate::ssh::Person;
@@ -202,13 +202,18 @@ fn security_key(touched: bool) -> Waiting {
     waiting
 }
 
-fn strict() -> PolicyRef {
+pub(crate) fn strict() -> PolicyRef {
     PolicyRef { version: "strict-2".into(), hash: Digest::of(b"strict") }
 }
 
 fn policy_activated(chain: &Chain, admins: &[&Person]) -> Body {
+    activated(chain, admins, None)
+}
+
+pub(crate) fn activated(chain: &Chain, admins: &[&Person], pack: Option<PackChange>) -> Body {
+    let (activates, principal) = (strict(), ALICE());
     let mut activated =
-        PolicyActivated { activates: strict(), principal: ALICE(), statement_id: [8; 8], signatures: vec![] };
+        PolicyActivated { activates, principal, statement_id: [8; 8], signatures: vec![], pack };
     let text = statement::admin(chain.origin.as_str(), &Body::PolicyActivated(activated.clone()).statement());
     activated.signatures = admins.iter().map(|admin| admin.sign(statement::ADMIN, &text)).collect();
     Body::PolicyActivated(activated)
@@ -409,7 +414,7 @@ fn spent(out: &mut Vec<Case>) {
 fn answers(out: &mut Vec<Case>) {
     let mut waiting = Waiting::new(ONE);
     let answer = Body::Answer(waiting.signed(true, &alice()));
-    waiting.chain.add_with(&answer, |content| crate::chain::remove(content, "refs"));
+    waiting.chain.add_with(&answer, |content| remove(content, "refs"));
     out.push(waiting.fault(Code::Subject, "an approval of nothing"));
 
     let mut waiting = Waiting::new(ONE);

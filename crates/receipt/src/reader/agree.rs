@@ -6,8 +6,9 @@ use std::string::String;
 use super::*;
 use crate::content::{
     Action as Written, Answer, AnswerRefused, Body, Closing, Content as Writing, Draw, Ending, Envelope,
-    Escalation, Genesis, GenesisKey, GrantRevoked, Granted, Halted, Heartbeat, Known, PersonAdded,
-    PersonRemoved, PolicyActivated, Resumed, Review, Right, Runtime, SecretChanged, Spent, SubjectFact,
+    Escalation, Genesis, GenesisKey, GrantRevoked, Granted, Halted, Heartbeat, Known, PackChange,
+    PersonAdded, PersonRemoved, PolicyActivated, Resumed, Review, Right, Runtime, SecretChanged, Spent,
+    SubjectFact,
 };
 use crate::decision::{Decision, Gate, GateName, GateOutcome, Reason};
 use crate::id::KeyId;
@@ -212,17 +213,23 @@ fn governance() {
         assert_eq!(read, admins);
     });
     let activates = PolicyRef { version: "v".into(), hash: Digest([1; 32]) };
-    let written = PolicyActivated {
-        activates: activates.clone(),
-        principal: PrincipalId([1; 8]),
-        statement_id: [2; 8],
-        signatures: vec![Signature { principal: PrincipalId([1; 8]), sshsig: "x".into() }],
-    };
-    read(&Body::PolicyActivated(written), |content| {
-        assert!(content.statement.is_some());
-        let Meaning::PolicyActivated { activates: read, principal } = content.meaning else { panic!("none") };
-        assert_eq!((read, principal), (activates, PrincipalId([1; 8])));
-    });
+    let pack = PackChange { active: true, hash: Digest([3; 32]), name: "soc2".into() };
+    for pack in [None, Some(pack)] {
+        let written = PolicyActivated {
+            activates: activates.clone(),
+            principal: PrincipalId([1; 8]),
+            statement_id: [2; 8],
+            signatures: vec![Signature { principal: PrincipalId([1; 8]), sshsig: "x".into() }],
+            pack,
+        };
+        read(&Body::PolicyActivated(written), |content| {
+            assert!(content.statement.is_some());
+            let Meaning::PolicyActivated { activates: read, principal } = content.meaning else {
+                panic!("none")
+            };
+            assert_eq!((read, principal), (activates.clone(), PrincipalId([1; 8])));
+        });
+    }
 }
 
 #[test]

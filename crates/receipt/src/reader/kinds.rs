@@ -142,6 +142,7 @@ fn governance(kind: Kind, fields: &Fields<'_, '_>) -> Result<Meaning, ContentFau
         Kind::Grant => Meaning::Granted(people::given(fields)?),
         Kind::GrantRevoked => people::revoked(fields)?,
         Kind::PolicyActivated => policy_activated(fields)?,
+        Kind::PackActivated => pack_activated(fields)?,
         Kind::Halted => {
             stopped(fields)?;
             Meaning::Halted
@@ -231,6 +232,15 @@ fn policy_activated(fields: &Fields<'_, '_>) -> Result<Meaning, ContentFault> {
         },
         principal: fields.req("principal", fields::principal)?,
     })
+}
+
+/// A policy is activated by it as well: the one with the pack, or without it.
+fn pack_activated(fields: &Fields<'_, '_>) -> Result<Meaning, ContentFault> {
+    let pack = fields.object("pack")?;
+    pack.req("active", View::bool)?;
+    pack.req("hash", fields::digest)?;
+    pack.req("name", text)?;
+    policy_activated(fields)
 }
 
 fn secret_changed(fields: &Fields<'_, '_>) -> Result<Meaning, ContentFault> {

@@ -93,7 +93,7 @@ impl Lifecycle {
         }
         match (&content.meaning, content.kind) {
             (Meaning::PolicyActivated { activates, .. }, _) => self.policy = Some(activates.clone()),
-            (_, Some(Kind::PackActivated | Kind::TenantChanged)) => self.policy = None,
+            (_, Some(Kind::TenantChanged)) => self.policy = None,
             _ if self.policy.is_none() => {
                 self.policy = Some(PolicyRef { version: version.clone().into_owned(), hash });
             }

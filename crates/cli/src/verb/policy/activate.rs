@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use cascade_ledger::{Ledger, Reader};
 use cascade_policy::snapshot::{ENGINE, PolicyFault, Snapshot, run_tests};
-use cascade_receipt::content::PolicyRef;
+use cascade_receipt::content::{PackChange, PolicyRef};
 use cascade_receipt::digest::Digest;
 use cascade_receipt::json::Value;
 use cascade_runtime::activate::{self, ActivateError, Order};
 use cascade_runtime::facts::Asker;
-use cascade_runtime::policy_store;
 use cascade_runtime::proposal::{PROPOSAL_BYTES_MAX, Proposal};
+use cascade_runtime::{packs, policy_store};
 use clap::Args;
 
 use super::check::{tell, warn};
@@ -61,30 +61,48 @@ struct Which {
 }
 
 /// The policy that was named, ready to come into force.
-struct Chosen {
-    policy: PolicyRef,
-    snapshot: Snapshot,
-    blobs: Vec<(Digest, Vec<u8>)>,
-    warnings: Vec<PolicyFault>,
+pub(crate) struct Chosen {
+    pub(crate) policy: PolicyRef,
+    pub(crate) snapshot: Snapshot,
+    pub(crate) blobs: Vec<(Digest, Vec<u8>)>,
+    pub(crate) warnings: Vec<PolicyFault>,
+    /// The regime that is declared or given up with it.
+    pub(crate) pack: Option<PackChange>,
+}
+
+/// How it is signed.
+pub(crate) struct Hand<'a> {
+    pub(crate) label: Option<&'a str>,
+    pub(crate) key: Option<&'a Path>,
 }
 
 impl Which {
     fn choose(&self, reader: &Reader) -> Result<Result<Chosen, Vec<PolicyFault>>, Failure> {
         match (&self.dir, &self.to) {
-            (Some(dir), _) => self.directory(dir),
+            (Some(dir), _) => self.directory(reader, dir),
             (None, to) => self.earlier(reader, to.as_deref().unwrap_or_default()).map(Ok),
         }
     }
 
-    fn directory(&self, dir: &Path) -> Result<Result<Chosen, Vec<PolicyFault>>, Failure> {
-        let (directory, snapshot) = match compiled(dir)? {
+    fn hand(&self) -> Hand<'_> {
+        Hand { label: self.label.as_deref(), key: self.key.as_deref() }
+    }
+
+    fn directory(&self, reader: &Reader, dir: &Path) -> Result<Result<Chosen, Vec<PolicyFault>>, Failure> {
+        let (mut directory, alone) = match compiled(dir)? {
             Ok(compiled) => compiled,
             Err(faults) => return Ok(Err(faults)),
         };
-        if !run_tests(&snapshot, &directory.tests).all_passed() {
+        if !run_tests(&alone, &directory.tests).all_passed() {
             return Err(Failure::could_not(anyhow::anyhow!("the policy's own tests fail"))
                 .hint(format!("run: cascade policy test {}", dir.display())));
         }
+        // What the tenant has declared stays declared, whatever policy comes.
+        directory.source.packs = packs::declared(reader, None)?;
+        let snapshot = match Snapshot::compile(&directory.source) {
+            Ok(snapshot) => snapshot,
+            Err(faults) => return Ok(Err(faults)),
+        };
         let named = || std::path::absolute(dir).ok()?.file_name()?.to_str().map(str::to_owned);
         let version = self.label.clone().or_else(named).unwrap_or_else(|| "policy".to_owned());
         Ok(Ok(Chosen {
@@ -92,6 +110,7 @@ impl Which {
             blobs: policy_store::blobs(&directory.source, &snapshot),
             warnings: Snapshot::warnings(&directory.source),
             snapshot,
+            pack: None,
         }))
     }
 
@@ -110,10 +129,27 @@ impl Which {
                 output::safe(snapshot.compiled_for())
             ));
         }
+        for regime in reader.regimes()?.iter().filter(|regime| !snapshot.packs().contains(&regime.name)) {
+            let name = &regime.name;
+            output::say(format_args!(
+                "the pack `{name}` is not in it: nothing will run until `cascade pack activate {name}`"
+            ));
+        }
         if let Some(label) = &self.label {
             policy.version.clone_from(label);
         }
-        Ok(Chosen { policy, snapshot, blobs: Vec::new(), warnings: Vec::new() })
+        Ok(Chosen { policy, snapshot, blobs: Vec::new(), warnings: Vec::new(), pack: None })
+    }
+}
+
+impl Chosen {
+    /// The verb that puts it into force.
+    fn verb(&self) -> &'static str {
+        match &self.pack {
+            None => "policy activate",
+            Some(pack) if pack.active => "pack activate",
+            Some(_) => "pack deactivate",
+        }
     }
 }
 
@@ -139,17 +175,31 @@ pub(super) fn sign(global: &Global, args: &Sign) -> Exit {
         Ok(chosen) => chosen,
         Err(faults) => return tell(global, &faults),
     };
-    let asker = asker(global, &ledger)?;
-    let mut proposal = match &args.onto {
-        Some(path) => of_this(read(path)?, &chosen, args.which.label.as_deref())?,
-        None => activate::propose(&ledger, &asker, chosen.policy.clone()).map_err(refused)?,
+    put_name(global, &ledger, &chosen, &args.which.hand(), args.onto.as_deref(), &args.out)
+}
+
+/// Signs a proposal of what was chosen, or one that others have signed.
+pub(crate) fn put_name(
+    global: &Global,
+    ledger: &Ledger,
+    chosen: &Chosen,
+    hand: &Hand<'_>,
+    onto: Option<&Path>,
+    out: &Path,
+) -> Exit {
+    let asker = asker(global, ledger)?;
+    let mut proposal = match onto {
+        Some(path) => of_this(read(path)?, chosen, hand.label)?,
+        None => {
+            activate::propose(ledger, &asker, chosen.policy.clone(), chosen.pack.clone()).map_err(refused)?
+        }
     };
-    let signer = Signer::new(global, args.which.key.clone())?;
-    let who = activate::sign(&ledger, &asker, &mut proposal, &mut |public, namespace, payload| {
+    let signer = Signer::new(global, hand.key.map(Path::to_path_buf))?;
+    let who = activate::sign(ledger, &asker, &mut proposal, &mut |public, namespace, payload| {
         signer.sign(public, namespace, payload)
     })
     .map_err(refused)?;
-    outfile::write(&args.out, outfile::PUBLIC, proposal.to_text().as_bytes())?;
+    outfile::write(out, outfile::PUBLIC, proposal.to_text().as_bytes())?;
     let name = ledger.name(who)?.map_or_else(|| who.to_string(), |name| name.name);
     let count = proposal.activated.signatures.len();
     if global.json {
@@ -168,8 +218,9 @@ pub(super) fn sign(global: &Global, args: &Sign) -> Exit {
             chosen.policy.hash
         ));
         output::hint_line(format_args!(
-            "to activate: cascade policy activate … --signature {}",
-            args.out.display()
+            "to activate: cascade {} … --signature {}",
+            chosen.verb(),
+            out.display()
         ));
     }
     Ok(exit::DONE)
@@ -182,6 +233,10 @@ fn of_this(proposal: Proposal, chosen: &Chosen, label: Option<&str>) -> Result<P
         let error = cascade_runtime::proposal::ProposalFault::OtherPolicy(activates.hash);
         return Err(Failure::could_not(error.into())
             .hint("`cascade policy diff` shows what changed since, where it was in force"));
+    }
+    if proposal.activated.pack != chosen.pack {
+        let error = cascade_runtime::proposal::ProposalFault::OtherPack;
+        return Err(Failure::could_not(error.into()).hint("`cascade pack list` shows what is active"));
     }
     if label.is_some_and(|label| label != activates.version) {
         return Err(Failure::usage(format_args!(
@@ -199,9 +254,20 @@ pub(super) fn run(global: &Global, args: &Activate) -> Exit {
         Ok(chosen) => chosen,
         Err(faults) => return tell(global, &faults),
     };
+    put_into_force(global, &ledger, chosen, &args.which.hand(), &args.signature)
+}
+
+/// Puts what was chosen into force, with what others have signed.
+pub(crate) fn put_into_force(
+    global: &Global,
+    ledger: &Ledger,
+    chosen: Chosen,
+    hand: &Hand<'_>,
+    signatures: &[PathBuf],
+) -> Exit {
     let mut proposal: Option<Proposal> = None;
-    for path in &args.signature {
-        let one = of_this(read(path)?, &chosen, args.which.label.as_deref())?;
+    for path in signatures {
+        let one = of_this(read(path)?, &chosen, hand.label)?;
         match &mut proposal {
             None => proposal = Some(one),
             Some(all) => all.join(one).with_context(|| format!("couldn't use `{}`", path.display()))?,
@@ -210,15 +276,16 @@ pub(super) fn run(global: &Global, args: &Activate) -> Exit {
     let version = proposal
         .as_ref()
         .map_or(chosen.policy.version.clone(), |one| one.activated.activates.version.clone());
-    let asker = asker(global, &ledger)?;
-    let signer = Signer::new(global, args.which.key.clone())?;
+    let asker = asker(global, ledger)?;
+    let signer = Signer::new(global, hand.key.map(Path::to_path_buf))?;
     let order = Order {
         activates: PolicyRef { version: version.clone(), hash: chosen.policy.hash },
         snapshot: &chosen.snapshot,
         blobs: chosen.blobs,
+        pack: chosen.pack,
         proposal,
     };
-    let receipt = activate::activate(&ledger, &asker, order, &mut |public, namespace, payload| {
+    let receipt = activate::activate(ledger, &asker, order, &mut |public, namespace, payload| {
         signer.sign(public, namespace, payload)
     })
     .map_err(refused)?;
@@ -244,10 +311,12 @@ pub(super) fn run(global: &Global, args: &Activate) -> Exit {
 /// Who may not is denied, who must wait for others waits.
 fn refused(error: ActivateError) -> Failure {
     let hint = match &error {
-        ActivateError::Short(_) => "others sign with `cascade policy sign`, then --signature FILE for each",
+        ActivateError::Short(_) => {
+            "others sign with `cascade policy sign` or `pack sign`, then --signature FILE for each"
+        }
         ActivateError::LockOut(_) => "ask for fewer signatures under [activation], or register people first",
         ActivateError::Forged(_) | ActivateError::Used | ActivateError::Proposal(_) => {
-            "sign again with `cascade policy sign`"
+            "sign again with `cascade policy sign` or `pack sign`"
         }
         ActivateError::Signed(_) => "somebody else must sign",
         ActivateError::Ineligible(_) => "leave that file away",
