@@ -63,6 +63,12 @@ impl Judgement {
         self.push(Finding { code: code.to_owned(), tier, failfast: true, text: text.to_owned() });
     }
 
+    /// What a feed of secrets holds leaves the machine.
+    pub(super) fn sent(&mut self) {
+        let text = "sends environment variables, a database or an image away, secrets among it";
+        self.find("env.sent", RiskTier::High, text);
+    }
+
     pub(super) fn push(&mut self, finding: Finding) {
         self.tier = self.tier.max(finding.tier);
         if !self.findings.contains(&finding) {
@@ -123,7 +129,7 @@ pub(super) fn judge(call: &Call<'_>, scene: &Scene<'_>) -> Judgement {
         weigh(kind, argument.word, dry, scene, &mut judgement);
     }
     if scene.input == Feed::Secret && (call.node.emits == Emits::Network || call.worker.name() == "ssh") {
-        judgement.find("env.sent", RiskTier::High, "sends environment variables, secrets among them, away");
+        judgement.sent();
     }
     wrapped(call, scene, &mut judgement);
     standard_input(call, scene, &mut judgement);
@@ -234,7 +240,7 @@ fn unknowns(call: &Call<'_>, judgement: &mut Judgement) {
 
 /// The kind of each argument.
 pub(super) fn kinds(call: &Call<'_>) -> impl Iterator<Item = Kind> {
-    let shifted = usize::from(call.gives(&call.node.shifts));
+    let shifted = usize::from(call.mentions(&call.node.shifts));
     let listed = call.node.arguments.get(shifted..).unwrap_or_default();
     let count = call.arguments.len();
     (0..count).map(move |at| {

@@ -6,6 +6,7 @@ use cascade_receipt::decision::RiskTier;
 
 use super::classification::{Classification, Classified, Finding};
 use super::judge::Judgement;
+use super::leak::{self, Passed};
 use super::place::Location;
 use super::registry::Registry;
 use super::scene::{Feed, Scene, Variable};
@@ -35,13 +36,21 @@ impl Walk<'_> {
         let whereabouts = Whereabouts::new(scene.directory.clone());
         let functions = functions.cloned().unwrap_or_default();
         let mut state = State { whereabouts, env: Vec::new(), feeds: Vec::new(), functions };
-        let mut starts = Vec::with_capacity(line.commands.len());
+        let mut passed = Vec::with_capacity(line.commands.len());
         for (at, command) in line.commands.iter().enumerate() {
-            starts.push(self.answer.commands.len());
+            let (start, written) = (self.answer.commands.len(), self.writes.len());
             let feed = self.command(command, at, scene, &mut state);
-            state.feeds.push(feed);
+            state.feeds.push(feed.clone());
+            let kept = self.writes.iter().skip(written).any(|file| !file.is_device());
+            passed.push(Passed { feed, start, kept });
         }
+        let starts: Vec<usize> = passed.iter().map(|one| one.start).collect();
         self.substituted(&line, &starts, &state.feeds);
+        for at in leak::senders(&line, &passed, &self.answer.commands) {
+            let mut judgement = Judgement::new(Location::START);
+            judgement.sent();
+            self.amend(at, judgement);
+        }
         state.feeds.pop().unwrap_or(Feed::Unknown)
     }
 
@@ -135,7 +144,7 @@ impl Walk<'_> {
             feed = feeds.into_iter().reduce(Feed::and).unwrap_or(Feed::Unknown);
             self.named_programs(state.env.get(set..).unwrap_or_default(), scene);
         }
-        self.redirects(&command.redirects, at, directory);
+        self.redirects(&command.redirects, at, directory, &feed);
         feed
     }
 
@@ -157,7 +166,7 @@ impl Walk<'_> {
     }
 
     /// Files that the shell itself opens count for the command.
-    fn redirects(&mut self, redirects: &[Redirect], at: usize, directory: Location) {
+    fn redirects(&mut self, redirects: &[Redirect], at: usize, directory: Location, feed: &Feed) {
         let mut judgement = Judgement::new(directory);
         for redirect in redirects {
             let target = Word::from(&redirect.target);
@@ -168,6 +177,9 @@ impl Walk<'_> {
                 }
                 RedirectOp::Duplicate => {}
             }
+        }
+        if *feed == Feed::Network {
+            self.fetched.extend(judgement.writes.iter().cloned());
         }
         self.writes.append(&mut judgement.writes);
         if !judgement.findings.is_empty() {

@@ -186,6 +186,11 @@ impl Location {
         }
     }
 
+    /// Something in the directory of devices.
+    pub(super) fn is_device(&self) -> bool {
+        matches!(self, Self::Absolute(names) if names.first().is_some_and(|name| name == "dev"))
+    }
+
     /// Every place this path lies in.
     pub(super) fn places(&self) -> Places {
         let none = Places::default();
@@ -288,7 +293,12 @@ fn named(names: &[String], home: bool) -> Places {
     }
     let dotfile = home && names.first().is_some_and(|name| one_of(name, STARTUP_HOME));
     let hook = names.windows(2).any(|pair| pair.first().is_some_and(|name| name == ".git") && obeyed(pair));
-    if dotfile || hook || secret_directory || one_of(last, STARTUP_NAMES) {
+    let ci = names.windows(2).any(|pair| {
+        pair.first().is_some_and(|name| name == ".github")
+            && pair.get(1).is_some_and(|name| matches!(name.as_str(), "workflows" | "actions"))
+    });
+    let ci = ci || names.iter().any(|name| matches!(name.as_str(), ".circleci" | ".husky" | ".githooks"));
+    if dotfile || hook || ci || secret_directory || one_of(last, STARTUP_NAMES) {
         places = places.with(Place::Startup);
     }
     if names.iter().any(|name| name == ".git") {
@@ -353,7 +363,8 @@ const NOT_SECRET: &str = "cert.pem *cert.pem *certs.pem *chain.pem *bundle.pem c
 const STARTUP_HOME: &str = ".bashrc .bash_profile .bash_login .bash_logout .bash_aliases .profile .zshrc .zshenv \
     .zprofile .zlogin .kshrc .cshrc .tcshrc .inputrc .vimrc .exrc .gitconfig .ssh .gnupg .xinitrc .xprofile .aws \
     .kube .docker .netrc .npmrc .pypirc .config .local .cargo .pam_environment .psqlrc .sqliterc .pythonrc Library";
-const STARTUP_NAMES: &str = "authorized_keys .bashrc .zshrc .profile .bash_profile .envrc crontab";
+const STARTUP_NAMES: &str = "authorized_keys .bashrc .zshrc .profile .bash_profile .envrc crontab \
+    .gitlab-ci.yml .travis.yml .drone.yml azure-pipelines.yml bitbucket-pipelines.yml Jenkinsfile";
 
 #[cfg(test)]
 mod tests {
@@ -393,6 +404,10 @@ mod tests {
             ("*.rs", Place::Secret, false),
             ("~/.bashrc", Place::Startup, true),
             (".git/hooks/pre-push", Place::Startup, true),
+            (".github/workflows/x.yml", Place::Startup, true),
+            ("a/.github/workflows", Place::Startup, true),
+            (".github/CODEOWNERS", Place::Startup, false),
+            (".gitlab-ci.yml", Place::Startup, true),
             (".git", Place::Vcs, true),
             ("a/.git/objects", Place::Vcs, true),
             (".gitignore", Place::Vcs, false),

@@ -191,8 +191,30 @@ const LISTING: &[&str] = &["LESS", "MORE"];
 
 /// Does this variable name a program that other programs start? It is followed where a line sets it.
 pub(super) fn names_program(variable: &Variable) -> bool {
-    PROGRAMS.contains(&variable.name.as_str()) && !empty(&variable.value)
+    let name = variable.name.as_str();
+    let tool = TOOLS.contains(&name) && variable.value.known().is_none_or(|text| text.contains('/'));
+    (tool || PROGRAMS.contains(&name)) && !empty(&variable.value)
 }
+
+/// Tools of a build: a bare name is one of the machine's, a path may lead to anything.
+const TOOLS: &[&str] = &[
+    "CC",
+    "CXX",
+    "CPP",
+    "LD",
+    "AR",
+    "AS",
+    "NM",
+    "RANLIB",
+    "FC",
+    "F77",
+    "HOSTCC",
+    "HOSTCXX",
+    "MAKE",
+    "RUSTC",
+    "RUSTDOC",
+    "RUSTC_WRAPPER",
+];
 
 const PROGRAMS: &[&str] = &[
     "PAGER",

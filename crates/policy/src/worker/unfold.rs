@@ -18,7 +18,16 @@ pub(super) fn wrapped(call: &Call<'_>, scene: &Scene<'_>, judgement: &mut Judgem
     let Some(first) = words.first() else { return };
     match wraps.form {
         Form::Argv => judgement.follow.push(Follow::Argv(words.to_vec())),
-        Form::Package => judgement.follow.push(Follow::Package(words.to_vec())),
+        Form::Package => {
+            if first.known().is_some_and(is_address) {
+                judgement.find(
+                    "package.foreign",
+                    RiskTier::High,
+                    "runs a program from an address of its own",
+                );
+            }
+            judgement.follow.push(Follow::Package(words.to_vec()));
+        }
         Form::Line => {
             // The words are joined by blanks, so one that was quoted falls apart; what was meant counts too.
             if words.len() > 1 && words.iter().any(|word| word.known().is_none_or(|text| text.contains(' ')))
@@ -49,6 +58,13 @@ pub(super) fn wrapped(call: &Call<'_>, scene: &Scene<'_>, judgement: &mut Judgem
             }
         }
     }
+}
+
+/// A package that comes from an address, not from the registry by its name.
+fn is_address(package: &str) -> bool {
+    const STARTS: [&str; 8] = ["http:", "https:", "git+", "git:", "ssh:", "github:", "gitlab:", "bitbucket:"];
+    let bare = package.trim_start_matches('@').split_once('@').map_or(package, |(_, version)| version);
+    STARTS.iter().any(|start| package.starts_with(start) || bare.starts_with(start))
 }
 
 /// Tasks of the common frameworks that remove or replace data, by their names.

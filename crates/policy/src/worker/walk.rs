@@ -2,10 +2,11 @@
 
 use cascade_receipt::decision::RiskTier;
 
-use super::call::Call;
+use super::call::{Argument, Call};
 use super::classification::{Classification, Classified, Finding};
 use super::judge::{Follow, Judgement, judge};
 use super::manifest::{Emits, Kind, Lies};
+use super::obeyed;
 use super::place::Location;
 use super::registry::{Found, Registry};
 use super::scene::{Feed, Scene, Variable};
@@ -28,11 +29,21 @@ pub(super) struct Walk<'r> {
     pub(super) answer: Classification,
     /// Files written by the calls so far.
     pub(super) writes: Vec<Location>,
+    /// Those among them whose contents come from the network.
+    pub(super) fetched: Vec<Location>,
+    /// The line has changed where a repository's remotes lead.
+    led: bool,
 }
 
 impl<'r> Walk<'r> {
     pub(super) const fn new(registry: &'r Registry) -> Self {
-        Self { registry, answer: Classification::empty(), writes: Vec::new() }
+        Self {
+            registry,
+            answer: Classification::empty(),
+            writes: Vec::new(),
+            fetched: Vec::new(),
+            led: false,
+        }
     }
 
     /// Looks at one program call and everything inside it; answers what it writes to standard output.
@@ -116,6 +127,7 @@ impl<'r> Walk<'r> {
                 Expanded::Argv(words) => Follow::Argv(words),
             });
         }
+        self.remember(call, scene, &mut judgement);
         let feed = emitted(call, scene, &judgement.directory);
         let assigned = call.assignments.iter().filter_map(|word| Variable::assigned(word.known()?));
         let assigned: Vec<Variable> = assigned.collect();
@@ -138,6 +150,34 @@ impl<'r> Walk<'r> {
         let (fresh, depth) = (scene.fresh, scene.depth + 1);
         let inner = Scene { directory, env: &env, input: scene.input.clone(), fresh, depth };
         self.follow(follow, &inner, at).unwrap_or(feed)
+    }
+
+    /// What earlier calls of the line mean for this one, and this one for later ones.
+    fn remember(&mut self, call: &Call<'_>, scene: &Scene<'_>, judgement: &mut Judgement) {
+        let obeys = |name: &String| obeyed::obeys(name, &judgement.directory, &self.fetched);
+        if judgement.tier > RiskTier::Low && call.worker.names.iter().any(obeys) {
+            judgement.stop("pipe.network.executed", "executes what it gets from the network");
+        }
+        let network = call.node.emits == Emits::Network;
+        if network || scene.input == Feed::Network {
+            self.fetched.extend(judgement.writes.iter().cloned());
+        }
+        let named = ["-O", "--remote-name", "--remote-name-all"].iter().any(|name| call.gives_name(name));
+        if network && (named || call.worker.name() == "wget") {
+            self.fetched.extend(fetched(call, &judgement.directory));
+        }
+        let leads = |argument: &Argument<'_>| {
+            argument.word.known().is_some_and(|key| key.starts_with("remote.") || key.starts_with("url."))
+        };
+        match (call.worker.name(), call.path.as_slice()) {
+            ("git", ["remote", "add" | "set-url" | "rename", ..]) => self.led = true,
+            ("git", ["config", ..]) if call.arguments.iter().any(leads) => self.led = true,
+            ("git", ["push" | "send-pack", ..]) if self.led => {
+                let text = "sends commits to a remote that the same line has set";
+                judgement.find("git.push.new_remote", RiskTier::High, text);
+            }
+            _ => {}
+        }
     }
 
     /// Programs that variables name, such as a pager: whoever sets them means them to run.
