@@ -5,6 +5,9 @@ use std::path::Path;
 
 use crate::store::beside;
 
+/// How often the table of locks is read before it counts as naming nobody: on a busy machine lines come and go while
+/// it is being read, and one can be missed.
+const LOOKS_MAX: u32 = 5;
 /// Characters of a command line that are told.
 const COMMAND_CHARS_MAX: usize = 200;
 /// The bytes of the shared index that readers lock (SQLite's file format, section on WAL locks).
@@ -25,8 +28,12 @@ pub(crate) fn of(database: &Path) -> Vec<Holder> {
     let own = std::process::id();
     let named = |pid: u32| Holder { pid, command: command(pid) };
     let open = |pid: &u32| has_open(*pid, database);
-    let mut reading: Vec<u32> = readers(&beside(database, "-shm")).into_iter().filter(open).collect();
-    reading.retain(|pid| *pid != own);
+    let look = |_| -> Option<Vec<u32>> {
+        let mut reading = readers(&beside(database, "-shm"));
+        reading.retain(|pid| *pid != own && open(pid));
+        (!reading.is_empty()).then_some(reading)
+    };
+    let mut reading = (0..LOOKS_MAX).find_map(look).unwrap_or_default();
     if reading.is_empty() {
         reading = processes().into_iter().filter(|pid| *pid != own).filter(open).collect();
     }
