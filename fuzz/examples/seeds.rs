@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use cascade_policy::decide::EscalationTerms;
 use cascade_policy::facts::{
-    Action, Authentication, Budget, Counter, Facts, Invocation, Principal, PrincipalKind, Spec, Stdin, Subject,
-    Tenant, Window, WindowKind,
+    Action, Authentication, Budget, Counter, Facts, Invocation, Principal, PrincipalKind, Spec, Stdin,
+    Subject, Tenant, Window, WindowKind,
 };
 use cascade_policy::limits::Amounts;
 use cascade_policy::snapshot::{Snapshot, SnapshotSource};

@@ -92,7 +92,9 @@ pub(crate) fn limits(bytes: &[u8]) {
     match (read, read_directory(file("limits.toml", bytes))) {
         (Ok(limits), Ok(directory)) => {
             assert_eq!(directory.source.thresholds.limits, limits);
-            on_small_stack(|| compiled(&SnapshotSource { thresholds: directory.source.thresholds, ..source() }));
+            on_small_stack(|| {
+                compiled(&SnapshotSource { thresholds: directory.source.thresholds, ..source() })
+            });
         }
         (Err(fault), Err(faults)) => assert_eq!(faults, [fault]),
         other => panic!("not the same answer: {other:?}"),
