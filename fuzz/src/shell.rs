@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use cascade_policy::decide::STACK_BYTES;
-use cascade_policy::shell::{COMMANDS_MAX, Input, LENGTH_MAX, Refusal, parse};
+use cascade_policy::shell::{COMMANDS_MAX, Input, LENGTH_MAX, Opaque, Refusal, parse};
 use cascade_policy::worker::{Classification, Registry};
 use cascade_receipt::decision::RiskTier;
 
@@ -43,7 +43,8 @@ pub(crate) fn line(bytes: &[u8]) {
                         assert!(from.iter().all(|index| *index < line.commands.len()), "{line:?}");
                     }
                 }
-                if !line.opaque.is_empty() {
+                // A function of the line is followed into its body, so that its name alone hides nothing.
+                if line.opaque.iter().any(|opaque| *opaque != Opaque::FunctionShadows) {
                     assert!(!answer.classified && answer.tier >= RiskTier::High, "{line:?}: {answer:?}");
                 }
             }
