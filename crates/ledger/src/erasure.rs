@@ -228,6 +228,23 @@ impl Ledger {
         let strays = self.strays()?;
         let done = self.with_ledger(|log| self.with_vault(|vault| overwrite(log, vault, &strays)))?;
         self.forget_hashes();
+        if let pending @ Wiped::Pending(_) = self.fold_vault(patience, waiting)? {
+            return Ok(pending);
+        }
+        self.with_ledger(|log| {
+            let tx = log.begin()?;
+            log.at(done.iter().try_for_each(|erasure| pending::remove(&tx, *erasure)))?;
+            log.at(tx.commit())
+        })?;
+        Ok(Wiped::Everywhere)
+    }
+
+    /// Folds the log of the vault, so that no old page is left in it. Waits at most `patience` for readers in the way.
+    pub(crate) fn fold_vault(
+        &self,
+        patience: Duration,
+        waiting: &mut dyn FnMut(&[Holder]),
+    ) -> Result<Wiped, Fault> {
         let started = Instant::now();
         while !self.truncate_vault_log(RETRY.min(patience))? {
             let holders = holders::of(&self.dir().join("vault.db"));
@@ -237,11 +254,6 @@ impl Ledger {
             waiting(&holders);
             std::thread::sleep(RETRY);
         }
-        self.with_ledger(|log| {
-            let tx = log.begin()?;
-            log.at(done.iter().try_for_each(|erasure| pending::remove(&tx, *erasure)))?;
-            log.at(tx.commit())
-        })?;
         Ok(Wiped::Everywhere)
     }
 

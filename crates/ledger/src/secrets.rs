@@ -7,7 +7,7 @@
 //! which receipt of a credential is in force. A row that no receipt in force names is dead, and overwritten in
 //! place as erasure does it.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use cascade_receipt::id::ReceiptId;
@@ -17,7 +17,6 @@ use zeroize::Zeroizing;
 use crate::change::Change;
 use crate::erasure::Wiped;
 use crate::fault::{Fault, OpenError};
-use crate::holders;
 use crate::ledger::Ledger;
 use crate::random;
 use crate::reader::Reader;
@@ -30,8 +29,6 @@ pub const SECRETS_MAX: usize = 64;
 pub const SECRET_BYTES_MIN: usize = 8;
 /// Longest value.
 pub const SECRET_BYTES_MAX: usize = 16 * 1024;
-/// Length of a try to empty the write-ahead log of the vault, and of the pause after it.
-const RETRY: Duration = Duration::from_millis(25);
 
 /// The table in the vault. Made when the first credential is set.
 const TABLE: &str = "
@@ -177,14 +174,7 @@ impl Ledger {
                 vault.at(tx.commit())
             })
         })?;
-        let started = Instant::now();
-        while !self.truncate_vault_log(RETRY.min(patience))? {
-            if started.elapsed() >= patience {
-                return Ok(Wiped::Pending(holders::of(&self.dir().join("vault.db"))));
-            }
-            std::thread::sleep(RETRY);
-        }
-        Ok(Wiped::Everywhere)
+        self.fold_vault(patience, &mut |_| ())
     }
 }
 
