@@ -27,6 +27,7 @@ const WORDS: &[(&str, &str)] = &[
     ("approval.agent", "an agent cannot answer for people"),
     ("approval.beneath_run", "people answer from outside a governed run"),
     ("approval.changed_action", "the action is no longer the one that was approved"),
+    ("approval.changed_file", "a file is not the one that was approved"),
     ("approval.denied", "somebody denied it"),
     ("approval.erased", "the action is erased"),
     ("approval.duplicate", "the same person's second approval does not count"),

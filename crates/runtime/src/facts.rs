@@ -2,13 +2,13 @@
 //! what stands on standard input. What is found here is all that the gates will know.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::fd::AsFd as _;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
 use cascade_ledger::{Fault, Ledger, Person as PersonEntry, PrincipalKind as NameKind, Reader};
+use cascade_policy::decide;
 use cascade_policy::facts::{
     self, Authentication, Delegator, Executable, Facts, Invocation, PrincipalKind, Stdin,
 };
@@ -24,6 +24,7 @@ use cascade_receipt::verify::ADMIN_GROUP;
 use crate::credentials;
 use crate::file_hash;
 use crate::grants;
+use crate::obeyed;
 use crate::people::{self, Person, Whom};
 use crate::process::Enclosure;
 use crate::subject::{self, Concerned};
@@ -345,21 +346,24 @@ pub fn look(
     let env = command.governing_env(snapshot);
     let argv = command.argv_bytes();
     let env = credentials::action_env(ledger, &principal, executable.as_ref(), &argv, env)?;
+    let mut action = facts::Action {
+        invocation: Invocation::Cli(argv),
+        executable,
+        cwd: command.cwd.as_os_str().as_bytes().to_vec(),
+        env,
+        stdin: command.input.fact(),
+        script: command.script(),
+        files: Vec::new(),
+        resource: None,
+    };
+    action.files = obeyed::look(ledger, command, &decide::obeyed(snapshot.registry(), &action));
     Ok(Facts {
         at: chain_now(ledger)?,
         tenant: tenant(ledger)?,
         principal,
         on_behalf_of: asker.delegator(),
         assumed: asker.assumed,
-        action: facts::Action {
-            invocation: Invocation::Cli(command.argv_bytes()),
-            executable,
-            cwd: command.cwd.as_os_str().as_bytes().to_vec(),
-            env,
-            stdin: command.input.fact(),
-            script: command.script(),
-            resource: None,
-        },
+        action,
         spec: None,
         answers: None,
         approvals: Vec::new(),
@@ -408,15 +412,16 @@ pub fn now() -> Timestamp {
     Timestamp::from_ms(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
-/// Hash of an open file's bytes.
-pub(crate) fn hash_reader(mut file: &File) -> io::Result<Digest> {
+/// Hash of an open file's bytes, and how many there are.
+pub(crate) fn hash_reader(mut file: impl io::Read) -> io::Result<(Digest, u64)> {
     use sha2::Digest as _;
     let mut hasher = sha2::Sha256::new();
-    let mut buffer = vec![0; 256 * 1024];
+    let (mut buffer, mut total) = (vec![0; 256 * 1024], 0);
     loop {
         let count = file.read(&mut buffer)?;
+        total += count as u64;
         match buffer.get(..count) {
-            Some([]) | None => return Ok(Digest(hasher.finalize().into())),
+            Some([]) | None => return Ok((Digest(hasher.finalize().into()), total)),
             Some(bytes) => hasher.update(bytes),
         }
     }

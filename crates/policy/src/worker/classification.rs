@@ -61,7 +61,22 @@ pub struct Classification {
     pub commands: Vec<Classified>,
     /// What arrives on standard input would be executed.
     pub stdin_executes: bool,
+    /// Files whose bytes say what is done. Those that cannot be known beforehand are missing.
+    pub obeyed: Vec<Obeyed>,
 }
+
+/// A file whose bytes say what is done.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Obeyed {
+    /// As a program would open it from the directory in which the action starts; `~` in front stands for a home
+    /// directory.
+    pub path: String,
+    /// A word of the action names it; otherwise the program looks for it by itself.
+    pub named: bool,
+}
+
+/// Most files of one classification whose bytes say what is done.
+pub const OBEYED_MAX: usize = 256;
 
 impl Classification {
     /// Nothing looked at yet.
@@ -73,6 +88,7 @@ impl Classification {
             failfast: Vec::new(),
             commands: Vec::new(),
             stdin_executes: false,
+            obeyed: Vec::new(),
         }
     }
 
@@ -80,6 +96,20 @@ impl Classification {
     pub(super) fn refuse(&mut self, limit: &str) {
         self.refused.get_or_insert_with(|| limit.to_owned());
         self.leave_unclassified();
+    }
+
+    /// The bytes of this file say what is done.
+    pub(super) fn obey(&mut self, path: String, named: bool) {
+        if let Some(known) = self.obeyed.iter_mut().find(|known| known.path == path) {
+            known.named |= named;
+            return;
+        }
+        let file = Obeyed { path, named };
+        if self.obeyed.len() < OBEYED_MAX {
+            self.obeyed.push(file);
+        } else {
+            self.refuse("files");
+        }
     }
 
     /// Some part cannot be vouched for.

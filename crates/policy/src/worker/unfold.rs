@@ -141,6 +141,9 @@ pub(super) fn standard_input(call: &Call<'_>, scene: &Scene<'_>, judgement: &mut
     {
         return;
     }
+    if let Feed::File(files) = &scene.input {
+        judgement.fed.clone_from(files);
+    }
     match &scene.input {
         Feed::Inherited if call.node.stdin_fed => judgement.stdin_executes = true,
         Feed::Network | Feed::Decoded if kind == Kind::Sql => {
