@@ -1,6 +1,9 @@
 //! A script that is handed to an interpreter is approved with its bytes, not by its name.
 
-use crate::site::{Done, Site, finish, kinds, script};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use crate::site::{Done, Site, ended, finish, kinds, script};
 
 struct Bench {
     site: Site,
@@ -168,5 +171,62 @@ fn a_pipe_in_the_place_of_a_script_is_not_waited_for() {
     bench.site.set("mkfifo", &[bench.site.work("x.sh").to_str().unwrap()]);
     bench.by_agent(&["run", "--", "bash", "x.sh"]).expect(5);
     assert_eq!(kinds(&bench.site.receipts()), ["genesis", "escalation"]);
+    bench.site.assert_sound();
+}
+
+/// Runs `sh x.sh`, stops Cascade when it has opened the script for the `nth` time, and puts another one in its place.
+fn exchanged_after(bench: &Bench, nth: u32) -> Done {
+    bench.write("x.sh", "echo good >> ran\n");
+    let pid_file = bench.site.path("pid");
+    drop(std::fs::remove_file(&pid_file));
+    let mut command = bench.site.program("strace");
+    let trace = bench.site.path("trace");
+    command.args(["--follow-forks", "--quiet=all", "--trace=openat2", "--output"]).arg(&trace);
+    command.arg(format!("--inject=openat2:signal=STOP:when={nth}"));
+    let run = "echo $$ > \"$0\"; exec \"$@\"";
+    command.args(["sh", "-c", run]).arg(&pid_file);
+    command.args([crate::site::CASCADE, "run", "--", "sh", "x.sh"]);
+    command.current_dir(bench.site.work("")).stdin(Stdio::null());
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let pid = until(|| std::fs::read_to_string(&pid_file).ok().filter(|text| text.ends_with('\n')));
+    until(|| std::fs::read_to_string(&trace).ok().filter(|text| text.contains("stopped by SIGSTOP")));
+    bench.write("other.sh", "echo evil >> ran\n");
+    std::fs::rename(bench.site.work("other.sh"), bench.site.work("x.sh")).unwrap();
+    bench.site.set("kill", &["-CONT", pid.trim()]);
+    ended(child, b"")
+}
+
+fn until<T>(mut look: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(start.elapsed() < Duration::from_secs(60), "it never came");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_script_that_is_changed_before_the_intent_is_decided_anew() {
+    let bench = Bench::new();
+    exchanged_after(&bench, 1).expect(0);
+    // It ran, and the receipts are of what ran.
+    assert_eq!(bench.ran(), "evil\n");
+    let id = bench.site.receipts()[1].id().to_owned();
+    let told = bench.site.run(&["--json", "show", &id]).expect(0).stdout;
+    let evil = cascade_receipt::digest::Digest::of(b"echo evil >> ran\n").to_hex();
+    assert!(String::from_utf8_lossy(told.as_bytes()).contains(&evil), "{told}");
+    bench.site.assert_sound();
+}
+
+#[test]
+fn a_script_that_is_changed_before_the_start_does_not_run() {
+    let bench = Bench::new();
+    let done = exchanged_after(&bench, 2).expect(1);
+    assert!(done.stderr.contains("was changed after it was decided"), "{}", done.stderr);
+    assert_eq!(bench.ran(), "");
+    assert_eq!(kinds(&bench.site.receipts()), ["genesis", "task_started", "task_failed"]);
+    assert_eq!(bench.site.last().reasons(), ["start.changed"]);
     bench.site.assert_sound();
 }
