@@ -38,6 +38,7 @@ mod registry;
 mod scene;
 mod sed;
 mod settings;
+mod spared;
 mod sql;
 #[cfg(test)]
 mod tests;

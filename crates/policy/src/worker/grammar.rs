@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cascade_receipt::decision::RiskTier;
 
 use super::classification::Finding;
-use super::manifest::{Effect, Emits, Form, Globals, Kind, Lies, Style};
+use super::manifest::{Effect, Emits, Form, Globals, Kind, Lies, Spares, Style};
 use super::pattern::Pattern;
 use super::place::Places;
 
@@ -129,6 +129,7 @@ pub(super) struct Wraps {
     pub(super) assignments: bool,
     pub(super) unread: bool,
     pub(super) away: bool,
+    pub(super) apart: Vec<String>,
     pub(super) line_if: Vec<Choice>,
     pub(super) regroups: Vec<Choice>,
     pub(super) unless: Vec<Choice>,
@@ -167,6 +168,7 @@ pub(super) struct Rule {
     pub(super) min: usize,
     pub(super) max: Option<usize>,
     pub(super) dashes: bool,
+    pub(super) spares: Option<Spares>,
     pub(super) certain: bool,
     pub(super) tests: Vec<String>,
 }

@@ -126,8 +126,8 @@ impl Walk<'_> {
             let env = line.with(assigned);
             let fresh = self.writes.clone();
             let input = self.input(command, scene, &Spot { place: directory.clone(), base: base.clone() }, &state.feeds);
-            let (directory, depth) = (directory.clone(), scene.depth);
-            let inner = Scene { directory, base, env: &env, input, fresh: &fresh, depth };
+            let (directory, apart, depth) = (directory.clone(), scene.apart, scene.depth);
+            let inner = Scene { directory, base, env: &env, input, fresh: &fresh, apart, depth };
             let set = state.env.len();
             let feeds: Vec<Feed> = readings
                 .map(|words| {

@@ -210,6 +210,7 @@ fn scene<'a>(env: &'a Environment<'a>) -> Scene<'a> {
         env,
         input: Feed::Inherited,
         fresh: &[],
+        apart: false,
         depth: 0,
     }
 }

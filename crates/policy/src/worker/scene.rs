@@ -14,6 +14,8 @@ pub(super) struct Scene<'a> {
     pub(super) input: Feed,
     /// Files that the same line writes, or has fetched.
     pub(super) fresh: &'a [Location],
+    /// It runs where nothing but itself and the network can be reached.
+    pub(super) apart: bool,
     /// Wrappers and inner lines around it.
     pub(super) depth: usize,
 }

@@ -164,7 +164,8 @@ impl<'r> Walk<'r> {
         let (fresh, depth) = (scene.fresh, scene.depth + 1);
         let away = call.inner.is_some_and(|(wraps, _)| wraps.away);
         let base = if away { Base::Away } else { base };
-        let inner = Scene { directory, base, env: &env, input: scene.input.clone(), fresh, depth };
+        let apart = scene.apart || call.is_apart();
+        let inner = Scene { directory, base, env: &env, input: scene.input.clone(), fresh, apart, depth };
         self.follow(follow, &inner, at).unwrap_or(feed)
     }
 
