@@ -242,7 +242,9 @@ fn turned_away(
             output::say(format_args!("  {text}"));
         }
         if !changed.is_empty() {
-            output::hint_line("put back what was approved, or run the command anew and have it approved as it is");
+            output::hint_line(
+                "put back what was approved, or run the command anew and have it approved as it is",
+            );
         }
         if waiting {
             output::hint_line(format_args!("somebody eligible runs: cascade approve {subject}"));

@@ -10,8 +10,9 @@ use cascade_receipt::json::Value;
 use cascade_receipt::time::Timestamp;
 
 use super::{
-    Action, Approval, Authentication, Budget, Counter, Covers, Delegator, Executable, FACTS_TYPE, Facts, Found,
-    Grant, Invocation, ObeyedFile, Principal, PrincipalKind, Spec, Stdin, Subject, Tenant, Window, WindowKind,
+    Action, Approval, Authentication, Budget, Counter, Covers, Delegator, Executable, FACTS_TYPE, Facts,
+    Found, Grant, Invocation, ObeyedFile, Principal, PrincipalKind, Spec, Stdin, Subject, Tenant, Window,
+    WindowKind,
 };
 use crate::decide::EscalationTerms;
 use crate::limits::Amounts;

@@ -150,7 +150,8 @@ impl<'a> Call<'a> {
     /// Does what it wraps reach nothing but itself and the network?
     pub(super) fn is_apart(&self) -> bool {
         let Some((wraps, _)) = self.inner else { return false };
-        let allowed = |given: &Given<'_>| given.names.iter().all(|name| wraps.apart.iter().any(|own| own == name));
+        let allowed =
+            |given: &Given<'_>| given.names.iter().all(|name| wraps.apart.iter().any(|own| own == name));
         !wraps.apart.is_empty()
             && self.unknown_option.is_none()
             && !self.unresolved.any

@@ -56,6 +56,20 @@ fn is_below(directory: &Location, text: &str, whole: bool) -> bool {
 const REBUILT: &[&str] = &["*.pyc", "*.pyo", "*.o", "*.obj", "*.class", "*.gcda", "*.gcno", ".DS_Store"];
 /// Options of find that let fewer files through, or show what is found.
 const NARROWING: &[&str] = &[
-    "-name", "-iname", "-type", "-maxdepth", "-mindepth", "-mtime", "-mmin", "-newer", "-size", "-empty", "-xdev", "-mount",
-    "-depth", "-print", "-delete", "-P",
+    "-name",
+    "-iname",
+    "-type",
+    "-maxdepth",
+    "-mindepth",
+    "-mtime",
+    "-mmin",
+    "-newer",
+    "-size",
+    "-empty",
+    "-xdev",
+    "-mount",
+    "-depth",
+    "-print",
+    "-delete",
+    "-P",
 ];

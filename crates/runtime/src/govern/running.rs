@@ -53,7 +53,8 @@ impl Performer<'_> {
 
     /// The intent stands, and it names other bytes than those that would run now.
     fn not_started(&mut self) -> Event {
-        let error = io::Error::other("the program, or a file that it obeys, was changed after it was decided");
+        let error =
+            io::Error::other("the program, or a file that it obeys, was changed after it was decided");
         self.ended =
             Some(Run { status: Status::CouldNotStart(error), ..Run::not_started(&self.request.command) });
         self.changed = true;
