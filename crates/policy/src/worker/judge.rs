@@ -33,6 +33,8 @@ pub(super) struct Judgement {
     pub(super) obeys: Vec<String>,
     /// Those among them that are programs.
     pub(super) executes: Vec<String>,
+    /// Scripts that a shell looks for along `PATH` too.
+    pub(super) searched: Vec<String>,
     /// Files whose contents reach it as standard input, and are obeyed; as they are opened from where the action starts.
     pub(super) fed: Vec<String>,
 }
@@ -63,6 +65,7 @@ impl Judgement {
             writes: Vec::new(),
             obeys: Vec::new(),
             executes: Vec::new(),
+            searched: Vec::new(),
             fed: Vec::new(),
         }
     }

@@ -46,6 +46,9 @@ pub(super) fn wrapped(call: &Call<'_>, scene: &Scene<'_>, judgement: &mut Judgem
         Form::Script if wraps.unread && only_checks(call) => {}
         Form::Script => {
             script(first, scene, judgement);
+            if let Some(name) = first.known().filter(|name| wraps.unread && !name.contains('/')) {
+                judgement.searched.push(name.to_owned());
+            }
             let told: Vec<&str> = words.iter().skip(1).filter_map(Word::known).collect();
             let unapplied = told.contains(&"migrate") && told.last() == Some(&"zero");
             if unapplied || told.into_iter().any(destroys) {

@@ -229,9 +229,13 @@ impl<'r> Walk<'r> {
 
     /// Notes the files whose bytes say what a call does.
     fn obeyed(&mut self, found: &Found<'_>, call: &Call<'_>, judgement: &Judgement) {
-        let here = |text: &&String| *text != "-" && !text.contains("://");
-        for text in judgement.obeys.iter().filter(here) {
+        let file = |text: &&String| *text != "-" && !text.contains("://");
+        for text in judgement.obeys.iter().filter(file) {
             self.obey(&judgement.base, text, true);
+        }
+        let here = judgement.base != Base::Away;
+        for name in judgement.searched.iter().filter(|_| here) {
+            self.answer.search(name);
         }
         for path in &judgement.fed {
             self.answer.obey(path.clone(), true);
