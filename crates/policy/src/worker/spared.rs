@@ -40,8 +40,9 @@ fn names_files(call: &Call<'_>, directory: &Location) -> bool {
         let straight = text.split('/').all(|name| !matches!(name, "" | "." | ".."));
         plain && straight && (ending || text.contains('/')) && is_below(directory, text, false)
     };
+    let plain = |given: &Given<'_>| given.names.iter().all(|name| PLAIN.contains(name));
     let texts: Vec<&str> = call.arguments.iter().filter_map(|argument| argument.word.known()).collect();
-    (1..=FILES_MAX).contains(&texts.len()) && texts.into_iter().all(file)
+    call.given.iter().all(plain) && (1..=FILES_MAX).contains(&texts.len()) && texts.into_iter().all(file)
 }
 
 /// In the working directory, and not in what programs obey, git's store or among secrets.
@@ -52,6 +53,9 @@ fn is_below(directory: &Location, text: &str, whole: bool) -> bool {
         && !other.into_iter().any(|other| place.has(other))
 }
 
+/// Options that change neither which files are meant nor where they lie (`--work-tree`, `-c core.worktree=…`), beside a
+/// directory that is followed.
+const PLAIN: &[&str] = &["-q", "--quiet", "--progress", "-C"];
 /// Names that compilers and interpreters make again.
 const REBUILT: &[&str] = &["*.pyc", "*.pyo", "*.o", "*.obj", "*.class", "*.gcda", "*.gcno", ".DS_Store"];
 /// Options of find that let fewer files through, or show what is found.

@@ -123,6 +123,9 @@ impl<'r> Walk<'r> {
         if found.elsewhere {
             judgement.doubt("program.elsewhere", "the program stands in an unusual directory");
         }
+        if text.contains('/') && self.is_fetched(&scene.directory, text) {
+            judgement.stop("pipe.network.executed", "executes what it gets from the network");
+        }
         if found.respelled {
             judgement.doubt("program.respelled", "the program's name is spelled unusually");
         }
