@@ -124,7 +124,7 @@ pub enum GovernError {
         /// The `break_glass`, which waits for its review all the same.
         glass: ReceiptId,
         /// Why.
-        below: Box<GovernError>,
+        below: Box<Self>,
     },
     /// A defect in Cascade.
     #[error("internal defect: {0}")]
