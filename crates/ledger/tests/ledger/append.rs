@@ -272,7 +272,7 @@ fn drafts_that_lie_are_refused() {
     assert_eq!(ledger.append(twice.clone()), Err(AppendError::IdTaken(twice.receipt_id)));
 
     let long = |bytes: usize| {
-        let mut action = crate::fixture::action("long");
+        let mut action = action("long");
         action.task_type = "x".repeat(bytes);
         draft(Body::Blocked(action))
     };
