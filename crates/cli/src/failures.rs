@@ -1,6 +1,7 @@
 //! Failures of the layers below, with the hint a person can act on.
 
 use cascade_ledger::{AppendError, Fault};
+use cascade_receipt::id::ReceiptId;
 use cascade_runtime::consent::ConsentError;
 use cascade_runtime::facts::LookError;
 use cascade_runtime::govern::GovernError;
@@ -28,8 +29,17 @@ fn govern_hint(error: &GovernError) -> Option<String> {
         GovernError::ApprovalGone(_) => None,
         GovernError::Unsettled => Some("try again".to_owned()),
         GovernError::Policy(_) => Some("run `cascade fsck`".to_owned()),
+        GovernError::GlassWasted { glass, below } => Some(wasted(*glass, below)),
         GovernError::Glass(_) | GovernError::Run(_) | GovernError::Defect(_) => None,
     }
+}
+
+/// It is owed a review though nothing ran, and breaking another one owes another.
+fn wasted(glass: ReceiptId, error: &GovernError) -> String {
+    let first = govern_hint(error).map(|first| format!("{first}; ")).unwrap_or_default();
+    format!(
+        "{first}somebody else reviews it all the same: cascade review {glass} --unjustified --reason TEXT"
+    )
 }
 
 /// Never to run it again unseen: it may have done its work.

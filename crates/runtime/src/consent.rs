@@ -429,6 +429,9 @@ fn reply_once(
     if facts.assumed == Some(asker.speaker()) {
         reasons.push(Reason::code("approval.requester"));
     }
+    if reply.approve && facts.own_overdue().any(|one| one.principal == asker.speaker()) {
+        reasons.push(Reason::code("approval.debtor"));
+    }
     if reply.approve && is_denied(&content) {
         reasons.push(Reason::code("approval.stays_denied"));
     }
