@@ -27,6 +27,7 @@ const WORDS: &[(&str, &str)] = &[
     ("approval.agent", "an agent cannot answer for people"),
     ("approval.beneath_run", "people answer from outside a governed run"),
     ("approval.changed_action", "the action is no longer the one that was approved"),
+    ("approval.changed_file", "a file is not the one that was approved"),
     ("approval.break_glass", "nobody approved it; the glass was broken"),
     ("approval.debtor", "whoever owes a review approves nothing that is held for it"),
     ("approval.denied", "somebody denied it"),

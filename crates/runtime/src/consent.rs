@@ -28,6 +28,7 @@ use cascade_receipt::statement;
 use cascade_receipt::time::Timestamp;
 
 use crate::facts::{self, Asker, Command, Input, LookError};
+use crate::obeyed;
 use crate::policy_store::{self, StoreError};
 use crate::ssh::SshError;
 use crate::subject::Concerned;
@@ -135,6 +136,7 @@ pub struct Approved {
     pub action_nonce: Nonce,
     approvals: Vec<Approval>,
     terms: Option<EscalationTerms>,
+    action: policy_facts::Action,
 }
 
 /// The approved action and the command that repeats it in this process's environment, with the
@@ -162,7 +164,8 @@ pub fn approved(ledger: &Reader, id: &str) -> Result<(Approved, Command), Consen
         expires_after_ms: 0,
         signature_required: subject.signature_required,
     });
-    Ok((Approved { subject, refs, action_nonce, approvals, terms }, command))
+    let action = facts.action;
+    Ok((Approved { subject, refs, action_nonce, approvals, terms, action }, command))
 }
 
 impl Approved {
@@ -331,7 +334,16 @@ pub fn wait(reader: &Reader, id: ReceiptId, until: Option<Instant>) -> Result<bo
     }
 }
 
-/// Why a run may not stand on `approved` now; empty when the gates can be asked.
+/// What stands against a run on an approval.
+#[derive(Debug, Default)]
+pub struct Objections {
+    /// Why it may not stand on it now; empty when the gates can be asked.
+    pub reasons: Vec<Reason>,
+    /// The files that are not those that were approved, in words for people.
+    pub changed: Vec<String>,
+}
+
+/// Why a run may not stand on `approved` now.
 ///
 /// # Errors
 /// [`ConsentError`].
@@ -340,18 +352,22 @@ pub fn run_objections(
     asker: &Asker,
     approved: &Approved,
     command: &Command,
-) -> Result<Vec<Reason>, ConsentError> {
+) -> Result<Objections, ConsentError> {
     let (snapshot, _) = policy_store::in_force(ledger)?;
     let facts = facts::look(ledger, &snapshot, asker, command)?;
     let action_hash = Digest::salted(&approved.action_nonce, facts.action().to_canonical().as_bytes());
     let mut reasons = approved.refusals(facts.at, &action_hash);
+    let changed = obeyed::differences(&approved.action, &facts.action);
+    if !changed.is_empty() {
+        reasons.push(Reason::code("approval.changed_file"));
+    }
     if reasons.is_empty() && approved.subject.kind == Kind::Escalation {
         let needed = needed(ledger, &approved.subject, facts.at)?;
         if needed.people > 0 || !needed.groups.is_empty() {
             reasons.push(Reason::code("approval.too_few"));
         }
     }
-    Ok(reasons)
+    Ok(Objections { reasons, changed })
 }
 
 /// A person's answer.

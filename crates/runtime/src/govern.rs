@@ -35,6 +35,7 @@ use crate::credentials::{self, BrokerError, Brokered};
 use crate::facts::{self, Asker, Command, LookError};
 use crate::grants;
 use crate::limits;
+use crate::obeyed;
 use crate::policy_store::{self, StoreError};
 use crate::process::{
     self, Captured, Guard, Pending, Plan, Prepared, RunError, Segment, Status, StdinPlan, StreamsPlan,
@@ -236,6 +237,8 @@ struct Performer<'a> {
     prepare_error: Option<process::PrepareError>,
     /// A credential that the action was to be handed could not be opened.
     uncredentialed: bool,
+    /// What was decided on is not what would have been started.
+    changed: bool,
 }
 
 impl<'a> Performer<'a> {
@@ -271,6 +274,7 @@ impl<'a> Performer<'a> {
             draft_error: None,
             prepare_error: None,
             uncredentialed: false,
+            changed: false,
         })
     }
 
@@ -393,7 +397,16 @@ impl<'a> Performer<'a> {
         }
     }
 
+    /// Whether the program and the files that the decision was about are still the same. They are looked at before the
+    /// intent, so that a change is decided anew, and before the start, so that the time in which one is missed is short.
+    fn is_unchanged(&self) -> bool {
+        self.decided.as_ref().is_some_and(|decided| obeyed::is_unchanged(self.ledger, &decided.facts.action))
+    }
+
     fn append(&mut self, record: Record, segment: Option<&Segment<'_>>) -> Event {
+        if record == Record::Intent && self.prepared.is_some() && !self.is_unchanged() {
+            return Event::Stale;
+        }
         let drafted = match record {
             Record::DryRun | Record::Blocked | Record::Escalation | Record::BreakGlass | Record::Intent => {
                 self.decision_draft(record)

@@ -22,6 +22,7 @@ pub mod identity;
 pub mod keys;
 pub mod limits;
 pub mod membership;
+pub mod obeyed;
 pub mod packs;
 pub mod people;
 pub mod policy_store;

@@ -9,11 +9,10 @@ use anyhow::Context as _;
 use cascade_kernel::action::{Outcome, Record};
 use cascade_ledger::Ledger;
 use cascade_receipt::content::Ref;
-use cascade_receipt::decision::Reason;
 use cascade_receipt::decision::Verdict;
 use cascade_receipt::id::ReceiptId;
 use cascade_receipt::json::Value;
-use cascade_runtime::consent::{self, Approved};
+use cascade_runtime::consent::{self, Approved, Objections};
 use cascade_runtime::facts::{Asker, Command};
 use cascade_runtime::govern::{GovernError, Governed, Request, govern, govern_past_gates};
 use cascade_runtime::identity;
@@ -143,14 +142,15 @@ fn ask_approved(global: &Global, args: &Run, ledger: &Ledger, id: &str) -> Resul
     let (approved, command) = consent::approved(ledger, id).map_err(failures::consent)?;
     let (asker, program) = (who_asks(global, ledger, &command)?, program_of(&command));
     let stands_on = (approved.refs.clone(), approved.subject.receipt_id);
-    let reasons = consent::run_objections(ledger, &asker, &approved, &command).map_err(failures::consent)?;
-    if !reasons.is_empty() {
-        return turned_away(global, ledger, &asker, stands_on, reasons).map(Asked::TurnedAway);
+    let against = consent::run_objections(ledger, &asker, &approved, &command).map_err(failures::consent)?;
+    if !against.reasons.is_empty() {
+        return turned_away(global, ledger, &asker, stands_on, against).map(Asked::TurnedAway);
     }
     let who = asker.clone();
     match govern(ledger, request(global, args, ledger, (command, asker), Some(approved))?) {
         Err(GovernError::ApprovalGone(reasons)) => {
-            turned_away(global, ledger, &who, stands_on, reasons).map(Asked::TurnedAway)
+            let against = Objections { reasons, ..Objections::default() };
+            turned_away(global, ledger, &who, stands_on, against).map(Asked::TurnedAway)
         }
         other => Ok(Asked::Governed(Box::new(other.map_err(failures::govern)?), program)),
     }
@@ -253,8 +253,9 @@ fn turned_away(
     ledger: &Ledger,
     asker: &Asker,
     (refs, subject): (Vec<Ref>, ReceiptId),
-    reasons: Vec<Reason>,
+    against: Objections,
 ) -> Exit {
+    let Objections { reasons, changed } = against;
     let waiting = reasons.iter().all(|reason| WAITING_CODES.contains(&reason.code.as_str()));
     let (receipt, reasons) = consent::refuse(ledger, asker, refs, reasons).map_err(failures::consent)?;
     let verdict = if waiting { Verdict::Escalate } else { Verdict::Deny };
@@ -267,12 +268,21 @@ fn turned_away(
             ("reasons", reasons::codes(&reasons)),
             ("receipt_id", receipt.receipt_id.to_string().into()),
             ("receipts", Value::Array(vec![receipt.receipt_id.to_string().into()])),
+            ("changed", Value::Array(changed.iter().map(|text| text.as_str().into()).collect())),
             ("verdict", verdict.as_str().into()),
         ]))?;
     } else {
         output::say(format_args!("{}: not run", Painted(verdict_style(verdict), verdict)));
         for reason in &reasons {
             output::say(format_args!("  {}", reasons::code_text(&reason.code)));
+        }
+        for text in &changed {
+            output::say(format_args!("  {text}"));
+        }
+        if !changed.is_empty() {
+            output::hint_line(
+                "put back what was approved, or run the command anew and have it approved as it is",
+            );
         }
         if waiting {
             output::hint_line(format_args!("somebody eligible runs: cascade approve {subject}"));

@@ -71,12 +71,12 @@ fn nonces(site: &Site) -> Vec<Vec<u8>> {
 fn deployed(site: &Site) -> Vec<String> {
     let dir = site.work(MARKER);
     std::fs::create_dir(&dir).unwrap();
+    script(&dir.join("deploy.sh"), "#!/bin/sh\necho \"deployed $1\"\n");
     let mut asked =
         site.cascade(&["--json", "--as", "agent:k", "run", "--reason", MARKER, "--", "sh", "-s", MARKER]);
     asked.current_dir(&dir).env("PATH", format!("{}:/usr/bin:/bin", dir.display()));
     asked.env("LD_LIBRARY_PATH", format!("/nowhere/{MARKER}"));
     let asked = finish(asked, format!("./deploy.sh {MARKER}\n").as_bytes()).expect(5).json();
-    script(&dir.join("deploy.sh"), "#!/bin/sh\necho \"deployed $1\"\n");
     let id = asked["receipt_id"].as_str().unwrap();
     site.run(&["approve", id, "--reason", MARKER]).expect(0);
     let mut run = site.cascade(&["--json", "--as", "agent:k", "run", "--approval", id]);

@@ -59,6 +59,8 @@ mod random;
 #[cfg(test)]
 mod readme;
 #[cfg(test)]
+mod scripts;
+#[cfg(test)]
 mod secret;
 #[cfg(test)]
 mod site;
