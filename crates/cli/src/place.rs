@@ -178,7 +178,6 @@ pub(crate) fn opening(error: OpenError) -> Failure {
         OpenError::WrongPassphrase => {
             Some("try again, or look into the file that --passphrase-file names".to_owned())
         }
-        OpenError::NoTenant(tenant) => Some(format!("run `cascade --tenant {tenant} init`")),
         OpenError::Fault(fault) => failures::fault(fault),
         other => other.hint().map(str::to_owned),
     };

@@ -32,6 +32,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
+use crate::again;
 use crate::args::{Cli, Verb};
 use crate::exit::{self, Exit, Failure};
 use crate::output;
@@ -58,6 +59,7 @@ pub(crate) fn dispatch() -> ExitCode {
         Err(error) => return not_understood(&error),
     };
     let global = &cli.global;
+    again::remember(global);
     let done: Exit = match &cli.verb {
         Verb::Init(args) => init::run(global, args),
         Verb::Run(args) => run::run(global, args),

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use cascade_ledger::Fault;
 use cascade_ledger::Ledger;
 use cascade_ledger::{AppendError, Appended, Draft, PrivateItem};
-use cascade_ledger::{Approval, Found, Person, Reader, Subject, SubjectState};
+use cascade_ledger::{Approval, Found, Person, PrincipalKind, Reader, Subject, SubjectState};
 use cascade_policy::decide::{self, EscalationTerms};
 use cascade_policy::facts::{self as policy_facts, Facts, FactsFault, Invocation, Stdin};
 use cascade_receipt::content::{Answer, AnswerRefused, Body, Ref, Rel, Signature};
@@ -28,6 +28,8 @@ use cascade_receipt::statement;
 use cascade_receipt::time::Timestamp;
 
 use crate::facts::{self, Asker, Command, Input, LookError};
+use crate::grants;
+use crate::people::Whom;
 use crate::policy_store::{self, StoreError};
 use crate::ssh::SshError;
 use crate::subject::Concerned;
@@ -119,6 +121,21 @@ pub fn subject_of(reader: &Reader, id: &str) -> Result<(Subject, Value), Consent
     };
     let subject = reader.subject(id)?.ok_or(ConsentError::Damaged(id))?;
     Ok((subject, content))
+}
+
+/// What whoever asked for the action that `id` is about says with `--as`; `None` for the person at the terminal.
+///
+/// # Errors
+/// [`ConsentError`].
+pub fn asked_as(reader: &Reader, id: ReceiptId) -> Result<Option<String>, ConsentError> {
+    let (subject, content) = subject_of(reader, &id.to_string())?;
+    let facts = stored_facts(reader, subject.receipt_id, &content)?;
+    let called = |id: PrincipalId| reader.name(id);
+    if let Some(assumed) = facts.assumed {
+        return Ok(Some(called(assumed)?.map_or_else(|| assumed.to_string(), |name| name.name)));
+    }
+    let own = called(subject.principal)?.filter(|name| name.kind == PrincipalKind::Agent);
+    Ok(own.map(|name| format!("{}{}", Whom::AGENT_PREFIX, grants::agent_in(&name.name))))
 }
 
 /// An action that people answered, with all it takes to run exactly that.
@@ -291,10 +308,8 @@ fn repeat(ledger: &Reader, subject: &Subject, facts: &Facts) -> Result<Command, 
         Stdin::Terminal => Input::Terminal,
         Stdin::Stream => Input::Stream,
         Stdin::Captured(hash) => {
-            let stored = ledger.private_of(subject.receipt_id)?;
-            let stdin =
-                stored.into_iter().find(|item| item.field == "stdin" && Digest::of(&item.bytes) == hash);
-            Input::Captured(stdin.ok_or(ConsentError::Erased(subject.receipt_id))?.bytes)
+            let stdin = captured(ledger, subject.receipt_id, hash)?;
+            Input::Captured(stdin.ok_or(ConsentError::Erased(subject.receipt_id))?)
         }
     };
     Ok(Command {
@@ -306,6 +321,26 @@ fn repeat(ledger: &Reader, subject: &Subject, facts: &Facts) -> Result<Command, 
     })
 }
 
+fn captured(ledger: &Reader, id: ReceiptId, hash: Digest) -> Result<Option<Vec<u8>>, Fault> {
+    let stored = ledger.private_of(id)?.into_iter();
+    let mut stdin = stored.filter(|item| item.field == "stdin" && Digest::of(&item.bytes) == hash);
+    Ok(stdin.next().map(|item| item.bytes))
+}
+
+/// The standard input that is part of what `subject` asks for; `None` where none was read, or it is erased.
+///
+/// # Errors
+/// [`ConsentError`].
+pub fn stdin_of(reader: &Reader, subject: &Subject) -> Result<Option<Vec<u8>>, ConsentError> {
+    let (id, content) = find(reader, &subject.receipt_id.to_string())?;
+    let facts = match stored_facts(reader, id, &content) {
+        Err(ConsentError::Erased(_)) => return Ok(None),
+        other => other?,
+    };
+    let Stdin::Captured(hash) = facts.action.stdin else { return Ok(None) };
+    Ok(captured(reader, id, hash)?)
+}
+
 /// Waits until people have answered the escalation `id`, or its time has run out; false when `until` came first.
 ///
 /// # Errors
@@ -314,9 +349,11 @@ pub fn wait(reader: &Reader, id: ReceiptId, until: Option<Instant>) -> Result<bo
     loop {
         let now = facts::chain_now(reader)?;
         let open = |subject: &Subject| {
-            subject.state == SubjectState::Open && subject.expires.is_none_or(|expires| expires > now)
+            matches!(subject.state, SubjectState::Open | SubjectState::Approved)
+                && subject.expires.is_none_or(|expires| expires > now)
         };
-        if !reader.subject(id)?.as_ref().is_some_and(open) {
+        let Some(subject) = reader.subject(id)?.filter(open) else { return Ok(true) };
+        if needed(reader, &subject, now)?.is_met() {
             return Ok(true);
         }
         let left = until.map_or(ANSWER_POLL, |until| until.saturating_duration_since(Instant::now()));
@@ -344,7 +381,7 @@ pub fn run_objections(
     let mut reasons = approved.refusals(facts.at, &action_hash);
     if reasons.is_empty() && approved.subject.kind == Kind::Escalation {
         let needed = needed(ledger, &approved.subject, facts.at)?;
-        if needed.people > 0 || !needed.groups.is_empty() {
+        if !needed.is_met() {
             reasons.push(Reason::code("approval.too_few"));
         }
     }
@@ -418,9 +455,10 @@ fn reply_once(
     let groups = groups_asked(ledger, &subject, &facts)?;
     let eligible = speaker.as_ref().is_some_and(|person| is_eligible(&groups, person));
     let people = ledger.people()?;
+    let counts = |answer: &Approval| answer.expires > now && !groups_of(&people, answer).is_empty();
+    // Whoever has approved may still deny: that takes the approval back, for good.
     let answered = |answer: &&Approval| {
-        answer.principal == asker.speaker()
-            && (!answer.approve || answer.expires > now && !groups_of(&people, answer).is_empty())
+        answer.principal == asker.speaker() && (!answer.approve || reply.approve && counts(answer))
     };
     let mut reasons = objections(&subject, asker, eligible, answers.iter().any(|one| answered(&one)), now);
     if facts.assumed == Some(asker.speaker()) {

@@ -221,6 +221,12 @@ pub(crate) fn agent_of(agent: &str, person: &str) -> String {
     format!("{agent} for {person}")
 }
 
+/// The agent's own name in the name that the vault has.
+pub(crate) fn agent_in(name: &str) -> &str {
+    // No agent's name holds a space.
+    name.split_once(' ').map_or(name, |(agent, _)| agent)
+}
+
 fn right(ledger: &Ledger, giving: &Giving) -> Result<Right, GrantError> {
     match &giving.assume {
         Some(name) => Ok(Right::Assume(registered(ledger, name)?)),

@@ -54,7 +54,7 @@ pub(crate) fn run(global: &Global, args: &Erase) -> Exit {
             Step::Looking(done, all) => progress.of(done, all),
             Step::Waiting(holders) => {
                 if !told && started.elapsed() > SILENCE && std::io::stderr().is_terminal() {
-                    output::say(format_args!("waiting for {}", names(holders)));
+                    output::say(format_args!("waiting for {}", output::safe(&names(holders))));
                     told = true;
                 }
             }
@@ -88,7 +88,7 @@ fn tell(id: &str, gone: &Gone) -> Result<(), Failure> {
             output::line(format_args!(
                 "{}: old bytes stay on the disk while {} read them",
                 Painted(CARE, "pending"),
-                names(holders)
+                output::safe(&names(holders))
             ))?;
         }
     }

@@ -207,9 +207,9 @@ fn list(global: &Global) -> Exit {
             "{}  {}  {} may {}{up_to}{until}{levels}; given by {}",
             grant.receipt_id,
             Painted(style, format!("{state:<7}")),
-            name(&reader, grant.to)?,
-            what(&reader, &grant)?,
-            name(&reader, grant.principal)?
+            output::safe(&name(&reader, grant.to)?),
+            output::safe(&what(&reader, &grant)?),
+            output::safe(&name(&reader, grant.principal)?)
         ))?;
     }
     Ok(exit::DONE)

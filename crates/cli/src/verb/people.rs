@@ -166,6 +166,7 @@ fn list(global: &Global) -> Exit {
             ]))?;
             continue;
         }
+        let (name, groups) = (output::safe(&name), output::safe(&groups));
         let who = if person.is_registered() {
             format!("{}  {groups}", Painted(BOLD, format!("{name:<16}")))
         } else {

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod aftermath;
 #[cfg(test)]
+mod again;
+#[cfg(test)]
 mod bad;
 #[cfg(test)]
 mod beneath;
@@ -56,6 +58,8 @@ mod powercut;
 mod random;
 #[cfg(test)]
 mod readme;
+#[cfg(test)]
+mod screen;
 #[cfg(test)]
 mod secret;
 #[cfg(test)]

@@ -21,7 +21,7 @@ use crate::args::Global;
 use crate::exit::{self, Exit, Failure};
 use crate::output::{GOOD, Painted};
 use crate::signer::Signer;
-use crate::{admin, outfile, output, place};
+use crate::{admin, again, outfile, output, place};
 
 #[derive(Args, Debug)]
 pub(crate) struct Activate {
@@ -68,6 +68,8 @@ pub(crate) struct Chosen {
     pub(crate) warnings: Vec<PolicyFault>,
     /// The regime that is declared or given up with it.
     pub(crate) pack: Option<PackChange>,
+    /// What puts it into force, as it is typed after `cascade`.
+    pub(crate) command: String,
 }
 
 /// How it is signed.
@@ -95,7 +97,7 @@ impl Which {
         };
         if !run_tests(&alone, &directory.tests).all_passed() {
             return Err(Failure::could_not(anyhow::anyhow!("the policy's own tests fail"))
-                .hint(format!("run: cascade policy test {}", dir.display())));
+                .hint(format!("run: cascade policy test {}", again::quoted(dir.as_os_str()))));
         }
         // What the tenant has declared stays declared, whatever policy comes.
         directory.source.packs = packs::declared(reader, None)?;
@@ -111,6 +113,7 @@ impl Which {
             warnings: Snapshot::warnings(&directory.source),
             snapshot,
             pack: None,
+            command: format!("policy activate {}", again::quoted(dir.as_os_str())),
         }))
     }
 
@@ -131,25 +134,20 @@ impl Which {
         }
         for regime in reader.regimes()?.iter().filter(|regime| !snapshot.packs().contains(&regime.name)) {
             let name = &regime.name;
-            output::say(format_args!(
-                "the pack `{name}` is not in it: nothing will run until `cascade pack activate {name}`"
-            ));
+            let next = again::runnable(&format!("`cascade pack activate {name}`"));
+            output::say(format_args!("the pack `{name}` is not in it: nothing will run until {next}"));
         }
         if let Some(label) = &self.label {
             policy.version.clone_from(label);
         }
-        Ok(Chosen { policy, snapshot, blobs: Vec::new(), warnings: Vec::new(), pack: None })
-    }
-}
-
-impl Chosen {
-    /// The verb that puts it into force.
-    fn verb(&self) -> &'static str {
-        match &self.pack {
-            None => "policy activate",
-            Some(pack) if pack.active => "pack activate",
-            Some(_) => "pack deactivate",
-        }
+        Ok(Chosen {
+            policy,
+            snapshot,
+            blobs: Vec::new(),
+            warnings: Vec::new(),
+            pack: None,
+            command: format!("policy activate --to {}", again::quoted(text.as_ref())),
+        })
     }
 }
 
@@ -218,9 +216,9 @@ pub(crate) fn put_name(
             chosen.policy.hash
         ));
         output::hint_line(format_args!(
-            "to activate: cascade {} … --signature {}",
-            chosen.verb(),
-            out.display()
+            "to activate: cascade {} --signature {}",
+            chosen.command,
+            again::quoted(out.as_os_str())
         ));
     }
     Ok(exit::DONE)

@@ -20,7 +20,7 @@ use crate::exit::{self, Exit, Failure};
 use crate::output::{BOLD, CARE, DIM, Painted, verdict_style};
 use crate::record::{ERASED, Record};
 use crate::verb::show;
-use crate::{failures, output, place};
+use crate::{again, failures, output, place};
 
 #[derive(Args, Debug)]
 pub(crate) struct Explain {
@@ -135,6 +135,9 @@ impl Told {
             .as_ref()
             .map(|ruling| lift::sentences(ruling, self.record.text("receipt_id")))
             .unwrap_or_default()
+            .iter()
+            .map(|sentence| again::runnable(sentence))
+            .collect()
     }
 
     fn facts(&self) -> Vec<(&'static str, String)> {
