@@ -4,6 +4,7 @@
 //! or JSON lines and nothing else. Colour appears only on a terminal and never with `NO_COLOR`.
 //! Messages begin lower-case and end without a period; an id ends a line so that it can be copied.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Write as _};
 
@@ -12,6 +13,7 @@ use cascade_receipt::json::Value;
 
 use crate::again;
 use crate::exit::Failure;
+use crate::reasons;
 use crate::screen;
 
 /// A way to print a text, as the mark that [`screen`] turns into the terminal's own.
@@ -113,6 +115,9 @@ pub(crate) fn complain(failure: &Failure) {
     if let Some(hint) = &failure.hint {
         hint_line(hint);
     }
+    if let Some(receipt) = failure.receipt {
+        say(format_args!("receipt {receipt}"));
+    }
 }
 
 /// The causes, outermost first. Many a layer below repeats its cause in its own words; that is said once.
@@ -138,8 +143,16 @@ pub(crate) fn complain_json(failure: &Failure) {
         ("hint", hint.into()),
         ("message", causes(&failure.cause).into()),
     ]);
+    let mut members = BTreeMap::from([("error".to_owned(), error)]);
+    if let Some(reason) = failure.reason {
+        let reason = Value::object([("code", reason.into()), ("text", reasons::code_text(reason).into())]);
+        members.insert("reasons".to_owned(), Value::Array(vec![reason]));
+    }
+    if let Some(receipt) = failure.receipt {
+        members.insert("receipt_id".to_owned(), receipt.to_string().into());
+    }
     // With stdout gone there is nobody to tell; the exit code still says it.
-    drop(json(&Value::object([("error", error)])));
+    drop(json(&Value::Object(members)));
 }
 
 /// Tells a person what to do next.

@@ -181,8 +181,7 @@ pub(crate) fn opening(error: OpenError) -> Failure {
         OpenError::Fault(fault) => failures::fault(fault),
         other => other.hint().map(str::to_owned),
     };
-    let failure = Failure { code: exit::COULD_NOT, hint, cause: error.into() };
-    Failure { cause: failure.cause.context("couldn't open the ledger"), ..failure }
+    Failure::of(exit::COULD_NOT, anyhow::Error::from(error).context("couldn't open the ledger"), hint)
 }
 
 /// A failure to create, with its hint.
@@ -196,5 +195,5 @@ pub(crate) fn creating(error: BirthError) -> Failure {
         BirthError::Policy(_) => None,
     };
     let cause = anyhow::Error::from(error).context("couldn't create the ledger");
-    Failure { code: exit::COULD_NOT, cause, hint }
+    Failure::of(exit::COULD_NOT, cause, hint)
 }

@@ -61,7 +61,7 @@ pub(crate) fn run(global: &Global, args: &Erase) -> Exit {
         },
     );
     drop(progress);
-    let gone = gone.map_err(refused)?;
+    let gone = gone.map_err(|error| admin::on_record(&ledger, &asker, "erase", refused(error)))?;
     let done = gone.wiped == Wiped::Everywhere;
     if global.json {
         output::json(&document(&gone))?;

@@ -135,7 +135,7 @@ fn add(global: &Global, args: &Add) -> Exit {
     let (receipt, granted) = grants::give(&ledger, &asker, &giving, &mut |key, namespace, payload| {
         signer.sign(key, namespace, payload)
     })
-    .map_err(refused)?;
+    .map_err(|error| admin::on_record(&ledger, &asker, "grant_add", refused(error)))?;
     let id = receipt.receipt_id.to_string();
     if global.json {
         output::json(&Value::object([
@@ -157,7 +157,7 @@ fn revoke(global: &Global, args: &Revoke) -> Exit {
     let receipt = grants::revoke(&ledger, &asker, &args.id, &mut |key, namespace, payload| {
         signer.sign(key, namespace, payload)
     })
-    .map_err(refused)?;
+    .map_err(|error| admin::on_record(&ledger, &asker, "grant_revoke", refused(error)))?;
     let id = receipt.receipt_id.to_string();
     if global.json {
         output::json(&Value::object([("receipt_id", id.into())]))?;
@@ -167,12 +167,15 @@ fn revoke(global: &Global, args: &Revoke) -> Exit {
     Ok(exit::DONE)
 }
 
+/// Where to look for what one may give.
+const HELD_HINT: &str = "`cascade grant list` shows what you hold; an administrator gives rights";
+
 fn refused(error: GrantError) -> Failure {
     match error {
         GrantError::Admin(error) => admin::refused(error),
         GrantError::Find(error) => failures::finding(error),
-        GrantError::NotHeld | GrantError::NotYours => Failure::denied(error)
-            .hint("`cascade grant list` shows what you hold; an administrator gives rights"),
+        GrantError::NotHeld => Failure::refused(error, "authority.not_held").hint(HELD_HINT),
+        GrantError::NotYours => Failure::refused(error, "authority.not_yours").hint(HELD_HINT),
         GrantError::NotAnAgent(_) | GrantError::Past => Failure::usage(error),
         GrantError::Unknown(_) => {
             Failure::could_not(error.into()).hint("`cascade people list` shows who is registered")

@@ -99,7 +99,7 @@ fn add(global: &Global, args: &Add) -> Exit {
     let (receipt, principal) = membership::add(&ledger, &asker, &joining, &mut |key, namespace, payload| {
         signer.sign(key, namespace, payload)
     })
-    .map_err(refused)?;
+    .map_err(|error| admin::on_record(&ledger, &asker, "people_add", refused(error)))?;
     tell(global, &principal.to_string(), &receipt.receipt_id.to_string())
 }
 
@@ -112,7 +112,7 @@ fn remove(global: &Global, args: &Remove) -> Exit {
         membership::remove(&ledger, &asker, &args.name, &mut |key, namespace, payload| {
             signer.sign(key, namespace, payload)
         })
-        .map_err(refused)?;
+        .map_err(|error| admin::on_record(&ledger, &asker, "people_remove", refused(error)))?;
     tell(global, &principal.to_string(), &receipt.receipt_id.to_string())
 }
 

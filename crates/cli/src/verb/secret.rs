@@ -120,7 +120,8 @@ fn set(global: &Global, args: &Set) -> Exit {
     let changed = credentials::set(&ledger, &asker, &declaration, &value, &mut |key, namespace, payload| {
         signer.sign(key, namespace, payload)
     });
-    tell(global, &args.name, "set", &changed.map_err(refused)?)
+    let changed = changed.map_err(|error| admin::on_record(&ledger, &asker, "secret_set", refused(error)))?;
+    tell(global, &args.name, "set", &changed)
 }
 
 fn remove(global: &Global, args: &Remove) -> Exit {
@@ -131,7 +132,9 @@ fn remove(global: &Global, args: &Remove) -> Exit {
     let changed = credentials::remove(&ledger, &asker, &args.name, &mut |key, namespace, payload| {
         signer.sign(key, namespace, payload)
     });
-    tell(global, &args.name, "removed", &changed.map_err(refused)?)
+    let changed =
+        changed.map_err(|error| admin::on_record(&ledger, &asker, "secret_remove", refused(error)))?;
+    tell(global, &args.name, "removed", &changed)
 }
 
 /// Nothing of the value may end up in a message: its length is all that is told.

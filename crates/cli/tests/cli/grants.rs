@@ -232,7 +232,8 @@ fn grants_that_make_no_sense_are_refused() {
     let genesis = team.site.receipts()[0].id().to_owned();
     team.site.run(&["grant", "revoke", &genesis]).expect_failure(1, "no grant");
     team.site.run(&["grant", "revoke", "r_0000000000000000"]).expect_failure(1, "no receipt");
-    team.by_agent(&["grant", "add", "--to", "bob", "--program", "git"]).expect(3);
     assert_eq!(team.site.receipts().len(), before);
+    team.by_agent(&["grant", "add", "--to", "bob", "--program", "git"]).expect(3);
+    assert_eq!(team.site.last().kind(), "blocked");
     team.site.assert_sound();
 }

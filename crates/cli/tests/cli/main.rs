@@ -59,6 +59,8 @@ mod random;
 #[cfg(test)]
 mod readme;
 #[cfg(test)]
+mod refused;
+#[cfg(test)]
 mod screen;
 #[cfg(test)]
 mod secret;

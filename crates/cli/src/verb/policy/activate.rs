@@ -151,6 +151,26 @@ impl Which {
     }
 }
 
+impl Chosen {
+    /// What doing this with it is called in a receipt.
+    const fn act(&self, does: Does) -> &'static str {
+        match (does, &self.pack) {
+            (Does::Sign, None) => "policy_sign",
+            (Does::Sign, Some(_)) => "pack_sign",
+            (Does::Activate, None) => "policy_activate",
+            (Does::Activate, Some(PackChange { active: true, .. })) => "pack_activate",
+            (Does::Activate, Some(_)) => "pack_deactivate",
+        }
+    }
+}
+
+/// What is done with a policy that was chosen.
+#[derive(Clone, Copy)]
+enum Does {
+    Sign,
+    Activate,
+}
+
 fn asker(global: &Global, ledger: &Ledger) -> Result<Asker, Failure> {
     let env: Vec<_> = std::env::vars_os().collect();
     Ok(Asker::find(ledger, &env, global.acting_as.as_deref())?)
@@ -189,14 +209,16 @@ pub(crate) fn put_name(
     let mut proposal = match onto {
         Some(path) => of_this(read(path)?, chosen, hand.label)?,
         None => {
-            activate::propose(ledger, &asker, chosen.policy.clone(), chosen.pack.clone()).map_err(refused)?
+            let proposed = activate::propose(ledger, &asker, chosen.policy.clone(), chosen.pack.clone());
+            proposed
+                .map_err(|error| admin::on_record(ledger, &asker, chosen.act(Does::Sign), refused(error)))?
         }
     };
     let signer = Signer::new(global, hand.key.map(Path::to_path_buf))?;
     let who = activate::sign(ledger, &asker, &mut proposal, &mut |public, namespace, payload| {
         signer.sign(public, namespace, payload)
     })
-    .map_err(refused)?;
+    .map_err(|error| admin::on_record(ledger, &asker, chosen.act(Does::Sign), refused(error)))?;
     outfile::write(out, outfile::PUBLIC, proposal.to_text().as_bytes())?;
     let name = ledger.name(who)?.map_or_else(|| who.to_string(), |name| name.name);
     let count = proposal.activated.signatures.len();
@@ -275,6 +297,7 @@ pub(crate) fn put_into_force(
         .as_ref()
         .map_or(chosen.policy.version.clone(), |one| one.activated.activates.version.clone());
     let asker = asker(global, ledger)?;
+    let act = chosen.act(Does::Activate);
     let signer = Signer::new(global, hand.key.map(Path::to_path_buf))?;
     let order = Order {
         activates: PolicyRef { version: version.clone(), hash: chosen.policy.hash },
@@ -286,7 +309,7 @@ pub(crate) fn put_into_force(
     let receipt = activate::activate(ledger, &asker, order, &mut |public, namespace, payload| {
         signer.sign(public, namespace, payload)
     })
-    .map_err(refused)?;
+    .map_err(|error| admin::on_record(ledger, &asker, act, refused(error)))?;
     if global.json {
         output::json(&Value::object([
             ("policy_hash", chosen.policy.hash.to_hex().into()),
@@ -321,16 +344,19 @@ fn refused(error: ActivateError) -> Failure {
         ActivateError::Store(_) => "run `cascade fsck`",
         ActivateError::Admin(_) => "",
     };
-    let code = match &error {
-        ActivateError::Short(_) => exit::WAITING,
-        ActivateError::Forged(_)
-        | ActivateError::Used
-        | ActivateError::Ineligible(_)
-        | ActivateError::Signed(_) => exit::DENIED,
-        _ => exit::COULD_NOT,
+    let reason = match &error {
+        ActivateError::Forged(_) => Some("approval.signature"),
+        ActivateError::Used => Some("approval.used"),
+        ActivateError::Ineligible(_) => Some("approval.ineligible"),
+        ActivateError::Signed(_) => Some("approval.repeated"),
+        _ => None,
     };
-    match error {
-        ActivateError::Admin(error) => admin::refused(error),
-        other => Failure { code, ..Failure::could_not(other.into()) }.hint(hint),
+    match (error, reason) {
+        (ActivateError::Admin(error), _) => admin::refused(error),
+        (error, Some(reason)) => Failure::refused(error, reason).hint(hint),
+        (error @ ActivateError::Short(_), None) => {
+            Failure { code: exit::WAITING, ..Failure::could_not(error.into()) }.hint(hint)
+        }
+        (error, None) => Failure::could_not(error.into()).hint(hint),
     }
 }
