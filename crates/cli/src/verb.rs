@@ -47,8 +47,13 @@ fn not_understood(error: &clap::Error) -> ExitCode {
         let failure = Failure { code, ..Failure::usage(lines.join(" ").trim_start_matches("error: ")) };
         output::complain_json(&failure.hint("`--help` shows what there is"));
     }
-    // With the stream gone there is nobody to tell; the exit code still says it.
-    drop(error.print());
+    if error.use_stderr() {
+        // It repeats what was typed, and who typed that may have copied it from anywhere.
+        output::say_raw(error);
+    } else {
+        // With the stream gone there is nobody to tell; the exit code still says it.
+        drop(error.print());
+    }
     ExitCode::from(code)
 }
 

@@ -11,7 +11,7 @@ use cascade_runtime::facts::{self, Asker};
 use cascade_runtime::grants::{self, Command, Giving, GrantError};
 use clap::{Args, Subcommand};
 
-use crate::args::Global;
+use crate::args::{Global, principal};
 use crate::exit::{self, Exit, Failure};
 use crate::output::{BAD, CARE, DIM, GOOD, Painted};
 use crate::signer::Signer;
@@ -50,10 +50,10 @@ enum What {
   cascade grant add --to agent:ci --for ada --command 'terraform plan'")]
 struct Add {
     /// Who gets it: a person's name or id, or agent:NAME
-    #[arg(long, value_name = "WHO")]
+    #[arg(long, value_name = "WHO", value_parser = principal)]
     to: String,
     /// The person an agent acts for [default: you]
-    #[arg(long = "for", value_name = "OWNER")]
+    #[arg(long = "for", value_name = "OWNER", value_parser = principal)]
     owner: Option<String>,
     /// A program and its subcommand: `git push`
     #[arg(long = "command", value_name = "WORDS", value_parser = Command::parse)]
@@ -62,7 +62,7 @@ struct Add {
     #[arg(long = "program", value_name = "PROGRAM", value_parser = Command::parse)]
     programs: Vec<Command>,
     /// To be taken for this person with --as
-    #[arg(long, value_name = "PERSON", conflicts_with_all = ["commands", "programs"])]
+    #[arg(long, value_name = "PERSON", value_parser = principal, conflicts_with_all = ["commands", "programs"])]
     assume: Option<String>,
     /// The highest tier it reaches
     #[arg(long, value_name = "TIER", value_parser = tier)]

@@ -2,10 +2,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use cascade_ledger::{Person, Reader};
+use cascade_policy::name::Name;
 use cascade_receipt::json::Value;
 use cascade_receipt::verify::ADMIN_GROUP;
 use cascade_runtime::facts::Asker;
-use cascade_runtime::membership::{self, Joining, MembershipError, Name};
+use cascade_runtime::membership::{self, Joining, MembershipError};
 use clap::{Args, Subcommand};
 
 use crate::args::Global;
@@ -146,6 +147,8 @@ fn refused(error: MembershipError) -> Failure {
             Failure::could_not(error.into()).hint("`cascade people add NAME --ssh-key FILE.pub --admin`")
         }
         MembershipError::NoKey(_) => Failure::usage(error).hint("give --ssh-key FILE.pub"),
+        MembershipError::LooksLike { .. } => Failure::usage(error)
+            .hint("choose a name that nobody takes for another, or give the name that is there already"),
         MembershipError::TooManyGroups => Failure::usage(error),
     }
 }

@@ -58,7 +58,7 @@ struct Set {
     #[arg(long, value_name = "VAR")]
     env: Option<String>,
     /// Who may use it: a person's name or id, `agent:NAME` [default: everybody whose command is admitted]
-    #[arg(long, value_name = "PRINCIPAL")]
+    #[arg(long, value_name = "PRINCIPAL", value_parser = crate::args::principal)]
     principal: Vec<String>,
     /// Whose members may use it
     #[arg(long, value_name = "GROUP")]

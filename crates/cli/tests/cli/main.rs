@@ -41,6 +41,8 @@ mod memory;
 #[cfg(test)]
 mod messages;
 #[cfg(test)]
+mod names;
+#[cfg(test)]
 mod out;
 #[cfg(test)]
 mod outside;
