@@ -1,8 +1,9 @@
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use cascade_ledger::{Grant as Held, Reader};
-use cascade_receipt::content::Right;
+use cascade_receipt::content::{Granted, Right};
 use cascade_receipt::decision::RiskTier;
 use cascade_receipt::id::PrincipalId;
 use cascade_receipt::json::Value;
@@ -41,7 +42,8 @@ enum What {
 /// Give a right, or hand on one that you hold
 ///
 /// An administrator gives rights; whoever holds one that may be handed on gives no more than that, for no longer and
-/// one level less. With a giver who leaves ends what was given.
+/// one level less. Without --up-to, --until or --expires it has the bounds of the grant that it is handed on from. With
+/// a giver who leaves ends what was given.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   cascade grant add --to agent:ci --command 'git push' --program kubectl --expires 8h
@@ -137,16 +139,46 @@ fn add(global: &Global, args: &Add) -> Exit {
     })
     .map_err(|error| admin::on_record(&ledger, &asker, "grant_add", refused(error)))?;
     let id = receipt.receipt_id.to_string();
+    let inherited = inherited(&giving, &granted);
     if global.json {
-        output::json(&Value::object([
+        let mut members = BTreeMap::from([
             ("principal", granted.principal.to_string().into()),
             ("receipt_id", id.into()),
             ("to", granted.to.to_string().into()),
-        ]))?;
+        ]);
+        members.extend(granted.scope.up_to.map(|tier| ("up_to", Value::from(tier.as_str()))));
+        members.extend(granted.expires.map(|time| ("expires", Value::from(time.to_string()))));
+        members.extend(granted.parent.map(|above| ("parent", Value::from(above.receipt_id.to_string()))));
+        let names = inherited.iter().map(|(name, _)| Value::from(*name)).collect();
+        members.insert("inherited", Value::Array(names));
+        output::json(&Value::Object(
+            members.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
+        ))?;
         return Ok(exit::DONE);
     }
     output::line(&id)?;
+    if let Some(above) = granted.parent.as_ref().filter(|_| !inherited.is_empty()) {
+        let bounds: Vec<&str> = inherited.iter().map(|(_, words)| words.as_str()).collect();
+        output::say(format_args!(
+            "{}, like the grant it is handed on from: {}",
+            bounds.join(", "),
+            above.receipt_id
+        ));
+    }
     Ok(exit::DONE)
+}
+
+/// Bounds that were not given and come from the grant above, by member and in words.
+fn inherited(giving: &Giving, granted: &Granted) -> Vec<(&'static str, String)> {
+    let mut bounds = Vec::new();
+    if let Some(tier) = granted.scope.up_to.filter(|_| giving.up_to.is_none()) {
+        bounds.push(("up_to", format!("up to {tier}")));
+    }
+    let has_end = giving.until.is_some() || giving.lasts_ms.is_some();
+    if let Some(end) = granted.expires.filter(|_| !has_end) {
+        bounds.push(("expires", format!("until {end}")));
+    }
+    bounds
 }
 
 fn revoke(global: &Global, args: &Revoke) -> Exit {
@@ -174,7 +206,7 @@ fn refused(error: GrantError) -> Failure {
     match error {
         GrantError::Admin(error) => admin::refused(error),
         GrantError::Find(error) => failures::finding(error),
-        GrantError::NotHeld => Failure::refused(error, "authority.not_held").hint(HELD_HINT),
+        GrantError::NotHeld(_) => Failure::refused(error, "authority.not_held").hint(HELD_HINT),
         GrantError::NotYours => Failure::refused(error, "authority.not_yours").hint(HELD_HINT),
         GrantError::NotAnAgent(_) | GrantError::Past => Failure::usage(error),
         GrantError::Unknown(_) => {
