@@ -149,6 +149,16 @@ pub(crate) fn reader(global: &Global) -> Result<Reader, Failure> {
     home.open_tenant_read_only(&tenant).map_err(opening)
 }
 
+/// The same, or nothing where there is no such home or tenant.
+pub(crate) fn reader_if_there(global: &Global) -> Result<Option<Reader>, Failure> {
+    let tenant = tenant(global)?;
+    let opened = Home::open(&home_dir(global)?).and_then(|home| home.open_tenant_read_only(&tenant));
+    match opened {
+        Err(OpenError::NoHome(_) | OpenError::NoTenant(_)) => Ok(None),
+        other => other.map(Some).map_err(opening),
+    }
+}
+
 /// The passphrase from the file that was named, or from the terminal.
 pub(crate) fn passphrase(global: &Global, prompt: &str) -> anyhow::Result<Vec<u8>> {
     secret_from(global.passphrase_file.as_deref(), prompt)

@@ -97,7 +97,7 @@ impl Which {
         };
         if !run_tests(&alone, &directory.tests).all_passed() {
             return Err(Failure::could_not(anyhow::anyhow!("the policy's own tests fail"))
-                .hint(format!("run: cascade policy test {}", again::quoted(dir.as_os_str()))));
+                .hint(format!("run: cascade policy test {} --alone", again::quoted(dir.as_os_str()))));
         }
         // What the tenant has declared stays declared, whatever policy comes.
         directory.source.packs = packs::declared(reader, None)?;
