@@ -23,6 +23,7 @@ use cascade_receipt::verify::ADMIN_GROUP;
 
 use crate::credentials;
 use crate::file_hash;
+use crate::glass;
 use crate::grants;
 use crate::people::{self, Person, Whom};
 use crate::process::Enclosure;
@@ -368,6 +369,8 @@ pub fn look(
         windows: Vec::new(),
         counters: Vec::new(),
         subject: command.subject.map(|concerned| subject::look(ledger, concerned)).transpose()?,
+        break_glass: None,
+        unreviewed: glass::unreviewed(ledger)?,
         dry_run: false,
     })
 }

@@ -128,7 +128,9 @@ impl Performer<'_> {
         if let Some(approved) = &self.request.approved {
             approved.add_to(self.ledger, &mut facts, Some(self.intent_id))?;
         }
+        facts.break_glass = self.break_glass(&facts)?;
         let ruling = decide::decide(&snapshot, &facts);
+        let decided = self.decided.as_mut().ok_or_else(undecided)?;
         // A run stands on the grants that its intent names.
         let holds_until = holds_until(&ruling, &facts, &decided.grants);
         let decision = ruling.decision;
@@ -142,7 +144,7 @@ impl Performer<'_> {
             self.revoked = revocations(&decision);
             self.review = Some((decision, item));
         }
-        Ok(Event::Decided { verdict, dry_run: false })
+        Ok(Event::Decided { verdict, dry_run: false, breaks_glass: false })
     }
 }
 
