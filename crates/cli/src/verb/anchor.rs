@@ -117,10 +117,10 @@ fn tell(global: &Global, anchored: &Anchored) -> Result<(), Failure> {
     for said in &anchored.said {
         match &said.outcome {
             Ok(_) => {
-                output::say(format_args!("{} {}", Painted(GOOD, "cosigned by"), output::safe(&said.name)))
+                output::say(format_args!("{} {}", Painted(GOOD, "cosigned by"), output::safe(&said.name)));
             }
             Err(fault) => {
-                output::say(format_args!("{} {}: {fault}", Painted(BAD, "not by"), output::safe(&said.name)))
+                output::say(format_args!("{} {}: {fault}", Painted(BAD, "not by"), output::safe(&said.name)));
             }
         }
     }

@@ -107,6 +107,7 @@ fn ask(global: &Global, args: &Run, ledger: &Ledger) -> Result<Asked, Failure> {
     command.subject = args.subject.as_ref().map(|named| named.concerned(ledger)).transpose()?;
     let (asker, program) = (who_asks(global, ledger, &command)?, program_of(&command));
     let request = request(global, args, ledger, (command, asker), None)?;
+    let who = args.break_glass.then(|| request.asker.clone());
     let governed = if args.break_glass {
         let signer = Signer::new(global, args.key.clone())?;
         let mut sign = |key: &str, namespace: &str, payload: &[u8]| signer.sign(key, namespace, payload);
@@ -114,7 +115,11 @@ fn ask(global: &Global, args: &Run, ledger: &Ledger) -> Result<Asked, Failure> {
     } else {
         govern(ledger, request)
     };
-    Ok(Asked::Governed(Box::new(governed.map_err(failures::govern)?), program))
+    let governed = governed.map_err(|error| match &who {
+        Some(who) => admin::on_record(ledger, who, "break_glass", failures::govern(error)),
+        None => failures::govern(error),
+    });
+    Ok(Asked::Governed(Box::new(governed?), program))
 }
 
 /// Runs exactly what was approved, if the answers to `id` carry it.
