@@ -3,6 +3,7 @@
 //! Every answer that is not accepted leaves an `approval_refused` receipt with its reasons; an attempt
 //! to approve what one may not approve is as much part of the history as an approval.
 
+mod asked;
 mod needed;
 
 use std::collections::BTreeSet;
@@ -14,7 +15,7 @@ use std::time::{Duration, Instant};
 use cascade_ledger::Fault;
 use cascade_ledger::Ledger;
 use cascade_ledger::{AppendError, Appended, Draft, PrivateItem};
-use cascade_ledger::{Approval, Found, Person, PrincipalKind, Reader, Subject, SubjectState};
+use cascade_ledger::{Approval, Found, Person, Reader, Subject, SubjectState};
 use cascade_policy::decide::{self, EscalationTerms};
 use cascade_policy::facts::{self as policy_facts, Facts, FactsFault, Invocation, Stdin};
 use cascade_receipt::content::{Answer, AnswerRefused, Body, Ref, Rel, Signature};
@@ -28,12 +29,12 @@ use cascade_receipt::statement;
 use cascade_receipt::time::Timestamp;
 
 use crate::facts::{self, Asker, Command, Input, LookError};
-use crate::grants;
-use crate::people::Whom;
 use crate::policy_store::{self, StoreError};
 use crate::ssh::SshError;
 use crate::subject::Concerned;
 
+use asked::captured;
+pub use asked::{asked_as, stdin_of};
 use needed::groups_of;
 pub use needed::{Needed, needed};
 
@@ -124,21 +125,6 @@ pub fn subject_of(reader: &Reader, id: &str) -> Result<(Subject, Value), Consent
     };
     let subject = reader.subject(id)?.ok_or(ConsentError::Damaged(id))?;
     Ok((subject, content))
-}
-
-/// What whoever asked for the action that `id` is about says with `--as`; `None` for the person at the terminal.
-///
-/// # Errors
-/// [`ConsentError`].
-pub fn asked_as(reader: &Reader, id: ReceiptId) -> Result<Option<String>, ConsentError> {
-    let (subject, content) = subject_of(reader, &id.to_string())?;
-    let facts = stored_facts(reader, subject.receipt_id, &content)?;
-    let called = |id: PrincipalId| reader.name(id);
-    if let Some(assumed) = facts.assumed {
-        return Ok(Some(called(assumed)?.map_or_else(|| assumed.to_string(), |name| name.name)));
-    }
-    let own = called(subject.principal)?.filter(|name| name.kind == PrincipalKind::Agent);
-    Ok(own.map(|name| format!("{}{}", Whom::AGENT_PREFIX, grants::agent_in(&name.name))))
 }
 
 /// An action that people answered, with all it takes to run exactly that.
@@ -322,26 +308,6 @@ fn repeat(ledger: &Reader, subject: &Subject, facts: &Facts) -> Result<Command, 
         input,
         subject: facts.subject.as_ref().map(|one| Concerned { subject: one.id, matter: one.matter }),
     })
-}
-
-fn captured(ledger: &Reader, id: ReceiptId, hash: Digest) -> Result<Option<Vec<u8>>, Fault> {
-    let stored = ledger.private_of(id)?.into_iter();
-    let mut stdin = stored.filter(|item| item.field == "stdin" && Digest::of(&item.bytes) == hash);
-    Ok(stdin.next().map(|item| item.bytes))
-}
-
-/// The standard input that is part of what `subject` asks for; `None` where none was read, or it is erased.
-///
-/// # Errors
-/// [`ConsentError`].
-pub fn stdin_of(reader: &Reader, subject: &Subject) -> Result<Option<Vec<u8>>, ConsentError> {
-    let (id, content) = find(reader, &subject.receipt_id.to_string())?;
-    let facts = match stored_facts(reader, id, &content) {
-        Err(ConsentError::Erased(_)) => return Ok(None),
-        other => other?,
-    };
-    let Stdin::Captured(hash) = facts.action.stdin else { return Ok(None) };
-    Ok(captured(reader, id, hash)?)
 }
 
 /// Waits until people have answered the escalation `id`, or its time has run out; false when `until` came first.
