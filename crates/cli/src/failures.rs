@@ -109,17 +109,13 @@ fn look(error: &LookError) -> Option<String> {
 pub(crate) fn damage(error: Fault) -> Failure {
     let code = if matches!(error, Fault::Damaged { .. }) { exit::EVIDENCE } else { exit::COULD_NOT };
     let hint = fault(&error);
-    Failure { code, cause: error.into(), hint }
+    Failure::of(code, error.into(), hint)
 }
 
 /// Receipts that the head counts are not there.
 pub(crate) fn incomplete(found: u64, counted: u64) -> Failure {
     let cause = anyhow::anyhow!("the chain has {counted} receipts, and the one at {found} is missing");
-    Failure {
-        code: exit::EVIDENCE,
-        cause,
-        hint: Some("run `cascade fsck` to see what is damaged".to_owned()),
-    }
+    Failure::of(exit::EVIDENCE, cause, Some("run `cascade fsck` to see what is damaged".to_owned()))
 }
 
 /// What to do about a disk or a file.

@@ -110,6 +110,7 @@ fn ask(global: &Global, args: &Run, ledger: &Ledger) -> Result<Asked, Failure> {
     if args.break_glass {
         can_be_answered_for(args, &request.command)?;
     }
+    let who = args.break_glass.then(|| request.asker.clone());
     let governed = if args.break_glass {
         let signer = Signer::new(global, args.key.clone())?;
         let mut sign = |key: &str, namespace: &str, payload: &[u8]| signer.sign(key, namespace, payload);
@@ -121,7 +122,11 @@ fn ask(global: &Global, args: &Run, ledger: &Ledger) -> Result<Asked, Failure> {
     } else {
         govern(ledger, request)
     };
-    Ok(Asked::Governed(Box::new(governed.map_err(failures::govern)?), program))
+    let governed = governed.map_err(|error| match &who {
+        Some(who) => admin::on_record(ledger, who, "break_glass", failures::govern(error)),
+        None => failures::govern(error),
+    });
+    Ok(Asked::Governed(Box::new(governed?), program))
 }
 
 /// A glass is not broken for a slip of the fingers.

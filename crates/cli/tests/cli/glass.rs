@@ -84,7 +84,8 @@ fn nobody_else_and_nothing_else() {
     let key = team.key("bob");
     let with_key =
         ["run", "--break-glass", "--reason", "x", "--key", key.to_str().unwrap(), "--", "./deploy.sh", "a"];
-    team.site.run(&with_key).expect_failure(1, "couldn't sign");
+    team.site.run(&with_key).expect_failure(3, "couldn't sign");
+    assert_eq!(team.site.last().content("task_type"), "control.break_glass");
     team.site.run(&["halt"]).expect(0);
     team.assert_denied(team.site.run(&breaking(&["./deploy.sh", "a"])), "standing.halted");
     assert_eq!(team.deployed(), "");

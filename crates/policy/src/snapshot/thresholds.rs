@@ -15,6 +15,7 @@ use crate::decide::EscalationTerms;
 use crate::facts::{PrincipalKind, read_terms, write_terms, write_words};
 use crate::gate::ADMINS;
 use crate::limits::Limits;
+use crate::name::Name;
 
 /// How much runs without asking, and who is asked.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -306,6 +307,10 @@ pub(super) fn groups_of(
     groups.dedup();
     if groups.is_empty() || groups.iter().any(String::is_empty) {
         return Err((section, key, format!("`{key}` must name at least one group")));
+    }
+    let no_name = |group: &String| Name::parse(group).err().map(|fault| (group.clone(), fault));
+    if let Some((group, fault)) = groups.iter().find_map(no_name) {
+        return Err((section, "groups", format!("`{group}` can be no group: {fault}")));
     }
     if groups.len() > GROUPS_MAX {
         return Err((section, key, format!("`{key}` may name at most {GROUPS_MAX} groups")));

@@ -92,11 +92,12 @@ fn glass(governed: &Governed) {
 pub(super) fn findings(governed: &Governed) {
     for command in &governed.ruling.classification.commands {
         for finding in &command.findings {
-            output::say(format_args!("  {} {}", finding.text, Painted(output::DIM, &finding.code)));
+            let text = output::safe(&finding.text);
+            output::say(format_args!("  {text} {}", Painted(output::DIM, &finding.code)));
         }
     }
     for text in reasons::texts(&governed.ruling).iter().chain(&governed.ruling.limits) {
-        output::say(format_args!("  {text}"));
+        output::say(format_args!("  {}", output::safe(text)));
     }
 }
 
