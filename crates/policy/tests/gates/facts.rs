@@ -76,7 +76,7 @@ fn full() -> Facts {
             cwd: b"/tmp/\xff".to_vec(),
             env: vec![(b"PATH".to_vec(), b"/bin".to_vec()), (b"\xff".to_vec(), b"\xff".to_vec())],
             stdin: Stdin::Captured(Digest([9; 32])),
-            script: None,
+            script: Some(b"git push".to_vec()),
             files: Vec::new(),
             resource: Some("db".to_owned()),
         },
@@ -216,6 +216,8 @@ fn the_action_is_what_people_approve() {
     same.unreviewed.clear();
     same.dry_run = false;
     same.tenant.halted = true;
+    // `stdin` holds the hash of the same bytes.
+    same.action.script = None;
     same.action.env.reverse();
     assert_eq!(action(&same), action(&facts));
     // Everything that changes what happens does.
