@@ -380,6 +380,9 @@ KINDS = {  # kind: required members, optional members
     "escalation": ({**ACTION, "required": is_positive, "groups": is_groups,
                     "expires": is_time, "signature_required": is_bool}, {}),
     **dict.fromkeys(("approval", "denial"), (ANSWER, {})),
+    "break_glass": ({}, {}),  # one that says when it must be reviewed has the members of GLASS
+    "x_break_glass_review": ({"justified": is_bool, "principal": is_principal,
+                  "statement_id": is_statement_id}, {"reason_hash": is_hash}),
     "approval_refused": ({"principal": is_principal, "reasons": REASONS}, {}),
     "heartbeat": ({"segment": is_count, "bytes": is_count, "running_hash": is_hash}, {}),
     "key_added": ({"key": KEY_OBJECT}, {"recovery_sig": is_signature}),
@@ -410,15 +413,24 @@ KINDS = {  # kind: required members, optional members
                         "secret": is_statement_id, "secret_hash": is_hash,
                         "statement_id": is_statement_id}, {}),
     **dict.fromkeys((
-        "task_completed", "approval_expired", "break_glass", "task_failed", "task_revoked",
+        "task_completed", "approval_expired", "task_failed", "task_revoked",
         "task_unknown", "chain_started", "chain_completed", "chain_aborted", "cron_invocation",
         "schedule_changed", "token_issued", "token_revoked",
         "tenant_changed", "tool_pinned", "memory_learned", "memory_forgotten"), ({}, {})),
 }
 
 
+GLASS = {**ACTION, "groups": is_groups, "review_due": is_time, "statement_id": is_statement_id}
+
+
 def is_extension(kind):
-    return kind.startswith("x_")
+    """Whether the members of this kind are nobody's to check; those of `x_break_glass_review` are."""
+    return kind.startswith("x_") and kind not in KINDS
+
+
+def is_glass(content):
+    """A break_glass that owes a review (section 6.5)."""
+    return content["kind"] == "break_glass" and "review_due" in content
 
 
 def is_pure(content):
@@ -446,6 +458,7 @@ def check_shape(receipt):
         demand(name not in content or fits(content[name]), "syntax.member", name)
     demand(record(*KINDS[kind])(content), "syntax.member", "a member of this kind")
     demand(not is_pure(content) or record(ACTION)(content), "syntax.member", "of a pure task")
+    demand(not is_glass(content) or record(GLASS)(content), "syntax.member", "of a broken glass")
 
 
 # ---------------------------------------------------------------- section 2.2: Ed25519
@@ -831,7 +844,8 @@ class Past:
         self.seq, self.kind = content["seq"], content["kind"]
         self.receipt_id, self.entry_hash = receipt["receipt_id"], receipt["entry_hash"]
         self.content, self.verdict = {}, None
-        if self.kind in ("dry_run", "escalation", "approval"):
+        self.glass = is_glass(content)
+        if self.glass or self.kind in ("dry_run", "escalation", "approval"):
             self.content = {name: content[name] for name in KEPT if name in content}
             self.verdict = content.get("decision", {}).get("verdict")
         elif self.kind == "grant":
@@ -839,7 +853,8 @@ class Past:
         self.above = None  # the grant that a grant stands on (section 6.4)
         self.ended = None  # the code of the first thing that forbids to use it (section 6.1)
         self.subject, self.eligible = None, False  # of an approval (section 6.3)
-        self.closed, self.segments, self.bytes = False, 0, 0  # of an intent (section 6.2)
+        self.closed = False  # an intent that ended (section 6.2), a broken glass that was used (6.5)
+        self.segments, self.bytes = 0, 0  # of an intent
 
     def end(self, code):
         self.ended = self.ended or code
@@ -852,7 +867,7 @@ class Lifecycle:
         self.past, self.people = {}, People()
         self.epoch, self.epoch_receipts = 0, 0
         self.halted = False
-        self.escalated, self.dry_escalated = set(), set()  # action hashes
+        self.escalated, self.dry_escalated, self.past_gates = set(), set(), set()  # action hashes
 
     def check(self, receipt, before):
         """One receipt, in the order of section 6; `before` is the content before it."""
@@ -900,7 +915,7 @@ class Lifecycle:
     def check_kind(self, content, refs, me):
         """What the kind demands (sections 6.1 to 6.3)."""
         kind, run = content["kind"], content["kind"] == "task_started" or is_pure(content)
-        if run or kind in ("dry_run", "blocked", "escalation"):
+        if run or me.glass or kind in ("dry_run", "blocked", "escalation"):
             verdict = content["decision"]["verdict"]
             outcomes = [gate["outcome"] for gate in content["decision"]["gates"]]
             due = "deny" if "deny" in outcomes else (
@@ -914,6 +929,16 @@ class Lifecycle:
                 self.dry_escalated.add(content["action_hash"])
         if run:
             self.check_run(content, refs)
+        elif me.glass:
+            demand(not self.halted, "lifecycle.halted")
+            demand(content["decision"]["verdict"] == "admit", "lifecycle.verdict")
+            demand(content["review_due"] > content["timestamp"], "lifecycle.expired")
+            self.past_gates.add(content["action_hash"])
+        elif kind == "x_break_glass_review":
+            demand(len(refs) == 1 and refs[0][1].glass, "lifecycle.subject")
+            glass = refs[0][1]
+            demand(glass.content["principal"] != content["principal"], "lifecycle.self_approval")
+            demand(self.people.eligible(content["principal"], glass), "lifecycle.not_eligible")
         elif kind == "heartbeat" or kind in CLOSERS:
             self.check_follower(content, refs)
         elif kind in ("approval", "denial"):
@@ -945,6 +970,13 @@ class Lifecycle:
             self.check_held(grant, content["principal"], content["timestamp"])
             demand(grant.content.get("on_behalf_of") in (None, content.get("on_behalf_of")),
                    "lifecycle.grant_holder")
+        broken = [named for rel, named in refs if rel == "parent" and named.glass]
+        for glass in broken:  # section 6.5
+            demand(glass.content["action_hash"] == action, "lifecycle.action_hash")
+            demand(glass.content["principal"] == content["principal"], "lifecycle.signer")
+            demand(not glass.closed, "lifecycle.approval_reused")
+            glass.closed = True
+        demand(broken or action not in self.past_gates, "lifecycle.approvals_missing")
         subjects = [named for rel, named in refs if rel in ("escalation", "dry_run")]
         for subject in subjects:
             demand(subject.content["action_hash"] == action, "lifecycle.action_hash")
@@ -1046,7 +1078,7 @@ class Lifecycle:
     def check_signatures(self, content):
         """Section 7.2: signatures of people on every kind except answers and extensions."""
         kind = content["kind"]
-        giving = kind in ("grant", "grant_revoked")
+        giving = kind in ("grant", "grant_revoked", "x_break_glass_review") or is_glass(content)
         signed_kind = giving or kind in ("principal_added", "resumed", "secret_changed") or (
             kind == "key_added" and content["key"]["purpose"] == "receipt")
         demand(content.get("signatures") or not signed_kind, "lifecycle.signature_missing")

@@ -66,6 +66,7 @@ pub(crate) enum Verb {
     Approvals(verb::approvals::Approvals),
     Approve(verb::approve::Approve),
     Deny(verb::approve::Deny),
+    Review(verb::review::Review),
     Halt(verb::halt::Halt),
     Resume(verb::halt::Resume),
     Log(verb::log::Log),

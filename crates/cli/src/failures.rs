@@ -6,10 +6,15 @@ use cascade_runtime::facts::LookError;
 use cascade_runtime::govern::GovernError;
 use cascade_runtime::ssh::SshError;
 
+use crate::admin;
 use crate::exit::{self, Failure};
 
 /// A run that has no end.
 pub(crate) fn govern(error: GovernError) -> Failure {
+    let error = match error {
+        GovernError::Glass(refused) => return admin::refused(refused),
+        other => other,
+    };
     let hint = govern_hint(&error);
     Failure { hint, ..Failure::could_not(error.into()) }
 }
@@ -23,7 +28,7 @@ fn govern_hint(error: &GovernError) -> Option<String> {
         GovernError::ApprovalGone(_) => None,
         GovernError::Unsettled => Some("try again".to_owned()),
         GovernError::Policy(_) => Some("run `cascade fsck`".to_owned()),
-        GovernError::Run(_) | GovernError::Defect(_) => None,
+        GovernError::Glass(_) | GovernError::Run(_) | GovernError::Defect(_) => None,
     }
 }
 
@@ -49,6 +54,7 @@ pub(crate) fn consent(error: ConsentError) -> Failure {
         ConsentError::NotFound(_) | ConsentError::NotAnswerable(..) => {
             Some("`cascade approvals` lists what waits".to_owned())
         }
+        ConsentError::NotReviewable(..) => Some("`cascade review` lists what waits".to_owned()),
         ConsentError::Erased(_) => Some("ask again with a new `cascade run`".to_owned()),
         ConsentError::Ambiguous(_) => Some("give more of the id".to_owned()),
         ConsentError::Append(append) => append_hint(append),

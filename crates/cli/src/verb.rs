@@ -19,6 +19,7 @@ pub(crate) mod log;
 pub(crate) mod pack;
 pub(crate) mod people;
 pub(crate) mod policy;
+pub(crate) mod review;
 pub(crate) mod run;
 pub(crate) mod secret;
 pub(crate) mod shell_check;
@@ -65,6 +66,7 @@ pub(crate) fn dispatch() -> ExitCode {
         Verb::Approvals(args) => approvals::run(global, args),
         Verb::Approve(args) => approve::run(global, &args.into()),
         Verb::Deny(args) => approve::run(global, &args.into()),
+        Verb::Review(args) => review::run(global, args),
         Verb::Halt(args) => halt::halt(global, args),
         Verb::Resume(args) => halt::resume(global, args),
         Verb::Log(args) => log::run(global, args),

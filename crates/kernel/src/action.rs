@@ -4,6 +4,7 @@
 //! | --- | --- | --- |
 //! | `Submitted` | nothing decided | nothing happened, nothing recorded |
 //! | `Recording` | decided; its only receipt is on the way to the disk | recorded or not; nothing ran |
+//! | `Breaking` | somebody answers for going past the gates; the receipt of it is on the way to the disk | nothing ran; a recorded one waits for its review |
 //! | `Preparing` | admitted; a supervisor is taking its lock | nothing ran; the supervisor ends itself |
 //! | `Intending` | lock held; the intent is on the way to the disk | nothing ran; a recorded intent becomes `task_unknown` |
 //! | `Running` | intent durable; the command runs | the supervisor ends the tree; `task_unknown` |
@@ -32,6 +33,8 @@ pub enum Status {
     Submitted,
     /// The one receipt of an action that does not run is being made durable.
     Recording(Record),
+    /// That somebody goes past the gates is being made durable, before anything else is done.
+    Breaking,
     /// A supervisor is being started and takes its lock.
     Preparing,
     /// The intent is being made durable. `prepared` is false when no supervisor could be started:
@@ -71,6 +74,8 @@ pub enum Record {
     Blocked,
     /// `escalation`.
     Escalation,
+    /// `break_glass`.
+    BreakGlass,
     /// `task_started`.
     Intent,
     /// `heartbeat`.
@@ -108,6 +113,8 @@ pub enum Event {
         verdict: Verdict,
         /// Only the decision is wanted.
         dry_run: bool,
+        /// It is admitted because somebody answers for it, which no receipt says yet.
+        breaks_glass: bool,
     },
     /// The receipt asked for last is durable.
     Durable,
@@ -133,11 +140,12 @@ pub enum Event {
 
 impl Event {
     /// One of each shape, for tables that must be complete.
-    pub const EACH: [Self; 17] = [
-        Self::Decided { verdict: Verdict::Admit, dry_run: false },
-        Self::Decided { verdict: Verdict::Escalate, dry_run: false },
-        Self::Decided { verdict: Verdict::Deny, dry_run: false },
-        Self::Decided { verdict: Verdict::Admit, dry_run: true },
+    pub const EACH: [Self; 18] = [
+        Self::Decided { verdict: Verdict::Admit, dry_run: false, breaks_glass: false },
+        Self::Decided { verdict: Verdict::Admit, dry_run: false, breaks_glass: true },
+        Self::Decided { verdict: Verdict::Escalate, dry_run: false, breaks_glass: false },
+        Self::Decided { verdict: Verdict::Deny, dry_run: false, breaks_glass: false },
+        Self::Decided { verdict: Verdict::Admit, dry_run: true, breaks_glass: false },
         Self::Durable,
         Self::Stale,
         Self::NotOpen,
@@ -226,7 +234,14 @@ impl Action {
     /// [`Unexpected`] when the event cannot happen now; the state is unchanged.
     pub fn step(&mut self, event: Event) -> Result<Vec<Effect>, Unexpected> {
         let (status, effects) = match (self.status, event) {
-            (Status::Submitted, Event::Decided { verdict, dry_run }) => decided(verdict, dry_run),
+            (
+                Status::Submitted,
+                Event::Decided { verdict: Verdict::Admit, dry_run: false, breaks_glass: true },
+            ) => (Status::Breaking, vec![Effect::Append(Record::BreakGlass)]),
+            (Status::Submitted, Event::Decided { verdict, dry_run, .. }) => decided(verdict, dry_run),
+            (Status::Breaking, Event::Durable) => (Status::Preparing, vec![Effect::Prepare]),
+            (Status::Breaking, Event::Stale) => self.decide_again(&[]),
+            (Status::Breaking, Event::AppendFailed) => broken(Fault::Ledger, &[]),
             (Status::Recording(record), Event::Durable) => closed(Outcome::Decided(record), &[]),
             (Status::Recording(_), Event::Stale) => self.decide_again(&[]),
             (Status::Recording(_), Event::AppendFailed) => broken(Fault::Ledger, &[]),
@@ -243,7 +258,10 @@ impl Action {
             (Status::Running, Event::ReviewDue) => review(false),
             // One that is being revoked may have ended by itself a moment before.
             (Status::Running | Status::Revoking, Event::Ended(ending)) => close(ending),
-            (Status::Reviewing { beating }, Event::Decided { verdict: Verdict::Admit, dry_run: false }) => {
+            (
+                Status::Reviewing { beating },
+                Event::Decided { verdict: Verdict::Admit, dry_run: false, breaks_glass: false },
+            ) => {
                 if beating {
                     beat(false)
                 } else {

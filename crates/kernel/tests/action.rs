@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use cascade_kernel::action::{Action, DECIDE_ATTEMPTS_MAX, Effect, Event, Status};
+use cascade_kernel::action::{Action, DECIDE_ATTEMPTS_MAX, Effect, Event, Record, Status};
 
 /// `path of events -> effects of the last one`. Whatever is not listed must be refused.
 const TABLE: &str = include_str!("action.table");
@@ -18,6 +18,7 @@ fn event(word: &str) -> Event {
 fn name(event: Event) -> String {
     match event {
         Event::Decided { dry_run: true, .. } => "dry-run".into(),
+        Event::Decided { breaks_glass: true, .. } => "glass".into(),
         Event::Decided { verdict, .. } => verdict.as_str().into(),
         Event::Ended(ending) => format!("{ending:?}").to_lowercase(),
         other => format!("{other:?}"),
@@ -103,6 +104,8 @@ fn nothing_starts_without_intent_and_nothing_leaves_without_a_receipt() {
                 let durable = match event {
                     Event::Durable => durable + 1,
                     Event::Stale => 0,
+                    // What was durable before is not the intent that is asked for now.
+                    _ if effects.contains(&Effect::Append(Record::Intent)) => 0,
                     _ => durable,
                 };
                 explore(next, durable, &effects, depth - 1);

@@ -3,8 +3,8 @@
 
 use cascade_receipt::base64;
 use cascade_receipt::content::{
-    Action, Answer, Body, Draw, Envelope, Escalation, GenesisKey, Granted, KeyObject, PackChange, PolicyRef,
-    Rel, SecretChanged, SubjectFact,
+    Action, Answer, Body, Draw, Envelope, Escalation, GenesisKey, GlassBroken, Granted, KeyObject,
+    PackChange, PolicyRef, Rel, SecretChanged, SubjectFact,
 };
 use cascade_receipt::digest::{self, Digest};
 use cascade_receipt::id::{PrincipalId, ReceiptId};
@@ -66,8 +66,21 @@ pub(crate) enum Change {
     Granted(GrantRow),
     /// A right was taken back.
     GrantRevoked { grant: ReceiptId },
+    /// Somebody went past the gates.
+    GlassBroken(GlassRow),
+    /// Somebody else has looked at it.
+    Reviewed { glass: ReceiptId },
     /// The views stay as they are.
     Nothing,
+}
+
+/// Something done past the gates.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct GlassRow {
+    pub(crate) action_hash: Digest,
+    pub(crate) principal: PrincipalId,
+    pub(crate) groups: Vec<String>,
+    pub(crate) due: Timestamp,
 }
 
 /// A grant.
@@ -165,6 +178,8 @@ impl Change {
             Body::PersonRemoved(removed) => Self::PersonRemoved { principal: removed.principal },
             Body::Granted(granted) => Self::Granted(GrantRow::of_body(granted)),
             Body::GrantRevoked(revoked) => Self::GrantRevoked { grant: revoked.grant.receipt_id },
+            Body::GlassBroken(broken) => Self::GlassBroken(GlassRow::of_body(broken)),
+            Body::Reviewed(reviewed) => Self::Reviewed { glass: reviewed.glass.receipt_id },
             Body::Blocked(_)
             | Body::AnswerRefused(_)
             | Body::Heartbeat(_)
@@ -186,7 +201,9 @@ impl Change {
             | Self::PersonAdded { .. }
             | Self::PersonRemoved { .. }
             | Self::Granted(_)
-            | Self::GrantRevoked { .. } => true,
+            | Self::GrantRevoked { .. }
+            | Self::GlassBroken(_)
+            | Self::Reviewed { .. } => true,
             Self::Genesis { .. }
             | Self::Closed { .. }
             | Self::SubjectFact { .. }
@@ -234,7 +251,7 @@ impl Change {
                 at: Timestamp::parse(text("timestamp")?)?,
             },
             kind if kind.is_closer() => Self::of_closer(kind, content)?,
-            kind if kind.is_extension() => Self::SubjectFact {
+            kind if kind.is_open() => Self::SubjectFact {
                 fact: limit_views::fact_of(kind, content)?,
                 at: Timestamp::parse(text("timestamp")?)?,
             },
@@ -299,6 +316,14 @@ impl Change {
                 set: text("change")? == SecretChanged::SET,
             },
             Kind::GrantRevoked => Self::GrantRevoked { grant: *grants_of(content)?.first()? },
+            // One that says nothing of a review is another program's, and owes none.
+            Kind::BreakGlass if content.member("review_due").is_some() => Self::GlassBroken(GlassRow {
+                action_hash: Digest::from_hex(text("action_hash")?)?,
+                principal: PrincipalId::parse(text("principal")?)?,
+                groups: words_of(content.member("groups")?)?,
+                due: Timestamp::parse(text("review_due")?)?,
+            }),
+            Kind::Review => Self::Reviewed { glass: refs_of(content)?.first()?.1 },
             _ => Self::Nothing,
         })
     }
@@ -308,6 +333,17 @@ impl Change {
         let intent = refs_of(content)?.into_iter().find(|(rel, _)| *rel == Rel::Intent);
         let settlement = Settlement::of_value(kind, content);
         Some(intent.map_or(Self::Nothing, |(_, intent)| Self::Closed { intent, settlement }))
+    }
+}
+
+impl GlassRow {
+    fn of_body(broken: &GlassBroken) -> Self {
+        Self {
+            action_hash: broken.action.action_hash,
+            principal: broken.action.principal,
+            groups: broken.groups.clone(),
+            due: broken.review_due,
+        }
     }
 }
 
@@ -418,7 +454,7 @@ impl Subject {
 
 /// Whether an intent uses up what it refers to by this relation.
 pub(crate) const fn uses(rel: Rel) -> bool {
-    matches!(rel, Rel::Approval | Rel::Escalation | Rel::DryRun)
+    matches!(rel, Rel::Approval | Rel::Escalation | Rel::DryRun | Rel::Parent)
 }
 
 fn activated(content: &Value) -> Option<Change> {

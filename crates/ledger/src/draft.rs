@@ -235,6 +235,18 @@ pub enum AppendError {
         /// The grant above.
         grant: ReceiptId,
     },
+    /// It is of another action or principal, or another run has used it.
+    #[error("{glass} lets nothing pass any more: it is good for one run of one action")]
+    GlassUsed {
+        /// The `break_glass`.
+        glass: ReceiptId,
+    },
+    /// Nothing of that id and hash waits for a review.
+    #[error("{glass} waits for no review")]
+    Reviewed {
+        /// The `break_glass`.
+        glass: ReceiptId,
+    },
     /// The receipt id is taken.
     #[error("receipt id {0} is taken")]
     IdTaken(ReceiptId),

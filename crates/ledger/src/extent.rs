@@ -40,11 +40,12 @@ impl Part {
         let text = |key: &str| content.member(key).and_then(Value::as_str);
         let hash = |key| Some((key, Digest::from_hex(text(key)?)?));
         let refs = content.member("refs").and_then(Value::as_array).unwrap_or_default();
+        let kind = text("kind").and_then(Kind::parse);
         Some(Self {
             receipt_id: ReceiptId::parse(text("receipt_id")?)?,
-            kind: text("kind").and_then(Kind::parse),
+            kind,
             hashes: SALTED.into_iter().filter_map(hash).collect(),
-            refs: refs.iter().filter_map(same_action).collect(),
+            refs: refs.iter().filter_map(|one| same_action(kind, one)).collect(),
         })
     }
 
@@ -67,9 +68,10 @@ impl Part {
 }
 
 /// The receipt a reference names, where both belong to one action.
-fn same_action(one: &Value) -> Option<ReceiptId> {
+fn same_action(kind: Option<Kind>, one: &Value) -> Option<ReceiptId> {
     let rel = Rel::parse(one.member("rel")?.as_str()?)?;
-    let same = matches!(rel, Rel::Intent | Rel::DryRun | Rel::Escalation | Rel::Approval);
+    let same = matches!(rel, Rel::Intent | Rel::DryRun | Rel::Escalation | Rel::Approval)
+        || (kind == Some(Kind::Review) && rel == Rel::Parent);
     if same { ReceiptId::parse(one.member("receipt_id")?.as_str()?) } else { None }
 }
 

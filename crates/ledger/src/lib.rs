@@ -30,6 +30,7 @@ mod fault;
 mod files;
 mod frontier;
 mod fsck;
+mod glass_views;
 mod grant_views;
 mod guard;
 mod head;
@@ -76,6 +77,7 @@ pub use draft::{AppendError, Appended, Draft, ITEM_BYTES_MAX, PrivateItem, Ticke
 pub use erasure::{Erasable, EraseError, ErasedBy, Wiped};
 pub use fault::{Fault, OpenError};
 pub use fsck::{FINDINGS_MAX, Finding, FsckReport};
+pub use glass_views::Glass;
 pub use grant_views::Grant;
 pub use head::Head;
 pub use holders::Holder;

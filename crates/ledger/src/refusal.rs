@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::draft::AppendError;
 use crate::store::from_sql;
-use crate::{grant_views, people_views, segment, views};
+use crate::{glass_views, grant_views, people_views, segment, views};
 
 type Answer = rusqlite::Result<Option<AppendError>>;
 
@@ -34,6 +34,9 @@ pub(crate) fn refusal(conn: &Connection, receipt_id: ReceiptId, body: &Body, now
                         let subject = Subject::read(conn, one)?;
                         subject.refuses_run(one, &action.action_hash, now)
                     }
+                    Rel::Parent => {
+                        glass_views::refuses_use(conn, one, &action.action_hash, action.principal)?
+                    }
                     Rel::Grant => grant_views::refuses_use(conn, one, action.principal, now)?,
                     _ => None,
                 };
@@ -43,6 +46,10 @@ pub(crate) fn refusal(conn: &Connection, receipt_id: ReceiptId, body: &Body, now
             }
             Ok(None)
         }
+        // Nor does anybody go past the gates then.
+        Body::GlassBroken(_) if views::standing(conn)?.halted => Ok(Some(AppendError::Halted)),
+        Body::GlassBroken(broken) => Ok(glass_views::refuses_break(broken)),
+        Body::Reviewed(reviewed) => glass_views::refuses_review(conn, reviewed),
         Body::PersonAdded(added) => people_views::refuses_add(conn, added),
         Body::PersonRemoved(removed) => people_views::refuses_remove(conn, removed.principal),
         Body::Granted(granted) => grant_views::refuses_give(conn, granted, now),

@@ -127,6 +127,18 @@ CREATE TABLE grants (
     revoked_by BLOB
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX grants_holder ON grants (holder, seq);
+CREATE TABLE glass (
+    receipt_id BLOB PRIMARY KEY,
+    seq INTEGER NOT NULL,
+    entry_hash BLOB NOT NULL,
+    action_hash BLOB NOT NULL,
+    principal BLOB NOT NULL,
+    groups TEXT NOT NULL,
+    due_ms INTEGER NOT NULL,
+    used_by BLOB,
+    reviewed_by BLOB
+) STRICT, WITHOUT ROWID;
+CREATE INDEX glass_unreviewed ON glass (seq) WHERE reviewed_by IS NULL;
 CREATE TABLE budgets (
     name TEXT NOT NULL,
     owner BLOB NOT NULL,
@@ -181,7 +193,7 @@ CREATE TABLE erased (
 ";
 
 /// Each table of [`VIEWS`] with its order and the finding when it differs from a rebuild.
-pub(crate) const VIEW_TABLES: [(&str, &str, &str); 16] = [
+pub(crate) const VIEW_TABLES: [(&str, &str, &str); 17] = [
     ("standing", "id", "views.standing"),
     ("open_actions", "receipt_id", "views.open_actions"),
     ("subjects", "receipt_id", "views.subjects"),
@@ -190,6 +202,7 @@ pub(crate) const VIEW_TABLES: [(&str, &str, &str); 16] = [
     ("regimes", "name", "views.regimes"),
     ("people", "principal", "views.people"),
     ("grants", "receipt_id", "views.grants"),
+    ("glass", "receipt_id", "views.glass"),
     ("budgets", "name, owner, at_ms, intent", "views.budgets"),
     ("known", "subject", "views.known"),
     ("zones", "subject", "views.zones"),

@@ -57,6 +57,11 @@ impl<'a> Signed<'a> {
             Body::Answer(answer) => (&answer.signatures, statement::APPROVAL, Some(answer.principal)),
             Body::Granted(granted) => (&granted.signatures, statement::ADMIN, Some(granted.principal)),
             Body::GrantRevoked(revoked) => (&revoked.signatures, statement::ADMIN, Some(revoked.principal)),
+            Body::GlassBroken(broken) => {
+                (&broken.signatures, statement::ADMIN, Some(broken.action.principal))
+            }
+            Body::Reviewed(reviewed) => (&reviewed.signatures, statement::ADMIN, Some(reviewed.principal)),
+            Body::SecretChanged(changed) => admin(&changed.signatures),
             Body::PersonAdded(added) => admin(&added.signatures),
             Body::PersonRemoved(removed) => admin(&removed.signatures),
             Body::PolicyActivated(activated) => admin(&activated.signatures),

@@ -10,7 +10,7 @@ use rusqlite::{Connection, params};
 
 use crate::change::{Change, KeyRow, Subject};
 use crate::store::{from_sql, to_sql};
-use crate::{grant_views, key_views, limit_views, people_views, regime_views};
+use crate::{glass_views, grant_views, key_views, limit_views, people_views, regime_views};
 
 /// Where a receipt stands.
 #[derive(Clone, Copy, Debug)]
@@ -100,6 +100,7 @@ pub(crate) fn apply(conn: &Connection, entry: &Entry, change: &Change) -> rusqli
         Change::PersonAdded { .. } | Change::PersonRemoved { .. } => {
             people_views::apply(conn, entry.seq, change)
         }
+        Change::GlassBroken(_) | Change::Reviewed { .. } => glass_views::apply(conn, entry, change),
         Change::Granted(_) | Change::GrantRevoked { .. } => grant_views::apply(conn, entry, change),
         Change::Nothing => Ok(()),
     }
@@ -170,6 +171,7 @@ fn use_up(conn: &Connection, intent: ReceiptId, used: &[(Rel, ReceiptId)]) -> ru
                 conn.prepare_cached("UPDATE approvals SET used_by = ?1 WHERE receipt_id = ?2")?
                     .execute(params![intent.0, id.0])?;
             }
+            Rel::Parent => glass_views::use_up(conn, intent, *id)?,
             _ => set_state(conn, *id, "used")?,
         }
     }

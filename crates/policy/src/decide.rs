@@ -4,7 +4,7 @@ use cascade_receipt::decision::{Decision, RiskTier, Verdict};
 use cascade_receipt::time::Timestamp;
 
 use crate::facts::{Action, Facts, Invocation, Stdin};
-use crate::gate::{self, Case};
+use crate::gate::{self, Case, Evaluation};
 use crate::limits::{self, Concern, Draw};
 use crate::snapshot::Snapshot;
 use crate::worker::{Classification, Obeyed, Registry};
@@ -47,6 +47,8 @@ pub struct Ruling {
     pub classification: Classification,
     /// Present exactly when the verdict is escalate.
     pub escalation: Option<EscalationTerms>,
+    /// It is admitted because the glass is broken, and would not be otherwise.
+    pub glass_broken: bool,
     /// What a run takes out of the budgets.
     pub draws: Vec<Draw>,
     /// The first moment at which a window may answer otherwise. An intent of that moment or later needs another
@@ -74,7 +76,7 @@ pub fn decide(snapshot: &Snapshot, facts: &Facts) -> Ruling {
         classified,
         judgement: &judgement,
     };
-    let (gates, terms) = gate::evaluate(&case);
+    let Evaluation { gates, terms, glass_broken } = gate::evaluate(&case);
     let decision = Decision::from_gates(gates);
     let escalation = if decision.verdict == Verdict::Escalate { terms } else { None };
     let mut ruling = Ruling {
@@ -83,6 +85,7 @@ pub fn decide(snapshot: &Snapshot, facts: &Facts) -> Ruling {
         classified,
         classification,
         escalation,
+        glass_broken,
         draws: Vec::new(),
         holds_until: None,
         limits: Vec::new(),

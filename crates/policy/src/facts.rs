@@ -60,8 +60,34 @@ pub struct Facts {
     pub counters: Vec<Counter>,
     /// Whom the action is about, where it concerns a person outside.
     pub subject: Option<Subject>,
+    /// The principal asks to go past the gates, or did, for this very action.
+    pub break_glass: Option<BreakGlass>,
+    /// What was done past the gates and that nobody has reviewed yet, oldest first.
+    pub unreviewed: Vec<Unreviewed>,
     /// Only the decision is wanted. Policies see it; no gate is lifted by it.
     pub dry_run: bool,
+}
+
+/// An emergency that somebody answers for: the gates are to let this action pass without an approval.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BreakGlass {
+    /// The `break_glass` receipt, once there is one.
+    pub receipt_id: Option<ReceiptId>,
+    /// It names the `action_hash` of this very action, and no other run has used it.
+    pub action_matches: bool,
+    /// The groups of the registered person who asks (`admins` included for an admin); nobody else has any.
+    pub groups: Vec<String>,
+}
+
+/// Something done past the gates that waits for its review.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Unreviewed {
+    /// The `break_glass` receipt.
+    pub receipt_id: ReceiptId,
+    /// Who did it.
+    pub principal: PrincipalId,
+    /// When it must have been reviewed.
+    pub due: Timestamp,
 }
 
 /// State of the tenant.
@@ -403,6 +429,12 @@ pub enum WindowKind {
 }
 
 impl Facts {
+    /// What the principal, or the person behind it, did past the gates and nobody has reviewed.
+    pub fn own_unreviewed(&self) -> impl Iterator<Item = &Unreviewed> {
+        let own = [Some(self.principal.id), self.assumed, self.on_behalf_of.as_ref().map(|person| person.id)];
+        self.unreviewed.iter().filter(move |one| own.contains(&Some(one.principal)))
+    }
+
     /// The canonical JSON value; [`Value::to_canonical`] gives the bytes that are hashed.
     #[must_use]
     pub fn to_json(&self) -> Value {

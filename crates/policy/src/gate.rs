@@ -8,6 +8,7 @@ mod approval;
 mod authority;
 mod budget;
 mod failfast;
+mod glass;
 mod identity;
 mod policy;
 mod risk;
@@ -95,8 +96,18 @@ const fn strength(outcome: GateOutcome) -> u8 {
     }
 }
 
-/// All ten gates, and the terms under which people could lift what escalates.
-pub(crate) fn evaluate(case: &Case<'_>) -> (Vec<Gate>, Option<EscalationTerms>) {
+/// What all ten gates say.
+#[derive(Debug)]
+pub(crate) struct Evaluation {
+    pub(crate) gates: Vec<Gate>,
+    /// The terms under which people could lift what escalates.
+    pub(crate) terms: Option<EscalationTerms>,
+    /// Gates were passed by breaking the glass, and would not have been otherwise.
+    pub(crate) glass_broken: bool,
+}
+
+/// All ten gates.
+pub(crate) fn evaluate(case: &Case<'_>) -> Evaluation {
     let mut answers: BTreeMap<GateName, Answer> = BTreeMap::new();
     for &name in GateName::ALL {
         answers.insert(name, own_rules(name, case));
@@ -112,11 +123,12 @@ pub(crate) fn evaluate(case: &Case<'_>) -> (Vec<Gate>, Option<EscalationTerms>) 
         answers.iter_mut().for_each(|(name, answer)| lift(*name, answer));
     }
     answers.insert(GateName::Approval, approval);
+    let glass_broken = glass::apply(case, &mut answers);
     let gates = answers
         .into_iter()
         .map(|(gate, Answer { outcome, reasons, .. })| Gate { gate, outcome, reasons })
         .collect();
-    (gates, terms)
+    Evaluation { gates, terms, glass_broken }
 }
 
 fn own_rules(name: GateName, case: &Case<'_>) -> Answer {
@@ -195,13 +207,17 @@ fn demand(answers: &BTreeMap<GateName, Answer>, defaults: &EscalationTerms) -> O
 
 /// The approvals suffice: what escalated passes, and says by which rule it was held.
 fn lift(name: GateName, answer: &mut Answer) {
-    if answer.outcome != GateOutcome::Escalate {
-        return;
+    if answer.outcome == GateOutcome::Escalate {
+        pass_as(name, answer, "approved");
     }
+}
+
+/// What held the action back becomes what it passed by.
+fn pass_as(name: GateName, answer: &mut Answer, how: &str) {
     answer.outcome = GateOutcome::Pass;
     let mut lifted: Vec<Reason> = Vec::new();
     for reason in answer.reasons.drain(..) {
-        let reason = Reason { code: format!("{name}.approved"), ..reason };
+        let reason = Reason { code: format!("{name}.{how}"), ..reason };
         if !lifted.contains(&reason) {
             lifted.push(reason);
         }

@@ -7,6 +7,7 @@
 //!
 //! The document is kept for ever under its hash; replay loads it again years later.
 
+mod break_glass;
 mod compile;
 mod depth;
 mod difference;
@@ -25,6 +26,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cascade_receipt::digest::Digest;
 
+pub use self::break_glass::BreakGlassTerms;
 pub use self::compile::{ID_BYTES_MAX, POLICIES_BYTES_MAX, POLICIES_MAX, SCHEMA_BYTES_MAX};
 pub use self::difference::{Change, Difference, Part, differences};
 pub use self::directory::{Directory, FILES_MAX, MANIFEST_BYTES_MAX, read_directory};

@@ -3,7 +3,9 @@
 //! [`Envelope`] is what every receipt has; [`Body`] is what its kind adds. Free text and names never
 //! appear here: they live in the vault, and content carries their salted hashes.
 
+mod action;
 mod genesis;
+mod glass;
 mod halt;
 mod keys;
 mod limits;
@@ -15,14 +17,17 @@ mod secret;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::decision::{Decision, Reason, RiskTier};
+use crate::decision::Reason;
 use crate::digest::Digest;
 use crate::id::{KeyId, LogOrigin, PrincipalId, ReceiptId};
 use crate::kind::Kind;
 use crate::member::Members;
 use crate::time::Timestamp;
 
+use action::Terms;
+pub use action::{Action, Answer, AnswerRefused, Escalation, Runtime};
 pub use genesis::{Admin, Genesis, GenesisKey};
+pub use glass::{GlassBroken, Reviewed};
 pub use halt::{Halted, Resumed, Review};
 pub use keys::{KeyAdded, KeyObject, KeyRevoked, RevocationStatement};
 pub use limits::{Draw, Known, Spent, SubjectFact};
@@ -135,87 +140,6 @@ pub struct Signature {
     pub sshsig: String,
 }
 
-/// Which program wrote the receipt.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Runtime {
-    /// Name of the node within its organisation; never a person's.
-    pub node: String,
-    /// Version of Cascade.
-    pub version: String,
-    /// SHA-256 of the running binary.
-    pub binary_sha256: Digest,
-}
-
-/// What every decided action carries, whether it ran or not.
-#[derive(Clone, Debug)]
-pub struct Action {
-    /// `cli` for a command.
-    pub task_type: String,
-    /// Its tier.
-    pub risk_tier: RiskTier,
-    /// False when it could not be classified.
-    pub classified: bool,
-    /// Who asked.
-    pub principal: PrincipalId,
-    /// For whom, if that is somebody else.
-    pub on_behalf_of: Option<PrincipalId>,
-    /// Salted hash of the normalised action.
-    pub action_hash: Digest,
-    /// Salted hash of the facts that were decided on.
-    pub facts_hash: Digest,
-    /// Ten gates.
-    pub decision: Decision,
-    /// What it refers to.
-    pub refs: Vec<Ref>,
-    /// What a run takes out of budgets.
-    pub draws: Vec<Draw>,
-    /// Which program.
-    pub runtime: Runtime,
-}
-
-/// `escalation`.
-#[derive(Clone, Debug)]
-pub struct Escalation {
-    /// The action that waits.
-    pub action: Action,
-    /// How many people must approve.
-    pub required: u32,
-    /// From which groups.
-    pub groups: Vec<String>,
-    /// Until when.
-    pub expires: Timestamp,
-    /// Whether they must sign with their SSH key.
-    pub signature_required: bool,
-}
-
-/// `approval` or `denial`.
-#[derive(Clone, Debug)]
-pub struct Answer {
-    /// True for `approval`.
-    pub approve: bool,
-    /// The escalation, or the dry run approved in advance.
-    pub subject: Ref,
-    /// Who answers.
-    pub principal: PrincipalId,
-    /// The exact action.
-    pub action_hash: Digest,
-    /// Until when an approval may be used.
-    pub expires: Timestamp,
-    /// Signature over the approval statement.
-    pub signatures: Vec<Signature>,
-}
-
-/// `approval_refused`: an approval was offered and not accepted.
-#[derive(Clone, Debug)]
-pub struct AnswerRefused {
-    /// What it was about.
-    pub refs: Vec<Ref>,
-    /// Who offered it.
-    pub principal: PrincipalId,
-    /// Why not.
-    pub reasons: Vec<Reason>,
-}
-
 /// `policy_activated`, or `pack_activated` where a pack changes it.
 #[derive(Clone, Debug)]
 pub struct PolicyActivated {
@@ -255,6 +179,10 @@ pub enum Body {
     Escalation(Escalation),
     /// `approval`, `denial`.
     Answer(Answer),
+    /// `break_glass`.
+    GlassBroken(GlassBroken),
+    /// `x_break_glass_review`.
+    Reviewed(Reviewed),
     /// `approval_refused`.
     AnswerRefused(AnswerRefused),
     /// `approval_expired`.
@@ -311,6 +239,8 @@ impl Body {
                     Kind::Denial
                 }
             }
+            Self::GlassBroken(_) => Kind::BreakGlass,
+            Self::Reviewed(_) => Kind::Review,
             Self::AnswerRefused(_) => Kind::ApprovalRefused,
             Self::AnswerExpired(_) => Kind::ApprovalExpired,
             Self::TaskStarted(_) => Kind::TaskStarted,
@@ -345,7 +275,9 @@ impl Body {
         match self {
             Self::Genesis(genesis) => genesis.add_to(to),
             Self::DryRun(action) | Self::Blocked(action) | Self::TaskStarted(action) => action.add_to(to),
-            Self::Escalation(escalation) => escalation.action.add_with(Some(escalation), to),
+            Self::Escalation(escalation) => escalation.action.add_with(&Terms::of(escalation), to),
+            Self::GlassBroken(broken) => broken.action.add_with(&Terms::of_glass(broken), to),
+            Self::Reviewed(reviewed) => reviewed.add_to(to),
             Self::Answer(answer) => answer.add_to(to),
             Self::AnswerRefused(refused) => refused.add_to(to),
             Self::AnswerExpired(subject) => add_refs(to, core::slice::from_ref(subject)),
@@ -391,69 +323,6 @@ impl Content<'_> {
     /// Appends the canonical text, the bytes that are hashed and stored.
     pub fn write(&self, out: &mut String) {
         Members::content(out, self.envelope, self.body);
-    }
-}
-
-impl Action {
-    fn add_to(&self, to: &mut Members<'_>) {
-        self.add_with(None, to);
-    }
-
-    /// The terms of an escalation stand between an action's own members.
-    fn add_with(&self, terms: Option<&Escalation>, to: &mut Members<'_>) {
-        to.add("action_hash", |out| out.hex(&self.action_hash.0));
-        if !self.classified {
-            to.add("classified", |out| out.bool(false));
-        }
-        to.add("decision", |out| self.decision.write(out));
-        limits::add_draws(to, &self.draws);
-        if let Some(terms) = terms {
-            to.add("expires", |out| out.spelled(&terms.expires));
-        }
-        to.add("facts_hash", |out| out.hex(&self.facts_hash.0));
-        if let Some(terms) = terms {
-            to.add("groups", |out| {
-                out.array(|out| terms.groups.iter().for_each(|group| out.item().str(group)));
-            });
-        }
-        if let Some(person) = &self.on_behalf_of {
-            to.add("on_behalf_of", |out| out.spelled(person));
-        }
-        to.add("principal", |out| out.spelled(&self.principal));
-        add_refs(to, &self.refs);
-        if let Some(terms) = terms {
-            to.add("required", |out| out.int(u64::from(terms.required)));
-        }
-        to.add("risk_tier", |out| out.word(self.risk_tier.as_str()));
-        to.add("runtime", |out| {
-            out.object(|out| {
-                out.key("binary_sha256").hex(&self.runtime.binary_sha256.0);
-                out.key("node").str(&self.runtime.node);
-                out.key("version").str(&self.runtime.version);
-            });
-        });
-        if let Some(terms) = terms {
-            to.add("signature_required", |out| out.bool(terms.signature_required));
-        }
-        to.add("task_type", |out| out.str(&self.task_type));
-    }
-}
-
-impl Answer {
-    fn add_to(&self, to: &mut Members<'_>) {
-        to.add("action_hash", |out| out.hex(&self.action_hash.0));
-        to.add("expires", |out| out.spelled(&self.expires));
-        to.add("principal", |out| out.spelled(&self.principal));
-        add_refs(to, core::slice::from_ref(&self.subject));
-        add_signatures(to, &self.signatures);
-    }
-}
-
-impl AnswerRefused {
-    fn add_to(&self, to: &mut Members<'_>) {
-        to.add("principal", |out| out.spelled(&self.principal));
-        add_reasons(to, &self.reasons);
-        add_refs(to, &self.refs);
     }
 }
 

@@ -110,6 +110,8 @@ kinds! {
     MemoryLearned = "memory_learned",
     /// Memory dropped an answer.
     MemoryForgotten = "memory_forgotten",
+    /// Somebody looked at what was done past the gates. An extension, whose members are checked all the same.
+    Review = "x_break_glass_review",
     /// Where a person outside is. An extension.
     SubjectZone = "x_subject_zone",
     /// A person outside gave or took back consent. An extension.
@@ -119,9 +121,9 @@ kinds! {
 }
 
 impl Kind {
-    /// Whether the format leaves the meaning of this kind open: a verifier does not look at its members.
+    /// Whether a verifier does not look at the members of this kind.
     #[must_use]
-    pub const fn is_extension(self) -> bool {
+    pub const fn is_open(self) -> bool {
         matches!(self, Self::SubjectZone | Self::Consent | Self::Conversation)
     }
 

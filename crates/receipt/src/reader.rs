@@ -143,6 +143,17 @@ pub enum Meaning {
         /// Until when an approval may be used.
         expires: Timestamp,
     },
+    /// `break_glass` that says when it must be reviewed; one that does not is [`Meaning::Other`].
+    GlassBroken {
+        /// The action.
+        action: Action,
+        /// Whose members review it.
+        groups: Vec<String>,
+        /// Until when.
+        review_due: Timestamp,
+    },
+    /// `x_break_glass_review`, by this principal.
+    Reviewed(PrincipalId),
     /// `approval_expired`.
     Expired,
     /// `heartbeat`.
@@ -285,7 +296,7 @@ impl<'a> Content<'a> {
             return Err(ContentFault::Type);
         }
         let kind_text = fields.req("kind", View::text)?;
-        let kind = Kind::parse(&kind_text).filter(|kind| !kind.is_extension());
+        let kind = Kind::parse(&kind_text).filter(|kind| !kind.is_open());
         if kind.is_none() && !is_extension(&kind_text) {
             return Err(ContentFault::Kind);
         }

@@ -15,6 +15,7 @@ mod anchors;
 mod approvals;
 mod bundle;
 mod code;
+mod glass;
 mod grants;
 mod keys;
 mod lifecycle;

@@ -18,6 +18,8 @@ mod bytes;
 mod case;
 #[path = "../examples/vectors/chain.rs"]
 mod chain;
+#[path = "../examples/vectors/glass.rs"]
+mod glass;
 #[path = "../examples/vectors/grants.rs"]
 mod grants;
 #[path = "../examples/vectors/halt.rs"]

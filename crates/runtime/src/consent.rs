@@ -57,6 +57,9 @@ pub enum ConsentError {
     /// The receipt is of a kind that people do not answer.
     #[error("{0} is a `{1}`: only an escalation or a dry run can be answered")]
     NotAnswerable(ReceiptId, String),
+    /// The receipt is of a kind that nobody reviews.
+    #[error("{0} is a `{1}`: only a `break_glass` is reviewed")]
+    NotReviewable(ReceiptId, String),
     /// Its private bytes were erased.
     #[error("the action of {0} is erased; it can no longer be run or approved")]
     Erased(ReceiptId),

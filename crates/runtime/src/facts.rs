@@ -23,6 +23,7 @@ use cascade_receipt::verify::ADMIN_GROUP;
 
 use crate::credentials;
 use crate::file_hash;
+use crate::glass;
 use crate::grants;
 use crate::obeyed;
 use crate::people::{self, Person, Whom};
@@ -372,6 +373,8 @@ pub fn look(
         windows: Vec::new(),
         counters: Vec::new(),
         subject: command.subject.map(|concerned| subject::look(ledger, concerned)).transpose()?,
+        break_glass: None,
+        unreviewed: glass::unreviewed(ledger)?,
         dry_run: false,
     })
 }

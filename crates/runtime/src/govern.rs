@@ -2,6 +2,8 @@
 //! each with an event. What must precede what is decided in `cascade_kernel::action`, not here.
 
 mod closing;
+mod drafts;
+mod glass;
 mod running;
 
 use std::collections::VecDeque;
@@ -16,16 +18,19 @@ use cascade_kernel::action::{
 use cascade_ledger::Fault;
 use cascade_ledger::Ledger;
 use cascade_ledger::Mark;
-use cascade_ledger::{About, AppendError, Appended, Draft, PrivateItem};
-use cascade_policy::decide::{self, EscalationTerms, Ruling};
+use cascade_ledger::{About, AppendError, Appended, PrivateItem};
+use cascade_policy::decide::{self, Ruling};
 use cascade_policy::facts::{Facts, Grant};
-use cascade_receipt::content::{self, Body, Ending, Escalation, Heartbeat, Ref, Rel, Runtime};
+use cascade_policy::snapshot::BreakGlassTerms;
+use cascade_receipt::content::{Ending, Ref, Rel, Runtime};
 use cascade_receipt::decision::{Decision, Reason};
 use cascade_receipt::digest::{Digest, Nonce};
 use cascade_receipt::id::ReceiptId;
 use cascade_receipt::time::Timestamp;
 
-use crate::consent::Approved;
+use self::glass::Breaking;
+use crate::admin::AdminError;
+use crate::consent::{Approved, Sign};
 use crate::credentials::{self, BrokerError, Brokered};
 use crate::facts::{self, Asker, Command, LookError};
 use crate::grants;
@@ -96,6 +101,9 @@ pub enum GovernError {
     /// A receipt could not be made durable.
     #[error("couldn't record the action: {0}")]
     Append(AppendError),
+    /// Who answers for going past the gates could not be put down.
+    #[error(transparent)]
+    Glass(#[from] AdminError),
     /// Governance kept changing while the action was being decided.
     #[error("policy or approvals kept changing while the action was decided")]
     Unsettled,
@@ -124,7 +132,20 @@ impl From<Unexpected> for GovernError {
 /// # Errors
 /// See [`GovernError`].
 pub fn govern(ledger: &Ledger, request: Request) -> Result<Governed, GovernError> {
+    perform(Performer::new(ledger, request)?)
+}
+
+/// Governs one action that the asker answers for, past the gates where it must be: `sign` signs for that person.
+///
+/// # Errors
+/// See [`GovernError`].
+pub fn govern_past_gates(ledger: &Ledger, request: Request, sign: Sign<'_>) -> Result<Governed, GovernError> {
     let mut performer = Performer::new(ledger, request)?;
+    performer.breaking = Some(Breaking { sign, broken: None });
+    perform(performer)
+}
+
+fn perform(mut performer: Performer<'_>) -> Result<Governed, GovernError> {
     let (mut action, effects) = Action::submit();
     let reported = performer.perform_all(&mut action, effects);
     let started = performer.started;
@@ -141,6 +162,8 @@ struct Decided {
     ruling: Ruling,
     /// The grants that it stands on.
     grants: Vec<Ref>,
+    /// Who reviews it, where it goes past the gates.
+    review: Option<BreakGlassTerms>,
     mark: Mark,
 }
 
@@ -172,6 +195,8 @@ impl Run {
 struct Performer<'a> {
     ledger: &'a Ledger,
     request: Request,
+    /// The asker answers for it, past the gates where it must be.
+    breaking: Option<Breaking<'a>>,
     action_nonce: Nonce,
     facts_nonce: Nonce,
     output_nonce: Nonce,
@@ -193,6 +218,7 @@ struct Performer<'a> {
     receipts: Vec<Appended>,
     output_error: Option<io::Error>,
     append_error: Option<AppendError>,
+    draft_error: Option<GovernError>,
     prepare_error: Option<process::PrepareError>,
     /// A credential that the action was to be handed could not be opened.
     uncredentialed: bool,
@@ -211,6 +237,7 @@ impl<'a> Performer<'a> {
         Ok(Self {
             ledger,
             request,
+            breaking: None,
             action_nonce,
             facts_nonce: cascade_ledger::nonce()?,
             output_nonce: cascade_ledger::nonce()?,
@@ -229,6 +256,7 @@ impl<'a> Performer<'a> {
             receipts: Vec::new(),
             output_error: None,
             append_error: None,
+            draft_error: None,
             prepare_error: None,
             uncredentialed: false,
             changed: false,
@@ -283,11 +311,17 @@ impl<'a> Performer<'a> {
             }
             approved.add_to(self.ledger, &mut facts, None)?;
         }
+        facts.break_glass = self.break_glass(&facts)?;
         let ruling = decide::decide(&snapshot, &facts);
-        let event = Event::Decided { verdict: ruling.decision.verdict, dry_run: self.request.dry_run };
+        let event = Event::Decided {
+            verdict: ruling.decision.verdict,
+            dry_run: self.request.dry_run,
+            breaks_glass: ruling.glass_broken && !self.is_glass_broken(),
+        };
+        let review = snapshot.thresholds().break_glass.clone();
         let grants = grants::used(self.ledger, &ruling.decision)?;
         let holds_until = holds_until(&ruling, &facts, &grants);
-        self.decided = Some(Decided { facts, about, holds_until, ruling, grants, mark });
+        self.decided = Some(Decided { facts, about, holds_until, ruling, grants, review, mark });
         Ok(event)
     }
 
@@ -357,7 +391,7 @@ impl<'a> Performer<'a> {
             return Event::Stale;
         }
         let drafted = match record {
-            Record::DryRun | Record::Blocked | Record::Escalation | Record::Intent => {
+            Record::DryRun | Record::Blocked | Record::Escalation | Record::BreakGlass | Record::Intent => {
                 self.decision_draft(record)
             }
             Record::Heartbeat => self.heartbeat_draft(segment),
@@ -366,10 +400,16 @@ impl<'a> Performer<'a> {
         let appended = match drafted {
             Ok(draft) => self.ledger.append(draft),
             Err(GovernError::Ledger(fault)) => Err(AppendError::NotRecorded(fault)),
-            Err(_) => Err(AppendError::Stopped),
+            Err(error) => {
+                self.draft_error = Some(error);
+                return Event::AppendFailed;
+            }
         };
         match appended {
             Ok(appended) => {
+                if let (Record::BreakGlass, Some(breaking)) = (record, &mut self.breaking) {
+                    breaking.broken = Some(reference(Rel::Parent, &appended));
+                }
                 if record == Record::Intent {
                     self.intent = Some(reference(Rel::Intent, &appended));
                 }
@@ -390,102 +430,6 @@ impl<'a> Performer<'a> {
         }
     }
 
-    fn decision_draft(&mut self, record: Record) -> Result<Draft, GovernError> {
-        let decided = self.decided.as_ref().ok_or_else(undecided)?;
-        // Asked anew, it is a matter of its own: under the old hash, what was approved before could never run again.
-        let is_new_matter = record == Record::Escalation && self.request.approved.is_some();
-        let action_nonce = if is_new_matter { cascade_ledger::nonce()? } else { self.action_nonce };
-        let action =
-            PrivateItem::new("action_hash", action_nonce, decided.facts.action().to_canonical().into_bytes());
-        let facts = PrivateItem::new(
-            "facts_hash",
-            self.facts_nonce,
-            decided.facts.to_json().to_canonical().into_bytes(),
-        );
-        let body = content::Action {
-            task_type: "cli".to_owned(),
-            risk_tier: decided.ruling.risk_tier,
-            classified: decided.ruling.classified,
-            principal: self.request.asker.principal_id(),
-            on_behalf_of: self.request.asker.agent.as_ref().map(|_| self.request.asker.person_id),
-            action_hash: action.hash,
-            facts_hash: facts.hash,
-            decision: decided.ruling.decision.clone(),
-            refs: if is_new_matter { decided.grants.clone() } else { self.refs(decided) },
-            draws: if record == Record::Intent { limits::taken(&decided.ruling) } else { Vec::new() },
-            runtime: self.request.runtime.clone(),
-        };
-        let body = match record {
-            Record::DryRun => Body::DryRun(body),
-            Record::Blocked => Body::Blocked(body),
-            Record::Escalation => {
-                let terms = decided.ruling.escalation.as_ref().ok_or_else(undecided)?;
-                Body::Escalation(escalation(body, decided, terms))
-            }
-            _ => Body::TaskStarted(body),
-        };
-        let receipt_id = match record {
-            Record::Intent => self.intent_id,
-            _ => cascade_ledger::receipt_id()?,
-        };
-        let mut draft = Draft::new(receipt_id, body);
-        draft.seen = Some(decided.mark);
-        draft.about = decided.about;
-        if record == Record::Intent {
-            draft.caps = limits::caps(&decided.facts, &decided.ruling);
-            draft.holds_until = decided.holds_until;
-        }
-        draft.private = vec![action, facts];
-        self.add_private(record, &mut draft)?;
-        Ok(draft)
-    }
-
-    /// What the action follows and stands on.
-    fn refs(&self, decided: &Decided) -> Vec<Ref> {
-        let mut refs = match &self.request.approved {
-            Some(approved) => approved.counted(&decided.facts),
-            None => Vec::new(),
-        };
-        refs.extend(decided.grants.iter().cloned());
-        refs
-    }
-
-    /// The asker's words, captured input, and the nonce that lets somebody who kept the output show
-    /// that it is this one.
-    fn add_private(&self, record: Record, draft: &mut Draft) -> Result<(), GovernError> {
-        if let Some(reason) = &self.request.reason {
-            let nonce = cascade_ledger::nonce()?;
-            draft.private.push(PrivateItem::new("reason", nonce, reason.clone().into_bytes()));
-        }
-        if let facts::Input::Captured(bytes) = &self.request.command.input {
-            let nonce = cascade_ledger::nonce()?;
-            draft.private.push(PrivateItem::new("stdin", nonce, bytes.clone()));
-        }
-        if record == Record::Intent {
-            let nonce = cascade_ledger::nonce()?;
-            draft.private.push(PrivateItem::new("output_nonce", nonce, self.output_nonce.0.to_vec()));
-        }
-        Ok(())
-    }
-
-    fn heartbeat_draft(&self, segment: Option<&Segment<'_>>) -> Result<Draft, GovernError> {
-        let (Some(segment), Some(intent)) = (segment, &self.intent) else {
-            return Err(GovernError::Defect("heartbeat without intent".to_owned()));
-        };
-        let body = Body::Heartbeat(Heartbeat {
-            intent: intent.clone(),
-            segment: segment.index,
-            bytes: segment.bytes_total,
-            running_hash: segment.running_hash,
-        });
-        let mut draft = Draft::new(cascade_ledger::receipt_id()?, body);
-        if self.revoked.is_empty() {
-            // It says that the run was still admitted, which is known of this mark alone.
-            draft.seen = self.decided.as_ref().map(|decided| decided.mark);
-        }
-        Ok(draft)
-    }
-
     fn release(&mut self) {
         match self.pending.take().map(Pending::release) {
             Some(Ok(captured)) => self.captured = Some(captured),
@@ -503,7 +447,8 @@ impl<'a> Performer<'a> {
     }
 
     fn append_failure(&mut self) -> GovernError {
-        GovernError::Append(self.append_error.take().unwrap_or(AppendError::Stopped))
+        let refused = |error: Option<AppendError>| GovernError::Append(error.unwrap_or(AppendError::Stopped));
+        self.draft_error.take().unwrap_or_else(|| refused(self.append_error.take()))
     }
 
     fn finish(mut self, report: Report) -> Result<Governed, GovernError> {
@@ -530,11 +475,12 @@ impl<'a> Performer<'a> {
     }
 }
 
-/// The first moment at which a window or the end of a grant may change the answer.
+/// The first moment at which a window, the end of a grant or a review that is due may change the answer.
 fn holds_until(ruling: &Ruling, facts: &Facts, grants: &[Ref]) -> Option<Timestamp> {
     let used = |grant: &&Grant| grants.iter().any(|one| one.receipt_id == grant.receipt_id);
     let ends = facts.grants.iter().filter(used).filter_map(|grant| grant.expires);
-    ends.chain(ruling.holds_until).min()
+    let due = facts.own_unreviewed().map(|one| one.due).filter(|due| *due > facts.at);
+    ends.chain(due).chain(ruling.holds_until).min()
 }
 
 fn not_running() -> GovernError {
@@ -543,17 +489,6 @@ fn not_running() -> GovernError {
 
 fn undecided() -> GovernError {
     GovernError::Defect("nothing decided".to_owned())
-}
-
-fn escalation(action: content::Action, decided: &Decided, terms: &EscalationTerms) -> Escalation {
-    let expires = Timestamp::from_ms(decided.facts.at.ms().saturating_add(terms.expires_after_ms));
-    Escalation {
-        action,
-        required: terms.required,
-        groups: terms.groups.clone(),
-        expires,
-        signature_required: terms.signature_required,
-    }
 }
 
 fn stdin_plan(input: &facts::Input) -> StdinPlan {
@@ -583,6 +518,7 @@ const fn is_about_consent(error: &AppendError) -> bool {
             | AppendError::SubjectClosed { .. }
             | AppendError::NotApproved { .. }
             | AppendError::GrantEnded { .. }
+            | AppendError::GlassUsed { .. }
     )
 }
 

@@ -76,6 +76,8 @@ pub fn shell_line(line: &[u8], whom: Option<&str>) -> Facts {
         windows: Vec::new(),
         counters: Vec::new(),
         subject: None,
+        break_glass: None,
+        unreviewed: Vec::new(),
         dry_run: false,
     }
 }

@@ -13,6 +13,7 @@ pub mod credentials;
 pub mod erase;
 pub mod facts;
 pub mod file_hash;
+pub mod glass;
 pub mod govern;
 pub mod grants;
 pub mod halt;

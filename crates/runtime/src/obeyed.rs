@@ -35,7 +35,8 @@ pub(crate) fn look(ledger: &Reader, command: &Command, obeyed: &[Obeyed]) -> Vec
     paths.sort_unstable_by(|left, right| (&left.0, !left.1).cmp(&(&right.0, !right.1)));
     paths.dedup_by(|later, first| later.0.as_os_str() == first.0.as_os_str());
     let mut budget = FILES_BYTES_MAX;
-    let looked = paths.into_iter().map(|(path, named)| (found(Some(ledger), &path, &mut budget), path, named));
+    let looked =
+        paths.into_iter().map(|(path, named)| (found(Some(ledger), &path, &mut budget), path, named));
     let mut files: Vec<ObeyedFile> = looked
         .filter(|(found, _, named)| *named || *found != Found::Absent)
         .map(|(found, path, _)| ObeyedFile { path: path.into_os_string().into_vec(), found })

@@ -1,11 +1,12 @@
 /** The check `lifecycle`: what the receipts tell may have happened in this order (sections 6 and 7). */
 import { sha256, toHex, utf8 } from "./bytes.js";
 import { demand, Fault } from "./fault.js";
+import { checkGlass, checkGlassOfRun, checkReview } from "./glass.js";
 import { checkGrant, checkGrantsOfRun, checkRevocation } from "./grants.js";
 import { canonical, type JsonObject } from "./json.js";
 import { Past, type Ref } from "./past.js";
 import { People } from "./people.js";
-import { isExtension, isPure } from "./shape.js";
+import { isExtension, isGlass, isPure } from "./shape.js";
 
 const EPOCH_RECEIPTS_MAX = 10_000;
 const CLOSERS: Record<string, string> = {
@@ -28,6 +29,7 @@ export class Lifecycle {
   private readonly people = new People();
   private readonly escalated = new Set<string>();
   private readonly dryEscalated = new Set<string>();
+  private readonly pastGates = new Set<string>();
   private halted = false;
   private epoch = 0;
   private epochReceipts = 0;
@@ -74,9 +76,15 @@ export class Lifecycle {
   private async checkKind(content: JsonObject, refs: Ref[], me: Past): Promise<void> {
     const kind = me.kind;
     const run = kind === "task_started" || isPure(content);
-    if (run || ["dry_run", "blocked", "escalation"].includes(kind)) this.checkDecision(content);
+    const decided = run || isGlass(content) || ["dry_run", "blocked", "escalation"].includes(kind);
+    if (decided) this.checkDecision(content);
     if (run) {
       this.checkRun(content, refs);
+    } else if (isGlass(content)) {
+      checkGlass(content, me, this.halted);
+      this.pastGates.add(content.action_hash);
+    } else if (kind === "x_break_glass_review") {
+      checkReview(content, refs, this.people);
     } else if (kind === "heartbeat" || Object.hasOwn(CLOSERS, kind)) {
       checkFollower(content, refs);
     } else if (kind === "approval" || kind === "denial") {
@@ -114,6 +122,7 @@ export class Lifecycle {
     demand(content.decision.verdict === "admit", "lifecycle.denied");
     demand(!this.halted, "lifecycle.halted");
     checkGrantsOfRun(content, refs, this.people);
+    checkGlassOfRun(content, refs, this.pastGates);
     const subjects = subjectsOf(refs);
     for (const subject of subjects) {
       demand(subject.content.action_hash === action, "lifecycle.action_hash");
@@ -161,7 +170,7 @@ export class Lifecycle {
   /** Section 7.2: signatures of people on every kind except answers and extensions. */
   private async checkSignatures(content: JsonObject): Promise<void> {
     const adds = content.kind === "key_added" && content.key.purpose === "receipt";
-    const giving = content.kind === "grant" || content.kind === "grant_revoked";
+    const giving = isGlass(content) || ["grant", "grant_revoked", "x_break_glass_review"].includes(content.kind);
     const demanded = giving || adds || ["principal_added", "resumed", "secret_changed"].includes(content.kind);
     demand((content.signatures ?? []).length > 0 || !demanded, "lifecycle.signature_missing");
     if ("spec_hash" in content && !demanded) {

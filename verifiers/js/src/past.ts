@@ -18,7 +18,9 @@ export class Past {
   eligible = false;
   /** The grant that a grant stands on (section 6.4). */
   above: Past | null = null;
-  /** Of an intent (section 6.2). */
+  /** A broken glass that owes a review (section 6.5). */
+  glass = false;
+  /** An intent that ended (section 6.2), a broken glass that was used (section 6.5). */
   closed = false;
   segments = 0;
   bytes = 0;
@@ -27,7 +29,7 @@ export class Past {
     const content = receipt.content;
     [this.seq, this.kind] = [content.seq, content.kind];
     [this.receiptId, this.entryHash] = [receipt.receipt_id, receipt.entry_hash];
-    if (["dry_run", "escalation", "approval"].includes(this.kind)) {
+    if (["dry_run", "escalation", "approval", "break_glass"].includes(this.kind)) {
       for (const name of KEPT) if (name in content) this.content[name] = content[name];
       this.verdict = content.decision?.verdict ?? null;
     } else if (this.kind === "grant") {

@@ -132,6 +132,10 @@ const KINDS: Record<string, [Members, Members?]> = {
   }],
   approval: [ANSWER],
   denial: [ANSWER],
+  x_break_glass_review: [
+    { justified: isBool, principal: isPrincipal, statement_id: isStatementId },
+    { reason_hash: isHash },
+  ],
   approval_refused: [{ principal: isPrincipal, reasons: REASONS }],
   heartbeat: [{ segment: isCount, bytes: isCount, running_hash: isHash }],
   key_added: [{ key: KEY_OBJECT }, { recovery_sig: isSignature }],
@@ -179,7 +183,14 @@ const PLAIN_KINDS = new Set([
   "memory_learned", "memory_forgotten",
 ]);
 
-export const isExtension = (kind: string): boolean => kind.startsWith("x_");
+const GLASS: Members = { ...ACTION, groups: isGroups, review_due: isTime, statement_id: isStatementId };
+
+/** Whether the members of this kind are nobody's to check; those of `x_break_glass_review` are. */
+export const isExtension = (kind: string): boolean => kind.startsWith("x_") && !Object.hasOwn(KINDS, kind);
+
+/** A break_glass that owes a review (section 6.5). */
+export const isGlass = (content: JsonObject): boolean =>
+  content.kind === "break_glass" && "review_due" in content;
 
 /** A task_completed with a decision and without a ref of rel `intent` (section 3.1). */
 export const isPure = (content: JsonObject): boolean =>
@@ -204,4 +215,5 @@ export function checkShape(receipt: Json): asserts receipt is JsonObject {
   demand(record({}, KNOWN)(content), "syntax.member");
   demand(!own || record(...own)(content), "syntax.member");
   demand(!isPure(content) || record(ACTION)(content), "syntax.member");
+  demand(!isGlass(content) || record(GLASS)(content), "syntax.member");
 }

@@ -1,6 +1,7 @@
 pub(super) mod tell;
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -13,7 +14,7 @@ use cascade_receipt::id::ReceiptId;
 use cascade_receipt::json::Value;
 use cascade_runtime::consent::{self, Approved, Objections};
 use cascade_runtime::facts::{Asker, Command};
-use cascade_runtime::govern::{GovernError, Governed, Request, govern};
+use cascade_runtime::govern::{GovernError, Governed, Request, govern, govern_past_gates};
 use cascade_runtime::identity;
 use cascade_runtime::process::{Enclosure, StreamsPlan};
 use cascade_runtime::subject::Named;
@@ -22,6 +23,7 @@ use clap::Args;
 use crate::args::Global;
 use crate::exit::{self, Exit, Failure};
 use crate::output::{Painted, verdict_style};
+use crate::signer::Signer;
 use crate::{admin, failures, output, place, reasons};
 
 /// Most output kept for `--json`; beyond it the rest is dropped and said so.
@@ -37,7 +39,8 @@ const CAPTURE_BYTES_MAX: u64 = 16 * 1024 * 1024;
   cascade run --reason 'ticket 42' --timeout 5m -- ./deploy.sh
   cascade run --subject customer-17/loan-3 -- dialer call
   cascade run --wait -- kubectl delete namespace staging
-  cascade run --approval r_0123456789abcdef")]
+  cascade run --approval r_0123456789abcdef
+  cascade run --break-glass --reason 'incident 4711' -- systemctl restart db")]
 pub(crate) struct Run {
     /// Decide only, leave a `dry_run` receipt; the program need not exist
     #[arg(long, conflicts_with = "approval")]
@@ -48,6 +51,13 @@ pub(crate) struct Run {
     /// Run exactly what was approved: the id of the escalation, dry run or approval
     #[arg(long, value_name = "ID", conflicts_with = "command")]
     approval: Option<String>,
+    /// In an emergency: run without the approval that it needs, also what is stopped for everyone. The policy says
+    /// who may; you sign for it, and somebody else must review it
+    #[arg(long, requires = "reason", conflicts_with_all = ["approval", "wait"])]
+    break_glass: bool,
+    /// Private key to sign with, with --break-glass [default: the SSH agent, then ~/.ssh]
+    #[arg(long, value_name = "FILE", requires = "break_glass")]
+    key: Option<PathBuf>,
     /// Why, in your words; kept privately with the receipt
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
@@ -95,7 +105,14 @@ fn ask(global: &Global, args: &Run, ledger: &Ledger) -> Result<Asked, Failure> {
     let mut command = Command::here(args.command.clone())?;
     command.subject = args.subject.as_ref().map(|named| named.concerned(ledger)).transpose()?;
     let (asker, program) = (who_asks(global, ledger, &command)?, program_of(&command));
-    let governed = govern(ledger, request(global, args, ledger, (command, asker), None)?);
+    let request = request(global, args, ledger, (command, asker), None)?;
+    let governed = if args.break_glass {
+        let signer = Signer::new(global, args.key.clone())?;
+        let mut sign = |key: &str, namespace: &str, payload: &[u8]| signer.sign(key, namespace, payload);
+        govern_past_gates(ledger, request, &mut sign)
+    } else {
+        govern(ledger, request)
+    };
     Ok(Asked::Governed(Box::new(governed.map_err(failures::govern)?), program))
 }
 
@@ -242,7 +259,9 @@ fn turned_away(
             output::say(format_args!("  {text}"));
         }
         if !changed.is_empty() {
-            output::hint_line("put back what was approved, or run the command anew and have it approved as it is");
+            output::hint_line(
+                "put back what was approved, or run the command anew and have it approved as it is",
+            );
         }
         if waiting {
             output::hint_line(format_args!("somebody eligible runs: cascade approve {subject}"));

@@ -21,6 +21,8 @@ mod erase;
 #[cfg(test)]
 mod git;
 #[cfg(test)]
+mod glass;
+#[cfg(test)]
 mod grants;
 #[cfg(test)]
 mod halt;

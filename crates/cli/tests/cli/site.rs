@@ -106,6 +106,20 @@ impl Site {
         (ledger, key)
     }
 
+    /// A `cascade` whose clock is three days ahead.
+    pub(crate) fn ahead(&self, args: &[&str]) -> Command {
+        let library = self.path("ahead.so");
+        if !library.exists() {
+            let source = self.path("ahead.c");
+            std::fs::write(&source, AHEAD).unwrap();
+            let (to, from) = (library.to_str().unwrap(), source.to_str().unwrap());
+            self.set("cc", &["-shared", "-fPIC", "-o", to, from]);
+        }
+        let mut command = self.cascade(args);
+        command.env("LD_PRELOAD", &library);
+        command
+    }
+
     /// Both verifiers find the export valid and complete, and the owner finds the disk clean.
     pub(crate) fn assert_sound(&self) {
         let (ledger, key) = self.hand_over();
@@ -283,3 +297,16 @@ pub(crate) fn script(path: &Path, text: &str) {
     std::fs::write(path, text).unwrap();
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
 }
+
+const AHEAD: &str = r#"
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <time.h>
+int clock_gettime(clockid_t id, struct timespec *at) {
+    static int (*real)(clockid_t, struct timespec *);
+    if (!real) real = (int (*)(clockid_t, struct timespec *))dlsym(RTLD_NEXT, "clock_gettime");
+    int answer = real(id, at);
+    if (answer == 0 && id == CLOCK_REALTIME) at->tv_sec += 3 * 86400;
+    return answer;
+}
+"#;

@@ -4,7 +4,7 @@ use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use cascade_ledger::{Home, PrivateItem, nonce};
+use cascade_ledger::{Home, PrivateItem, VERSION, nonce};
 use rusqlite::Connection;
 
 use crate::fixture::{ADMIN, activation, answer, blocked, closed, create, escalation, open, started, tenant};
@@ -169,10 +169,10 @@ fn files_and_modes_are_looked_at() {
     let home = dir.path().join("home");
     let own = home.join("tenants/default");
     std::fs::rename(own.join("keys/log.pem"), own.join("keys/away")).unwrap();
-    std::fs::write(home.join("VERSION"), "2 \n").unwrap();
+    std::fs::write(home.join("VERSION"), format!("{VERSION} \n")).unwrap();
     assert_eq!(codes(dir.path()), ["files.version", "files.missing"]);
     std::fs::rename(own.join("keys/away"), own.join("keys/log.pem")).unwrap();
-    std::fs::write(home.join("VERSION"), "2\n").unwrap();
+    std::fs::write(home.join("VERSION"), format!("{VERSION}\n")).unwrap();
     std::fs::rename(own.join("keys/receipt.pem"), own.join("keys/away")).unwrap();
     std::fs::copy(own.join("keys/log.pem"), own.join("keys/receipt.pem")).unwrap();
     assert_eq!(codes(dir.path()), ["files.key"]);

@@ -12,9 +12,9 @@ fn a_home_of_another_version_is_left_alone() {
     let dir = tempfile::tempdir().unwrap();
     drop(create(dir.path()));
     let home = dir.path().join("home");
-    std::fs::write(home.join("VERSION"), "3\n").unwrap();
+    std::fs::write(home.join("VERSION"), format!("{}\n", VERSION + 1)).unwrap();
     for error in [Home::open(&home).unwrap_err(), Home::open_or_create(&home).unwrap_err()] {
-        assert_eq!(error, OpenError::Newer { found: 3, known: VERSION });
+        assert_eq!(error, OpenError::Newer { found: VERSION + 1, known: VERSION });
         assert!(error.hint().is_some());
     }
     std::fs::write(home.join("VERSION"), "1\n").unwrap();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use cascade_receipt::base64;
 use cascade_receipt::json::Value;
 
-use super::{Action, Executable, ObeyedFile, Facts, Invocation, Stdin};
+use super::{Action, Executable, Facts, Invocation, ObeyedFile, Stdin};
 
 /// Format section 2.2, `action_hash`.
 pub(super) fn normalised(facts: &Facts) -> Value {

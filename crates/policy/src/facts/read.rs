@@ -10,8 +10,9 @@ use cascade_receipt::json::Value;
 use cascade_receipt::time::Timestamp;
 
 use super::{
-    Action, Approval, Authentication, Budget, Counter, Covers, Delegator, Executable, FACTS_TYPE, Facts, Found,
-    Grant, Invocation, ObeyedFile, Principal, PrincipalKind, Spec, Stdin, Subject, Tenant, Window, WindowKind,
+    Action, Approval, Authentication, BreakGlass, Budget, Counter, Covers, Delegator, Executable, FACTS_TYPE,
+    Facts, Found, Grant, Invocation, ObeyedFile, Principal, PrincipalKind, Spec, Stdin, Subject, Tenant,
+    Unreviewed, Window, WindowKind,
 };
 use crate::decide::EscalationTerms;
 use crate::limits::Amounts;
@@ -50,8 +51,10 @@ pub(super) fn facts(value: &Value) -> Read<Facts> {
         grants: members.list("grants", grant)?,
         budgets: members.list("budgets", budget)?,
         windows: members.list("windows", window)?,
-        counters: counters(&mut members)?,
+        counters: listed(&mut members, "counters", counter)?,
         subject: members.optional("subject").map(subject).transpose()?,
+        break_glass: members.optional("break_glass").map(break_glass).transpose()?,
+        unreviewed: listed(&mut members, "unreviewed", unreviewed)?,
         dry_run: members.truth("dry_run")?,
     };
     members.end()?;
@@ -240,11 +243,33 @@ fn budget(value: &Value) -> Read<Budget> {
     Ok(budget)
 }
 
-/// An empty list is written as no list, and only so.
-fn counters(members: &mut Members<'_>) -> Read<Vec<Counter>> {
-    let Some(value) = members.optional("counters") else { return Ok(Vec::new()) };
+/// A list that is written as no list where it is empty, and only so.
+fn listed<T>(members: &mut Members<'_>, key: &'static str, each: impl Fn(&Value) -> Read<T>) -> Read<Vec<T>> {
+    let Some(value) = members.optional(key) else { return Ok(Vec::new()) };
     let items = value.as_array().filter(|items| !items.is_empty());
-    items.ok_or(FactsFault::Malformed("counters"))?.iter().map(counter).collect()
+    items.ok_or(FactsFault::Malformed(key))?.iter().map(each).collect()
+}
+
+fn break_glass(value: &Value) -> Read<BreakGlass> {
+    let mut members = Members::of("break_glass", value)?;
+    let asked = BreakGlass {
+        receipt_id: members.optional_parsed("receipt_id", ReceiptId::parse)?,
+        action_matches: members.truth("action_matches")?,
+        groups: members.words("groups")?,
+    };
+    members.end()?;
+    Ok(asked)
+}
+
+fn unreviewed(value: &Value) -> Read<Unreviewed> {
+    let mut members = Members::of("unreviewed", value)?;
+    let one = Unreviewed {
+        receipt_id: members.parsed("receipt_id", ReceiptId::parse)?,
+        principal: members.parsed("principal", PrincipalId::parse)?,
+        due: members.parsed("due", Timestamp::parse)?,
+    };
+    members.end()?;
+    Ok(one)
 }
 
 fn counter(value: &Value) -> Read<Counter> {

@@ -4,8 +4,8 @@ use cascade_receipt::json::{INT_MAX, Value};
 
 use super::action::members_of;
 use super::{
-    Approval, Budget, Counter, Covers, Delegator, FACTS_TYPE, Facts, Grant, Principal, Spec, Subject, Tenant,
-    Window, WindowKind,
+    Approval, BreakGlass, Budget, Counter, Covers, Delegator, FACTS_TYPE, Facts, Grant, Principal, Spec,
+    Subject, Tenant, Unreviewed, Window, WindowKind,
 };
 use crate::decide::EscalationTerms;
 
@@ -30,7 +30,25 @@ pub(super) fn facts(facts: &Facts) -> Value {
     let counters = (!facts.counters.is_empty()).then(|| list(&facts.counters, counter));
     insert(&mut value, "counters", counters);
     insert(&mut value, "subject", facts.subject.as_ref().map(subject));
+    insert(&mut value, "break_glass", facts.break_glass.as_ref().map(break_glass));
+    let unreviewed = (!facts.unreviewed.is_empty()).then(|| list(&facts.unreviewed, unreviewed));
+    insert(&mut value, "unreviewed", unreviewed);
     value
+}
+
+fn break_glass(asked: &BreakGlass) -> Value {
+    let mut value =
+        Value::object([("action_matches", asked.action_matches.into()), ("groups", words(&asked.groups))]);
+    insert(&mut value, "receipt_id", asked.receipt_id.map(|id| id.to_string().into()));
+    value
+}
+
+fn unreviewed(one: &Unreviewed) -> Value {
+    Value::object([
+        ("receipt_id", one.receipt_id.to_string().into()),
+        ("principal", one.principal.to_string().into()),
+        ("due", one.due.to_string().into()),
+    ])
 }
 
 /// The terms of an escalation; the snapshot writes its defaults the same way.

@@ -2,7 +2,8 @@
 //!
 //! Without further settings every kind of principal has the role to submit actions, which the
 //! policy then judges. `[authority] grant_required` in thresholds.toml takes the role away from a
-//! kind, so that each command needs a live grant.
+//! kind, so that each command needs a live grant. Who broke the glass and was not reviewed in time asks for
+//! everything above LOW.
 
 use cascade_receipt::decision::{GateOutcome, Reason, RiskTier};
 use cascade_receipt::time::Timestamp;
@@ -18,6 +19,11 @@ pub(super) fn answer(case: &Case<'_>) -> Answer {
         Some(delegator) if !delegator.alive => answer.deny("authority.delegator"),
         None if facts.principal.kind == PrincipalKind::Agent => answer.deny("authority.no_delegator"),
         Some(_) | None => {}
+    }
+    // Whoever owes the chain a review has lost the right to act alone.
+    if case.tier > RiskTier::Low && facts.own_unreviewed().any(|one| one.due <= facts.at) {
+        answer.add(GateOutcome::Escalate, Reason::code("authority.review_overdue"));
+        answer.groups.extend(case.thresholds.review_groups().iter().cloned());
     }
     if let Some(assumed) = facts.assumed.filter(|id| *id != facts.principal.id) {
         let covers = |grant: &Grant| grant.covers == Covers::Assume(assumed);

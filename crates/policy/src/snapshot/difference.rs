@@ -196,7 +196,9 @@ fn policy(old: &(String, String), new: &(String, String)) -> Vec<String> {
 }
 
 fn thresholds(before: &Thresholds, after: &Thresholds) -> Vec<Difference> {
+    let nobody = || "nobody".to_owned();
     let listed = |own: &Thresholds| -> BTreeMap<String, String> {
+        let glass = own.break_glass.as_ref();
         let kinds: Vec<&str> = own.grant_required.iter().map(|kind| kind.as_str()).collect();
         let terms = &own.escalation;
         [
@@ -207,12 +209,18 @@ fn thresholds(before: &Thresholds, after: &Thresholds) -> Vec<Difference> {
             ("escalation.required", terms.required.to_string()),
             ("escalation.expires_minutes", (terms.expires_after_ms / 60_000).to_string()),
             ("escalation.signature_required", terms.signature_required.to_string()),
-            (
-                "authority.grant_required",
-                if kinds.is_empty() { "nobody".to_owned() } else { kinds.join(", ") },
-            ),
+            ("authority.grant_required", if kinds.is_empty() { nobody() } else { kinds.join(", ") }),
             ("activation.required", own.activation.required.to_string()),
             ("activation.groups", own.activation.groups.join(", ")),
+            ("break_glass.groups", glass.map_or_else(nobody, |terms| terms.groups.join(", "))),
+            ("break_glass.review_groups", glass.map_or_else(nobody, |terms| terms.review_groups.join(", "))),
+            (
+                "break_glass.review_hours",
+                glass.map_or_else(
+                    || "never".to_owned(),
+                    |terms| (terms.review_within_ms / 3_600_000).to_string(),
+                ),
+            ),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into()
@@ -297,7 +305,8 @@ fn documents(before: &Snapshot, after: &Snapshot) -> Vec<Difference> {
 }
 
 /// Settings that [`thresholds`] and [`families`] tell of in words of their own.
-const TOLD: [&str; 7] = ["person", "agent", "node", "escalation", "grant_required", "families", "activation"];
+const TOLD: [&str; 8] =
+    ["person", "agent", "node", "escalation", "grant_required", "families", "activation", "break_glass"];
 
 /// Every other setting, as the documents have it.
 fn other_settings(before: &Value, after: &Value) -> Vec<Difference> {

@@ -58,6 +58,8 @@ fn facts(kind: PrincipalKind, full: bool) -> Facts {
         windows: Vec::new(),
         counters: Vec::new(),
         subject: None,
+        break_glass: None,
+        unreviewed: Vec::new(),
         dry_run: false,
     }
 }

@@ -7,6 +7,7 @@ use cascade_receipt::decision::RiskTier;
 use cascade_receipt::json::Value;
 use serde::Deserialize;
 
+use super::break_glass::{self, BreakGlassTerms};
 use super::fault::PolicyFault;
 use super::near::unknown_key;
 use crate::cedar::Families;
@@ -32,6 +33,8 @@ pub struct Thresholds {
     pub families: BTreeMap<String, BTreeSet<String>>,
     /// Who must sign before another policy takes this one's place.
     pub activation: ActivationTerms,
+    /// Who may go past the gates in an emergency; nobody where it is not said.
+    pub break_glass: Option<BreakGlassTerms>,
     /// Budgets and windows: limits.toml.
     pub limits: Limits,
 }
@@ -86,6 +89,7 @@ impl Default for Thresholds {
             grant_required: BTreeSet::new(),
             families: BTreeMap::new(),
             activation: ActivationTerms::default(),
+            break_glass: None,
             limits: Limits::default(),
         }
     }
@@ -104,6 +108,12 @@ impl Thresholds {
             PrincipalKind::Agent => self.agent,
             PrincipalKind::Node => self.node,
         }
+    }
+
+    /// Whose members review what was done past the gates.
+    #[must_use]
+    pub fn review_groups(&self) -> &[String] {
+        self.break_glass.as_ref().map_or(&self.escalation.groups, |terms| &terms.review_groups)
     }
 
     /// Reads the TOML text. What is left out has its default; what is unknown is a fault.
@@ -159,6 +169,9 @@ impl Thresholds {
         if self.activation != ActivationTerms::default() {
             members.insert("activation".to_owned(), self.activation.to_json());
         }
+        if let Some(terms) = &self.break_glass {
+            members.insert("break_glass".to_owned(), terms.to_json());
+        }
         if !self.limits.is_empty() {
             members.insert("limits".to_owned(), self.limits.to_json());
         }
@@ -178,12 +191,17 @@ impl Thresholds {
             Some(terms) => ActivationTerms::from_json(terms)?,
             None => ActivationTerms::default(),
         };
+        let break_glass = match value.member("break_glass") {
+            Some(terms) => Some(BreakGlassTerms::from_json(terms)?),
+            None => None,
+        };
         let limits = match value.member("limits") {
             Some(limits) => Limits::from_json(limits)?,
             None => Limits::default(),
         };
         Some(Self {
             activation,
+            break_glass,
             person: tier("person")?,
             agent: tier("agent")?,
             node: tier("node")?,
@@ -206,6 +224,7 @@ struct File {
     authority: Authority,
     families: BTreeMap<String, BTreeSet<String>>,
     activation: Activation,
+    break_glass: Option<break_glass::Section>,
 }
 
 #[derive(Deserialize, Default)]
@@ -239,7 +258,7 @@ struct Authority {
 }
 
 /// The section and key at fault, and what is wrong.
-type ValueFault = (&'static str, &'static str, String);
+pub(super) type ValueFault = (&'static str, &'static str, String);
 
 impl File {
     fn read(self) -> Result<Thresholds, ValueFault> {
@@ -252,6 +271,7 @@ impl File {
                 || ("[authority]", "grant_required", format!("`{kind}` is none of person, agent, node"));
             grant_required.insert(known.ok_or_else(fault)?);
         }
+        let break_glass = self.break_glass.map(|section| section.read(&escalation.groups)).transpose()?;
         Ok(Thresholds {
             person: tier("person", self.risk.person.as_deref(), default.person)?,
             agent: tier("agent", self.risk.agent.as_deref(), default.agent)?,
@@ -260,13 +280,14 @@ impl File {
             grant_required,
             families: self.families,
             activation: self.activation.read(default.activation)?,
+            break_glass,
             limits: Limits::default(),
         })
     }
 }
 
 /// The groups of a section, sorted.
-fn groups(
+pub(super) fn groups(
     section: &'static str,
     own: Option<Vec<String>>,
     default: Vec<String>,

@@ -247,7 +247,13 @@ impl Defaults {
             return Err(Malformed::Defaults(raw.files));
         }
         let commands = raw.command.as_deref().map(paths);
-        Ok(Self { programs: words(&raw.programs), commands, files, unless: words(&raw.unless), within: raw.within })
+        Ok(Self {
+            programs: words(&raw.programs),
+            commands,
+            files,
+            unless: words(&raw.unless),
+            within: raw.within,
+        })
     }
 }
 

@@ -125,7 +125,12 @@ impl Walk<'_> {
             let line = scene.env.with(state.env.clone());
             let env = line.with(assigned);
             let fresh = self.writes.clone();
-            let input = self.input(command, scene, &Spot { place: directory.clone(), base: base.clone() }, &state.feeds);
+            let input = self.input(
+                command,
+                scene,
+                &Spot { place: directory.clone(), base: base.clone() },
+                &state.feeds,
+            );
             let (directory, depth) = (directory.clone(), scene.depth);
             let inner = Scene { directory, base, env: &env, input, fresh: &fresh, depth };
             let set = state.env.len();
@@ -158,7 +163,9 @@ impl Walk<'_> {
             if known().any(|text| self.is_fetched(&spot.place, text)) {
                 return Feed::Network;
             }
-            return Feed::File(read.iter().filter_map(Word::path).flat_map(|path| spot.base.files(&path)).collect());
+            return Feed::File(
+                read.iter().filter_map(Word::path).flat_map(|path| spot.base.files(&path)).collect(),
+            );
         }
         match &command.stdin {
             Input::Inherited => scene.input.clone(),

@@ -156,9 +156,8 @@ const NOT_FETCHED: &[&str] = &[
 
 #[test]
 fn what_a_line_fetches_it_may_not_execute() {
-    let stopped = |text: &str| {
-        line(text).failfast.iter().any(|finding| finding.code == "pipe.network.executed")
-    };
+    let stopped =
+        |text: &str| line(text).failfast.iter().any(|finding| finding.code == "pipe.network.executed");
     for text in FETCHED {
         assert!(stopped(text), "`{text}` is not stopped: {:?}", line(text).tier);
     }

@@ -89,7 +89,12 @@ impl Feed {
                     None => vec![Word::Unknown],
                 })
                 .collect(),
-            Self::Inherited | Self::File(_) | Self::Unknown | Self::Secret | Self::Network | Self::Decoded => {
+            Self::Inherited
+            | Self::File(_)
+            | Self::Unknown
+            | Self::Secret
+            | Self::Network
+            | Self::Decoded => {
                 vec![Word::Unknown]
             }
         }

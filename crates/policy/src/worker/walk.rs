@@ -243,7 +243,8 @@ impl<'r> Walk<'r> {
             if call.given.iter().any(instead) {
                 continue;
             }
-            let named = defaults.within.and_then(|at| call.arguments.get(at)).map(|argument| argument.word.path());
+            let named =
+                defaults.within.and_then(|at| call.arguments.get(at)).map(|argument| argument.word.path());
             let base = match named {
                 None => judgement.base.clone(),
                 Some(path) => path.map_or(Base::Unknown, |path| judgement.base.join(&path)),

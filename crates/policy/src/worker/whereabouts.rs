@@ -24,7 +24,8 @@ impl Spot {
     /// It may be the other one as well.
     fn may_be(&mut self, other: &Self) {
         let Self { place, base } = std::mem::replace(self, Self::UNKNOWN);
-        *self = Self { place: Location::either([place, other.place.clone()]), base: base.or(other.base.clone()) };
+        *self =
+            Self { place: Location::either([place, other.place.clone()]), base: base.or(other.base.clone()) };
     }
 }
 

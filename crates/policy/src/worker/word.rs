@@ -35,7 +35,9 @@ impl Word {
     pub(super) fn path(&self) -> Option<String> {
         match self {
             Self::Known(text) => Some(literal(text)),
-            Self::Glob(text) if text.starts_with('~') && !text.contains(['*', '?', '[', '{']) => Some(text.clone()),
+            Self::Glob(text) if text.starts_with('~') && !text.contains(['*', '?', '[', '{']) => {
+                Some(text.clone())
+            }
             _ => None,
         }
     }

@@ -1,8 +1,10 @@
 use cascade_policy::decide::decide;
-use cascade_policy::facts::{Facts, Invocation};
+use cascade_policy::facts::{BreakGlass, Facts, Invocation, Unreviewed};
 use cascade_policy::snapshot::{Snapshot, SnapshotSource, run_tests};
 use cascade_receipt::decision::{GateName, GateOutcome, Verdict};
+use cascade_receipt::id::{PrincipalId, ReceiptId};
 use cascade_receipt::json::Writer;
+use cascade_receipt::time::Timestamp;
 
 use crate::facts::plain;
 use crate::setting::snapshot;
@@ -43,6 +45,38 @@ fn ten_gates_are_listed_in_order_whatever_the_verdict() {
         let gates: Vec<GateName> = ruling.decision.gates.iter().map(|gate| gate.gate).collect();
         assert_eq!(gates, GateName::ALL);
     }
+}
+
+#[test]
+fn the_glass_is_broken_where_a_policy_says_so_and_few_wait_for_their_review() {
+    let asked = |groups: &[&str]| BreakGlass {
+        receipt_id: Some(ReceiptId([200; 8])),
+        action_matches: true,
+        groups: groups.iter().map(|group| (*group).to_owned()).collect(),
+    };
+    let mut facts = plain(b"git push --force");
+    let later = Timestamp::from_ms(facts.at.ms() + 1);
+    let one = |number: u8| Unreviewed {
+        receipt_id: ReceiptId([number; 8]),
+        principal: PrincipalId([number; 8]),
+        due: later,
+    };
+    facts.break_glass = Some(asked(&["admins", "oncall"]));
+    let codes = |snapshot: &Snapshot, facts: &Facts| -> Vec<String> {
+        decide(snapshot, facts).decision.reasons().map(|(_, reason)| reason.code.clone()).collect()
+    };
+    let bundled = Snapshot::compile(&SnapshotSource::bundled()).unwrap();
+    assert!(codes(&bundled, &facts).contains(&"failfast.break_glass_undefined".to_owned()));
+    // Its own, which a run that goes on finds among them, does not count.
+    facts.unreviewed = (0..15).chain([200]).map(one).collect();
+    let ruling = decide(&snapshot(), &facts);
+    assert_eq!((ruling.decision.verdict, ruling.glass_broken), (Verdict::Admit, true));
+    facts.unreviewed.push(one(15));
+    assert!(codes(&snapshot(), &facts).contains(&"failfast.break_glass_unreviewed".to_owned()));
+    // Where nothing has to be passed, none is broken.
+    let ruling =
+        decide(&snapshot(), &Facts { break_glass: Some(asked(&["oncall"])), ..plain(b"git status") });
+    assert_eq!((ruling.decision.verdict, ruling.glass_broken), (Verdict::Admit, false));
 }
 
 #[test]
@@ -118,5 +152,7 @@ fn every_code_is_documented_and_every_documented_code_has_a_row() {
         codes.map(|code| code.split_once('(').map_or(code, |(code, _)| code)).collect();
     // Facts that contradict each other, or lack a counter, cannot be written as a row.
     seen.extend(["policy.request", "budget.unread"]);
+    // Needs another policy, or more of them than a row holds.
+    seen.extend(["failfast.break_glass_undefined", "failfast.break_glass_unreviewed"]);
     assert_eq!(seen, documented());
 }

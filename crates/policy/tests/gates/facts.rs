@@ -1,7 +1,7 @@
 use cascade_policy::decide::EscalationTerms;
 use cascade_policy::facts::{
-    Action, Approval, Authentication, Budget, Covers, Delegator, Executable, Facts, FactsFault, Grant,
-    Invocation, Principal, PrincipalKind, Spec, Stdin, Tenant, Window, WindowKind,
+    Action, Approval, Authentication, BreakGlass, Budget, Covers, Delegator, Executable, Facts, FactsFault,
+    Grant, Invocation, Principal, PrincipalKind, Spec, Stdin, Tenant, Unreviewed, Window, WindowKind,
 };
 use cascade_receipt::decision::RiskTier;
 use cascade_receipt::digest::Digest;
@@ -43,6 +43,8 @@ pub(crate) fn plain(command: &[u8]) -> Facts {
         windows: Vec::new(),
         counters: Vec::new(),
         subject: None,
+        break_glass: None,
+        unreviewed: Vec::new(),
         dry_run: false,
     }
 }
@@ -99,6 +101,16 @@ fn full() -> Facts {
         ],
         budgets: vec![Budget { name: "runs".to_owned(), used: 1, limit: 2 }],
         windows: vec![Window { from: at, to: at, kind: WindowKind::Open }],
+        break_glass: Some(BreakGlass {
+            receipt_id: Some(ReceiptId([7; 8])),
+            action_matches: true,
+            groups: vec!["oncall".to_owned()],
+        }),
+        unreviewed: vec![Unreviewed {
+            receipt_id: ReceiptId([7; 8]),
+            principal: PrincipalId([1; 8]),
+            due: at,
+        }],
         dry_run: true,
         ..plain(b"")
     }
@@ -135,6 +147,7 @@ fn what_is_missing_unknown_or_ill_formed_is_refused() {
         // Base64 of plain text would be a second spelling.
         (r#""argv_b64":["bHM=","/wA=",""]"#, r#""argv_b64":["bHM="]"#, FactsFault::Malformed("argv_b64")),
         (r#""used":1"#, r#""used":-1"#, FactsFault::Malformed("used")),
+        (r#""due":"2026"#, r#""due":"26"#, FactsFault::Malformed("due")),
         (r#""kind":"open""#, r#""kind":"ajar""#, FactsFault::Malformed("kind")),
     ];
     for (from, to, fault) in cases {
@@ -151,6 +164,8 @@ fn the_action_is_what_people_approve() {
     let mut same = facts.clone();
     same.at = Timestamp::from_ms(1);
     same.approvals.clear();
+    same.break_glass = None;
+    same.unreviewed.clear();
     same.dry_run = false;
     same.tenant.halted = true;
     same.action.env.reverse();

@@ -15,7 +15,7 @@ fn alice() -> Person {
     Person::new(ALICE(), 31)
 }
 
-fn halted() -> Body {
+pub(crate) fn halted() -> Body {
     Body::Halted(Halted {
         principal: AGENT(),
         on_behalf_of: Some(ALICE()),

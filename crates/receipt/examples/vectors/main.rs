@@ -15,6 +15,7 @@ mod bundles;
 mod bytes;
 mod case;
 mod chain;
+mod glass;
 mod grants;
 mod halt;
 mod keys;

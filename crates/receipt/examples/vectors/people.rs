@@ -108,7 +108,7 @@ impl Waiting {
     }
 }
 
-fn joins(person: &Person, groups: &[&str]) -> [(&'static str, Value); 3] {
+pub(crate) fn joins(person: &Person, groups: &[&str]) -> [(&'static str, Value); 3] {
     [
         ("principal", person.principal.to_string().into()),
         ("ssh_key", person.ssh_key().into()),

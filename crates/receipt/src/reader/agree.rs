@@ -6,9 +6,9 @@ use std::string::String;
 use super::*;
 use crate::content::{
     Action as Written, Answer, AnswerRefused, Body, Closing, Content as Writing, Draw, Ending, Envelope,
-    Escalation, Genesis, GenesisKey, GrantRevoked, Granted, Halted, Heartbeat, Known, PackChange,
-    PersonAdded, PersonRemoved, PolicyActivated, Resumed, Review, Right, Runtime, SecretChanged, Spent,
-    SubjectFact,
+    Escalation, Genesis, GenesisKey, GlassBroken, GrantRevoked, Granted, Halted, Heartbeat, Known,
+    PackChange, PersonAdded, PersonRemoved, PolicyActivated, Resumed, Review, Reviewed, Right, Runtime,
+    SecretChanged, Spent, SubjectFact,
 };
 use crate::decision::{Decision, Gate, GateName, GateOutcome, Reason};
 use crate::id::KeyId;
@@ -63,7 +63,7 @@ fn read(body: &Body, check: impl FnOnce(Content<'_>)) {
     Writing { envelope: &envelope, body }.write(&mut text);
     let tree = Tree::parse(&text).expect("the writer is canonical");
     let content = Content::read(tree.root()).unwrap_or_else(|fault| panic!("{fault}: {text}"));
-    assert_eq!(content.kind, Some(body.kind()).filter(|kind| !kind.is_extension()));
+    assert_eq!(content.kind, Some(body.kind()).filter(|kind| !kind.is_open()));
     assert_eq!(content.log_origin, envelope.log_origin.as_str());
     assert_eq!((content.seq, content.receipt_id), (envelope.seq, envelope.receipt_id));
     assert_eq!((content.timestamp, content.clock_stepped), (envelope.timestamp, true));
@@ -110,6 +110,36 @@ fn actions() {
         expect_action(&action);
         assert_eq!((required, groups, expires), (2, written.groups, written.expires));
         assert!(signature_required);
+    });
+}
+
+#[test]
+fn broken_glass_and_its_review() {
+    let signatures = vec![Signature { principal: PrincipalId([7; 8]), sshsig: "a\nb\n".into() }];
+    let broken = GlassBroken {
+        action: action(),
+        groups: vec!["admins".into()],
+        review_due: Timestamp::from_ms(5),
+        statement_id: [3; 8],
+        signatures: signatures.clone(),
+    };
+    read(&Body::GlassBroken(broken), |content| {
+        assert_eq!(content.signatures, signatures);
+        let Meaning::GlassBroken { action, groups, review_due } = content.meaning else { panic!("no glass") };
+        expect_action(&action);
+        assert_eq!((groups, review_due), (vec!["admins".into()], Timestamp::from_ms(5)));
+    });
+    let reviewed = Reviewed {
+        glass: reference(Rel::Parent),
+        principal: PrincipalId([7; 8]),
+        justified: false,
+        reason_hash: Some(Digest([1; 32])),
+        statement_id: [3; 8],
+        signatures: signatures.clone(),
+    };
+    read(&Body::Reviewed(reviewed), |content| {
+        assert_eq!((&content.signatures, &content.refs), (&signatures, &vec![reference(Rel::Parent)]));
+        assert!(matches!(content.meaning, Meaning::Reviewed(PrincipalId([7, ..]))));
     });
 }
 

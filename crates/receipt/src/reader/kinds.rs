@@ -97,6 +97,20 @@ pub(super) fn meaning(
             fields.req("reasons", reasons)?;
             Meaning::Other
         }
+        Kind::BreakGlass if fields.has("review_due") => {
+            fields.req("statement_id", fields::statement_id)?;
+            Meaning::GlassBroken {
+                action: action(fields, common)?,
+                groups: fields.req("groups", groups)?,
+                review_due: fields.req("review_due", fields::timestamp)?,
+            }
+        }
+        Kind::Review => {
+            fields.req("justified", View::bool)?;
+            fields.opt("reason_hash", fields::digest)?;
+            fields.req("statement_id", fields::statement_id)?;
+            Meaning::Reviewed(fields.req("principal", fields::principal)?)
+        }
         Kind::ApprovalExpired => Meaning::Expired,
         Kind::Heartbeat => Meaning::Heartbeat {
             segment: fields.req("segment", View::uint)?,

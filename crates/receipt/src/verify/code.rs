@@ -186,7 +186,7 @@ codes! {
     HeartbeatClosed = Lifecycle "lifecycle.heartbeat_closed", "a heartbeat follows the closer of its intent";
     Segment = Lifecycle "lifecycle.segment", "heartbeats are not in order";
     Effect = Lifecycle "lifecycle.effect", "a closer contradicts its kind";
-    Subject = Lifecycle "lifecycle.subject", "an answer does not name exactly one escalation or dry run";
+    Subject = Lifecycle "lifecycle.subject", "an answer or review does not name exactly one thing that it is about";
     ActionHash = Lifecycle "lifecycle.action_hash", "an answer or run is about another action";
     ApprovalsMissing = Lifecycle "lifecycle.approvals_missing", "an escalated action ran without enough approvals";
     ApprovalSubject = Lifecycle "lifecycle.approval_subject", "an approval was given for something else";

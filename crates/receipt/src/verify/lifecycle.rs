@@ -14,6 +14,7 @@ use crate::reader::{Action, Content, EffectStatus, Meaning};
 use crate::statement;
 use crate::verify::approvals::Approvals;
 use crate::verify::code::Code;
+use crate::verify::glass::Glass;
 use crate::verify::grants::Grants;
 use crate::verify::people::{self, People};
 
@@ -25,6 +26,7 @@ pub(super) struct Lifecycle {
     approvals: Approvals,
     people: People,
     grants: Grants,
+    glass: Glass,
     /// Label and hash of the policy that the next receipt must name; unknown before genesis and
     /// after a kind that may change it without naming the new one.
     policy: Option<PolicyRef>,
@@ -152,6 +154,14 @@ impl Lifecycle {
             }
             Meaning::Pure(action) => self.check_run(receipt, action),
             Meaning::Answer { .. } => self.check_answer(receipt),
+            Meaning::GlassBroken { action, .. } => {
+                check_decision(action, None)?;
+                if self.halted {
+                    return Err(Code::Halted);
+                }
+                self.glass.take(receipt)
+            }
+            Meaning::Reviewed(principal) => self.glass.review(receipt, *principal, &self.people),
             Meaning::Expired => self.approvals.expire(receipt),
             Meaning::Halted | Meaning::Resumed => {
                 self.halted = matches!(content.meaning, Meaning::Halted);
@@ -179,6 +189,7 @@ impl Lifecycle {
             return Err(Code::Halted);
         }
         self.grants.check_run(receipt, action, &self.people)?;
+        self.glass.check_run(receipt, action)?;
         self.approvals.check_run(receipt, action)
     }
 

@@ -109,7 +109,11 @@ impl People {
         let message = statement::admin(content.log_origin, content.statement.as_deref().unwrap_or_default());
         // Whoever holds a grant may hand it on, and its giver may take it back: administrators or not.
         let giver = match &content.meaning {
-            Meaning::Granted(Given { principal, .. }) | Meaning::GrantRevoked(principal) => Some(*principal),
+            Meaning::Granted(Given { principal, .. })
+            | Meaning::GrantRevoked(principal)
+            | Meaning::Reviewed(principal) => Some(*principal),
+            // Whoever goes past the gates answers for it.
+            Meaning::GlassBroken { action, .. } => Some(action.principal),
             _ => None,
         };
         for signature in &content.signatures {
@@ -167,6 +171,8 @@ fn needs_signature(content: &Content<'_>) -> bool {
         | Meaning::Granted(_)
         | Meaning::GrantRevoked(_)
         | Meaning::Resumed
+        | Meaning::GlassBroken { .. }
+        | Meaning::Reviewed(_)
         | Meaning::SecretChanged => true,
         Meaning::KeyAdded { key, retires: None, .. } => key.purpose == Purpose::Receipt,
         _ => false,

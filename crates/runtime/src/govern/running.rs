@@ -53,7 +53,8 @@ impl Performer<'_> {
 
     /// The intent stands, and it names other bytes than those that would run now.
     fn not_started(&mut self) -> Event {
-        let error = io::Error::other("the program, or a file that it obeys, was changed after it was decided");
+        let error =
+            io::Error::other("the program, or a file that it obeys, was changed after it was decided");
         self.ended =
             Some(Run { status: Status::CouldNotStart(error), ..Run::not_started(&self.request.command) });
         self.changed = true;
@@ -142,7 +143,9 @@ impl Performer<'_> {
         if let Some(approved) = &self.request.approved {
             approved.add_to(self.ledger, &mut facts, Some(self.intent_id))?;
         }
+        facts.break_glass = self.break_glass(&facts)?;
         let ruling = decide::decide(&snapshot, &facts);
+        let decided = self.decided.as_mut().ok_or_else(undecided)?;
         // A run stands on the grants that its intent names.
         let holds_until = holds_until(&ruling, &facts, &decided.grants);
         let decision = ruling.decision;
@@ -156,7 +159,7 @@ impl Performer<'_> {
             self.revoked = revocations(&decision);
             self.review = Some((decision, item));
         }
-        Ok(Event::Decided { verdict, dry_run: false })
+        Ok(Event::Decided { verdict, dry_run: false, breaks_glass: false })
     }
 }
 

@@ -67,11 +67,24 @@ pub(in crate::verb) fn tell(governed: &Governed, program: &str) {
             }
             output::say(format_args!("receipt {last}"));
         }
-        Outcome::Ran(_) => ended(governed, program, &last),
+        Outcome::Ran(_) => {
+            glass(governed);
+            ended(governed, program, &last);
+        }
         Outcome::ClosedElsewhere => {
             output::say("the run was closed as unknown by another process; its output is withheld");
             output::say(format_args!("receipt {last}"));
         }
+    }
+}
+
+/// That somebody else will look at it, or that there was no need.
+fn glass(governed: &Governed) {
+    if governed.ruling.glass_broken
+        && let Some(broken) = governed.receipts.first()
+    {
+        output::say(format_args!("{} by {}", Painted(output::BAD, "glass broken"), broken.receipt_id));
+        output::hint_line(format_args!("somebody else reviews it: cascade review {}", broken.receipt_id));
     }
 }
 
@@ -177,6 +190,9 @@ pub(in crate::verb) fn document(governed: &Governed, program: &str) -> Value {
     put("reasons", reasons::document(&governed.ruling));
     if !governed.ruling.limits.is_empty() {
         put("limits", reasons::limits(&governed.ruling));
+    }
+    if governed.ruling.glass_broken {
+        put("glass_broken", true.into());
     }
     put("exit_code", u32::from(code(governed)).into());
     if let Some(Status::Signaled(signal) | Status::Interrupted(signal)) = &governed.status {

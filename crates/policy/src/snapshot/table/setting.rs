@@ -10,8 +10,8 @@ use cascade_receipt::time::Timestamp;
 
 use crate::decide::EscalationTerms;
 use crate::facts::{
-    Action, Approval, Authentication, Budget, Counter, Covers, Delegator, Facts, Grant, Invocation,
-    Principal, PrincipalKind, Spec, Stdin, Subject, Tenant, Window, WindowKind,
+    Action, Approval, Authentication, BreakGlass, Budget, Counter, Covers, Delegator, Facts, Grant,
+    Invocation, Principal, PrincipalKind, Spec, Stdin, Subject, Tenant, Unreviewed, Window, WindowKind,
 };
 use crate::gate::ADMINS;
 use crate::limits::{Amounts, is_zone};
@@ -20,6 +20,8 @@ const REQUESTER: PrincipalId = PrincipalId([1; 8]);
 const DELEGATOR: PrincipalId = PrincipalId([2; 8]);
 const ASSUMED: PrincipalId = PrincipalId([3; 8]);
 const SUBJECT: PrincipalId = PrincipalId([4; 8]);
+/// What the row's principal did past the gates before.
+const GLASS: ReceiptId = ReceiptId([9; 8]);
 const MATTER: PrincipalId = PrincipalId([6; 8]);
 const HOUR_MS: u64 = 3_600_000;
 /// 2026-01-05T12:00:00.000Z, a Monday.
@@ -86,6 +88,8 @@ fn plain(kind: PrincipalKind) -> Facts {
         windows: Vec::new(),
         counters: Vec::new(),
         subject: None,
+        break_glass: None,
+        unreviewed: Vec::new(),
         dry_run: false,
     }
 }
@@ -187,6 +191,17 @@ fn subject(facts: &mut Facts) -> &mut Subject {
 fn people(facts: &mut Facts, key: &str, value: &str) -> bool {
     match key {
         "groups" => facts.principal.groups = words(value),
+        "break_glass" => {
+            let (groups, action_matches) = match value.strip_suffix("/other") {
+                Some(groups) => (groups, false),
+                None => (value, true),
+            };
+            facts.break_glass = Some(BreakGlass { receipt_id: None, action_matches, groups: words(groups) });
+        }
+        "unreviewed" => {
+            let Some(due) = Timestamp::parse(value) else { return false };
+            facts.unreviewed.push(Unreviewed { receipt_id: GLASS, principal: REQUESTER, due });
+        }
         "auth" => {
             let way = Authentication::parse(value);
             return way.map(|way| facts.principal.authentication = way).is_some();

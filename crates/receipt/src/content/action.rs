@@ -1,0 +1,195 @@
+//! Decided actions, and what people answer.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::limits::{self, Draw};
+use super::{GlassBroken, Ref, Signature, add_reasons, add_refs, add_signatures};
+use crate::decision::{Decision, Reason, RiskTier};
+use crate::digest::Digest;
+use crate::id::PrincipalId;
+use crate::member::Members;
+use crate::time::Timestamp;
+
+/// Which program wrote the receipt.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Runtime {
+    /// Name of the node within its organisation; never a person's.
+    pub node: String,
+    /// Version of Cascade.
+    pub version: String,
+    /// SHA-256 of the running binary.
+    pub binary_sha256: Digest,
+}
+
+/// What every decided action carries, whether it ran or not.
+#[derive(Clone, Debug)]
+pub struct Action {
+    /// `cli` for a command.
+    pub task_type: String,
+    /// Its tier.
+    pub risk_tier: RiskTier,
+    /// False when it could not be classified.
+    pub classified: bool,
+    /// Who asked.
+    pub principal: PrincipalId,
+    /// For whom, if that is somebody else.
+    pub on_behalf_of: Option<PrincipalId>,
+    /// Salted hash of the normalised action.
+    pub action_hash: Digest,
+    /// Salted hash of the facts that were decided on.
+    pub facts_hash: Digest,
+    /// Ten gates.
+    pub decision: Decision,
+    /// What it refers to.
+    pub refs: Vec<Ref>,
+    /// What a run takes out of budgets.
+    pub draws: Vec<Draw>,
+    /// Which program.
+    pub runtime: Runtime,
+}
+
+/// `escalation`.
+#[derive(Clone, Debug)]
+pub struct Escalation {
+    /// The action that waits.
+    pub action: Action,
+    /// How many people must approve.
+    pub required: u32,
+    /// From which groups.
+    pub groups: Vec<String>,
+    /// Until when.
+    pub expires: Timestamp,
+    /// Whether they must sign with their SSH key.
+    pub signature_required: bool,
+}
+
+/// `approval` or `denial`.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// True for `approval`.
+    pub approve: bool,
+    /// The escalation, or the dry run approved in advance.
+    pub subject: Ref,
+    /// Who answers.
+    pub principal: PrincipalId,
+    /// The exact action.
+    pub action_hash: Digest,
+    /// Until when an approval may be used.
+    pub expires: Timestamp,
+    /// Signature over the approval statement.
+    pub signatures: Vec<Signature>,
+}
+
+/// `approval_refused`: an approval was offered and not accepted.
+#[derive(Clone, Debug)]
+pub struct AnswerRefused {
+    /// What it was about.
+    pub refs: Vec<Ref>,
+    /// Who offered it.
+    pub principal: PrincipalId,
+    /// Why not.
+    pub reasons: Vec<Reason>,
+}
+
+impl Action {
+    pub(super) fn add_to(&self, to: &mut Members<'_>) {
+        self.add_with(&Terms::default(), to);
+    }
+
+    /// What a kind has beside the action stands between the action's own members.
+    pub(super) fn add_with(&self, terms: &Terms<'_>, to: &mut Members<'_>) {
+        to.add("action_hash", |out| out.hex(&self.action_hash.0));
+        if !self.classified {
+            to.add("classified", |out| out.bool(false));
+        }
+        to.add("decision", |out| self.decision.write(out));
+        limits::add_draws(to, &self.draws);
+        if let Some(expires) = terms.expires {
+            to.add("expires", |out| out.spelled(expires));
+        }
+        to.add("facts_hash", |out| out.hex(&self.facts_hash.0));
+        if let Some(groups) = terms.groups {
+            to.add("groups", |out| {
+                out.array(|out| groups.iter().for_each(|group| out.item().str(group)));
+            });
+        }
+        if let Some(person) = &self.on_behalf_of {
+            to.add("on_behalf_of", |out| out.spelled(person));
+        }
+        to.add("principal", |out| out.spelled(&self.principal));
+        add_refs(to, &self.refs);
+        if let Some(required) = terms.required {
+            to.add("required", |out| out.int(u64::from(required)));
+        }
+        if let Some(due) = terms.review_due {
+            to.add("review_due", |out| out.spelled(due));
+        }
+        to.add("risk_tier", |out| out.word(self.risk_tier.as_str()));
+        to.add("runtime", |out| {
+            out.object(|out| {
+                out.key("binary_sha256").hex(&self.runtime.binary_sha256.0);
+                out.key("node").str(&self.runtime.node);
+                out.key("version").str(&self.runtime.version);
+            });
+        });
+        if let Some(required) = terms.signature_required {
+            to.add("signature_required", |out| out.bool(required));
+        }
+        if let Some((signatures, statement_id)) = terms.signed {
+            add_signatures(to, signatures);
+            to.add("statement_id", |out| out.hex(statement_id));
+        }
+        to.add("task_type", |out| out.str(&self.task_type));
+    }
+}
+
+/// What an action is made to wait under, or answered for.
+#[derive(Default)]
+pub(super) struct Terms<'a> {
+    expires: Option<&'a Timestamp>,
+    groups: Option<&'a [String]>,
+    required: Option<u32>,
+    review_due: Option<&'a Timestamp>,
+    signature_required: Option<bool>,
+    signed: Option<(&'a [Signature], &'a [u8; 8])>,
+}
+
+impl<'a> Terms<'a> {
+    pub(super) fn of(escalation: &'a Escalation) -> Self {
+        Self {
+            expires: Some(&escalation.expires),
+            groups: Some(&escalation.groups),
+            required: Some(escalation.required),
+            signature_required: Some(escalation.signature_required),
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn of_glass(broken: &'a GlassBroken) -> Self {
+        Self {
+            groups: Some(&broken.groups),
+            review_due: Some(&broken.review_due),
+            signed: Some((&broken.signatures, &broken.statement_id)),
+            ..Self::default()
+        }
+    }
+}
+
+impl Answer {
+    pub(super) fn add_to(&self, to: &mut Members<'_>) {
+        to.add("action_hash", |out| out.hex(&self.action_hash.0));
+        to.add("expires", |out| out.spelled(&self.expires));
+        to.add("principal", |out| out.spelled(&self.principal));
+        add_refs(to, core::slice::from_ref(&self.subject));
+        add_signatures(to, &self.signatures);
+    }
+}
+
+impl AnswerRefused {
+    pub(super) fn add_to(&self, to: &mut Members<'_>) {
+        to.add("principal", |out| out.spelled(&self.principal));
+        add_reasons(to, &self.reasons);
+        add_refs(to, &self.refs);
+    }
+}
