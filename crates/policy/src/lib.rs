@@ -14,6 +14,7 @@ pub mod facts;
 mod gate;
 pub mod limits;
 pub mod pack;
+pub mod resource;
 pub mod shell;
 pub mod snapshot;
 pub mod worker;

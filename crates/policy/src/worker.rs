@@ -27,6 +27,7 @@ mod leak;
 mod line;
 mod manifest;
 mod mongo;
+mod named;
 mod obeyed;
 #[cfg(test)]
 mod obeying;
@@ -41,6 +42,7 @@ mod settings;
 mod sql;
 #[cfg(test)]
 mod tests;
+mod touched;
 mod unfold;
 mod usage;
 mod walk;

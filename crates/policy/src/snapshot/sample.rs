@@ -11,6 +11,7 @@ use crate::cedar::World;
 use crate::facts::{
     Action, Authentication, Delegator, Facts, Invocation, Principal, PrincipalKind, Stdin, Tenant,
 };
+use crate::resource::{Resource, ResourceKind};
 use crate::worker::{Classification, Classified, Finding};
 
 /// Checks that a schema fits what requests look like, with every optional member and without.
@@ -74,6 +75,7 @@ fn classification() -> Classification {
         tier: RiskTier::Low,
         classified: true,
         findings: vec![finding],
+        resources: ResourceKind::ALL.map(Resource::unknown).to_vec(),
     };
     Classification {
         tier: RiskTier::Low,

@@ -2,6 +2,8 @@
 
 use cascade_receipt::decision::RiskTier;
 
+use crate::resource::Resource;
+
 /// Something a rule found.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Finding {
@@ -30,6 +32,8 @@ pub struct Classified {
     pub classified: bool,
     /// Everything found, in the order of the rules.
     pub findings: Vec<Finding>,
+    /// What it acts on, sorted, as far as its manifest tells.
+    pub resources: Vec<Resource>,
 }
 
 impl Classified {
@@ -42,6 +46,7 @@ impl Classified {
             tier: RiskTier::Low,
             classified: true,
             findings: Vec::new(),
+            resources: Vec::new(),
         }
     }
 }

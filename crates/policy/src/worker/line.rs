@@ -100,7 +100,15 @@ impl Walk<'_> {
         if let Some(tier) = findings.iter().map(|finding| finding.tier).max() {
             let (words, program) = (Vec::new(), String::new());
             let subcommand = String::new();
-            self.answer.add(Classified { words, program, subcommand, tier, classified: false, findings });
+            self.answer.add(Classified {
+                words,
+                program,
+                subcommand,
+                tier,
+                classified: false,
+                findings,
+                resources: Vec::new(),
+            });
         }
     }
 
@@ -120,6 +128,8 @@ impl Walk<'_> {
         let at = self.answer.commands.len();
         let mut feed = Feed::Unknown;
         if command.words.is_empty() {
+            // Whether these reach a program depends on what was exported before.
+            self.unset |= assigned.iter().any(|variable| variable.name.contains(char::is_uppercase));
             state.env.extend(assigned);
         } else {
             let line = scene.env.with(state.env.clone());
@@ -131,8 +141,8 @@ impl Walk<'_> {
                 &Spot { place: directory.clone(), base: base.clone() },
                 &state.feeds,
             );
-            let (directory, depth) = (directory.clone(), scene.depth);
-            let inner = Scene { directory, base, env: &env, input, fresh: &fresh, depth };
+            let (directory, depth, beyond) = (directory.clone(), scene.depth, scene.beyond);
+            let inner = Scene { directory, base, env: &env, input, fresh: &fresh, beyond, depth };
             let set = state.env.len();
             let feeds: Vec<Feed> = readings
                 .map(|words| {
@@ -194,6 +204,7 @@ impl Walk<'_> {
             tier: if fed { RiskTier::High } else { RiskTier::Low },
             classified: !fed,
             findings,
+            resources: Vec::new(),
         });
         Feed::Unknown
     }
@@ -223,7 +234,9 @@ impl Walk<'_> {
     fn amend(&mut self, at: usize, judgement: Judgement) {
         let Judgement { tier, classified, findings, .. } = judgement;
         let (words, program, subcommand) = (Vec::new(), String::new(), String::new());
-        amend(&mut self.answer, at, Classified { words, program, subcommand, tier, classified, findings });
+        let resources = Vec::new();
+        let found = Classified { words, program, subcommand, tier, classified, findings, resources };
+        amend(&mut self.answer, at, found);
     }
 }
 
