@@ -1,6 +1,7 @@
 //! Why the gates answered as they did, in words for people and as JSON.
 
 use cascade_policy::decide::Ruling;
+use cascade_policy::worker::Classified;
 use cascade_receipt::decision::{GateName, GateOutcome, Reason, Verdict};
 use cascade_receipt::json::Value;
 
@@ -154,4 +155,10 @@ pub(crate) fn document(ruling: &Ruling) -> Value {
         Value::Object(members)
     };
     Value::Array(ruling.decision.reasons().map(item).collect())
+}
+
+/// What a command acts on.
+pub(crate) fn resources(command: &Classified) -> String {
+    let names: Vec<String> = command.resources.iter().map(ToString::to_string).collect();
+    names.join(", ")
 }

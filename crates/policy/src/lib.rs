@@ -10,6 +10,7 @@
 mod cedar;
 pub mod credential;
 pub mod decide;
+pub mod environment;
 pub mod facts;
 mod gate;
 pub mod limits;

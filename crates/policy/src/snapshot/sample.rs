@@ -7,9 +7,9 @@ use cascade_receipt::id::PrincipalId;
 use cascade_receipt::time::Timestamp;
 use cedar_policy::Schema;
 
-use crate::cedar::World;
+use crate::cedar::{Book, World, declared};
 use crate::facts::{
-    Action, Authentication, Delegator, Facts, Invocation, Principal, PrincipalKind, Stdin, Tenant,
+    Action, Authentication, Delegator, Facts, Invocation, Principal, PrincipalKind, Stdin, Subject, Tenant,
 };
 use crate::resource::{Resource, ResourceKind};
 use crate::worker::{Classification, Classified, Finding};
@@ -17,9 +17,11 @@ use crate::worker::{Classification, Classified, Finding};
 /// Checks that a schema fits what requests look like, with every optional member and without.
 pub(super) fn conform(schema: &Schema) -> Result<(), String> {
     let families = [("sample".to_owned(), BTreeSet::from(["sample".to_owned()]))].into();
+    let book = Book { families, ..Book::default() };
+    let declared = declared(schema);
     for kind in PrincipalKind::ALL {
         for full in [false, true] {
-            World::conform(schema, &facts(kind, full), &classification(), &families)?;
+            World::conform(schema, declared, &facts(kind, full), &classification(), &book)?;
         }
     }
     Ok(())
@@ -58,7 +60,14 @@ fn facts(kind: PrincipalKind, full: bool) -> Facts {
         budgets: Vec::new(),
         windows: Vec::new(),
         counters: Vec::new(),
-        subject: None,
+        subject: full.then(|| Subject {
+            id: PrincipalId([3; 8]),
+            matter: None,
+            zone: None,
+            consents: Vec::new(),
+            conversed: None,
+            conversed_matter: None,
+        }),
         break_glass: None,
         unreviewed: Vec::new(),
         dry_run: false,

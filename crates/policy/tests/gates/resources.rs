@@ -1,0 +1,126 @@
+use cascade_policy::snapshot::{Snapshot, SnapshotSource, Thresholds, run_tests};
+
+use crate::setting::bundled_and;
+
+const ENVIRONMENTS: &str = r#"
+[environments]
+production = ["cluster:prod-*", "database:db1.internal/*", "host:*.prod.example.org"]
+development = ["cluster:dev-*"]
+"#;
+
+const POLICIES: &str = r#"
+@id("production")
+forbid (principal is Agent, action == Action::"exec", resource)
+when { context.environments.contains(Environment::"production") };
+
+@id("only-dev")
+forbid (principal is Agent, action == Action::"exec", resource == Program::"kubectl")
+unless { context.environments == [Environment::"development"] };
+
+@id("one-repo")
+forbid (principal is Agent, action == Action::"exec", resource == Program::"git")
+when { !context.repos.isEmpty() }
+unless { [Repo::"github.com/acme/shop"].containsAll(context.repos) };
+
+@id("that-database")
+forbid (principal is Node, action == Action::"exec", resource)
+when { context.databases.contains(Database::"db2/shop") || context has subject };
+"#;
+
+/// A row `who: command => expectation` in each line.
+const ROWS: &str = "
+agent: kubectl --context dev-1 -n a get pods => admit
+agent: kubectl --context prod-1 -n a get pods => deny policy.forbid(production) policy.forbid(only-dev)
+agent: kubectl -n a get pods => deny !policy.forbid(production) policy.forbid(only-dev)
+agent: kubectl --context tools -n a get pods => deny policy.forbid(only-dev)
+agent: kubectl --context dev-1 --context tools -n a get pods => deny policy.forbid(only-dev)
+agent: psql -h db1.internal shop => deny policy.forbid(production)
+agent: psql -h DB1.internal. => deny policy.forbid(production)
+agent: psql -h db2 shop => admit
+agent: ssh web1.prod.example.org uptime => deny policy.forbid(production)
+agent: $ sudo -u ann kubectl --context prod-1 get pods | wc -l => deny policy.forbid(production)
+agent: git push https://github.com/acme/shop => admit
+agent: git push https://ann:x@github.com/acme/shop.git => admit
+agent: git push https://github.com/acme/other => deny policy.forbid(one-repo)
+agent: git push => deny policy.forbid(one-repo)
+agent: git status => admit
+node: psql -h db2 shop => deny policy.forbid(that-database)
+node: psql -h db2 other => admit
+";
+
+fn source() -> SnapshotSource {
+    let mut source = bundled_and("resources.cedar", POLICIES);
+    let declared = Thresholds::parse("thresholds.toml", ENVIRONMENTS).unwrap();
+    source.thresholds.environments = declared.environments;
+    source
+}
+
+#[test]
+fn policies_speak_of_what_is_acted_on() {
+    let snapshot = Snapshot::compile(&source()).unwrap();
+    let report = run_tests(&snapshot, [&("rows".to_owned(), ROWS.to_owned())]);
+    assert!(report.all_passed(), "{:#?} {:#?}", report.failures, report.faults);
+    assert_eq!(report.passed, 17);
+    // As a process that starts reads it.
+    let source = source();
+    let loaded = Snapshot::load(snapshot.document(), |hash| {
+        source.blobs().find(|(own, _)| own == hash).map(|(_, text)| text.as_bytes().to_vec())
+    });
+    let report = run_tests(&loaded.unwrap(), [&("rows".to_owned(), ROWS.to_owned())]);
+    assert!(report.all_passed(), "{:#?}", report.failures);
+}
+
+/// A directory of before resources were known keeps its schema, and goes on.
+#[test]
+fn a_schema_may_do_without_what_came_later() {
+    let mut source = bundled_and("x.cedar", "");
+    let later = [
+        "repos:", "clusters:", "namespaces:", "databases:", "hosts:", "buckets:", "accounts:", "environments:", "subject?:",
+        "entity Repo;", "entity Cluster;", "entity Namespace;", "entity Database;", "entity Host;", "entity Bucket;",
+        "entity Account;", "entity Environment;", "entity Subject;",
+    ];
+    let whole = source.schema.clone();
+    let without = |from: &[&str]| -> String {
+        let lines = whole.lines().filter(|line| !from.iter().any(|word| line.trim().starts_with(word)));
+        lines.map(|line| format!("{line}\n")).collect()
+    };
+    source.schema = without(&later);
+    assert!(!source.schema.contains("Repo"), "{}", source.schema);
+    let snapshot = Snapshot::compile(&source).unwrap();
+    let rows = "person: kubectl --context prod get pods => admit\n".to_owned();
+    assert!(run_tests(&snapshot, [&("rows".to_owned(), rows)]).all_passed());
+    // One that it has must have the right shape.
+    source.schema = whole.replace("repos: Set<Repo>", "repos: Set<String>");
+    assert_eq!(Snapshot::compile(&source).unwrap_err()[0].code, "schema.mismatch");
+    source.schema = whole.replace("subject?: Subject", "subject: Subject");
+    assert_eq!(Snapshot::compile(&source).unwrap_err()[0].code, "schema.mismatch");
+    // Only some of them will do, and a policy can look at these alone.
+    source.schema = without(&["repos:"]);
+    assert!(Snapshot::compile(&source).is_ok());
+    let asks = "forbid (principal, action, resource) when { context.repos.contains(Repo::\"a\") };";
+    source.policies = vec![("x.cedar".to_owned(), asks.to_owned())];
+    assert_eq!(Snapshot::compile(&source).unwrap_err()[0].code, "policy.schema");
+}
+
+#[test]
+fn environments_are_read_strictly_and_kept() {
+    let fault = |text: &str| {
+        let fault = Thresholds::parse("thresholds.toml", text).unwrap_err();
+        (fault.line, fault.column, fault.code)
+    };
+    let text = "[environments]\nproduction = [\"cluster:prod\",\n  \"clutser:x\"]\n";
+    assert_eq!(fault(text), (3, 3, "thresholds.value"));
+    assert_eq!(fault("[environments]\nnone = [\"cluster:x\"]\n"), (2, 9, "thresholds.value"));
+    let before = SnapshotSource::bundled();
+    let document = Snapshot::compile(&SnapshotSource { manifests: Vec::new(), ..before }).unwrap();
+    assert!(!String::from_utf8_lossy(document.document()).contains("environments"));
+}
+
+#[test]
+fn names_of_environments_are_looked_up() {
+    let mut source = SnapshotSource { manifests: Vec::new(), ..source() };
+    assert_eq!(Snapshot::warnings(&source), []);
+    source.policies[1].1 = POLICIES.replace("\"development\"", "\"developmnt\"");
+    let told: Vec<_> = Snapshot::warnings(&source).into_iter().map(|one| (one.code, one.line)).collect();
+    assert_eq!(told, [("policy.unknown_environment", 8), ("thresholds.unused_environment", 0)]);
+}
