@@ -5,6 +5,7 @@
 //! detective is a citation and no gate: nothing here enforces it.
 
 mod builtin;
+mod check;
 mod join;
 mod manifest;
 mod text;

@@ -44,8 +44,11 @@ pub fn declared(reader: &Reader, but: Option<&str>) -> Result<Vec<(String, Strin
     others.map(|regime| Ok((regime.name.clone(), text(reader, &regime)?))).collect()
 }
 
-/// A pack that came with this program needs no look-up.
-fn text(reader: &Reader, regime: &Regime) -> Result<String, StoreError> {
+/// The text of a declared pack. One that came with this program needs no look-up.
+///
+/// # Errors
+/// [`StoreError`], also where it is nowhere to be found.
+pub fn text(reader: &Reader, regime: &Regime) -> Result<String, StoreError> {
     let builtin = text_of_builtin(&regime.name).filter(|text| Digest::of(text.as_bytes()) == regime.hash);
     if let Some(text) = builtin {
         return Ok(text.to_owned());
@@ -73,18 +76,29 @@ pub struct Changed {
     pub blobs: Vec<(Digest, Vec<u8>)>,
 }
 
-/// The policy in force with the built-in pack of this name, or without it.
+/// A pack that somebody names: one that came with this program, or one of their own by its text.
+#[derive(Clone, Debug)]
+pub struct Choice {
+    /// Its name.
+    pub name: String,
+    /// The text of an own one, which [`cascade_policy::pack::Pack::of_files`] has accepted.
+    pub text: Option<String>,
+}
+
+/// The policy in force with this pack, or without it.
 ///
 /// # Errors
 /// [`PackError`].
-pub fn change(reader: &Reader, name: &str, active: bool) -> Result<Changed, PackError> {
+pub fn change(reader: &Reader, choice: &Choice, active: bool) -> Result<Changed, PackError> {
+    let name = choice.name.as_str();
     let (policy, _) = reader.policy_in_force()?;
     let in_force = policy_store::load(reader, &policy)?;
     let before = reader.regimes()?.into_iter().find(|regime| regime.name == name);
     let mut packs = declared(reader, Some(name))?;
     let mut blobs = Vec::new();
     let hash = if active {
-        let text = text_of_builtin(name).ok_or_else(|| PackError::Unknown(name.to_owned()))?;
+        let text = choice.text.as_deref().or_else(|| text_of_builtin(name));
+        let text = text.ok_or_else(|| PackError::Unknown(name.to_owned()))?;
         let hash = Digest::of(text.as_bytes());
         if before.is_some_and(|regime| regime.hash == hash) && in_force.packs().contains(name) {
             return Err(PackError::Active(name.to_owned()));
@@ -100,6 +114,20 @@ pub fn change(reader: &Reader, name: &str, active: bool) -> Result<Changed, Pack
     blobs.push((snapshot.policy_hash(), snapshot.document().to_vec()));
     let pack = PackChange { active, hash, name: name.to_owned() };
     Ok(Changed { version: label(&policy.version, name, active), pack, snapshot, blobs })
+}
+
+/// The policy in force with this pack in place of one of its name, whether that is declared or not.
+///
+/// # Errors
+/// [`PackError`].
+pub fn tried(reader: &Reader, choice: &Choice) -> Result<Snapshot, PackError> {
+    let (policy, _) = reader.policy_in_force()?;
+    let in_force = policy_store::load(reader, &policy)?;
+    let mut packs = declared(reader, Some(&choice.name))?;
+    let text = choice.text.as_deref().or_else(|| text_of_builtin(&choice.name));
+    let text = text.ok_or_else(|| PackError::Unknown(choice.name.clone()))?;
+    packs.push((choice.name.clone(), text.to_owned()));
+    policy_store::looking_up(reader, |blob| in_force.with_packs(&packs, blob))?.map_err(PackError::Unfit)
 }
 
 /// `default` becomes `default+soc2`, and again `default`.

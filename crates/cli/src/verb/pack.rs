@@ -1,5 +1,7 @@
 //! `pack`: the regimes that a tenant declares.
 
+mod own;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -25,7 +27,8 @@ use crate::{output, place};
 #[command(after_help = "Examples:
   cascade pack list
   cascade pack activate soc2
-  cascade pack deactivate soc2")]
+  cascade pack deactivate soc2
+  cascade pack check ./packs/acme")]
 pub(crate) struct Packs {
     #[command(subcommand)]
     what: What,
@@ -42,12 +45,20 @@ enum What {
     /// Signed like `policy activate`. A pack acts on families of programs, which thresholds.toml must name.
     #[command(after_help = "Examples:
   cascade pack activate tcpa --key ~/.ssh/id_ed25519
-  cascade pack activate tcpa --signature ada.json --signature bob.json")]
+  cascade pack activate tcpa --signature ada.json --signature bob.json
+  cascade pack activate ./packs/acme")]
     Activate(Change),
     /// Give a regime up, signed likewise
     #[command(after_help = "Example:
   cascade pack deactivate tcpa")]
     Deactivate(Change),
+    /// Check a pack of your own: its files, and its tests beside the policy in force
+    #[command(after_help = "Example:
+  cascade pack check ./packs/acme")]
+    Check {
+        /// Directory with pack.toml, *.cedar, limits.toml, tests/*.table
+        dir: PathBuf,
+    },
     /// Sign a change of packs, for others to add theirs
     #[command(after_help = "Examples:
   cascade pack sign tcpa --out ada.json
@@ -58,7 +69,8 @@ enum What {
 
 #[derive(Args, Debug)]
 struct Named {
-    /// Name of the pack: `cascade pack list`
+    /// Name of the pack (`cascade pack list`), or the directory of one of your own (`./acme`)
+    #[arg(value_name = "NAME|DIR")]
     name: String,
     /// Name of the policy with it, for people [default: the label in force, with +NAME]
     #[arg(long, value_name = "LABEL")]
@@ -98,7 +110,11 @@ impl Named {
     }
 
     fn choose(&self, reader: &Reader, active: bool) -> Result<Chosen, Failure> {
-        let changed = packs::change(reader, &self.name, active).map_err(refused)?;
+        let choice = own::choose(&self.name)?;
+        let changed = packs::change(reader, &choice, active).map_err(refused)?;
+        if active {
+            own::keeps_its_promises(&self.name, &choice, &changed.snapshot)?;
+        }
         let version = self.label.clone().unwrap_or(changed.version);
         Ok(Chosen {
             policy: PolicyRef { version, hash: changed.snapshot.policy_hash() },
@@ -113,6 +129,7 @@ impl Named {
 pub(crate) fn run(global: &Global, args: &Packs) -> Exit {
     match &args.what {
         What::List => list(global),
+        What::Check { dir } => own::check(global, dir),
         What::Activate(args) => change(global, args, true),
         What::Deactivate(args) => change(global, args, false),
         What::Sign(args) => {
@@ -131,11 +148,14 @@ fn change(global: &Global, args: &Change, active: bool) -> Exit {
 
 fn refused(error: PackError) -> Failure {
     let hint = match &error {
-        PackError::Unfit(LoadFault::Pack(fault)) => fault.suggestion.clone().unwrap_or_default(),
-        PackError::Store(_) => "run `cascade fsck`".to_owned(),
-        _ => "`cascade pack list` shows what there is".to_owned(),
+        PackError::Unfit(LoadFault::Pack(fault)) => fault.suggestion.clone(),
+        PackError::Store(_) => Some("run `cascade fsck`".to_owned()),
+        PackError::Unknown(name) if std::path::Path::new(name).join(pack::PACK_FILE).is_file() => {
+            Some(format!("there is a directory of that name: cascade pack activate ./{name}"))
+        }
+        _ => Some("`cascade pack list` shows what there is".to_owned()),
     };
-    Failure::could_not(error.into()).hint(hint)
+    Failure { hint, ..Failure::could_not(error.into()) }
 }
 
 fn list(global: &Global) -> Exit {
@@ -158,20 +178,29 @@ fn list(global: &Global) -> Exit {
             tell(&pack, state)?;
         }
     }
-    // Declared with a version of Cascade that knew more.
     for regime in regimes.into_values() {
-        if global.json {
-            let members =
-                [("name", regime.name.as_str().into()), ("state", "active, in another version".into())];
-            listed.push(Value::object(members));
-        } else {
-            output::line(format_args!("{}  active, in another version", output::safe(&regime.name)))?;
+        match own_pack(&ledger, &regime) {
+            Some(pack) if global.json => listed.push(document(&pack, &regime.hash, "active")),
+            Some(pack) => tell(&pack, "active")?,
+            // Declared with a version of Cascade that knew more.
+            None if global.json => {
+                let state = Value::from("active, in another version");
+                listed.push(Value::object([("name", regime.name.as_str().into()), ("state", state)]));
+            }
+            None => {
+                output::line(format_args!("{}  active, in another version", output::safe(&regime.name)))?;
+            }
         }
     }
     if global.json {
         output::json(&Value::object([("packs", Value::Array(listed))]))?;
     }
     Ok(exit::DONE)
+}
+
+/// A declared pack that did not come with this program.
+fn own_pack(reader: &Reader, regime: &Regime) -> Option<Pack> {
+    packs::text(reader, regime).ok().and_then(|text| Pack::read(&regime.name, &text).ok())
 }
 
 fn tell(pack: &Pack, state: &str) -> Result<(), Failure> {
@@ -210,6 +239,7 @@ fn document(pack: &Pack, hash: &Digest, state: &str) -> Value {
         ("state", state.into()),
         ("hash", hash.to_hex().into()),
         ("effective_from", manifest.effective_from().into()),
+        ("imports", words(&mut manifest.imports.iter())),
         ("families", words(&mut manifest.families.iter())),
         ("groups", words(&mut manifest.groups.iter())),
         ("consents", words(&mut manifest.consents.iter())),

@@ -1,7 +1,7 @@
 pub(crate) mod activate;
-mod check;
+pub(in crate::verb) mod check;
 mod diff;
-mod directory;
+pub(in crate::verb) mod directory;
 mod explain;
 mod facts;
 mod history;

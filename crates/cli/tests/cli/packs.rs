@@ -155,3 +155,43 @@ fn zone_of_day() -> String {
     let ahead = 14 - i64::try_from(now / 3600 % 24).unwrap();
     if ahead >= 0 { format!("Etc/GMT-{ahead}") } else { format!("Etc/GMT+{}", -ahead) }
 }
+
+/// A pack of one's own, from its directory to its receipt: what it builds on must be there, and its promises hold.
+#[test]
+fn a_pack_of_ones_own() {
+    let site = regulated("prod = [\"touch\"]\nproduction = [\"true\"]\n");
+    let write = |name: &str, text: &str| std::fs::write(site.work(name), text).unwrap();
+    std::fs::create_dir_all(site.work("acme/tests")).unwrap();
+    write(
+        "acme/pack.toml",
+        "name = \"acme\"\ntitle = \"Acme\"\nsource = \"handbook\"\nfamilies = [\"prod\"]\nimports = [\"soc2\"]\n\n\
+         [[rule]]\nid = \"acme.never\"\ncitation = \"section 4\"\ncontrol = \"A4\"\nlooks_at = \"touch\"\n\
+         mode = \"preventive\"\neffective_from = \"2026-01-01\"\n",
+    );
+    write(
+        "acme/gates.cedar",
+        "@id(\"acme.never\") @control(\"A4\") @reason(\"handbook\")\nforbid (principal, action, resource in Family::\"prod\");\n",
+    );
+    write("acme/tests/acme.table", "person: touch x => admit\n");
+    site.run(&["pack", "activate", "./acme"]).expect_failure(1, "it imports `soc2`, which is not active");
+    site.run(&["pack", "activate", "soc2"]).expect(0);
+    let shown = site.run(&["pack", "check", "./acme"]).expect(1).stdout;
+    assert!(shown.contains("acme.table:1: person: touch x => admit"), "{shown}");
+    site.run(&["pack", "activate", "./acme"]).expect_failure(1, "tests of the pack fail");
+    write("acme/tests/acme.table", "person: touch x => deny policy.forbid(acme.never)\n");
+    let checked = site.run(&["--json", "pack", "check", "./acme"]).expect(0).json();
+    site.run(&["pack", "activate", "acme"]).expect_failure(1, "there is no pack `acme`");
+    site.run(&["pack", "activate", "./acme"]).expect(0);
+    assert_eq!(activation(&site).content("pack")["hash"], checked["hash"]);
+    let done = site.run(&["--json", "run", "--", "touch", "effect"]).expect(3);
+    assert!(codes(&done).contains("policy.forbid(acme.never)"));
+    let listed = site.run(&["--json", "pack", "list"]).expect(0).json();
+    let own = listed["packs"].as_array().unwrap().iter().find(|pack| pack["name"] == "acme").unwrap();
+    assert_eq!((&own["state"], &own["imports"]), (&"active".into(), &serde_json::json!(["soc2"])));
+    // What it builds on stays as long as it does, and it goes without its directory.
+    site.run(&["pack", "deactivate", "soc2"]).expect_failure(1, "it imports `soc2`");
+    std::fs::remove_dir_all(site.work("acme")).unwrap();
+    site.run(&["pack", "deactivate", "acme"]).expect(0);
+    site.run(&["run", "--", "touch", "effect"]).expect(0);
+    site.assert_sound();
+}

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Pack;
+use super::{PACK_FILE, Pack};
 use crate::cedar::StoredPolicy;
 use crate::snapshot::{PolicyFault, Thresholds};
 
@@ -25,7 +25,11 @@ pub(crate) fn join(
     packs: impl IntoIterator<Item = (String, Result<Pack, PolicyFault>)>,
 ) -> Joined {
     let mut joined = Joined { policies, thresholds, packs: BTreeSet::new(), unready: BTreeMap::new() };
+    let mut imports: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (name, pack) in packs {
+        if let Ok(pack) = &pack {
+            imports.insert(name.clone(), pack.manifest.imports.clone());
+        }
         let added = pack.and_then(|pack| joined.add(&name, pack));
         match added {
             Ok(()) if joined.packs.insert(name.clone()) => {}
@@ -38,10 +42,55 @@ pub(crate) fn join(
             }
         }
     }
+    joined.without_what_builds_on_nothing(imports);
     joined
 }
 
+/// Whether a pack imports itself in the end.
+fn comes_round(name: &str, imports: &BTreeMap<String, BTreeSet<String>>) -> bool {
+    let mut seen = BTreeSet::new();
+    let mut next: Vec<&String> = imports.get(name).into_iter().flatten().collect();
+    while let Some(want) = next.pop() {
+        if want == name {
+            return true;
+        }
+        if seen.insert(want) {
+            next.extend(imports.get(want).into_iter().flatten());
+        }
+    }
+    false
+}
+
 impl Joined {
+    /// A pack is ready when everything it builds on is. What never becomes so lacks something, or builds on itself in
+    /// the end.
+    fn without_what_builds_on_nothing(&mut self, mut imports: BTreeMap<String, BTreeSet<String>>) {
+        imports.retain(|name, _| self.packs.contains(name));
+        let mut ready: BTreeSet<String> = BTreeSet::new();
+        while let Some(next) = imports.iter().find(|(_, wants)| wants.is_subset(&ready)) {
+            let name = next.0.clone();
+            imports.remove(&name);
+            ready.insert(name);
+        }
+        for (name, wants) in &imports {
+            let fault =
+                |code, message| PolicyFault::of_file(&format!("packs/{name}/{PACK_FILE}"), code, message);
+            let unready = wants.iter().find(|want| !ready.contains(*want));
+            let fault = match unready {
+                Some(want) if !self.packs.contains(want) => {
+                    fault("pack.import", format!("it imports `{want}`, which is not active"))
+                        .suggest(format!("first: cascade pack activate {want}"))
+                }
+                Some(want) if !comes_round(name, &imports) => {
+                    fault("pack.import", format!("it imports `{want}`, which cannot decide"))
+                }
+                _ => fault("pack.import_loop", "what it imports imports it in turn".to_owned()),
+            };
+            self.unready.insert(name.clone(), fault);
+        }
+        self.packs = ready;
+    }
+
     fn add(&mut self, name: &str, pack: Pack) -> Result<(), PolicyFault> {
         let fault = |code, message: String| PolicyFault::of_file(&format!("packs/{name}"), code, message);
         let programs =

@@ -19,6 +19,9 @@ pub struct Manifest {
     pub title: String,
     /// The text that the citations are from.
     pub source: String,
+    /// Packs that this one builds on: without each of them it decides nothing.
+    #[serde(default)]
+    pub imports: BTreeSet<String>,
     /// Families of programs that the policy must name, or the pack has nothing to act on.
     #[serde(default)]
     pub families: BTreeSet<String>,
@@ -101,6 +104,9 @@ impl Manifest {
         let named = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
         if self.name.is_empty() || !self.name.bytes().all(named) {
             return Some((self.name.clone(), "a pack's name is of a-z, 0-9 and `-`".to_owned()));
+        }
+        if self.imports.contains(&self.name) {
+            return Some(("imports".to_owned(), format!("`{}` imports itself", self.name)));
         }
         let mut ids = BTreeSet::new();
         for rule in &self.rules {

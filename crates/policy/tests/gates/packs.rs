@@ -203,3 +203,55 @@ fn a_text_that_is_no_pack_is_refused() {
     assert!(sized(PACK_BYTES_MAX));
     assert!(!sized(PACK_BYTES_MAX + 1));
 }
+
+/// Packs build on packs: without those they decide nothing, and never on themselves.
+#[test]
+fn imports_are_there_or_the_pack_denies() {
+    let importing = |name: &str, imports: &str| {
+        let manifest = manifest(&format!("[[rule]]\nid = \"{name}.one\"\n{RULE}"))
+            .replace("name = \"own\"", &format!("name = \"{name}\"\nimports = [{imports}]"));
+        let gate = GATE.replace("own.one", &format!("{name}.one"));
+        (name.to_owned(), pack::text_of(&[("pack.toml", &manifest), ("x.cedar", &gate)]))
+    };
+    let base = Snapshot::compile(&SnapshotSource::bundled()).unwrap();
+    let with = |packs: &[(String, String)]| match base.with_packs(packs, |_| None) {
+        Ok(snapshot) => Ok(snapshot.packs().len()),
+        Err(LoadFault::Pack(fault)) => Err(fault.code),
+        Err(other) => panic!("{other:?}"),
+    };
+    let (a, b, c) = (importing("aa", "\"bb\""), importing("bb", "\"cc\""), importing("cc", ""));
+    assert_eq!(with(&[a.clone(), b.clone(), c.clone()]), Ok(3));
+    assert_eq!(with(&[a.clone(), c]), Err("pack.import"));
+    assert_eq!(with(&[a.clone(), b.clone()]), Err("pack.import"));
+    let round = importing("cc", "\"aa\"");
+    assert_eq!(with(&[a, b, round]), Err("pack.import_loop"));
+    assert_eq!(with(&[importing("aa", "\"aa\"")]), Err("pack.rule"));
+}
+
+#[test]
+fn an_own_pack_is_checked_as_an_own_policy_would_be() {
+    let file = |name: &str, text: &str| (name.to_owned(), text.as_bytes().to_vec());
+    let own = manifest(&format!("[[rule]]\nid = \"own.one\"\n{RULE}"));
+    let codes = |files: Vec<(String, Vec<u8>)>| -> Vec<&'static str> {
+        let faults = Pack::of_files(files).map(drop).unwrap_err();
+        faults.into_iter().map(|fault| fault.code).collect()
+    };
+    let files = vec![file("pack.toml", &own), file("x.cedar", GATE), file("README.md", "for people")];
+    let (text, pack) = Pack::of_files(files).unwrap();
+    assert_eq!(
+        (Pack::read("own", &text).unwrap().manifest, pack.enforced().len()),
+        (pack.manifest.clone(), 1)
+    );
+    assert_eq!(codes(vec![file("x.cedar", GATE)]), ["pack.syntax"]);
+    let misspelt = GATE.replace(");", ") when { context.weekdy > 5 };");
+    assert_eq!(codes(vec![file("pack.toml", &own), file("x.cedar", &misspelt)]), ["policy.schema"]);
+    assert_eq!(
+        codes(vec![file("pack.toml", &own), ("x.cedar".to_owned(), vec![0xff])]),
+        ["directory.encoding"]
+    );
+    let taken = own.replace("\"own", "\"soc2");
+    assert_eq!(
+        codes(vec![file("pack.toml", &taken), file("x.cedar", &GATE.replace("own.", "soc2."))]),
+        ["pack.name"]
+    );
+}

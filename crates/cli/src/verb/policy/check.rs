@@ -44,7 +44,11 @@ pub(super) fn test(global: &Global, dir: &Path) -> Exit {
     Ok(exit::COULD_NOT)
 }
 
-fn failed(global: &Global, passed: usize, failures: &[TestFailure]) -> Result<(), Failure> {
+pub(in crate::verb) fn failed(
+    global: &Global,
+    passed: usize,
+    failures: &[TestFailure],
+) -> Result<(), Failure> {
     if global.json {
         let items = failures.iter().map(|failure| {
             Value::object([
@@ -123,7 +127,7 @@ fn document(fault: &PolicyFault) -> Value {
 }
 
 /// Faults, and the exit code that they mean.
-pub(super) fn tell(global: &Global, faults: &[PolicyFault]) -> Exit {
+pub(in crate::verb) fn tell(global: &Global, faults: &[PolicyFault]) -> Exit {
     if global.json {
         let items = faults.iter().map(document);
         output::json(&Value::object([("faults", Value::Array(items.collect()))]))?;

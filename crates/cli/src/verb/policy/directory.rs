@@ -15,10 +15,15 @@ const BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// The directory and what it compiles to, or its faults.
 pub(super) type Compiled = Result<(Directory, Snapshot), Vec<PolicyFault>>;
 
-pub(super) fn compiled(dir: &Path) -> Result<Compiled, Failure> {
+/// The files of a directory by relative name, two levels deep.
+pub(in crate::verb) fn files(dir: &Path) -> Result<Vec<(String, Vec<u8>)>, Failure> {
     let mut found = Found { files: Vec::new(), bytes: 0 };
     found.collect(dir, dir)?;
-    Ok(read_directory(found.files).and_then(|directory| {
+    Ok(found.files)
+}
+
+pub(super) fn compiled(dir: &Path) -> Result<Compiled, Failure> {
+    Ok(read_directory(files(dir)?).and_then(|directory| {
         let snapshot = Snapshot::compile(&directory.source)?;
         Ok((directory, snapshot))
     }))
