@@ -39,6 +39,7 @@ mod registry;
 mod scene;
 mod sed;
 mod settings;
+mod spared;
 mod sql;
 #[cfg(test)]
 mod tests;

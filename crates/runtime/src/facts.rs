@@ -262,10 +262,16 @@ impl Command {
             let path = self.cwd.join(program);
             return is_executable(&path).then_some(path);
         }
+        self.along_path(program).find(|path| is_executable(path))
+    }
+
+    /// Where a bare name may stand along `PATH`, in its order.
+    pub(crate) fn along_path(&self, name: impl AsRef<Path>) -> impl Iterator<Item = PathBuf> {
         let path = self.env.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value.as_os_str());
         std::env::split_paths(path.unwrap_or(OsStr::new("/usr/local/bin:/usr/bin:/bin")))
-            .map(|dir| self.cwd.join(dir).join(program))
-            .find(|path| is_executable(path))
+            .map(move |dir| self.cwd.join(dir).join(name.as_ref()))
+            .collect::<Vec<_>>()
+            .into_iter()
     }
 
     /// Reads standard input whole when the program executes what it reads (or an agent runs a program that

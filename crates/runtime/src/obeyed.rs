@@ -31,7 +31,7 @@ const REMEMBERED_BYTES_MIN: u64 = 1024 * 1024;
 /// What stands at the files that `command` obeys. One that no word names and that is not there is left out.
 pub(crate) fn look(ledger: &Reader, command: &Command, obeyed: &[Obeyed]) -> Vec<ObeyedFile> {
     let mut paths: Vec<(PathBuf, bool)> =
-        obeyed.iter().filter_map(|file| Some((path(command, &file.path)?, file.named))).collect();
+        obeyed.iter().filter_map(|file| Some((path(command, file)?, file.named))).collect();
     paths.sort_unstable_by(|left, right| (&left.0, !left.1).cmp(&(&right.0, !right.1)));
     paths.dedup_by(|later, first| later.0.as_os_str() == first.0.as_os_str());
     let mut budget = FILES_BYTES_MAX;
@@ -80,8 +80,11 @@ fn listed(action: &Action) -> BTreeMap<&Vec<u8>, Found> {
 }
 
 /// The absolute path, as the program will open it: nothing in it is resolved here. None below an unknown home.
-fn path(command: &Command, text: &str) -> Option<PathBuf> {
-    let Some(rest) = text.strip_prefix('~') else { return Some(command.cwd.join(text)) };
+fn path(command: &Command, file: &Obeyed) -> Option<PathBuf> {
+    if file.searched {
+        return command.along_path(&file.path).find(|path| path.is_file());
+    }
+    let Some(rest) = file.path.strip_prefix('~') else { return Some(command.cwd.join(&file.path)) };
     let (user, below) = rest.split_once('/').unwrap_or((rest, ""));
     let home = if user.is_empty() {
         command.env.iter().find(|(name, _)| name == "HOME").map(|(_, value)| PathBuf::from(value))

@@ -166,6 +166,27 @@ fn a_rehearsal_that_was_approved_is_of_these_bytes() {
 }
 
 #[test]
+fn a_script_that_a_shell_finds_along_the_path_is_approved_with_its_bytes() {
+    let bench = Bench::new();
+    let bin = bench.site.path("bin");
+    std::fs::create_dir_all(&bin).unwrap();
+    let asked = |text: &str, args: &[&str]| {
+        std::fs::write(bin.join("tool.sh"), text).unwrap();
+        let mut command = bench.site.cascade(args);
+        command.env("CLAUDECODE", "1").env("PATH", format!("{}:/usr/bin:/bin", bin.display()));
+        finish(command, b"")
+    };
+    let done = asked("echo good >> ran\n", &["--json", "run", "--", "bash", "tool.sh"]).expect(5);
+    let id = done.json()["receipt_id"].as_str().unwrap().to_owned();
+    bench.site.run(&["approve", &id]).expect(0);
+    let refused = asked("echo evil >> ran\n", &["run", "--approval", &id]).expect(3);
+    assert!(refused.stderr.contains("bin/tool.sh is not the one that was approved"), "{}", refused.stderr);
+    asked("echo good >> ran\n", &["run", "--approval", &id]).expect(0);
+    assert_eq!(bench.ran(), "good\n");
+    bench.site.assert_sound();
+}
+
+#[test]
 fn a_pipe_in_the_place_of_a_script_is_not_waited_for() {
     let bench = Bench::new();
     bench.site.set("mkfifo", &[bench.site.work("x.sh").to_str().unwrap()]);

@@ -78,6 +78,8 @@ pub struct Obeyed {
     pub path: String,
     /// A word of the action names it; otherwise the program looks for it by itself.
     pub named: bool,
+    /// It is looked for in the directories of `PATH`; `path` is its bare name.
+    pub searched: bool,
 }
 
 /// Most files of one classification whose bytes say what is done.
@@ -105,11 +107,22 @@ impl Classification {
 
     /// The bytes of this file say what is done.
     pub(super) fn obey(&mut self, path: String, named: bool) {
-        if let Some(known) = self.obeyed.iter_mut().find(|known| known.path == path) {
+        if let Some(known) = self.obeyed.iter_mut().find(|known| known.path == path && !known.searched) {
             known.named |= named;
             return;
         }
-        let file = Obeyed { path, named };
+        self.add_obeyed(Obeyed { path, named, searched: false });
+    }
+
+    /// A shell looks for a script of this name in the directories of `PATH` as well.
+    pub(super) fn search(&mut self, name: &str) {
+        let file = Obeyed { path: name.to_owned(), named: false, searched: true };
+        if !self.obeyed.contains(&file) {
+            self.add_obeyed(file);
+        }
+    }
+
+    fn add_obeyed(&mut self, file: Obeyed) {
         if self.obeyed.len() < OBEYED_MAX {
             self.obeyed.push(file);
         } else {

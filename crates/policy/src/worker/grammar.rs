@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cascade_receipt::decision::RiskTier;
 
 use super::classification::Finding;
-use super::manifest::{Effect, Emits, Form, Globals, Kind, Lies, Reading, Style};
+use super::manifest::{Effect, Emits, Form, Globals, Kind, Lies, Reading, Spares, Style};
 use super::pattern::Pattern;
 use super::place::Places;
 use crate::resource::ResourceKind;
@@ -131,6 +131,7 @@ pub(super) struct Wraps {
     pub(super) assignments: bool,
     pub(super) unread: bool,
     pub(super) away: bool,
+    pub(super) apart: Vec<String>,
     pub(super) line_if: Vec<Choice>,
     pub(super) regroups: Vec<Choice>,
     pub(super) unless: Vec<Choice>,
@@ -169,6 +170,7 @@ pub(super) struct Rule {
     pub(super) min: usize,
     pub(super) max: Option<usize>,
     pub(super) dashes: bool,
+    pub(super) spares: Option<Spares>,
     pub(super) certain: bool,
     pub(super) tests: Vec<String>,
 }

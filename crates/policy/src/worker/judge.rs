@@ -10,6 +10,7 @@ use super::manifest::{Emits, Kind, Style};
 use super::place::{Location, Places};
 use super::possible::{Met, could_apply};
 use super::scene::{Feed, Scene};
+use super::spared;
 use super::unfold::{fill, standard_input, starts, wrapped};
 use super::weigh::{place_of, secret_read, weigh};
 use super::word::{Word, literal};
@@ -32,6 +33,8 @@ pub(super) struct Judgement {
     pub(super) obeys: Vec<String>,
     /// Those among them that are programs.
     pub(super) executes: Vec<String>,
+    /// Scripts that a shell looks for along `PATH` too.
+    pub(super) searched: Vec<String>,
     /// Files whose contents reach it as standard input, and are obeyed; as they are opened from where the action starts.
     pub(super) fed: Vec<String>,
 }
@@ -62,6 +65,7 @@ impl Judgement {
             writes: Vec::new(),
             obeys: Vec::new(),
             executes: Vec::new(),
+            searched: Vec::new(),
             fed: Vec::new(),
         }
     }
@@ -187,7 +191,7 @@ fn rules(call: &Call<'_>, judgement: &mut Judgement) {
     for rule in call.worker.rules.iter().filter(|rule| covers(rule.commands.as_deref(), &call.path)) {
         unreadable |= !rule.arguments.is_empty()
             && call.arguments.iter().any(|argument| argument.word.pattern().is_some());
-        if applies(rule, call, &places) {
+        if applies(rule, call, &places, &judgement.directory) {
             judgement.push(rule.finding.clone());
         } else if rule.finding.tier == RiskTier::Critical && worst.is_none() && has_unknown(call) {
             let met = Met {
@@ -243,10 +247,11 @@ fn matches(rule: &Rule, call: &Call<'_>, at: usize) -> bool {
     })
 }
 
-fn applies(rule: &Rule, call: &Call<'_>, places: &[Places]) -> bool {
+fn applies(rule: &Rule, call: &Call<'_>, places: &[Places], directory: &Location) -> bool {
     let count = call.arguments.len();
     let argument = |at: usize| matches(rule, call, at);
-    rule.options.iter().all(|group| call.mentions(group))
+    !rule.spares.is_some_and(|spares| spared::is_spared(spares, call, directory))
+        && rule.options.iter().all(|group| call.mentions(group))
         && !call.gives(&rule.without)
         && (rule.arguments.is_empty() || rule.at.map_or_else(|| (rule.from..count).any(argument), argument))
         && (rule.places.is_empty() || places.iter().any(|place| place.meets(rule.places)))

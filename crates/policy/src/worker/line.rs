@@ -141,8 +141,9 @@ impl Walk<'_> {
                 &Spot { place: directory.clone(), base: base.clone() },
                 &state.feeds,
             );
-            let (directory, depth, beyond) = (directory.clone(), scene.depth, scene.beyond);
-            let inner = Scene { directory, base, env: &env, input, fresh: &fresh, beyond, depth };
+            let (directory, apart, depth) = (directory.clone(), scene.apart, scene.depth);
+            let (fresh, beyond) = (fresh.as_slice(), scene.beyond);
+            let inner = Scene { directory, base, env: &env, input, fresh, beyond, apart, depth };
             let set = state.env.len();
             let feeds: Vec<Feed> = readings
                 .map(|words| {

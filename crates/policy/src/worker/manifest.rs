@@ -190,6 +190,10 @@ pub(super) struct Wraps {
     /// It runs on another machine or among the files of a container: paths in it are not those of here.
     #[serde(default)]
     pub(super) away: bool,
+    /// With no other options than these it reaches nothing but itself and the network: what it takes from standard input
+    /// is a matter of who feeds it.
+    #[serde(default)]
+    pub(super) apart: String,
     /// With one of these options what is added is split or grouped in a way that is not followed.
     #[serde(default)]
     pub(super) regroups: String,
@@ -333,11 +337,23 @@ pub(super) struct Rule {
     /// An argument stands after `--`.
     #[serde(default)]
     pub(super) dashes: bool,
+    /// Calls of this kind are left to another rule.
+    pub(super) spares: Option<Spares>,
     /// A word that cannot be known is not taken for one that this rule is about.
     #[serde(default)]
     pub(super) certain: bool,
     /// Lines that this rule must find.
     pub(super) tests: Vec<String>,
+}
+
+/// What a rule does not speak about.
+#[derive(Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Spares {
+    /// A search of the working directory by names that builds make anew.
+    Rebuilt,
+    /// A few paths of what look like single files below the working directory.
+    Files,
 }
 
 /// An environment variable or configuration key that changes what the program does.

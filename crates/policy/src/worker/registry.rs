@@ -208,6 +208,7 @@ fn scene<'a>(env: &'a Environment<'a>) -> Scene<'a> {
         input: Feed::Inherited,
         fresh: &[],
         beyond: &[],
+        apart: false,
         depth: 0,
     }
 }

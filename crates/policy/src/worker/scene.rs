@@ -17,6 +17,8 @@ pub(super) struct Scene<'a> {
     pub(super) fresh: &'a [Location],
     /// What the other machine or container is part of in which it runs.
     pub(super) beyond: &'a [Resource],
+    /// It runs where nothing but itself and the network can be reached.
+    pub(super) apart: bool,
     /// Wrappers and inner lines around it.
     pub(super) depth: usize,
 }

@@ -127,6 +127,9 @@ impl<'r> Walk<'r> {
         if found.elsewhere {
             judgement.doubt("program.elsewhere", "the program stands in an unusual directory");
         }
+        if text.contains('/') && self.is_fetched(&scene.directory, text) {
+            judgement.stop("pipe.network.executed", "executes what it gets from the network");
+        }
         if found.respelled {
             judgement.doubt("program.respelled", "the program's name is spelled unusually");
         }
@@ -174,7 +177,9 @@ impl<'r> Walk<'r> {
         let away = call.inner.is_some_and(|(wraps, _)| wraps.away);
         let base = if away { Base::Away } else { base };
         let beyond = if away { resources.as_slice() } else { scene.beyond };
-        let inner = Scene { directory, base, env: &env, input: scene.input.clone(), fresh, beyond, depth };
+        let apart = scene.apart || call.is_apart();
+        let input = scene.input.clone();
+        let inner = Scene { directory, base, env: &env, input, fresh, beyond, apart, depth };
         self.follow(follow, &inner, at).unwrap_or(feed)
     }
 
@@ -238,9 +243,13 @@ impl<'r> Walk<'r> {
 
     /// Notes the files whose bytes say what a call does.
     fn obeyed(&mut self, found: &Found<'_>, call: &Call<'_>, judgement: &Judgement) {
-        let here = |text: &&String| *text != "-" && !text.contains("://");
-        for text in judgement.obeys.iter().filter(here) {
+        let file = |text: &&String| *text != "-" && !text.contains("://");
+        for text in judgement.obeys.iter().filter(file) {
             self.obey(&judgement.base, text, true);
+        }
+        let here = judgement.base != Base::Away;
+        for name in judgement.searched.iter().filter(|_| here) {
+            self.answer.search(name);
         }
         for path in &judgement.fed {
             self.answer.obey(path.clone(), true);

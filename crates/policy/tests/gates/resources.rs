@@ -36,20 +36,21 @@ agent: kubectl --context tools -n a get pods => deny policy.forbid(only-dev)
 agent: kubectl --context dev-1 --context tools -n a get pods => deny policy.forbid(only-dev)
 agent: psql -h db1.internal shop => deny policy.forbid(production)
 agent: psql -h DB1.internal. => deny policy.forbid(production)
-agent: psql -h db2 shop => admit
+agent: psql -h db2 -c 'select 1' shop => admit
 agent: ssh web1.prod.example.org uptime => deny policy.forbid(production)
 agent: $ sudo -u ann kubectl --context prod-1 get pods | wc -l => deny policy.forbid(production)
-agent: git push https://github.com/acme/shop => admit
-agent: git push https://ann:x@github.com/acme/shop.git => admit
-agent: git push https://github.com/acme/other => deny policy.forbid(one-repo)
+agent: git fetch https://github.com/acme/shop => admit
+agent: git fetch https://ann:x@github.com/acme/shop.git => admit
+agent: git fetch https://github.com/acme/other => deny policy.forbid(one-repo)
 agent: git push => deny policy.forbid(one-repo)
 agent: git status => admit
 node: psql -h db2 shop => deny policy.forbid(that-database)
-node: psql -h db2 other => admit
+node: psql -h db2 -c 'select 1' other => admit
 ";
 
 fn source() -> SnapshotSource {
-    let mut source = bundled_and("resources.cedar", POLICIES);
+    let mut source = SnapshotSource::bundled();
+    source.policies.push(("resources.cedar".to_owned(), POLICIES.to_owned()));
     let declared = Thresholds::parse("thresholds.toml", ENVIRONMENTS).unwrap();
     source.thresholds.environments = declared.environments;
     source
@@ -122,5 +123,5 @@ fn names_of_environments_are_looked_up() {
     assert_eq!(Snapshot::warnings(&source), []);
     source.policies[1].1 = POLICIES.replace("\"development\"", "\"developmnt\"");
     let told: Vec<_> = Snapshot::warnings(&source).into_iter().map(|one| (one.code, one.line)).collect();
-    assert_eq!(told, [("policy.unknown_environment", 8), ("thresholds.unused_environment", 0)]);
+    assert_eq!(told, [("policy.unknown_environment", 8), ("thresholds.unused_environment", 1)]);
 }
