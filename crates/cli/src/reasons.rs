@@ -57,6 +57,7 @@ const WORDS: &[(&str, &str)] = &[
     ("authority.grant_broken", "the grant was not given by somebody who could give it"),
     ("authority.grant_expired", "the grant has run out"),
     ("authority.granted", "a grant covers it"),
+    ("authority.grant_resource", "there is a grant for the command, but not for what it acts on"),
     ("authority.grant_tier", "the grant does not reach this tier"),
     ("authority.no_delegator", "an agent needs a person behind it"),
     ("authority.no_grant", "this needs a grant"),

@@ -36,7 +36,10 @@ impl Environments {
                 return Err((at, format!("a name of an environment has 1 to {NAME_BYTES_MAX} bytes")));
             }
             if name == NONE || name.contains(UNKNOWN) {
-                return Err((at, format!("the name `{name}` is taken: it stands for what no environment names")));
+                return Err((
+                    at,
+                    format!("the name `{name}` is taken: it stands for what no environment names"),
+                ));
             }
             if patterns.is_empty() || patterns.len() > PATTERNS_MAX {
                 return Err((at, format!("`{name}` must hold 1 to {PATTERNS_MAX} patterns")));
@@ -123,6 +126,9 @@ pub fn fault(text: &str) -> Option<String> {
     if ResourceKind::parse(pattern.kind).is_none() {
         return Some(format!("`{}` is no kind of resource; kinds are {}", pattern.kind, kinds()));
     }
+    if text.chars().any(char::is_control) {
+        return Some("a pattern may not hold signs that steer terminals".to_owned());
+    }
     pattern
         .glob
         .contains(UNKNOWN)
@@ -161,8 +167,7 @@ mod tests {
             assert_eq!(of(kind, name), expected, "{kind:?} {name}");
         }
         let two = [ResourceKind::Cluster, ResourceKind::Cluster].into_iter().zip(["prod-us", "dev"]);
-        let two: Vec<Resource> =
-            two.map(|(kind, name)| Resource { kind, name: name.to_owned() }).collect();
+        let two: Vec<Resource> = two.map(|(kind, name)| Resource { kind, name: name.to_owned() }).collect();
         assert_eq!(declared.of(&two), BTreeSet::from(["none", "production"]));
     }
 

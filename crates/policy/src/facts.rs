@@ -351,6 +351,8 @@ pub struct Grant {
     pub expires: Option<Timestamp>,
     /// What it covers.
     pub covers: Covers,
+    /// On what its commands may act, as `kind:glob`; a kind that is not named is not limited.
+    pub resources: Vec<String>,
     /// The highest tier it reaches, if it has a ceiling.
     pub up_to: Option<RiskTier>,
 }

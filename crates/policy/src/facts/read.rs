@@ -226,6 +226,7 @@ fn grant(value: &Value) -> Read<Grant> {
         grantor_alive: members.truth("grantor_alive")?,
         expires: members.optional_parsed("expires", Timestamp::parse)?,
         covers,
+        resources: members.optional_words("resources")?,
         up_to: members.optional_parsed("up_to", RiskTier::parse)?,
     };
     members.end()?;
@@ -364,6 +365,10 @@ impl<'a> Members<'a> {
 
     fn list<T>(&mut self, key: &'static str, each: impl Fn(&Value) -> Read<T>) -> Read<Vec<T>> {
         self.take(key)?.as_array().ok_or(FactsFault::Malformed(key))?.iter().map(each).collect()
+    }
+
+    fn optional_words(&mut self, key: &'static str) -> Read<Vec<String>> {
+        if self.left.contains_key(key) { self.words(key) } else { Ok(Vec::new()) }
     }
 
     fn words(&mut self, key: &'static str) -> Read<Vec<String>> {

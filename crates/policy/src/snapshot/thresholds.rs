@@ -140,9 +140,8 @@ impl Thresholds {
             let placed = |text: Spanned<String>| (text.span().start, text.into_inner());
             (name, patterns.into_iter().map(placed).collect())
         });
-        let environments = Environments::read(environments.collect()).map_err(|(offset, message)| {
-            PolicyFault::at(file, text, offset, "thresholds.value", message)
-        })?;
+        let environments = Environments::read(environments.collect())
+            .map_err(|(offset, message)| PolicyFault::at(file, text, offset, "thresholds.value", message))?;
         let thresholds = table.read().map_err(|(section, key, message)| {
             let section = text.find(section).unwrap_or(0);
             let offset = text.get(section..).and_then(|rest| rest.find(key)).unwrap_or(0);

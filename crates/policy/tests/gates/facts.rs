@@ -59,6 +59,7 @@ fn full() -> Facts {
         grantor_alive: true,
         expires,
         covers,
+        resources: expires.map(|_| "cluster:dev-*".to_owned()).into_iter().collect(),
         up_to: expires.map(|_| RiskTier::High),
     };
     let groups = vec!["ops".to_owned(), "böse \"groups\"".to_owned()];

@@ -1,4 +1,6 @@
+use cascade_policy::facts::PrincipalKind;
 use cascade_policy::snapshot::{Snapshot, SnapshotSource, Thresholds, run_tests};
+use cascade_receipt::decision::RiskTier;
 
 use crate::setting::bundled_and;
 
@@ -56,6 +58,37 @@ fn source() -> SnapshotSource {
     source
 }
 
+const GRANTED: &str = "
+node grant=kubectl: kubectl --context prod -n a get pods => admit
+node grant=kubectl/cluster:dev-*: kubectl --context dev-1 -n a get pods => admit
+node grant=kubectl/cluster:dev-*: kubectl --context prod -n a get pods => deny authority.grant_resource
+node grant=kubectl/cluster:dev-*: kubectl --context dev-1 --context prod -n a get pods => deny authority.grant_resource
+node grant=kubectl/cluster:dev-*: kubectl -n a get pods => deny authority.grant_resource
+node grant=kubectl/cluster:*: kubectl -n a get pods => deny authority.grant_resource
+node grant=kubectl/cluster:dev-*: $ kubectl --context dev-$X get pods => deny authority.grant_resource
+node grant=kubectl/cluster:dev-*/namespace:a: kubectl --context dev-1 -n b get pods => deny authority.grant_resource
+node grant=kubectl/cluster:dev-*/namespace:a/namespace:b: kubectl --context dev-1 -n b get pods => admit
+node grant=kubectl/cluster:dev-*/LOW: kubectl --context dev-1 -n b delete pod x => deny authority.grant_tier
+node grant=kubectl/cluster:dev-*: git status => deny authority.no_grant !authority.grant_resource
+node grant=kubectl/dev:: kubectl --context dev-1 -n a get pods => deny
+node grant=kubectl/cluster:dev-* grant=kubectl+get: kubectl --context prod -n a get pods => admit
+node grant=psql/database:db1: psql -h db1 -c select shop => deny authority.grant_resource
+node grant=*/cluster:dev-*: $ kubectl --context dev-1 -n a get pods | wc -l => admit
+node grant=*/host:web1: $ ssh web1 'psql -h db1 -c select shop' => deny authority.grant_resource
+";
+
+/// A grant that names resources covers nothing beyond them, and nothing that cannot be known.
+#[test]
+fn a_grant_reaches_as_far_as_its_resources() {
+    let mut source = source();
+    source.thresholds.grant_required.insert(PrincipalKind::Node);
+    source.thresholds.node = RiskTier::High;
+    let snapshot = Snapshot::compile(&source).unwrap();
+    let report = run_tests(&snapshot, [&("rows".to_owned(), GRANTED.to_owned())]);
+    assert!(report.all_passed(), "{:#?} {:#?}", report.failures, report.faults);
+    assert_eq!(report.passed, 16);
+}
+
 #[test]
 fn policies_speak_of_what_is_acted_on() {
     let snapshot = Snapshot::compile(&source()).unwrap();
@@ -76,9 +109,24 @@ fn policies_speak_of_what_is_acted_on() {
 fn a_schema_may_do_without_what_came_later() {
     let mut source = bundled_and("x.cedar", "");
     let later = [
-        "repos:", "clusters:", "namespaces:", "databases:", "hosts:", "buckets:", "accounts:", "environments:", "subject?:",
-        "entity Repo;", "entity Cluster;", "entity Namespace;", "entity Database;", "entity Host;", "entity Bucket;",
-        "entity Account;", "entity Environment;", "entity Subject;",
+        "repos:",
+        "clusters:",
+        "namespaces:",
+        "databases:",
+        "hosts:",
+        "buckets:",
+        "accounts:",
+        "environments:",
+        "subject?:",
+        "entity Repo;",
+        "entity Cluster;",
+        "entity Namespace;",
+        "entity Database;",
+        "entity Host;",
+        "entity Bucket;",
+        "entity Account;",
+        "entity Environment;",
+        "entity Subject;",
     ];
     let whole = source.schema.clone();
     let without = |from: &[&str]| -> String {
