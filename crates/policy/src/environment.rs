@@ -16,6 +16,9 @@ const NAME_BYTES_MAX: usize = 64;
 /// The environment of a resource that none names, of a kind of which environments speak.
 pub const NONE: &str = "none";
 
+/// What cannot be known, in the ids of policies.
+pub const UNKNOWN_ID: &str = "?";
+
 /// Patterns over resources, by the name of the environment that they make up.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Environments(BTreeMap<String, Vec<String>>);
@@ -35,7 +38,7 @@ impl Environments {
             if name.is_empty() || name.len() > NAME_BYTES_MAX || name.chars().any(char::is_control) {
                 return Err((at, format!("a name of an environment has 1 to {NAME_BYTES_MAX} bytes")));
             }
-            if name == NONE || name.contains(UNKNOWN) {
+            if name == NONE || name == UNKNOWN_ID || name.contains(UNKNOWN) {
                 return Err((
                     at,
                     format!("the name `{name}` is taken: it stands for what no environment names"),
@@ -66,7 +69,7 @@ impl Environments {
     /// Is this the name of one, or of one of the two that are always there?
     #[must_use]
     pub fn knows(&self, name: &str) -> bool {
-        name == NONE || name == UNKNOWN || self.0.contains_key(name)
+        name == NONE || name == UNKNOWN_ID || self.0.contains_key(name)
     }
 
     /// The environments that these resources belong to. A name that is not known may be in any of them, which is said
@@ -181,7 +184,9 @@ mod tests {
         assert_eq!(read("production", &["cluster:prod", "clster:prod"]), Err(1));
         assert_eq!(read("production", &["cluster:prod", "cluster:"]), Err(1));
         assert_eq!(read("production", &["cluster:…"]), Err(0));
-        assert_eq!(read("none", &["cluster:prod"]), Err(0));
+        for taken in [NONE, UNKNOWN, UNKNOWN_ID, ""] {
+            assert_eq!(read(taken, &["cluster:prod"]), Err(0), "{taken}");
+        }
         assert_eq!(read("production", &[]), Err(0));
         let many = vec!["cluster:a"; PATTERNS_MAX + 1];
         assert!(read("production", &many).is_err());

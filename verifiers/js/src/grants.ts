@@ -59,7 +59,7 @@ function holds(grant: Past, at: string, people: People): boolean {
 
 /** Whether a glob, `*` for any text, speaks of a name. */
 function matches(glob: string, name: string): boolean {
-  const [first, ...rest] = glob.split("*");
+  const [first = "", ...rest] = glob.split("*");
   const last = rest.pop();
   if (last === undefined) return first === name;
   if (!name.startsWith(first)) return false;

@@ -10,6 +10,7 @@ use std::sync::{Arc, LazyLock};
 
 use cascade_receipt::decision::RiskTier;
 use cascade_receipt::id::PrincipalId;
+use cascade_receipt::resource::UNKNOWN;
 use cascade_receipt::time::Timestamp;
 use cedar_policy::{
     Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Policy, PolicyId, PolicySet, Request,
@@ -19,7 +20,7 @@ use cedar_policy::{
 use super::index::{Index, Subject};
 use super::memo::Memo;
 use super::needs::Needs;
-use crate::environment::Environments;
+use crate::environment::{Environments, UNKNOWN_ID};
 use crate::facts::{Facts, PrincipalKind, Stdin};
 use crate::gate::ADMINS;
 use crate::resource::ResourceKind;
@@ -405,8 +406,10 @@ fn words<'a>(words: impl Iterator<Item = &'a str>) -> RestrictedExpression {
     RestrictedExpression::new_set(words.map(text))
 }
 
+/// Names as ids. Cedar wants printable ASCII in the ids of policies, so what cannot be known is written `?` there.
 fn entities<'a>(kind: &EntityTypeName, ids: impl Iterator<Item = &'a str>) -> RestrictedExpression {
-    RestrictedExpression::new_set(ids.map(|id| RestrictedExpression::new_entity_uid(uid(kind, id))))
+    let id = |id: &str| uid(kind, &id.replace(UNKNOWN, UNKNOWN_ID));
+    RestrictedExpression::new_set(ids.map(|own| RestrictedExpression::new_entity_uid(id(own))))
 }
 
 fn long(number: u64) -> RestrictedExpression {

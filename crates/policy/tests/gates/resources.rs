@@ -19,6 +19,10 @@ when { context.environments.contains(Environment::"production") };
 forbid (principal is Agent, action == Action::"exec", resource == Program::"kubectl")
 unless { context.environments == [Environment::"development"] };
 
+@id("unknown")
+forbid (principal is Node, action == Action::"exec", resource == Program::"helm")
+when { context.clusters.contains(Cluster::"?") && context.environments.contains(Environment::"?") };
+
 @id("one-repo")
 forbid (principal is Agent, action == Action::"exec", resource == Program::"git")
 when { !context.repos.isEmpty() }
@@ -46,6 +50,8 @@ agent: git fetch https://ann:x@github.com/acme/shop.git => admit
 agent: git fetch https://github.com/acme/other => deny policy.forbid(one-repo)
 agent: git push => deny policy.forbid(one-repo)
 agent: git status => admit
+node: helm list => deny policy.forbid(unknown)
+node: helm --kube-context dev-1 list => admit
 node: psql -h db2 shop => deny policy.forbid(that-database)
 node: psql -h db2 -c 'select 1' other => admit
 ";
@@ -94,7 +100,7 @@ fn policies_speak_of_what_is_acted_on() {
     let snapshot = Snapshot::compile(&source()).unwrap();
     let report = run_tests(&snapshot, [&("rows".to_owned(), ROWS.to_owned())]);
     assert!(report.all_passed(), "{:#?} {:#?}", report.failures, report.faults);
-    assert_eq!(report.passed, 17);
+    assert_eq!(report.passed, 19);
     // As a process that starts reads it.
     let source = source();
     let loaded = Snapshot::load(snapshot.document(), |hash| {
