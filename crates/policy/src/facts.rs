@@ -437,6 +437,11 @@ impl Facts {
         self.unreviewed.iter().filter(move |one| own.contains(&Some(one.principal)))
     }
 
+    /// Of [`Facts::own_unreviewed`], what is past due.
+    pub fn own_overdue(&self) -> impl Iterator<Item = &Unreviewed> {
+        self.own_unreviewed().filter(|one| one.due <= self.at)
+    }
+
     /// The canonical JSON value; [`Value::to_canonical`] gives the bytes that are hashed.
     #[must_use]
     pub fn to_json(&self) -> Value {

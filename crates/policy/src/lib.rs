@@ -14,6 +14,7 @@ pub mod environment;
 pub mod facts;
 mod gate;
 pub mod limits;
+pub mod name;
 pub mod pack;
 pub mod resource;
 pub mod shell;

@@ -3,6 +3,7 @@
 //! Every answer that is not accepted leaves an `approval_refused` receipt with its reasons; an attempt
 //! to approve what one may not approve is as much part of the history as an approval.
 
+mod asked;
 mod needed;
 
 use std::collections::BTreeSet;
@@ -33,6 +34,8 @@ use crate::policy_store::{self, StoreError};
 use crate::ssh::SshError;
 use crate::subject::Concerned;
 
+use asked::captured;
+pub use asked::{asked_as, stdin_of};
 use needed::groups_of;
 pub use needed::{Needed, needed};
 
@@ -297,10 +300,8 @@ fn repeat(ledger: &Reader, subject: &Subject, facts: &Facts) -> Result<Command, 
         Stdin::Terminal => Input::Terminal,
         Stdin::Stream => Input::Stream,
         Stdin::Captured(hash) => {
-            let stored = ledger.private_of(subject.receipt_id)?;
-            let stdin =
-                stored.into_iter().find(|item| item.field == "stdin" && Digest::of(&item.bytes) == hash);
-            Input::Captured(stdin.ok_or(ConsentError::Erased(subject.receipt_id))?.bytes)
+            let stdin = captured(ledger, subject.receipt_id, hash)?;
+            Input::Captured(stdin.ok_or(ConsentError::Erased(subject.receipt_id))?)
         }
     };
     Ok(Command {
@@ -320,9 +321,11 @@ pub fn wait(reader: &Reader, id: ReceiptId, until: Option<Instant>) -> Result<bo
     loop {
         let now = facts::chain_now(reader)?;
         let open = |subject: &Subject| {
-            subject.state == SubjectState::Open && subject.expires.is_none_or(|expires| expires > now)
+            matches!(subject.state, SubjectState::Open | SubjectState::Approved)
+                && subject.expires.is_none_or(|expires| expires > now)
         };
-        if !reader.subject(id)?.as_ref().is_some_and(open) {
+        let Some(subject) = reader.subject(id)?.filter(open) else { return Ok(true) };
+        if needed(reader, &subject, now)?.is_met() {
             return Ok(true);
         }
         let left = until.map_or(ANSWER_POLL, |until| until.saturating_duration_since(Instant::now()));
@@ -363,7 +366,7 @@ pub fn run_objections(
     }
     if reasons.is_empty() && approved.subject.kind == Kind::Escalation {
         let needed = needed(ledger, &approved.subject, facts.at)?;
-        if needed.people > 0 || !needed.groups.is_empty() {
+        if !needed.is_met() {
             reasons.push(Reason::code("approval.too_few"));
         }
     }
@@ -437,13 +440,17 @@ fn reply_once(
     let groups = groups_asked(ledger, &subject, &facts)?;
     let eligible = speaker.as_ref().is_some_and(|person| is_eligible(&groups, person));
     let people = ledger.people()?;
+    let counts = |answer: &Approval| answer.expires > now && !groups_of(&people, answer).is_empty();
+    // Whoever has approved may still deny: that takes the approval back, for good.
     let answered = |answer: &&Approval| {
-        answer.principal == asker.speaker()
-            && (!answer.approve || answer.expires > now && !groups_of(&people, answer).is_empty())
+        answer.principal == asker.speaker() && (!answer.approve || reply.approve && counts(answer))
     };
     let mut reasons = objections(&subject, asker, eligible, answers.iter().any(|one| answered(&one)), now);
     if facts.assumed == Some(asker.speaker()) {
         reasons.push(Reason::code("approval.requester"));
+    }
+    if reply.approve && facts.own_overdue().any(|one| one.principal == asker.speaker()) {
+        reasons.push(Reason::code("approval.debtor"));
     }
     if reply.approve && is_denied(&content) {
         reasons.push(Reason::code("approval.stays_denied"));

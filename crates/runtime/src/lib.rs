@@ -29,6 +29,7 @@ pub mod policy_store;
 pub mod process;
 pub mod proposal;
 pub mod recorded;
+pub mod refused_act;
 pub mod reguard;
 pub mod rehearsal;
 pub mod ssh;

@@ -105,15 +105,41 @@ fn ask(global: &Global, args: &Run, ledger: &Ledger) -> Result<Asked, Failure> {
     let mut command = Command::here(args.command.clone())?;
     command.subject = args.subject.as_ref().map(|named| named.concerned(ledger)).transpose()?;
     let (asker, program) = (who_asks(global, ledger, &command)?, program_of(&command));
+    let objection = asker.enclosure.objection();
     let request = request(global, args, ledger, (command, asker), None)?;
+    if args.break_glass {
+        can_be_answered_for(args, &request.command)?;
+    }
+    let who = args.break_glass.then(|| request.asker.clone());
     let governed = if args.break_glass {
         let signer = Signer::new(global, args.key.clone())?;
         let mut sign = |key: &str, namespace: &str, payload: &[u8]| signer.sign(key, namespace, payload);
-        govern_past_gates(ledger, request, &mut sign)
+        let governed = govern_past_gates(ledger, request, &mut sign);
+        if let Some(code) = objection {
+            output::hint_line(admin::hint(code));
+        }
+        governed
     } else {
         govern(ledger, request)
     };
-    Ok(Asked::Governed(Box::new(governed.map_err(failures::govern)?), program))
+    let governed = governed.map_err(|error| match &who {
+        Some(who) => admin::on_record(ledger, who, "break_glass", failures::govern(error)),
+        None => failures::govern(error),
+    });
+    Ok(Asked::Governed(Box::new(governed?), program))
+}
+
+/// A glass is not broken for a slip of the fingers.
+fn can_be_answered_for(args: &Run, command: &Command) -> Result<(), Failure> {
+    if args.reason.as_ref().is_none_or(|reason| reason.trim().is_empty()) {
+        return Err(Failure::usage("say why the glass is to be broken: --reason TEXT"));
+    }
+    if command.executable().is_none() && !args.dry_run {
+        let program = program_of(command);
+        return Err(Failure::could_not(anyhow::anyhow!("there is no program `{program}` to be started"))
+            .hint("no glass was broken; check the name and PATH"));
+    }
+    Ok(())
 }
 
 /// Runs exactly what was approved, if the answers to `id` carry it.
