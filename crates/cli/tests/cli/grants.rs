@@ -288,3 +288,61 @@ fn grants_that_make_no_sense_are_refused() {
     assert_eq!(team.site.last().kind(), "blocked");
     team.site.assert_sound();
 }
+
+/// A stand-in for `kubectl`, first on the path.
+fn with_kubectl(team: &Team, args: &[&str]) -> Done {
+    let bin = team.site.path("bin");
+    if !bin.exists() {
+        std::fs::create_dir(&bin).unwrap();
+        crate::site::script(&bin.join("kubectl"), "#!/bin/sh\necho pods\n");
+    }
+    let all = [&["--json", "run", "--", "kubectl"], args].concat();
+    let mut command = team.agent(&all);
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let dirs = std::iter::once(bin).chain(std::env::split_paths(&path));
+    command.env("PATH", std::env::join_paths(dirs).unwrap());
+    crate::site::finish(command, b"")
+}
+
+#[test]
+fn a_grant_is_on_what_it_names() {
+    let team = Team::with_thresholds(&format!("[risk]\nagent = \"HIGH\"\n{AGENTS_NEED_GRANTS}"));
+    team.joins("bob", &[]);
+    let user = team.user();
+    let give = |by: &str, args: &[&str]| team.by(by, &[&["grant", "add"], args].concat());
+    team.site.run(&["grant", "add", "--to", "bob", "--program", "*", "--resource", "clutser:x"]).expect(2);
+    team.site.run(&["grant", "add", "--to", "bob", "--assume", "bob", "--resource", "cluster:x"]).expect(2);
+    let above = ["--to", "bob", "--program", "kubectl", "--delegate", "2", "--resource", "cluster:dev-*"];
+    let above = team.give(&[&above[..], &["--resource", "namespace:a"]].concat());
+    let shown = team.site.run(&["grant", "list"]).expect(0).stdout;
+    assert!(shown.contains("may run kubectl on cluster:dev-*, namespace:a"), "{shown}");
+
+    // Neither other clusters nor more of them; what is not named is limited as above.
+    let to_agent = ["--to", "agent:claude-code", "--for", &user, "--command", "kubectl get"];
+    for wider in ["cluster:prod", "cluster:dev*", "cluster:*", "namespace:*"] {
+        let done = give("bob", &[&to_agent[..], &["--resource", wider]].concat()).expect(3);
+        assert!(done.stdout.contains("--resource is too wide"), "{}", done.stdout);
+    }
+    let handed = id(give("bob", &[&to_agent[..], &["--resource", "cluster:dev-eu"]].concat()));
+    let list = team.site.run(&["--json", "grant", "list"]).expect(0).stdout;
+    let list: Vec<serde_json::Value> = list.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |id: &str| list.iter().find(|grant| grant["receipt_id"] == id).unwrap()["resources"].to_string();
+    assert_eq!(of(&handed), r#"["cluster:dev-eu","namespace:a"]"#);
+    assert_eq!(of(&above), r#"["cluster:dev-*","namespace:a"]"#);
+
+    let get = |args: &[&str]| with_kubectl(&team, &[args, &["get", "pods"]].concat());
+    get(&["--context", "dev-eu", "-n", "a"]).expect(0);
+    assert_eq!(team.last_intent().reference("grant"), Some(handed.as_str()));
+    for elsewhere in [
+        &["--context", "dev-us", "-n", "a"][..],
+        &["--context", "dev-eu", "-n", "b"],
+        &["--context", "dev-eu"],
+        &["-n", "a"],
+        &["--context", "dev-eu", "--context", "prod", "-n", "a"],
+        &["--context", "dev-eu", "-n", "a", "--kubeconfig", "x"],
+    ] {
+        team.assert_denied(get(elsewhere), "authority.grant_resource");
+    }
+    team.assert_denied(with_kubectl(&team, &["describe", "pods"]), "authority.no_grant");
+    team.site.assert_sound();
+}

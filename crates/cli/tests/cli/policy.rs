@@ -506,3 +506,48 @@ fn groups_that_nobody_can_answer_for() {
     let fault = site.run(&["policy", "check", "asking"]).expect(1).stdout;
     assert!(fault.contains("thresholds.toml:2:") && fault.contains("holds no space"), "{fault}");
 }
+
+const ENVIRONMENTS: &str = "[environments]\nproduction = [\"cluster:prod-*\", \"host:*.prod.example.org\"]\n";
+const NOT_PRODUCTION: &str = "permit (principal, action, resource);
+@id(\"not-production\")
+forbid (principal is Agent, action == Action::\"exec\", resource)
+when { context.environments.contains(Environment::\"production\") };
+";
+
+/// What a command acts on is shown, decided by, explained, and told where the policy changes.
+#[test]
+fn a_policy_speaks_of_what_is_acted_on() {
+    let site = Site::new();
+    site.run(&["init"]).expect(0);
+    let dir = site.path("environments");
+    std::fs::create_dir(&dir).unwrap();
+    let write = |name: &str, text: &str| std::fs::write(dir.join(name), text).unwrap();
+    write("all.cedar", NOT_PRODUCTION);
+    write("thresholds.toml", &ENVIRONMENTS.replace("cluster:", "clutser:"));
+    let told = site.run(&["policy", "check", dir.to_str().unwrap()]).expect(1).stdout;
+    assert!(
+        told.contains("thresholds.toml:2:15") && told.contains("`clutser` is no kind of resource"),
+        "{told}"
+    );
+    write("thresholds.toml", ENVIRONMENTS);
+    let told = site.run(&["policy", "diff", "current", dir.to_str().unwrap()]).expect(0).stdout;
+    assert!(told.contains("environments.production") && told.contains("cluster:prod-*"), "{told}");
+    site.run(&["policy", "activate", dir.to_str().unwrap()]).expect(0);
+
+    let line = "kubectl --context prod-eu -n a get pods | wc -l";
+    let mut agent = site.cascade(&["--json", "shell-check", "--", line]);
+    agent.env("CLAUDECODE", "1");
+    let told = finish(agent, b"").expect(3).json();
+    assert_eq!(told["commands"][0]["resources"].to_string(), r#"["cluster:prod-eu","namespace:a"]"#);
+    assert_eq!(told["commands"][1]["resources"].to_string(), "[]");
+    assert_eq!(told["reasons"][0]["policy_id"], "not-production");
+    let shown = site.run(&["shell-check", "--", "psql postgres://ann:secret@db1/shop"]).expect(5).stdout;
+    assert!(shown.contains("on database:db1/shop, host:db1"), "{shown}");
+
+    let mut agent = site.cascade(&["--json", "run", "--", "ssh", "ann@web1.prod.example.org", "uptime"]);
+    agent.env("CLAUDECODE", "1");
+    let denied = finish(agent, b"").expect(3).json()["receipt_id"].as_str().unwrap().to_owned();
+    let words = site.run(&["policy", "explain", &denied]).expect(0).stdout;
+    assert!(words.contains("on host:web1.prod.example.org"), "{words}");
+    assert!(words.contains("Environment::\"production\""), "{words}");
+}
