@@ -74,6 +74,41 @@ impl Resource {
     }
 }
 
+/// A file in which the name of a resource stands that a command does not name.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Place {
+    /// `current-context` of the files in `KUBECONFIG`, or of `~/.kube/config`.
+    Kubeconfig,
+}
+
+impl Place {
+    /// Every place.
+    pub const ALL: [Self; 1] = [Self::Kubeconfig];
+
+    /// The word in facts and manifests.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Kubeconfig => "kubeconfig",
+        }
+    }
+
+    /// Reads the word.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|place| place.as_str() == text)
+    }
+
+    /// What stands there.
+    #[must_use]
+    pub const fn kind(self) -> ResourceKind {
+        match self {
+            Self::Kubeconfig => ResourceKind::Cluster,
+        }
+    }
+}
+
 impl fmt::Display for Resource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.kind.as_str(), self.name)

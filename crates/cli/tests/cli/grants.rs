@@ -3,6 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::process::{Child, Stdio};
 
+use crate::resources::with_kubectl;
 use crate::site::{Done, ended};
 use crate::team::Team;
 
@@ -289,21 +290,6 @@ fn grants_that_make_no_sense_are_refused() {
     team.site.assert_sound();
 }
 
-/// A stand-in for `kubectl`, first on the path.
-fn with_kubectl(team: &Team, args: &[&str]) -> Done {
-    let bin = team.site.path("bin");
-    if !bin.exists() {
-        std::fs::create_dir(&bin).unwrap();
-        crate::site::script(&bin.join("kubectl"), "#!/bin/sh\necho pods\n");
-    }
-    let all = [&["--json", "run", "--", "kubectl"], args].concat();
-    let mut command = team.agent(&all);
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let dirs = std::iter::once(bin).chain(std::env::split_paths(&path));
-    command.env("PATH", std::env::join_paths(dirs).unwrap());
-    crate::site::finish(command, b"")
-}
-
 #[test]
 fn a_grant_is_on_what_it_names() {
     let team = Team::with_thresholds(&format!("[risk]\nagent = \"HIGH\"\n{AGENTS_NEED_GRANTS}"));
@@ -330,7 +316,9 @@ fn a_grant_is_on_what_it_names() {
     assert_eq!(of(&handed), r#"["cluster:dev-eu","namespace:a"]"#);
     assert_eq!(of(&above), r#"["cluster:dev-*","namespace:a"]"#);
 
-    let get = |args: &[&str]| with_kubectl(&team, &[args, &["get", "pods"]].concat());
+    let get = |args: &[&str]| {
+        with_kubectl(&team.site, &[&["--json", "run", "--", "kubectl"], args, &["get", "pods"]].concat())
+    };
     get(&["--context", "dev-eu", "-n", "a"]).expect(0);
     assert_eq!(team.last_intent().reference("grant"), Some(handed.as_str()));
     for elsewhere in [
@@ -343,6 +331,9 @@ fn a_grant_is_on_what_it_names() {
     ] {
         team.assert_denied(get(elsewhere), "authority.grant_resource");
     }
-    team.assert_denied(with_kubectl(&team, &["describe", "pods"]), "authority.no_grant");
+    team.assert_denied(
+        with_kubectl(&team.site, &["--json", "run", "--", "kubectl", "describe", "pods"]),
+        "authority.no_grant",
+    );
     team.site.assert_sound();
 }

@@ -51,6 +51,7 @@ fn facts(kind: PrincipalKind, full: bool) -> Facts {
             stdin: Stdin::None,
             script: None,
             files: Vec::new(),
+            defaults: Vec::new(),
             resource: full.then(|| "sample".to_owned()),
         },
         spec: None,
@@ -85,6 +86,7 @@ fn classification() -> Classification {
         classified: true,
         findings: vec![finding],
         resources: ResourceKind::ALL.map(Resource::unknown).to_vec(),
+        sought: Vec::new(),
     };
     Classification {
         tier: RiskTier::Low,

@@ -376,6 +376,7 @@ impl Source {
             elsewhere: Choice::list(&raw.elsewhere),
             elsewhere_env: words(&raw.elsewhere_env),
             hidden_by: words(&raw.hidden_by),
+            default: raw.default,
             always: raw.always,
             tests,
         })

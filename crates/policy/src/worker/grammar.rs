@@ -9,7 +9,7 @@ use super::classification::Finding;
 use super::manifest::{Effect, Emits, Form, Globals, Kind, Lies, Reading, Spares, Style};
 use super::pattern::Pattern;
 use super::place::Places;
-use crate::resource::ResourceKind;
+use crate::resource::{Place as Shelf, ResourceKind};
 
 /// One program.
 #[derive(Debug)]
@@ -205,6 +205,7 @@ pub(super) struct Source {
     pub(super) elsewhere: Vec<Choice>,
     pub(super) elsewhere_env: Vec<String>,
     pub(super) hidden_by: Vec<String>,
+    pub(super) default: Option<Shelf>,
     pub(super) always: bool,
     /// Line and name.
     pub(super) tests: Vec<(String, String)>,

@@ -108,6 +108,7 @@ impl Walk<'_> {
                 classified: false,
                 findings,
                 resources: Vec::new(),
+                sought: Vec::new(),
             });
         }
     }
@@ -206,6 +207,7 @@ impl Walk<'_> {
             classified: !fed,
             findings,
             resources: Vec::new(),
+            sought: Vec::new(),
         });
         Feed::Unknown
     }
@@ -236,7 +238,16 @@ impl Walk<'_> {
         let Judgement { tier, classified, findings, .. } = judgement;
         let (words, program, subcommand) = (Vec::new(), String::new(), String::new());
         let resources = Vec::new();
-        let found = Classified { words, program, subcommand, tier, classified, findings, resources };
+        let found = Classified {
+            words,
+            program,
+            subcommand,
+            tier,
+            classified,
+            findings,
+            resources,
+            sought: Vec::new(),
+        };
         amend(&mut self.answer, at, found);
     }
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::resource::ResourceKind;
+use crate::resource::{Place, ResourceKind};
 
 /// One file.
 #[derive(Deserialize, Debug)]
@@ -437,6 +437,8 @@ pub(super) struct Named {
     /// The same of variables that the line sets.
     #[serde(default)]
     pub(super) elsewhere_env: String,
+    /// The file in which it stands where nothing names it.
+    pub(super) default: Option<Place>,
     /// The call acts on one even where nothing names it.
     #[serde(default)]
     pub(super) always: bool,

@@ -12,7 +12,7 @@ use super::manifest::Reading;
 use super::named::{self, Named, Target};
 use super::scene::{Environment, Scene};
 use super::word::Word;
-use crate::resource::{Resource, ResourceKind};
+use crate::resource::{Place, Resource, ResourceKind};
 
 /// Most resources of one call. One more, and each of its kinds is `…`.
 pub(super) const RESOURCES_MAX: usize = 64;
@@ -26,8 +26,14 @@ pub(super) struct Astray {
     pub(super) remotes: bool,
 }
 
-/// Everything that the call `name` acts on.
-pub(super) fn touched(name: &str, call: &Call<'_>, scene: &Scene<'_>, astray: Astray) -> Vec<Resource> {
+/// Everything that the call `name` acts on, and where names stand that are missing.
+pub(super) fn touched(
+    name: &str,
+    call: &Call<'_>,
+    scene: &Scene<'_>,
+    astray: Astray,
+) -> (Vec<Resource>, Vec<Place>) {
+    let mut sought = Vec::new();
     let mut found: BTreeSet<Resource> = scene.beyond.iter().cloned().collect();
     let asks_help = call.help && call.given.is_empty() && call.arguments.is_empty() && call.inner.is_none();
     if !asks_help {
@@ -39,7 +45,9 @@ pub(super) fn touched(name: &str, call: &Call<'_>, scene: &Scene<'_>, astray: As
         };
         for source in call.worker.resources.iter().filter(about) {
             let look = Look { source, call, env: scene.env, astray, lost };
-            found.extend(look.named().into_iter().map(|(kind, name)| match name {
+            let (named, place) = look.named();
+            sought.extend(place);
+            found.extend(named.into_iter().map(|(kind, name)| match name {
                 Some(name) => Resource { kind, name },
                 None => Resource::unknown(kind),
             }));
@@ -47,9 +55,9 @@ pub(super) fn touched(name: &str, call: &Call<'_>, scene: &Scene<'_>, astray: As
     }
     if found.len() > RESOURCES_MAX {
         let kinds: BTreeSet<ResourceKind> = found.iter().map(|resource| resource.kind).collect();
-        return kinds.into_iter().map(Resource::unknown).collect();
+        return (kinds.into_iter().map(Resource::unknown).collect(), Vec::new());
     }
-    found.into_iter().collect()
+    (found.into_iter().collect(), sought)
 }
 
 /// One source of names, asked about one call.
@@ -65,13 +73,13 @@ struct Look<'a> {
 type Said = Option<String>;
 
 impl Look<'_> {
-    fn named(&self) -> Vec<Named> {
+    fn named(&self) -> (Vec<Named>, Option<Place>) {
         let source = self.source;
         let mut said = self.said();
         let mut sure = !self.is_led_elsewhere() && !self.hides_one();
         if said.is_empty() {
             said = self.variables(&source.env);
-            sure &= source.env.is_empty() || !self.astray.variables;
+            sure &= (source.env.is_empty() && source.default.is_none()) || !self.astray.variables;
         }
         let nothing = said.is_empty();
         let database = source.reading == Reading::Database;
@@ -87,7 +95,7 @@ impl Look<'_> {
         if database && !sure {
             named.push((ResourceKind::Host, None));
         }
-        named
+        (named, source.default.filter(|_| nothing && sure && !self.lost && source.always))
     }
 
     /// Texts of the words that name it.

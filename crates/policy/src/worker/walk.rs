@@ -161,7 +161,7 @@ impl<'r> Walk<'r> {
         self.unset |= strays(&found.name, call);
         let variables = self.unset || self.rehomed || scene.base == Base::Away;
         let astray = Astray { variables, remotes: self.led };
-        let resources = touched(&found.name, call, scene, astray);
+        let (resources, sought) = touched(&found.name, call, scene, astray);
         let shown = std::iter::once(found.name.clone()).chain(words.iter().skip(1).map(Word::shown));
         let at = self.answer.commands.len();
         self.answer.add(Classified {
@@ -172,6 +172,7 @@ impl<'r> Walk<'r> {
             classified,
             findings,
             resources: resources.clone(),
+            sought,
         });
         let (fresh, depth) = (scene.fresh, scene.depth + 1);
         let away = call.inner.is_some_and(|(wraps, _)| wraps.away);
@@ -291,6 +292,7 @@ impl<'r> Walk<'r> {
                 classified: false,
                 findings: vec![doubt("env.program", &text)],
                 resources: Vec::new(),
+                sought: Vec::new(),
             });
         }
     }
@@ -462,6 +464,7 @@ fn unknown(words: &[Word], fetched: bool) -> Classified {
         classified,
         findings,
         resources: Vec::new(),
+        sought: Vec::new(),
     }
 }
 

@@ -78,6 +78,7 @@ fn plain(kind: PrincipalKind) -> Facts {
             stdin: Stdin::None,
             script: None,
             files: Vec::new(),
+            defaults: Vec::new(),
             resource: None,
         },
         spec: None,
