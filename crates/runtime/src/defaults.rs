@@ -50,22 +50,26 @@ fn context(command: &Command) -> Option<String> {
         if !path.exists() {
             continue;
         }
-        if let Some(name) = current(&text(&path)?)? {
+        if let Some(name) = current(&text(&path)?).ok()? {
             return Some(name);
         }
     }
     None
 }
 
-/// The value of the plain key `current-context`, where the file has one; `None` where that cannot be told.
-fn current(text: &str) -> Option<Option<String>> {
+/// What a file says cannot be told by looking for one plain key.
+#[derive(PartialEq, Eq, Debug)]
+struct Unclear;
+
+/// The value of the plain key `current-context`, where the file has one.
+fn current(text: &str) -> Result<Option<String>, Unclear> {
     if text.trim_start().starts_with('{') || text.lines().any(|line| line.starts_with(['\t', '"', '\'', '?']))
     {
-        return None;
+        return Err(Unclear);
     }
     let mut lines = text.lines().filter_map(|line| line.strip_prefix("current-context"));
-    let Some(line) = lines.next() else { return Some(None) };
-    let value = line.trim_start().strip_prefix(':')?.trim();
+    let Some(line) = lines.next() else { return Ok(None) };
+    let value = line.trim_start().strip_prefix(':').ok_or(Unclear)?.trim();
     let bare = ['"', '\''].iter().find_map(|quote| value.strip_prefix(*quote)?.strip_suffix(*quote));
     let name = bare.unwrap_or(value);
     let plain = |sign: char| sign.is_ascii_alphanumeric() || "-_.:/@+=".contains(sign);
@@ -74,9 +78,9 @@ fn current(text: &str) -> Option<Option<String>> {
         || !name.chars().all(plain)
         || name.contains("://")
     {
-        return None;
+        return Err(Unclear);
     }
-    Some(Some(name.to_owned()).filter(|name| !name.is_empty()))
+    Ok(Some(name.to_owned()).filter(|name| !name.is_empty()))
 }
 
 /// The text of a file of bytes. Nothing blocks here: a pipe is never opened for good.
@@ -97,23 +101,23 @@ mod tests {
 
     #[test]
     fn only_a_plain_key_is_believed() {
-        let name = |text: &str| Some(Some(text.to_owned()));
+        let name = |text: &str| Ok(Some(text.to_owned()));
         for (text, expected) in [
             ("apiVersion: v1\ncurrent-context: prod-eu\nkind: Config\n", name("prod-eu")),
             ("current-context: \"prod\"\n", name("prod")),
             ("current-context: 'arn:aws:eks:eu:1:cluster/a'\n", name("arn:aws:eks:eu:1:cluster/a")),
-            ("current-context: \"\"\n", Some(None)),
-            ("contexts:\n- name: a\n  current-context: b\n", Some(None)),
-            ("current-context: a\ncurrent-context: b\n", None),
-            ("current-context: a # b\n", None),
-            ("current-context: &a b\n", None),
-            ("current-context: |\n  a\n", None),
-            ("current-context: https://ann:secret@x\n", None),
-            ("{\"current-context\": \"a\"}", None),
-            ("\"current-context\": a\n", None),
+            ("current-context: \"\"\n", Ok(None)),
+            ("contexts:\n- name: a\n  current-context: b\n", Ok(None)),
+            ("current-context: a\ncurrent-context: b\n", Err(Unclear)),
+            ("current-context: a # b\n", Err(Unclear)),
+            ("current-context: &a b\n", Err(Unclear)),
+            ("current-context: |\n  a\n", Err(Unclear)),
+            ("current-context: https://ann:secret@x\n", Err(Unclear)),
+            ("{\"current-context\": \"a\"}", Err(Unclear)),
+            ("\"current-context\": a\n", Err(Unclear)),
         ] {
             assert_eq!(current(text), expected, "{text}");
         }
-        assert_eq!(current(&format!("current-context: {}\n", "x".repeat(NAME_BYTES_MAX + 1))), None);
+        assert_eq!(current(&format!("current-context: {}\n", "x".repeat(NAME_BYTES_MAX + 1))), Err(Unclear));
     }
 }

@@ -44,11 +44,11 @@ pub(super) fn read(reading: Reading, kind: ResourceKind, text: &str) -> Vec<Name
         }
         Reading::Host => at_host(kind, text),
         Reading::Hosts => text.split(',').map(|one| (kind, host(authority(one.trim())))).collect(),
-        Reading::Remote => remote(text).map(|host| vec![(kind, host)]).unwrap_or_default(),
+        Reading::Remote => remote(kind, text),
         Reading::Repo => repo(kind, text),
         Reading::Forge => forge(kind, text),
         Reading::Link => link(kind, text),
-        Reading::Bucket => bucket(text).map(|bucket| vec![(kind, bucket)]).unwrap_or_default(),
+        Reading::Bucket => bucket(kind, text),
         // Put together with hosts that other words name.
         Reading::Database => Vec::new(),
     }
@@ -107,16 +107,16 @@ fn at_host(kind: ResourceKind, text: &str) -> Vec<Named> {
     }
 }
 
-/// The machine of `HOST:path`, `HOST::module` or an address; `None` for a path of this machine.
-fn remote(text: &str) -> Option<Option<String>> {
+/// The machine of `HOST:path`, `HOST::module` or an address; nothing for a path of this machine.
+fn remote(kind: ResourceKind, text: &str) -> Vec<Named> {
     if text.contains("://") {
-        return Some(host(authority(text)));
+        return vec![(kind, host(authority(text)))];
     }
-    let (before, _) = text.split_once(':')?;
+    let Some((before, _)) = text.split_once(':') else { return Vec::new() };
     if let Some((_, rest)) = text.split_once('[').filter(|(user, _)| user.is_empty() || user.ends_with('@')) {
-        return Some(host(&format!("[{rest}")));
+        return vec![(kind, host(&format!("[{rest}")))];
     }
-    (!before.contains('/')).then(|| host(before))
+    if before.contains('/') { Vec::new() } else { vec![(kind, host(before))] }
 }
 
 /// A repository, and the machine that holds it.
@@ -171,10 +171,11 @@ fn link(kind: ResourceKind, text: &str) -> Vec<Named> {
 }
 
 /// `s3://bucket/key` is `s3://bucket`.
-fn bucket(text: &str) -> Option<Option<String>> {
-    let (scheme, rest) = text.split_once("://")?;
+fn bucket(kind: ResourceKind, text: &str) -> Vec<Named> {
+    let Some((scheme, rest)) = text.split_once("://") else { return Vec::new() };
     let (bucket, _) = rest.split_once('/').unwrap_or((rest, ""));
-    Some(plain(&format!("{}://{bucket}", scheme.to_ascii_lowercase())).filter(|_| !bucket.is_empty()))
+    let name = plain(&format!("{}://{bucket}", scheme.to_ascii_lowercase()));
+    vec![(kind, name.filter(|_| !bucket.is_empty()))]
 }
 
 /// Hosts and names that a text naming a database holds.

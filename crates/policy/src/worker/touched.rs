@@ -83,7 +83,7 @@ impl Look<'_> {
         }
         let nothing = said.is_empty();
         let database = source.reading == Reading::Database;
-        let mut named = if database && !(nothing && !source.always) {
+        let mut named = if database && (source.always || !nothing) {
             self.databases(&said)
         } else {
             said.iter().flat_map(|text| self.read(text.as_deref())).collect()
