@@ -127,6 +127,8 @@ fn grant(grant: &Grant) -> Value {
         Covers::Commands(commands) => insert(&mut value, "commands", Some(words(commands))),
         Covers::Assume(id) => insert(&mut value, "assume", Some(id.to_string().into())),
     }
+    let resources = (!grant.resources.is_empty()).then(|| words(&grant.resources));
+    insert(&mut value, "resources", resources);
     insert(&mut value, "up_to", grant.up_to.map(|tier| tier.as_str().into()));
     value
 }

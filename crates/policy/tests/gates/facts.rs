@@ -34,6 +34,7 @@ pub(crate) fn plain(command: &[u8]) -> Facts {
             stdin: Stdin::None,
             script: None,
             files: Vec::new(),
+            defaults: Vec::new(),
             resource: None,
         },
         spec: None,
@@ -59,6 +60,7 @@ fn full() -> Facts {
         grantor_alive: true,
         expires,
         covers,
+        resources: expires.map(|_| "cluster:dev-*".to_owned()).into_iter().collect(),
         up_to: expires.map(|_| RiskTier::High),
     };
     let groups = vec!["ops".to_owned(), "böse \"groups\"".to_owned()];
@@ -78,6 +80,7 @@ fn full() -> Facts {
             stdin: Stdin::Captured(Digest([9; 32])),
             script: Some(b"git push".to_vec()),
             files: Vec::new(),
+            defaults: Vec::new(),
             resource: Some("db".to_owned()),
         },
         spec: Some(Spec { hash: Digest([7; 32]), trusted: true, pinned: false, has_step: true }),
