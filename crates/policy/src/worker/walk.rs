@@ -5,8 +5,9 @@ use cascade_receipt::decision::RiskTier;
 use super::base::Base;
 use super::call::{Argument, Call, Given};
 use super::classification::{Classification, Classified, Finding};
+use super::entered;
 use super::judge::{Follow, Judgement, judge};
-use super::manifest::{Emits, Kind, Lies};
+use super::manifest::{Emits, Enters, Kind, Lies};
 use super::obeyed;
 use super::place::Location;
 use super::registry::{Found, Registry};
@@ -139,6 +140,7 @@ impl<'r> Walk<'r> {
                 Expanded::Argv(words) => Follow::Argv(words),
             });
         }
+        entered::weigh(call, scene, &mut judgement);
         self.remember(call, scene, &mut judgement);
         self.obeyed(found, call, &judgement);
         let feed = match emitted(call, scene, &judgement.directory) {
@@ -168,7 +170,9 @@ impl<'r> Walk<'r> {
         let away = call.inner.is_some_and(|(wraps, _)| wraps.away);
         let base = if away { Base::Away } else { base };
         let apart = scene.apart || call.is_apart();
-        let inner = Scene { directory, base, env: &env, input: scene.input.clone(), fresh, apart, depth };
+        let entered = call.inner.map_or(Enters::Nothing, |(wraps, _)| wraps.enters).max(scene.entered);
+        let input = scene.input.clone();
+        let inner = Scene { directory, base, env: &env, input, fresh, apart, entered, depth };
         self.follow(follow, &inner, at).unwrap_or(feed)
     }
 
