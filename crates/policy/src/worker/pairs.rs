@@ -202,7 +202,7 @@ const PAIRS: &[(&str, &[&str], &[&str])] = &[
             "prettier --check ./docs/*.md",
             "buf lint api/*.proto",
             "yamllint alerts/*.yml",
-            "for f in docs/*.md; do grep -c TODO \"$f\"; done",
+            "for f in docs/*.md; do grep -c word \"$f\"; done",
             "for f in docs/*.md; do wc -l \"$f\"; head -1 \"$f\"; done",
         ],
     ),
