@@ -6,6 +6,7 @@ use super::base::Base;
 use super::call::{Argument, Call, Value};
 use super::classification::Finding;
 use super::grammar::{Rule, Step, covers};
+use super::leak;
 use super::manifest::{Emits, Kind, Style};
 use super::place::{Location, Places};
 use super::possible::{Met, could_apply};
@@ -193,7 +194,8 @@ fn rules(call: &Call<'_>, judgement: &mut Judgement) {
         .map(|(argument, _)| place_of(argument.word, &judgement.directory))
         .collect();
     for rule in call.worker.rules.iter().filter(|rule| covers(rule.commands.as_deref(), &call.path)) {
-        unreadable |= !rule.arguments.is_empty() && call.arguments.iter().any(is_pattern);
+        unreadable |=
+            !rule.arguments.is_empty() && call.arguments.iter().any(|argument| is_pattern(argument, call));
         if applies(rule, call, &places, &judgement.directory) {
             judgement.push(rule.finding.clone());
         } else if rule.finding.tier == RiskTier::Critical && worst.is_none() && has_unknown(call) {
@@ -224,11 +226,12 @@ fn rules(call: &Call<'_>, judgement: &mut Judgement) {
 }
 
 /// A pattern that may match more than files: one below a directory (`src/*.ts`), or after `--`, does not.
-fn is_pattern(argument: &Argument<'_>) -> bool {
+/// What reaches others sends the names, whatever they are.
+fn is_pattern(argument: &Argument<'_>, call: &Call<'_>) -> bool {
     argument.word.pattern().is_some_and(|text| {
         let fixed = text.split(['*', '?', '[', '(']).next().unwrap_or_default();
         let files = fixed.contains('/') && !fixed.starts_with('-') && !fixed.contains([':', '=', '@']);
-        !files && !argument.after_dashes
+        !(files || argument.after_dashes) || call.worker.names.iter().any(|name| leak::is_sending(name))
     })
 }
 
