@@ -13,6 +13,7 @@ use super::place::Location;
 use super::registry::{Found, Registry};
 use super::scene::{Feed, Scene, Variable};
 use super::settings::{self, Expanded};
+use super::touched::{Astray, touched};
 use super::word::Word;
 
 /// Wrappers and inner lines around a command.
@@ -37,6 +38,8 @@ pub(super) struct Walk<'r> {
     led: bool,
     /// It has set where the home directory is.
     rehomed: bool,
+    /// It may have taken variables away, or set them where that is not seen.
+    pub(super) unset: bool,
 }
 
 impl<'r> Walk<'r> {
@@ -48,6 +51,7 @@ impl<'r> Walk<'r> {
             fetched: Vec::new(),
             led: false,
             rehomed: false,
+            unset: false,
         }
     }
 
@@ -65,7 +69,7 @@ impl<'r> Walk<'r> {
         }
         let Some(found) = program.known().and_then(|name| self.registry.program(name)) else {
             let fetched = path.is_some_and(|path| self.is_fetched(&scene.directory, &path));
-            self.answer.add(unknown(words, fetched));
+            self.answer.add(Classified { resources: scene.beyond.to_vec(), ..unknown(words, fetched) });
             return Feed::Unknown;
         };
         let call = Call::read(found.worker, arguments);
@@ -100,6 +104,24 @@ impl<'r> Walk<'r> {
         passed.is_some() || self.answer.refused.is_some()
     }
 
+    /// What the name says by which the program is called.
+    fn named(&self, found: &Found<'_>, words: &[Word], scene: &Scene<'_>, judgement: &mut Judgement) {
+        let text = words.first().and_then(Word::known).unwrap_or_default();
+        let place = judgement.directory.join(text);
+        if found.worker.lies == Lies::Project && scene.fresh.iter().any(|written| written.meets(&place)) {
+            judgement.doubt("script.fresh", "executes a file that the same line writes");
+        }
+        if found.elsewhere {
+            judgement.doubt("program.elsewhere", "the program stands in an unusual directory");
+        }
+        if text.contains('/') && self.is_fetched(&scene.directory, text) {
+            judgement.stop("pipe.network.executed", "executes what it gets from the network");
+        }
+        if found.respelled {
+            judgement.doubt("program.respelled", "the program's name is spelled unusually");
+        }
+    }
+
     /// Judges a call that was read, and follows what is inside.
     fn read(
         &mut self,
@@ -116,20 +138,7 @@ impl<'r> Walk<'r> {
             Some(settings::expand(words.first()?, arguments, at, body))
         });
         let mut judgement = judge(call, scene);
-        let text = words.first().and_then(Word::known).unwrap_or_default();
-        let place = judgement.directory.join(text);
-        if found.worker.lies == Lies::Project && scene.fresh.iter().any(|written| written.meets(&place)) {
-            judgement.doubt("script.fresh", "executes a file that the same line writes");
-        }
-        if found.elsewhere {
-            judgement.doubt("program.elsewhere", "the program stands in an unusual directory");
-        }
-        if text.contains('/') && self.is_fetched(&scene.directory, text) {
-            judgement.stop("pipe.network.executed", "executes what it gets from the network");
-        }
-        if found.respelled {
-            judgement.doubt("program.respelled", "the program's name is spelled unusually");
-        }
+        self.named(found, words, scene, &mut judgement);
         settings::weigh(call, scene.env, &pairs, &mut judgement);
         if let Some(expanded) = aliased {
             judgement.findings.retain(|finding| finding.code != "worker.subcommand.unknown");
@@ -156,6 +165,10 @@ impl<'r> Walk<'r> {
         let Judgement { tier, classified, findings, follow, directory, base, writes, .. } = judgement;
         self.writes.extend(writes);
         self.writes.extend(fetched(call, &directory));
+        self.unset |= strays(&found.name, call);
+        let variables = self.unset || self.rehomed || scene.base == Base::Away;
+        let astray = Astray { variables, remotes: self.led };
+        let (resources, sought) = touched(&found.name, call, scene, astray);
         let shown = std::iter::once(found.name.clone()).chain(words.iter().skip(1).map(Word::shown));
         let at = self.answer.commands.len();
         self.answer.add(Classified {
@@ -165,14 +178,17 @@ impl<'r> Walk<'r> {
             tier: if classified { tier } else { tier.max(RiskTier::High) },
             classified,
             findings,
+            resources: resources.clone(),
+            sought,
         });
         let (fresh, depth) = (scene.fresh, scene.depth + 1);
         let away = call.inner.is_some_and(|(wraps, _)| wraps.away);
         let base = if away { Base::Away } else { base };
+        let beyond = if away { resources.as_slice() } else { scene.beyond };
         let apart = scene.apart || call.is_apart();
         let entered = call.inner.map_or(Enters::Nothing, |(wraps, _)| wraps.enters).max(scene.entered);
         let input = scene.input.clone();
-        let inner = Scene { directory, base, env: &env, input, fresh, apart, entered, depth };
+        let inner = Scene { directory, base, env: &env, input, fresh, beyond, apart, entered, depth };
         self.follow(follow, &inner, at).unwrap_or(feed)
     }
 
@@ -283,6 +299,8 @@ impl<'r> Walk<'r> {
                 tier: RiskTier::High,
                 classified: false,
                 findings: vec![doubt("env.program", &text)],
+                resources: Vec::new(),
+                sought: Vec::new(),
             });
         }
     }
@@ -338,6 +356,39 @@ impl<'r> Walk<'r> {
         }
     }
 }
+
+/// Does this call change variables in a way that is not followed? What it calls, and what comes later, then has
+/// others than those that are known.
+fn strays(name: &str, call: &Call<'_>) -> bool {
+    let clears = ["-", "-i", "--ignore-environment", "-u", "--unset"];
+    match name {
+        "env" => clears.iter().any(|name| call.gives_name(name)),
+        "export" | "declare" | "typeset" | "readonly" | "local" => {
+            call.arguments.iter().any(|argument| argument.word.known().is_none())
+        }
+        "printf" => call.arguments.first().is_some_and(|argument| argument.word.known() == Some("-v")),
+        name => STRAYS.contains(&name),
+    }
+}
+
+/// Programs that set variables, or take them away, for what comes after.
+const STRAYS: &[&str] = &[
+    "sudo",
+    "doas",
+    "su",
+    "source",
+    ".",
+    "eval",
+    "unset",
+    "read",
+    "mapfile",
+    "readarray",
+    "getopts",
+    "direnv",
+    "dotenv",
+    "env-cmd",
+    "aws-vault",
+];
 
 /// What a call writes to standard output.
 fn emitted(call: &Call<'_>, scene: &Scene<'_>, directory: &Location) -> Feed {
@@ -420,6 +471,8 @@ fn unknown(words: &[Word], fetched: bool) -> Classified {
         tier,
         classified,
         findings,
+        resources: Vec::new(),
+        sought: Vec::new(),
     }
 }
 
