@@ -19,6 +19,7 @@ mod classification;
 mod code;
 mod compile;
 mod draft;
+mod entered;
 #[cfg(test)]
 mod families;
 mod grammar;
@@ -31,6 +32,8 @@ mod named;
 mod obeyed;
 #[cfg(test)]
 mod obeying;
+#[cfg(test)]
+mod pairs;
 mod pattern;
 mod place;
 mod possible;
@@ -38,6 +41,7 @@ mod reader;
 mod registry;
 mod scene;
 mod sed;
+mod sending;
 mod settings;
 mod spared;
 mod sql;

@@ -13,6 +13,11 @@ type Values = BTreeMap<String, String>;
 /// Stands for the home directory among the values; no line can hold it.
 const HOME: &str = "\0";
 
+const PWD: &str = "PWD";
+
+/// In front of a pattern whose matches a variable takes one by one; no line can hold it.
+const FILES: &str = "\u{3}";
+
 /// Under this name stands what a substitution in the command at hand prints; no variable can have it.
 const PRINTED: &str = "\0";
 
@@ -65,6 +70,8 @@ struct Constant<'a> {
     home: bool,
     /// And the directory for temporary files.
     scratch: bool,
+    /// And the name of the working directory.
+    here: bool,
 }
 
 fn with(found: &Found, constant: &Constant<'_>, opaque: &mut BTreeSet<Opaque>) -> Vec<Command> {
@@ -81,6 +88,9 @@ fn with(found: &Found, constant: &Constant<'_>, opaque: &mut BTreeSet<Opaque>) -
         let printed = scratch::printed(raw, at, found);
         if let Some(text) = &printed {
             values.insert(PRINTED.to_owned(), text.clone());
+        }
+        if constant.here && scratch::mounts(raw) {
+            values.insert(PWD.to_owned(), ".".to_owned());
         }
         let mut command = cook(raw, &values, opaque);
         command.inside = raw.inside;
@@ -99,6 +109,7 @@ fn with(found: &Found, constant: &Constant<'_>, opaque: &mut BTreeSet<Opaque>) -
             }
         }
         values.remove(PRINTED);
+        values.remove(PWD);
         all.push(command);
     }
     all
@@ -109,7 +120,8 @@ fn with(found: &Found, constant: &Constant<'_>, opaque: &mut BTreeSet<Opaque>) -
 fn constants(found: &Found, scratch: bool) -> Constant<'_> {
     let home = leaves(found, "HOME");
     let scratch = scratch && leaves(found, "TMPDIR");
-    let none = || Constant { names: BTreeSet::new(), loops: Vec::new(), home, scratch };
+    let here = leaves(found, "PWD");
+    let none = || Constant { names: BTreeSet::new(), loops: Vec::new(), home, scratch, here };
     let mut times: BTreeMap<&str, usize> = BTreeMap::new();
     for command in &found.commands {
         let words = builtins::unwrapped(&command.words);
@@ -139,7 +151,10 @@ fn constants(found: &Found, scratch: bool) -> Constant<'_> {
             && !SETTLED_ELSEWHERE.contains(&each.name.as_str())
             && !each.name.starts_with("BASH")
             && !found.arithmetic.iter().any(|text| text.contains(each.name.as_str()))
-            && each.values.iter().all(|value| value.literal().is_some_and(|text| is_plain(&text)))
+            && each
+                .values
+                .iter()
+                .all(|value| value.literal().is_some_and(|text| is_plain(&text) || is_files(&text)))
     };
     let loops: Vec<&Loop> = found.loops.iter().collect();
     let loops = loops
@@ -159,12 +174,21 @@ fn constants(found: &Found, scratch: bool) -> Constant<'_> {
         })
         .map(|(name, _)| name.to_owned())
         .collect();
-    Constant { names, loops, home, scratch }
+    Constant { names, loops, home, scratch, here }
 }
 
 /// Neither split nor expanded when it stands for a variable without quotes.
 fn is_plain(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-+_./:=@%,".contains(c))
+}
+
+/// A pattern that matches files and nothing that could be an option.
+fn is_files(text: &str) -> bool {
+    let fixed = text.split(['*', '?']).next().unwrap_or_default();
+    fixed.len() < text.len()
+        && is_plain(fixed)
+        && !fixed.starts_with('-')
+        && is_plain(&text.replace(['*', '?'], "x"))
 }
 
 /// A variable is what it was before the line unless something in the line could change it.
@@ -212,7 +236,8 @@ fn turns(
             .flat_map(|values| {
                 texts.iter().map(|text| {
                     let mut values = values.clone();
-                    values.insert(each.name.clone(), text.clone());
+                    let files = if is_files(text) { FILES } else { "" };
+                    values.insert(each.name.clone(), format!("{files}{text}"));
                     values
                 })
             })
@@ -266,7 +291,10 @@ fn single(word: &RawWord, values: &Values) -> Word {
         match piece {
             Piece::Text { text: more, .. } => text.push_str(more),
             Piece::Var { name, .. } => match values.get(name) {
-                Some(value) if matches!(value.as_str(), scratch::DIRECTORY | scratch::MADE) => {
+                Some(value)
+                    if matches!(value.as_str(), scratch::DIRECTORY | scratch::MADE)
+                        || value.starts_with(FILES) =>
+                {
                     return Word::Unknown;
                 }
                 Some(value) if value != HOME => text.push_str(value),
@@ -430,6 +458,14 @@ fn fields(atoms: &[Atom<'_>], values: &Values) -> Vec<Word> {
                     }
                 }
                 (Some(HOME), quoted) => field.home(quoted),
+                (Some(value), quoted) if value.starts_with(FILES) => {
+                    // Without quotes a name falls apart at its blanks.
+                    if quoted {
+                        value.chars().skip(1).for_each(|c| field.push(c, false));
+                    } else {
+                        field.is(Kind::Unknown);
+                    }
+                }
                 (Some(value), true) => {
                     field.is(Kind::Known);
                     value.chars().for_each(|c| field.push(c, true));

@@ -1,5 +1,5 @@
 //! Values that the text alone does not give, but of which enough is certain: `$TMPDIR`, what `mktemp` prints, and what
-//! an `echo` of plain words prints in `$(…)`.
+//! an `echo` of plain words, `nproc` and `pwd` print in `$(…)`.
 
 use super::brace::Atom;
 use super::neutral::{Found, Piece, RawCommand, RawWord};
@@ -60,7 +60,7 @@ fn is_switch(word: &str) -> bool {
     matches!(word, "-d" | "-q" | "-dq" | "-qd" | "--directory" | "--quiet" | "-t")
 }
 
-/// What the only substitution in a command prints, where an `echo` of plain words says so.
+/// What the only substitution in a command prints, where its words say so.
 pub(super) fn printed(raw: &RawCommand, at: usize, found: &Found) -> Option<String> {
     let words = raw.words.iter().chain(raw.assignments.iter().map(|assignment| &assignment.value));
     let mut outputs = 0;
@@ -84,7 +84,19 @@ pub(super) fn printed(raw: &RawCommand, at: usize, found: &Found) -> Option<Stri
             && !text.contains(['\\', '%', '\n', '*', '?', '[', '{', '~', '!'])
             && !text.ends_with(' ')
     };
-    (program == "echo" && !arguments.is_empty() && arguments.iter().all(plain)).then(|| arguments.join(" "))
+    match program.as_str() {
+        "echo" if !arguments.is_empty() && arguments.iter().all(plain) => Some(arguments.join(" ")),
+        "nproc" if arguments.is_empty() => Some("8".to_owned()),
+        "pwd" if arguments.is_empty() && mounts(raw) => Some(".".to_owned()),
+        _ => None,
+    }
+}
+
+/// Does a command give directories to a container? They are seen from where it stands, so that the name of the working
+/// directory is `.` there, whatever a `cd` before it did.
+pub(super) fn mounts(command: &RawCommand) -> bool {
+    let program = command.words.first().and_then(RawWord::literal);
+    matches!(program.as_deref(), Some("docker" | "podman" | "nerdctl"))
 }
 
 /// Names below `/` that are not for scratch.

@@ -1,6 +1,8 @@
 //! One program call read against the grammar of its program: subcommand, options given, arguments, and where
 //! another command starts.
 
+use std::sync::Arc;
+
 use super::grammar::{Choice, Command, Node, Step, Worker, Wraps};
 use super::manifest::{Form, Kind};
 use super::reader::Reader;
@@ -109,6 +111,22 @@ impl<'a> Call<'a> {
             call.dive();
         }
         call
+    }
+
+    /// The words of the subcommand that the manifest itself names. What a pattern stands for is the caller's own, and
+    /// has no place in a code.
+    pub(super) fn named_path(&self) -> impl Iterator<Item = &'a str> {
+        let fits = |command: &&'a Command| {
+            let steps = command.path.get(usize::from(is_deep(command))..).unwrap_or_default();
+            let start = if is_deep(command) { self.path.len().saturating_sub(steps.len()) } else { 0 };
+            let words = self.path.get(start..).unwrap_or_default();
+            std::ptr::eq(Arc::as_ptr(&command.node), self.node)
+                && steps.len() <= words.len()
+                && steps.iter().zip(words).all(|(step, word)| step.matches(word))
+        };
+        let named = |command: &&'a Command| command.path.iter().filter(|step| step.is_word()).count();
+        let command = self.worker.commands.iter().filter(fits).max_by_key(named);
+        command.into_iter().flat_map(|command| &command.path).filter_map(Step::word)
     }
 
     /// Is one of these options given, and no other word takes it back? Where an option comes more than once, each

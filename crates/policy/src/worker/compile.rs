@@ -181,6 +181,7 @@ impl Node {
                 assignments: wraps.assignments,
                 unread: wraps.unread,
                 away: wraps.away,
+                enters: wraps.enters,
                 apart: words(&wraps.apart),
                 line_if: Choice::list(&wraps.line_if),
                 regroups: Choice::list(&wraps.regroups),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cascade_receipt::decision::RiskTier;
 
 use super::classification::Finding;
-use super::manifest::{Effect, Emits, Form, Globals, Kind, Lies, Reading, Spares, Style};
+use super::manifest::{Effect, Emits, Enters, Form, Globals, Kind, Lies, Reading, Spares, Style};
 use super::pattern::Pattern;
 use super::place::Places;
 use crate::resource::{Place as Shelf, ResourceKind};
@@ -57,6 +57,14 @@ impl Step {
 
     pub(super) const fn is_word(&self) -> bool {
         matches!(self, Self::Word(_))
+    }
+
+    /// The word, where the manifest names it.
+    pub(super) fn word(&self) -> Option<&str> {
+        match self {
+            Self::Word(word) => Some(word),
+            Self::Glob(_) | Self::Deep => None,
+        }
     }
 
     /// A pattern that says something of the word.
@@ -131,6 +139,7 @@ pub(super) struct Wraps {
     pub(super) assignments: bool,
     pub(super) unread: bool,
     pub(super) away: bool,
+    pub(super) enters: Enters,
     pub(super) apart: Vec<String>,
     pub(super) line_if: Vec<Choice>,
     pub(super) regroups: Vec<Choice>,

@@ -3,13 +3,15 @@
 use cascade_receipt::decision::RiskTier;
 
 use super::base::Base;
-use super::call::{Call, Value};
+use super::call::{Argument, Call, Value};
 use super::classification::Finding;
 use super::grammar::{Rule, Step, covers};
+use super::leak;
 use super::manifest::{Emits, Kind, Style};
 use super::place::{Location, Places};
 use super::possible::{Met, could_apply};
 use super::scene::{Feed, Scene};
+use super::sending;
 use super::spared;
 use super::unfold::{fill, standard_input, starts, wrapped};
 use super::weigh::{place_of, secret_read, weigh};
@@ -162,6 +164,9 @@ pub(super) fn judge(call: &Call<'_>, scene: &Scene<'_>) -> Judgement {
     if scene.input == Feed::Secret && (call.node.emits == Emits::Network || call.worker.name() == "ssh") {
         judgement.sent();
     }
+    if !dry {
+        sending::weigh(call, scene, &mut judgement);
+    }
     wrapped(call, scene, &mut judgement);
     standard_input(call, scene, &mut judgement);
     judgement
@@ -173,7 +178,7 @@ fn ranked(call: &Call<'_>, judgement: &mut Judgement) {
         return;
     }
     let (name, path) = (call.worker.name(), call.path.join(" "));
-    let code = if path.is_empty() { name.to_owned() } else { format!("{name}.{}", call.path.join(".")) };
+    let code = std::iter::once(name).chain(call.named_path()).collect::<Vec<_>>().join(".");
     let text = call.node.text.clone().unwrap_or_else(|| format!("runs `{name} {path}`").replace(" `", "`"));
     judgement.find(code, tier, text);
 }
@@ -189,8 +194,8 @@ fn rules(call: &Call<'_>, judgement: &mut Judgement) {
         .map(|(argument, _)| place_of(argument.word, &judgement.directory))
         .collect();
     for rule in call.worker.rules.iter().filter(|rule| covers(rule.commands.as_deref(), &call.path)) {
-        unreadable |= !rule.arguments.is_empty()
-            && call.arguments.iter().any(|argument| argument.word.pattern().is_some());
+        unreadable |=
+            !rule.arguments.is_empty() && call.arguments.iter().any(|argument| is_pattern(argument, call));
         if applies(rule, call, &places, &judgement.directory) {
             judgement.push(rule.finding.clone());
         } else if rule.finding.tier == RiskTier::Critical && worst.is_none() && has_unknown(call) {
@@ -218,6 +223,16 @@ fn rules(call: &Call<'_>, judgement: &mut Judgement) {
     if unreadable && tier > RiskTier::Low && worst.is_none() {
         judgement.find("worker.word.unresolved", tier, "a word cannot be known before it runs");
     }
+}
+
+/// A pattern that may match more than files: one below a directory (`src/*.ts`), or after `--`, does not.
+/// What reaches others sends the names, whatever they are.
+fn is_pattern(argument: &Argument<'_>, call: &Call<'_>) -> bool {
+    argument.word.pattern().is_some_and(|text| {
+        let fixed = text.split(['*', '?', '[', '(']).next().unwrap_or_default();
+        let files = fixed.contains('/') && !fixed.starts_with('-') && !fixed.contains([':', '=', '@']);
+        !(files || argument.after_dashes) || call.worker.names.iter().any(|name| leak::is_sending(name))
+    })
 }
 
 /// The most that a subcommand further down can be.

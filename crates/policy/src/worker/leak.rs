@@ -58,8 +58,13 @@ fn sends_words(call: &Classified) -> bool {
         "git" => ["push", "commit", "commit-tree", "tag", "notes", "send-email", "send-pack"]
             .iter()
             .any(|path| call.subcommand.split(' ').next() == Some(path)),
-        name => SENDING.contains(&name),
+        name => is_sending(name),
     }
+}
+
+/// Does what this program is told reach others?
+pub(super) fn is_sending(program: &str) -> bool {
+    SENDING.contains(&program)
 }
 
 const SENDING: &[&str] = &[

@@ -6,6 +6,7 @@ use cascade_receipt::decision::RiskTier;
 
 use super::base::Base;
 use super::classification::{Classification, Classified, Finding};
+use super::entered;
 use super::judge::Judgement;
 use super::leak::{self, Passed};
 use super::place::Location;
@@ -143,8 +144,8 @@ impl Walk<'_> {
                 &state.feeds,
             );
             let (directory, apart, depth) = (directory.clone(), scene.apart, scene.depth);
-            let (fresh, beyond) = (fresh.as_slice(), scene.beyond);
-            let inner = Scene { directory, base, env: &env, input, fresh, beyond, apart, depth };
+            let (fresh, beyond, entered) = (fresh.as_slice(), scene.beyond, scene.entered);
+            let inner = Scene { directory, base, env: &env, input, fresh, beyond, apart, entered, depth };
             let set = state.env.len();
             let feeds: Vec<Feed> = readings
                 .map(|words| {
@@ -162,7 +163,7 @@ impl Walk<'_> {
             feed = feeds.into_iter().reduce(Feed::and).unwrap_or(Feed::Unknown);
             self.named_programs(state.env.get(set..).unwrap_or_default(), scene);
         }
-        self.redirects(&command.redirects, at, directory, &feed);
+        self.redirects(&command.redirects, at, Judgement::new(directory, Base::Unknown), &feed, scene);
         feed
     }
 
@@ -213,8 +214,14 @@ impl Walk<'_> {
     }
 
     /// Files that the shell itself opens count for the command.
-    fn redirects(&mut self, redirects: &[Redirect], at: usize, directory: Location, feed: &Feed) {
-        let mut judgement = Judgement::new(directory, Base::Unknown);
+    fn redirects(
+        &mut self,
+        redirects: &[Redirect],
+        at: usize,
+        mut judgement: Judgement,
+        feed: &Feed,
+        scene: &Scene<'_>,
+    ) {
         for redirect in redirects {
             let target = Word::from(&redirect.target);
             match redirect.op {
@@ -225,6 +232,7 @@ impl Walk<'_> {
                 RedirectOp::Duplicate => {}
             }
         }
+        entered::weigh_writes(scene, &mut judgement);
         if *feed == Feed::Network {
             self.fetched.extend(judgement.writes.iter().cloned());
         }

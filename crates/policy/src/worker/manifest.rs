@@ -190,6 +190,9 @@ pub(super) struct Wraps {
     /// It runs on another machine or among the files of a container: paths in it are not those of here.
     #[serde(default)]
     pub(super) away: bool,
+    /// What it enters runs already, with its environment and data.
+    #[serde(default)]
+    pub(super) enters: Enters,
     /// With no other options than these it reaches nothing but itself and the network: what it takes from standard input
     /// is a matter of who feeds it.
     #[serde(default)]
@@ -200,6 +203,18 @@ pub(super) struct Wraps {
     /// With one of these options nothing is executed (`command -v`).
     #[serde(default)]
     pub(super) unless: String,
+}
+
+/// What an inner command is run in, where that was there before.
+#[derive(Deserialize, Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Enters {
+    #[default]
+    Nothing,
+    /// A container of this machine: one for development.
+    Container,
+    /// Another machine, or a container of a cluster: what is changed there is in use.
+    Machine,
 }
 
 /// What the words from there on are.
@@ -354,6 +369,8 @@ pub(super) enum Spares {
     Rebuilt,
     /// A few paths of what look like single files below the working directory.
     Files,
+    /// Of two directories below the working directory.
+    Below,
 }
 
 /// An environment variable or configuration key that changes what the program does.

@@ -287,6 +287,13 @@ fn named(names: &[String], home: bool) -> Places {
                 && name.contains(['*', '?', '['])
                 && [".ssh", ".gnupg"].iter().any(|own| Pattern::new(&name.replace('[', "*")).matches(own)))
     };
+    let mounted = |pair: &[String]| {
+        matches!(pair, [first, second] if matches!((first.as_str(), second.as_str()),
+            ("run", "secrets") | ("kubernetes.io", "serviceaccount")))
+    };
+    if names.windows(2).any(mounted) {
+        places = places.with(Place::Secret);
+    }
     let secret_directory = names.iter().any(private);
     if secret_directory && !one_of(last, NOT_SECRET) && last != "config" {
         places = places.with(Place::Secret);
@@ -352,7 +359,8 @@ const BUILD: &str = "node_modules target dist build out .cache coverage __pycach
 const SECRET_NAMES: &str = ".env .env.* *.pem *.key *.p12 *.pfx *.jks *.keystore *.kdbx id_rsa id_dsa id_ecdsa \
     id_ed25519 .netrc _netrc .pgpass .my.cnf .git-credentials .vault-token .npmrc .pypirc .htpasswd shadow shadow- \
     .bash_history .zsh_history .python_history .psql_history .mysql_history .node_repl_history .rediscli_history \
-    gshadow master.passwd sudoers credentials.json service-account*.json terraform.tfstate *.tfstate kubeconfig";
+    gshadow master.passwd sudoers credentials.json service-account*.json terraform.tfstate *.tfstate kubeconfig secrets.yml secrets.yaml \
+    secrets.json secrets.toml secrets.env";
 const SECRET_ENDS: &str = ".aws/credentials .kube/config .docker/config.json .config/gh/hosts.yml .azure/* \
     .config/gcloud/credentials.db .config/gcloud/application_default_credentials.json environ .cargo/credentials \
     .cargo/credentials.toml .config/hub .aws .aws/* .aws/** .kube .kube/* .kube/** .azure .azure/** .password-store \

@@ -7,7 +7,7 @@ use super::base::Base;
 use super::classification::{Classification, Classified};
 use super::compile::Malformed;
 use super::grammar::{Source, Worker};
-use super::manifest::{self, File, Lies};
+use super::manifest::{self, Enters, File, Lies};
 use super::place::Location;
 use super::scene::{Environment, Feed, Scene, Variable};
 use super::walk::Walk;
@@ -209,6 +209,7 @@ fn scene<'a>(env: &'a Environment<'a>) -> Scene<'a> {
         fresh: &[],
         beyond: &[],
         apart: false,
+        entered: Enters::Nothing,
         depth: 0,
     }
 }

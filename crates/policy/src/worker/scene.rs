@@ -1,6 +1,7 @@
 //! What surrounds a call: directory, environment, standard input.
 
 use super::base::Base;
+use super::manifest::Enters;
 use super::place::Location;
 use super::word::Word;
 use crate::resource::Resource;
@@ -19,6 +20,8 @@ pub(super) struct Scene<'a> {
     pub(super) beyond: &'a [Resource],
     /// It runs where nothing but itself and the network can be reached.
     pub(super) apart: bool,
+    /// What it is run in.
+    pub(super) entered: Enters,
     /// Wrappers and inner lines around it.
     pub(super) depth: usize,
 }

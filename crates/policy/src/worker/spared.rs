@@ -17,6 +17,11 @@ pub(super) fn is_spared(spares: Spares, call: &Call<'_>, directory: &Location) -
         && match spares {
             Spares::Rebuilt => finds_rebuilt(call, directory),
             Spares::Files => names_files(call, directory),
+            Spares::Below => {
+                let below = |text: &str| is_below(directory, text, false);
+                call.arguments.len() == 2
+                    && call.arguments.iter().filter_map(|argument| argument.word.known()).all(below)
+            }
         }
 }
 

@@ -12,6 +12,7 @@ pub(super) fn judge(text: &str, judgement: &mut Judgement) {
             judgement.doubt("sql.unknown", "the statement does not end its quotes or comments");
             continue;
         };
+        let bare = ended(&bare);
         for statement in bare.split(';').flat_map(dot_lines) {
             let lower = statement.to_ascii_lowercase();
             let words: Vec<&str> =
@@ -20,6 +21,16 @@ pub(super) fn judge(text: &str, judgement: &mut Judgement) {
             statement_of(&words, judgement);
         }
     }
+}
+
+/// MySQL's `\G` ends a statement as a semicolon does.
+fn ended(bare: &str) -> String {
+    let mut parts = bare.split("\\G");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| {
+        let ends = part.chars().next().is_none_or(|c| c.is_whitespace() || c == ';');
+        text + if ends { ";" } else { "\\G" } + part
+    })
 }
 
 /// A command with a dot in front ends with its line, without a semicolon.
@@ -67,6 +78,8 @@ fn statement_of(words: &[&str], judgement: &mut Judgement) {
         }
         ["select" | "show" | "explain" | "describe" | "desc" | "values" | "with" | "use" | "table", ..]
             if !changes.into_iter().any(has) && !words.iter().any(|word| reaches_out(word)) => {}
+        // The name of a statement that it shows the result of (`SHOW CREATE TABLE`) does nothing.
+        ["show", ..] if !words.iter().any(|word| reaches_out(word)) && !has("into") => {}
         ["begin" | "commit" | "rollback" | "start" | "end" | "savepoint" | "release", ..] => {}
         ["pragma", name, ..] if !name.contains("writable") && words.len() < 4 => {}
         [command, rest @ ..] if harmless_meta(command) && !rest.iter().any(|word| word.contains('\\')) => {}

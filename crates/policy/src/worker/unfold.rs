@@ -168,7 +168,8 @@ pub(super) fn standard_input(call: &Call<'_>, scene: &Scene<'_>, judgement: &mut
 pub(super) fn starts(call: &Call<'_>, directory: &Location) -> Vec<Word> {
     let name = filtered(call);
     let below = |text: &str| {
-        let all = format!("{}/**", text.trim_end_matches('/'));
+        let here = if text.starts_with(['*', '?']) { "./" } else { "" };
+        let all = format!("{here}{}/**", text.trim_end_matches('/'));
         let wide = [Place::Root, Place::Home, Place::System];
         let found = places(directory, &all);
         match name {

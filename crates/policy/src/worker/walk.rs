@@ -5,8 +5,9 @@ use cascade_receipt::decision::RiskTier;
 use super::base::Base;
 use super::call::{Argument, Call, Given};
 use super::classification::{Classification, Classified, Finding};
+use super::entered;
 use super::judge::{Follow, Judgement, judge};
-use super::manifest::{Emits, Kind, Lies};
+use super::manifest::{Emits, Enters, Kind, Lies};
 use super::obeyed;
 use super::place::Location;
 use super::registry::{Found, Registry};
@@ -103,6 +104,24 @@ impl<'r> Walk<'r> {
         passed.is_some() || self.answer.refused.is_some()
     }
 
+    /// What the name says by which the program is called.
+    fn named(&self, found: &Found<'_>, words: &[Word], scene: &Scene<'_>, judgement: &mut Judgement) {
+        let text = words.first().and_then(Word::known).unwrap_or_default();
+        let place = judgement.directory.join(text);
+        if found.worker.lies == Lies::Project && scene.fresh.iter().any(|written| written.meets(&place)) {
+            judgement.doubt("script.fresh", "executes a file that the same line writes");
+        }
+        if found.elsewhere {
+            judgement.doubt("program.elsewhere", "the program stands in an unusual directory");
+        }
+        if text.contains('/') && self.is_fetched(&scene.directory, text) {
+            judgement.stop("pipe.network.executed", "executes what it gets from the network");
+        }
+        if found.respelled {
+            judgement.doubt("program.respelled", "the program's name is spelled unusually");
+        }
+    }
+
     /// Judges a call that was read, and follows what is inside.
     fn read(
         &mut self,
@@ -119,20 +138,7 @@ impl<'r> Walk<'r> {
             Some(settings::expand(words.first()?, arguments, at, body))
         });
         let mut judgement = judge(call, scene);
-        let text = words.first().and_then(Word::known).unwrap_or_default();
-        let place = judgement.directory.join(text);
-        if found.worker.lies == Lies::Project && scene.fresh.iter().any(|written| written.meets(&place)) {
-            judgement.doubt("script.fresh", "executes a file that the same line writes");
-        }
-        if found.elsewhere {
-            judgement.doubt("program.elsewhere", "the program stands in an unusual directory");
-        }
-        if text.contains('/') && self.is_fetched(&scene.directory, text) {
-            judgement.stop("pipe.network.executed", "executes what it gets from the network");
-        }
-        if found.respelled {
-            judgement.doubt("program.respelled", "the program's name is spelled unusually");
-        }
+        self.named(found, words, scene, &mut judgement);
         settings::weigh(call, scene.env, &pairs, &mut judgement);
         if let Some(expanded) = aliased {
             judgement.findings.retain(|finding| finding.code != "worker.subcommand.unknown");
@@ -143,6 +149,7 @@ impl<'r> Walk<'r> {
                 Expanded::Argv(words) => Follow::Argv(words),
             });
         }
+        entered::weigh(call, scene, &mut judgement);
         self.remember(call, scene, &mut judgement);
         self.obeyed(found, call, &judgement);
         let feed = match emitted(call, scene, &judgement.directory) {
@@ -179,8 +186,9 @@ impl<'r> Walk<'r> {
         let base = if away { Base::Away } else { base };
         let beyond = if away { resources.as_slice() } else { scene.beyond };
         let apart = scene.apart || call.is_apart();
+        let entered = call.inner.map_or(Enters::Nothing, |(wraps, _)| wraps.enters).max(scene.entered);
         let input = scene.input.clone();
-        let inner = Scene { directory, base, env: &env, input, fresh, beyond, apart, depth };
+        let inner = Scene { directory, base, env: &env, input, fresh, beyond, apart, entered, depth };
         self.follow(follow, &inner, at).unwrap_or(feed)
     }
 
