@@ -1,0 +1,225 @@
+//! Bottom-up enumeration by cost, one term of each behaviour.
+//!
+//! A term's behaviour is its values over the examples and some inputs near them. The search grows a [`bank::Bank`]
+//! level by level; comprehensions have banks of their own, over the elements of what they loop over.
+
+mod bank;
+mod goal;
+mod grow;
+mod loops;
+mod tree;
+
+use std::collections::BTreeSet;
+
+use crate::hints::Hints;
+use crate::limits::STEPS_MAX;
+use crate::ops::{self, Op};
+use crate::outcome::{Candidate, Outcome};
+use crate::probes;
+use crate::spec::Task;
+use crate::term::{Term, evaluate};
+use crate::types::{Signature, Type};
+use crate::value::{Fingerprint, Value};
+
+use bank::Bank;
+
+/// How many terms pass between two questions whether to go on.
+pub const ASK_EVERY: u64 = 256;
+/// The level at which a search ends whatever its budget.
+const LEVEL_MAX: u32 = 48;
+/// How many levels past the best program are searched for rivals.
+const RIVAL_LEVELS: u32 = 2;
+/// How many programs are kept.
+const CANDIDATES_MAX: usize = 40;
+
+/// How much a search may do. The number of terms makes it repeatable; the question makes it stop in time.
+pub struct Budget<'a> {
+    /// Terms that are evaluated at most.
+    pub terms: u64,
+    /// Asked every [`ASK_EVERY`] terms; `false` ends the search with what was found.
+    pub keep_going: &'a mut dyn FnMut() -> bool,
+}
+
+impl std::fmt::Debug for Budget<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Budget").field("terms", &self.terms).finish_non_exhaustive()
+    }
+}
+
+/// What all banks of one search share.
+struct Context<'a, 'b> {
+    operators: Vec<(&'static Op, Signature, u32)>,
+    constants: Vec<(Value, Type, u32)>,
+    /// Results for loops that find nothing.
+    defaults: Vec<Value>,
+    universe: BTreeSet<Type>,
+    /// The first so many environments of the outermost bank are the examples.
+    examples: usize,
+    spent: u64,
+    kept: usize,
+    stopped: bool,
+    budget: &'a mut Budget<'b>,
+}
+
+impl<'a, 'b> Context<'a, 'b> {
+    fn new(task: &Task, budget: &'a mut Budget<'b>) -> Self {
+        let hints = Hints::new(task);
+        let operators =
+            ops::all().filter_map(|op| Some((op, Signature::parse(op.signature)?, hints.cost(op)))).collect();
+        let mut universe = universe(task);
+        let constants: Vec<(Value, Type, u32)> = hints
+            .constants(task)
+            .into_iter()
+            .map(|(value, cost)| {
+                let of = constant_type(&value, task);
+                (value, of, cost)
+            })
+            .collect();
+        universe.extend(constants.iter().map(|(_, of, _)| of.clone()));
+        let absent = |value: &&Value| matches!(value, Value::None | Value::Int(-1)) || !value.truthy();
+        let mut defaults: Vec<Value> = Vec::new();
+        for expected in task.examples.iter().map(|example| &example.expected).filter(absent) {
+            if !defaults.iter().any(|known| known.repr() == expected.repr()) {
+                defaults.push(expected.clone());
+            }
+        }
+        let examples = task.examples.len();
+        Self { operators, constants, defaults, universe, examples, spent: 0, kept: 0, stopped: false, budget }
+    }
+
+    /// Counts one term; `false` when the search is over.
+    fn spend(&mut self) -> bool {
+        self.spent += 1;
+        if self.spent >= self.budget.terms {
+            self.stopped = true;
+        }
+        if self.spent.is_multiple_of(ASK_EVERY) && !(self.budget.keep_going)() {
+            self.stopped = true;
+        }
+        !self.stopped
+    }
+}
+
+/// An empty list is of the type the results have.
+fn constant_type(value: &Value, task: &Task) -> Type {
+    let of = Type::of(value);
+    task.results()
+        .into_iter()
+        .find(|result| matches!(value, Value::List(_)) && result.join(&of).is_some())
+        .unwrap_or(of.closed())
+}
+
+/// The types terms may have: what signature and examples are made of, and a little around it.
+fn universe(task: &Task) -> BTreeSet<Type> {
+    let mut parts = vec![Type::Int, Type::Bool];
+    task.parameters.iter().for_each(|parameter| parameter.of.parts(&mut parts));
+    task.results().iter().for_each(|result| result.parts(&mut parts));
+    let mut found: BTreeSet<Type> = parts.into_iter().collect();
+    if found.contains(&Type::Int) && task.description.contains("digit") {
+        found.insert(Type::Str);
+    }
+    let scalars: Vec<Type> =
+        found.iter().filter(|of| matches!(of, Type::Int | Type::Float | Type::Str)).cloned().collect();
+    let lists: Vec<Type> = found.iter().filter(|of| matches!(of, Type::List(_))).cloned().collect();
+    for scalar in &scalars {
+        found.insert(Type::list(scalar.clone()));
+        for other in scalars.iter().chain([&Type::Bool]) {
+            found.insert(Type::list(Type::Tuple([scalar.clone(), other.clone()].into())));
+        }
+    }
+    for list in &lists {
+        found.insert(Type::list(list.clone()));
+        found.insert(Type::list(Type::Tuple([Type::Int, list.clone()].into())));
+        found.insert(Type::list(Type::Tuple([list.clone(), list.clone()].into())));
+    }
+    if found.contains(&Type::Str) {
+        found.insert(Type::Dict(Type::Str.into(), Type::Int.into()));
+    }
+    found.insert(Type::Dict(Type::Int.into(), Type::Int.into()));
+    found
+}
+
+/// Finds programs that reproduce every example of the task.
+#[must_use]
+pub fn search(task: &Task, budget: &mut Budget<'_>) -> Outcome {
+    let probes = probes::derive(task);
+    let mut context = Context::new(task, budget);
+    let mut found = Found { task, probes: &probes, candidates: Vec::new(), seen: BTreeSet::new() };
+    let mut bank = Bank::root(task, &probes);
+    bank.goals = goal::of_task(task);
+    for level in 1..=LEVEL_MAX {
+        bank.grow(level, &mut context);
+        found.collect(&mut bank);
+        let enough = found.best().is_some_and(|best| level >= best + RIVAL_LEVELS);
+        if context.stopped || enough || found.candidates.len() >= CANDIDATES_MAX {
+            break;
+        }
+    }
+    let spent = context.spent;
+    let mut candidates = found.candidates;
+    candidates.sort_by(|a, b| (a.cost, a.python.len(), &a.python).cmp(&(b.cost, b.python.len(), &b.python)));
+    let luck = candidates.first().map(|best| bank.luck(best.cost, task));
+    Outcome::new(candidates, spent, luck, &probes)
+}
+
+/// What a search has found so far.
+struct Found<'t> {
+    task: &'t Task,
+    probes: &'t [Vec<Value>],
+    candidates: Vec<Candidate>,
+    seen: BTreeSet<(u64, u64)>,
+}
+
+impl Found<'_> {
+    fn best(&self) -> Option<u32> {
+        self.candidates.iter().map(|candidate| candidate.cost).min()
+    }
+
+    /// Takes what the bank's goals have hit, directly, by decision trees, and part by part.
+    fn collect(&mut self, bank: &mut Bank) {
+        for (term, cost, tree) in bank.solutions(0) {
+            self.offer(term, cost, tree);
+        }
+        if bank.goals.len() > 1 {
+            let parts: Vec<Vec<(Term, u32, bool)>> =
+                (1..bank.goals.len()).map(|goal| bank.solved(goal)).collect();
+            self.combine(&parts);
+        }
+    }
+
+    /// Puts the solutions of the parts of a tuple or list together: the best of each, then each one's runner-up.
+    fn combine(&mut self, parts: &[Vec<(Term, u32, bool)>]) {
+        for second in 0..=parts.len() {
+            let pick = |(at, solved): (usize, &Vec<(Term, u32, bool)>)| {
+                solved.get(usize::from(at + 1 == second)).cloned()
+            };
+            let Some(chosen) = parts.iter().enumerate().map(pick).collect::<Option<Vec<_>>>() else {
+                continue;
+            };
+            let cost = chosen.iter().map(|(_, cost, _)| cost).sum::<u32>() + 2;
+            let tree = chosen.iter().any(|(_, _, tree)| *tree);
+            let terms = chosen.into_iter().map(|(term, _, _)| term).collect();
+            let tuple = self.task.examples.iter().all(|example| matches!(example.expected, Value::Tuple(_)));
+            self.offer(if tuple { Term::Tuple(terms) } else { Term::List(terms) }, cost, tree);
+        }
+    }
+
+    /// Evaluates a term as a whole and keeps it if it reproduces every example and behaves like none before.
+    fn offer(&mut self, term: Term, cost: u32, tree: bool) {
+        let right = self.task.examples.iter().all(|example| {
+            evaluate(&term, &example.arguments, STEPS_MAX).is_ok_and(|value| value == example.expected)
+        });
+        if !right {
+            return;
+        }
+        let outputs: Vec<Option<Value>> =
+            self.probes.iter().map(|probe| evaluate(&term, probe, STEPS_MAX).ok()).collect();
+        let mut fingerprint = Fingerprint::new();
+        outputs
+            .iter()
+            .for_each(|output| output.as_ref().unwrap_or(&Value::text("raises")).mix(&mut fingerprint));
+        if self.seen.insert(fingerprint.key()) {
+            self.candidates.push(Candidate::new(self.task, &term, cost, tree, outputs));
+        }
+    }
+}
