@@ -55,12 +55,13 @@ impl Hints {
         let hits = op.words.split(' ').filter(|word| !word.is_empty() && self.says(word)).count();
         let relief = match (hits, op.source.is_empty()) {
             (0, _) => 0,
-            (1, true) => 1,
             (_, true) => 1,
             (1, false) => 2,
             (_, false) => 3,
         };
-        op.cost.saturating_sub(relief).max(1)
+        // Nothing speaks for it: it comes later.
+        let doubt = u32::from(hits == 0 && !op.words.is_empty());
+        (op.cost + doubt).saturating_sub(relief).max(1)
     }
 
     /// Constants with their costs, cheapest mention first, no two equal.
@@ -101,7 +102,11 @@ fn outputs(task: &Task) -> Vec<Value> {
     let mut found: Vec<Value> = Vec::new();
     for example in &task.examples {
         let small = match &example.expected {
-            Value::Str(text) => text.len() <= 24,
+            // A text that comes up once and is not spoken of is data.
+            Value::Str(text) => {
+                let times = task.examples.iter().filter(|other| other.expected == example.expected).count();
+                text.len() <= 24 && (times > 1 || task.description.contains(text.as_ref()))
+            }
             Value::Int(i) => i.abs() <= 1,
             Value::List(items) => items.is_empty(),
             Value::None => true,

@@ -35,7 +35,7 @@ pub(crate) fn derive(task: &Task) -> Vec<Vec<Value>> {
 fn mutated(value: &Value, round: usize) -> Value {
     match value {
         Value::None => Value::None,
-        Value::Bool(b) => Value::Bool(*b != (round % 2 == 0)),
+        Value::Bool(b) => Value::Bool(*b != round.is_multiple_of(2)),
         Value::Int(i) => Value::Int(match round % 5 {
             0 => i.saturating_add(1),
             1 => i.saturating_mul(2),
@@ -63,7 +63,7 @@ fn text(s: &str, round: usize) -> Value {
     match round % 6 {
         0 => chars.reverse(),
         1 => {
-            chars = chars.iter().enumerate().map(|(at, c)| if at % 2 == 0 { flip(*c) } else { *c }).collect()
+            chars = chars.iter().enumerate().map(|(at, c)| if at % 2 == 0 { flip(*c) } else { *c }).collect();
         }
         2 => chars = chars.iter().chain(&chars).copied().take(256).collect(),
         3 => drop(chars.drain(..chars.len().min(1))),

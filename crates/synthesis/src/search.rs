@@ -29,6 +29,10 @@ pub const ASK_EVERY: u64 = 256;
 const LEVEL_MAX: u32 = 48;
 /// How many levels past the best program are searched for rivals.
 const RIVAL_LEVELS: u32 = 2;
+/// What a program costs extra for each parameter that it does not look at: signatures are written for a reason.
+const IGNORED_COST: u32 = 4;
+/// What a program that looks at nothing costs extra.
+const CONSTANT_COST: u32 = 10;
 /// How many programs are kept.
 const CANDIDATES_MAX: usize = 40;
 
@@ -178,7 +182,7 @@ impl Found<'_> {
     /// Takes what the bank's goals have hit, directly, by decision trees, and part by part.
     fn collect(&mut self, bank: &mut Bank) {
         for (term, cost, tree) in bank.solutions(0) {
-            self.offer(term, cost, tree);
+            self.offer(&term, cost, tree);
         }
         if bank.goals.len() > 1 {
             let parts: Vec<Vec<(Term, u32, bool)>> =
@@ -200,26 +204,45 @@ impl Found<'_> {
             let tree = chosen.iter().any(|(_, _, tree)| *tree);
             let terms = chosen.into_iter().map(|(term, _, _)| term).collect();
             let tuple = self.task.examples.iter().all(|example| matches!(example.expected, Value::Tuple(_)));
-            self.offer(if tuple { Term::Tuple(terms) } else { Term::List(terms) }, cost, tree);
+            let term = if tuple { Term::Tuple(terms) } else { Term::List(terms) };
+            self.offer(&term, cost, tree);
         }
     }
 
     /// Evaluates a term as a whole and keeps it if it reproduces every example and behaves like none before.
-    fn offer(&mut self, term: Term, cost: u32, tree: bool) {
+    fn offer(&mut self, term: &Term, cost: u32, tree: bool) {
         let right = self.task.examples.iter().all(|example| {
-            evaluate(&term, &example.arguments, STEPS_MAX).is_ok_and(|value| value == example.expected)
+            evaluate(term, &example.arguments, STEPS_MAX).is_ok_and(|value| value == example.expected)
         });
         if !right {
             return;
         }
         let outputs: Vec<Option<Value>> =
-            self.probes.iter().map(|probe| evaluate(&term, probe, STEPS_MAX).ok()).collect();
+            self.probes.iter().map(|probe| evaluate(term, probe, STEPS_MAX).ok()).collect();
         let mut fingerprint = Fingerprint::new();
         outputs
             .iter()
             .for_each(|output| output.as_ref().unwrap_or(&Value::text("raises")).mix(&mut fingerprint));
         if self.seen.insert(fingerprint.key()) {
-            self.candidates.push(Candidate::new(self.task, &term, cost, tree, outputs));
+            self.candidates.push(Candidate::new(
+                self.task,
+                term,
+                cost + ignored(self.task, term),
+                tree,
+                outputs,
+            ));
         }
     }
+}
+
+/// What a program costs extra for what it does not look at.
+fn ignored(task: &Task, term: &Term) -> u32 {
+    let uses = term.uses();
+    if uses == 0 {
+        return CONSTANT_COST;
+    }
+    let parameters = task.parameters.iter().enumerate();
+    let unused =
+        parameters.filter(|(slot, parameter)| parameter.default.is_none() && uses >> slot & 1 == 0).count();
+    IGNORED_COST * u32::try_from(unused).unwrap_or(0)
 }

@@ -14,15 +14,15 @@ pub enum Term {
     /// A literal.
     Const(Value),
     /// An operator or helper on its arguments.
-    Call(&'static Op, Vec<Term>),
+    Call(&'static Op, Vec<Self>),
     /// `then if condition else otherwise`
-    If(Box<[Term; 3]>),
+    If(Box<[Self; 3]>),
     /// A comprehension or something like it.
     Scope(Box<Scope>),
     /// `(a, b)`
-    Tuple(Vec<Term>),
+    Tuple(Vec<Self>),
     /// `[a, b]`
-    List(Vec<Term>),
+    List(Vec<Self>),
 }
 
 /// One loop over a source.
@@ -137,7 +137,7 @@ impl Evaluation {
     fn scope(&mut self, scope: &Scope) -> Result<Value, Fail> {
         let elements = ops::elements(&self.term(&scope.source)?)?;
         let bottom = self.variables.len();
-        let result = if let Form::Fold(start) = &scope.form {
+        if let Form::Fold(start) = &scope.form {
             elements.iter().try_fold(start.clone(), |total, element| {
                 let mut bound = vec![element.clone(), total];
                 self.with(bottom, &mut bound, &scope.body)
@@ -153,8 +153,7 @@ impl Evaluation {
                 None => Ok(true),
             };
             gather(&scope.form, &elements, &mut keep, &mut |at| look(&scope.body, at))
-        };
-        result
+        }
     }
 
     fn with(&mut self, bottom: usize, bound: &mut Vec<Value>, term: &Term) -> Result<Value, Fail> {
@@ -223,4 +222,21 @@ fn extreme_by(elements: &[&Value], keys: &[Value], wanted: std::cmp::Ordering) -
     let best = ops::extreme(keys.iter(), wanted)?;
     let place = keys.iter().position(|key| *key == best).ok_or(Fail::Raises)?;
     elements.get(place).map(|element| (*element).clone()).ok_or(Fail::Raises)
+}
+
+impl Term {
+    /// One bit for each variable the term uses.
+    #[must_use]
+    pub fn uses(&self) -> u64 {
+        let all = |parts: &[Self]| parts.iter().fold(0, |uses, part| uses | part.uses());
+        match self {
+            Self::Var(slot) => 1 << (slot % 64),
+            Self::Const(_) => 0,
+            Self::Call(_, parts) | Self::Tuple(parts) | Self::List(parts) => all(parts),
+            Self::If(parts) => all(parts.as_ref()),
+            Self::Scope(scope) => {
+                scope.source.uses() | scope.body.uses() | scope.filter.as_ref().map_or(0, Self::uses)
+            }
+        }
+    }
 }

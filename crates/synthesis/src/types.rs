@@ -19,11 +19,11 @@ pub enum Type {
     /// `str`
     Str,
     /// `list[…]`
-    List(Arc<Type>),
+    List(Arc<Self>),
     /// `tuple[…]`
-    Tuple(Arc<[Type]>),
+    Tuple(Arc<[Self]>),
     /// `dict[…, …]`
-    Dict(Arc<Type>, Arc<Type>),
+    Dict(Arc<Self>, Arc<Self>),
     /// Anything; `n` stands for numbers, `o` for what can be ordered, `h` for what can be a key.
     Var(char),
 }

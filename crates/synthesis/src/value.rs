@@ -25,11 +25,11 @@ pub enum Value {
     /// A string, counted in characters as Python does.
     Str(Arc<str>),
     /// A list.
-    List(Arc<[Value]>),
+    List(Arc<[Self]>),
     /// A tuple.
-    Tuple(Arc<[Value]>),
+    Tuple(Arc<[Self]>),
     /// A dict in insertion order.
-    Dict(Arc<[(Value, Value)]>),
+    Dict(Arc<[(Self, Self)]>),
 }
 
 /// Why a term has no value for an input.

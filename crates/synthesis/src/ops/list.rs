@@ -262,8 +262,8 @@ pub(super) fn lookup(dict: &Value, key: &Value) -> Answer {
 }
 
 /// How often each value occurs, in order of first appearance.
-pub(crate) fn tally(values: Vec<Value>) -> Answer {
-    let keys = distinct(values.clone())?;
+pub(crate) fn tally(values: &[Value]) -> Answer {
+    let keys = distinct(values.to_vec())?;
     let entries = keys.into_iter().map(|key| {
         let times = values.iter().filter(|value| **value == key).count();
         (key, count(times))

@@ -268,11 +268,11 @@ pub(super) static ROWS: &[Op] = &[
     Op::new("tally", "list[h] -> dict[h, int]", 4, (10, "dict(collections.Counter({0:0}))"))
         .importing("collections")
         .hinted("count* frequen* occur* appear* repet* most histogram")
-        .does(|a| tally(items(at(a, 0)?)?.to_vec())),
+        .does(|a| tally(items(at(a, 0)?)?)),
     Op::new("tally_text", "str -> dict[str, int]", 4, (10, "dict(collections.Counter({0:0}))"))
         .importing("collections")
         .hinted("count* frequen* occur* appear* repet* most")
-        .does(|a| tally(elements(at(a, 0)?)?)),
+        .does(|a| tally(&elements(at(a, 0)?)?)),
     // strings
     Op::new("text_len", "str -> int", 2, (10, "len({0:0})"))
         .hinted("length* number count* size many long*")

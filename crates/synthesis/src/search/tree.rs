@@ -20,7 +20,7 @@ const STEPS_MAX: u64 = 60_000;
 #[derive(Clone, Debug)]
 pub(super) enum Tree {
     Leaf(u32),
-    Split(u32, Box<Tree>, Box<Tree>),
+    Split(u32, Box<Self>, Box<Self>),
 }
 
 type Priced = Vec<(u32, u128, u32)>;
