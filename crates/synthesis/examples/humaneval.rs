@@ -11,7 +11,7 @@
 
 use std::time::{Duration, Instant};
 
-use cascade_synthesis::search::{Budget, search};
+use cascade_synthesis::search::{Budget, Vocabulary, search};
 use cascade_synthesis::spec::Task;
 use serde_json::{Value, json};
 
@@ -22,19 +22,26 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let directory = arguments.next().ok_or("first argument: the directory with HumanEval.jsonl")?;
     let budget_ms: u64 = arguments.next().unwrap_or_else(|| "500".to_owned()).parse()?;
+    let vocabulary = match arguments.next().as_deref() {
+        Some("operators") => Vocabulary::Operators,
+        _ => Vocabulary::Library,
+    };
     let only = arguments.next();
     let problems = std::fs::read_to_string(format!("{directory}/HumanEval.jsonl"))?;
     for line in problems.lines().filter(|line| !line.trim().is_empty()) {
         let problem: Value = serde_json::from_str(line)?;
         let text = |key: &str| problem.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
         if only.as_ref().is_none_or(|only| text("task_id").ends_with(&format!("/{only}"))) {
-            println!("{}", solved(&text("task_id"), &text("prompt"), &text("entry_point"), budget_ms));
+            println!(
+                "{}",
+                solved(&text("task_id"), &text("prompt"), &text("entry_point"), vocabulary, budget_ms)
+            );
         }
     }
     Ok(())
 }
 
-fn solved(id: &str, prompt: &str, name: &str, budget_ms: u64) -> Value {
+fn solved(id: &str, prompt: &str, name: &str, vocabulary: Vocabulary, budget_ms: u64) -> Value {
     let start = Instant::now();
     let task = match Task::parse(prompt, Some(name)) {
         Ok(task) => task,
@@ -42,7 +49,7 @@ fn solved(id: &str, prompt: &str, name: &str, budget_ms: u64) -> Value {
     };
     let end = start + Duration::from_millis(budget_ms);
     let mut keep_going = || Instant::now() < end;
-    let outcome = search(&task, &mut Budget { terms: TERMS, keep_going: &mut keep_going });
+    let outcome = search(&task, vocabulary, &mut Budget { terms: TERMS, keep_going: &mut keep_going });
     let milliseconds = start.elapsed().as_secs_f64() * 1e3;
     let candidates: Vec<Value> = outcome
         .candidates

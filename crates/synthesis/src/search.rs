@@ -4,6 +4,7 @@
 //! level by level; comprehensions have banks of their own, over the elements of what they loop over.
 
 mod bank;
+mod folds;
 mod goal;
 mod grow;
 mod loops;
@@ -50,6 +51,21 @@ impl std::fmt::Debug for Budget<'_> {
     }
 }
 
+/// What programs are made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Vocabulary {
+    /// The language's own operators only.
+    Operators,
+    /// The operators and the helper library.
+    Library,
+}
+
+impl Vocabulary {
+    fn operators(self) -> impl Iterator<Item = &'static Op> {
+        ops::all().filter(move |op| self == Self::Library || op.source.is_empty())
+    }
+}
+
 /// What all banks of one search share.
 struct Context<'a, 'b> {
     operators: Vec<(&'static Op, Signature, u32)>,
@@ -66,10 +82,12 @@ struct Context<'a, 'b> {
 }
 
 impl<'a, 'b> Context<'a, 'b> {
-    fn new(task: &Task, budget: &'a mut Budget<'b>) -> Self {
+    fn new(task: &Task, vocabulary: Vocabulary, budget: &'a mut Budget<'b>) -> Self {
         let hints = Hints::new(task);
-        let operators =
-            ops::all().filter_map(|op| Some((op, Signature::parse(op.signature)?, hints.cost(op)))).collect();
+        let operators = vocabulary
+            .operators()
+            .filter_map(|op| Some((op, Signature::parse(op.signature)?, hints.cost(op))))
+            .collect();
         let mut universe = universe(task);
         let constants: Vec<(Value, Type, u32)> = hints
             .constants(task)
@@ -145,9 +163,9 @@ fn universe(task: &Task) -> BTreeSet<Type> {
 
 /// Finds programs that reproduce every example of the task.
 #[must_use]
-pub fn search(task: &Task, budget: &mut Budget<'_>) -> Outcome {
+pub fn search(task: &Task, vocabulary: Vocabulary, budget: &mut Budget<'_>) -> Outcome {
     let probes = probes::derive(task);
-    let mut context = Context::new(task, budget);
+    let mut context = Context::new(task, vocabulary, budget);
     let mut found = Found { task, probes: &probes, candidates: Vec::new(), seen: BTreeSet::new() };
     let mut bank = Bank::root(task, &probes);
     bank.goals = goal::of_task(task);

@@ -26,6 +26,8 @@ pub(super) struct Loop {
     pub(super) bank: Bank,
     /// Goals of the outer bank that have one here: outer, inner, whether results are joined to a string.
     pub(super) links: Vec<(usize, usize, bool)>,
+    /// The type of the total, for folds.
+    pub(super) fold: Option<Type>,
     /// The inner environments of each outer one.
     spans: Vec<Option<Range<usize>>>,
     elements: Vec<Value>,
@@ -50,12 +52,14 @@ impl Bank {
         }
         sources.sort_by_key(|(at, _)| *at);
         for (at, of) in sources {
-            if self.loops.len() >= limit {
+            if self.loops.iter().filter(|looped| looped.fold.is_none()).count() >= limit {
                 return;
             }
             if self.entry(at).is_some_and(|entry| entry.uses != 0) {
+                let folds = self.open_folds(at, level, &of, context);
                 let opened = self.open(at, level, of, context);
                 self.loops.extend(opened);
+                self.loops.extend(folds);
             }
         }
     }
@@ -91,7 +95,8 @@ impl Bank {
             ..Self::default()
         };
         bank.variables.extend(bound(&of, binders, &elements)?);
-        let mut looped = Loop { source, cost, binders, bank, links: Vec::new(), spans, elements, of };
+        let mut looped =
+            Loop { source, cost, binders, bank, links: Vec::new(), fold: None, spans, elements, of };
         if self.depth == 0 {
             looped.link(&self.goals);
         }
@@ -131,8 +136,11 @@ impl Bank {
         if !context.universe.contains(&of) || !context.spend() {
             return;
         }
-        let values: Box<[Option<Value>]> =
-            (0..self.width).map(|environment| looped.value(environment, &form, body, filter)).collect();
+        let values: Box<[Option<Value>]> = if looped.fold.is_some() {
+            self.folded(looped, &form, body)
+        } else {
+            (0..self.width).map(|environment| looped.value(environment, &form, body, filter)).collect()
+        };
         let outside = self.entry(looped.source).map_or(0, |source| source.uses);
         let uses = outside | (inside & ((1 << looped.bank.bottom) - 1));
         let kind = self.kind(&of);
@@ -142,7 +150,7 @@ impl Bank {
 }
 
 /// A variable of the outer scope as the elements see it.
-fn repeated(variable: &Variable, spans: &[Option<Range<usize>>]) -> Variable {
+pub(super) fn repeated(variable: &Variable, spans: &[Option<Range<usize>>]) -> Variable {
     let mut values = Vec::new();
     for (value, span) in variable.values.iter().zip(spans) {
         values.extend(std::iter::repeat_n(value.clone(), span.as_ref().map_or(0, Range::len)));
@@ -167,6 +175,12 @@ fn bound(of: &Type, binders: usize, elements: &[Value]) -> Option<Vec<Variable>>
 }
 
 impl Loop {
+    /// A fold: its bank binds the element and the total.
+    pub(super) fn fold(source: u32, cost: u32, bank: Bank, total: Type) -> Self {
+        let (links, spans, elements) = (Vec::new(), Vec::new(), Vec::new());
+        Self { source, cost, binders: 1, bank, links, fold: Some(total.clone()), spans, elements, of: total }
+    }
+
     /// Goals that a loop can reach element by element: results as long as what is looped over.
     fn link(&mut self, goals: &[Goal]) {
         for (outer, goal) in goals.iter().enumerate() {
@@ -202,6 +216,9 @@ impl Loop {
 
     /// What can be made of the inner terms whose costs add up to `inner`.
     fn forms(&self, inner: u32, context: &Context<'_, '_>) -> Vec<(Form, u32, Option<u32>)> {
+        if let Some(total) = &self.fold {
+            return self.fold_forms(total, inner);
+        }
         let mut found = Vec::new();
         let bank = &self.bank;
         let free = |at: &u32| bank.entry(*at).is_some_and(|entry| bank.bound(entry));
@@ -248,7 +265,7 @@ impl Loop {
             Form::SortBy => Type::list(self.of.clone()),
             Form::MaxBy | Form::MinBy => self.of.clone(),
             Form::First(_) => of.clone(),
-            Form::Fold(_) => return None,
+            Form::Fold(_) => of.clone(),
         };
         Some((result, inside))
     }

@@ -1,0 +1,88 @@
+//! Whatever the text, the engine answers or refuses; it never panics and never runs on.
+
+use cascade_synthesis::limits::STEPS_MAX;
+use cascade_synthesis::search::{Budget, Vocabulary, search};
+use cascade_synthesis::spec::Task;
+use cascade_synthesis::term::{Form, Scope, Term, evaluate};
+use cascade_synthesis::types::Type;
+use cascade_synthesis::value::{Fail, Value, parse, parse_prefix};
+use proptest::prelude::*;
+
+proptest! {
+    #[test]
+    fn any_text_is_read_or_refused(text in "[\\PC\n]{0,80}") {
+        let _ = parse(&text);
+        let _ = Type::parse(&text);
+        let _ = Task::parse(&text, None);
+    }
+
+    #[test]
+    fn near_tasks_are_read_or_refused(text in "(def f\\([a-c:=, \\[\\]0-9]{0,12}\\)?:?\n?|f\\([a-c0-9\\[\\]'(),é= ]{0,10}\\)?|>>> ?|==|->|\n| |[0-9'\\[\\]]){0,14}") {
+        if let Ok(task) = Task::parse(&text, None) {
+            let outcome = search(&task, Vocabulary::Library, &mut Budget { terms: 300, keep_going: &mut || true });
+            for found in &outcome.candidates {
+                for example in &task.examples {
+                    let value = evaluate(&found.term, &example.arguments, STEPS_MAX);
+                    prop_assert_eq!(value.as_ref(), Ok(&example.expected), "{}", found.python);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_printed_reads_back(text in "[\\PC\n\t\\\\'\"]{0,20}", number in any::<i64>(), float in -1e300..1e300_f64) {
+        for value in [Value::text(&text), Value::Int(number), Value::Float(float)] {
+            let printed = value.repr();
+            let (read, used) = parse_prefix(&printed).unwrap();
+            prop_assert_eq!(used, printed.len());
+            prop_assert_eq!(read.repr(), printed);
+            prop_assert_eq!(read, value);
+        }
+    }
+}
+
+fn counted(times: i64) -> Term {
+    let range = cascade_synthesis::ops::named("range").unwrap();
+    Term::Call(range, vec![Term::Const(Value::Int(times))])
+}
+
+fn each(source: Term, body: Term) -> Term {
+    Term::Scope(Box::new(Scope { form: Form::Count, source, binders: 1, body, filter: None }))
+}
+
+#[test]
+fn loops_in_loops_stop_at_the_step_budget() {
+    let inner = each(counted(1_000), Term::Const(Value::Bool(true)));
+    let outer = each(counted(1_000), inner.clone());
+    assert_eq!(evaluate(&inner, &[], STEPS_MAX), Ok(Value::Int(1_000)));
+    assert_eq!(evaluate(&outer, &[], STEPS_MAX), Err(Fail::Steps));
+}
+
+#[test]
+fn deep_terms_stop_at_the_depth_limit() {
+    let not = cascade_synthesis::ops::named("not").unwrap();
+    let nested =
+        |depth| (0..depth).fold(Term::Const(Value::Bool(true)), |term, _| Term::Call(not, vec![term]));
+    let most = cascade_synthesis::limits::TERM_DEPTH_MAX - 1;
+    assert!(evaluate(&nested(most), &[], STEPS_MAX).is_ok());
+    assert_eq!(evaluate(&nested(most + 1), &[], STEPS_MAX), Err(Fail::Steps));
+}
+
+#[test]
+fn what_grows_too_large_ends_the_term() {
+    let named = |name| cascade_synthesis::ops::named(name).unwrap();
+    let call = |name, arguments: &[&str]| {
+        let arguments = arguments.iter().map(|text| Term::Const(parse(text).unwrap())).collect();
+        evaluate(&Term::Call(named(name), arguments), &[], STEPS_MAX)
+    };
+    assert_eq!(call("add", &["9223372036854775807", "1"]), Err(Fail::TooBig));
+    assert_eq!(call("mul", &["-9223372036854775808", "-1"]), Err(Fail::TooBig));
+    assert_eq!(call("floor_div", &["-9223372036854775808", "-1"]), Err(Fail::TooBig));
+    assert_eq!(call("range", &["4096"]).map(|value| value.repr().len() > 4096), Ok(true));
+    assert_eq!(call("range", &["4097"]), Err(Fail::TooBig));
+    assert_eq!(call("text_times", &["'ab'", "8193"]), Err(Fail::TooBig));
+    assert!(call("text_times", &["'ab'", "8192"]).is_ok());
+    assert_eq!(call("is_prime", &["9000000000000000001"]), Err(Fail::TooBig));
+    assert_eq!(call("fibonacci", &["100"]), Err(Fail::TooBig));
+    assert_eq!(call("is_power", &["9223372036854775807", "2"]), Err(Fail::TooBig));
+}
