@@ -26,5 +26,5 @@ pub const SCOPE_ENVIRONMENTS_MAX: usize = 320;
 pub const SCOPES_MAX: usize = 14;
 /// Comprehensions inside comprehensions.
 pub const SCOPE_DEPTH_MAX: usize = 2;
-/// Terms kept in memory, over all scopes.
-pub const KEPT_MAX: usize = 600_000;
+/// Values kept in memory over all terms of all scopes: about 24 bytes each and what they point to.
+pub const KEPT_VALUES_MAX: usize = 12_000_000;

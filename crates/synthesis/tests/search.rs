@@ -1,6 +1,8 @@
 //! What the engine finds, and that it finds the same every time.
 
-use cascade_synthesis::limits::STEPS_MAX;
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
+use cascade_synthesis::limits::{SCOPE_ENVIRONMENTS_MAX, STEPS_MAX};
 use cascade_synthesis::outcome::Outcome;
 use cascade_synthesis::search::{ASK_EVERY, Budget, Vocabulary, search};
 use cascade_synthesis::spec::Task;
@@ -158,4 +160,23 @@ fn nothing_is_found_where_nothing_fits() {
     assert_eq!((outcome.luck, outcome.gap, outcome.question), (None, None, None));
     assert_eq!(outcome.library.len(), 64);
     assert_eq!(parse("1"), Ok(Value::Int(1)));
+}
+
+#[test]
+fn loops_open_over_so_many_elements_and_no_more() {
+    let squares = |count: usize| {
+        let (xs, ys): (Vec<String>, Vec<String>) =
+            (0..count).map(|n| (n.to_string(), (n * n).to_string())).unzip();
+        let text = format!(
+            "def f(xs: list[int]) -> list[int]:\n '''Squares.'''\nf([{}]) == [{}]\n",
+            xs.join(", "),
+            ys.join(", ")
+        );
+        found(&text, 3_000)
+            .candidates
+            .iter()
+            .any(|found| found.python.ends_with("return [x ** 2 for x in xs]\n"))
+    };
+    assert!(squares(SCOPE_ENVIRONMENTS_MAX));
+    assert!(!squares(SCOPE_ENVIRONMENTS_MAX + 1));
 }

@@ -6,7 +6,7 @@ use super::Context;
 use super::goal::Goal;
 use super::loops::Loop;
 use super::tree::{self, Tree};
-use crate::limits::KEPT_MAX;
+use crate::limits::KEPT_VALUES_MAX;
 use crate::ops::Op;
 use crate::spec::Task;
 use crate::term::{Form, Scope, Term};
@@ -131,8 +131,8 @@ impl Bank {
         if !self.seen.insert(fingerprint.key()) {
             return;
         }
-        context.kept += 1;
-        if context.kept >= KEPT_MAX {
+        context.kept += entry.values.len();
+        if context.kept >= KEPT_VALUES_MAX {
             context.stopped = true;
         }
         let Ok(at) = u32::try_from(self.entries.len()) else { return };
