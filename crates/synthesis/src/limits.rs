@@ -27,4 +27,4 @@ pub const SCOPES_MAX: usize = 14;
 /// Comprehensions inside comprehensions.
 pub const SCOPE_DEPTH_MAX: usize = 2;
 /// Values kept in memory over all terms of all scopes: about 24 bytes each and what they point to.
-pub const KEPT_VALUES_MAX: usize = 12_000_000;
+pub const KEPT_VALUES_MAX: usize = 5_000_000;

@@ -7,7 +7,7 @@ mod text;
 
 use crate::value::{Fail, Value};
 
-pub(crate) use list::{count, distinct, elements, extreme, items, list, sorted};
+pub(crate) use list::{count, elements, extreme, items, list, most_common, sorted};
 pub(crate) use number::{add, div, int};
 pub(crate) use text::{gap, string};
 

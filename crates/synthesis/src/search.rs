@@ -13,7 +13,7 @@ mod tree;
 use std::collections::BTreeSet;
 
 use crate::hints::Hints;
-use crate::limits::STEPS_MAX;
+use crate::limits::{KEPT_VALUES_MAX, STEPS_MAX};
 use crate::ops::{self, Op};
 use crate::outcome::{Candidate, Outcome};
 use crate::probes;
@@ -24,8 +24,8 @@ use crate::value::{Fingerprint, Value};
 
 use bank::Bank;
 
-/// How many terms pass between two questions whether to go on.
-pub const ASK_EVERY: u64 = 256;
+/// How many values are computed between two questions whether to go on: a term has one for each environment.
+pub const ASK_EVERY: usize = 4_096;
 /// The level at which a search ends whatever its budget.
 const LEVEL_MAX: u32 = 48;
 /// How many levels past the best program are searched for rivals.
@@ -41,7 +41,7 @@ const CANDIDATES_MAX: usize = 40;
 pub struct Budget<'a> {
     /// Terms that are evaluated at most.
     pub terms: u64,
-    /// Asked every [`ASK_EVERY`] terms; `false` ends the search with what was found.
+    /// Asked every [`ASK_EVERY`] values; `false` ends the search with what was found.
     pub keep_going: &'a mut dyn FnMut() -> bool,
 }
 
@@ -76,7 +76,10 @@ struct Context<'a, 'b> {
     /// The first so many environments of the outermost bank are the examples.
     examples: usize,
     spent: u64,
+    /// Values computed since the last question whether to go on.
+    unasked: usize,
     kept: usize,
+    kept_max: usize,
     stopped: bool,
     budget: &'a mut Budget<'b>,
 }
@@ -106,17 +109,31 @@ impl<'a, 'b> Context<'a, 'b> {
             }
         }
         let examples = task.examples.len();
-        Self { operators, constants, defaults, universe, examples, spent: 0, kept: 0, stopped: false, budget }
+        Self {
+            operators,
+            constants,
+            defaults,
+            universe,
+            examples,
+            spent: 0,
+            unasked: 0,
+            kept: 0,
+            kept_max: KEPT_VALUES_MAX,
+            stopped: false,
+            budget,
+        }
     }
 
-    /// Counts one term; `false` when the search is over.
-    fn spend(&mut self) -> bool {
+    /// Counts one term with so many values; `false` when the search is over.
+    fn spend(&mut self, values: usize) -> bool {
         self.spent += 1;
+        self.unasked += values;
         if self.spent >= self.budget.terms {
             self.stopped = true;
         }
-        if self.spent.is_multiple_of(ASK_EVERY) && !(self.budget.keep_going)() {
-            self.stopped = true;
+        if self.unasked >= ASK_EVERY {
+            self.unasked = 0;
+            self.stopped |= !(self.budget.keep_going)();
         }
         !self.stopped
     }
@@ -263,4 +280,44 @@ fn ignored(task: &Task, term: &Term) -> u32 {
     let unused =
         parameters.filter(|(slot, parameter)| parameter.default.is_none() && uses >> slot & 1 == 0).count();
     IGNORED_COST * u32::try_from(unused).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::SCOPES_MAX;
+
+    const TASK: &str = "def f(xs: list[int], ys: list[int]) -> int:\nf([4, 1, 3], [2, 9]) == 7201\nf([5, 8], [7, 6, 0]) == -96\n";
+
+    fn grown(task: &Task, kept_max: usize, level: u32) -> (Bank, usize, bool) {
+        let probes = probes::derive(task);
+        let mut budget = Budget { terms: 100_000, keep_going: &mut || true };
+        let mut context = Context::new(task, Vocabulary::Library, &mut budget);
+        context.kept_max = kept_max;
+        let mut bank = Bank::root(task, &probes);
+        bank.goals = goal::of_task(task);
+        (1..=level).for_each(|level| bank.grow(level, &mut context));
+        (bank, context.kept, context.stopped)
+    }
+
+    #[test]
+    fn memory_ends_a_search() {
+        let task = Task::parse(TASK, None).unwrap();
+        let (bank, kept, stopped) = grown(&task, 2_000, 8);
+        assert!(stopped);
+        assert!(
+            (2_000..2_000 + 400).contains(&kept),
+            "{kept} values are kept, one term past the limit at most"
+        );
+        let (_, more, stopped) = grown(&task, KEPT_VALUES_MAX, 8);
+        assert!(!stopped && more > kept + 400, "the limit made no difference: {more}");
+        drop(bank);
+    }
+
+    #[test]
+    fn so_many_loops_are_opened_and_no_more() {
+        let task = Task::parse(TASK, None).unwrap();
+        let (bank, _, _) = grown(&task, KEPT_VALUES_MAX, 6);
+        assert_eq!(bank.loops.iter().filter(|looped| looped.fold.is_none()).count(), SCOPES_MAX);
+    }
 }

@@ -316,6 +316,16 @@ mod tests {
         );
         assert!(matches!(error("def f(*a):\nf(1) == 2"), SpecError::Signature { line: 1, .. }));
         assert!(matches!(error("def max(a):\nmax(1) == 2"), SpecError::Signature { line: 1, .. }));
+        let wide: Vec<String> = (0..=PARAMETERS_MAX).map(|n| format!("a{n}")).collect();
+        let calls = |count: usize| {
+            format!("def f({}):\nf({}) == 1", wide[..count].join(", "), vec!["0"; count].join(", "))
+        };
+        assert!(Task::parse(&calls(PARAMETERS_MAX), None).is_ok());
+        assert!(matches!(error(&calls(PARAMETERS_MAX + 1)), SpecError::Signature { line: 1, .. }));
+        let start = "def f(a):\nf(1) == 2\n";
+        let padded = |bytes: usize| format!("{start}{}", " ".repeat(bytes - start.len()));
+        assert!(Task::parse(&padded(TEXT_BYTES_MAX), None).is_ok());
+        assert_eq!(error(&padded(TEXT_BYTES_MAX + 1)), SpecError::TooLong { bytes: TEXT_BYTES_MAX + 1 });
         let many: String = (0..=EXAMPLES_MAX).map(|n| format!("f({n}) == {n}\n")).collect();
         assert_eq!(error(&format!("def f(a):\n{many}")), SpecError::TooMany { count: EXAMPLES_MAX + 1 });
     }

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use crate::ops::{Args, add, at, distinct, div, int, items, list, sorted};
+use crate::ops::{Args, add, at, div, int, items, list, sorted};
 use crate::value::{Fail, Value};
 
 type Answer = Result<Value, Fail>;
@@ -145,15 +145,7 @@ pub(super) const MOST_COMMON: &str = "def most_common(xs):
 ";
 
 pub(super) fn most_common(args: Args<'_>) -> Answer {
-    let xs = items(at(args, 0)?)?;
-    let mut best: Option<(Value, usize)> = None;
-    for key in distinct(xs.to_vec())? {
-        let times = xs.iter().filter(|x| **x == key).count();
-        if best.as_ref().is_none_or(|(_, most)| times > *most) {
-            best = Some((key, times));
-        }
-    }
-    best.map(|(key, _)| key).ok_or(Fail::Raises)
+    crate::ops::most_common(items(at(args, 0)?)?)
 }
 
 pub(super) const INTERLEAVED: &str = "def interleaved(xs, ys):

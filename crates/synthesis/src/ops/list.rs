@@ -1,6 +1,7 @@
 //! Lists, tuples, dicts and what strings share with them.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Answer;
@@ -82,24 +83,66 @@ pub(crate) fn sorted(mut values: Vec<Value>, reverse: bool) -> Answer {
     }
 }
 
-/// The values without those that came before, in order of first appearance.
-pub(crate) fn distinct(values: Vec<Value>) -> Result<Vec<Value>, Fail> {
-    let mut seen: Vec<Value> = Vec::new();
+/// What identifies a value among others of its kind without comparing each to each.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Key<'v> {
+    Int(i64),
+    Text(&'v str),
+}
+
+/// A key for each value when all are integers or all strings; other kinds may be equal across types.
+fn keys(values: &[Value]) -> Option<Vec<Key<'_>>> {
+    let ints = values.iter().all(|value| matches!(value, Value::Int(_)));
+    let texts = values.iter().all(|value| matches!(value, Value::Str(_)));
+    let key = |value| match value {
+        &Value::Int(i) => Some(Key::Int(i)),
+        Value::Str(s) => Some(Key::Text(s)),
+        _ => None,
+    };
+    if ints || texts { values.iter().map(key).collect() } else { None }
+}
+
+/// The distinct values with how often each occurs, in order of first appearance.
+fn counted(values: &[Value]) -> Result<Vec<(Value, usize)>, Fail> {
+    let mut found: Vec<(Value, usize)> = Vec::new();
+    if let Some(keys) = keys(values) {
+        let mut places = BTreeMap::new();
+        for (key, value) in keys.into_iter().zip(values) {
+            let place = *places.entry(key).or_insert(found.len());
+            match found.get_mut(place) {
+                Some((_, times)) => *times += 1,
+                None => found.push((value.clone(), 1)),
+            }
+        }
+        return Ok(found);
+    }
     for value in values {
-        if matches!(value, Value::List(_) | Value::Dict(_)) {
-            return Err(Fail::Raises);
+        match value {
+            Value::List(_) | Value::Dict(_) => return Err(Fail::Raises),
+            Value::Float(f) if f.is_nan() => return Err(Fail::Unsupported),
+            _ => {}
         }
-        if matches!(value, Value::Float(f) if f.is_nan()) {
-            return Err(Fail::Unsupported);
-        }
-        if !seen.contains(&value) {
-            seen.push(value);
-        }
-        if seen.len() > 512 {
+        if let Some((_, times)) = found.iter_mut().find(|(known, _)| known == value) {
+            *times += 1;
+        } else if found.len() < 256 {
+            found.push((value.clone(), 1));
+        } else {
             return Err(Fail::TooBig);
         }
     }
-    Ok(seen)
+    Ok(found)
+}
+
+/// The values without those that came before, in order of first appearance.
+pub(crate) fn distinct(values: &[Value]) -> Result<Vec<Value>, Fail> {
+    Ok(counted(values)?.into_iter().map(|(value, _)| value).collect())
+}
+
+/// The value that occurs most often, the first of several.
+pub(crate) fn most_common(values: &[Value]) -> Answer {
+    let counted = counted(values)?;
+    let most = counted.iter().map(|(_, times)| *times).max();
+    counted.into_iter().find(|(_, times)| Some(*times) == most).map(|(value, _)| value).ok_or(Fail::Raises)
 }
 
 /// Where `index` points in something of this length; negative ones count from the end.
@@ -263,10 +306,5 @@ pub(super) fn lookup(dict: &Value, key: &Value) -> Answer {
 
 /// How often each value occurs, in order of first appearance.
 pub(crate) fn tally(values: &[Value]) -> Answer {
-    let keys = distinct(values.to_vec())?;
-    let entries = keys.into_iter().map(|key| {
-        let times = values.iter().filter(|value| **value == key).count();
-        (key, count(times))
-    });
-    Ok(Value::Dict(entries.collect()))
+    Ok(Value::Dict(counted(values)?.into_iter().map(|(key, times)| (key, count(times))).collect()))
 }

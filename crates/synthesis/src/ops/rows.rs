@@ -164,13 +164,13 @@ pub(super) static ROWS: &[Op] = &[
         .does(|a| sorted(items(at(a, 0)?)?.to_vec(), true)),
     Op::new("distinct_sorted", "list[o] -> list[o]", 4, (10, "sorted(set({0:i}))"))
         .hinted("unique distinct common different duplicate* second")
-        .does(|a| sorted(distinct(items(at(a, 0)?)?.to_vec())?, false)),
+        .does(|a| sorted(distinct(items(at(a, 0)?)?)?, false)),
     Op::new("distinct", "list[h] -> list[h]", 4, (10, "list(dict.fromkeys({0:i}))"))
         .hinted("unique distinct duplicate* different remove")
-        .does(|a| list(distinct(items(at(a, 0)?)?.to_vec())?)),
+        .does(|a| list(distinct(items(at(a, 0)?)?)?)),
     Op::new("how_many_distinct", "list[h] -> int", 4, (10, "len(set({0:i}))"))
         .hinted("unique distinct different")
-        .does(|a| Ok(count(distinct(items(at(a, 0)?)?.to_vec())?.len()))),
+        .does(|a| Ok(count(distinct(items(at(a, 0)?)?)?.len()))),
     Op::new("reversed", "list[a] -> list[a]", 3, (10, "{0:10}[::-1]"))
         .hinted("revers* palindrom* backward* mirror*")
         .does(|a| slice(at(a, 0)?, None, None, -1)),
@@ -396,10 +396,10 @@ pub(super) static ROWS: &[Op] = &[
         .does(|a| sorted(elements(at(a, 0)?)?, false)),
     Op::new("distinct_chars", "str -> list[str]", 4, (10, "sorted(set({0:0}))"))
         .hinted("unique distinct same different character*")
-        .does(|a| sorted(distinct(elements(at(a, 0)?)?)?, false)),
+        .does(|a| sorted(distinct(&elements(at(a, 0)?)?)?, false)),
     Op::new("how_many_chars", "str -> int", 4, (10, "len(set({0:0}))"))
         .hinted("unique distinct different")
-        .does(|a| Ok(count(distinct(elements(at(a, 0)?)?)?.len()))),
+        .does(|a| Ok(count(distinct(&elements(at(a, 0)?)?)?.len()))),
     Op::new("enumerate_text", "str -> list[tuple[int, str]]", 4, (10, "list(enumerate({0:0}))"))
         .hinted("index* position*")
         .does(|a| enumerate(at(a, 0)?)),

@@ -6,7 +6,6 @@ use super::Context;
 use super::goal::Goal;
 use super::loops::Loop;
 use super::tree::{self, Tree};
-use crate::limits::KEPT_VALUES_MAX;
 use crate::ops::Op;
 use crate::spec::Task;
 use crate::term::{Form, Scope, Term};
@@ -132,7 +131,7 @@ impl Bank {
             return;
         }
         context.kept += entry.values.len();
-        if context.kept >= KEPT_VALUES_MAX {
+        if context.kept >= context.kept_max {
             context.stopped = true;
         }
         let Ok(at) = u32::try_from(self.entries.len()) else { return };

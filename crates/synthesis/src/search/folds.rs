@@ -104,7 +104,7 @@ impl Bank {
 
 impl Loop {
     /// Bodies at a cost that use the element and the total, from each start.
-    pub(super) fn fold_forms(&self, total: &Type, inner: u32) -> Vec<(Form, u32, Option<u32>)> {
+    pub(super) fn fold_forms(&self, total: &Type, inner: u32) -> Vec<(Form, u32)> {
         let bank = &self.bank;
         let Some(kind) = bank.types.iter().position(|of| of == total) else { return Vec::new() };
         let (starts, samples) = totals(total);
@@ -112,9 +112,7 @@ impl Loop {
         let whole = |at: &u32| bank.entry(*at).is_some_and(|entry| entry.uses & both == both);
         let bodies = bank.at(kind, inner).iter().copied().filter(whole);
         bodies
-            .flat_map(|body| {
-                samples.iter().take(starts).map(move |start| (Form::Fold(start.clone()), body, None))
-            })
+            .flat_map(|body| samples.iter().take(starts).map(move |start| (Form::Fold(start.clone()), body)))
             .collect()
     }
 }

@@ -139,7 +139,7 @@ impl Bank {
         let arguments: Vec<&Entry> = chosen.iter().filter_map(|at| self.entry(*at)).collect();
         let uses = arguments.iter().fold(0, |uses, entry| uses | entry.uses);
         // A term of constants alone is a constant; only helpers without arguments are worth it.
-        if (uses == 0 && !chosen.is_empty()) || !context.spend() {
+        if (uses == 0 && !chosen.is_empty()) || !context.spend(self.width) {
             return;
         }
         let values = (0..self.width).map(|environment| apply(instance.op, &arguments, environment)).collect();

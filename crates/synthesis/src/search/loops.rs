@@ -114,10 +114,32 @@ impl Bank {
             if context.stopped {
                 return;
             }
-            for (form, body, filter) in looped.forms(inner, context) {
-                self.take(which, level, form, (body, filter), context);
+            for (form, body) in looped.forms(inner) {
+                self.take(which, level, form, (body, None), context);
                 if context.stopped {
                     return;
+                }
+            }
+            self.filtered(which, level, inner, context);
+        }
+    }
+
+    /// Loops with a filter, test by test: all pairs at once would be too many to hold.
+    fn filtered(&mut self, which: usize, level: u32, inner: u32, context: &mut Context<'_, '_>) {
+        for price in 1..inner {
+            let Some(looped) = self.loops.get(which).filter(|looped| looped.fold.is_none()) else { return };
+            let tests = looped.tests(price);
+            let bodies = if tests.is_empty() { Vec::new() } else { looped.bodies(inner - price) };
+            for test in tests {
+                for body in bodies.iter().copied() {
+                    self.take(which, level, Form::Map, (body, Some(test)), context);
+                    for at in 0..context.defaults.len() {
+                        let Some(default) = context.defaults.get(at).cloned() else { break };
+                        self.take(which, level, Form::First(default), (body, Some(test)), context);
+                    }
+                    if context.stopped {
+                        return;
+                    }
                 }
             }
         }
@@ -133,7 +155,7 @@ impl Bank {
     ) {
         let Some(looped) = self.loops.get(which) else { return };
         let Some((of, inside)) = looped.result(&form, body, filter) else { return };
-        if !context.universe.contains(&of) || !context.spend() {
+        if !context.universe.contains(&of) || !context.spend(self.width) {
             return;
         }
         let values: Box<[Option<Value>]> = if looped.fold.is_some() {
@@ -214,42 +236,45 @@ impl Loop {
         }
     }
 
-    /// What can be made of the inner terms whose costs add up to `inner`.
-    fn forms(&self, inner: u32, context: &Context<'_, '_>) -> Vec<(Form, u32, Option<u32>)> {
+    /// What can be made of the inner terms of a cost without a filter.
+    fn forms(&self, inner: u32) -> Vec<(Form, u32)> {
         if let Some(total) = &self.fold {
             return self.fold_forms(total, inner);
         }
         let mut found = Vec::new();
         let bank = &self.bank;
-        let free = |at: &u32| bank.entry(*at).is_some_and(|entry| bank.bound(entry));
         for (kind, of) in bank.types.iter().enumerate() {
-            for at in bank.at(kind, inner).iter().copied().filter(|at| free(at)) {
+            for at in bank.at(kind, inner).iter().copied().filter(|at| self.free(*at)) {
                 let plain = bank.entry(at).is_some_and(|entry| matches!(entry.node, Node::Var(_)));
                 if *of == Type::Bool {
-                    found.extend([Form::Count, Form::All, Form::Any].map(|form| (form, at, None)));
+                    found.extend([Form::Count, Form::All, Form::Any].map(|form| (form, at)));
                 } else if !(plain && self.binders == 1) {
-                    found.push((Form::Map, at, None));
+                    found.push((Form::Map, at));
                     if self.binders == 1 && !matches!(of, Type::List(_) | Type::Dict(..)) {
-                        found.extend([Form::SortBy, Form::MaxBy, Form::MinBy].map(|form| (form, at, None)));
-                    }
-                }
-            }
-        }
-        let Some(tests) = bank.types.iter().position(|of| *of == Type::Bool) else { return found };
-        for price in 1..inner {
-            for filter in bank.at(tests, price).iter().copied().filter(|at| free(at)) {
-                for kind in (0..bank.types.len()).filter(|kind| *kind != tests) {
-                    for body in bank.at(kind, inner - price).iter().copied().filter(|at| free(at)) {
-                        found.push((Form::Map, body, Some(filter)));
-                        let defaults = context.defaults.iter();
-                        found.extend(
-                            defaults.map(|default| (Form::First(default.clone()), body, Some(filter))),
-                        );
+                        found.extend([Form::SortBy, Form::MaxBy, Form::MinBy].map(|form| (form, at)));
                     }
                 }
             }
         }
         found
+    }
+
+    fn free(&self, at: u32) -> bool {
+        self.bank.entry(at).is_some_and(|entry| self.bank.bound(entry))
+    }
+
+    /// Tests of a cost that depend on the element.
+    fn tests(&self, cost: u32) -> Vec<u32> {
+        let kind = self.bank.types.iter().position(|of| *of == Type::Bool);
+        let all = kind.map_or(&[] as &[u32], |kind| self.bank.at(kind, cost));
+        all.iter().copied().filter(|at| self.free(*at)).collect()
+    }
+
+    /// Terms of a cost that depend on the element and are no tests.
+    fn bodies(&self, cost: u32) -> Vec<u32> {
+        let kinds = self.bank.types.iter().enumerate().filter(|(_, of)| **of != Type::Bool);
+        let all = kinds.flat_map(|(kind, _)| self.bank.at(kind, cost).iter().copied());
+        all.filter(|at| self.free(*at)).collect()
     }
 
     /// The type of what a form gives, and the variables its parts use.
