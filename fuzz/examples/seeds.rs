@@ -355,6 +355,7 @@ fn facts() -> Facts {
             env: vec![(b"PATH".to_vec(), b"/usr/bin:/bin".to_vec())],
             stdin: Stdin::Terminal,
             script: None,
+            files: Vec::new(),
             resource: None,
         },
         spec: None,

@@ -644,6 +644,10 @@ class People:
     def groups(self, principal):
         return self.registered[principal][1] if principal in self.registered else frozenset()
 
+    def key(self, principal):
+        """The registered key of a principal, if there is one."""
+        return self.registered[principal][0].blob if principal in self.registered else None
+
     def is_admin(self, principal):
         return "admins" in self.groups(principal)
 
@@ -844,7 +848,7 @@ class Past:
         self.seq, self.kind = content["seq"], content["kind"]
         self.receipt_id, self.entry_hash = receipt["receipt_id"], receipt["entry_hash"]
         self.content, self.verdict = {}, None
-        self.glass = is_glass(content)
+        self.glass, self.signer_key = is_glass(content), None  # section 6.5
         if self.glass or self.kind in ("dry_run", "escalation", "approval"):
             self.content = {name: content[name] for name in KEPT if name in content}
             self.verdict = content.get("decision", {}).get("verdict")
@@ -934,10 +938,13 @@ class Lifecycle:
             demand(content["decision"]["verdict"] == "admit", "lifecycle.verdict")
             demand(content["review_due"] > content["timestamp"], "lifecycle.expired")
             self.past_gates.add(content["action_hash"])
+            me.signer_key = self.people.key(content["principal"])
         elif kind == "x_break_glass_review":
             demand(len(refs) == 1 and refs[0][1].glass, "lifecycle.subject")
             glass = refs[0][1]
-            demand(glass.content["principal"] != content["principal"], "lifecycle.self_approval")
+            key = self.people.key(content["principal"])
+            demand(glass.content["principal"] != content["principal"]
+                   and (key is None or key != glass.signer_key), "lifecycle.self_approval")
             demand(self.people.eligible(content["principal"], glass), "lifecycle.not_eligible")
         elif kind == "heartbeat" or kind in CLOSERS:
             self.check_follower(content, refs)

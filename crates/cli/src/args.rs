@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use cascade_policy::name::NameFault;
+use cascade_runtime::people::Whom;
 use clap::{Args, Parser, Subcommand};
 
 use crate::verb;
@@ -47,7 +49,7 @@ pub(crate) struct Global {
     pub(crate) json: bool,
     /// Act as this principal: `person`, `agent`, `agent:NAME`, a name or an id. `run` needs a grant for it; who
     /// approves or governs proves it with that person's SSH key
-    #[arg(long = "as", global = true, value_name = "PRINCIPAL")]
+    #[arg(long = "as", global = true, value_name = "PRINCIPAL", value_parser = principal)]
     pub(crate) acting_as: Option<String>,
     /// File with the passphrase of the keys [default: ask on the terminal]
     #[arg(long, global = true, env = "CASCADE_PASSPHRASE_FILE", value_name = "FILE")]
@@ -55,6 +57,11 @@ pub(crate) struct Global {
     /// Sign receipts with this key of the chain [default: the one that the home signs with]
     #[arg(long, global = true, env = "CASCADE_SIGNING_KEY", value_name = "KEY_ID", hide_short_help = true)]
     pub(crate) signing_key: Option<String>,
+}
+
+/// Somebody who is named, as typed.
+pub(crate) fn principal(text: &str) -> Result<String, NameFault> {
+    Whom::check(text).map(|()| text.to_owned())
 }
 
 /// One variant per verb; each verb's arguments live in its own file.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use cascade_receipt::id::ReceiptId;
+
 use crate::failures;
 
 /// Done.
@@ -27,19 +29,32 @@ pub(crate) struct Failure {
     pub(crate) code: u8,
     pub(crate) cause: anyhow::Error,
     pub(crate) hint: Option<String>,
+    /// Where somebody was refused: the code of the reason, as receipts have it.
+    pub(crate) reason: Option<&'static str>,
+    /// What records it.
+    pub(crate) receipt: Option<ReceiptId>,
 }
 
 impl Failure {
+    pub(crate) const fn of(code: u8, cause: anyhow::Error, hint: Option<String>) -> Self {
+        Self { code, cause, hint, reason: None, receipt: None }
+    }
+
     pub(crate) const fn could_not(cause: anyhow::Error) -> Self {
-        Self { code: COULD_NOT, cause, hint: None }
+        Self::of(COULD_NOT, cause, None)
     }
 
     pub(crate) fn usage(message: impl fmt::Display) -> Self {
-        Self { code: USAGE, cause: anyhow::anyhow!("{message}"), hint: None }
+        Self::of(USAGE, anyhow::anyhow!("{message}"), None)
     }
 
     pub(crate) fn denied(message: impl fmt::Display) -> Self {
-        Self { code: DENIED, cause: anyhow::anyhow!("{message}"), hint: None }
+        Self::of(DENIED, anyhow::anyhow!("{message}"), None)
+    }
+
+    /// Denied for a reason that goes on record.
+    pub(crate) fn refused(cause: impl Into<anyhow::Error>, reason: &'static str) -> Self {
+        Self { reason: Some(reason), ..Self::of(DENIED, cause.into(), None) }
     }
 
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -51,7 +66,8 @@ impl Failure {
 impl<E: Into<anyhow::Error>> From<E> for Failure {
     fn from(error: E) -> Self {
         let cause = error.into();
-        Self { code: COULD_NOT, hint: failures::unseen(&cause), cause }
+        let hint = failures::unseen(&cause);
+        Self::of(COULD_NOT, cause, hint)
     }
 }
 

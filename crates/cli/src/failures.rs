@@ -1,6 +1,7 @@
 //! Failures of the layers below, with the hint a person can act on.
 
 use cascade_ledger::{AppendError, Fault};
+use cascade_receipt::id::ReceiptId;
 use cascade_runtime::consent::ConsentError;
 use cascade_runtime::facts::LookError;
 use cascade_runtime::govern::GovernError;
@@ -28,8 +29,17 @@ fn govern_hint(error: &GovernError) -> Option<String> {
         GovernError::ApprovalGone(_) => None,
         GovernError::Unsettled => Some("try again".to_owned()),
         GovernError::Policy(_) => Some("run `cascade fsck`".to_owned()),
+        GovernError::GlassWasted { glass, below } => Some(wasted(*glass, below)),
         GovernError::Glass(_) | GovernError::Run(_) | GovernError::Defect(_) => None,
     }
+}
+
+/// It is owed a review though nothing ran, and breaking another one owes another.
+fn wasted(glass: ReceiptId, error: &GovernError) -> String {
+    let first = govern_hint(error).map(|first| format!("{first}; ")).unwrap_or_default();
+    format!(
+        "{first}somebody else reviews it all the same: cascade review {glass} --unjustified --reason TEXT"
+    )
 }
 
 /// Never to run it again unseen: it may have done its work.
@@ -99,17 +109,13 @@ fn look(error: &LookError) -> Option<String> {
 pub(crate) fn damage(error: Fault) -> Failure {
     let code = if matches!(error, Fault::Damaged { .. }) { exit::EVIDENCE } else { exit::COULD_NOT };
     let hint = fault(&error);
-    Failure { code, cause: error.into(), hint }
+    Failure::of(code, error.into(), hint)
 }
 
 /// Receipts that the head counts are not there.
 pub(crate) fn incomplete(found: u64, counted: u64) -> Failure {
     let cause = anyhow::anyhow!("the chain has {counted} receipts, and the one at {found} is missing");
-    Failure {
-        code: exit::EVIDENCE,
-        cause,
-        hint: Some("run `cascade fsck` to see what is damaged".to_owned()),
-    }
+    Failure::of(exit::EVIDENCE, cause, Some("run `cascade fsck` to see what is damaged".to_owned()))
 }
 
 /// What to do about a disk or a file.

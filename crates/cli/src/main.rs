@@ -4,6 +4,7 @@
 //! codes. One file per verb under [`verb`]; nothing here decides, writes a chain or starts a process.
 
 mod admin;
+mod again;
 mod args;
 mod exit;
 mod failures;
@@ -13,6 +14,7 @@ mod place;
 mod progress;
 mod reasons;
 mod record;
+mod screen;
 mod secret;
 mod signer;
 mod verb;

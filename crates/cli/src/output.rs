@@ -4,35 +4,43 @@
 //! or JSON lines and nothing else. Colour appears only on a terminal and never with `NO_COLOR`.
 //! Messages begin lower-case and end without a period; an id ends a line so that it can be copied.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Write as _};
 
-use anstyle::{AnsiColor, Style};
 use cascade_receipt::decision::{RiskTier, Verdict};
 use cascade_receipt::json::Value;
 
+use crate::again;
 use crate::exit::Failure;
+use crate::reasons;
+use crate::screen;
+
+/// A way to print a text, as the mark that [`screen`] turns into the terminal's own.
+#[derive(Clone, Copy)]
+pub(crate) struct Style(char);
 
 /// Green.
-pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
+pub(crate) const GOOD: Style = Style(screen::GREEN);
 /// Yellow.
-pub(crate) const CARE: Style = AnsiColor::Yellow.on_default();
+pub(crate) const CARE: Style = Style(screen::YELLOW);
 /// Red.
-pub(crate) const BAD: Style = AnsiColor::Red.on_default();
+pub(crate) const BAD: Style = Style(screen::RED);
 /// Dim.
-pub(crate) const DIM: Style = Style::new().dimmed();
+pub(crate) const DIM: Style = Style(screen::DIM);
 /// Bold.
-pub(crate) const BOLD: Style = Style::new().bold();
+pub(crate) const BOLD: Style = Style(screen::BOLD);
 
 /// A text in a style; the stream strips the style where it does not belong.
 pub(crate) struct Painted<T>(pub(crate) Style, pub(crate) T);
 
 impl<T: fmt::Display> fmt::Display for Painted<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use fmt::Write as _;
         // The inner text takes the width, so that columns stay aligned with and without colour.
-        write!(f, "{}", self.0)?;
+        f.write_char(self.0.0)?;
         self.1.fmt(f)?;
-        write!(f, "{:#}", self.0)
+        f.write_char(screen::PLAIN)
     }
 }
 
@@ -57,17 +65,17 @@ pub(crate) const fn tier_style(tier: RiskTier) -> Style {
 
 /// Writes a result. A reader that went away (`| head`) is a normal ending, not an error.
 pub(crate) fn result(text: impl fmt::Display) -> io::Result<()> {
-    finish(write!(anstream::stdout().lock(), "{text}"))
+    finish(write!(anstream::stdout().lock(), "{}", screen::shown(&text.to_string())))
 }
 
 /// Writes a result line.
 pub(crate) fn line(text: impl fmt::Display) -> io::Result<()> {
-    finish(writeln!(anstream::stdout().lock(), "{text}"))
+    result(format_args!("{text}\n"))
 }
 
-/// Writes one JSON document.
+/// Writes one JSON document. It may be read on a terminal, too: what could act there stands as `\u…`.
 pub(crate) fn json(value: &Value) -> io::Result<()> {
-    let mut text = value.to_canonical();
+    let mut text = screen::escaped_json(&value.to_canonical());
     text.push('\n');
     bytes(text.as_bytes())
 }
@@ -87,20 +95,28 @@ fn finish(written: io::Result<()>) -> io::Result<()> {
 
 /// Tells a person something on stderr.
 pub(crate) fn say(text: impl fmt::Display) {
-    say_raw(format_args!("{}: {text}\n", Painted(DIM, "cascade")));
+    say_raw(format_args!("{}: {}\n", Painted(DIM, "cascade"), indented(&text.to_string())));
 }
 
-/// Writes to stderr as is.
+/// What follows the first line begins with a space: no text of others can look like a message of ours.
+fn indented(text: &str) -> String {
+    text.replace('\n', "\n  ")
+}
+
+/// Writes to stderr without a prefix.
 pub(crate) fn say_raw(text: impl fmt::Display) {
     // There is nobody left to tell when stderr is gone.
-    drop(write!(anstream::stderr().lock(), "{text}"));
+    drop(write!(anstream::stderr().lock(), "{}", screen::shown(&text.to_string())));
 }
 
 /// Tells a person what failed, and what to do.
 pub(crate) fn complain(failure: &Failure) {
-    say_raw(format_args!("cascade: {}: {}\n", Painted(BAD, "error"), causes(&failure.cause)));
+    say_raw(format_args!("cascade: {}: {}\n", Painted(BAD, "error"), indented(&causes(&failure.cause))));
     if let Some(hint) = &failure.hint {
         hint_line(hint);
+    }
+    if let Some(receipt) = failure.receipt {
+        say(format_args!("receipt {receipt}"));
     }
 }
 
@@ -121,27 +137,34 @@ pub(crate) fn causes(error: &anyhow::Error) -> String {
 
 /// Tells a program what failed, on stdout, where it expects one document.
 pub(crate) fn complain_json(failure: &Failure) {
-    let hint = failure.hint.as_deref().map_or(Value::Str(String::new()), Value::from);
+    let hint = failure.hint.as_deref().map(again::runnable).unwrap_or_default();
     let error = Value::object([
         ("exit_code", u32::from(failure.code).into()),
-        ("hint", hint),
+        ("hint", hint.into()),
         ("message", causes(&failure.cause).into()),
     ]);
+    let mut members = BTreeMap::from([("error".to_owned(), error)]);
+    if let Some(reason) = failure.reason {
+        let reason = Value::object([("code", reason.into()), ("text", reasons::code_text(reason).into())]);
+        members.insert("reasons".to_owned(), Value::Array(vec![reason]));
+    }
+    if let Some(receipt) = failure.receipt {
+        members.insert("receipt_id".to_owned(), receipt.to_string().into());
+    }
     // With stdout gone there is nobody to tell; the exit code still says it.
-    drop(json(&Value::object([("error", error)])));
+    drop(json(&Value::Object(members)));
 }
 
 /// Tells a person what to do next.
 pub(crate) fn hint_line(hint: impl fmt::Display) {
+    let hint = again::runnable(&hint.to_string());
     say_raw(format_args!("cascade: {}: {hint}\n", Painted(BOLD, "hint")));
 }
 
-/// `text` with control characters made visible: what a governed command was called must not move the
-/// cursor or forge a line of ours.
+/// `text` on one line with all that is hidden made visible: what a governed command was called must not move
+/// the cursor or forge a line of ours.
 pub(crate) fn safe(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { format!("\\u{{{:x}}}", u32::from(c)) } else { c.to_string() })
-        .collect()
+    screen::visible(text)
 }
 
 /// [`safe`] text cut to `width` characters, with a mark where something is missing.

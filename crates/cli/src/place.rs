@@ -149,6 +149,16 @@ pub(crate) fn reader(global: &Global) -> Result<Reader, Failure> {
     home.open_tenant_read_only(&tenant).map_err(opening)
 }
 
+/// The same, or nothing where there is no such home or tenant.
+pub(crate) fn reader_if_there(global: &Global) -> Result<Option<Reader>, Failure> {
+    let tenant = tenant(global)?;
+    let opened = Home::open(&home_dir(global)?).and_then(|home| home.open_tenant_read_only(&tenant));
+    match opened {
+        Err(OpenError::NoHome(_) | OpenError::NoTenant(_)) => Ok(None),
+        other => other.map(Some).map_err(opening),
+    }
+}
+
 /// The passphrase from the file that was named, or from the terminal.
 pub(crate) fn passphrase(global: &Global, prompt: &str) -> anyhow::Result<Vec<u8>> {
     secret_from(global.passphrase_file.as_deref(), prompt)
@@ -178,12 +188,10 @@ pub(crate) fn opening(error: OpenError) -> Failure {
         OpenError::WrongPassphrase => {
             Some("try again, or look into the file that --passphrase-file names".to_owned())
         }
-        OpenError::NoTenant(tenant) => Some(format!("run `cascade --tenant {tenant} init`")),
         OpenError::Fault(fault) => failures::fault(fault),
         other => other.hint().map(str::to_owned),
     };
-    let failure = Failure { code: exit::COULD_NOT, hint, cause: error.into() };
-    Failure { cause: failure.cause.context("couldn't open the ledger"), ..failure }
+    Failure::of(exit::COULD_NOT, anyhow::Error::from(error).context("couldn't open the ledger"), hint)
 }
 
 /// A failure to create, with its hint.
@@ -197,5 +205,5 @@ pub(crate) fn creating(error: BirthError) -> Failure {
         BirthError::Policy(_) => None,
     };
     let cause = anyhow::Error::from(error).context("couldn't create the ledger");
-    Failure { code: exit::COULD_NOT, cause, hint }
+    Failure::of(exit::COULD_NOT, cause, hint)
 }

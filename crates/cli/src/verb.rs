@@ -33,6 +33,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
+use crate::again;
 use crate::args::{Cli, Verb};
 use crate::exit::{self, Exit, Failure};
 use crate::output;
@@ -47,8 +48,13 @@ fn not_understood(error: &clap::Error) -> ExitCode {
         let failure = Failure { code, ..Failure::usage(lines.join(" ").trim_start_matches("error: ")) };
         output::complain_json(&failure.hint("`--help` shows what there is"));
     }
-    // With the stream gone there is nobody to tell; the exit code still says it.
-    drop(error.print());
+    if error.use_stderr() {
+        // It repeats what was typed, and who typed that may have copied it from anywhere.
+        output::say_raw(error);
+    } else {
+        // With the stream gone there is nobody to tell; the exit code still says it.
+        drop(error.print());
+    }
     ExitCode::from(code)
 }
 
@@ -59,6 +65,7 @@ pub(crate) fn dispatch() -> ExitCode {
         Err(error) => return not_understood(&error),
     };
     let global = &cli.global;
+    again::remember(global);
     let done: Exit = match &cli.verb {
         Verb::Init(args) => init::run(global, args),
         Verb::Run(args) => run::run(global, args),

@@ -189,9 +189,9 @@ impl Change {
     }
 
     /// Whether decisions made before it are stale afterwards.
-    pub(crate) const fn moves_mark(&self) -> bool {
+    pub(crate) fn moves_mark(&self) -> bool {
         match self {
-            Self::Started { used, .. } => !used.is_empty(),
+            Self::Started { used, .. } => stands_on_answers(used),
             Self::Answered { .. }
             | Self::Expired { .. }
             | Self::Halt(_)
@@ -201,15 +201,16 @@ impl Change {
             | Self::PersonAdded { .. }
             | Self::PersonRemoved { .. }
             | Self::Granted(_)
-            | Self::GrantRevoked { .. }
-            | Self::GlassBroken(_)
-            | Self::Reviewed { .. } => true,
+            | Self::GrantRevoked { .. } => true,
             Self::Genesis { .. }
             | Self::Closed { .. }
             | Self::SubjectFact { .. }
             | Self::Subject(_)
             | Self::KeyAdded { .. }
             | Self::KeyRevoked { .. }
+            // What it changes is looked at under the write lock; runs of others go on undisturbed.
+            | Self::GlassBroken(_)
+            | Self::Reviewed { .. }
             | Self::Nothing => false,
         }
     }
@@ -450,6 +451,11 @@ impl Subject {
             signature_required: escalation && content.member("signature_required")?.as_bool()?,
         })
     }
+}
+
+/// Whether an intent uses up what others may stand on as well.
+fn stands_on_answers(used: &[(Rel, ReceiptId)]) -> bool {
+    used.iter().any(|(rel, _)| *rel != Rel::Parent)
 }
 
 /// Whether an intent uses up what it refers to by this relation.

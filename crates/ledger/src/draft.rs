@@ -297,9 +297,9 @@ impl AppendError {
             Self::TooManyKeys { .. } => {
                 Some("`cascade key list` shows them; `cascade key revoke` takes one back that is not needed")
             }
-            Self::LastAdmin(_) => {
-                Some("make somebody else an administrator first: `cascade people add --admin`")
-            }
+            Self::LastAdmin(_) => Some(
+                "make somebody else an administrator first: `cascade people add NAME --ssh-key FILE.pub --admin`",
+            ),
             Self::TooManyRevocations => Some("found a new chain with `cascade init`"),
             _ => None,
         }

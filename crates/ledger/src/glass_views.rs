@@ -1,6 +1,6 @@
 //! The view of broken glass: what was done past the gates, by whom, and whether anybody has looked at it.
 
-use cascade_receipt::content::{GlassBroken, Ref, Reviewed};
+use cascade_receipt::content::{GlassBroken, Ref, Reviewed, UNREVIEWED_MAX};
 use cascade_receipt::digest::Digest;
 use cascade_receipt::id::{PrincipalId, ReceiptId};
 use cascade_receipt::json::{self, Value};
@@ -28,6 +28,8 @@ pub struct Glass {
     pub action_hash: Digest,
     /// Who answers for it.
     pub principal: PrincipalId,
+    /// The SSH key that signed for it: whoever holds it does not review it under another name.
+    pub ssh_key: String,
     /// Whose members review it.
     pub groups: Vec<String>,
     /// Until when.
@@ -42,14 +44,16 @@ pub struct Glass {
 pub(crate) fn apply(conn: &Connection, entry: &Entry, change: &Change) -> rusqlite::Result<()> {
     match change {
         Change::GlassBroken(row) => {
+            let signer = people_views::person(conn, row.principal)?;
             let groups = Value::Array(row.groups.iter().map(|group| Value::from(group.as_str())).collect());
-            conn.prepare_cached("INSERT INTO glass VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, NULL, NULL)")?
+            conn.prepare_cached("INSERT INTO glass VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, NULL, NULL)")?
                 .execute(params![
                     entry.receipt_id.0,
                     to_sql(entry.seq),
                     entry.entry_hash.0,
                     row.action_hash.0,
                     row.principal.0,
+                    signer.map(|person| person.ssh_key).unwrap_or_default(),
                     groups.to_canonical(),
                     to_sql(row.due.ms())
                 ])?;
@@ -87,10 +91,20 @@ pub(crate) fn refuses_use(
     Ok((!fits).then_some(AppendError::GlassUsed { glass: one.receipt_id }))
 }
 
-/// Why this may not be recorded: nobody signed for it who is still there.
-pub(crate) fn refuses_break(broken: &GlassBroken) -> Option<AppendError> {
-    let principal = broken.action.principal;
-    broken.signatures.is_empty().then_some(AppendError::SignerRefused(principal))
+/// Why this may not be recorded: nobody signed for it, it would be due already, or too many wait.
+pub(crate) fn refuses_break(
+    conn: &Connection,
+    broken: &GlassBroken,
+    now: Timestamp,
+) -> rusqlite::Result<Option<AppendError>> {
+    if broken.signatures.is_empty() {
+        return Ok(Some(AppendError::SignerRefused(broken.action.principal)));
+    }
+    let waiting: u64 = conn
+        .prepare_cached("SELECT count(*) FROM glass WHERE reviewed_by IS NULL")?
+        .query_row((), |row| row.get(0).map(from_sql))?;
+    let stale = broken.review_due <= now || waiting >= UNREVIEWED_MAX as u64;
+    Ok(stale.then_some(AppendError::Stale))
 }
 
 /// Why this review does not count.
@@ -105,8 +119,8 @@ pub(crate) fn refuses_review(
     };
     let reviewer = people_views::person(conn, reviewed.principal)?;
     let eligible = reviewer.is_some_and(|person| {
-        person.is_admin()
-            || person.is_registered() && person.groups.iter().any(|group| glass.groups.contains(group))
+        let speaks = person.groups.iter().any(|group| glass.groups.contains(group));
+        (person.is_admin() || person.is_registered() && speaks) && person.ssh_key != glass.ssh_key
     });
     let may = eligible && glass.principal != reviewed.principal && !reviewed.signatures.is_empty();
     Ok((!may).then_some(AppendError::SignerRefused(reviewed.principal)))
@@ -134,14 +148,15 @@ impl Reader {
     }
 }
 
-const GLASS: &str = "SELECT receipt_id, seq, entry_hash, action_hash, principal, groups, due_ms, used_by, reviewed_by FROM glass";
+const GLASS: &str = "SELECT receipt_id, seq, entry_hash, action_hash, principal, ssh_key, groups, due_ms, used_by, \
+     reviewed_by FROM glass";
 
 fn glass(conn: &Connection, id: ReceiptId) -> rusqlite::Result<Option<Glass>> {
     conn.prepare_cached(&format!("{GLASS} WHERE receipt_id = ?1"))?.query_row([id.0], glass_of).optional()
 }
 
 fn glass_of(row: &Row<'_>) -> rusqlite::Result<Glass> {
-    let groups: String = row.get(5)?;
+    let groups: String = row.get(6)?;
     let groups = json::parse(groups.as_bytes()).ok();
     let groups = groups.as_ref().and_then(Value::as_array).unwrap_or_default();
     Ok(Glass {
@@ -151,8 +166,9 @@ fn glass_of(row: &Row<'_>) -> rusqlite::Result<Glass> {
         action_hash: Digest(row.get(3)?),
         principal: PrincipalId(row.get(4)?),
         groups: groups.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
-        due: Timestamp::from_ms(from_sql(row.get(6)?)),
-        used_by: row.get::<_, Option<[u8; 8]>>(7)?.map(ReceiptId),
-        reviewed_by: row.get::<_, Option<[u8; 8]>>(8)?.map(ReceiptId),
+        ssh_key: row.get(5)?,
+        due: Timestamp::from_ms(from_sql(row.get(7)?)),
+        used_by: row.get::<_, Option<[u8; 8]>>(8)?.map(ReceiptId),
+        reviewed_by: row.get::<_, Option<[u8; 8]>>(9)?.map(ReceiptId),
     })
 }

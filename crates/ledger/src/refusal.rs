@@ -48,7 +48,7 @@ pub(crate) fn refusal(conn: &Connection, receipt_id: ReceiptId, body: &Body, now
         }
         // Nor does anybody go past the gates then.
         Body::GlassBroken(_) if views::standing(conn)?.halted => Ok(Some(AppendError::Halted)),
-        Body::GlassBroken(broken) => Ok(glass_views::refuses_break(broken)),
+        Body::GlassBroken(broken) => glass_views::refuses_break(conn, broken, now),
         Body::Reviewed(reviewed) => glass_views::refuses_review(conn, reviewed),
         Body::PersonAdded(added) => people_views::refuses_add(conn, added),
         Body::PersonRemoved(removed) => people_views::refuses_remove(conn, removed.principal),

@@ -133,6 +133,7 @@ CREATE TABLE glass (
     entry_hash BLOB NOT NULL,
     action_hash BLOB NOT NULL,
     principal BLOB NOT NULL,
+    ssh_key TEXT NOT NULL,
     groups TEXT NOT NULL,
     due_ms INTEGER NOT NULL,
     used_by BLOB,

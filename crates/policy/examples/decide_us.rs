@@ -81,6 +81,7 @@ fn facts() -> Facts {
             env: vec![(b"PATH".to_vec(), b"/usr/local/bin:/usr/bin:/bin".to_vec())],
             stdin: Stdin::Terminal,
             script: None,
+            files: Vec::new(),
             resource: None,
         },
         spec: None,

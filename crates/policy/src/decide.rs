@@ -7,7 +7,7 @@ use crate::facts::{Action, Facts, Invocation, Stdin};
 use crate::gate::{self, Case, Evaluation};
 use crate::limits::{self, Concern, Draw};
 use crate::snapshot::Snapshot;
-use crate::worker::{Classification, Registry};
+use crate::worker::{Classification, Obeyed, Registry};
 
 /// Stack, in bytes, that a caller gives to [`decide`], [`Snapshot::compile`] and
 /// [`Snapshot::load`].
@@ -150,6 +150,16 @@ fn classified(snapshot: &Snapshot, facts: &Facts) -> (Classification, RiskTier, 
     (classification, risk_tier, classified)
 }
 
+/// The files whose bytes say what an action does, beside its executable: scripts, build files, manifests. As
+/// [`Classification::obeyed`].
+#[must_use]
+pub fn obeyed(registry: &Registry, action: &Action) -> Vec<Obeyed> {
+    let mut files = classify(registry, action).obeyed;
+    files.sort_unstable();
+    files.dedup();
+    files
+}
+
 fn classify(registry: &Registry, action: &Action) -> Classification {
     match &action.invocation {
         Invocation::Cli(argv) if argv.is_empty() => refusal("empty"),
@@ -174,6 +184,7 @@ fn add_script(found: &mut Classification, script: Classification) {
         found.tier = found.tier.max(script.tier);
         found.failfast.extend(script.failfast);
         found.commands.extend(script.commands);
+        found.obeyed.extend(script.obeyed);
     }
 }
 
@@ -207,6 +218,7 @@ fn refusal(limit: &str) -> Classification {
         failfast: Vec::new(),
         commands: Vec::new(),
         stdin_executes: false,
+        obeyed: Vec::new(),
     }
 }
 

@@ -217,6 +217,8 @@ pub struct Action {
     /// What was captured on standard input, where the program is a shell that will execute it and it is
     /// short enough to be read as a line. `stdin` holds the hash of the same bytes.
     pub script: Option<Vec<u8>>,
+    /// Files whose bytes say what is done beside the executable: scripts, build files, manifests; sorted by path.
+    pub files: Vec<ObeyedFile>,
     /// What is acted on, where the surface knows it.
     pub resource: Option<String>,
 }
@@ -248,6 +250,47 @@ pub struct Executable {
     pub path: Vec<u8>,
     /// SHA-256 of the file's bytes.
     pub sha256: Digest,
+}
+
+/// A file whose bytes say what is done.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct ObeyedFile {
+    /// Absolute path.
+    pub path: Vec<u8>,
+    /// What stands there.
+    pub found: Found,
+}
+
+/// What stands at the path of an obeyed file.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Found {
+    /// A file of these bytes, by their SHA-256.
+    Bytes(Digest),
+    /// Nothing.
+    Absent,
+    /// A directory. What lies in it is not looked at.
+    Directory,
+    /// Something that is not a file of bytes: a pipe, a device, a descriptor, an entry of `/proc`. It is never opened.
+    Special,
+    /// A file longer than what is hashed; the digest is of what the system says of it, which changes with the file.
+    TooLarge(Digest),
+    /// A file that could not be read; the digest as above.
+    Unreadable(Digest),
+}
+
+impl Found {
+    /// The word in JSON, where there is one, and the digest.
+    #[must_use]
+    pub const fn parts(&self) -> (Option<&'static str>, Option<Digest>) {
+        match self {
+            Self::Bytes(digest) => (None, Some(*digest)),
+            Self::Absent => (Some("absent"), None),
+            Self::Directory => (Some("directory"), None),
+            Self::Special => (Some("special"), None),
+            Self::TooLarge(digest) => (Some("too_large"), Some(*digest)),
+            Self::Unreadable(digest) => (Some("unreadable"), Some(*digest)),
+        }
+    }
 }
 
 /// Where standard input comes from.
@@ -390,6 +433,11 @@ impl Facts {
     pub fn own_unreviewed(&self) -> impl Iterator<Item = &Unreviewed> {
         let own = [Some(self.principal.id), self.assumed, self.on_behalf_of.as_ref().map(|person| person.id)];
         self.unreviewed.iter().filter(move |one| own.contains(&Some(one.principal)))
+    }
+
+    /// Of [`Facts::own_unreviewed`], what is past due.
+    pub fn own_overdue(&self) -> impl Iterator<Item = &Unreviewed> {
+        self.own_unreviewed().filter(|one| one.due <= self.at)
     }
 
     /// The canonical JSON value; [`Value::to_canonical`] gives the bytes that are hashed.

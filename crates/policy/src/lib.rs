@@ -13,6 +13,7 @@ pub mod decide;
 pub mod facts;
 mod gate;
 pub mod limits;
+pub mod name;
 pub mod pack;
 pub mod shell;
 pub mod snapshot;

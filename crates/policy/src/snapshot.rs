@@ -78,6 +78,12 @@ impl Snapshot {
         lint::warnings(source)
     }
 
+    /// Groups that a source asks and in which nobody is, among those in which somebody is.
+    #[must_use]
+    pub fn empty_groups(source: &SnapshotSource, peopled: &BTreeSet<String>) -> Vec<PolicyFault> {
+        lint::groups::warnings(source, peopled)
+    }
+
     /// Loads a snapshot that was compiled before, by its document and the texts it names by hash.
     /// The caller has compared the document's hash with the `policy_hash` it looks for.
     ///

@@ -10,6 +10,7 @@
 //! through a shell line.
 
 mod awk;
+mod base;
 pub mod builtin;
 mod call;
 mod catalogue;
@@ -27,6 +28,8 @@ mod line;
 mod manifest;
 mod mongo;
 mod obeyed;
+#[cfg(test)]
+mod obeying;
 mod pattern;
 mod place;
 mod possible;
@@ -35,6 +38,7 @@ mod registry;
 mod scene;
 mod sed;
 mod settings;
+mod spared;
 mod sql;
 #[cfg(test)]
 mod tests;
@@ -48,6 +52,6 @@ mod xargs;
 
 pub use catalogue::Listed;
 pub use check::{Checked, Fault};
-pub use classification::{Classification, Classified, Finding};
+pub use classification::{Classification, Classified, Finding, OBEYED_MAX, Obeyed};
 pub use draft::{Draft, DraftError, HELP_BYTES_MAX, draft};
 pub use registry::Registry;

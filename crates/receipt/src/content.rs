@@ -27,7 +27,7 @@ use crate::time::Timestamp;
 use action::Terms;
 pub use action::{Action, Answer, AnswerRefused, Escalation, Runtime};
 pub use genesis::{Admin, Genesis, GenesisKey};
-pub use glass::{GlassBroken, Reviewed};
+pub use glass::{GlassBroken, Reviewed, UNREVIEWED_MAX};
 pub use halt::{Halted, Resumed, Review};
 pub use keys::{KeyAdded, KeyObject, KeyRevoked, RevocationStatement};
 pub use limits::{Draw, Known, Spent, SubjectFact};

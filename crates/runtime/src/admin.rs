@@ -29,6 +29,19 @@ pub enum AdminError {
     Append(#[from] AppendError),
 }
 
+impl AdminError {
+    /// The code of the reason, where somebody may not or has not proven to be who may; `None` for other trouble.
+    #[must_use]
+    pub const fn refusal(&self) -> Option<&'static str> {
+        match self {
+            Self::Refused(code) => Some(code),
+            Self::Sign(SshError::NoPrivateKey(_)) => Some("identity.unsigned"),
+            Self::Sign(SshError::OtherKey(_)) | Self::Signature(_) => Some("approval.signature"),
+            Self::Ledger(_) | Self::Sign(_) | Self::Append(_) => None,
+        }
+    }
+}
+
 /// The administrator who asks. An agent is none, whoever it works for.
 ///
 /// # Errors

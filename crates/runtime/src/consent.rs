@@ -3,6 +3,7 @@
 //! Every answer that is not accepted leaves an `approval_refused` receipt with its reasons; an attempt
 //! to approve what one may not approve is as much part of the history as an approval.
 
+mod asked;
 mod needed;
 
 use std::collections::BTreeSet;
@@ -28,10 +29,13 @@ use cascade_receipt::statement;
 use cascade_receipt::time::Timestamp;
 
 use crate::facts::{self, Asker, Command, Input, LookError};
+use crate::obeyed;
 use crate::policy_store::{self, StoreError};
 use crate::ssh::SshError;
 use crate::subject::Concerned;
 
+use asked::captured;
+pub use asked::{asked_as, stdin_of};
 use needed::groups_of;
 pub use needed::{Needed, needed};
 
@@ -135,6 +139,7 @@ pub struct Approved {
     pub action_nonce: Nonce,
     approvals: Vec<Approval>,
     terms: Option<EscalationTerms>,
+    action: policy_facts::Action,
 }
 
 /// The approved action and the command that repeats it in this process's environment, with the
@@ -162,7 +167,8 @@ pub fn approved(ledger: &Reader, id: &str) -> Result<(Approved, Command), Consen
         expires_after_ms: 0,
         signature_required: subject.signature_required,
     });
-    Ok((Approved { subject, refs, action_nonce, approvals, terms }, command))
+    let action = facts.action;
+    Ok((Approved { subject, refs, action_nonce, approvals, terms, action }, command))
 }
 
 impl Approved {
@@ -294,10 +300,8 @@ fn repeat(ledger: &Reader, subject: &Subject, facts: &Facts) -> Result<Command, 
         Stdin::Terminal => Input::Terminal,
         Stdin::Stream => Input::Stream,
         Stdin::Captured(hash) => {
-            let stored = ledger.private_of(subject.receipt_id)?;
-            let stdin =
-                stored.into_iter().find(|item| item.field == "stdin" && Digest::of(&item.bytes) == hash);
-            Input::Captured(stdin.ok_or(ConsentError::Erased(subject.receipt_id))?.bytes)
+            let stdin = captured(ledger, subject.receipt_id, hash)?;
+            Input::Captured(stdin.ok_or(ConsentError::Erased(subject.receipt_id))?)
         }
     };
     Ok(Command {
@@ -317,9 +321,11 @@ pub fn wait(reader: &Reader, id: ReceiptId, until: Option<Instant>) -> Result<bo
     loop {
         let now = facts::chain_now(reader)?;
         let open = |subject: &Subject| {
-            subject.state == SubjectState::Open && subject.expires.is_none_or(|expires| expires > now)
+            matches!(subject.state, SubjectState::Open | SubjectState::Approved)
+                && subject.expires.is_none_or(|expires| expires > now)
         };
-        if !reader.subject(id)?.as_ref().is_some_and(open) {
+        let Some(subject) = reader.subject(id)?.filter(open) else { return Ok(true) };
+        if needed(reader, &subject, now)?.is_met() {
             return Ok(true);
         }
         let left = until.map_or(ANSWER_POLL, |until| until.saturating_duration_since(Instant::now()));
@@ -331,7 +337,16 @@ pub fn wait(reader: &Reader, id: ReceiptId, until: Option<Instant>) -> Result<bo
     }
 }
 
-/// Why a run may not stand on `approved` now; empty when the gates can be asked.
+/// What stands against a run on an approval.
+#[derive(Debug, Default)]
+pub struct Objections {
+    /// Why it may not stand on it now; empty when the gates can be asked.
+    pub reasons: Vec<Reason>,
+    /// The files that are not those that were approved, in words for people.
+    pub changed: Vec<String>,
+}
+
+/// Why a run may not stand on `approved` now.
 ///
 /// # Errors
 /// [`ConsentError`].
@@ -340,18 +355,22 @@ pub fn run_objections(
     asker: &Asker,
     approved: &Approved,
     command: &Command,
-) -> Result<Vec<Reason>, ConsentError> {
+) -> Result<Objections, ConsentError> {
     let (snapshot, _) = policy_store::in_force(ledger)?;
     let facts = facts::look(ledger, &snapshot, asker, command)?;
     let action_hash = Digest::salted(&approved.action_nonce, facts.action().to_canonical().as_bytes());
     let mut reasons = approved.refusals(facts.at, &action_hash);
+    let changed = obeyed::differences(&approved.action, &facts.action);
+    if !changed.is_empty() {
+        reasons.push(Reason::code("approval.changed_file"));
+    }
     if reasons.is_empty() && approved.subject.kind == Kind::Escalation {
         let needed = needed(ledger, &approved.subject, facts.at)?;
-        if needed.people > 0 || !needed.groups.is_empty() {
+        if !needed.is_met() {
             reasons.push(Reason::code("approval.too_few"));
         }
     }
-    Ok(reasons)
+    Ok(Objections { reasons, changed })
 }
 
 /// A person's answer.
@@ -421,13 +440,17 @@ fn reply_once(
     let groups = groups_asked(ledger, &subject, &facts)?;
     let eligible = speaker.as_ref().is_some_and(|person| is_eligible(&groups, person));
     let people = ledger.people()?;
+    let counts = |answer: &Approval| answer.expires > now && !groups_of(&people, answer).is_empty();
+    // Whoever has approved may still deny: that takes the approval back, for good.
     let answered = |answer: &&Approval| {
-        answer.principal == asker.speaker()
-            && (!answer.approve || answer.expires > now && !groups_of(&people, answer).is_empty())
+        answer.principal == asker.speaker() && (!answer.approve || reply.approve && counts(answer))
     };
     let mut reasons = objections(&subject, asker, eligible, answers.iter().any(|one| answered(&one)), now);
     if facts.assumed == Some(asker.speaker()) {
         reasons.push(Reason::code("approval.requester"));
+    }
+    if reply.approve && facts.own_overdue().any(|one| one.principal == asker.speaker()) {
+        reasons.push(Reason::code("approval.debtor"));
     }
     if reply.approve && is_denied(&content) {
         reasons.push(Reason::code("approval.stays_denied"));

@@ -2,13 +2,13 @@
 //! what stands on standard input. What is found here is all that the gates will know.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::fd::AsFd as _;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
 use cascade_ledger::{Fault, Ledger, Person as PersonEntry, PrincipalKind as NameKind, Reader};
+use cascade_policy::decide;
 use cascade_policy::facts::{
     self, Authentication, Delegator, Executable, Facts, Invocation, PrincipalKind, Stdin,
 };
@@ -25,6 +25,7 @@ use crate::credentials;
 use crate::file_hash;
 use crate::glass;
 use crate::grants;
+use crate::obeyed;
 use crate::people::{self, Person, Whom};
 use crate::process::Enclosure;
 use crate::subject::{self, Concerned};
@@ -261,10 +262,16 @@ impl Command {
             let path = self.cwd.join(program);
             return is_executable(&path).then_some(path);
         }
+        self.along_path(program).find(|path| is_executable(path))
+    }
+
+    /// Where a bare name may stand along `PATH`, in its order.
+    pub(crate) fn along_path(&self, name: impl AsRef<Path>) -> impl Iterator<Item = PathBuf> {
         let path = self.env.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value.as_os_str());
         std::env::split_paths(path.unwrap_or(OsStr::new("/usr/local/bin:/usr/bin:/bin")))
-            .map(|dir| self.cwd.join(dir).join(program))
-            .find(|path| is_executable(path))
+            .map(move |dir| self.cwd.join(dir).join(name.as_ref()))
+            .collect::<Vec<_>>()
+            .into_iter()
     }
 
     /// Reads standard input whole when the program executes what it reads (or an agent runs a program that
@@ -346,21 +353,24 @@ pub fn look(
     let env = command.governing_env(snapshot);
     let argv = command.argv_bytes();
     let env = credentials::action_env(ledger, &principal, executable.as_ref(), &argv, env)?;
+    let mut action = facts::Action {
+        invocation: Invocation::Cli(argv),
+        executable,
+        cwd: command.cwd.as_os_str().as_bytes().to_vec(),
+        env,
+        stdin: command.input.fact(),
+        script: command.script(),
+        files: Vec::new(),
+        resource: None,
+    };
+    action.files = obeyed::look(ledger, command, &decide::obeyed(snapshot.registry(), &action));
     Ok(Facts {
         at: chain_now(ledger)?,
         tenant: tenant(ledger)?,
         principal,
         on_behalf_of: asker.delegator(),
         assumed: asker.assumed,
-        action: facts::Action {
-            invocation: Invocation::Cli(command.argv_bytes()),
-            executable,
-            cwd: command.cwd.as_os_str().as_bytes().to_vec(),
-            env,
-            stdin: command.input.fact(),
-            script: command.script(),
-            resource: None,
-        },
+        action,
         spec: None,
         answers: None,
         approvals: Vec::new(),
@@ -411,15 +421,16 @@ pub fn now() -> Timestamp {
     Timestamp::from_ms(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
-/// Hash of an open file's bytes.
-pub(crate) fn hash_reader(mut file: &File) -> io::Result<Digest> {
+/// Hash of an open file's bytes, and how many there are.
+pub(crate) fn hash_reader(mut file: impl io::Read) -> io::Result<(Digest, u64)> {
     use sha2::Digest as _;
     let mut hasher = sha2::Sha256::new();
-    let mut buffer = vec![0; 256 * 1024];
+    let (mut buffer, mut total) = (vec![0; 256 * 1024], 0);
     loop {
         let count = file.read(&mut buffer)?;
+        total += count as u64;
         match buffer.get(..count) {
-            Some([]) | None => return Ok(Digest(hasher.finalize().into())),
+            Some([]) | None => return Ok((Digest(hasher.finalize().into()), total)),
             Some(bytes) => hasher.update(bytes),
         }
     }

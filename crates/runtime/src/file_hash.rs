@@ -5,7 +5,7 @@
 //! owner, so replaced bytes are seen. Do not believe it across a clock that was set back: the entry is
 //! ignored when the file changed within the last two seconds before it was hashed.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
@@ -28,10 +28,15 @@ pub fn of_file(ledger: &Reader, path: &Path) -> Option<Digest> {
     if let Some(known) = ledger.cached_hash(&stamp) {
         return Some(known);
     }
-    let hash = facts::hash_reader(&file).ok()?;
+    let (hash, _) = facts::hash_reader(&file).ok()?;
+    remember(ledger, &meta, &hash);
+    Some(hash)
+}
+
+/// Remembers the hash of a file that has been left alone long enough.
+pub(crate) fn remember(ledger: &Reader, meta: &Metadata, hash: &Digest) {
     let now_s = i64::try_from(facts::now().ms() / 1000).unwrap_or(i64::MAX);
     if meta.ctime().saturating_add(SETTLED_AFTER_S) < now_s {
-        ledger.cache_hash(&stamp, &hash);
+        ledger.cache_hash(&FileStamp::of(meta), hash);
     }
-    Some(hash)
 }

@@ -119,7 +119,8 @@ fn objections(glass: &Glass, asker: &Asker, speaker: Option<&Person>) -> Vec<Rea
         codes.push("approval.not_eligible");
     }
     codes.extend(asker.enclosure.objection());
-    if asker.speaker() == glass.principal {
+    let same_key = speaker.is_some_and(|person| person.ssh_key == glass.ssh_key);
+    if same_key || asker.speaker() == glass.principal {
         codes.push("review.own");
     }
     if glass.reviewed_by.is_some() {

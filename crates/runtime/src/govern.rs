@@ -35,6 +35,7 @@ use crate::credentials::{self, BrokerError, Brokered};
 use crate::facts::{self, Asker, Command, LookError};
 use crate::grants;
 use crate::limits;
+use crate::obeyed;
 use crate::policy_store::{self, StoreError};
 use crate::process::{
     self, Captured, Guard, Pending, Plan, Prepared, RunError, Segment, Status, StdinPlan, StreamsPlan,
@@ -79,6 +80,8 @@ pub struct Governed {
     pub truncated: bool,
     /// Processes that outlived the command and were ended.
     pub survivors_ended: u32,
+    /// The `break_glass` that was written for it.
+    pub glass: Option<ReceiptId>,
     /// Why the run was no longer admitted while it ran.
     pub revoked: Vec<Reason>,
     /// Why output, which the receipts commit to, could not be written any more. A reader's going away is no reason.
@@ -115,6 +118,14 @@ pub enum GovernError {
     /// The order to execute was given, and then something failed. Every process of the run is ended.
     #[error("the command was started, but what became of it could not be recorded: {0}")]
     Started(Box<Self>),
+    /// Somebody answered for going past the gates, and then nothing ran.
+    #[error("the glass was broken ({glass}), and then nothing ran: {below}")]
+    GlassWasted {
+        /// The `break_glass`, which waits for its review all the same.
+        glass: ReceiptId,
+        /// Why.
+        below: Box<Self>,
+    },
     /// A defect in Cascade.
     #[error("internal defect: {0}")]
     Defect(String),
@@ -148,8 +159,13 @@ fn perform(mut performer: Performer<'_>) -> Result<Governed, GovernError> {
     let (mut action, effects) = Action::submit();
     let reported = performer.perform_all(&mut action, effects);
     let started = performer.started;
+    let glass = performer.breaking.as_ref().and_then(|breaking| Some(breaking.broken.as_ref()?.receipt_id));
     let governed = reported.and_then(|report| performer.finish(report));
-    governed.map_err(|error| if started { GovernError::Started(Box::new(error)) } else { error })
+    governed.map_err(|error| match glass {
+        _ if started => GovernError::Started(Box::new(error)),
+        Some(glass) => GovernError::GlassWasted { glass, below: Box::new(error) },
+        None => error,
+    })
 }
 
 /// What a decision was made of; replaced when the action is decided again.
@@ -221,6 +237,8 @@ struct Performer<'a> {
     prepare_error: Option<process::PrepareError>,
     /// A credential that the action was to be handed could not be opened.
     uncredentialed: bool,
+    /// What was decided on is not what would have been started.
+    changed: bool,
 }
 
 impl<'a> Performer<'a> {
@@ -256,6 +274,7 @@ impl<'a> Performer<'a> {
             draft_error: None,
             prepare_error: None,
             uncredentialed: false,
+            changed: false,
         })
     }
 
@@ -295,6 +314,8 @@ impl<'a> Performer<'a> {
         // The mark comes from the same look as the policy: whatever changes after it makes the receipt
         // stale, never unseen.
         let (snapshot, mark) = policy_store::in_force(self.ledger)?;
+        // Decided again, it may be by somebody who has left a group meanwhile.
+        self.request.asker = self.request.asker.again(self.ledger)?;
         self.request.command.capture_if_executed(&snapshot, &self.request.asker)?;
         let about = self.about()?;
         let mut facts = facts::look(self.ledger, &snapshot, &self.request.asker, &self.request.command)?;
@@ -376,7 +397,16 @@ impl<'a> Performer<'a> {
         }
     }
 
+    /// Whether the program and the files that the decision was about are still the same. They are looked at before the
+    /// intent, so that a change is decided anew, and before the start, so that the time in which one is missed is short.
+    fn is_unchanged(&self) -> bool {
+        self.decided.as_ref().is_some_and(|decided| obeyed::is_unchanged(self.ledger, &decided.facts.action))
+    }
+
     fn append(&mut self, record: Record, segment: Option<&Segment<'_>>) -> Event {
+        if record == Record::Intent && self.prepared.is_some() && !self.is_unchanged() {
+            return Event::Stale;
+        }
         let drafted = match record {
             Record::DryRun | Record::Blocked | Record::Escalation | Record::BreakGlass | Record::Intent => {
                 self.decision_draft(record)
@@ -456,6 +486,7 @@ impl<'a> Performer<'a> {
             captured: self.captured.filter(|_| capturing),
             truncated,
             survivors_ended,
+            glass: self.breaking.and_then(|breaking| Some(breaking.broken?.receipt_id)),
             revoked: self.revoked,
             output_error: self.output_error,
         })

@@ -1,5 +1,7 @@
 //! Grants: given by administrators, handed on by those who hold them, taken back, and brought as facts.
 
+mod above;
+
 use cascade_ledger::{Appended, Draft, Fault, Grant, Ledger, PrincipalKind, Reader};
 use cascade_policy::facts::{self as policy_facts, Covers};
 use cascade_receipt::content::{
@@ -15,6 +17,8 @@ use crate::consent::{self, ConsentError, Sign};
 use crate::facts::{self, Asker};
 use crate::membership::{receipt_id, statement_id};
 use crate::people::{Person, Whom};
+
+pub use above::Short;
 
 /// Most grants that one principal holds at once; each decision looks at all of them.
 pub const GRANTS_HELD_MAX: usize = 256;
@@ -37,8 +41,8 @@ pub enum GrantError {
     #[error("`{0}` is no agent, and only an agent acts for somebody")]
     NotAnAgent(String),
     /// Whoever is no administrator can only hand on what he holds.
-    #[error("you hold no grant that can be handed on like this")]
-    NotHeld,
+    #[error("{0}")]
+    NotHeld(Short),
     /// Another principal holds [`GRANTS_HELD_MAX`].
     #[error("`{0}` holds {GRANTS_HELD_MAX} grants, and nobody may hold more at once")]
     TooMany(String),
@@ -142,25 +146,13 @@ pub fn give(
         signatures: Vec::new(),
     };
     if !giver.is_admin() {
-        stand_on(&ledger.grants_of(giver.principal)?, &mut granted, now)?;
+        let held = ledger.grants_of(giver.principal)?;
+        above::stand_on(&held, &mut granted, now).map_err(GrantError::NotHeld)?;
     }
     let own = Body::Granted(granted.clone()).statement();
     granted.signatures.push(admin::signature_of(ledger, &giver, &own, sign)?);
     let appended = append(ledger, Body::Granted(granted.clone()))?;
     Ok((appended, granted))
-}
-
-/// The first grant of the giver that gives enough; what has an end is handed on until then at most.
-fn stand_on(held: &[Grant], granted: &mut Granted, now: Timestamp) -> Result<(), GrantError> {
-    let enough = |above: &&Grant| {
-        let ends = above.expires.is_none_or(|end| granted.expires.is_none_or(|wished| wished <= end));
-        above.holds(now) && ends && granted.delegate < above.delegate && above.scope.holds(&granted.scope)
-    };
-    let above = held.iter().find(enough).ok_or(GrantError::NotHeld)?;
-    granted.expires = granted.expires.or(above.expires);
-    granted.parent =
-        Some(Ref { rel: Rel::Grant, receipt_id: above.receipt_id, entry_hash: above.entry_hash });
-    Ok(())
 }
 
 /// Takes a grant back, and with it what was handed on of it.
@@ -219,6 +211,12 @@ fn holder(
 /// The name of a person's agent in the vault.
 pub(crate) fn agent_of(agent: &str, person: &str) -> String {
     format!("{agent} for {person}")
+}
+
+/// The agent's own name in the name that the vault has.
+pub(crate) fn agent_in(name: &str) -> &str {
+    // No agent's name holds a space.
+    name.split_once(' ').map_or(name, |(agent, _)| agent)
 }
 
 fn right(ledger: &Ledger, giving: &Giving) -> Result<Right, GrantError> {

@@ -65,6 +65,7 @@ pub fn shell_line(line: &[u8], whom: Option<&str>) -> Facts {
             env: Vec::new(),
             stdin: Stdin::None,
             script: None,
+            files: Vec::new(),
             resource: None,
         },
         spec: None,

@@ -1,6 +1,7 @@
 //! Who belongs to a chain: people join with their SSH key and groups, and leave, by an administrator's word.
 
 use cascade_ledger::{Appended, Draft, Ledger, PrincipalKind};
+use cascade_policy::name::Name;
 use cascade_receipt::content::{Body, GROUPS_MAX, PersonAdded, PersonRemoved};
 use cascade_receipt::id::PrincipalId;
 use cascade_receipt::sshsig::{self, SshFault};
@@ -10,39 +11,6 @@ use crate::activate::{self, Shortfall};
 use crate::admin::{self, AdminError};
 use crate::consent::Sign;
 use crate::facts::{self, Asker};
-use crate::people::Whom;
-
-/// Longest name of a person or group, in bytes.
-pub const NAME_BYTES_MAX: usize = 64;
-
-/// A name that a person or group can have.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct Name(String);
-
-impl Name {
-    /// Reads a name: letters, digits and `-_.@+`, beginning with a letter, a digit or `_`.
-    ///
-    /// # Errors
-    /// What a name may be.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let fits = |c: char| c.is_alphanumeric() || "-_.@+".contains(c);
-        let begins = text.starts_with(|c: char| c.is_alphanumeric() || c == '_');
-        // Words that `--as` and `--to` read as something else.
-        let taken = PrincipalId::parse(text).is_some() || ["person", Whom::AGENT].contains(&text);
-        if text.len() > NAME_BYTES_MAX || !begins || !text.chars().all(fits) || taken {
-            return Err(format!(
-                "1 to {NAME_BYTES_MAX} letters, digits and `-_.@+`; not `person`, `agent` or an id"
-            ));
-        }
-        Ok(Self(text.to_owned()))
-    }
-
-    /// The name.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
 
 /// A person who is to be registered, or registered anew with other groups or another key.
 #[derive(Debug)]
@@ -70,6 +38,14 @@ pub enum MembershipError {
     /// Too few people would be left to sign another policy.
     #[error("then the policy in force could never be replaced ({0}): register somebody else first")]
     LockOut(Shortfall),
+    /// A name that a reader could take for one that is there.
+    #[error("`{name}` looks like `{other}`, which is somebody or something else")]
+    LooksLike {
+        /// The new name.
+        name: String,
+        /// The name that is there.
+        other: String,
+    },
     /// More groups than a receipt may name.
     #[error("a person may be in at most {GROUPS_MAX} groups")]
     TooManyGroups,
@@ -96,6 +72,7 @@ pub fn add(
 ) -> Result<(Appended, PrincipalId), MembershipError> {
     admin::may(ledger, asker)?;
     let name = joining.name.as_str();
+    refuse_lookalikes(ledger, joining)?;
     let principal = ledger.principal_for(PrincipalKind::Person, name).map_err(AdminError::from)?;
     let before = ledger.person(principal).map_err(AdminError::from)?;
     let known = before.filter(cascade_ledger::Person::is_registered).map(|person| person.ssh_key);
@@ -142,6 +119,24 @@ pub fn remove(
     Ok((appended, principal))
 }
 
+/// Nobody joins under a name that passes for that of somebody registered, or brings a group that passes for another.
+fn refuse_lookalikes(ledger: &Ledger, joining: &Joining) -> Result<(), MembershipError> {
+    for person in ledger.people().map_err(AdminError::from)?.iter().filter(|person| person.is_registered()) {
+        let name = ledger.name(person.principal).map_err(AdminError::from)?.map(|name| name.name);
+        let same = |own: &Name, other: &str| match own.passes_for(other) {
+            true => {
+                Err(MembershipError::LooksLike { name: own.as_str().to_owned(), other: other.to_owned() })
+            }
+            false => Ok(()),
+        };
+        name.iter().try_for_each(|other| same(&joining.name, other))?;
+        for group in &joining.groups {
+            person.groups.iter().try_for_each(|other| same(group, other))?;
+        }
+    }
+    Ok(())
+}
+
 fn refuse_lock_out(
     ledger: &Ledger,
     principal: PrincipalId,
@@ -159,21 +154,4 @@ pub(crate) fn statement_id() -> Result<[u8; 8], AdminError> {
 
 pub(crate) fn receipt_id() -> Result<cascade_receipt::id::ReceiptId, AdminError> {
     Ok(cascade_ledger::receipt_id()?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names() {
-        let longest = "n".repeat(NAME_BYTES_MAX);
-        for good in ["ada", "uid-7", "_apt", "ada@example.org", "Ådne", &longest] {
-            assert!(Name::parse(good).is_ok(), "{good}");
-        }
-        let longer = format!("{longest}n");
-        for bad in ["", "-ada", "a b", "a\nb", "agent", "person", "agent:x", "p_0123456789abcdef", &longer] {
-            assert!(Name::parse(bad).is_err(), "{bad}");
-        }
-    }
 }

@@ -8,6 +8,9 @@
 use std::ffi::{OsStr, OsString};
 use std::fs;
 
+use cascade_policy::name::{self, Name, NameFault};
+use cascade_receipt::id::PrincipalId;
+
 /// Environment variables that coding agents set for the commands they run, and the agent each names.
 /// `None` means that the variable's value is the name.
 const MARKERS: &[(&str, Option<&str>)] = &[
@@ -25,9 +28,6 @@ const MARKERS: &[(&str, Option<&str>)] = &[
     ("AI_AGENT", None),
     ("AGENT", None),
 ];
-
-/// Longest name of an agent, in bytes.
-pub const AGENT_NAME_BYTES_MAX: usize = 64;
 
 /// The operating-system user who runs Cascade.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -75,7 +75,7 @@ pub(crate) fn agent_name(value: &OsStr) -> String {
         .to_string_lossy()
         .chars()
         .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
-        .take(AGENT_NAME_BYTES_MAX)
+        .take(name::NAME_BYTES_MAX)
         .collect();
     if clean.is_empty() || clean == "1" || clean == "true" { Whom::UNNAMED.to_owned() } else { clean }
 }
@@ -97,7 +97,23 @@ impl Whom {
     /// An agent of the person who asks.
     pub const AGENT: &str = "agent";
     /// Stands before an agent's name.
-    pub const AGENT_PREFIX: &str = "agent:";
+    pub const AGENT_PREFIX: &str = name::AGENT_PREFIX;
+
+    /// Checks what was typed where somebody is named: `person`, `agent`, `agent:NAME`, the person's own name, a plain
+    /// name, or an id. Nobody is made up from what is none of these.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn check(text: &str) -> Result<(), NameFault> {
+        let known = ["person", Self::AGENT].contains(&text) || PrincipalId::parse(text).is_some();
+        if known || text == Person::current().name {
+            return Ok(());
+        }
+        match text.strip_prefix(Self::AGENT_PREFIX) {
+            Some(agent) => name::check_agent(agent),
+            None => Name::parse(text).map(drop),
+        }
+    }
 
     /// Reads `person`, the person's own name, `agent`, `agent:NAME`, or another name or id.
     #[must_use]
@@ -145,5 +161,11 @@ mod tests {
         assert_eq!(Whom::parse("person", &ada), Whom::SelfPerson);
         assert_eq!(Whom::parse("agent:ci", &ada), Whom::Agent("ci".to_owned()));
         assert_eq!(Whom::parse("bob", &ada), Whom::Other("bob".to_owned()));
+        for good in ["person", "agent", "agent:ci", "bob", "p_0123456789abcdef", &Person::current().name] {
+            assert!(Whom::check(good).is_ok(), "{good}");
+        }
+        for bad in ["", "agent:", "agent:a b;c", "b\u{43e}b", "bob\n", "a b"] {
+            assert!(Whom::check(bad).is_err(), "{bad}");
+        }
     }
 }

@@ -6,6 +6,8 @@ use cascade_receipt::digest::Digest;
 use cascade_receipt::id::ReceiptId;
 use cascade_receipt::json::{self, Value};
 
+use crate::refused_act::TASK_TYPE_PREFIX;
+
 /// Receipts looked at in one step backwards.
 const STEP: u64 = 512;
 
@@ -23,14 +25,15 @@ pub struct Recorded {
 }
 
 impl Recorded {
-    /// Takes a receipt's content and fetches its facts; `None` when it carries no decision.
+    /// Takes a receipt's content and fetches its facts; `None` when it carries no decision of a policy.
     ///
     /// # Errors
     /// When the vault cannot be read.
     pub fn of(reader: &Reader, seq: u64, content: &Value) -> Result<Option<Self>, Fault> {
         let text = |key| content.member(key).and_then(Value::as_str);
         let Some(receipt_id) = text("receipt_id").and_then(ReceiptId::parse) else { return Ok(None) };
-        if content.member("decision").is_none() {
+        let governs = text("task_type").is_some_and(|task| task.starts_with(TASK_TYPE_PREFIX));
+        if content.member("decision").is_none() || governs {
             return Ok(None);
         }
         let stored = match text("facts_hash").and_then(Digest::from_hex) {

@@ -5,11 +5,12 @@ import type { Past, Ref } from "./past.js";
 import type { People } from "./people.js";
 
 /** A `break_glass` that owes a review. */
-export function checkGlass(content: JsonObject, me: Past, halted: boolean): void {
+export function checkGlass(content: JsonObject, me: Past, halted: boolean, people: People): void {
   demand(!halted, "lifecycle.halted");
   demand(content.decision.verdict === "admit", "lifecycle.verdict");
   demand(content.review_due > content.timestamp, "lifecycle.expired");
   me.glass = true;
+  me.signerKey = people.keyOf(content.principal);
 }
 
 /** What runs past the gates is what was signed for, once; `bound` are the actions that must name theirs. */
@@ -28,6 +29,8 @@ export function checkGlassOfRun(content: JsonObject, refs: Ref[], bound: Set<str
 export function checkReview(content: JsonObject, refs: Ref[], people: People): void {
   const [about] = refs;
   demand(about && refs.length === 1 && about[1].glass, "lifecycle.subject");
-  demand(about[1].content.principal !== content.principal, "lifecycle.self_approval");
+  const key = people.keyOf(content.principal);
+  const own = about[1].content.principal === content.principal;
+  demand(!own && (key === null || key !== about[1].signerKey), "lifecycle.self_approval");
   demand(people.eligible(content.principal, about[1]), "lifecycle.not_eligible");
 }

@@ -81,7 +81,7 @@ export class Lifecycle {
     if (run) {
       this.checkRun(content, refs);
     } else if (isGlass(content)) {
-      checkGlass(content, me, this.halted);
+      checkGlass(content, me, this.halted, this.people);
       this.pastGates.add(content.action_hash);
     } else if (kind === "x_break_glass_review") {
       checkReview(content, refs, this.people);

@@ -20,6 +20,7 @@ export class Past {
   above: Past | null = null;
   /** A broken glass that owes a review (section 6.5). */
   glass = false;
+  signerKey: string | null = null;
   /** An intent that ended (section 6.2), a broken glass that was used (section 6.5). */
   closed = false;
   segments = 0;

@@ -41,6 +41,12 @@ export class People {
     return this.registered.has(principal);
   }
 
+  /** The registered key of a principal, if there is one. */
+  keyOf(principal: string): string | null {
+    const person = this.registered.get(principal);
+    return person ? toHex(person.key.blob) : null;
+  }
+
   isAdmin(principal: string): boolean {
     return this.registered.get(principal)?.groups.has("admins") ?? false;
   }

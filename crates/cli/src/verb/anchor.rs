@@ -75,9 +75,9 @@ fn authority(args: &AnchorArgs) -> Result<Option<Authority>, Failure> {
 fn round(global: &Global, anchored: Result<Anchored, AnchorError>) -> Exit {
     let anchored = anchored.map_err(|error| match error {
         AnchorError::Checkpoint(error) => refused(error),
-        AnchorError::RolledBack { .. } => Failure { code: exit::EVIDENCE, cause: error.into(), hint: None }
+        AnchorError::RolledBack { .. } => Failure::of(exit::EVIDENCE, error.into(), None)
             .hint("this home is an older copy; put back the newest one. Nothing more is appended to it"),
-        AnchorError::Forked { .. } => Failure { code: exit::EVIDENCE, cause: error.into(), hint: None }.hint(
+        AnchorError::Forked { .. } => Failure::of(exit::EVIDENCE, error.into(), None).hint(
             "this home is not the one that the witness saw, and it keeps the proof; put back the newest copy. \
              Nothing more is appended to this one",
         ),
@@ -116,8 +116,12 @@ fn tell(global: &Global, anchored: &Anchored) -> Result<(), Failure> {
     }
     for said in &anchored.said {
         match &said.outcome {
-            Ok(_) => output::say(format_args!("{} {}", Painted(GOOD, "cosigned by"), said.name)),
-            Err(fault) => output::say(format_args!("{} {}: {fault}", Painted(BAD, "not by"), said.name)),
+            Ok(_) => {
+                output::say(format_args!("{} {}", Painted(GOOD, "cosigned by"), output::safe(&said.name)));
+            }
+            Err(fault) => {
+                output::say(format_args!("{} {}: {fault}", Painted(BAD, "not by"), output::safe(&said.name)));
+            }
         }
     }
     match &anchored.stamp {

@@ -1,4 +1,7 @@
+use std::collections::BTreeMap;
+
 use cascade_ledger::{Reader, Subject, SubjectState};
+use cascade_receipt::base64;
 use cascade_receipt::id::PrincipalId;
 use cascade_receipt::json::Value;
 use cascade_receipt::time::Timestamp;
@@ -9,7 +12,14 @@ use crate::args::Global;
 use crate::exit::{self, Exit, Failure};
 use crate::output::{BOLD, CARE, DIM, GOOD, Painted};
 use crate::record::{ERASED, Record};
-use crate::{output, place};
+use crate::{failures, output, place};
+
+/// Characters of the command in the first line of each.
+const COMMAND_CHARS: usize = 80;
+/// Lines of standard input that are shown.
+const INPUT_LINES_MAX: usize = 8;
+/// Characters of each.
+const INPUT_CHARS_MAX: usize = 120;
 
 /// What waits for people
 #[derive(Args, Debug)]
@@ -32,35 +42,61 @@ pub(crate) fn run(global: &Global, args: &Approvals) -> Exit {
     }
     for subject in &waiting {
         let (command, who) = about(&reader, subject)?;
+        let needed = consent::needed(&reader, subject, now)?;
+        let stdin = consent::stdin_of(&reader, subject).map_err(failures::consent)?;
         if global.json {
-            output::json(&document(&reader, subject, &command, now)?)?;
+            output::json(&document(&reader, subject, &command, &needed, stdin.as_deref())?)?;
             continue;
         }
-        let state = if subject.state == SubjectState::Approved {
-            Painted(GOOD, "approved")
-        } else {
-            Painted(CARE, "waiting")
-        };
+        let state =
+            if is_approved(subject, &needed) { Painted(GOOD, "approved") } else { Painted(CARE, "waiting") };
         output::line(format_args!(
             "{}  {state}  {}",
             Painted(BOLD, subject.receipt_id),
-            output::shortened(&command, 80)
+            output::shortened(&command, COMMAND_CHARS)
         ))?;
+        // Nobody approves what is not seen.
+        if command.chars().count() > COMMAND_CHARS {
+            output::line(format_args!("  in full: {}", output::safe(&command)))?;
+        }
         let until = subject.expires.map(|time| format!(", until {time}")).unwrap_or_default();
         let groups = subject.groups.join(", ");
-        let terms = format!("asked by {who}, {} approval(s) of {groups}{until}", subject.required);
+        let terms =
+            format!("asked by {}, {} approval(s) of {groups}{until}", output::safe(&who), subject.required);
         output::line(format_args!("  {}", Painted(DIM, terms)))?;
-        let needed = consent::needed(&reader, subject, now)?;
         output::line(format_args!("  {}", Painted(DIM, progress(&reader, &needed)?)))?;
+        if let Some(stdin) = &stdin {
+            input(stdin)?;
+        }
     }
     Ok(exit::DONE)
+}
+
+/// Enough people, and somebody of every group that is asked.
+fn is_approved(subject: &Subject, needed: &Needed) -> bool {
+    subject.state == SubjectState::Approved && needed.is_met()
+}
+
+/// The beginning of the standard input that is approved with the command.
+fn input(stdin: &[u8]) -> Result<(), Failure> {
+    output::line(format_args!("  standard input, {} bytes:", stdin.len()))?;
+    let text = String::from_utf8_lossy(stdin);
+    let mut lines = text.lines();
+    for line in lines.by_ref().take(INPUT_LINES_MAX) {
+        output::line(format_args!("    | {}", output::shortened(line, INPUT_CHARS_MAX)))?;
+    }
+    let left = lines.count();
+    if left > 0 {
+        output::line(format_args!("    {left} more line(s); --json shows all"))?;
+    }
+    Ok(())
 }
 
 /// Who has approved, and who still must.
 fn progress(reader: &Reader, needed: &Needed) -> Result<String, Failure> {
     let mut parts = Vec::new();
     if !needed.approved.is_empty() {
-        parts.push(format!("approved by {}", names(reader, &needed.approved)?.join(", ")));
+        parts.push(format!("approved by {}", shown(reader, &needed.approved)?));
     }
     if needed.people > 0 {
         parts.push(format!("{} more must approve", needed.people));
@@ -68,12 +104,16 @@ fn progress(reader: &Reader, needed: &Needed) -> Result<String, Failure> {
     if !needed.groups.is_empty() {
         parts.push(format!("nobody yet of {}", needed.groups.join(", ")));
     }
-    if needed.people > 0 || !needed.groups.is_empty() {
-        let eligible = names(reader, &needed.eligible)?;
-        let who = if eligible.is_empty() { "nobody who could".to_owned() } else { eligible.join(", ") };
+    if !needed.is_met() {
+        let eligible = shown(reader, &needed.eligible)?;
+        let who = if eligible.is_empty() { "nobody who could".to_owned() } else { eligible };
         parts.push(format!("may approve: {who}"));
     }
     Ok(parts.join("; "))
+}
+
+fn shown(reader: &Reader, principals: &[PrincipalId]) -> Result<String, Failure> {
+    Ok(output::safe(&names(reader, principals)?.join(", ")))
 }
 
 fn names(reader: &Reader, principals: &[PrincipalId]) -> Result<Vec<String>, Failure> {
@@ -95,8 +135,13 @@ fn about(reader: &Reader, subject: &Subject) -> Result<(String, String), Failure
     Ok((command.unwrap_or_else(|| ERASED.to_owned()), who))
 }
 
-fn document(reader: &Reader, subject: &Subject, command: &str, now: Timestamp) -> Result<Value, Failure> {
-    let needed = consent::needed(reader, subject, now)?;
+fn document(
+    reader: &Reader,
+    subject: &Subject,
+    command: &str,
+    needed: &Needed,
+    stdin: Option<&[u8]>,
+) -> Result<Value, Failure> {
     let words = |words: &[String]| Value::Array(words.iter().map(|word| word.as_str().into()).collect());
     let ids = |ids: &[PrincipalId]| Value::Array(ids.iter().map(|id| id.to_string().into()).collect());
     let approvals = reader.approvals_of(subject.receipt_id)?;
@@ -107,7 +152,8 @@ fn document(reader: &Reader, subject: &Subject, command: &str, now: Timestamp) -
             ("receipt_id", answer.receipt_id.to_string().into()),
         ])
     });
-    Ok(Value::object([
+    let state = if is_approved(subject, needed) { "approved" } else { "waiting" };
+    let mut members = BTreeMap::from([
         ("answers", Value::Array(answers.collect())),
         ("command", command.into()),
         ("eligible", ids(&needed.eligible)),
@@ -119,6 +165,14 @@ fn document(reader: &Reader, subject: &Subject, command: &str, now: Timestamp) -
         ("principal", subject.principal.to_string().into()),
         ("receipt_id", subject.receipt_id.to_string().into()),
         ("required", subject.required.into()),
-        ("state", if subject.state == SubjectState::Approved { "approved" } else { "waiting" }.into()),
-    ]))
+        ("state", state.into()),
+    ]);
+    if let Some(bytes) = stdin {
+        members.insert("stdin_bytes", Value::Int(i64::try_from(bytes.len()).unwrap_or(i64::MAX)));
+        match std::str::from_utf8(bytes) {
+            Ok(text) => members.insert("stdin", text.into()),
+            Err(_) => members.insert("stdin_b64", base64::encode(bytes).into()),
+        };
+    }
+    Ok(Value::Object(members.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()))
 }

@@ -10,7 +10,7 @@ use crate::args::Global;
 use crate::exit::{self, Exit};
 use crate::output::{BAD, CARE, GOOD, Painted};
 use crate::signer::Signer;
-use crate::{admin, failures, output, place, reasons};
+use crate::{admin, again, failures, output, place, reasons};
 
 /// Approve an escalation, or a dry run in advance; signed with your SSH key
 #[derive(Args, Debug)]
@@ -42,10 +42,14 @@ fn usable_for(text: &str) -> Result<Duration, String> {
     Ok(time)
 }
 
-/// Deny an escalation or a dry run
+/// Deny an escalation or a dry run, also one that you have approved
+///
+/// A denial is for good: what was asked for must be asked for again. An approval can be taken back this way until it is
+/// used.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   cascade deny r_0123456789abcdef
+  cascade deny r_01234 --reason 'approved too soon'
   cascade deny r_01234 --reason 'not during the freeze'")]
 pub(crate) struct Deny {
     /// The escalation or dry run; the beginning of its id is enough
@@ -118,7 +122,9 @@ pub(crate) fn run(global: &Global, signed: &Signed) -> Exit {
         output::hint_line(admin::hint(code));
     }
     if code == exit::DONE && signed.reply.approve {
-        output::hint_line(format_args!("the requester runs: cascade run --approval {}", receipt.receipt_id));
+        let who = consent::asked_as(&ledger, receipt.receipt_id).map_err(failures::consent)?;
+        let next = again::for_other(who.as_deref(), &format!("run --approval {}", receipt.receipt_id));
+        output::hint_line(format_args!("the requester runs: {next}"));
     }
     output::say(format_args!("receipt {}", receipt.receipt_id));
     Ok(code)

@@ -181,7 +181,7 @@ fn refused(error: BundleError) -> Failure {
         BundleError::Erased { .. } => Some("it cannot be disclosed any more; leave that --disclose out"),
     };
     let hint = hint.map(str::to_owned);
-    Failure { code: exit::COULD_NOT, cause: anyhow::Error::from(error).context("no bundle was made"), hint }
+    Failure::of(exit::COULD_NOT, anyhow::Error::from(error).context("no bundle was made"), hint)
 }
 
 fn unpack(global: &Global, args: &Unpack) -> Exit {
@@ -190,7 +190,7 @@ fn unpack(global: &Global, args: &Unpack) -> Exit {
     if let Some(fault) = verdict.fault() {
         let cause =
             anyhow::anyhow!("the bundle is not valid: {} ({})", fault.code.meaning(), fault.code.as_str());
-        return Err(Failure { code: exit::EVIDENCE, cause, hint: Some("nothing was written".to_owned()) });
+        return Err(Failure::of(exit::EVIDENCE, cause, Some("nothing was written".to_owned())));
     }
     let bundle = Parsed::parse(&bytes).context("couldn't read the bundle")?;
     let dir = args.out.clone().unwrap_or_else(|| args.file.with_extension(""));

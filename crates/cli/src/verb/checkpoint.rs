@@ -56,7 +56,9 @@ pub(crate) fn run(global: &Global, args: &Checkpoint) -> Exit {
             signer.sign(public, namespace, payload)
         })
         .map_err(|error| match error {
-            ReguardError::Admin(error) => admin::refused(error),
+            ReguardError::Admin(error) => {
+                admin::on_record(&ledger, &asker, "checkpoint_new_guard", admin::refused(error))
+            }
             ReguardError::Guard(error) => refused(error),
             error @ (ReguardError::NothingSigned | ReguardError::Guarded) => {
                 Failure::could_not(error.into()).hint("run `cascade checkpoint` without --new-guard")
@@ -111,5 +113,5 @@ pub(crate) fn refused(error: CheckpointError) -> Failure {
         _ => exit::COULD_NOT,
     };
     let hint = error.hint().map(str::to_owned);
-    Failure { code, cause: anyhow::Error::from(error).context("no checkpoint was signed"), hint }
+    Failure::of(code, anyhow::Error::from(error).context("no checkpoint was signed"), hint)
 }

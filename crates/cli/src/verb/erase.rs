@@ -54,14 +54,14 @@ pub(crate) fn run(global: &Global, args: &Erase) -> Exit {
             Step::Looking(done, all) => progress.of(done, all),
             Step::Waiting(holders) => {
                 if !told && started.elapsed() > SILENCE && std::io::stderr().is_terminal() {
-                    output::say(format_args!("waiting for {}", names(holders)));
+                    output::say(format_args!("waiting for {}", output::safe(&names(holders))));
                     told = true;
                 }
             }
         },
     );
     drop(progress);
-    let gone = gone.map_err(refused)?;
+    let gone = gone.map_err(|error| admin::on_record(&ledger, &asker, "erase", refused(error)))?;
     let done = gone.wiped == Wiped::Everywhere;
     if global.json {
         output::json(&document(&gone))?;
@@ -88,7 +88,7 @@ fn tell(id: &str, gone: &Gone) -> Result<(), Failure> {
             output::line(format_args!(
                 "{}: old bytes stay on the disk while {} read them",
                 Painted(CARE, "pending"),
-                names(holders)
+                output::safe(&names(holders))
             ))?;
         }
     }

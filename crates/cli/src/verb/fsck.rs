@@ -5,7 +5,7 @@ use crate::args::Global;
 use crate::exit::{self, Exit};
 use crate::output::{BAD, GOOD, Painted};
 use crate::progress::Progress;
-use crate::{output, place};
+use crate::{again, output, place};
 
 /// Prove what is on disk: databases, lines, views, vault, keys
 ///
@@ -47,7 +47,8 @@ pub(crate) fn run(global: &Global, _: &Fsck) -> Exit {
         return Ok(if clean { exit::DONE } else { exit::EVIDENCE });
     }
     for id in &pending {
-        output::say(format_args!("the erasure {id} is pending; `cascade erase {id}` carries it on"));
+        let next = again::runnable(&format!("`cascade erase {id}`"));
+        output::say(format_args!("the erasure {id} is pending; {next} carries it on"));
     }
     if clean {
         output::line(format_args!(
@@ -58,7 +59,7 @@ pub(crate) fn run(global: &Global, _: &Fsck) -> Exit {
     } else {
         output::line(format_args!("{}: {} finding(s)", Painted(BAD, "damaged"), report.findings.len()))?;
         for finding in &report.findings {
-            output::line(format_args!("  {}  {}", finding.code, finding.detail))?;
+            output::line(format_args!("  {}  {}", finding.code, output::safe(&finding.detail)))?;
         }
         output::hint_line(
             "keep a copy of the whole home before anything else; `cascade export` still gives what can be read",

@@ -1,8 +1,9 @@
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use cascade_ledger::{Grant as Held, Reader};
-use cascade_receipt::content::Right;
+use cascade_receipt::content::{Granted, Right};
 use cascade_receipt::decision::RiskTier;
 use cascade_receipt::id::PrincipalId;
 use cascade_receipt::json::Value;
@@ -11,7 +12,7 @@ use cascade_runtime::facts::{self, Asker};
 use cascade_runtime::grants::{self, Command, Giving, GrantError};
 use clap::{Args, Subcommand};
 
-use crate::args::Global;
+use crate::args::{Global, principal};
 use crate::exit::{self, Exit, Failure};
 use crate::output::{BAD, CARE, DIM, GOOD, Painted};
 use crate::signer::Signer;
@@ -41,7 +42,8 @@ enum What {
 /// Give a right, or hand on one that you hold
 ///
 /// An administrator gives rights; whoever holds one that may be handed on gives no more than that, for no longer and
-/// one level less. With a giver who leaves ends what was given.
+/// one level less. Without --up-to, --until or --expires it has the bounds of the grant that it is handed on from. With
+/// a giver who leaves ends what was given.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   cascade grant add --to agent:ci --command 'git push' --program kubectl --expires 8h
@@ -50,10 +52,10 @@ enum What {
   cascade grant add --to agent:ci --for ada --command 'terraform plan'")]
 struct Add {
     /// Who gets it: a person's name or id, or agent:NAME
-    #[arg(long, value_name = "WHO")]
+    #[arg(long, value_name = "WHO", value_parser = principal)]
     to: String,
     /// The person an agent acts for [default: you]
-    #[arg(long = "for", value_name = "OWNER")]
+    #[arg(long = "for", value_name = "OWNER", value_parser = principal)]
     owner: Option<String>,
     /// A program and its subcommand: `git push`
     #[arg(long = "command", value_name = "WORDS", value_parser = Command::parse)]
@@ -62,7 +64,7 @@ struct Add {
     #[arg(long = "program", value_name = "PROGRAM", value_parser = Command::parse)]
     programs: Vec<Command>,
     /// To be taken for this person with --as
-    #[arg(long, value_name = "PERSON", conflicts_with_all = ["commands", "programs"])]
+    #[arg(long, value_name = "PERSON", value_parser = principal, conflicts_with_all = ["commands", "programs"])]
     assume: Option<String>,
     /// The highest tier it reaches
     #[arg(long, value_name = "TIER", value_parser = tier)]
@@ -135,18 +137,48 @@ fn add(global: &Global, args: &Add) -> Exit {
     let (receipt, granted) = grants::give(&ledger, &asker, &giving, &mut |key, namespace, payload| {
         signer.sign(key, namespace, payload)
     })
-    .map_err(refused)?;
+    .map_err(|error| admin::on_record(&ledger, &asker, "grant_add", refused(error)))?;
     let id = receipt.receipt_id.to_string();
+    let inherited = inherited(&giving, &granted);
     if global.json {
-        output::json(&Value::object([
+        let mut members = BTreeMap::from([
             ("principal", granted.principal.to_string().into()),
             ("receipt_id", id.into()),
             ("to", granted.to.to_string().into()),
-        ]))?;
+        ]);
+        members.extend(granted.scope.up_to.map(|tier| ("up_to", Value::from(tier.as_str()))));
+        members.extend(granted.expires.map(|time| ("expires", Value::from(time.to_string()))));
+        members.extend(granted.parent.map(|above| ("parent", Value::from(above.receipt_id.to_string()))));
+        let names = inherited.iter().map(|(name, _)| Value::from(*name)).collect();
+        members.insert("inherited", Value::Array(names));
+        output::json(&Value::Object(
+            members.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
+        ))?;
         return Ok(exit::DONE);
     }
     output::line(&id)?;
+    if let Some(above) = granted.parent.as_ref().filter(|_| !inherited.is_empty()) {
+        let bounds: Vec<&str> = inherited.iter().map(|(_, words)| words.as_str()).collect();
+        output::say(format_args!(
+            "{}, like the grant it is handed on from: {}",
+            bounds.join(", "),
+            above.receipt_id
+        ));
+    }
     Ok(exit::DONE)
+}
+
+/// Bounds that were not given and come from the grant above, by member and in words.
+fn inherited(giving: &Giving, granted: &Granted) -> Vec<(&'static str, String)> {
+    let mut bounds = Vec::new();
+    if let Some(tier) = granted.scope.up_to.filter(|_| giving.up_to.is_none()) {
+        bounds.push(("up_to", format!("up to {tier}")));
+    }
+    let has_end = giving.until.is_some() || giving.lasts_ms.is_some();
+    if let Some(end) = granted.expires.filter(|_| !has_end) {
+        bounds.push(("expires", format!("until {end}")));
+    }
+    bounds
 }
 
 fn revoke(global: &Global, args: &Revoke) -> Exit {
@@ -157,7 +189,7 @@ fn revoke(global: &Global, args: &Revoke) -> Exit {
     let receipt = grants::revoke(&ledger, &asker, &args.id, &mut |key, namespace, payload| {
         signer.sign(key, namespace, payload)
     })
-    .map_err(refused)?;
+    .map_err(|error| admin::on_record(&ledger, &asker, "grant_revoke", refused(error)))?;
     let id = receipt.receipt_id.to_string();
     if global.json {
         output::json(&Value::object([("receipt_id", id.into())]))?;
@@ -167,12 +199,15 @@ fn revoke(global: &Global, args: &Revoke) -> Exit {
     Ok(exit::DONE)
 }
 
+/// Where to look for what one may give.
+const HELD_HINT: &str = "`cascade grant list` shows what you hold; an administrator gives rights";
+
 fn refused(error: GrantError) -> Failure {
     match error {
         GrantError::Admin(error) => admin::refused(error),
         GrantError::Find(error) => failures::finding(error),
-        GrantError::NotHeld | GrantError::NotYours => Failure::denied(error)
-            .hint("`cascade grant list` shows what you hold; an administrator gives rights"),
+        GrantError::NotHeld(_) => Failure::refused(error, "authority.not_held").hint(HELD_HINT),
+        GrantError::NotYours => Failure::refused(error, "authority.not_yours").hint(HELD_HINT),
         GrantError::NotAnAgent(_) | GrantError::Past => Failure::usage(error),
         GrantError::Unknown(_) => {
             Failure::could_not(error.into()).hint("`cascade people list` shows who is registered")
@@ -207,9 +242,9 @@ fn list(global: &Global) -> Exit {
             "{}  {}  {} may {}{up_to}{until}{levels}; given by {}",
             grant.receipt_id,
             Painted(style, format!("{state:<7}")),
-            name(&reader, grant.to)?,
-            what(&reader, &grant)?,
-            name(&reader, grant.principal)?
+            output::safe(&name(&reader, grant.to)?),
+            output::safe(&what(&reader, &grant)?),
+            output::safe(&name(&reader, grant.principal)?)
         ))?;
     }
     Ok(exit::DONE)

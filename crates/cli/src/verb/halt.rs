@@ -96,7 +96,9 @@ pub(crate) fn resume(global: &Global, args: &Resume) -> Exit {
     let resumed = halt::resume(&ledger, &asker, args.reason.as_deref(), &mut |key, namespace, payload| {
         signer.sign(key, namespace, payload)
     });
-    let Some(receipt) = resumed.map_err(admin::refused)? else {
+    let resumed =
+        resumed.map_err(|error| admin::on_record(&ledger, &asker, "resume", admin::refused(error)))?;
+    let Some(receipt) = resumed else {
         output::say("not halted; nothing to resume");
         return document(global, &[("already", true.into()), ("halted", false.into())], exit::DONE);
     };

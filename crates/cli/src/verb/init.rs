@@ -96,17 +96,21 @@ pub(crate) fn tell(created: &Created) {
     output::say(format_args!("chain {}", created.ledger.log_origin()));
     match &created.admin_key {
         AdminKey::File(path) => {
-            output::say(format_args!("first administrator: {} with {}", created.person.name, path.display()));
+            output::say(format_args!(
+                "first administrator: {} with {}",
+                output::safe(&created.person.name),
+                path.display()
+            ));
         }
         AdminKey::Agent => {
             output::say(format_args!(
                 "first administrator: {} with a key of the SSH agent",
-                created.person.name
+                output::safe(&created.person.name)
             ));
         }
         AdminKey::Made(path) => output::say(format_args!(
             "first administrator: {}; no SSH key was found, so one was made: {}",
-            created.person.name,
+            output::safe(&created.person.name),
             path.display()
         )),
     }

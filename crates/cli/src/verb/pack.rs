@@ -17,7 +17,7 @@ use clap::{Args, Subcommand};
 use crate::args::Global;
 use crate::exit::{self, Exit, Failure};
 use crate::verb::policy::activate::{self, Chosen, Hand};
-use crate::{output, place};
+use crate::{again, output, place};
 
 /// Compliance packs: list, declare a regime, give it up
 ///
@@ -122,6 +122,11 @@ impl Named {
             blobs: changed.blobs,
             warnings: Vec::new(),
             pack: Some(changed.pack),
+            command: format!(
+                "pack {} {}",
+                if active { "activate" } else { "deactivate" },
+                again::quoted(self.name.as_ref())
+            ),
         })
     }
 }

@@ -2,10 +2,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use cascade_ledger::{Person, Reader};
+use cascade_policy::name::Name;
 use cascade_receipt::json::Value;
 use cascade_receipt::verify::ADMIN_GROUP;
 use cascade_runtime::facts::Asker;
-use cascade_runtime::membership::{self, Joining, MembershipError, Name};
+use cascade_runtime::membership::{self, Joining, MembershipError};
 use clap::{Args, Subcommand};
 
 use crate::args::Global;
@@ -99,7 +100,7 @@ fn add(global: &Global, args: &Add) -> Exit {
     let (receipt, principal) = membership::add(&ledger, &asker, &joining, &mut |key, namespace, payload| {
         signer.sign(key, namespace, payload)
     })
-    .map_err(refused)?;
+    .map_err(|error| admin::on_record(&ledger, &asker, "people_add", refused(error)))?;
     tell(global, &principal.to_string(), &receipt.receipt_id.to_string())
 }
 
@@ -112,7 +113,7 @@ fn remove(global: &Global, args: &Remove) -> Exit {
         membership::remove(&ledger, &asker, &args.name, &mut |key, namespace, payload| {
             signer.sign(key, namespace, payload)
         })
-        .map_err(refused)?;
+        .map_err(|error| admin::on_record(&ledger, &asker, "people_remove", refused(error)))?;
     tell(global, &principal.to_string(), &receipt.receipt_id.to_string())
 }
 
@@ -146,6 +147,8 @@ fn refused(error: MembershipError) -> Failure {
             Failure::could_not(error.into()).hint("`cascade people add NAME --ssh-key FILE.pub --admin`")
         }
         MembershipError::NoKey(_) => Failure::usage(error).hint("give --ssh-key FILE.pub"),
+        MembershipError::LooksLike { .. } => Failure::usage(error)
+            .hint("choose a name that nobody takes for another, or give the name that is there already"),
         MembershipError::TooManyGroups => Failure::usage(error),
     }
 }
@@ -166,6 +169,7 @@ fn list(global: &Global) -> Exit {
             ]))?;
             continue;
         }
+        let (name, groups) = (output::safe(&name), output::safe(&groups));
         let who = if person.is_registered() {
             format!("{}  {groups}", Painted(BOLD, format!("{name:<16}")))
         } else {

@@ -34,7 +34,8 @@ enum What {
     ///
     /// Faults stop it (exit 1): what does not parse, does not fit the schema, can never apply, can fail while it is
     /// asked, or passes a limit. Warnings do not: policies that another one makes idle, names that nothing bears,
-    /// comparisons that always go one way.
+    /// comparisons that always go one way, groups that nobody of the chain is in. Where there is a chain, the directory is
+    /// looked at with the packs that its tenant has declared, as activation puts it into force; --alone leaves them out.
     #[command(after_help = "Examples:
   cascade policy check ./policy
   cascade policy check ./policy --strict")]
@@ -46,6 +47,8 @@ enum What {
         strict: bool,
     },
     /// Check, then run the tables beside it: `tests/*.table`
+    ///
+    /// Where there is a chain, they are asked with the packs that its tenant has declared; --alone leaves them out.
     #[command(after_help = "Example:
   cascade policy test ./policy")]
     Test(Place),
@@ -53,7 +56,8 @@ enum What {
     #[command(after_help = "Examples:
   cascade policy diff current ./policy
   cascade policy diff 2026-10 2026-11 --actions 5000
-  cascade policy diff current ./policy --check")]
+  cascade policy diff current ./policy --check
+  cascade policy diff ./before ./policy --alone")]
     Diff(diff::Diff),
     /// Every policy that was in force, oldest first
     #[command(after_help = "Example:
@@ -85,12 +89,15 @@ enum What {
 struct Place {
     /// Directory with *.cedar, and if wanted schema.cedarschema, thresholds.toml, limits.toml, workers/, tests/
     dir: PathBuf,
+    /// Without the packs that the tenant has declared, as if there were no chain
+    #[arg(long)]
+    alone: bool,
 }
 
 pub(crate) fn run(global: &Global, args: &Policy) -> Exit {
     match &args.what {
-        What::Check { place, strict } => check::check(global, &place.dir, *strict),
-        What::Test(place) => check::test(global, &place.dir),
+        What::Check { place, strict } => check::check(global, place, *strict),
+        What::Test(place) => check::test(global, place),
         What::Diff(args) => diff::run(global, args),
         What::History => history::run(global),
         What::Sign(args) => activate::sign(global, args),

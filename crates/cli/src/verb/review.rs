@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use cascade_ledger::Reader;
 use cascade_receipt::json::Value;
-use cascade_runtime::consent::Replied;
+use cascade_runtime::consent::{ConsentError, Replied};
 use cascade_runtime::facts::Asker;
 use cascade_runtime::glass::{self, Waiting};
 use clap::Args;
@@ -43,7 +43,8 @@ pub(crate) struct Review {
 pub(crate) fn run(global: &Global, args: &Review) -> Exit {
     let Some(id) = &args.id else { return list(global) };
     if args.justified == args.unjustified {
-        return Err(Failure::usage("say whether it was right: --justified or --unjustified"));
+        let usage = Failure::usage("say whether it was right");
+        return Err(usage.hint(format!("cascade review {id} --justified --reason TEXT, or --unjustified")));
     }
     let ledger = place::existing(global)?;
     let env: Vec<_> = std::env::vars_os().collect();
@@ -53,7 +54,15 @@ pub(crate) fn run(global: &Global, args: &Review) -> Exit {
     let replied = glass::review(&ledger, &asker, &order, &mut |key, namespace, payload| {
         signer.sign(key, namespace, payload)
     });
-    let (receipt, code, word, reasons) = match replied.map_err(failures::consent)? {
+    let failed = |error| Failure {
+        hint: Some("`cascade review` lists what waits".to_owned()),
+        ..failures::consent(error)
+    };
+    let replied = replied.map_err(|error| match error {
+        ConsentError::NotFound(_) => failed(error),
+        other => failures::consent(other),
+    });
+    let (receipt, code, word, reasons) = match replied? {
         Replied::Accepted(receipt) => (receipt, exit::DONE, Painted(GOOD, "reviewed"), Vec::new()),
         Replied::Refused(receipt, reasons) => (receipt, exit::DENIED, Painted(BAD, "refused"), reasons),
     };

@@ -9,11 +9,10 @@ use anyhow::Context as _;
 use cascade_kernel::action::{Outcome, Record};
 use cascade_ledger::Ledger;
 use cascade_receipt::content::Ref;
-use cascade_receipt::decision::Reason;
 use cascade_receipt::decision::Verdict;
 use cascade_receipt::id::ReceiptId;
 use cascade_receipt::json::Value;
-use cascade_runtime::consent::{self, Approved};
+use cascade_runtime::consent::{self, Approved, Objections};
 use cascade_runtime::facts::{Asker, Command};
 use cascade_runtime::govern::{GovernError, Governed, Request, govern, govern_past_gates};
 use cascade_runtime::identity;
@@ -106,15 +105,41 @@ fn ask(global: &Global, args: &Run, ledger: &Ledger) -> Result<Asked, Failure> {
     let mut command = Command::here(args.command.clone())?;
     command.subject = args.subject.as_ref().map(|named| named.concerned(ledger)).transpose()?;
     let (asker, program) = (who_asks(global, ledger, &command)?, program_of(&command));
+    let objection = asker.enclosure.objection();
     let request = request(global, args, ledger, (command, asker), None)?;
+    if args.break_glass {
+        can_be_answered_for(args, &request.command)?;
+    }
+    let who = args.break_glass.then(|| request.asker.clone());
     let governed = if args.break_glass {
         let signer = Signer::new(global, args.key.clone())?;
         let mut sign = |key: &str, namespace: &str, payload: &[u8]| signer.sign(key, namespace, payload);
-        govern_past_gates(ledger, request, &mut sign)
+        let governed = govern_past_gates(ledger, request, &mut sign);
+        if let Some(code) = objection {
+            output::hint_line(admin::hint(code));
+        }
+        governed
     } else {
         govern(ledger, request)
     };
-    Ok(Asked::Governed(Box::new(governed.map_err(failures::govern)?), program))
+    let governed = governed.map_err(|error| match &who {
+        Some(who) => admin::on_record(ledger, who, "break_glass", failures::govern(error)),
+        None => failures::govern(error),
+    });
+    Ok(Asked::Governed(Box::new(governed?), program))
+}
+
+/// A glass is not broken for a slip of the fingers.
+fn can_be_answered_for(args: &Run, command: &Command) -> Result<(), Failure> {
+    if args.reason.as_ref().is_none_or(|reason| reason.trim().is_empty()) {
+        return Err(Failure::usage("say why the glass is to be broken: --reason TEXT"));
+    }
+    if command.executable().is_none() && !args.dry_run {
+        let program = program_of(command);
+        return Err(Failure::could_not(anyhow::anyhow!("there is no program `{program}` to be started"))
+            .hint("no glass was broken; check the name and PATH"));
+    }
+    Ok(())
 }
 
 /// Runs exactly what was approved, if the answers to `id` carry it.
@@ -122,14 +147,15 @@ fn ask_approved(global: &Global, args: &Run, ledger: &Ledger, id: &str) -> Resul
     let (approved, command) = consent::approved(ledger, id).map_err(failures::consent)?;
     let (asker, program) = (who_asks(global, ledger, &command)?, program_of(&command));
     let stands_on = (approved.refs.clone(), approved.subject.receipt_id);
-    let reasons = consent::run_objections(ledger, &asker, &approved, &command).map_err(failures::consent)?;
-    if !reasons.is_empty() {
-        return turned_away(global, ledger, &asker, stands_on, reasons).map(Asked::TurnedAway);
+    let against = consent::run_objections(ledger, &asker, &approved, &command).map_err(failures::consent)?;
+    if !against.reasons.is_empty() {
+        return turned_away(global, ledger, &asker, stands_on, against).map(Asked::TurnedAway);
     }
     let who = asker.clone();
     match govern(ledger, request(global, args, ledger, (command, asker), Some(approved))?) {
         Err(GovernError::ApprovalGone(reasons)) => {
-            turned_away(global, ledger, &who, stands_on, reasons).map(Asked::TurnedAway)
+            let against = Objections { reasons, ..Objections::default() };
+            turned_away(global, ledger, &who, stands_on, against).map(Asked::TurnedAway)
         }
         other => Ok(Asked::Governed(Box::new(other.map_err(failures::govern)?), program)),
     }
@@ -232,8 +258,9 @@ fn turned_away(
     ledger: &Ledger,
     asker: &Asker,
     (refs, subject): (Vec<Ref>, ReceiptId),
-    reasons: Vec<Reason>,
+    against: Objections,
 ) -> Exit {
+    let Objections { reasons, changed } = against;
     let waiting = reasons.iter().all(|reason| WAITING_CODES.contains(&reason.code.as_str()));
     let (receipt, reasons) = consent::refuse(ledger, asker, refs, reasons).map_err(failures::consent)?;
     let verdict = if waiting { Verdict::Escalate } else { Verdict::Deny };
@@ -246,12 +273,21 @@ fn turned_away(
             ("reasons", reasons::codes(&reasons)),
             ("receipt_id", receipt.receipt_id.to_string().into()),
             ("receipts", Value::Array(vec![receipt.receipt_id.to_string().into()])),
+            ("changed", Value::Array(changed.iter().map(|text| text.as_str().into()).collect())),
             ("verdict", verdict.as_str().into()),
         ]))?;
     } else {
         output::say(format_args!("{}: not run", Painted(verdict_style(verdict), verdict)));
         for reason in &reasons {
             output::say(format_args!("  {}", reasons::code_text(&reason.code)));
+        }
+        for text in &changed {
+            output::say(format_args!("  {text}"));
+        }
+        if !changed.is_empty() {
+            output::hint_line(
+                "put back what was approved, or run the command anew and have it approved as it is",
+            );
         }
         if waiting {
             output::hint_line(format_args!("somebody eligible runs: cascade approve {subject}"));

@@ -58,7 +58,7 @@ struct Set {
     #[arg(long, value_name = "VAR")]
     env: Option<String>,
     /// Who may use it: a person's name or id, `agent:NAME` [default: everybody whose command is admitted]
-    #[arg(long, value_name = "PRINCIPAL")]
+    #[arg(long, value_name = "PRINCIPAL", value_parser = crate::args::principal)]
     principal: Vec<String>,
     /// Whose members may use it
     #[arg(long, value_name = "GROUP")]
@@ -120,7 +120,8 @@ fn set(global: &Global, args: &Set) -> Exit {
     let changed = credentials::set(&ledger, &asker, &declaration, &value, &mut |key, namespace, payload| {
         signer.sign(key, namespace, payload)
     });
-    tell(global, &args.name, "set", &changed.map_err(refused)?)
+    let changed = changed.map_err(|error| admin::on_record(&ledger, &asker, "secret_set", refused(error)))?;
+    tell(global, &args.name, "set", &changed)
 }
 
 fn remove(global: &Global, args: &Remove) -> Exit {
@@ -131,7 +132,9 @@ fn remove(global: &Global, args: &Remove) -> Exit {
     let changed = credentials::remove(&ledger, &asker, &args.name, &mut |key, namespace, payload| {
         signer.sign(key, namespace, payload)
     });
-    tell(global, &args.name, "removed", &changed.map_err(refused)?)
+    let changed =
+        changed.map_err(|error| admin::on_record(&ledger, &asker, "secret_remove", refused(error)))?;
+    tell(global, &args.name, "removed", &changed)
 }
 
 /// Nothing of the value may end up in a message: its length is all that is told.

@@ -83,11 +83,12 @@ fn print(ruling: &Ruling) -> std::io::Result<()> {
             output::safe(&command.words.join(" "))
         ))?;
         for finding in &command.findings {
-            output::line(format_args!("           {} {}", finding.text, Painted(DIM, &finding.code)))?;
+            let text = output::safe(&finding.text);
+            output::line(format_args!("           {text} {}", Painted(DIM, &finding.code)))?;
         }
     }
     for text in reasons::texts(ruling).iter().chain(&ruling.limits) {
-        output::line(format_args!("  {text}"))?;
+        output::line(format_args!("  {}", output::safe(text)))?;
     }
     Ok(())
 }

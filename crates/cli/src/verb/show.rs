@@ -156,7 +156,7 @@ fn outcome(record: &Record) -> Result<(), Failure> {
     for key in members.into_iter().chain(["groups", "ssh_key", "scope", "delegate"]) {
         if let Some(value) = record.content(key) {
             let text = value.as_str().map_or_else(|| value.to_canonical(), str::to_owned);
-            output::line(format_args!("  {key:<12} {text}"))?;
+            output::line(format_args!("  {key:<12} {}", output::safe(&text)))?;
         }
     }
     for code in record.codes() {

@@ -83,7 +83,9 @@ fn record(global: &Global, who: &Named, said: Said) -> Exit {
     let ledger = place::ledger(global)?;
     let env: Vec<_> = std::env::vars_os().collect();
     let asker = Asker::find(&ledger, &env, global.acting_as.as_deref())?;
-    let Appended { receipt_id, .. } = subject::record(&ledger, &asker, who, said).map_err(refused)?;
+    let recorded = subject::record(&ledger, &asker, who, said);
+    let Appended { receipt_id, .. } =
+        recorded.map_err(|error| admin::on_record(&ledger, &asker, "subject", refused(error)))?;
     if global.json {
         output::json(&Value::object([("receipt_id", receipt_id.to_string().into())]))?;
     } else {
@@ -100,7 +102,7 @@ fn refused(error: SubjectError) -> Failure {
             } else {
                 admin::hint(code)
             };
-            Failure::denied(crate::reasons::code_text(code)).hint(hint)
+            Failure::refused(anyhow::anyhow!("{}", crate::reasons::code_text(code)), code).hint(hint)
         }
         SubjectError::Admin(other) => admin::refused(other),
         SubjectError::Zone(_) => {

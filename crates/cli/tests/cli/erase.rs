@@ -71,12 +71,12 @@ fn nonces(site: &Site) -> Vec<Vec<u8>> {
 fn deployed(site: &Site) -> Vec<String> {
     let dir = site.work(MARKER);
     std::fs::create_dir(&dir).unwrap();
+    script(&dir.join("deploy.sh"), "#!/bin/sh\necho \"deployed $1\"\n");
     let mut asked =
         site.cascade(&["--json", "--as", "agent:k", "run", "--reason", MARKER, "--", "sh", "-s", MARKER]);
     asked.current_dir(&dir).env("PATH", format!("{}:/usr/bin:/bin", dir.display()));
     asked.env("LD_LIBRARY_PATH", format!("/nowhere/{MARKER}"));
     let asked = finish(asked, format!("./deploy.sh {MARKER}\n").as_bytes()).expect(5).json();
-    script(&dir.join("deploy.sh"), "#!/bin/sh\necho \"deployed $1\"\n");
     let id = asked["receipt_id"].as_str().unwrap();
     site.run(&["approve", id, "--reason", MARKER]).expect(0);
     let mut run = site.cascade(&["--json", "--as", "agent:k", "run", "--approval", id]);
@@ -179,7 +179,8 @@ fn who_may_erase_and_what() {
     let genesis = site.receipts()[0].id().to_owned();
     site.run(&["erase", &genesis]).expect_failure(1, "belongs to no action");
     site.run(&["erase", "r_0000000000000000"]).expect_failure(1, "no receipt");
-    assert_eq!(kinds(&site.receipts()), ["genesis", "task_started", "task_completed"]);
+    let kinds_now = ["genesis", "task_started", "task_completed", "blocked", "blocked"];
+    assert_eq!(kinds(&site.receipts()), kinds_now);
 }
 
 #[test]

@@ -29,6 +29,7 @@ fn signed_for_one_run_and_reviewed_by_somebody_else() {
     team.site.run(&["run", "--", "./deploy.sh", "a"]).expect(5);
     let done = team.site.run(&breaking(&["./deploy.sh", "b"])).expect(0).json();
     assert_eq!((&done["verdict"], &done["glass_broken"]), (&"admit".into(), &true.into()));
+    assert_eq!(done["glass"], done["receipts"][0]);
     assert_eq!(team.deployed(), "deployed b\n");
     let receipts = team.site.receipts();
     let last = &receipts[receipts.len() - 3..];
@@ -83,7 +84,8 @@ fn nobody_else_and_nothing_else() {
     let key = team.key("bob");
     let with_key =
         ["run", "--break-glass", "--reason", "x", "--key", key.to_str().unwrap(), "--", "./deploy.sh", "a"];
-    team.site.run(&with_key).expect_failure(1, "couldn't sign");
+    team.site.run(&with_key).expect_failure(3, "couldn't sign");
+    assert_eq!(team.site.last().content("task_type"), "control.break_glass");
     team.site.run(&["halt"]).expect(0);
     team.assert_denied(team.site.run(&breaking(&["./deploy.sh", "a"])), "standing.halted");
     assert_eq!(team.deployed(), "");
@@ -92,6 +94,55 @@ fn nobody_else_and_nothing_else() {
     let team = Team::new();
     let done = team.site.run(&breaking(&["git", "push", "--force"]));
     team.assert_denied(done, "failfast.break_glass_undefined");
+}
+
+/// Who broke the glass does not come back under another name to review it.
+#[test]
+fn the_key_that_broke_the_glass_reviews_nothing() {
+    let team = Team::with_thresholds(&format!("[risk]\nperson = \"LOW\"\n{TERMS}"));
+    team.joins("ada", &["admins"]);
+    let me = team.site.run(&["--json", "people", "list"]).expect(0).stdout;
+    let me: Value = serde_json::from_str(me.lines().next().unwrap()).unwrap();
+    let name = me["name"].as_str().unwrap();
+    let old = team.public("old");
+    let rekey = ["people", "add", name, "--admin", "--ssh-key", old.to_str().unwrap()];
+    team.by("ada", &rekey).expect(0);
+    let key = team.key("old");
+    let break_it =
+        ["run", "--break-glass", "--reason", "x", "--key", key.to_str().unwrap(), "--", "./deploy.sh", "a"];
+    team.site.run(&break_it).expect(0);
+    let glass = unreviewed(&team)[0]["receipt_id"].as_str().unwrap().to_owned();
+    let new = team.public("new");
+    team.by("ada", &["people", "add", name, "--admin", "--ssh-key", new.to_str().unwrap()]).expect(0);
+    let other = ["people", "add", "mallory", "--group", "sre", "--ssh-key", old.to_str().unwrap()];
+    team.by("ada", &other).expect(0);
+    team.assert_refused(team.signed("mallory", "old", &["review", &glass, "--justified"]), "review.own");
+    team.by("ada", &["review", &glass, "--unjustified"]).expect(0);
+    team.site.assert_sound();
+}
+
+/// Eight people at once, or one person eight times: each glass that is broken is one that ran.
+#[test]
+fn eight_at_once() {
+    let team = Team::with_thresholds(&format!("[risk]\nperson = \"LOW\"\n{TERMS}"));
+    let words: Vec<String> = (0..8).map(|number| number.to_string()).collect();
+    std::thread::scope(|scope| {
+        for word in &words {
+            scope.spawn(|| team.site.run(&breaking(&["./deploy.sh", word])).expect(0));
+        }
+    });
+    assert_eq!(team.deployed().lines().count(), 8);
+    assert!(unreviewed(&team).iter().all(|one| one["ran"] != ""), "{:?}", unreviewed(&team));
+    // A slip of the fingers breaks none, and past the limit nobody does.
+    team.site.run(&breaking(&["./deplyo.sh", "a"])).expect(1);
+    team.site.run(&["run", "--break-glass", "--reason", " ", "--", "./deploy.sh", "a"]).expect(2);
+    for _ in 0..8 {
+        team.site.run(&breaking(&["./deploy.sh", "a"])).expect(0);
+    }
+    let done = team.site.run(&breaking(&["./deploy.sh", "a"])).expect(3);
+    assert!(codes(&done).contains("failfast.break_glass_unreviewed"), "{}", codes(&done));
+    assert_eq!((unreviewed(&team).len(), team.deployed().lines().count()), (16, 16));
+    team.site.assert_sound();
 }
 
 #[test]
@@ -104,6 +155,10 @@ fn an_overdue_review_costs_the_right_to_act_alone() {
     let late = |args: &[&str]| finish(team.site.ahead(args), b"");
     let done = late(&["--json", "run", "--", "./deploy.sh", "late"]).expect(5);
     assert!(codes(&done).contains("authority.review_overdue"), "{}", codes(&done));
+    // Nor does the debtor lift it for an agent of theirs.
+    let done = late(&["--json", "--as", "agent:x", "run", "--", "./deploy.sh", "late"]).expect(5);
+    let asked = done.json()["receipt_id"].as_str().unwrap().to_owned();
+    team.assert_refused(late(&["--json", "approve", &asked]), "approval.debtor");
     let done = late(&breaking(&["git", "push", "--force"])).expect(3);
     assert!(codes(&done).contains("failfast.break_glass_review_overdue"), "{}", codes(&done));
     team.by("ada", &["review", &glass, "--justified"]).expect(0);

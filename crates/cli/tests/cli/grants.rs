@@ -111,7 +111,6 @@ fn what_is_held_can_be_handed_on_narrower() {
     ]);
     // Neither more commands, nor a higher tier, nor for longer, nor as far.
     denied(give("bob", &["--to", "carol", "--program", "*", "--up-to", "MEDIUM"]));
-    denied(give("bob", &["--to", "carol", "--program", "true"]));
     denied(give("bob", &["--to", "carol", "--program", "true", "--up-to", "HIGH"]));
     denied(give("bob", &["--to", "carol", "--program", "true", "--up-to", "LOW", "--expires", "2h"]));
     denied(give("bob", &["--to", "carol", "--program", "true", "--up-to", "LOW", "--delegate", "2"]));
@@ -206,6 +205,58 @@ fn what_runs_ends_with_what_it_stands_on() {
     team.site.assert_sound();
 }
 
+/// Bounds that are not repeated are the giver's own, and what was too much is named.
+#[test]
+fn what_is_handed_on_inherits_its_bounds() {
+    let team = Team::new();
+    team.joins("bob", &[]);
+    team.joins("carol", &[]);
+    let end = "2036-01-01T00:00:00.000Z";
+    let bounds = ["--up-to", "MEDIUM", "--until", end, "--delegate", "2"];
+    let words = [&["grant", "add", "--to", "bob", "--program", "git"][..], &bounds].concat();
+    let above = team.site.run(&words).expect(0).stdout.trim().to_owned();
+    let hand_on = |args: &[&str]| {
+        team.by("bob", &[&["grant", "add", "--to", "carol", "--command", "git push"], args].concat())
+    };
+    let given = hand_on(&[]).expect(0).json();
+    assert_eq!(
+        (&given["up_to"], &given["expires"], &given["parent"]),
+        (&"MEDIUM".into(), &end.into(), &above.as_str().into())
+    );
+    assert_eq!(given["inherited"], serde_json::json!(["up_to", "expires"]));
+    let last = team.site.last();
+    assert_eq!((&last.content("scope")["up_to"], last.content("expires")), (&"MEDIUM".into(), &end.into()));
+    let given = hand_on(&["--up-to", "LOW"]).expect(0).json();
+    assert_eq!((&given["up_to"], &given["inherited"]), (&"LOW".into(), &serde_json::json!(["expires"])));
+
+    let said = team.key("bob");
+    let args =
+        ["--as", "bob", "grant", "add", "--to", "carol", "--program", "git", "--key", said.to_str().unwrap()];
+    let said = team.site.run(&args).expect(0).stderr;
+    assert!(
+        said.contains(&format!("up to MEDIUM, until {end}, like the grant it is handed on from: {above}")),
+        "{said}"
+    );
+
+    for (args, words) in [
+        (&["--up-to", "HIGH"][..], "your grant reaches MEDIUM"),
+        (&["--until", "2036-01-01T00:00:00.001Z"], "ends 2036-01-01"),
+        (&["--delegate", "2"], "has 1 level(s) left"),
+        (&["--program", "terraform"], "covers all of this"),
+    ] {
+        let done = hand_on(args).expect(3).json();
+        assert!(done["error"]["message"].as_str().unwrap().contains(words), "{args:?}: {done}");
+    }
+    let nothing = team.by("carol", &["grant", "add", "--to", "bob", "--program", "git"]).expect(3).json();
+    assert!(nothing["error"]["message"].as_str().unwrap().contains("no grant that may be handed on"));
+
+    // A grant without bounds is stood on before one that would add some.
+    team.site.run(&["grant", "add", "--to", "bob", "--program", "git", "--delegate", "1"]).expect(0);
+    let given = hand_on(&[]).expect(0).json();
+    assert_eq!((&given["up_to"], &given["inherited"]), (&serde_json::Value::Null, &serde_json::json!([])));
+    team.site.assert_sound();
+}
+
 #[test]
 fn grants_that_make_no_sense_are_refused() {
     let team = Team::new();
@@ -232,7 +283,8 @@ fn grants_that_make_no_sense_are_refused() {
     let genesis = team.site.receipts()[0].id().to_owned();
     team.site.run(&["grant", "revoke", &genesis]).expect_failure(1, "no grant");
     team.site.run(&["grant", "revoke", "r_0000000000000000"]).expect_failure(1, "no receipt");
-    team.by_agent(&["grant", "add", "--to", "bob", "--program", "git"]).expect(3);
     assert_eq!(team.site.receipts().len(), before);
+    team.by_agent(&["grant", "add", "--to", "bob", "--program", "git"]).expect(3);
+    assert_eq!(team.site.last().kind(), "blocked");
     team.site.assert_sound();
 }

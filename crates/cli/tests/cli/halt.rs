@@ -262,8 +262,10 @@ fn only_an_administrator_resumes() {
     // Another key is none of an administrator's.
     let key = site.path("other");
     site.set("ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-f", key.to_str().unwrap()]);
-    site.run(&["resume", "--key", key.to_str().unwrap()]).expect(1);
-    assert_eq!(kinds(&site.receipts()), ["genesis", "halted"]);
+    site.run(&["resume", "--key", key.to_str().unwrap()]).expect(3);
+    let receipts = site.receipts();
+    assert_eq!(kinds(&receipts)[..2], ["genesis", "halted"]);
+    assert!(kinds(&receipts)[2..].iter().all(|kind| *kind == "blocked") && receipts.len() == 8);
     site.run(&["resume"]).expect(0);
     site.run(&["run", "--", "true"]).expect(0);
     site.assert_sound();

@@ -153,7 +153,7 @@ fn an_agent_and_a_stranger_change_no_keys() {
             site.run(&["--as", who, "key", what]).expect_failure(3, "");
         }
     }
-    assert_eq!(kinds(&site.receipts()), ["genesis"]);
+    assert_eq!(kinds(&site.receipts()), ["genesis", "blocked", "blocked", "blocked", "blocked"]);
     let made = std::fs::read_dir(site.home().join("tenants/default/keys")).unwrap().count();
     assert_eq!(made, 2, "a refusal leaves no key behind");
 }

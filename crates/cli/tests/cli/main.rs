@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod aftermath;
 #[cfg(test)]
+mod again;
+#[cfg(test)]
 mod bad;
 #[cfg(test)]
 mod beneath;
@@ -41,6 +43,8 @@ mod memory;
 #[cfg(test)]
 mod messages;
 #[cfg(test)]
+mod names;
+#[cfg(test)]
 mod out;
 #[cfg(test)]
 mod outside;
@@ -58,6 +62,12 @@ mod powercut;
 mod random;
 #[cfg(test)]
 mod readme;
+#[cfg(test)]
+mod refused;
+#[cfg(test)]
+mod screen;
+#[cfg(test)]
+mod scripts;
 #[cfg(test)]
 mod secret;
 #[cfg(test)]

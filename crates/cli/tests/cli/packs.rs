@@ -156,6 +156,45 @@ fn zone_of_day() -> String {
     if ahead >= 0 { format!("Etc/GMT-{ahead}") } else { format!("Etc/GMT+{}", -ahead) }
 }
 
+/// A directory is looked at as it would come into force; alone only where that is asked for.
+#[test]
+fn a_directory_is_looked_at_with_the_declared_packs() {
+    let site = regulated("production = [\"true\"]\n");
+    site.run(&["pack", "activate", "soc2"]).expect(0);
+    let json = |args: &[&str]| site.run(&[&["--json"], args].concat());
+    let hash = |done: &Done| done.json()["policy_hash"].as_str().unwrap().to_owned();
+
+    // The same directory as is in force: nothing changes, and the hash is the one that activation gives.
+    let diff = site.run(&["policy", "diff", "current", "policy", "--check"]).expect(0).stdout;
+    assert!(diff.contains("the same policy"), "{diff}");
+    let alone = site.run(&["policy", "diff", "current", "policy", "--alone", "--check"]).expect(6).stdout;
+    assert!(alone.contains("soc2"), "{alone}");
+    let checked = json(&["policy", "check", "policy"]).expect(0);
+    assert_eq!(checked.json()["packs"], serde_json::json!(["soc2"]));
+    let checked_alone = json(&["policy", "check", "policy", "--alone"]).expect(0);
+    assert_eq!(checked_alone.json()["packs"], serde_json::json!([]));
+    assert_ne!(hash(&checked), hash(&checked_alone));
+    let text = site.run(&["policy", "check", "policy"]).expect(0).stdout;
+    assert!(text.contains("with the packs soc2"), "{text}");
+
+    // A row that the pack turns: the table holds for the directory, and not for what is in force.
+    std::fs::write(site.work("policy/tests/own.table"), "person: true => admit\n").unwrap();
+    site.run(&["policy", "test", "policy", "--alone"]).expect(0);
+    let failed = site.run(&["policy", "test", "policy"]).expect(1).stdout;
+    assert!(failed.contains("soc2"), "{failed}");
+    let activated = json(&["policy", "activate", "policy", "--label", "again"]).expect(0);
+    assert_eq!(hash(&activated), hash(&checked));
+
+    // What the pack would not stand beside is a fault here already.
+    std::fs::write(site.work("policy/thresholds.toml"), "").unwrap();
+    let fault = site.run(&["policy", "check", "policy"]).expect(1).stdout;
+    assert!(fault.contains("it acts on the family `production`"), "{fault}");
+    site.run(&["policy", "check", "policy", "--alone"]).expect(0);
+    // Where there is no chain, a directory is alone.
+    site.run(&["--home", "nowhere", "policy", "check", "policy"]).expect(0);
+    assert!(!site.work("nowhere").exists());
+}
+
 /// A pack of one's own, from its directory to its receipt: what it builds on must be there, and its promises hold.
 #[test]
 fn a_pack_of_ones_own() {

@@ -54,6 +54,49 @@ fn enough_people_of_every_group_must_approve() {
     team.site.assert_sound();
 }
 
+/// Two of one group are people enough, and still not all who are asked.
+#[test]
+fn a_group_that_has_not_answered_is_named() {
+    let team = three();
+    let id = team.ask("one");
+    team.by("bob", &["approve", &id]).expect(0);
+    team.by("dave", &["approve", &id]).expect(0);
+    let said = team.site.run(&["approvals"]).expect(0).stdout;
+    let words = "1 more must approve; nobody yet of security; may approve: carol";
+    assert!(said.contains(words) && said.contains("waiting"), "{said}");
+    let document = team.site.run(&["--json", "approvals"]).expect(0).json();
+    assert_eq!((&document["people_missing"], &document["state"]), (&1.into(), &"waiting".into()));
+    assert_eq!(document["eligible_names"], serde_json::json!(["carol"]));
+    team.by("carol", &["approve", &id]).expect(0);
+    let document = team.site.run(&["--json", "approvals"]).expect(0).json();
+    assert_eq!((&document["people_missing"], &document["state"]), (&0.into(), &"approved".into()));
+}
+
+/// Until it is used, an approval can be taken back: by a denial, which is for good.
+#[test]
+fn who_has_approved_may_still_deny() {
+    let team = three();
+    let id = team.ask("one");
+    team.by("bob", &["approve", &id]).expect(0);
+    team.by("carol", &["approve", &id]).expect(0);
+    team.by("bob", &["deny", &id, "--reason", "too soon"]).expect(0);
+    assert_eq!(team.site.last().kind(), "denial");
+    let refused = team.by_agent(&["--json", "run", "--approval", &id]);
+    team.assert_refused(refused, "approval.denied");
+    team.assert_refused(team.by("bob", &["approve", &id]), "approval.repeated");
+    team.assert_refused(team.by("dave", &["approve", &id]), "approval.denied");
+    team.assert_refused(team.by("bob", &["deny", &id]), "approval.repeated");
+    assert_eq!(team.deployed(), "");
+
+    let id = team.ask("two");
+    team.by("bob", &["approve", &id]).expect(0);
+    team.by("carol", &["approve", &id]).expect(0);
+    team.by_agent(&["run", "--approval", &id]).expect(0);
+    team.assert_refused(team.by("bob", &["deny", &id]), "approval.used");
+    assert_eq!(team.deployed(), "deployed two\n");
+    team.site.assert_sound();
+}
+
 #[test]
 fn answers_that_are_not_the_persons_own_are_refused() {
     let team = three();

@@ -456,7 +456,7 @@ fn what_two_must_sign_two_sign() {
     // A signature is good for one activation; going back takes two as well.
     let again = office.activate(&["next", "--signature", "both.json"]).expect(3);
     assert!(again.stderr.contains("used before"), "{}", again.stderr);
-    office.activate(&["--to", "default", "--key", "bob"]).expect(1);
+    office.activate(&["--to", "default", "--key", "bob"]).expect(3);
     office.activate(&["--to", "default", "--key", "ada"]).expect(5);
     office.sign(&["--to", "default"], "bob", "back.json").expect(0);
     // Who activates signs where a signature is missing.
@@ -468,4 +468,41 @@ fn what_two_must_sign_two_sign() {
     office.activate(&["strangers", "--key", "ada"]).expect_failure(1, "nobody of security");
     assert_eq!(history(site).len(), 4);
     site.assert_sound();
+}
+
+/// Whom a policy asks must be somebody: no impossible group, and no empty one without a word.
+#[test]
+fn groups_that_nobody_can_answer_for() {
+    let site = Site::new();
+    let policy = |group: &str| {
+        let text = format!(
+            "permit (principal, action, resource);\n@id(\"ask\")\n  @escalate(\"{group}\")\nforbid (principal, action, resource);\n"
+        );
+        directory(&site, "asking", &[("base.cedar", &text)]);
+    };
+    for (group, words) in
+        [("s re", "holds no space"), ("sr\u{435}", "several scripts"), ("-sre", "does not begin")]
+    {
+        policy(group);
+        let fault = site.run(&["policy", "check", "asking"]).expect(1).stdout;
+        assert!(fault.contains("base.cedar:3:3: ") && fault.contains(words), "{fault}");
+    }
+    policy("sre");
+    // Nobody knows who is in a group where there is no chain.
+    assert!(!site.run(&["policy", "check", "asking"]).expect(0).stdout.contains("nobody"));
+    site.run(&["init"]).expect(0);
+    let warned = site.run(&["policy", "check", "asking"]).expect(0).stdout;
+    assert!(warned.contains("base.cedar:3:3: warning: nobody is in the group `sre`"), "{warned}");
+    site.run(&["policy", "check", "asking", "--strict"]).expect(1);
+    site.run(&["policy", "check", "asking", "--strict", "--alone"]).expect(0);
+    let user = site.set("id", &["-un"]).stdout.trim().to_owned();
+    site.run(&["people", "add", &user, "--admin", "--group", "sre"]).expect(0);
+    site.run(&["policy", "check", "asking", "--strict"]).expect(0);
+
+    directory(&site, "asking", &[("thresholds.toml", "[escalation]\ngroups = [\"dba\"]\n")]);
+    let warned = site.run(&["policy", "check", "asking"]).expect(0).stdout;
+    assert!(warned.contains("nobody is in the group `dba`, which [escalation] asks"), "{warned}");
+    directory(&site, "asking", &[("thresholds.toml", "[escalation]\ngroups = [\"d b a\"]\n")]);
+    let fault = site.run(&["policy", "check", "asking"]).expect(1).stdout;
+    assert!(fault.contains("thresholds.toml:2:") && fault.contains("holds no space"), "{fault}");
 }

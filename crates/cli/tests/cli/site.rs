@@ -98,6 +98,13 @@ impl Site {
         self.receipts().pop().unwrap()
     }
 
+    /// The id of the newest receipt of this kind.
+    pub(crate) fn last_of(&self, kind: &str) -> String {
+        let receipts = self.receipts();
+        let newest = receipts.iter().rfind(|receipt| receipt.kind() == kind);
+        newest.unwrap_or_else(|| panic!("no {kind}")).id().to_owned()
+    }
+
     /// The export and the public key, as files: all that an outsider gets.
     pub(crate) fn hand_over(&self) -> (PathBuf, PathBuf) {
         let (ledger, key) = (self.path("ledger.receipts.jsonl"), self.path("key.pem"));

@@ -1,14 +1,16 @@
 //! Appending, refusing and finding again.
 
 use cascade_ledger::{AppendError, Found, PrivateItem, nonce};
-use cascade_receipt::content::{Body, Halted, PersonAdded, PersonRemoved, Rel, Resumed, Signature};
+use cascade_receipt::content::{
+    Body, GlassBroken, Halted, PersonAdded, PersonRemoved, Rel, Resumed, Signature,
+};
 use cascade_receipt::digest::Digest;
 use cascade_receipt::time::Timestamp;
 
 use crate::chain;
 use crate::fixture::{
-    ADMIN, PERSON, SNAPSHOT, activation, answer, blocked, closed, create, draft, escalation, open, policy,
-    reference, started,
+    ADMIN, PERSON, SNAPSHOT, action, activation, answer, blocked, closed, create, draft, escalation, open,
+    policy, reference, started,
 };
 
 #[test]
@@ -270,7 +272,7 @@ fn drafts_that_lie_are_refused() {
     assert_eq!(ledger.append(twice.clone()), Err(AppendError::IdTaken(twice.receipt_id)));
 
     let long = |bytes: usize| {
-        let mut action = crate::fixture::action("long");
+        let mut action = action("long");
         action.task_type = "x".repeat(bytes);
         draft(Body::Blocked(action))
     };
@@ -279,4 +281,28 @@ fn drafts_that_lie_are_refused() {
     let longest = ledger.append(long(1 + room)).unwrap();
     assert_eq!(longest.line.len(), 64 * 1024);
     assert_eq!(ledger.append(long(2 + room)), Err(AppendError::TooLong { bytes: 64 * 1024 + 1 }));
+}
+
+/// Whoever signs may take so long over it that its review would be due before it is recorded: no verifier would accept that.
+#[test]
+fn a_glass_is_not_broken_with_its_review_overdue_or_unsigned() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = create(dir.path());
+    let (past, future) = (1_000, 4_000_000_000_000);
+    let broken = |due_ms, signed: bool| {
+        let signature = Signature { principal: PERSON, sshsig: "none".to_owned() };
+        draft(Body::GlassBroken(GlassBroken {
+            action: action("restart"),
+            groups: vec!["admins".to_owned()],
+            review_due: Timestamp::from_ms(due_ms),
+            statement_id: [1; 8],
+            signatures: if signed { vec![signature] } else { Vec::new() },
+        }))
+    };
+    assert_eq!(ledger.append(broken(past, true)), Err(AppendError::Stale));
+    let refused = Err(AppendError::SignerRefused(PERSON));
+    assert_eq!(ledger.append(broken(future, false)), refused);
+    assert_eq!(ledger.append(broken(future, true)), refused);
+    assert!(ledger.unreviewed().unwrap().is_empty());
+    chain::check(&ledger);
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use cascade_receipt::base64;
 use cascade_receipt::json::Value;
 
-use super::{Action, Executable, Facts, Invocation, Stdin};
+use super::{Action, Executable, Facts, Invocation, ObeyedFile, Stdin};
 
 /// Format section 2.2, `action_hash`.
 pub(super) fn normalised(facts: &Facts) -> Value {
@@ -40,6 +40,10 @@ pub(super) fn members_of(action: &Action) -> BTreeMap<String, Value> {
     insert_bytes(&mut members, "cwd", &action.cwd);
     members.insert("env".to_owned(), env_value(&action.env));
     members.insert("stdin".to_owned(), stdin_word(action.stdin).into());
+    // Absent where there is none, so that such actions keep their hash.
+    if !action.files.is_empty() {
+        members.insert("files".to_owned(), Value::Array(action.files.iter().map(file_value).collect()));
+    }
     if let Some(resource) = &action.resource {
         members.insert("resource".to_owned(), resource.as_str().into());
     }
@@ -60,6 +64,20 @@ fn executable_value(executable: &Executable) -> Value {
     let mut members = BTreeMap::new();
     insert_bytes(&mut members, "path", &executable.path);
     members.insert("sha256".to_owned(), executable.sha256.to_hex().into());
+    Value::Object(members)
+}
+
+fn file_value(file: &ObeyedFile) -> Value {
+    let mut members = BTreeMap::new();
+    insert_bytes(&mut members, "path", &file.path);
+    let (state, digest) = file.found.parts();
+    let key = if state.is_some() { "stamp" } else { "sha256" };
+    if let Some(digest) = digest {
+        members.insert(key.to_owned(), digest.to_hex().into());
+    }
+    if let Some(state) = state {
+        members.insert("state".to_owned(), state.into());
+    }
     Value::Object(members)
 }
 

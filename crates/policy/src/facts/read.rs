@@ -11,8 +11,8 @@ use cascade_receipt::time::Timestamp;
 
 use super::{
     Action, Approval, Authentication, BreakGlass, Budget, Counter, Covers, Delegator, Executable, FACTS_TYPE,
-    Facts, Grant, Invocation, Principal, PrincipalKind, Spec, Stdin, Subject, Tenant, Unreviewed, Window,
-    WindowKind,
+    Facts, Found, Grant, Invocation, ObeyedFile, Principal, PrincipalKind, Spec, Stdin, Subject, Tenant,
+    Unreviewed, Window, WindowKind,
 };
 use crate::decide::EscalationTerms;
 use crate::limits::Amounts;
@@ -127,10 +127,38 @@ fn action(value: &Value) -> Read<Action> {
         env: members.list("env", variable)?,
         stdin: members.parsed("stdin", stdin)?,
         script: members.optional_bytes("script", "script_b64")?,
+        files: files(members.optional("files"))?,
         resource: members.optional_parsed("resource", |text| Some(text.to_owned()))?,
     };
     members.end()?;
     Ok(action)
+}
+
+/// One spelling: absent where there are none, else sorted and without repetition.
+fn files(value: Option<&Value>) -> Read<Vec<ObeyedFile>> {
+    let Some(value) = value else { return Ok(Vec::new()) };
+    let items = value.as_array().ok_or(FactsFault::Malformed("files"))?;
+    let files = items.iter().map(file).collect::<Read<Vec<_>>>()?;
+    let sorted = files.windows(2).all(|pair| matches!(pair, [left, right] if left.path < right.path));
+    if sorted && !files.is_empty() { Ok(files) } else { Err(FactsFault::Malformed("files")) }
+}
+
+fn file(value: &Value) -> Read<ObeyedFile> {
+    let mut members = Members::of("files", value)?;
+    let path = members.bytes("path", "path_b64")?;
+    let mut digest = |key| members.parsed(key, Digest::from_hex);
+    let found = match value.member("state").map(|state| state.as_str().unwrap_or_default()) {
+        None => Found::Bytes(digest("sha256")?),
+        Some("absent") => Found::Absent,
+        Some("directory") => Found::Directory,
+        Some("special") => Found::Special,
+        Some("too_large") => Found::TooLarge(digest("stamp")?),
+        Some("unreadable") => Found::Unreadable(digest("stamp")?),
+        Some(_) => return Err(FactsFault::Malformed("state")),
+    };
+    members.optional("state");
+    members.end()?;
+    Ok(ObeyedFile { path, found })
 }
 
 fn executable(value: &Value) -> Read<Executable> {

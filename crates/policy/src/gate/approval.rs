@@ -56,7 +56,9 @@ fn weigh(approval: &Approval, facts: &Facts, terms: &EscalationTerms) -> Result<
     if !approval.action_matches {
         return Err("approval.other_action");
     }
-    if requester.contains(&Some(approval.principal)) {
+    // Who owes the chain a review lets nobody act for it, an agent of theirs least of all.
+    let owes = facts.own_overdue().any(|one| one.principal == approval.principal);
+    if owes || requester.contains(&Some(approval.principal)) {
         return Err("approval.requester");
     }
     if !approval.groups.iter().any(|group| terms.groups.contains(group)) {

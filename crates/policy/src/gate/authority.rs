@@ -21,7 +21,7 @@ pub(super) fn answer(case: &Case<'_>) -> Answer {
         Some(_) | None => {}
     }
     // Whoever owes the chain a review has lost the right to act alone.
-    if case.tier > RiskTier::Low && facts.own_unreviewed().any(|one| one.due <= facts.at) {
+    if case.tier > RiskTier::Low && facts.own_overdue().next().is_some() {
         answer.add(GateOutcome::Escalate, Reason::code("authority.review_overdue"));
         answer.groups.extend(case.thresholds.review_groups().iter().cloned());
     }

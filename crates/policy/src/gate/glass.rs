@@ -7,38 +7,33 @@
 
 use std::collections::BTreeMap;
 
+use cascade_receipt::content::UNREVIEWED_MAX;
 use cascade_receipt::decision::{GateName, GateOutcome};
 
 use super::{Answer, Case, pass_as};
 use crate::facts::{BreakGlass, PrincipalKind};
 
-/// Most receipts of broken glass that may wait for their review at one time. Past it nobody breaks another.
-const UNREVIEWED_MAX: usize = 16;
-
 /// Lets pass what may, where the principal asks for it; true where that is what the action passes by.
 pub(super) fn apply(case: &Case<'_>, answers: &mut BTreeMap<GateName, Answer>) -> bool {
     let Some(asked) = &case.facts.break_glass else { return false };
+    let held = |outcome| matches!(outcome, GateOutcome::Escalate | GateOutcome::Deny);
+    let stands = |(name, answer): (&GateName, &Answer)| {
+        answer.outcome == GateOutcome::Deny && *name != GateName::Failfast
+    };
+    // It passes anyhow, or would not run anyhow; the receipt is to say why.
+    if !answers.values().any(|answer| held(answer.outcome)) || answers.iter().any(stands) {
+        return false;
+    }
     if let Err(code) = weigh(case, asked) {
         if let Some(failfast) = answers.get_mut(&GateName::Failfast) {
             failfast.deny(code);
         }
         return false;
     }
-    let stands = |(name, answer): (&GateName, &Answer)| {
-        answer.outcome == GateOutcome::Deny && *name != GateName::Failfast
-    };
-    if answers.iter().any(stands) {
-        // It would not run anyhow; the receipt is to say why.
-        return false;
+    for (name, answer) in answers.iter_mut().filter(|(_, answer)| held(answer.outcome)) {
+        pass_as(*name, answer, "break_glass");
     }
-    let mut broken = false;
-    for (name, answer) in answers {
-        if matches!(answer.outcome, GateOutcome::Escalate | GateOutcome::Deny) {
-            pass_as(*name, answer, "break_glass");
-            broken = true;
-        }
-    }
-    broken
+    true
 }
 
 fn weigh(case: &Case<'_>, asked: &BreakGlass) -> Result<(), &'static str> {
@@ -53,9 +48,15 @@ fn weigh(case: &Case<'_>, asked: &BreakGlass) -> Result<(), &'static str> {
     if !asked.action_matches {
         return Err("failfast.break_glass_other_action");
     }
-    let others = || facts.unreviewed.iter().filter(|one| Some(one.receipt_id) != asked.receipt_id);
-    if others().any(|one| one.due <= facts.at) {
+    if facts.own_overdue().next().is_some() {
         return Err("failfast.break_glass_review_overdue");
     }
-    if others().count() >= UNREVIEWED_MAX { Err("failfast.break_glass_unreviewed") } else { Ok(()) }
+    // What others owe keeps nobody from a glass that is broken already.
+    if asked.receipt_id.is_some() {
+        return Ok(());
+    }
+    if facts.unreviewed.iter().any(|one| one.due <= facts.at) {
+        return Err("failfast.break_glass_review_overdue");
+    }
+    if facts.unreviewed.len() >= UNREVIEWED_MAX { Err("failfast.break_glass_unreviewed") } else { Ok(()) }
 }

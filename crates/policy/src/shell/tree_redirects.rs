@@ -7,6 +7,38 @@ use super::scan::{self, Mode};
 use super::tree_sitter::{Walker, children, fields, named};
 use super::{Opaque, RedirectOp, Refusal};
 
+/// This grammar knows no here-string behind another redirect of the same command (`cat > x <<< hi`): it takes `<<` for an
+/// error, and `< hi` for a file that is read. Is this redirect such a one?
+fn is_here_string(redirect: Node<'_>, text: &str) -> bool {
+    let error = redirect.prev_sibling().filter(|before| before.kind() == "ERROR");
+    let whole = error.and_then(|error| {
+        let adjacent =
+            error.end_byte() == redirect.start_byte() && text.get(error.byte_range()) == Some("<<");
+        adjacent.then(|| text.get(error.start_byte()..redirect.end_byte())).flatten()
+    });
+    redirect.kind() == "file_redirect"
+        && redirect.child_by_field_name("descriptor").is_none()
+        && whole
+            .and_then(|whole| whole.strip_prefix("<<<"))
+            .is_some_and(|rest| !rest.starts_with(['<', '>', '(', '&']))
+}
+
+/// Is every error of the tree the one before such a here-string?
+pub(super) fn errs_in_here_strings_only(root: Node<'_>, text: &str) -> bool {
+    let mut todo = vec![root];
+    while let Some(node) = todo.pop() {
+        let known =
+            node.kind() == "ERROR" && node.next_sibling().is_some_and(|next| is_here_string(next, text));
+        if node.is_missing() || (node.is_error() && !known) {
+            return false;
+        }
+        if !known {
+            todo.extend(children(node).filter(Node::has_error));
+        }
+    }
+    true
+}
+
 impl Walker<'_> {
     pub(super) fn redirect(
         &mut self,
@@ -39,6 +71,18 @@ impl Walker<'_> {
         place: &Place,
         command: &mut RawCommand,
     ) -> Result<(), Refusal> {
+        if is_here_string(node, self.text) {
+            let mut cursor = node.walk();
+            for (at, word) in node.children_by_field_name("destination", &mut cursor).enumerate() {
+                let word = self.word(word, index, place)?;
+                if at == 0 {
+                    command.stdin = RawInput::Text(word);
+                } else {
+                    command.words.push(word);
+                }
+            }
+            return Ok(());
+        }
         let operator = children(node).find(|child| !child.is_named()).map_or("", |child| child.kind());
         let op = match operator {
             "<" => RedirectOp::Read,

@@ -9,6 +9,7 @@ use tree_sitter::{Node, Parser};
 use super::neutral::{Found, Piece, Place, RawAssignment, RawCommand, RawInput, RawWord};
 use super::scan::{self, Inner};
 use super::tree_operands::{core, operands};
+use super::tree_redirects;
 use super::{DEPTH_MAX, Opaque, Refusal};
 
 /// Deepest chain of nodes walked; a line within the lexical limit stays far below.
@@ -36,7 +37,7 @@ pub(super) fn walk(text: &str) -> Result<Found, Refusal> {
     match parsed {
         Some(tree) => {
             let root = tree.root_node();
-            if root.has_error() {
+            if root.has_error() && !tree_redirects::errs_in_here_strings_only(root, text) {
                 walker.found.opaque.insert(Opaque::NotParsed);
             }
             walker.body(root, &Place::top(), &mut Direct::new())?;

@@ -3,7 +3,7 @@
 use cascade_receipt::json::Value;
 use serde::Deserialize;
 
-use super::thresholds::{ValueFault, groups};
+use super::thresholds::{ValueFault, groups, groups_of};
 use crate::facts::write_words;
 
 const SECTION: &str = "[break_glass]";
@@ -62,7 +62,7 @@ impl Section {
         }
         Ok(BreakGlassTerms {
             groups: groups(SECTION, Some(self.groups), Vec::new())?,
-            review_groups: groups(SECTION, self.review_groups, approvers.to_vec())?,
+            review_groups: groups_of((SECTION, "review_groups"), self.review_groups, approvers.to_vec())?,
             review_within_ms: hours * MS_PER_HOUR,
         })
     }

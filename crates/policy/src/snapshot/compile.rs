@@ -13,6 +13,7 @@ use super::source::{SCHEMA_FILE, SnapshotSource};
 use super::{Snapshot, document, lint, sample};
 use crate::cedar::{Scope, StoredPolicy};
 use crate::limits::LIMITS_FILE;
+use crate::name::Name;
 use crate::pack::{self, Pack};
 use crate::worker::Registry;
 
@@ -54,7 +55,7 @@ pub(super) struct Parsed<'a> {
     pub(super) json: serde_json::Value,
     pub(super) file_text: &'a str,
     /// First byte after the policy before.
-    start: usize,
+    pub(super) start: usize,
     /// First byte of its own, comments before it left out.
     pub(super) head: usize,
 }
@@ -215,6 +216,12 @@ fn annotation_faults(policy: &Policy) -> impl Iterator<Item = (&str, String, Str
             "escalate" if value.is_empty() => {
                 fault("@escalate names no group".to_owned(), "write @escalate(\"group\")".to_owned())
             }
+            "escalate" => Name::parse(value).err().and_then(|no_name| {
+                fault(
+                    format!("`{value}` can be no group: {no_name}"),
+                    "name a group of `people add`".to_owned(),
+                )
+            }),
             "control" if !is_id(value) => fault(
                 format!("`{value}` is not a control id"),
                 "write it as the catalogue does: CC8.1".to_owned(),

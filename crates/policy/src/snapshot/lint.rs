@@ -1,6 +1,7 @@
 //! What is strange about policies that are not wrong: they compile, and something in them can hardly
 //! be meant. Nothing is said here that is not so.
 
+pub(super) mod groups;
 mod names;
 mod number;
 mod scope;

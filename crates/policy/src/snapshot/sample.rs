@@ -47,6 +47,7 @@ fn facts(kind: PrincipalKind, full: bool) -> Facts {
             env: Vec::new(),
             stdin: Stdin::None,
             script: None,
+            files: Vec::new(),
             resource: full.then(|| "sample".to_owned()),
         },
         spec: None,
@@ -81,5 +82,6 @@ fn classification() -> Classification {
         failfast: Vec::new(),
         commands: vec![command],
         stdin_executes: false,
+        obeyed: Vec::new(),
     }
 }

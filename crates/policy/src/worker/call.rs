@@ -147,6 +147,17 @@ impl<'a> Call<'a> {
         self.gives(dry) && self.unknown_option.is_none() && !self.given.iter().any(takes_back)
     }
 
+    /// Does what it wraps reach nothing but itself and the network?
+    pub(super) fn is_apart(&self) -> bool {
+        let Some((wraps, _)) = self.inner else { return false };
+        let allowed =
+            |given: &Given<'_>| given.names.iter().all(|name| wraps.apart.iter().any(|own| own == name));
+        !wraps.apart.is_empty()
+            && self.unknown_option.is_none()
+            && !self.unresolved.any
+            && self.given.iter().all(allowed)
+    }
+
     /// Is this option given?
     pub(super) fn gives_name(&self, name: &str) -> bool {
         self.given.iter().any(|given| given.names.contains(&name))

@@ -61,7 +61,24 @@ pub struct Classification {
     pub commands: Vec<Classified>,
     /// What arrives on standard input would be executed.
     pub stdin_executes: bool,
+    /// Files whose bytes say what is done. Those that cannot be known beforehand are missing.
+    pub obeyed: Vec<Obeyed>,
 }
+
+/// A file whose bytes say what is done.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Obeyed {
+    /// As a program would open it from the directory in which the action starts; `~` in front stands for a home
+    /// directory.
+    pub path: String,
+    /// A word of the action names it; otherwise the program looks for it by itself.
+    pub named: bool,
+    /// It is looked for in the directories of `PATH`; `path` is its bare name.
+    pub searched: bool,
+}
+
+/// Most files of one classification whose bytes say what is done.
+pub const OBEYED_MAX: usize = 256;
 
 impl Classification {
     /// Nothing looked at yet.
@@ -73,6 +90,7 @@ impl Classification {
             failfast: Vec::new(),
             commands: Vec::new(),
             stdin_executes: false,
+            obeyed: Vec::new(),
         }
     }
 
@@ -80,6 +98,31 @@ impl Classification {
     pub(super) fn refuse(&mut self, limit: &str) {
         self.refused.get_or_insert_with(|| limit.to_owned());
         self.leave_unclassified();
+    }
+
+    /// The bytes of this file say what is done.
+    pub(super) fn obey(&mut self, path: String, named: bool) {
+        if let Some(known) = self.obeyed.iter_mut().find(|known| known.path == path && !known.searched) {
+            known.named |= named;
+            return;
+        }
+        self.add_obeyed(Obeyed { path, named, searched: false });
+    }
+
+    /// A shell looks for a script of this name in the directories of `PATH` as well.
+    pub(super) fn search(&mut self, name: &str) {
+        let file = Obeyed { path: name.to_owned(), named: false, searched: true };
+        if !self.obeyed.contains(&file) {
+            self.add_obeyed(file);
+        }
+    }
+
+    fn add_obeyed(&mut self, file: Obeyed) {
+        if self.obeyed.len() < OBEYED_MAX {
+            self.obeyed.push(file);
+        } else {
+            self.refuse("files");
+        }
     }
 
     /// Some part cannot be vouched for.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cascade_receipt::decision::RiskTier;
 
 use super::classification::Finding;
-use super::grammar::{Arity, Choice, Command, Node, Rule, Setting, Step, Worker, Wraps};
+use super::grammar::{Arity, Choice, Command, Defaults, Node, Rule, Setting, Step, Worker, Wraps};
 use super::manifest::{self, Globals, Kind};
 use super::pattern::Pattern;
 use super::place::{Place, Places};
@@ -30,6 +30,8 @@ pub(super) enum Malformed {
     Command(String),
     #[error("`{0}` is both a plain option and another kind")]
     Twice(String),
+    #[error("`{0}` names no default file; write plain names with blanks between")]
+    Defaults(String),
     #[error("`{0}` is in `programs` or in a worker's names, but not in both")]
     Announced(String),
 }
@@ -69,6 +71,7 @@ impl Worker {
             own,
             commands,
             rules,
+            defaults: raw.defaults.into_iter().map(Defaults::compile).collect::<Result<_, _>>()?,
             settings: raw.setting.into_iter().map(Setting::compile).collect(),
         })
     }
@@ -150,6 +153,8 @@ impl Node {
                 skip: wraps.skip,
                 assignments: wraps.assignments,
                 unread: wraps.unread,
+                away: wraps.away,
+                apart: words(&wraps.apart),
                 line_if: Choice::list(&wraps.line_if),
                 regroups: Choice::list(&wraps.regroups),
                 unless: Choice::list(&wraps.unless),
@@ -216,7 +221,7 @@ impl Node {
 /// The most that a value of this kind can do.
 pub(super) const fn worst(kind: Kind) -> RiskTier {
     match kind {
-        Kind::Text | Kind::Path | Kind::Replace | Kind::Directory => RiskTier::Low,
+        Kind::Text | Kind::Path | Kind::Obeyed | Kind::Replace | Kind::Directory => RiskTier::Low,
         Kind::Read
         | Kind::Upload
         | Kind::Send
@@ -233,6 +238,23 @@ pub(super) const fn worst(kind: Kind) -> RiskTier {
         | Kind::Sql
         | Kind::Script
         | Kind::Config => RiskTier::High,
+    }
+}
+
+impl Defaults {
+    fn compile(raw: manifest::Defaults) -> Result<Self, Malformed> {
+        let files = words(&raw.files);
+        if files.is_empty() || files.iter().any(|file| file.contains(['*', '?', '['])) {
+            return Err(Malformed::Defaults(raw.files));
+        }
+        let commands = raw.command.as_deref().map(paths);
+        Ok(Self {
+            programs: words(&raw.programs),
+            commands,
+            files,
+            unless: words(&raw.unless),
+            within: raw.within,
+        })
     }
 }
 
@@ -257,6 +279,7 @@ impl Rule {
             min: raw.min,
             max: raw.max,
             dashes: raw.dashes,
+            spares: raw.spares,
             certain: raw.certain,
             tests: raw.tests,
             finding,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cascade_receipt::decision::RiskTier;
 
 use super::classification::Finding;
-use super::manifest::{Effect, Emits, Form, Globals, Kind, Lies, Style};
+use super::manifest::{Effect, Emits, Form, Globals, Kind, Lies, Spares, Style};
 use super::pattern::Pattern;
 use super::place::Places;
 
@@ -24,6 +24,7 @@ pub(super) struct Worker {
     pub(super) commands: Vec<Command>,
     pub(super) rules: Vec<Rule>,
     pub(super) settings: Vec<Setting>,
+    pub(super) defaults: Vec<Defaults>,
 }
 
 /// A subcommand.
@@ -94,6 +95,23 @@ pub(super) struct Node {
     pub(super) emits_changed_if: Vec<Choice>,
 }
 
+/// Files that are obeyed without being named; see [`super::manifest::Defaults`].
+#[derive(Debug)]
+pub(super) struct Defaults {
+    pub(super) programs: Vec<String>,
+    pub(super) commands: Option<Vec<Vec<Step>>>,
+    pub(super) files: Vec<String>,
+    pub(super) unless: Vec<String>,
+    pub(super) within: Option<usize>,
+}
+
+impl Defaults {
+    pub(super) fn is_about(&self, program: &str, path: &[&str]) -> bool {
+        let named = self.programs.is_empty() || self.programs.iter().any(|own| own == program);
+        named && covers(self.commands.as_deref(), path)
+    }
+}
+
 /// What an option takes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Arity {
@@ -110,6 +128,8 @@ pub(super) struct Wraps {
     pub(super) skip: usize,
     pub(super) assignments: bool,
     pub(super) unread: bool,
+    pub(super) away: bool,
+    pub(super) apart: Vec<String>,
     pub(super) line_if: Vec<Choice>,
     pub(super) regroups: Vec<Choice>,
     pub(super) unless: Vec<Choice>,
@@ -148,6 +168,7 @@ pub(super) struct Rule {
     pub(super) min: usize,
     pub(super) max: Option<usize>,
     pub(super) dashes: bool,
+    pub(super) spares: Option<Spares>,
     pub(super) certain: bool,
     pub(super) tests: Vec<String>,
 }

@@ -2,6 +2,7 @@
 
 use cascade_receipt::decision::RiskTier;
 
+use super::base::Base;
 use super::call::{Call, Value};
 use super::classification::Finding;
 use super::grammar::{Rule, Step, covers};
@@ -9,9 +10,10 @@ use super::manifest::{Emits, Kind, Style};
 use super::place::{Location, Places};
 use super::possible::{Met, could_apply};
 use super::scene::{Feed, Scene};
+use super::spared;
 use super::unfold::{fill, standard_input, starts, wrapped};
 use super::weigh::{place_of, secret_read, weigh};
-use super::word::Word;
+use super::word::{Word, literal};
 
 /// The answer about one call, and what must be looked at because of it.
 #[derive(Debug)]
@@ -22,9 +24,19 @@ pub(super) struct Judgement {
     pub(super) follow: Vec<Follow>,
     /// The directory in which the call works.
     pub(super) directory: Location,
+    /// The same, as a program would open it.
+    pub(super) base: Base,
     pub(super) stdin_executes: bool,
     /// Files that it writes.
     pub(super) writes: Vec<Location>,
+    /// Files whose bytes it obeys, as it names them.
+    pub(super) obeys: Vec<String>,
+    /// Those among them that are programs.
+    pub(super) executes: Vec<String>,
+    /// Scripts that a shell looks for along `PATH` too.
+    pub(super) searched: Vec<String>,
+    /// Files whose contents reach it as standard input, and are obeyed; as they are opened from where the action starts.
+    pub(super) fed: Vec<String>,
 }
 
 /// Something inside a call that is executed too.
@@ -41,15 +53,20 @@ pub(super) enum Follow {
 }
 
 impl Judgement {
-    pub(super) const fn new(directory: Location) -> Self {
+    pub(super) const fn new(directory: Location, base: Base) -> Self {
         Self {
             tier: RiskTier::Low,
             classified: true,
             findings: Vec::new(),
             follow: Vec::new(),
             directory,
+            base,
             stdin_executes: false,
             writes: Vec::new(),
+            obeys: Vec::new(),
+            executes: Vec::new(),
+            searched: Vec::new(),
+            fed: Vec::new(),
         }
     }
 
@@ -69,6 +86,18 @@ impl Judgement {
         self.find("env.sent", RiskTier::High, text);
     }
 
+    /// The bytes of this file are obeyed, or of each of several behind commas.
+    pub(super) fn obey(&mut self, text: &str) {
+        let parts = text.split(',').filter(|_| text.contains(','));
+        self.obeys.extend(std::iter::once(text).chain(parts).map(str::to_owned));
+    }
+
+    /// The same, of a script.
+    pub(super) fn execute(&mut self, text: &str) {
+        self.obeys.push(text.to_owned());
+        self.executes.push(text.to_owned());
+    }
+
     pub(super) fn push(&mut self, finding: Finding) {
         self.tier = self.tier.max(finding.tier);
         if !self.findings.contains(&finding) {
@@ -85,17 +114,19 @@ impl Judgement {
 
 /// Judges a call.
 pub(super) fn judge(call: &Call<'_>, scene: &Scene<'_>) -> Judgement {
-    let mut directory = scene.directory.clone();
+    let (mut directory, mut base) = (scene.directory.clone(), scene.base.clone());
     for given in call.given.iter().filter(|given| given.kind == Kind::Directory) {
-        directory = given.value.known().map_or(Location::Unknown, |text| directory.join(text));
+        let text = given.value.known();
+        directory = text.map_or(Location::Unknown, |text| directory.join(text));
+        base = text.map_or(Base::Unknown, |text| base.join(&literal(text)));
     }
-    let mut judgement = Judgement::new(directory);
+    let mut judgement = Judgement::new(directory, base);
     let asks_help = call.help && call.given.is_empty() && call.arguments.is_empty() && call.inner.is_none();
     let says_dry = call.rehearses(&call.node.dry) || call.rehearses(&call.worker.own.dry);
     let undone = call.mentions(&call.node.dry_unless) || call.mentions(&call.worker.own.dry_unless);
     let dry = asks_help || (says_dry && !undone && !call.unresolved.any);
     if !dry {
-        base(call, &mut judgement);
+        ranked(call, &mut judgement);
         rules(call, &mut judgement);
     } else if let Some(tier) = call.node.dry_tier.filter(|_| !asks_help) {
         judgement.find("worker.dry", tier, "a rehearsal, but what the project says runs");
@@ -136,7 +167,7 @@ pub(super) fn judge(call: &Call<'_>, scene: &Scene<'_>) -> Judgement {
     judgement
 }
 
-fn base(call: &Call<'_>, judgement: &mut Judgement) {
+fn ranked(call: &Call<'_>, judgement: &mut Judgement) {
     let tier = call.node.tier.unwrap_or(RiskTier::Low);
     if tier == RiskTier::Low {
         return;
@@ -154,13 +185,13 @@ fn rules(call: &Call<'_>, judgement: &mut Judgement) {
         .arguments
         .iter()
         .zip(kinds(call))
-        .filter(|(_, kind)| *kind != Kind::Text)
+        .filter(|(_, kind)| !matches!(kind, Kind::Text | Kind::Obeyed))
         .map(|(argument, _)| place_of(argument.word, &judgement.directory))
         .collect();
     for rule in call.worker.rules.iter().filter(|rule| covers(rule.commands.as_deref(), &call.path)) {
         unreadable |= !rule.arguments.is_empty()
             && call.arguments.iter().any(|argument| argument.word.pattern().is_some());
-        if applies(rule, call, &places) {
+        if applies(rule, call, &places, &judgement.directory) {
             judgement.push(rule.finding.clone());
         } else if rule.finding.tier == RiskTier::Critical && worst.is_none() && has_unknown(call) {
             let met = Met {
@@ -216,10 +247,11 @@ fn matches(rule: &Rule, call: &Call<'_>, at: usize) -> bool {
     })
 }
 
-fn applies(rule: &Rule, call: &Call<'_>, places: &[Places]) -> bool {
+fn applies(rule: &Rule, call: &Call<'_>, places: &[Places], directory: &Location) -> bool {
     let count = call.arguments.len();
     let argument = |at: usize| matches(rule, call, at);
-    rule.options.iter().all(|group| call.mentions(group))
+    !rule.spares.is_some_and(|spares| spared::is_spared(spares, call, directory))
+        && rule.options.iter().all(|group| call.mentions(group))
         && !call.gives(&rule.without)
         && (rule.arguments.is_empty() || rule.at.map_or_else(|| (rule.from..count).any(argument), argument))
         && (rule.places.is_empty() || places.iter().any(|place| place.meets(rule.places)))

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use cascade_receipt::decision::RiskTier;
 
+use super::base::Base;
 use super::classification::{Classification, Classified, Finding};
 use super::judge::Judgement;
 use super::leak::{self, Passed};
@@ -12,7 +13,7 @@ use super::registry::Registry;
 use super::scene::{Feed, Scene, Variable};
 use super::walk::{DEPTH_MAX, Walk, doubt};
 use super::weigh::{secret_read, written};
-use super::whereabouts::Whereabouts;
+use super::whereabouts::{Spot, Whereabouts};
 use super::word::Word;
 use crate::shell::{self, Command, Input, Line, Opaque, Redirect, RedirectOp};
 
@@ -33,7 +34,7 @@ impl Walk<'_> {
         let functions = own_functions(&line, self.registry);
         self.whole(text, &line, functions.is_some());
         self.writes.extend(fresh(&line, scene));
-        let whereabouts = Whereabouts::new(scene.directory.clone());
+        let whereabouts = Whereabouts::new(Spot { place: scene.directory.clone(), base: scene.base.clone() });
         let functions = functions.cloned().unwrap_or_default();
         let mut state = State { whereabouts, env: Vec::new(), feeds: Vec::new(), functions };
         let mut passed = Vec::with_capacity(line.commands.len());
@@ -47,7 +48,7 @@ impl Walk<'_> {
         let starts: Vec<usize> = passed.iter().map(|one| one.start).collect();
         self.substituted(&line, &starts, &state.feeds);
         for at in leak::senders(&line, &passed, &self.answer.commands) {
-            let mut judgement = Judgement::new(Location::START);
+            let mut judgement = nowhere();
             judgement.sent();
             self.amend(at, judgement);
         }
@@ -73,7 +74,7 @@ impl Walk<'_> {
                 self.answer.commands.get(*at).is_some_and(|command| command.findings.iter().any(executes))
             });
             if let Some(found) = found {
-                let mut judgement = Judgement::new(Location::START);
+                let mut judgement = nowhere();
                 judgement.stop(code, text);
                 self.amend(found, judgement);
             }
@@ -104,7 +105,7 @@ impl Walk<'_> {
     }
 
     fn command(&mut self, command: &Command, place: usize, scene: &Scene<'_>, state: &mut State) -> Feed {
-        let directory = state.whereabouts.at(&command.moved_by).clone();
+        let Spot { place: directory, base } = state.whereabouts.at(&command.moved_by).clone();
         let assigned: Vec<Variable> = command
             .assignments
             .iter()
@@ -124,9 +125,14 @@ impl Walk<'_> {
             let line = scene.env.with(state.env.clone());
             let env = line.with(assigned);
             let fresh = self.writes.clone();
-            let input = input(command, scene, &state.feeds);
-            let (directory, depth) = (directory.clone(), scene.depth);
-            let inner = Scene { directory, env: &env, input, fresh: &fresh, depth };
+            let input = self.input(
+                command,
+                scene,
+                &Spot { place: directory.clone(), base: base.clone() },
+                &state.feeds,
+            );
+            let (directory, apart, depth) = (directory.clone(), scene.apart, scene.depth);
+            let inner = Scene { directory, base, env: &env, input, fresh: &fresh, apart, depth };
             let set = state.env.len();
             let feeds: Vec<Feed> = readings
                 .map(|words| {
@@ -148,6 +154,33 @@ impl Walk<'_> {
         feed
     }
 
+    /// What arrives on a command's standard input.
+    fn input(&self, command: &Command, scene: &Scene<'_>, spot: &Spot, feeds: &[Feed]) -> Feed {
+        let read = command.redirects.iter().filter(|redirect| redirect.op == RedirectOp::Read);
+        let read: Vec<Word> = read.map(|redirect| Word::from(&redirect.target)).collect();
+        if !read.is_empty() {
+            let known = || read.iter().filter_map(Word::known);
+            if known().any(|text| self.is_fetched(&spot.place, text)) {
+                return Feed::Network;
+            }
+            return Feed::File(
+                read.iter().filter_map(Word::path).flat_map(|path| spot.base.files(&path)).collect(),
+            );
+        }
+        match &command.stdin {
+            Input::Inherited => scene.input.clone(),
+            Input::Pipe(from) => from
+                .iter()
+                .map(|index| feeds.get(*index).cloned().unwrap_or(Feed::Unknown))
+                .reduce(Feed::and)
+                .unwrap_or(Feed::Unknown),
+            Input::Text(word) => match Word::from(word) {
+                Word::Known(text) => Feed::Text(text),
+                _ => Feed::Unknown,
+            },
+        }
+    }
+
     /// A call of a function of the line: what it does was found in its body, unless something is fed to it.
     fn own_function(&mut self, name: &str, words: &[Word], command: &Command) -> Feed {
         let fed = command.stdin != Input::Inherited
@@ -167,7 +200,7 @@ impl Walk<'_> {
 
     /// Files that the shell itself opens count for the command.
     fn redirects(&mut self, redirects: &[Redirect], at: usize, directory: Location, feed: &Feed) {
-        let mut judgement = Judgement::new(directory);
+        let mut judgement = Judgement::new(directory, Base::Unknown);
         for redirect in redirects {
             let target = Word::from(&redirect.target);
             match redirect.op {
@@ -241,23 +274,9 @@ impl State {
     }
 }
 
-/// What arrives on a command's standard input.
-fn input(command: &Command, scene: &Scene<'_>, feeds: &[Feed]) -> Feed {
-    if command.redirects.iter().any(|redirect| redirect.op == RedirectOp::Read) {
-        return Feed::Unknown;
-    }
-    match &command.stdin {
-        Input::Inherited => scene.input.clone(),
-        Input::Pipe(from) => from
-            .iter()
-            .map(|index| feeds.get(*index).cloned().unwrap_or(Feed::Unknown))
-            .reduce(Feed::and)
-            .unwrap_or(Feed::Unknown),
-        Input::Text(word) => match Word::from(word) {
-            Word::Known(text) => Feed::Text(text),
-            _ => Feed::Unknown,
-        },
-    }
+/// For what is found of a line, not of a call.
+fn nowhere() -> Judgement {
+    Judgement::new(Location::START, Base::Unknown)
 }
 
 /// Is `$TMPDIR` a directory for temporary files, as far as anything says?

@@ -49,6 +49,8 @@ pub(super) struct Worker {
     pub(super) rule: Vec<Rule>,
     #[serde(default)]
     pub(super) setting: Vec<Setting>,
+    #[serde(default)]
+    pub(super) defaults: Vec<Defaults>,
 }
 
 /// How options are spelled.
@@ -145,6 +147,24 @@ pub(super) struct Node {
     pub(super) emits_changed_if: String,
 }
 
+/// Files that a call obeys without being told their names; their bytes become part of the action.
+#[derive(Deserialize, Debug, Clone)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Defaults {
+    /// Subcommand paths, separated by commas; missing: all.
+    pub(super) command: Option<String>,
+    /// Only where the program is called by one of these names.
+    #[serde(default)]
+    pub(super) programs: String,
+    /// Their names in the directory in which the call works. Those that are there count.
+    pub(super) files: String,
+    /// Options that name other ones instead.
+    #[serde(default)]
+    pub(super) unless: String,
+    /// They are in the directory that the argument at this place names, where there is one.
+    pub(super) within: Option<usize>,
+}
+
 /// Where another command starts.
 #[derive(Deserialize, Debug, Clone)]
 #[serde(deny_unknown_fields)]
@@ -163,6 +183,13 @@ pub(super) struct Wraps {
     /// The script is not read, and nothing is known of what it does (a shell's).
     #[serde(default)]
     pub(super) unread: bool,
+    /// It runs on another machine or among the files of a container: paths in it are not those of here.
+    #[serde(default)]
+    pub(super) away: bool,
+    /// With no other options than these it reaches nothing but itself and the network: what it takes from standard input
+    /// is a matter of who feeds it.
+    #[serde(default)]
+    pub(super) apart: String,
     /// With one of these options what is added is split or grouped in a way that is not followed.
     #[serde(default)]
     pub(super) regroups: String,
@@ -227,6 +254,9 @@ pub(super) enum Kind {
     Sql,
     /// A script file that is executed.
     Script,
+    /// A file whose bytes say what is done, without being a program: its hash is part of the action, and it adds
+    /// nothing to the tier. Several may stand behind commas.
+    Obeyed,
     /// The directory in which the rest is done (`-C`).
     Directory,
     /// `key=value` of a setting.
@@ -303,11 +333,23 @@ pub(super) struct Rule {
     /// An argument stands after `--`.
     #[serde(default)]
     pub(super) dashes: bool,
+    /// Calls of this kind are left to another rule.
+    pub(super) spares: Option<Spares>,
     /// A word that cannot be known is not taken for one that this rule is about.
     #[serde(default)]
     pub(super) certain: bool,
     /// Lines that this rule must find.
     pub(super) tests: Vec<String>,
+}
+
+/// What a rule does not speak about.
+#[derive(Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Spares {
+    /// A search of the working directory by names that builds make anew.
+    Rebuilt,
+    /// A few paths of what look like single files below the working directory.
+    Files,
 }
 
 /// An environment variable or configuration key that changes what the program does.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
+use super::base::Base;
 use super::classification::{Classification, Classified};
 use super::compile::Malformed;
 use super::grammar::Worker;
@@ -71,7 +72,10 @@ impl Registry {
             walk.answer.leave_unclassified();
         }
         walk.call(&words, &scene(&ambient(env)));
-        walk.finish()
+        let mut answer = walk.finish();
+        // That is the executable, which stands in an action by itself.
+        answer.obeyed.retain(|file| argv.first().is_none_or(|own| own != file.path.as_bytes()));
+        answer
     }
 
     /// Classifies a shell line with the environment it gets.
@@ -200,7 +204,15 @@ fn ambient(env: &[(Vec<u8>, Vec<u8>)]) -> Environment<'static> {
 }
 
 fn scene<'a>(env: &'a Environment<'a>) -> Scene<'a> {
-    Scene { directory: Location::START, env, input: Feed::Inherited, fresh: &[], depth: 0 }
+    Scene {
+        directory: Location::START,
+        base: Base::start(),
+        env,
+        input: Feed::Inherited,
+        fresh: &[],
+        apart: false,
+        depth: 0,
+    }
 }
 
 /// Directories in which a known name is taken for the program itself.

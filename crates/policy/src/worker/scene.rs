@@ -1,5 +1,6 @@
 //! What surrounds a call: directory, environment, standard input.
 
+use super::base::Base;
 use super::place::Location;
 use super::word::Word;
 
@@ -7,10 +8,14 @@ use super::word::Word;
 #[derive(Clone, Debug)]
 pub(super) struct Scene<'a> {
     pub(super) directory: Location,
+    /// The same directory, by the texts with which a program would open it.
+    pub(super) base: Base,
     pub(super) env: &'a Environment<'a>,
     pub(super) input: Feed,
     /// Files that the same line writes, or has fetched.
     pub(super) fresh: &'a [Location],
+    /// It runs where nothing but itself and the network can be reached.
+    pub(super) apart: bool,
     /// Wrappers and inner lines around it.
     pub(super) depth: usize,
 }
@@ -60,6 +65,8 @@ pub(super) enum Feed {
     Text(String),
     /// These words, one a line or several: where one ends and the next begins is not known.
     Words(Vec<Word>),
+    /// What stands in a file that may be one of these.
+    File(Vec<String>),
     /// Cannot be known.
     Unknown,
     /// The environment, secrets among it, or what was made of it.
@@ -84,7 +91,12 @@ impl Feed {
                     None => vec![Word::Unknown],
                 })
                 .collect(),
-            Self::Inherited | Self::Unknown | Self::Secret | Self::Network | Self::Decoded => {
+            Self::Inherited
+            | Self::File(_)
+            | Self::Unknown
+            | Self::Secret
+            | Self::Network
+            | Self::Decoded => {
                 vec![Word::Unknown]
             }
         }
@@ -96,6 +108,7 @@ impl Feed {
             Self::Text(text) => Some(text.clone()),
             Self::Words(_)
             | Self::Inherited
+            | Self::File(_)
             | Self::Unknown
             | Self::Secret
             | Self::Network

@@ -46,6 +46,9 @@ pub(super) fn wrapped(call: &Call<'_>, scene: &Scene<'_>, judgement: &mut Judgem
         Form::Script if wraps.unread && only_checks(call) => {}
         Form::Script => {
             script(first, scene, judgement);
+            if let Some(name) = first.known().filter(|name| wraps.unread && !name.contains('/')) {
+                judgement.searched.push(name.to_owned());
+            }
             let told: Vec<&str> = words.iter().skip(1).filter_map(Word::known).collect();
             let unapplied = told.contains(&"migrate") && told.last() == Some(&"zero");
             if unapplied || told.into_iter().any(destroys) {
@@ -141,8 +144,11 @@ pub(super) fn standard_input(call: &Call<'_>, scene: &Scene<'_>, judgement: &mut
     {
         return;
     }
+    if let Feed::File(files) = &scene.input {
+        judgement.fed.clone_from(files);
+    }
     match &scene.input {
-        Feed::Inherited if call.node.stdin_fed => judgement.stdin_executes = true,
+        Feed::Inherited if call.node.stdin_fed || scene.apart => judgement.stdin_executes = true,
         Feed::Network | Feed::Decoded if kind == Kind::Sql => {
             judgement.doubt("stdin.executed", "executes its standard input");
         }
@@ -194,6 +200,12 @@ const ACTIONS: [&str; 8] = ["-print", "-print0", "-printf", "-ls", "-delete", "-
 
 /// The pattern of the names that find is told to look for, where nothing else could let other names through.
 fn filtered<'a>(call: &Call<'a>) -> Option<&'a str> {
+    let plain = |name: &&str| name.chars().filter(|c| c.is_ascii_alphanumeric()).count() > 1;
+    looked_for(call).filter(plain)
+}
+
+/// The same, however short.
+pub(super) fn looked_for<'a>(call: &Call<'a>) -> Option<&'a str> {
     let open = ["-o", "-or", ",", "!", "-not", "(", ")"].into_iter().any(|name| call.gives_name(name));
     // What stands before the name is done for every file.
     let acts = |given: &&Given<'_>| {
@@ -206,8 +218,7 @@ fn filtered<'a>(call: &Call<'a>) -> Option<&'a str> {
         Value::Attached(text) => text,
         _ => return None,
     };
-    let plain = name.chars().filter(|c| c.is_ascii_alphanumeric()).count() > 1;
-    (!open && plain && !name.contains(['/', '['])).then_some(name)
+    (!open && !name.contains(['/', '['])).then_some(name)
 }
 
 /// Puts words in the place of a token.

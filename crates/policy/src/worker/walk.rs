@@ -2,7 +2,8 @@
 
 use cascade_receipt::decision::RiskTier;
 
-use super::call::{Argument, Call};
+use super::base::Base;
+use super::call::{Argument, Call, Given};
 use super::classification::{Classification, Classified, Finding};
 use super::judge::{Follow, Judgement, judge};
 use super::manifest::{Emits, Kind, Lies};
@@ -33,6 +34,8 @@ pub(super) struct Walk<'r> {
     pub(super) fetched: Vec<Location>,
     /// The line has changed where a repository's remotes lead.
     led: bool,
+    /// It has set where the home directory is.
+    rehomed: bool,
 }
 
 impl<'r> Walk<'r> {
@@ -43,6 +46,7 @@ impl<'r> Walk<'r> {
             writes: Vec::new(),
             fetched: Vec::new(),
             led: false,
+            rehomed: false,
         }
     }
 
@@ -54,8 +58,13 @@ impl<'r> Walk<'r> {
         let spelled = self.registry.spelled_out(words);
         let words = spelled.as_deref().unwrap_or(words);
         let Some((program, arguments)) = words.split_first() else { return Feed::Unknown };
+        let path = program.path().filter(|name| name.contains('/'));
+        if let Some(path) = &path {
+            self.obey(&scene.base, path, true);
+        }
         let Some(found) = program.known().and_then(|name| self.registry.program(name)) else {
-            self.answer.add(unknown(words));
+            let fetched = path.is_some_and(|path| self.is_fetched(&scene.directory, &path));
+            self.answer.add(unknown(words, fetched));
             return Feed::Unknown;
         };
         let call = Call::read(found.worker, arguments);
@@ -114,6 +123,9 @@ impl<'r> Walk<'r> {
         if found.elsewhere {
             judgement.doubt("program.elsewhere", "the program stands in an unusual directory");
         }
+        if text.contains('/') && self.is_fetched(&scene.directory, text) {
+            judgement.stop("pipe.network.executed", "executes what it gets from the network");
+        }
         if found.respelled {
             judgement.doubt("program.respelled", "the program's name is spelled unusually");
         }
@@ -128,13 +140,18 @@ impl<'r> Walk<'r> {
             });
         }
         self.remember(call, scene, &mut judgement);
-        let feed = emitted(call, scene, &judgement.directory);
+        self.obeyed(found, call, &judgement);
+        let feed = match emitted(call, scene, &judgement.directory) {
+            Feed::Unknown | Feed::Decoded if self.passes_on(call, &judgement.directory) => Feed::Network,
+            Feed::Unknown if call.node.emits == Emits::Input => copied(call, &judgement.base),
+            feed => feed,
+        };
         let assigned = call.assignments.iter().filter_map(|word| Variable::assigned(word.known()?));
         let assigned: Vec<Variable> = assigned.collect();
         self.named_programs(&assigned, scene);
         let env = scene.env.with(assigned);
         self.answer.stdin_executes |= judgement.stdin_executes;
-        let Judgement { tier, classified, findings, follow, directory, writes, .. } = judgement;
+        let Judgement { tier, classified, findings, follow, directory, base, writes, .. } = judgement;
         self.writes.extend(writes);
         self.writes.extend(fetched(call, &directory));
         let shown = std::iter::once(found.name.clone()).chain(words.iter().skip(1).map(Word::shown));
@@ -148,7 +165,10 @@ impl<'r> Walk<'r> {
             findings,
         });
         let (fresh, depth) = (scene.fresh, scene.depth + 1);
-        let inner = Scene { directory, env: &env, input: scene.input.clone(), fresh, depth };
+        let away = call.inner.is_some_and(|(wraps, _)| wraps.away);
+        let base = if away { Base::Away } else { base };
+        let apart = scene.apart || call.is_apart();
+        let inner = Scene { directory, base, env: &env, input: scene.input.clone(), fresh, apart, depth };
         self.follow(follow, &inner, at).unwrap_or(feed)
     }
 
@@ -159,7 +179,12 @@ impl<'r> Walk<'r> {
             judgement.stop("pipe.network.executed", "executes what it gets from the network");
         }
         let network = call.node.emits == Emits::Network;
-        if network || scene.input == Feed::Network {
+        // What is piped into a database is no program of this machine, nor is what it reads from a file.
+        let sql = call.node.stdin == Some(Kind::Sql);
+        if !sql && judgement.executes.iter().any(|text| self.is_fetched(&judgement.directory, text)) {
+            judgement.stop("pipe.network.executed", "executes what it gets from the network");
+        }
+        if network || scene.input == Feed::Network || self.names_fetched(call, &judgement.directory) {
             self.fetched.extend(judgement.writes.iter().cloned());
         }
         let named = ["-O", "--remote-name", "--remote-name-all"].iter().any(|name| call.gives_name(name));
@@ -180,8 +205,67 @@ impl<'r> Walk<'r> {
         }
     }
 
+    /// Does this path lead to a file whose contents come from the network?
+    pub(super) fn is_fetched(&self, directory: &Location, text: &str) -> bool {
+        let file = directory.join(text);
+        self.fetched.iter().any(|fetched| fetched.meets(&file))
+    }
+
+    /// One of its arguments is such a file: `mv x y`.
+    fn names_fetched(&self, call: &Call<'_>, directory: &Location) -> bool {
+        let mut texts = call.arguments.iter().filter_map(|argument| argument.word.known());
+        texts.any(|text| self.is_fetched(directory, text))
+    }
+
+    /// It writes out what stands in such a file.
+    fn passes_on(&self, call: &Call<'_>, directory: &Location) -> bool {
+        let passes = matches!(call.node.emits, Emits::Input | Emits::Lines | Emits::Changed | Emits::Decoded);
+        passes && self.names_fetched(call, directory)
+    }
+
+    fn obey(&mut self, base: &Base, text: &str, named: bool) {
+        let known = |path: &String| !(self.rehomed && path.starts_with('~'));
+        for path in base.files(text).into_iter().filter(known).collect::<Vec<_>>() {
+            self.answer.obey(path, named);
+        }
+    }
+
+    /// Notes the files whose bytes say what a call does.
+    fn obeyed(&mut self, found: &Found<'_>, call: &Call<'_>, judgement: &Judgement) {
+        let file = |text: &&String| *text != "-" && !text.contains("://");
+        for text in judgement.obeys.iter().filter(file) {
+            self.obey(&judgement.base, text, true);
+        }
+        let here = judgement.base != Base::Away;
+        for name in judgement.searched.iter().filter(|_| here) {
+            self.answer.search(name);
+        }
+        for path in &judgement.fed {
+            self.answer.obey(path.clone(), true);
+        }
+        for defaults in call.worker.defaults.iter().filter(|one| one.is_about(&found.name, &call.path)) {
+            let instead = |given: &Given<'_>| {
+                matches!(given.kind, Kind::Script | Kind::Obeyed)
+                    && defaults.unless.iter().any(|name| given.names.contains(&name.as_str()))
+            };
+            if call.given.iter().any(instead) {
+                continue;
+            }
+            let named =
+                defaults.within.and_then(|at| call.arguments.get(at)).map(|argument| argument.word.path());
+            let base = match named {
+                None => judgement.base.clone(),
+                Some(path) => path.map_or(Base::Unknown, |path| judgement.base.join(&path)),
+            };
+            for file in &defaults.files {
+                self.obey(&base, file, false);
+            }
+        }
+    }
+
     /// Programs that variables name, such as a pager: whoever sets them means them to run.
     pub(super) fn named_programs(&mut self, variables: &[Variable], scene: &Scene<'_>) {
+        self.rehomed |= variables.iter().any(|variable| variable.name == "HOME");
         for variable in variables.iter().filter(|variable| settings::names_program(variable)) {
             if let Some(line) = variable.value.known() {
                 self.line(line, &Scene { depth: scene.depth + 1, ..scene.clone() });
@@ -286,6 +370,13 @@ fn emitted(call: &Call<'_>, scene: &Scene<'_>, directory: &Location) -> Feed {
     }
 }
 
+/// What `cat FILE` writes.
+fn copied(call: &Call<'_>, base: &Base) -> Feed {
+    let files = call.arguments.iter().filter_map(|argument| argument.word.path());
+    let files: Vec<String> = files.flat_map(|path| base.files(&path)).collect();
+    if files.is_empty() { Feed::Unknown } else { Feed::File(files) }
+}
+
 /// The words that echo writes; unknown where an escape or a conversion may stand for something else.
 fn said(call: &Call<'_>) -> Feed {
     let switch = |word: &Word| {
@@ -305,20 +396,26 @@ fn said(call: &Call<'_>) -> Feed {
 /// The file that a program of the network makes when it is not told a name.
 fn fetched(call: &Call<'_>, directory: &Location) -> Option<Location> {
     let address = call.arguments.first().filter(|_| call.node.emits == Emits::Network)?.word.known()?;
-    let name = address.rsplit('/').next()?.split(['?', '#']).next()?;
+    let name = address.rsplit('/').next()?.split(['?', '#']).next().filter(|name| !name.is_empty())?;
     Some(directory.join(name))
 }
 
 /// A call of a program that no manifest knows.
-fn unknown(words: &[Word]) -> Classified {
+fn unknown(words: &[Word], fetched: bool) -> Classified {
     let shown: Vec<String> = words.iter().map(Word::shown).collect();
+    let mut judgement = Judgement::new(Location::START, Base::Unknown);
+    judgement.doubt("worker.program.unknown", "no manifest knows this program");
+    if fetched {
+        judgement.stop("pipe.network.executed", "executes what it gets from the network");
+    }
+    let Judgement { tier, classified, findings, .. } = judgement;
     Classified {
         program: shown.first().cloned().unwrap_or_default(),
         words: shown,
         subcommand: String::new(),
-        tier: RiskTier::High,
-        classified: false,
-        findings: vec![doubt("worker.program.unknown", "no manifest knows this program")],
+        tier,
+        classified,
+        findings,
     }
 }
 

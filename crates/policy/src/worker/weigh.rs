@@ -39,6 +39,12 @@ pub(super) fn weigh(kind: Kind, word: &Word, dry: bool, scene: &Scene<'_>, judge
             judgement.doubt("stdin.executed", "executes its standard input");
         }
         Kind::Script => script(word, scene, judgement),
+        Kind::Obeyed if dry => {}
+        Kind::Obeyed => {
+            if let Some(path) = word.path() {
+                judgement.obey(&path);
+            }
+        }
         Kind::Code => source(word, judgement),
         Kind::Snippet => match word.known() {
             Some(text) if code::only_prints(text) => {}
@@ -48,7 +54,7 @@ pub(super) fn weigh(kind: Kind, word: &Word, dry: bool, scene: &Scene<'_>, judge
             Some(text) if mongo::only_reads(text) => {}
             _ => source(word, judgement),
         },
-        Kind::Module => match word.known() {
+        Kind::Module => match word.known().inspect(|name| module(name, judgement)) {
             Some(name) if SHOWING.contains(&name) => {}
             Some(name) if WORKING.contains(&name) => {
                 judgement.find("module.run", RiskTier::Medium, "runs a module that works on the project");
@@ -72,6 +78,14 @@ pub(super) fn weigh(kind: Kind, word: &Word, dry: bool, scene: &Scene<'_>, judge
             Some(text) => sql::judge(text, judgement),
             None => judgement.doubt("sql.unknown", "the statement cannot be known before it runs"),
         },
+    }
+}
+
+/// A module of the working directory comes before any other of its name.
+fn module(name: &str, judgement: &mut Judgement) {
+    let path = name.replace('.', "/");
+    for file in [format!("{path}.py"), format!("{path}/__init__.py"), format!("{path}/__main__.py")] {
+        judgement.execute(&file);
     }
 }
 
@@ -131,6 +145,9 @@ fn written_in(place: Places, judgement: &mut Judgement) {
 
 /// A script file is executed.
 pub(super) fn script(word: &Word, scene: &Scene<'_>, judgement: &mut Judgement) {
+    if let Some(path) = word.path() {
+        judgement.execute(&path);
+    }
     let place = place_of(word, &judgement.directory);
     let fresh = word.known().is_some_and(|text| {
         let script = judgement.directory.join(text);

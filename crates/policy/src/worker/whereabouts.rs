@@ -3,27 +3,50 @@
 //! What stands behind a `cd` by `&&` runs where it led. Anything else may also run where it was before: the `cd` may
 //! fail, be skipped, or happen in a shell of its own (`(cd x); rm -rf *`).
 
+use super::base::Base;
 use super::place::Location;
-use super::word::Word;
+use super::word::{Word, literal};
+
+/// A directory: where it lies, and the texts it is opened with.
+#[derive(Clone, Debug)]
+pub(super) struct Spot {
+    pub(super) place: Location,
+    pub(super) base: Base,
+}
+
+impl Spot {
+    const UNKNOWN: Self = Self { place: Location::Unknown, base: Base::Unknown };
+
+    fn entered(&self, text: &str) -> Self {
+        Self { place: self.place.join(text), base: self.base.entered(text) }
+    }
+
+    /// It may be the other one as well.
+    fn may_be(&mut self, other: &Self) {
+        let Self { place, base } = std::mem::replace(self, Self::UNKNOWN);
+        *self =
+            Self { place: Location::either([place, other.place.clone()]), base: base.or(other.base.clone()) };
+    }
+}
 
 /// Where the commands of a line run.
 #[derive(Debug)]
 pub(super) struct Whereabouts {
     /// Everywhere the line may be.
-    all: Location,
+    all: Spot,
     /// Which command moved, and where what stands behind it may be.
-    moves: Vec<(usize, Location)>,
+    moves: Vec<(usize, Spot)>,
 }
 
 impl Whereabouts {
-    pub(super) const fn new(start: Location) -> Self {
+    pub(super) const fn new(start: Spot) -> Self {
         Self { all: start, moves: Vec::new() }
     }
 
     /// Where a command runs that stands behind these moves.
-    pub(super) fn at(&self, moved_by: &[usize]) -> &Location {
+    pub(super) fn at(&self, moved_by: &[usize]) -> &Spot {
         let latest = self.moves.iter().rev().find(|(at, _)| moved_by.contains(at));
-        latest.map_or(&self.all, |(_, location)| location)
+        latest.map_or(&self.all, |(_, spot)| spot)
     }
 
     /// The shell's own commands that change the directory.
@@ -40,25 +63,23 @@ impl Whereabouts {
                 let switch = |word: &&Word| !matches!(word.known(), Some("-P" | "-L" | "-e" | "--"));
                 let from = self.at(moved_by);
                 let target = match arguments.iter().find(switch) {
-                    None => Location::Home(Vec::new()),
-                    Some(Word::Known(text)) if !is_stack(text) => from.join(text),
-                    Some(Word::Glob(text)) if !text.contains(['*', '?', '[', '{']) => from.join(text),
-                    Some(_) => Location::Unknown,
+                    None => Spot { place: Location::Home(Vec::new()), base: Base::home() },
+                    Some(Word::Known(text)) if !is_stack(text) => from.entered(&literal(text)),
+                    Some(Word::Glob(text)) if !text.contains(['*', '?', '[', '{']) => from.entered(text),
+                    Some(_) => Spot::UNKNOWN,
                 };
                 self.moved(at, moved_by, target);
             }
-            Some("popd") => self.moved(at, moved_by, Location::Unknown),
+            Some("popd") => self.moved(at, moved_by, Spot::UNKNOWN),
             _ => {}
         }
     }
 
-    fn moved(&mut self, at: usize, moved_by: &[usize], target: Location) {
-        let old = std::mem::replace(&mut self.all, Location::Unknown);
-        self.all = Location::either([old, target.clone()]);
-        for (mover, location) in self.moves.iter_mut().filter(|(mover, _)| moved_by.contains(mover)) {
+    fn moved(&mut self, at: usize, moved_by: &[usize], target: Spot) {
+        self.all.may_be(&target);
+        for (mover, spot) in self.moves.iter_mut().filter(|(mover, _)| moved_by.contains(mover)) {
             if *mover != at {
-                let old = std::mem::replace(location, Location::Unknown);
-                *location = Location::either([old, target.clone()]);
+                spot.may_be(&target);
             }
         }
         self.moves.push((at, target));

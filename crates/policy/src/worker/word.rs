@@ -31,6 +31,17 @@ impl Word {
         }
     }
 
+    /// The path that it names, where one is known: with `~` in front below a home directory, and nowhere else.
+    pub(super) fn path(&self) -> Option<String> {
+        match self {
+            Self::Known(text) => Some(literal(text)),
+            Self::Glob(text) if text.starts_with('~') && !text.contains(['*', '?', '[', '{']) => {
+                Some(text.clone())
+            }
+            _ => None,
+        }
+    }
+
     /// Nothing is known of it that could be relied on.
     pub(super) const fn is_unknown(&self) -> bool {
         matches!(self, Self::Around(_) | Self::One { .. } | Self::Unknown)
@@ -51,4 +62,9 @@ impl Word {
             Err(_) => Self::One { before: String::from_utf8_lossy(bytes).into_owned(), after: String::new() },
         }
     }
+}
+
+/// A path in which a `~` in front is the name of a file.
+pub(super) fn literal(text: &str) -> String {
+    if text.starts_with('~') { format!("./{text}") } else { text.to_owned() }
 }

@@ -50,7 +50,7 @@ fn ten_gates_are_listed_in_order_whatever_the_verdict() {
 #[test]
 fn the_glass_is_broken_where_a_policy_says_so_and_few_wait_for_their_review() {
     let asked = |groups: &[&str]| BreakGlass {
-        receipt_id: Some(ReceiptId([200; 8])),
+        receipt_id: None,
         action_matches: true,
         groups: groups.iter().map(|group| (*group).to_owned()).collect(),
     };
@@ -67,15 +67,19 @@ fn the_glass_is_broken_where_a_policy_says_so_and_few_wait_for_their_review() {
     };
     let bundled = Snapshot::compile(&SnapshotSource::bundled()).unwrap();
     assert!(codes(&bundled, &facts).contains(&"failfast.break_glass_undefined".to_owned()));
-    // Its own, which a run that goes on finds among them, does not count.
-    facts.unreviewed = (0..15).chain([200]).map(one).collect();
+    facts.unreviewed = (100..115).map(one).collect();
     let ruling = decide(&snapshot(), &facts);
     assert_eq!((ruling.decision.verdict, ruling.glass_broken), (Verdict::Admit, true));
-    facts.unreviewed.push(one(15));
+    facts.unreviewed.push(one(115));
     assert!(codes(&snapshot(), &facts).contains(&"failfast.break_glass_unreviewed".to_owned()));
+    // What others owe does not end a run whose glass is broken already; what the person owes does.
+    facts.at = later;
+    facts.break_glass = Some(BreakGlass { receipt_id: Some(ReceiptId([115; 8])), ..asked(&["oncall"]) });
+    assert_eq!(decide(&snapshot(), &facts).decision.verdict, Verdict::Admit);
+    facts.unreviewed.push(one(1));
+    assert!(codes(&snapshot(), &facts).contains(&"failfast.break_glass_review_overdue".to_owned()));
     // Where nothing has to be passed, none is broken.
-    let ruling =
-        decide(&snapshot(), &Facts { break_glass: Some(asked(&["oncall"])), ..plain(b"git status") });
+    let ruling = decide(&snapshot(), &Facts { break_glass: Some(asked(&["other"])), ..plain(b"git status") });
     assert_eq!((ruling.decision.verdict, ruling.glass_broken), (Verdict::Admit, false));
 }
 

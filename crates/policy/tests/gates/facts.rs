@@ -1,7 +1,8 @@
 use cascade_policy::decide::EscalationTerms;
 use cascade_policy::facts::{
     Action, Approval, Authentication, BreakGlass, Budget, Covers, Delegator, Executable, Facts, FactsFault,
-    Grant, Invocation, Principal, PrincipalKind, Spec, Stdin, Tenant, Unreviewed, Window, WindowKind,
+    Found, Grant, Invocation, ObeyedFile, Principal, PrincipalKind, Spec, Stdin, Tenant, Unreviewed, Window,
+    WindowKind,
 };
 use cascade_receipt::decision::RiskTier;
 use cascade_receipt::digest::Digest;
@@ -32,6 +33,7 @@ pub(crate) fn plain(command: &[u8]) -> Facts {
             env: Vec::new(),
             stdin: Stdin::None,
             script: None,
+            files: Vec::new(),
             resource: None,
         },
         spec: None,
@@ -75,6 +77,7 @@ fn full() -> Facts {
             env: vec![(b"PATH".to_vec(), b"/bin".to_vec()), (b"\xff".to_vec(), b"\xff".to_vec())],
             stdin: Stdin::Captured(Digest([9; 32])),
             script: None,
+            files: Vec::new(),
             resource: Some("db".to_owned()),
         },
         spec: Some(Spec { hash: Digest([7; 32]), trusted: true, pinned: false, has_step: true }),
@@ -123,6 +126,53 @@ fn json_holds_everything_and_is_canonical() {
         let text = facts.to_json().to_canonical();
         let value = json::parse_canonical(text.as_bytes()).unwrap();
         assert_eq!(Facts::from_json(&value), Ok(facts));
+    }
+}
+
+fn with_files() -> Facts {
+    let found = [
+        Found::Absent,
+        Found::Bytes(Digest([1; 32])),
+        Found::Directory,
+        Found::Special,
+        Found::TooLarge(Digest([2; 32])),
+        Found::Unreadable(Digest([3; 32])),
+    ];
+    let mut facts = plain(b"sh x");
+    let file = |(at, found)| ObeyedFile { path: vec![b'/', 0xfa + at], found };
+    facts.action.files = (0_u8..).zip(found).map(file).collect();
+    facts
+}
+
+#[test]
+fn the_files_that_are_obeyed_are_part_of_the_action_where_there_are_some() {
+    let facts = with_files();
+    let text = facts.to_json().to_canonical();
+    assert_eq!(Facts::from_json(&json::parse_canonical(text.as_bytes()).unwrap()), Ok(facts.clone()));
+    let action = |facts: &Facts| facts.action().to_canonical();
+    for at in 0..facts.action.files.len() {
+        let mut changed = facts.clone();
+        let other = Found::Bytes(Digest([9; 32]));
+        changed.action.files[at].found = other;
+        assert_ne!(action(&changed), action(&facts), "{at}");
+    }
+    assert!(!action(&plain(b"sh x")).contains("files"));
+    // One spelling: sorted, without repetition, absent where empty.
+    let mut unsorted = facts.clone();
+    unsorted.action.files.reverse();
+    let mut twice = facts.clone();
+    twice.action.files.insert(0, facts.action.files[0].clone());
+    for odd in [unsorted, twice] {
+        assert_eq!(Facts::from_json(&odd.to_json()), Err(FactsFault::Malformed("files")));
+    }
+    for (from, to, fault) in [
+        (r#""state":"absent""#, r#""state":"gone""#, FactsFault::Malformed("state")),
+        (r#""state":"absent""#, r#""sha256":"00""#, FactsFault::Malformed("sha256")),
+        (r#""stamp":""#, r#""stamped":""#, FactsFault::Missing("stamp")),
+    ] {
+        assert!(text.contains(from), "{from}");
+        let value = json::parse(text.replacen(from, to, 1).as_bytes()).unwrap();
+        assert_eq!(Facts::from_json(&value), Err(fault), "{to}");
     }
 }
 

@@ -173,6 +173,19 @@ fn reviewing(out: &mut Vec<Case>) {
     reviews(Code::Signer, "somebody else signs the review", &|chain, glass| {
         review(chain, glass, &alice(), Some(&bob()))
     });
+    // Bob takes a new key, and somebody comes with his old one.
+    let mut chain = founded();
+    let glass = breaks(&mut chain);
+    let rekeyed = joins(&Person::new(BOB(), 45), &["oncall"]);
+    crate::keys::add_signed(&mut chain, &alice(), "principal_added", &rekeyed);
+    let again = Person::new(AGENT(), 42);
+    crate::keys::add_signed(&mut chain, &alice(), "principal_added", &joins(&again, &["admins"]));
+    let body = review(&chain, glass.as_ref(Rel::Parent), &again, Some(&again));
+    chain.add(&body);
+    out.push(
+        fault(Code::SelfApproval, "the key that broke the glass reviews it", &chain).named("review-key"),
+    );
+
     let mut chain = founded();
     let other = chain.add(&Body::TaskStarted(by_bob("ls", &[])));
     let body = review(&chain, other.as_ref(Rel::Parent), &alice(), Some(&alice()));

@@ -9,6 +9,9 @@ use crate::id::PrincipalId;
 use crate::member::Members;
 use crate::time::Timestamp;
 
+/// Most broken glasses that may wait for their review at one time. Past it nobody breaks another.
+pub const UNREVIEWED_MAX: usize = 16;
+
 /// `break_glass`: somebody answers for an action that goes past the gates.
 #[derive(Clone, Debug)]
 pub struct GlassBroken {

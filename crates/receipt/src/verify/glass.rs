@@ -1,5 +1,6 @@
 //! Broken glass: signed by who answers for it, good for one run of one action, reviewed by somebody else.
 
+use alloc::borrow::ToOwned;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -24,12 +25,13 @@ pub(super) struct Glass {
 struct Broken {
     action_hash: Digest,
     principal: PrincipalId,
+    ssh_key: Option<String>,
     groups: Vec<String>,
     used: bool,
 }
 
 impl Glass {
-    pub(super) fn take(&mut self, receipt: &Receipt<'_>) -> Result<(), Code> {
+    pub(super) fn take(&mut self, receipt: &Receipt<'_>, people: &People) -> Result<(), Code> {
         let Meaning::GlassBroken { action, groups, review_due } = &receipt.content.meaning else {
             return Ok(());
         };
@@ -43,6 +45,7 @@ impl Glass {
         let broken = Broken {
             action_hash: action.action_hash,
             principal: action.principal,
+            ssh_key: people.key_of(action.principal).map(ToOwned::to_owned),
             groups: groups.clone(),
             used: false,
         };
@@ -77,7 +80,9 @@ impl Glass {
     ) -> Result<(), Code> {
         let mut about = receipt.content.refs.iter().map(|one| self.broken.get(&one.receipt_id));
         let (Some(Some(broken)), None) = (about.next(), about.next()) else { return Err(Code::Subject) };
-        if broken.principal == principal {
+        // Nor under another name with the same key.
+        let key = people.key_of(principal);
+        if broken.principal == principal || key.is_some() && key == broken.ssh_key.as_deref() {
             return Err(Code::SelfApproval);
         }
         if people.eligible(principal, &broken.groups) { Ok(()) } else { Err(Code::NotEligible) }

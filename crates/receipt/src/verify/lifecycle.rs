@@ -159,7 +159,7 @@ impl Lifecycle {
                 if self.halted {
                     return Err(Code::Halted);
                 }
-                self.glass.take(receipt)
+                self.glass.take(receipt, &self.people)
             }
             Meaning::Reviewed(principal) => self.glass.review(receipt, *principal, &self.people),
             Meaning::Expired => self.approvals.expire(receipt),

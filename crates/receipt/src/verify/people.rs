@@ -69,6 +69,11 @@ impl People {
         self.people.contains_key(&principal)
     }
 
+    /// The registered key of this principal, in its one spelling.
+    pub(super) fn key_of(&self, principal: PrincipalId) -> Option<&str> {
+        self.people.get(&principal).map(|person| person.spelling.as_str())
+    }
+
     pub(super) fn is_admin(&self, principal: PrincipalId) -> bool {
         self.people.get(&principal).is_some_and(|person| person.admin)
     }

@@ -17,12 +17,20 @@ pub(super) fn groups_of(people: &[Person], answer: &Approval) -> Vec<String> {
 pub struct Needed {
     /// Approvals that count as of now.
     pub approved: Vec<PrincipalId>,
-    /// How many more people must approve.
+    /// How many more people must approve at least.
     pub people: u32,
     /// The groups that nobody of has approved yet.
     pub groups: Vec<String>,
     /// Who could.
     pub eligible: Vec<PrincipalId>,
+}
+
+impl Needed {
+    /// Whether nobody more must approve.
+    #[must_use]
+    pub const fn is_met(&self) -> bool {
+        self.people == 0
+    }
 }
 
 /// Who still must approve.
@@ -44,16 +52,22 @@ pub fn needed(reader: &Reader, subject: &Subject, now: Timestamp) -> Result<Need
             represented.extend(groups);
         }
     }
+    let groups: Vec<String> =
+        subject.groups.iter().filter(|group| !represented.contains(*group)).cloned().collect();
+    let heads = subject.required.saturating_sub(u32::try_from(approved.len()).unwrap_or(u32::MAX));
+    // Where there are heads enough, only somebody of a group that has not answered helps.
+    let helps = |own: &[String]| heads > 0 || own.iter().any(|group| groups.contains(group));
     let eligible = people.iter().filter(|person| {
         person.is_registered()
             && wanted(&person.groups)
+            && helps(&person.groups)
             && person.principal != subject.principal
             && !approved.contains(&person.principal)
     });
     Ok(Needed {
-        people: subject.required.saturating_sub(u32::try_from(approved.len()).unwrap_or(u32::MAX)),
-        groups: subject.groups.iter().filter(|group| !represented.contains(*group)).cloned().collect(),
+        people: heads.max(u32::from(!groups.is_empty())),
         eligible: eligible.map(|person| person.principal).collect(),
+        groups,
         approved: approved.into_iter().collect(),
     })
 }

@@ -47,7 +47,11 @@ impl Performer<'_> {
         if self.uncredentialed {
             codes.push("start.no_credential");
         }
-        match self.ended.as_ref().map(|ended| &ended.status).filter(|_| !self.uncredentialed) {
+        if self.changed {
+            codes.push("start.changed");
+        }
+        match self.ended.as_ref().map(|ended| &ended.status).filter(|_| !self.uncredentialed && !self.changed)
+        {
             Some(Status::CouldNotStart(error)) => codes.push(match error.kind() {
                 io::ErrorKind::NotFound => "start.not_found",
                 io::ErrorKind::PermissionDenied => "start.not_permitted",

@@ -64,6 +64,11 @@ impl Performer<'_> {
             draft.caps = limits::caps(&decided.facts, &decided.ruling);
             draft.holds_until = decided.holds_until;
         }
+        if record == Record::BreakGlass {
+            // Whoever signs may take long over it, and somebody's review may fall due meanwhile.
+            let due = decided.facts.unreviewed.iter().map(|one| one.due);
+            draft.holds_until = due.filter(|due| *due > decided.facts.at).chain(decided.holds_until).min();
+        }
         draft.private = vec![action, facts];
         self.add_private(record, &mut draft)?;
         Ok(draft)

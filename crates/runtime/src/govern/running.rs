@@ -1,11 +1,13 @@
 //! An action while its command runs: heartbeats, and the gates asked again whenever what they saw has changed.
 
 use std::collections::VecDeque;
+use std::io;
 use std::time::Instant;
 
 use cascade_kernel::action::{Action, Effect, Event, Status as Stage};
 use cascade_ledger::PrivateItem;
 use cascade_policy::decide;
+use cascade_receipt::content::Ending;
 use cascade_receipt::decision::{Decision, GateName, GateOutcome, Reason, Verdict};
 
 use super::{GovernError, Performer, Run, ending_of, holds_until, undecided};
@@ -13,12 +15,15 @@ use crate::credentials;
 use crate::facts;
 use crate::limits;
 use crate::policy_store;
-use crate::process::{Answer, HookError, Question, Segment, TRUST_INTERVAL};
+use crate::process::{Answer, HookError, Question, Segment, Status, TRUST_INTERVAL};
 
 impl Performer<'_> {
     pub(super) fn start(&mut self, action: &mut Action) -> Result<Event, GovernError> {
         let prepared =
             self.prepared.take().ok_or_else(|| GovernError::Defect("nothing prepared".to_owned()))?;
+        if !self.is_unchanged() {
+            return Ok(self.not_started());
+        }
         self.started = true;
         let mut broken = None;
         let ended = prepared.start(&mut |question: &Question<'_>| {
@@ -44,6 +49,16 @@ impl Performer<'_> {
         self.pending = Some(ended.pending);
         self.guard = Some(ended.guard);
         Ok(Event::Ended(ending))
+    }
+
+    /// The intent stands, and it names other bytes than those that would run now.
+    fn not_started(&mut self) -> Event {
+        let error =
+            io::Error::other("the program, or a file that it obeys, was changed after it was decided");
+        self.ended =
+            Some(Run { status: Status::CouldNotStart(error), ..Run::not_started(&self.request.command) });
+        self.changed = true;
+        Event::Ended(Ending::Failed)
     }
 
     /// Whether the run may go on. A heartbeat is durable before its segment leaves. An error ends the run with

@@ -145,7 +145,8 @@ pub(super) fn revoke(global: &Global, args: &Revoke) -> Exit {
     let purpose = purpose.map_or(Purpose::Receipt, |key| key.purpose);
     let reason = Reason { code: args.reason.clone(), since };
     let changed = at(&ledger, purpose, &args.home, |place| {
-        keys::revoke(&ledger, &asker, &args.key_id, reason, place, &recovery).map_err(refused)
+        keys::revoke(&ledger, &asker, &args.key_id, reason, place, &recovery)
+            .map_err(|error| admin::on_record(&ledger, &asker, "key_revoke", refused(error)))
     })?;
     tell(global, &changed)
 }
@@ -160,10 +161,12 @@ fn bring(
 ) -> Result<Changed, Failure> {
     let env: Vec<_> = std::env::vars_os().collect();
     let asker = Asker::find(ledger, &env, global.acting_as.as_deref())?;
+    let act = if how.1 { "key_rotate" } else { "key_add" };
     let signer = Signer::new(global, key)?;
     let mut sign = |public: &str, namespace: &str, payload: &[u8]| signer.sign(public, namespace, payload);
     at(ledger, how.0, home, |place| {
-        keys::add(ledger, &asker, how, place, recovery, &mut sign).map_err(refused)
+        keys::add(ledger, &asker, how, place, recovery, &mut sign)
+            .map_err(|error| admin::on_record(ledger, &asker, act, refused(error)))
     })
 }
 

@@ -8,6 +8,7 @@ use cascade_receipt::digest::Digest;
 use cascade_receipt::json::Value;
 use cascade_runtime::packs::{self, Choice};
 
+use crate::again;
 use crate::args::Global;
 use crate::exit::{self, Exit, Failure};
 use crate::output::{self, GOOD, Painted};
@@ -27,7 +28,7 @@ pub(super) fn choose(typed: &str) -> Result<Choice, Failure> {
         Err(faults) => {
             let first = faults.first().map(ToString::to_string).unwrap_or_default();
             Err(Failure::could_not(anyhow::anyhow!("the pack has faults: {first}"))
-                .hint(format!("`cascade pack check {typed}` lists all of them")))
+                .hint(format!("`cascade pack check {}` lists all of them", again::quoted(typed.as_ref()))))
         }
     }
 }
@@ -40,7 +41,7 @@ pub(super) fn keeps_its_promises(typed: &str, choice: &Choice, snapshot: &Snapsh
         return Ok(());
     }
     Err(Failure::could_not(anyhow::anyhow!("the tests of the pack fail beside the policy in force"))
-        .hint(format!("`cascade pack check {typed}` shows where")))
+        .hint(format!("`cascade pack check {}` shows where", again::quoted(typed.as_ref()))))
 }
 
 fn is_directory(typed: &str) -> bool {

@@ -21,7 +21,7 @@ use crate::args::Global;
 use crate::exit::{self, Exit, Failure};
 use crate::output::{GOOD, Painted};
 use crate::signer::Signer;
-use crate::{admin, outfile, output, place};
+use crate::{admin, again, outfile, output, place};
 
 #[derive(Args, Debug)]
 pub(crate) struct Activate {
@@ -68,6 +68,8 @@ pub(crate) struct Chosen {
     pub(crate) warnings: Vec<PolicyFault>,
     /// The regime that is declared or given up with it.
     pub(crate) pack: Option<PackChange>,
+    /// What puts it into force, as it is typed after `cascade`.
+    pub(crate) command: String,
 }
 
 /// How it is signed.
@@ -95,7 +97,7 @@ impl Which {
         };
         if !run_tests(&alone, &directory.tests).all_passed() {
             return Err(Failure::could_not(anyhow::anyhow!("the policy's own tests fail"))
-                .hint(format!("run: cascade policy test {}", dir.display())));
+                .hint(format!("run: cascade policy test {} --alone", again::quoted(dir.as_os_str()))));
         }
         // What the tenant has declared stays declared, whatever policy comes.
         directory.source.packs = packs::declared(reader, None)?;
@@ -111,6 +113,7 @@ impl Which {
             warnings: Snapshot::warnings(&directory.source),
             snapshot,
             pack: None,
+            command: format!("policy activate {}", again::quoted(dir.as_os_str())),
         }))
     }
 
@@ -131,26 +134,41 @@ impl Which {
         }
         for regime in reader.regimes()?.iter().filter(|regime| !snapshot.packs().contains(&regime.name)) {
             let name = &regime.name;
-            output::say(format_args!(
-                "the pack `{name}` is not in it: nothing will run until `cascade pack activate {name}`"
-            ));
+            let next = again::runnable(&format!("`cascade pack activate {name}`"));
+            output::say(format_args!("the pack `{name}` is not in it: nothing will run until {next}"));
         }
         if let Some(label) = &self.label {
             policy.version.clone_from(label);
         }
-        Ok(Chosen { policy, snapshot, blobs: Vec::new(), warnings: Vec::new(), pack: None })
+        Ok(Chosen {
+            policy,
+            snapshot,
+            blobs: Vec::new(),
+            warnings: Vec::new(),
+            pack: None,
+            command: format!("policy activate --to {}", again::quoted(text.as_ref())),
+        })
     }
 }
 
 impl Chosen {
-    /// The verb that puts it into force.
-    fn verb(&self) -> &'static str {
-        match &self.pack {
-            None => "policy activate",
-            Some(pack) if pack.active => "pack activate",
-            Some(_) => "pack deactivate",
+    /// What doing this with it is called in a receipt.
+    const fn act(&self, does: Does) -> &'static str {
+        match (does, &self.pack) {
+            (Does::Sign, None) => "policy_sign",
+            (Does::Sign, Some(_)) => "pack_sign",
+            (Does::Activate, None) => "policy_activate",
+            (Does::Activate, Some(PackChange { active: true, .. })) => "pack_activate",
+            (Does::Activate, Some(_)) => "pack_deactivate",
         }
     }
+}
+
+/// What is done with a policy that was chosen.
+#[derive(Clone, Copy)]
+enum Does {
+    Sign,
+    Activate,
 }
 
 fn asker(global: &Global, ledger: &Ledger) -> Result<Asker, Failure> {
@@ -191,14 +209,16 @@ pub(crate) fn put_name(
     let mut proposal = match onto {
         Some(path) => of_this(read(path)?, chosen, hand.label)?,
         None => {
-            activate::propose(ledger, &asker, chosen.policy.clone(), chosen.pack.clone()).map_err(refused)?
+            let proposed = activate::propose(ledger, &asker, chosen.policy.clone(), chosen.pack.clone());
+            proposed
+                .map_err(|error| admin::on_record(ledger, &asker, chosen.act(Does::Sign), refused(error)))?
         }
     };
     let signer = Signer::new(global, hand.key.map(Path::to_path_buf))?;
     let who = activate::sign(ledger, &asker, &mut proposal, &mut |public, namespace, payload| {
         signer.sign(public, namespace, payload)
     })
-    .map_err(refused)?;
+    .map_err(|error| admin::on_record(ledger, &asker, chosen.act(Does::Sign), refused(error)))?;
     outfile::write(out, outfile::PUBLIC, proposal.to_text().as_bytes())?;
     let name = ledger.name(who)?.map_or_else(|| who.to_string(), |name| name.name);
     let count = proposal.activated.signatures.len();
@@ -218,9 +238,9 @@ pub(crate) fn put_name(
             chosen.policy.hash
         ));
         output::hint_line(format_args!(
-            "to activate: cascade {} … --signature {}",
-            chosen.verb(),
-            out.display()
+            "to activate: cascade {} --signature {}",
+            chosen.command,
+            again::quoted(out.as_os_str())
         ));
     }
     Ok(exit::DONE)
@@ -277,6 +297,7 @@ pub(crate) fn put_into_force(
         .as_ref()
         .map_or(chosen.policy.version.clone(), |one| one.activated.activates.version.clone());
     let asker = asker(global, ledger)?;
+    let act = chosen.act(Does::Activate);
     let signer = Signer::new(global, hand.key.map(Path::to_path_buf))?;
     let order = Order {
         activates: PolicyRef { version: version.clone(), hash: chosen.policy.hash },
@@ -288,7 +309,7 @@ pub(crate) fn put_into_force(
     let receipt = activate::activate(ledger, &asker, order, &mut |public, namespace, payload| {
         signer.sign(public, namespace, payload)
     })
-    .map_err(refused)?;
+    .map_err(|error| admin::on_record(ledger, &asker, act, refused(error)))?;
     if global.json {
         output::json(&Value::object([
             ("policy_hash", chosen.policy.hash.to_hex().into()),
@@ -323,16 +344,19 @@ fn refused(error: ActivateError) -> Failure {
         ActivateError::Store(_) => "run `cascade fsck`",
         ActivateError::Admin(_) => "",
     };
-    let code = match &error {
-        ActivateError::Short(_) => exit::WAITING,
-        ActivateError::Forged(_)
-        | ActivateError::Used
-        | ActivateError::Ineligible(_)
-        | ActivateError::Signed(_) => exit::DENIED,
-        _ => exit::COULD_NOT,
+    let reason = match &error {
+        ActivateError::Forged(_) => Some("approval.signature"),
+        ActivateError::Used => Some("approval.used"),
+        ActivateError::Ineligible(_) => Some("approval.ineligible"),
+        ActivateError::Signed(_) => Some("approval.repeated"),
+        _ => None,
     };
-    match error {
-        ActivateError::Admin(error) => admin::refused(error),
-        other => Failure { code, ..Failure::could_not(other.into()) }.hint(hint),
+    match (error, reason) {
+        (ActivateError::Admin(error), _) => admin::refused(error),
+        (error, Some(reason)) => Failure::refused(error, reason).hint(hint),
+        (error @ ActivateError::Short(_), None) => {
+            Failure { code: exit::WAITING, ..Failure::could_not(error.into()) }.hint(hint)
+        }
+        (error, None) => Failure::could_not(error.into()).hint(hint),
     }
 }

@@ -1,22 +1,23 @@
 //! `policy check` and `policy test`.
 
-use std::path::Path;
-
 use cascade_policy::snapshot::{PolicyFault, Snapshot, TestFailure, run_tests};
 use cascade_receipt::json::Value;
 
-use super::directory::compiled;
+use super::Place;
+use super::directory::{self, Looked};
 use crate::args::Global;
 use crate::exit::{self, Exit, Failure};
 use crate::output;
 use crate::output::{BAD, CARE, GOOD, Painted};
 
-pub(super) fn check(global: &Global, dir: &Path, strict: bool) -> Exit {
-    let (directory, snapshot) = match compiled(dir)? {
-        Ok(compiled) => compiled,
+pub(super) fn check(global: &Global, place: &Place, strict: bool) -> Exit {
+    let chain = directory::chain(global, place.alone)?;
+    let Looked { directory, snapshot, peopled } = match directory::beside(&place.dir, chain.as_ref())? {
+        Ok(looked) => looked,
         Err(faults) => return tell(global, &faults),
     };
-    let warnings = Snapshot::warnings(&directory.source);
+    let mut warnings = Snapshot::warnings(&directory.source);
+    warnings.extend(peopled.iter().flat_map(|groups| Snapshot::empty_groups(&directory.source, groups)));
     if strict && !warnings.is_empty() {
         return tell(global, &warnings);
     }
@@ -27,9 +28,10 @@ pub(super) fn check(global: &Global, dir: &Path, strict: bool) -> Exit {
     Ok(exit::DONE)
 }
 
-pub(super) fn test(global: &Global, dir: &Path) -> Exit {
-    let (directory, snapshot) = match compiled(dir)? {
-        Ok(compiled) => compiled,
+pub(super) fn test(global: &Global, place: &Place) -> Exit {
+    let chain = directory::chain(global, place.alone)?;
+    let Looked { directory, snapshot, .. } = match directory::beside(&place.dir, chain.as_ref())? {
+        Ok(looked) => looked,
         Err(faults) => return tell(global, &faults),
     };
     let report = run_tests(&snapshot, &directory.tests);
@@ -81,15 +83,19 @@ fn good(
     if global.json {
         output::json(&Value::object([
             ("faults", Value::Array(Vec::new())),
+            ("packs", Value::Array(snapshot.packs().iter().map(|pack| pack.as_str().into()).collect())),
             ("passed", Value::Int(i64::try_from(passed).unwrap_or(i64::MAX))),
             ("policies", Value::Int(i64::try_from(policies).unwrap_or(i64::MAX))),
             ("policy_hash", snapshot.policy_hash().to_hex().into()),
             ("warnings", Value::Array(warnings.iter().map(document).collect())),
         ]))?;
     } else {
+        let packs: Vec<&str> = snapshot.packs().iter().map(String::as_str).collect();
+        let packs =
+            if packs.is_empty() { String::new() } else { format!(" with the packs {}", packs.join(", ")) };
         let rows = if passed > 0 { format!("{passed} rows, ") } else { String::new() };
         output::line(format_args!(
-            "{}: {rows}{policies} policies, {}",
+            "{}: {rows}{policies} policies{packs}, {}",
             Painted(GOOD, word),
             snapshot.policy_hash()
         ))?;

@@ -9,6 +9,7 @@ use cascade_runtime::recorded;
 use clap::Args;
 
 use super::check::tell;
+use super::directory;
 use super::side::{self, Side};
 use crate::args::Global;
 use crate::exit::{self, Exit, Failure};
@@ -31,6 +32,9 @@ pub(crate) struct Diff {
     /// How many decisions that come out differently are shown
     #[arg(long, value_name = "N", default_value_t = 10)]
     examples: usize,
+    /// Directories without the packs that the tenant has declared
+    #[arg(long)]
+    alone: bool,
     /// Exit with 6 when anything differs
     #[arg(long)]
     check: bool,
@@ -56,11 +60,12 @@ struct Asked {
 
 pub(super) fn run(global: &Global, args: &Diff) -> Exit {
     let mut reader = || place::reader(global);
-    let before = match side::find(&args.a, &mut reader)? {
+    let chain = directory::chain(global, args.alone)?;
+    let before = match side::find(&args.a, chain.as_ref(), &mut reader)? {
         Ok(side) => side,
         Err(faults) => return tell(global, &faults),
     };
-    let after = match side::find(&args.b, &mut reader)? {
+    let after = match side::find(&args.b, chain.as_ref(), &mut reader)? {
         Ok(side) => side,
         Err(faults) => return tell(global, &faults),
     };

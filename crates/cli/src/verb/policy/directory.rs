@@ -1,11 +1,16 @@
 //! A policy directory on the disk.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::Context as _;
+use cascade_ledger::{Person, Reader};
 use cascade_policy::snapshot::{Directory, FILES_MAX, PolicyFault, Snapshot, read_directory};
+use cascade_runtime::packs;
 
+use crate::args::Global;
 use crate::exit::Failure;
+use crate::place;
 
 /// Largest file of a policy directory.
 const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
@@ -27,6 +32,42 @@ pub(super) fn compiled(dir: &Path) -> Result<Compiled, Failure> {
         let snapshot = Snapshot::compile(&directory.source)?;
         Ok((directory, snapshot))
     }))
+}
+
+/// A directory as it would come into force.
+pub(super) struct Looked {
+    pub(super) directory: Directory,
+    pub(super) snapshot: Snapshot,
+    /// The groups of the chain that somebody is in, where there is a chain.
+    pub(super) peopled: Option<BTreeSet<String>>,
+}
+
+/// The directory with the packs of the tenant's regimes, as activation would have it; without them where `chain` is
+/// none.
+pub(super) fn beside(
+    dir: &Path,
+    chain: Option<&Reader>,
+) -> Result<Result<Looked, Vec<PolicyFault>>, Failure> {
+    let (mut directory, mut snapshot) = match compiled(dir)? {
+        Ok(compiled) => compiled,
+        Err(faults) => return Ok(Err(faults)),
+    };
+    let Some(reader) = chain else { return Ok(Ok(Looked { directory, snapshot, peopled: None })) };
+    directory.source.packs = packs::declared(reader, None)?;
+    if !directory.source.packs.is_empty() {
+        snapshot = match Snapshot::compile(&directory.source) {
+            Ok(snapshot) => snapshot,
+            Err(faults) => return Ok(Err(faults)),
+        };
+    }
+    let people = reader.people()?.into_iter().filter(Person::is_registered);
+    let peopled = Some(people.flat_map(|person| person.groups).collect());
+    Ok(Ok(Looked { directory, snapshot, peopled }))
+}
+
+/// The chain that a directory is looked at beside, unless it is to be looked at alone or there is none.
+pub(super) fn chain(global: &Global, alone: bool) -> Result<Option<Reader>, Failure> {
+    if alone { Ok(None) } else { place::reader_if_there(global) }
 }
 
 struct Found {

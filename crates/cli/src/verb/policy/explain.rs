@@ -12,6 +12,7 @@ use cascade_receipt::digest::Digest;
 use cascade_receipt::json::{Value, Writer};
 use cascade_runtime::policy_store;
 use cascade_runtime::recorded::Recorded;
+use cascade_runtime::refused_act::TASK_TYPE_PREFIX;
 use clap::Args;
 
 use super::{facts, lift};
@@ -20,7 +21,7 @@ use crate::exit::{self, Exit, Failure};
 use crate::output::{BOLD, CARE, DIM, Painted, verdict_style};
 use crate::record::{ERASED, Record};
 use crate::verb::show;
-use crate::{failures, output, place};
+use crate::{again, failures, output, place};
 
 #[derive(Args, Debug)]
 pub(crate) struct Explain {
@@ -135,6 +136,9 @@ impl Told {
             .as_ref()
             .map(|ruling| lift::sentences(ruling, self.record.text("receipt_id")))
             .unwrap_or_default()
+            .iter()
+            .map(|sentence| again::runnable(sentence))
+            .collect()
     }
 
     fn facts(&self) -> Vec<(&'static str, String)> {
@@ -142,6 +146,11 @@ impl Told {
             (Some(snapshot), Some(known), Some(ruling)) => facts::lines(snapshot, known, ruling),
             _ => Vec::new(),
         }
+    }
+
+    /// Whether it is about governing the chain, which no policy decides.
+    fn governs(&self) -> bool {
+        self.record.text("task_type").starts_with(TASK_TYPE_PREFIX)
     }
 
     fn print(&self, reader: &Reader) -> Result<(), Failure> {
@@ -159,6 +168,9 @@ impl Told {
             Painted(DIM, record.text("policy_hash"))
         ))?;
         show::gates(record)?;
+        if self.governs() {
+            return Ok(output::line("\nno policy decided this: who may govern stands in the chain")?);
+        }
         for policy in self.policies() {
             policy.print()?;
         }
@@ -195,10 +207,15 @@ impl Told {
         let texts = |list: Vec<String>| Value::Array(list.into_iter().map(Value::from).collect());
         let again = self.is_same().map_or("unknown", |same| if same { "same" } else { "different" });
         let lines = self.facts();
+        let state = match &self.facts {
+            Some(_) => "kept",
+            None if self.governs() => "none",
+            None => "erased",
+        };
         let mut members = BTreeMap::from([
             ("decided_again".to_owned(), again.into()),
             ("facts".to_owned(), facts::document(&lines)),
-            ("facts_state".to_owned(), if self.facts.is_some() { "kept" } else { "erased" }.into()),
+            ("facts_state".to_owned(), state.into()),
             ("lifts".to_owned(), texts(self.lifts())),
             ("policies".to_owned(), Value::Array(self.policies().iter().map(Decided::document).collect())),
             ("verdict".to_owned(), record.verdict().into()),

@@ -7,7 +7,7 @@ use cascade_policy::snapshot::{PolicyFault, Snapshot};
 use cascade_receipt::content::PolicyRef;
 use cascade_runtime::policy_store;
 
-use super::directory::compiled;
+use super::directory;
 use crate::exit::Failure;
 
 /// The policy in force.
@@ -24,16 +24,17 @@ pub(super) struct Side {
     pub(super) tests: Vec<(String, String)>,
 }
 
-/// Finds a policy. `reader` opens the chain when it is needed.
+/// Finds a policy. A directory is taken with the packs of `beside`; `reader` opens the chain when it is needed.
 pub(super) fn find(
     text: &str,
+    beside: Option<&Reader>,
     reader: &mut dyn FnMut() -> Result<Reader, Failure>,
 ) -> Result<Result<Side, Vec<PolicyFault>>, Failure> {
     if text != CURRENT && Path::new(text).is_dir() {
-        let side = compiled(Path::new(text))?.map(|(directory, snapshot)| Side {
+        let side = directory::beside(Path::new(text), beside)?.map(|looked| Side {
             name: text.to_owned(),
-            snapshot,
-            tests: directory.tests,
+            snapshot: looked.snapshot,
+            tests: looked.directory.tests,
         });
         return Ok(side);
     }

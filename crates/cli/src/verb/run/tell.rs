@@ -40,6 +40,7 @@ pub(in crate::verb) fn tell(governed: &Governed, program: &str) {
     let ruling = &governed.ruling;
     let verdict = ruling.decision.verdict;
     let last = governed.receipts.last().map(|receipt| receipt.receipt_id.to_string()).unwrap_or_default();
+    glass(governed);
     match &governed.outcome {
         Outcome::Decided(record) => {
             let what = if *record == Record::DryRun { "would be: " } else { "" };
@@ -49,6 +50,9 @@ pub(in crate::verb) fn tell(governed: &Governed, program: &str) {
                 Painted(output::tier_style(ruling.risk_tier), ruling.risk_tier)
             ));
             findings(governed);
+            if ruling.glass_broken {
+                output::say("  only by breaking the glass, which somebody else would have to review");
+            }
             if ruling.decision.reasons().any(|(_, reason)| reason.code == "risk.limit") {
                 output::hint_line("give fewer or shorter arguments, or a file of them");
             }
@@ -67,10 +71,7 @@ pub(in crate::verb) fn tell(governed: &Governed, program: &str) {
             }
             output::say(format_args!("receipt {last}"));
         }
-        Outcome::Ran(_) => {
-            glass(governed);
-            ended(governed, program, &last);
-        }
+        Outcome::Ran(_) => ended(governed, program, &last),
         Outcome::ClosedElsewhere => {
             output::say("the run was closed as unknown by another process; its output is withheld");
             output::say(format_args!("receipt {last}"));
@@ -78,24 +79,25 @@ pub(in crate::verb) fn tell(governed: &Governed, program: &str) {
     }
 }
 
-/// That somebody else will look at it, or that there was no need.
+/// That somebody else will look at it, also where nothing ran in the end.
 fn glass(governed: &Governed) {
-    if governed.ruling.glass_broken
-        && let Some(broken) = governed.receipts.first()
-    {
-        output::say(format_args!("{} by {}", Painted(output::BAD, "glass broken"), broken.receipt_id));
-        output::hint_line(format_args!("somebody else reviews it: cascade review {}", broken.receipt_id));
-    }
+    let Some(broken) = governed.glass else { return };
+    let ran = if matches!(governed.outcome, Outcome::Decided(_)) { ", and nothing ran" } else { "" };
+    output::say(format_args!("{}{ran}: receipt {broken}", Painted(output::BAD, "glass broken")));
+    output::hint_line(format_args!(
+        "somebody else reviews it: cascade review {broken} --justified --reason TEXT"
+    ));
 }
 
 pub(super) fn findings(governed: &Governed) {
     for command in &governed.ruling.classification.commands {
         for finding in &command.findings {
-            output::say(format_args!("  {} {}", finding.text, Painted(output::DIM, &finding.code)));
+            let text = output::safe(&finding.text);
+            output::say(format_args!("  {text} {}", Painted(output::DIM, &finding.code)));
         }
     }
     for text in reasons::texts(&governed.ruling).iter().chain(&governed.ruling.limits) {
-        output::say(format_args!("  {text}"));
+        output::say(format_args!("  {}", output::safe(text)));
     }
 }
 
@@ -193,6 +195,9 @@ pub(in crate::verb) fn document(governed: &Governed, program: &str) -> Value {
     }
     if governed.ruling.glass_broken {
         put("glass_broken", true.into());
+    }
+    if let Some(broken) = governed.glass {
+        put("glass", broken.to_string().into());
     }
     put("exit_code", u32::from(code(governed)).into());
     if let Some(Status::Signaled(signal) | Status::Interrupted(signal)) = &governed.status {

@@ -16,7 +16,7 @@ use super::count;
 use crate::args::Global;
 use crate::exit::{self, Exit, Failure};
 use crate::verb::run::tell;
-use crate::{failures, output, place};
+use crate::{again, failures, output, place};
 
 #[derive(Args, Debug)]
 pub(super) struct New {
@@ -117,8 +117,8 @@ fn refused(error: DraftError, args: &New) -> Failure {
         DraftError::Name => Failure::usage(error),
         DraftError::Long | DraftError::Nothing => {
             Failure::could_not(anyhow::Error::new(error)).hint(format!(
-                "give the text that lists them: {} … | cascade worker new {} --from -",
-                args.program, args.program
+                "give the text that lists them: TEXT | cascade worker new {} --from -",
+                again::quoted(args.program.as_ref())
             ))
         }
     }

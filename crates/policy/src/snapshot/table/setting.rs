@@ -77,6 +77,7 @@ fn plain(kind: PrincipalKind) -> Facts {
             env: Vec::new(),
             stdin: Stdin::None,
             script: None,
+            files: Vec::new(),
             resource: None,
         },
         spec: None,
