@@ -24,6 +24,8 @@ pub const TERM_DEPTH_MAX: usize = 64;
 pub const SCOPE_ENVIRONMENTS_MAX: usize = 320;
 /// Comprehension sources of one scope.
 pub const SCOPES_MAX: usize = 14;
+/// Variables that one loop binds.
+pub const BINDERS_MAX: usize = 4;
 /// Comprehensions inside comprehensions.
 pub const SCOPE_DEPTH_MAX: usize = 2;
 /// Values kept in memory over all terms of all scopes: about 24 bytes each and what they point to.

@@ -10,6 +10,51 @@ use cascade_synthesis::types::Type;
 use cascade_synthesis::value::{Fail, Value, parse, parse_prefix};
 use proptest::prelude::*;
 
+/// Any literal there is, edges among them.
+fn literal() -> impl Strategy<Value = String> {
+    let leaf = prop_oneof![
+        Just("None".to_owned()),
+        any::<bool>().prop_map(|b| if b { "True".to_owned() } else { "False".to_owned() }),
+        any::<i64>().prop_map(|i| i.to_string()),
+        Just(i64::MIN.to_string()),
+        (-9..9_i64).prop_map(|i| i.to_string()),
+        any::<f64>().prop_filter("finite", |f| f.is_finite()).prop_map(|f| Value::Float(f).repr()),
+        "[a-c é(]{0,5}".prop_map(|s| Value::text(&s).repr()),
+    ];
+    leaf.prop_recursive(3, 24, 6, |inner| {
+        let items = prop::collection::vec(inner.clone(), 0..6);
+        prop_oneof![
+            items.clone().prop_map(|items| format!("[{}]", items.join(", "))),
+            items.prop_map(|items| format!(
+                "({})",
+                items.iter().map(|item| format!("{item},")).collect::<String>()
+            )),
+            (inner.clone(), inner).prop_map(|(a, b)| format!("{{'k': {a}, 3: {b}}}")),
+        ]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn any_examples_are_searched(calls in prop::collection::vec((literal(), literal(), literal()), 1..4)) {
+        let lines: Vec<String> = calls.iter().map(|(a, b, c)| format!("f({a}, {b}) == {c}\n")).collect();
+        let text = format!("def f(a, b):\n{}", lines.concat());
+        // Equal arguments with unequal results are refused; everything else is a task.
+        if let Ok(task) = Task::parse(&text, None) {
+            prop_assert_eq!(task.examples.len(), calls.len());
+            let outcome = search(&task, Vocabulary::Library, &mut Budget { terms: 1_500, keep_going: &mut || true });
+            for found in &outcome.candidates {
+                for example in &task.examples {
+                    let value = evaluate(&found.term, &example.arguments, STEPS_MAX);
+                    prop_assert_eq!(value.as_ref(), Ok(&example.expected), "{}", found.python);
+                }
+            }
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn any_text_is_read_or_refused(text in "[\\PC\n]{0,80}") {
@@ -87,4 +132,14 @@ fn what_grows_too_large_ends_the_term() {
     assert_eq!(call("is_prime", &["9000000000000000001"]), Err(Fail::TooBig));
     assert_eq!(call("fibonacci", &["100"]), Err(Fail::TooBig));
     assert_eq!(call("is_power", &["9223372036854775807", "2"]), Err(Fail::TooBig));
+}
+
+#[test]
+fn wide_tuples_stay_whole() {
+    let row = |n: i64| format!("({})", (0..70).map(|i| (n * i).to_string()).collect::<Vec<_>>().join(", "));
+    let text =
+        format!("def f(rows):\nf([{}, {}]) == [0, 0]\nf([{}]) == [0]\nf([]) == []\n", row(1), row(2), row(3));
+    let task = Task::parse(&text, None).unwrap();
+    let outcome = search(&task, Vocabulary::Library, &mut Budget { terms: 3_000, keep_going: &mut || true });
+    assert!(outcome.candidates.iter().all(|found| !found.python.contains("for x, y, z, u, v")));
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::Context;
 use super::bank::{Bank, Entry, Node, Variable};
 use super::goal::Goal;
-use crate::limits::{SCOPE_DEPTH_MAX, SCOPE_ENVIRONMENTS_MAX, SCOPES_MAX};
+use crate::limits::{BINDERS_MAX, SCOPE_DEPTH_MAX, SCOPE_ENVIRONMENTS_MAX, SCOPES_MAX};
 use crate::ops;
 use crate::term::{Form, bind, gather};
 use crate::types::Type;
@@ -66,10 +66,8 @@ impl Bank {
 
     fn open(&self, source: u32, cost: u32, of: Type, context: &Context<'_, '_>) -> Option<Loop> {
         let entry = self.entry(source)?;
-        let binders = match &of {
-            Type::Tuple(parts) => parts.len(),
-            _ => 1,
-        };
+        let parts = taken_apart(&of);
+        let binders = parts.len();
         let (mut spans, mut elements) = (Vec::new(), Vec::new());
         for environment in 0..self.width {
             let found = entry.value(environment).map(ops::elements).and_then(Result::ok);
@@ -94,7 +92,7 @@ impl Bank {
             variables: self.variables.iter().map(|variable| repeated(variable, &spans)).collect(),
             ..Self::default()
         };
-        bank.variables.extend(bound(&of, binders, &elements)?);
+        bank.variables.extend(bound(parts, &elements)?);
         let mut looped =
             Loop { source, cost, binders, bank, links: Vec::new(), fold: None, spans, elements, of };
         if self.depth == 0 {
@@ -180,12 +178,17 @@ pub(super) fn repeated(variable: &Variable, spans: &[Option<Range<usize>>]) -> V
     Variable { of: variable.of.clone(), values }
 }
 
-/// The variables that an element is taken apart into.
-fn bound(of: &Type, binders: usize, elements: &[Value]) -> Option<Vec<Variable>> {
-    let types: Vec<Type> = match of {
-        Type::Tuple(parts) => parts.to_vec(),
+/// The types an element is taken apart into: small tuples are, everything else stays whole.
+fn taken_apart(of: &Type) -> Vec<Type> {
+    match of {
+        Type::Tuple(parts) if (2..=BINDERS_MAX).contains(&parts.len()) => parts.to_vec(),
         other => vec![other.clone()],
-    };
+    }
+}
+
+/// The variables that an element is taken apart into.
+fn bound(types: Vec<Type>, elements: &[Value]) -> Option<Vec<Variable>> {
+    let binders = types.len();
     let mut variables: Vec<Variable> =
         types.into_iter().map(|of| Variable { of, values: Vec::new() }).collect();
     for element in elements {

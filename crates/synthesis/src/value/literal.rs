@@ -224,8 +224,8 @@ impl Reader<'_> {
         if !float && bare.len() > 1 && bare.starts_with('0') && bare.contains(|c| c != '0') {
             return self.fail("an integer starts with zero");
         }
-        let value =
-            if float { text.parse().ok().map(Value::Float) } else { text.parse().ok().map(Value::Int) };
+        let float_of = |text: String| text.parse().ok().filter(|f: &f64| f.is_finite()).map(Value::Float);
+        let value = if float { float_of(text) } else { text.parse().ok().map(Value::Int) };
         value.ok_or(LiteralError { at: start, what: "the number is out of range" })
     }
 
@@ -316,6 +316,7 @@ mod tests {
             ("f(1)", 0),
             ("'\\q'", 3),
             ("1e", 2),
+            ("1e400", 0),
         ] {
             assert_eq!(parse(text).unwrap_err().at, at, "{text}");
         }
