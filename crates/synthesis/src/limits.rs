@@ -28,5 +28,5 @@ pub const SCOPES_MAX: usize = 14;
 pub const BINDERS_MAX: usize = 4;
 /// Comprehensions inside comprehensions.
 pub const SCOPE_DEPTH_MAX: usize = 2;
-/// Values kept in memory over all terms of all scopes: about 24 bytes each and what they point to.
-pub const KEPT_VALUES_MAX: usize = 5_000_000;
+/// Values kept in memory over all terms of all scopes, elements counted: about 24 bytes each.
+pub const KEPT_VALUES_MAX: usize = 12_000_000;

@@ -103,6 +103,16 @@ impl Value {
         }
     }
 
+    /// How many values it holds in memory of its own, roughly; parts of parts are shared with others.
+    pub(crate) fn size(&self) -> usize {
+        match self {
+            Self::Str(s) => 2 + s.len() / 24,
+            Self::List(items) | Self::Tuple(items) => 2 + items.len(),
+            Self::Dict(entries) => 2 + 2 * entries.len(),
+            _ => 1,
+        }
+    }
+
     /// Mixes the value into a fingerprint that keeps types apart: `1`, `1.0` and `True` differ.
     pub(crate) fn mix(&self, into: &mut Fingerprint) {
         match self {

@@ -130,7 +130,7 @@ impl Bank {
         if !self.seen.insert(fingerprint.key()) {
             return;
         }
-        context.kept += entry.values.len();
+        context.kept += entry.values.iter().map(|value| value.as_ref().map_or(1, Value::size)).sum::<usize>();
         if context.kept >= context.kept_max {
             context.stopped = true;
         }
