@@ -183,11 +183,13 @@ impl Maker {
 }
 
 const JUDGE: &str = "
-import json, sys
+import functools, json, operator, sys
 bad = []
+# From 3.12 on CPython sums floats with a correction; the engine adds one by one, as before.
+plain = {'sum': lambda xs: functools.reduce(operator.add, xs, 0)} if sys.version_info >= (3, 12) else {}
 for line in sys.stdin:
     case = json.loads(line)
-    scope = {}
+    scope = dict(plain)
     try:
         exec(case['source'], scope)
         got = repr(scope['f'](*eval(case['arguments'])))

@@ -35,7 +35,7 @@ fn literal() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
     fn any_examples_are_searched(calls in prop::collection::vec((literal(), literal(), literal()), 1..4)) {
