@@ -40,6 +40,12 @@ const USED: &[&str] = &[
     "zip",
 ];
 
+/// Names that signatures take from `typing`.
+const TYPING: &[&str] = &[
+    "Any", "Callable", "Dict", "Iterable", "Iterator", "List", "Mapping", "Optional", "Sequence", "Set",
+    "Tuple", "Union",
+];
+
 /// Whether emitted text may need this name for itself.
 pub(crate) fn reserved(name: &str) -> bool {
     USED.contains(&name)
@@ -62,7 +68,11 @@ pub(crate) fn function(name: &str, parameters: &[String], header: &str, body: &T
     for import in &writer.imports {
         let _ = writeln!(out, "import {import}");
     }
-    if !writer.imports.is_empty() {
+    let typing = annotated(header);
+    if !typing.is_empty() {
+        let _ = writeln!(out, "from typing import {}", typing.join(", "));
+    }
+    if !out.is_empty() {
         out.push_str("\n\n");
     }
     for helper in &writer.helpers {
@@ -78,6 +88,13 @@ pub(crate) fn function(name: &str, parameters: &[String], header: &str, body: &T
         let _ = write!(out, "{header}\n    return {text}\n");
     }
     out
+}
+
+/// The names of `typing` that a signature uses, so that it can be evaluated anywhere.
+fn annotated(header: &str) -> Vec<&'static str> {
+    let words: BTreeSet<&str> =
+        header.split(|c: char| !c.is_alphanumeric() && !matches!(c, '_' | '.')).collect();
+    TYPING.iter().copied().filter(|name| words.contains(name)).collect()
 }
 
 struct Writer<'a> {

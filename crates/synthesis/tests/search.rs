@@ -190,3 +190,14 @@ fn a_helper_gives_way_to_the_function_of_its_name() {
     assert!(python.starts_with("def is_prime_helper(n):\n"), "{python}");
     assert!(python.ends_with("    return [x for x in xs if is_prime_helper(x)]\n"), "{python}");
 }
+
+#[test]
+fn what_a_signature_takes_from_typing_is_imported() {
+    let python = best(
+        "def f(xs: List[int], k: Optional[int] = 1) -> int:\n  '''Largest.'''\nf([1, 3]) == 3\nf([9, 4]) == 9\n",
+    );
+    assert_eq!(
+        python,
+        "from typing import List, Optional\n\n\ndef f(xs: List[int], k: Optional[int] = 1) -> int:\n    return max(xs)\n"
+    );
+}
