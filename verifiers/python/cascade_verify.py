@@ -307,11 +307,19 @@ def is_groups(value):
     return isinstance(value, list) and len(value) <= MAX_GROUPS and all(map(is_text, value))
 
 
+def is_resources(value):
+    """`kind:glob`, one to 64 of them."""
+    return (isinstance(value, list) and 1 <= len(value) <= MAX_COMMANDS
+            and all(is_text(text) and len(text.encode()) <= 256
+                    and re.match("[a-z]+:.", text, re.DOTALL) for text in value))
+
+
 def is_scope(value):
-    """What a grant gives: `assume` or `commands`, never both."""
+    """What a grant gives: `assume` or `commands`, never both; `resources` beside `commands` only."""
     return (record({}, {"up_to": one_of(*TIERS), "assume": is_principal,
-                        "commands": array_of(is_text)})(value)
+                        "commands": array_of(is_text), "resources": is_resources})(value)
             and ("assume" in value) != ("commands" in value)
+            and not ("assume" in value and "resources" in value)
             and len(value.get("commands", [])) <= MAX_COMMANDS)
 
 
@@ -828,6 +836,32 @@ KEPT = ("timestamp", "principal", "action_hash", "expires", "required", "groups"
 GRANTED = ("principal", "to", "on_behalf_of", "scope", "expires", "delegate")
 
 
+def matches(glob, name):
+    """Whether a glob, `*` for any text, speaks of a name."""
+    first, *rest = glob.split("*")
+    if not rest:
+        return first == name
+    if not name.startswith(first):
+        return False
+    at = len(first)
+    for part in rest[:-1]:
+        found = name.find(part, at)
+        if found < 0:
+            return False
+        at = found + len(part)
+    return len(name) - at >= len(rest[-1]) and name.endswith(rest[-1])
+
+
+def within_resources(narrow, wide):
+    """Whether every resource is one of those above; a kind that is not named is not limited."""
+    narrow, wide = ([text.split(":", 1) for text in texts] for texts in (narrow, wide))
+    limited = {kind for kind, _ in wide}
+    return (limited <= {kind for kind, _ in narrow}
+            and all(kind not in limited
+                    or any(kind == own and matches(glob, name) for own, glob in wide)
+                    for kind, name in narrow))
+
+
 def within(narrow, wide):
     """Whether one scope gives no more than another (section 6.4)."""
     if "up_to" in wide and ("up_to" not in narrow
@@ -835,6 +869,8 @@ def within(narrow, wide):
         return False
     if "assume" in narrow or "assume" in wide:
         return narrow.get("assume") == wide.get("assume")
+    if not within_resources(narrow.get("resources", []), wide.get("resources", [])):
+        return False
     mine = set(wide["commands"])
     return "*" in mine or all(command in mine or command.split(" ")[0] in mine
                               for command in narrow["commands"])

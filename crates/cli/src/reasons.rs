@@ -1,6 +1,7 @@
 //! Why the gates answered as they did, in words for people and as JSON.
 
 use cascade_policy::decide::Ruling;
+use cascade_policy::worker::Classified;
 use cascade_receipt::decision::{GateName, GateOutcome, Reason, Verdict};
 use cascade_receipt::json::Value;
 
@@ -57,6 +58,7 @@ const WORDS: &[(&str, &str)] = &[
     ("authority.grant_broken", "the grant was not given by somebody who could give it"),
     ("authority.grant_expired", "the grant has run out"),
     ("authority.granted", "a grant covers it"),
+    ("authority.grant_resource", "there is a grant for the command, but not for what it acts on"),
     ("authority.grant_tier", "the grant does not reach this tier"),
     ("authority.not_held", "nothing that is held can be handed on like this"),
     ("authority.not_yours", "only its giver or an administrator takes a grant back"),
@@ -161,4 +163,10 @@ pub(crate) fn document(ruling: &Ruling) -> Value {
         Value::Object(members)
     };
     Value::Array(ruling.decision.reasons().map(item).collect())
+}
+
+/// What a command acts on.
+pub(crate) fn resources(command: &Classified) -> String {
+    let names: Vec<String> = command.resources.iter().map(ToString::to_string).collect();
+    names.join(", ")
 }

@@ -195,7 +195,11 @@ fn grant_of(row: &Row<'_>) -> rusqlite::Result<Grant> {
         on_behalf_of: row.get::<_, Option<[u8; 8]>>(5)?.map(PrincipalId),
         parent: row.get::<_, Option<[u8; 8]>>(6)?.map(ReceiptId),
         // What cannot be read gives nothing.
-        scope: scope.unwrap_or(Scope { right: Right::Commands(Vec::new()), up_to: None }),
+        scope: scope.unwrap_or(Scope {
+            right: Right::Commands(Vec::new()),
+            resources: Vec::new(),
+            up_to: None,
+        }),
         expires: row.get::<_, Option<i64>>(8)?.map(|ms| Timestamp::from_ms(from_sql(ms))),
         delegate: from_sql(row.get(9)?),
         revoked_by: row.get::<_, Option<[u8; 8]>>(10)?.map(ReceiptId),

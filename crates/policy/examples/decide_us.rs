@@ -82,6 +82,7 @@ fn facts() -> Facts {
             stdin: Stdin::Terminal,
             script: None,
             files: Vec::new(),
+            defaults: Vec::new(),
             resource: None,
         },
         spec: None,

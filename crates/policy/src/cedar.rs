@@ -19,7 +19,7 @@ use cedar_policy::{Authorizer, Decision, Effect, Entities, Policy, PolicyId, Pol
 pub use self::explain::{LookedAt, PolicyText};
 pub(crate) use self::index::{Index, Scope};
 pub(crate) use self::needs::Needs;
-pub(crate) use self::request::{Families, World};
+pub(crate) use self::request::{Book, Families, World, declared};
 
 use self::memo::Memo;
 use self::request::Casts;
@@ -45,7 +45,7 @@ pub(crate) struct StoredPolicy {
 pub(crate) struct Engine {
     policies: Vec<Entry>,
     index: Index,
-    families: Families,
+    book: Book,
     authorizer: Authorizer,
     /// Slices by candidate list.
     slices: Memo<Vec<u32>, Slice>,
@@ -105,7 +105,7 @@ pub(crate) enum Trouble {
 }
 
 impl Engine {
-    pub(crate) fn new(policies: Vec<StoredPolicy>, families: Families) -> Self {
+    pub(crate) fn new(policies: Vec<StoredPolicy>, book: Book) -> Self {
         let mut index = Index::default();
         for (number, policy) in (0..).zip(&policies) {
             index.insert(&policy.scope, number);
@@ -114,7 +114,7 @@ impl Engine {
         Self {
             policies: policies.into_iter().map(entry).collect(),
             index,
-            families,
+            book,
             authorizer: Authorizer::new(),
             slices: Memo::default(),
             casts: Casts::default(),
@@ -123,7 +123,7 @@ impl Engine {
 
     /// The families that a program belongs to.
     pub(crate) fn families_of(&self, program: &str) -> impl Iterator<Item = &str> {
-        self.families.get(program).into_iter().flatten().map(String::as_str)
+        self.book.families.get(program).into_iter().flatten().map(String::as_str)
     }
 
     pub(crate) fn policies(&self) -> impl Iterator<Item = &StoredPolicy> {
@@ -136,7 +136,7 @@ impl Engine {
         if classification.commands.is_empty() {
             judgement.troubles.push(Trouble::NoCommand);
         }
-        let Some(world) = World::of(facts, classification, &self.families, &self.casts) else {
+        let Some(world) = World::of(facts, classification, &self.book, &self.casts) else {
             judgement.troubles.push(Trouble::Request);
             return judgement;
         };

@@ -1,11 +1,14 @@
 //! May this principal take this action now?
 
+use std::collections::BTreeSet;
+
 use cascade_receipt::decision::{Decision, RiskTier, Verdict};
 use cascade_receipt::time::Timestamp;
 
 use crate::facts::{Action, Facts, Invocation, Stdin};
 use crate::gate::{self, Case, Evaluation};
 use crate::limits::{self, Concern, Draw};
+use crate::resource::Place;
 use crate::snapshot::Snapshot;
 use crate::worker::{Classification, Obeyed, Registry};
 
@@ -160,7 +163,22 @@ pub fn obeyed(registry: &Registry, action: &Action) -> Vec<Obeyed> {
     files
 }
 
+/// Where names stand of what the action acts on and does not name.
+#[must_use]
+pub fn sought(registry: &Registry, action: &Action) -> BTreeSet<Place> {
+    let found = classify(registry, action);
+    found.commands.into_iter().flat_map(|command| command.sought).collect()
+}
+
 fn classify(registry: &Registry, action: &Action) -> Classification {
+    let mut found = read(registry, action);
+    for (place, name) in &action.defaults {
+        found.commands.iter_mut().for_each(|command| command.name(*place, name));
+    }
+    found
+}
+
+fn read(registry: &Registry, action: &Action) -> Classification {
     match &action.invocation {
         Invocation::Cli(argv) if argv.is_empty() => refusal("empty"),
         Invocation::Cli(argv) => {

@@ -17,6 +17,7 @@ use cascade_receipt::time::Timestamp;
 
 use crate::decide::EscalationTerms;
 use crate::limits::Amounts;
+use crate::resource::Place;
 
 pub(crate) use self::read::terms as read_terms;
 pub(crate) use self::write::{terms as write_terms, words as write_words};
@@ -219,6 +220,8 @@ pub struct Action {
     pub script: Option<Vec<u8>>,
     /// Files whose bytes say what is done beside the executable: scripts, build files, manifests; sorted by path.
     pub files: Vec<ObeyedFile>,
+    /// Names that stand in files and that the command leaves to them, sorted by place.
+    pub defaults: Vec<(Place, String)>,
     /// What is acted on, where the surface knows it.
     pub resource: Option<String>,
 }
@@ -351,6 +354,8 @@ pub struct Grant {
     pub expires: Option<Timestamp>,
     /// What it covers.
     pub covers: Covers,
+    /// On what its commands may act, as `kind:glob`; a kind that is not named is not limited.
+    pub resources: Vec<String>,
     /// The highest tier it reaches, if it has a ceiling.
     pub up_to: Option<RiskTier>,
 }

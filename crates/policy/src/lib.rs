@@ -10,11 +10,13 @@
 mod cedar;
 pub mod credential;
 pub mod decide;
+pub mod environment;
 pub mod facts;
 mod gate;
 pub mod limits;
 pub mod name;
 pub mod pack;
+pub mod resource;
 pub mod shell;
 pub mod snapshot;
 pub mod worker;

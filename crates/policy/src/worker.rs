@@ -27,6 +27,7 @@ mod leak;
 mod line;
 mod manifest;
 mod mongo;
+mod named;
 mod obeyed;
 #[cfg(test)]
 mod obeying;
@@ -42,6 +43,7 @@ mod spared;
 mod sql;
 #[cfg(test)]
 mod tests;
+mod touched;
 mod unfold;
 mod usage;
 mod walk;

@@ -32,6 +32,7 @@ pub mod note;
 pub mod pem;
 pub mod proof;
 pub mod reader;
+pub mod resource;
 pub mod sshsig;
 pub mod statement;
 pub mod time;

@@ -22,6 +22,7 @@ use cascade_receipt::time::Timestamp;
 use cascade_receipt::verify::ADMIN_GROUP;
 
 use crate::credentials;
+use crate::defaults;
 use crate::file_hash;
 use crate::glass;
 use crate::grants;
@@ -361,8 +362,10 @@ pub fn look(
         stdin: command.input.fact(),
         script: command.script(),
         files: Vec::new(),
+        defaults: Vec::new(),
         resource: None,
     };
+    action.defaults = defaults::look(command, &decide::sought(snapshot.registry(), &action));
     action.files = obeyed::look(ledger, command, &decide::obeyed(snapshot.registry(), &action));
     Ok(Facts {
         at: chain_now(ledger)?,

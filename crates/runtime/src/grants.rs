@@ -3,6 +3,7 @@
 mod above;
 
 use cascade_ledger::{Appended, Draft, Fault, Grant, Ledger, PrincipalKind, Reader};
+use cascade_policy::environment;
 use cascade_policy::facts::{self as policy_facts, Covers};
 use cascade_receipt::content::{
     Body, DELEGATION_MAX, GRANT_COMMANDS_MAX, GrantRevoked, Granted, Ref, Rel, Right, Scope,
@@ -10,6 +11,7 @@ use cascade_receipt::content::{
 use cascade_receipt::decision::{Decision, GateName};
 use cascade_receipt::id::{PrincipalId, ReceiptId};
 use cascade_receipt::kind::Kind;
+use cascade_receipt::resource::PATTERNS_MAX;
 use cascade_receipt::time::Timestamp;
 
 use crate::admin::{self, AdminError};
@@ -74,6 +76,8 @@ pub struct Giving {
     pub commands: Vec<Command>,
     /// Whom the holder may be taken for.
     pub assume: Option<String>,
+    /// On what the commands may act.
+    pub resources: Vec<Limit>,
     /// The highest tier it reaches.
     pub up_to: Option<cascade_receipt::decision::RiskTier>,
     /// Until when.
@@ -101,6 +105,23 @@ impl Command {
             ));
         }
         Ok(Self(text.to_owned()))
+    }
+}
+
+/// Resources that a grant can name: `kind:glob`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Limit(String);
+
+impl Limit {
+    /// Reads `cluster:dev-*`.
+    ///
+    /// # Errors
+    /// What it may be.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        match environment::fault(text) {
+            Some(fault) => Err(fault),
+            None => Ok(Self(text.to_owned())),
+        }
     }
 }
 
@@ -139,7 +160,7 @@ pub fn give(
         to,
         on_behalf_of,
         parent: None,
-        scope: Scope { right: right(ledger, giving)?, up_to: giving.up_to },
+        scope: Scope { right: right(ledger, giving)?, resources: limits(giving), up_to: giving.up_to },
         expires,
         delegate: giving.delegate,
         statement_id: statement_id()?,
@@ -226,6 +247,13 @@ fn right(ledger: &Ledger, giving: &Giving) -> Result<Right, GrantError> {
     }
 }
 
+fn limits(giving: &Giving) -> Vec<String> {
+    let mut limits: Vec<String> = giving.resources.iter().map(|limit| limit.0.clone()).collect();
+    limits.sort_unstable();
+    limits.dedup();
+    limits
+}
+
 fn registered(ledger: &Ledger, name: &str) -> Result<PrincipalId, GrantError> {
     let principal = facts::named(ledger, name)?;
     let person = ledger.person(principal)?;
@@ -244,6 +272,12 @@ pub const fn is_too_long(commands: usize) -> bool {
     commands > GRANT_COMMANDS_MAX
 }
 
+/// Whether one grant names more resources than it may.
+#[must_use]
+pub const fn is_too_narrow(resources: usize) -> bool {
+    resources > PATTERNS_MAX
+}
+
 /// What a principal holds, as facts; what was taken back is not there.
 pub(crate) fn held(reader: &Reader, holder: PrincipalId) -> Result<Vec<policy_facts::Grant>, Fault> {
     let grants = reader.grants_of(holder)?.into_iter().filter(|grant| grant.revoked_by.is_none());
@@ -256,6 +290,7 @@ pub(crate) fn held(reader: &Reader, holder: PrincipalId) -> Result<Vec<policy_fa
             Right::Commands(commands) => Covers::Commands(commands),
             Right::Assume(principal) => Covers::Assume(principal),
         },
+        resources: grant.scope.resources,
         up_to: grant.scope.up_to,
     };
     Ok(grants.map(fact).collect())

@@ -66,6 +66,7 @@ pub fn shell_line(line: &[u8], whom: Option<&str>) -> Facts {
             stdin: Stdin::None,
             script: None,
             files: Vec::new(),
+            defaults: Vec::new(),
             resource: None,
         },
         spec: None,

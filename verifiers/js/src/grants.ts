@@ -57,12 +57,39 @@ function holds(grant: Past, at: string, people: People): boolean {
   return people.has(principal) && holds(grant.above, at, people);
 }
 
+/** Whether a glob, `*` for any text, speaks of a name. */
+function matches(glob: string, name: string): boolean {
+  const [first = "", ...rest] = glob.split("*");
+  const last = rest.pop();
+  if (last === undefined) return first === name;
+  if (!name.startsWith(first)) return false;
+  let at = first.length;
+  for (const part of rest) {
+    const found = name.indexOf(part, at);
+    if (found < 0) return false;
+    at = found + part.length;
+  }
+  return name.length - at >= last.length && name.endsWith(last);
+}
+
+/** Whether every resource is one of those above; a kind that is not named is not limited. */
+function withinResources(narrow: string[], wide: string[]): boolean {
+  const kind = (text: string) => text.slice(0, text.indexOf(":"));
+  const name = (text: string) => text.slice(text.indexOf(":") + 1);
+  const [kinds, limited] = [new Set(narrow.map(kind)), new Set(wide.map(kind))];
+  const named = [...limited].every((one) => kinds.has(one));
+  const covered = (text: string) =>
+    wide.some((own) => kind(own) === kind(text) && matches(name(own), name(text)));
+  return named && narrow.every((text) => !limited.has(kind(text)) || covered(text));
+}
+
 /** Whether one scope gives no more than another. */
 function within(narrow: JsonObject, wide: JsonObject): boolean {
   if ("up_to" in wide) {
     if (!("up_to" in narrow) || TIERS.indexOf(narrow.up_to) > TIERS.indexOf(wide.up_to)) return false;
   }
   if ("assume" in narrow || "assume" in wide) return narrow.assume === wide.assume;
+  if (!withinResources(narrow.resources ?? [], wide.resources ?? [])) return false;
   const mine = new Set(wide.commands);
   const covered = (command: string) => mine.has(command) || mine.has(command.split(" ")[0]);
   return mine.has("*") || narrow.commands.every(covered);

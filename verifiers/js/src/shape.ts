@@ -5,7 +5,9 @@ import type { Json, JsonObject } from "./json.js";
 
 /** Most groups of an escalation or a principal. */
 const GROUPS_MAX = 64;
-/** Most commands of a grant, and most levels that it may be handed on. */
+/** Longest resource of a grant. */
+const RESOURCE_BYTES_MAX = 256;
+/** Most commands or resources of a grant, and most levels that it may be handed on. */
 const [GRANT_COMMANDS_MAX, DELEGATION_MAX] = [64, 8];
 
 type Fits = (value: Json) => boolean;
@@ -111,10 +113,18 @@ const REVOCATION = record(
   },
   { replacement: KEY_OBJECT },
 );
-/** What a grant gives: `assume` or `commands`, never both. */
+/** `kind:glob`, as a grant may name it. */
+const isResource: Fits = (value) =>
+  isText(value) && new TextEncoder().encode(value).length <= RESOURCE_BYTES_MAX && /^[a-z]+:./su.test(value);
+/** What a grant gives: `assume` or `commands`, never both; `resources` beside `commands` only. */
 const isScope: Fits = (value) =>
-  record({}, { up_to: oneOf(...TIERS), assume: isPrincipal, commands: arrayOf(isText) })(value) &&
+  record(
+    {},
+    { up_to: oneOf(...TIERS), assume: isPrincipal, commands: arrayOf(isText), resources: arrayOf(isResource) },
+  )(value) &&
   "assume" in value !== "commands" in value &&
+  !("assume" in value && "resources" in value) &&
+  (!("resources" in value) || (value.resources.length > 0 && value.resources.length <= GRANT_COMMANDS_MAX)) &&
   (value.commands ?? []).length <= GRANT_COMMANDS_MAX;
 const ANSWER: Members = { principal: isPrincipal, action_hash: isHash, expires: isTime };
 

@@ -9,7 +9,7 @@ use cascade_receipt::id::PrincipalId;
 use cascade_receipt::json::Value;
 use cascade_receipt::time::Timestamp;
 use cascade_runtime::facts::{self, Asker};
-use cascade_runtime::grants::{self, Command, Giving, GrantError};
+use cascade_runtime::grants::{self, Command, Giving, GrantError, Limit};
 use clap::{Args, Subcommand};
 
 use crate::args::{Global, principal};
@@ -63,6 +63,9 @@ struct Add {
     /// A program with all its subcommands; `*` for all programs
     #[arg(long = "program", value_name = "PROGRAM", value_parser = Command::parse)]
     programs: Vec<Command>,
+    /// On what the commands may act: `cluster:dev-*`; `*` stands for any text
+    #[arg(long = "resource", value_name = "KIND:NAME", value_parser = Limit::parse, conflicts_with = "assume")]
+    resources: Vec<Limit>,
     /// To be taken for this person with --as
     #[arg(long, value_name = "PERSON", value_parser = principal, conflicts_with_all = ["commands", "programs"])]
     assume: Option<String>,
@@ -119,6 +122,11 @@ fn add(global: &Global, args: &Add) -> Exit {
     if grants::is_too_long(commands.len()) {
         return Err(Failure::usage("more commands than one grant may name").hint("give several grants"));
     }
+    if grants::is_too_narrow(args.resources.len()) {
+        return Err(
+            Failure::usage("more resources than one grant may name").hint("use `*`, or give several grants")
+        );
+    }
     let ledger = place::ledger(global)?;
     let lasts_ms = args.expires.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
     let giving = Giving {
@@ -126,6 +134,7 @@ fn add(global: &Global, args: &Add) -> Exit {
         owner: args.owner.clone(),
         commands,
         assume: args.assume.clone(),
+        resources: args.resources.clone(),
         up_to: args.up_to,
         until: args.until,
         lasts_ms,
@@ -264,7 +273,12 @@ fn state(grant: &Held, now: Timestamp) -> &'static str {
 
 fn what(reader: &Reader, grant: &Held) -> Result<String, Failure> {
     Ok(match &grant.scope.right {
-        Right::Commands(commands) => format!("run {}", commands.join(", ")),
+        Right::Commands(commands) if grant.scope.resources.is_empty() => {
+            format!("run {}", commands.join(", "))
+        }
+        Right::Commands(commands) => {
+            format!("run {} on {}", commands.join(", "), output::safe(&grant.scope.resources.join(", ")))
+        }
         Right::Assume(principal) => format!("act as {}", name(reader, *principal)?),
     })
 }
@@ -285,6 +299,10 @@ fn document(reader: &Reader, grant: &Held, state: &str) -> Result<Value, Failure
             members.push(("commands", Value::Array(commands)));
         }
         Right::Assume(principal) => members.push(("assume", principal.to_string().into())),
+    }
+    if !grant.scope.resources.is_empty() {
+        let resources = grant.scope.resources.iter().map(|one| Value::from(one.as_str())).collect();
+        members.push(("resources", Value::Array(resources)));
     }
     members.extend(grant.scope.up_to.map(|tier| ("up_to", Value::from(tier.as_str()))));
     members.extend(grant.expires.map(|time| ("expires", Value::from(time.to_string()))));

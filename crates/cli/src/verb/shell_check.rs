@@ -82,6 +82,9 @@ fn print(ruling: &Ruling) -> std::io::Result<()> {
             Painted(tier_style(command.tier), command.tier),
             output::safe(&command.words.join(" "))
         ))?;
+        if !command.resources.is_empty() {
+            output::line(format_args!("           on {}", output::safe(&reasons::resources(command))))?;
+        }
         for finding in &command.findings {
             let text = output::safe(&finding.text);
             output::line(format_args!("           {text} {}", Painted(DIM, &finding.code)))?;
@@ -106,6 +109,7 @@ fn document(ruling: &Ruling) -> Value {
         Value::object([
             ("classified", command.classified.into()),
             ("findings", Value::Array(findings.collect())),
+            ("resources", Value::Array(command.resources.iter().map(|one| one.to_string().into()).collect())),
             ("program", command.program.as_str().into()),
             ("risk_tier", command.tier.as_str().into()),
             ("subcommand", command.subcommand.as_str().into()),

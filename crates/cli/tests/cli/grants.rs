@@ -3,6 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::process::{Child, Stdio};
 
+use crate::resources::with_kubectl;
 use crate::site::{Done, ended};
 use crate::team::Team;
 
@@ -286,5 +287,53 @@ fn grants_that_make_no_sense_are_refused() {
     assert_eq!(team.site.receipts().len(), before);
     team.by_agent(&["grant", "add", "--to", "bob", "--program", "git"]).expect(3);
     assert_eq!(team.site.last().kind(), "blocked");
+    team.site.assert_sound();
+}
+
+#[test]
+fn a_grant_is_on_what_it_names() {
+    let team = Team::with_thresholds(&format!("[risk]\nagent = \"HIGH\"\n{AGENTS_NEED_GRANTS}"));
+    team.joins("bob", &[]);
+    let user = team.user();
+    let give = |by: &str, args: &[&str]| team.by(by, &[&["grant", "add"], args].concat());
+    team.site.run(&["grant", "add", "--to", "bob", "--program", "*", "--resource", "clutser:x"]).expect(2);
+    team.site.run(&["grant", "add", "--to", "bob", "--assume", "bob", "--resource", "cluster:x"]).expect(2);
+    let above = ["--to", "bob", "--program", "kubectl", "--delegate", "2", "--resource", "cluster:dev-*"];
+    let above = team.give(&[&above[..], &["--resource", "namespace:a"]].concat());
+    let shown = team.site.run(&["grant", "list"]).expect(0).stdout;
+    assert!(shown.contains("may run kubectl on cluster:dev-*, namespace:a"), "{shown}");
+
+    // Neither other clusters nor more of them; what is not named is limited as above.
+    let to_agent = ["--to", "agent:claude-code", "--for", &user, "--command", "kubectl get"];
+    for wider in ["cluster:prod", "cluster:dev*", "cluster:*", "namespace:*"] {
+        let done = give("bob", &[&to_agent[..], &["--resource", wider]].concat()).expect(3);
+        assert!(done.stdout.contains("--resource is too wide"), "{}", done.stdout);
+    }
+    let handed = id(give("bob", &[&to_agent[..], &["--resource", "cluster:dev-eu"]].concat()));
+    let list = team.site.run(&["--json", "grant", "list"]).expect(0).stdout;
+    let list: Vec<serde_json::Value> = list.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |id: &str| list.iter().find(|grant| grant["receipt_id"] == id).unwrap()["resources"].to_string();
+    assert_eq!(of(&handed), r#"["cluster:dev-eu","namespace:a"]"#);
+    assert_eq!(of(&above), r#"["cluster:dev-*","namespace:a"]"#);
+
+    let get = |args: &[&str]| {
+        with_kubectl(&team.site, &[&["--json", "run", "--", "kubectl"], args, &["get", "pods"]].concat())
+    };
+    get(&["--context", "dev-eu", "-n", "a"]).expect(0);
+    assert_eq!(team.last_intent().reference("grant"), Some(handed.as_str()));
+    for elsewhere in [
+        &["--context", "dev-us", "-n", "a"][..],
+        &["--context", "dev-eu", "-n", "b"],
+        &["--context", "dev-eu"],
+        &["-n", "a"],
+        &["--context", "dev-eu", "--context", "prod", "-n", "a"],
+        &["--context", "dev-eu", "-n", "a", "--kubeconfig", "x"],
+    ] {
+        team.assert_denied(get(elsewhere), "authority.grant_resource");
+    }
+    team.assert_denied(
+        with_kubectl(&team.site, &["--json", "run", "--", "kubectl", "describe", "pods"]),
+        "authority.no_grant",
+    );
     team.site.assert_sound();
 }

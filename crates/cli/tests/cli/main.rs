@@ -65,6 +65,8 @@ mod readme;
 #[cfg(test)]
 mod refused;
 #[cfg(test)]
+mod resources;
+#[cfg(test)]
 mod screen;
 #[cfg(test)]
 mod scripts;

@@ -51,7 +51,7 @@ impl Engine {
         facts: &Facts,
         classification: &Classification,
     ) -> Vec<LookedAt> {
-        let Some(world) = World::of(facts, classification, &self.families, &self.casts) else {
+        let Some(world) = World::of(facts, classification, &self.book, &self.casts) else {
             return Vec::new();
         };
         let number = self.policies.iter().position(|entry| entry.stored.id == id);

@@ -49,6 +49,10 @@ impl Needs {
         self.0 >> at & 1 == 1
     }
 
+    pub(super) fn without(self, name: &str) -> Self {
+        MEMBERS.iter().position(|member| *member == name).map_or(self, |at| Self(self.0 & !(1 << at)))
+    }
+
     /// A name that is no member is left out: whether it is there is then as it would be anyway.
     fn with(self, name: &str) -> Self {
         MEMBERS.iter().position(|member| *member == name).map_or(self, |at| Self(self.0 | 1 << at))

@@ -10,23 +10,34 @@ use std::sync::{Arc, LazyLock};
 
 use cascade_receipt::decision::RiskTier;
 use cascade_receipt::id::PrincipalId;
+use cascade_receipt::resource::UNKNOWN;
 use cascade_receipt::time::Timestamp;
 use cedar_policy::{
-    Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Request, RestrictedExpression, Schema,
+    Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Policy, PolicyId, PolicySet, Request,
+    RestrictedExpression, Schema, ValidationMode, ValidationWarning, Validator,
 };
 
 use super::index::{Index, Subject};
 use super::memo::Memo;
 use super::needs::Needs;
+use crate::environment::{Environments, UNKNOWN_ID};
 use crate::facts::{Facts, PrincipalKind, Stdin};
 use crate::gate::ADMINS;
+use crate::resource::ResourceKind;
 use crate::worker::{Classification, Classified};
 
 /// Families by program: `[families]` of thresholds.toml turned round.
 pub(crate) type Families = BTreeMap<String, BTreeSet<String>>;
 
+/// What thresholds.toml names together.
+#[derive(Debug, Default)]
+pub(crate) struct Book {
+    pub(crate) families: Families,
+    pub(crate) environments: Environments,
+}
+
 /// Every member of the context, as the schema names them.
-pub(super) const MEMBERS: [&str; 20] = [
+pub(super) const MEMBERS: [&str; 29] = [
     "kind",
     "program",
     "subcommand",
@@ -47,7 +58,19 @@ pub(super) const MEMBERS: [&str; 20] = [
     "date",
     "hour",
     "weekday",
+    "repos",
+    "clusters",
+    "namespaces",
+    "databases",
+    "hosts",
+    "buckets",
+    "accounts",
+    "environments",
+    "subject",
 ];
+
+/// Members from here on came later; a schema may do without them.
+const LATER: usize = 20;
 
 #[derive(Debug)]
 struct Names {
@@ -57,6 +80,10 @@ struct Names {
     group: EntityTypeName,
     program: EntityTypeName,
     family: EntityTypeName,
+    environment: EntityTypeName,
+    subject: EntityTypeName,
+    /// In the order of [`ResourceKind::ALL`].
+    resources: Vec<EntityTypeName>,
     exec: EntityUid,
     exec_keys: Vec<String>,
 }
@@ -70,6 +97,9 @@ static NAMES: LazyLock<Option<Names>> = LazyLock::new(|| {
         group: kind(GROUP)?,
         program: kind(PROGRAM)?,
         family: kind(FAMILY)?,
+        environment: kind(ENVIRONMENT)?,
+        subject: kind(SUBJECT)?,
+        resources: ResourceKind::ALL.into_iter().map(|one| kind(type_of(one))).collect::<Option<_>>()?,
         exec: EntityUid::from_type_name_and_id(kind(ACTION)?, EntityId::new(EXEC)),
         exec_keys: Subject { kind: ACTION, id: EXEC, ancestors: Vec::new() }.satisfies(),
     })
@@ -81,8 +111,23 @@ const NODE: &str = "Node";
 const GROUP: &str = "Group";
 const PROGRAM: &str = "Program";
 const FAMILY: &str = "Family";
+const ENVIRONMENT: &str = "Environment";
+const SUBJECT: &str = "Subject";
 const ACTION: &str = "Action";
 const EXEC: &str = "exec";
+
+/// The type of an entity that stands for a resource of this kind.
+const fn type_of(kind: ResourceKind) -> &'static str {
+    match kind {
+        ResourceKind::Repo => "Repo",
+        ResourceKind::Cluster => "Cluster",
+        ResourceKind::Namespace => "Namespace",
+        ResourceKind::Database => "Database",
+        ResourceKind::Host => "Host",
+        ResourceKind::Bucket => "Bucket",
+        ResourceKind::Account => "Account",
+    }
+}
 
 fn uid(kind: &EntityTypeName, id: &str) -> EntityUid {
     EntityUid::from_type_name_and_id(kind.clone(), EntityId::new(id))
@@ -117,7 +162,7 @@ pub(crate) struct World<'a> {
     names: &'static Names,
     facts: &'a Facts,
     classification: &'a Classification,
-    families: &'a Families,
+    book: &'a Book,
     cast: Arc<Cast>,
 }
 
@@ -126,40 +171,41 @@ impl<'a> World<'a> {
     pub(super) fn of(
         facts: &'a Facts,
         classification: &'a Classification,
-        families: &'a Families,
+        book: &'a Book,
         casts: &Casts,
     ) -> Option<Self> {
         let names = NAMES.as_ref()?;
-        let key = CastKey::of(facts, classification, families);
+        let key = CastKey::of(facts, classification, &book.families);
         let cast = match casts.find(&key) {
             Some(cast) => cast,
             None => {
-                let cast = Cast::of(names, &key, families, None).ok()?;
+                let cast = Cast::of(names, &key, &book.families, None).ok()?;
                 casts.keep(key, cast)
             }
         };
-        Some(Self { names, facts, classification, families, cast })
+        Some(Self { names, facts, classification, book, cast })
     }
 
     /// Checks that a schema describes the entities and requests of these facts. At run time nothing
     /// is checked against the schema again: parsing it would cost more than the rest of a start.
     pub(crate) fn conform(
         schema: &Schema,
+        declared: Needs,
         facts: &Facts,
         classification: &Classification,
-        families: &Families,
+        book: &Book,
     ) -> Result<(), String> {
         let names = NAMES.as_ref().ok_or("names of entity types do not parse")?;
-        let key = CastKey::of(facts, classification, families);
-        let cast = Arc::new(Cast::of(names, &key, families, Some(schema))?);
-        let world = World { names, facts, classification, families, cast };
+        let key = CastKey::of(facts, classification, &book.families);
+        let cast = Arc::new(Cast::of(names, &key, &book.families, Some(schema))?);
+        let world = World { names, facts, classification, book, cast };
         let actions = schema.action_entities().map_err(|error| error.to_string())?;
         // Requests carry no action entities, so a policy on a group of actions would never match.
         if actions.ancestors(&world.names.exec).is_some_and(|mut groups| groups.next().is_some()) {
             return Err("`exec` may not be a member of an action group".to_owned());
         }
         for command in &classification.commands {
-            world.checked_request(command, Needs::ALL, Some(schema))?;
+            world.checked_request(command, declared, Some(schema))?;
         }
         Ok(())
     }
@@ -170,7 +216,7 @@ impl<'a> World<'a> {
 
     /// The policies whose scope the request about this command satisfies.
     pub(crate) fn candidates(&self, index: &Index, command: &Classified) -> Vec<u32> {
-        let families = self.families.get(&command.program).into_iter().flatten();
+        let families = self.book.families.get(&command.program).into_iter().flatten();
         let ancestors = families.map(|family| (FAMILY, family.as_str())).collect();
         let program = Subject { kind: PROGRAM, id: &command.program, ancestors };
         index.candidates(&self.cast.principal_keys, &self.names.exec_keys, &program.satisfies())
@@ -223,9 +269,54 @@ impl<'a> World<'a> {
             "hour" => long(hours % 24),
             // 1 is Monday; day 0 was a Thursday.
             "weekday" => long((hours / 24 + 3) % 7 + 1),
+            "environments" => {
+                let touched = self.book.environments.of(&command.resources);
+                entities(&self.names.environment, touched.into_iter())
+            }
+            "subject" => {
+                let id = facts.subject.as_ref()?.id.to_string();
+                RestrictedExpression::new_entity_uid(uid(&self.names.subject, &id))
+            }
+            "repos" => self.resources(command, ResourceKind::Repo),
+            "clusters" => self.resources(command, ResourceKind::Cluster),
+            "namespaces" => self.resources(command, ResourceKind::Namespace),
+            "databases" => self.resources(command, ResourceKind::Database),
+            "hosts" => self.resources(command, ResourceKind::Host),
+            "buckets" => self.resources(command, ResourceKind::Bucket),
+            "accounts" => self.resources(command, ResourceKind::Account),
             _ => return None,
         })
     }
+}
+
+impl World<'_> {
+    fn resources(&self, command: &Classified, kind: ResourceKind) -> RestrictedExpression {
+        let types = ResourceKind::ALL.into_iter().zip(&self.names.resources);
+        let own = types.into_iter().find(|(own, _)| *own == kind).map(|(_, name)| name);
+        let named = command.resources.iter().filter(|resource| resource.kind == kind);
+        let named = named.map(|resource| resource.name.as_str());
+        own.map_or_else(|| words(iter::empty()), |own| entities(own, named))
+    }
+}
+
+/// The members that a schema declares: every first one, and of the later ones those that it knows. A policy can only
+/// look at what its schema declares.
+pub(crate) fn declared(schema: &Schema) -> Needs {
+    let later = || MEMBERS.iter().skip(LATER);
+    let asks = |name: &&str| {
+        let text = format!(
+            "permit (principal, action, resource) when {{ context has {name} && [context.{name}] == [context.{name}] }};"
+        );
+        Policy::parse(Some(PolicyId::new(name)), text).ok()
+    };
+    let Ok(set) = PolicySet::from_policies(later().filter_map(asks)) else { return Needs::ALL };
+    let result = Validator::new(schema.clone()).validate(&set, ValidationMode::Strict);
+    // Of a member that does not exist the validator says that such a policy can never apply.
+    let unknown = result.validation_warnings().filter_map(|warning| match warning {
+        ValidationWarning::ImpossiblePolicy(warning) => Some(warning.policy_id()),
+        _ => None,
+    });
+    unknown.fold(Needs::ALL, |needs, id| needs.without(id.as_ref()))
 }
 
 impl CastKey {
@@ -313,6 +404,12 @@ fn text(text: &str) -> RestrictedExpression {
 
 fn words<'a>(words: impl Iterator<Item = &'a str>) -> RestrictedExpression {
     RestrictedExpression::new_set(words.map(text))
+}
+
+/// Names as ids. Cedar wants printable ASCII in the ids of policies, so what cannot be known is written `?` there.
+fn entities<'a>(kind: &EntityTypeName, ids: impl Iterator<Item = &'a str>) -> RestrictedExpression {
+    let id = |id: &str| uid(kind, &id.replace(UNKNOWN, UNKNOWN_ID));
+    RestrictedExpression::new_set(ids.map(|own| RestrictedExpression::new_entity_uid(id(own))))
 }
 
 fn long(number: u64) -> RestrictedExpression {

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use cascade_receipt::base64;
 use cascade_receipt::json::Value;
 
+use crate::resource::Place;
+
 use super::{Action, Executable, Facts, Invocation, ObeyedFile, Stdin};
 
 /// Format section 2.2, `action_hash`.
@@ -43,6 +45,12 @@ pub(super) fn members_of(action: &Action) -> BTreeMap<String, Value> {
     // Absent where there is none, so that such actions keep their hash.
     if !action.files.is_empty() {
         members.insert("files".to_owned(), Value::Array(action.files.iter().map(file_value).collect()));
+    }
+    if !action.defaults.is_empty() {
+        let one = |(place, name): &(Place, String)| {
+            Value::object([("name", name.as_str().into()), ("place", place.as_str().into())])
+        };
+        members.insert("defaults".to_owned(), Value::Array(action.defaults.iter().map(one).collect()));
     }
     if let Some(resource) = &action.resource {
         members.insert("resource".to_owned(), resource.as_str().into());

@@ -16,6 +16,7 @@ use super::{
 };
 use crate::decide::EscalationTerms;
 use crate::limits::Amounts;
+use crate::resource::Place;
 
 /// Why a JSON value is not facts.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -128,10 +129,26 @@ fn action(value: &Value) -> Read<Action> {
         stdin: members.parsed("stdin", stdin)?,
         script: members.optional_bytes("script", "script_b64")?,
         files: files(members.optional("files"))?,
+        defaults: defaults(members.optional("defaults"))?,
         resource: members.optional_parsed("resource", |text| Some(text.to_owned()))?,
     };
     members.end()?;
     Ok(action)
+}
+
+/// One spelling, as of files.
+fn defaults(value: Option<&Value>) -> Read<Vec<(Place, String)>> {
+    let Some(value) = value else { return Ok(Vec::new()) };
+    let one = |value: &Value| {
+        let mut members = Members::of("defaults", value)?;
+        let found = (members.parsed("place", Place::parse)?, members.text("name")?.to_owned());
+        members.end()?;
+        Ok(found)
+    };
+    let items = value.as_array().ok_or(FactsFault::Malformed("defaults"))?;
+    let found = items.iter().map(one).collect::<Read<Vec<_>>>()?;
+    let sorted = found.windows(2).all(|pair| matches!(pair, [left, right] if left.0 < right.0));
+    if sorted && !found.is_empty() { Ok(found) } else { Err(FactsFault::Malformed("defaults")) }
 }
 
 /// One spelling: absent where there are none, else sorted and without repetition.
@@ -226,6 +243,7 @@ fn grant(value: &Value) -> Read<Grant> {
         grantor_alive: members.truth("grantor_alive")?,
         expires: members.optional_parsed("expires", Timestamp::parse)?,
         covers,
+        resources: members.optional_words("resources")?,
         up_to: members.optional_parsed("up_to", RiskTier::parse)?,
     };
     members.end()?;
@@ -364,6 +382,10 @@ impl<'a> Members<'a> {
 
     fn list<T>(&mut self, key: &'static str, each: impl Fn(&Value) -> Read<T>) -> Read<Vec<T>> {
         self.take(key)?.as_array().ok_or(FactsFault::Malformed(key))?.iter().map(each).collect()
+    }
+
+    fn optional_words(&mut self, key: &'static str) -> Read<Vec<String>> {
+        if self.left.contains_key(key) { self.words(key) } else { Ok(Vec::new()) }
     }
 
     fn words(&mut self, key: &'static str) -> Read<Vec<String>> {

@@ -2,7 +2,7 @@
 
 use cascade_receipt::json::{INT_MAX, Value};
 
-use super::action::members_of;
+use super::action::{insert_bytes, members_of};
 use super::{
     Approval, BreakGlass, Budget, Counter, Covers, Delegator, FACTS_TYPE, Facts, Grant, Principal, Spec,
     Subject, Tenant, Unreviewed, Window, WindowKind,
@@ -10,12 +10,17 @@ use super::{
 use crate::decide::EscalationTerms;
 
 pub(super) fn facts(facts: &Facts) -> Value {
+    let mut action = members_of(&facts.action);
+    // Whoever decides again must see what the shell was given; the action itself has its hash under `stdin`.
+    if let Some(script) = &facts.action.script {
+        insert_bytes(&mut action, "script", script);
+    }
     let mut value = Value::object([
         ("_type", FACTS_TYPE.into()),
         ("at", facts.at.to_string().into()),
         ("tenant", tenant(&facts.tenant)),
         ("principal", principal(&facts.principal)),
-        ("action", Value::Object(members_of(&facts.action))),
+        ("action", Value::Object(action)),
         ("approvals", list(&facts.approvals, approval)),
         ("grants", list(&facts.grants, grant)),
         ("budgets", list(&facts.budgets, budget)),
@@ -122,6 +127,8 @@ fn grant(grant: &Grant) -> Value {
         Covers::Commands(commands) => insert(&mut value, "commands", Some(words(commands))),
         Covers::Assume(id) => insert(&mut value, "assume", Some(id.to_string().into())),
     }
+    let resources = (!grant.resources.is_empty()).then(|| words(&grant.resources));
+    insert(&mut value, "resources", resources);
     insert(&mut value, "up_to", grant.up_to.map(|tier| tier.as_str().into()));
     value
 }

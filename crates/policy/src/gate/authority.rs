@@ -6,6 +6,7 @@
 //! everything above LOW.
 
 use cascade_receipt::decision::{GateOutcome, Reason, RiskTier};
+use cascade_receipt::resource::Pattern;
 use cascade_receipt::time::Timestamp;
 
 use super::{Answer, Case};
@@ -35,7 +36,11 @@ pub(super) fn answer(case: &Case<'_>) -> Answer {
         }
         for command in &case.classification.commands {
             let covers = |grant: &Grant| covers_command(grant, command);
-            require(&mut answer, case, "authority.no_grant", command.tier, covers);
+            // Who may do it, but not here, is told so.
+            let held = case.facts.grants.iter().any(|grant| grant.to == facts.principal.id && covers(grant));
+            let code = if held { "authority.grant_resource" } else { "authority.no_grant" };
+            let covers = |grant: &Grant| covers(grant) && is_on(grant, command);
+            require(&mut answer, case, code, command.tier, covers);
         }
     }
     answer
@@ -81,5 +86,19 @@ fn covers_command(grant: &Grant, command: &Classified) -> bool {
     commands.iter().any(|covered| match covered.split_once(' ') {
         Some((program, subcommand)) => program == command.program && subcommand == command.subcommand,
         None => covered == "*" || *covered == command.program,
+    })
+}
+
+/// All that the command acts on is what the grant speaks of, as far as it speaks of such things. What cannot be known
+/// is never that.
+fn is_on(grant: &Grant, command: &Classified) -> bool {
+    let patterns: Option<Vec<Pattern<'_>>> =
+        grant.resources.iter().map(|text| Pattern::parse(text)).collect();
+    let Some(patterns) = patterns else { return false };
+    command.resources.iter().all(|resource| {
+        let kind = resource.kind.as_str();
+        let mut limits = patterns.iter().filter(|pattern| pattern.kind == kind).peekable();
+        limits.peek().is_none()
+            || (resource.is_known() && limits.any(|pattern| pattern.matches(kind, &resource.name)))
     })
 }

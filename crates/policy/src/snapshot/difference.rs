@@ -89,6 +89,7 @@ pub fn differences(before: &Snapshot, after: &Snapshot) -> Vec<Difference> {
     let mut found = policies(before, after);
     found.extend(thresholds(before.thresholds(), after.thresholds()));
     found.extend(families(before.thresholds(), after.thresholds()));
+    found.extend(environments(before.thresholds(), after.thresholds()));
     found.extend(documents(before, after));
     if found.is_empty() {
         let order =
@@ -237,25 +238,44 @@ fn thresholds(before: &Thresholds, after: &Thresholds) -> Vec<Difference> {
 }
 
 fn families(before: &Thresholds, after: &Thresholds) -> Vec<Difference> {
-    let found = paired(&before.families, &after.families).filter(|(_, old, new)| old != new);
-    found
-        .map(|(name, old, new)| {
-            let none = BTreeSet::new();
-            let (was, is) = (old.unwrap_or(&none), new.unwrap_or(&none));
-            let list = |programs: Vec<&String>, what: &str| {
-                let names: Vec<&str> = programs.into_iter().map(String::as_str).collect();
-                (!names.is_empty()).then(|| format!("{what} {}", names.join(", ")))
-            };
-            let added = list(is.difference(was).collect(), "with");
-            let gone = list(was.difference(is).collect(), "without");
-            Difference {
-                part: Part::Family,
-                name: name.clone(),
-                change: change(old.is_some(), new.is_some()),
-                words: added.into_iter().chain(gone).collect(),
-            }
-        })
+    paired(&before.families, &after.families)
+        .filter(|(_, old, new)| old != new)
+        .map(|(name, old, new)| listed(Part::Family, name.clone(), old, new))
         .collect()
+}
+
+fn environments(before: &Thresholds, after: &Thresholds) -> Vec<Difference> {
+    let sets = |own: &Thresholds| -> BTreeMap<String, BTreeSet<String>> {
+        let one = |(name, texts): (&str, &[String])| (name.to_owned(), texts.iter().cloned().collect());
+        own.environments.iter().map(one).collect()
+    };
+    paired(&sets(before), &sets(after))
+        .filter(|(_, old, new)| old != new)
+        .map(|(name, old, new)| listed(Part::Threshold, format!("environments.{name}"), old, new))
+        .collect()
+}
+
+/// What came to a list, and what is gone from it.
+fn listed(
+    part: Part,
+    name: String,
+    old: Option<&BTreeSet<String>>,
+    new: Option<&BTreeSet<String>>,
+) -> Difference {
+    let none = BTreeSet::new();
+    let (was, is) = (old.unwrap_or(&none), new.unwrap_or(&none));
+    let list = |items: Vec<&String>, what: &str| {
+        let names: Vec<&str> = items.into_iter().map(String::as_str).collect();
+        (!names.is_empty()).then(|| format!("{what} {}", names.join(", ")))
+    };
+    let added = list(is.difference(was).collect(), "with");
+    let gone = list(was.difference(is).collect(), "without");
+    Difference {
+        part,
+        name,
+        change: change(old.is_some(), new.is_some()),
+        words: added.into_iter().chain(gone).collect(),
+    }
 }
 
 const fn change(old: bool, new: bool) -> Change {
@@ -304,9 +324,18 @@ fn documents(before: &Snapshot, after: &Snapshot) -> Vec<Difference> {
     found
 }
 
-/// Settings that [`thresholds`] and [`families`] tell of in words of their own.
-const TOLD: [&str; 8] =
-    ["person", "agent", "node", "escalation", "grant_required", "families", "activation", "break_glass"];
+/// Settings that [`thresholds`], [`families`] and [`environments`] tell of in words of their own.
+const TOLD: [&str; 9] = [
+    "person",
+    "agent",
+    "node",
+    "escalation",
+    "grant_required",
+    "families",
+    "environments",
+    "activation",
+    "break_glass",
+];
 
 /// Every other setting, as the documents have it.
 fn other_settings(before: &Value, after: &Value) -> Vec<Difference> {

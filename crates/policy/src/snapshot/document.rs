@@ -73,7 +73,7 @@ fn snapshot(document: String, compiled_for: String, registry: Registry, joined: 
         registry,
         packs: joined.packs,
         unready: joined.unready,
-        engine: Engine::new(joined.policies, joined.thresholds.families_by_program()),
+        engine: Engine::new(joined.policies, joined.thresholds.book()),
         thresholds: joined.thresholds,
     }
 }

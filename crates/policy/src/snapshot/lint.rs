@@ -24,6 +24,7 @@ pub(super) fn warnings(source: &SnapshotSource) -> Vec<PolicyFault> {
         found.extend(names::warnings(parsed, &source.thresholds, &registry));
         found.extend(number::warnings(parsed));
     }
+    found.extend(names::unmentioned(&policies, &source.thresholds));
     found.sort_unstable();
     found.dedup();
     found

@@ -7,18 +7,21 @@ use cascade_receipt::id::PrincipalId;
 use cascade_receipt::time::Timestamp;
 use cedar_policy::Schema;
 
-use crate::cedar::World;
+use crate::cedar::{Book, World, declared};
 use crate::facts::{
-    Action, Authentication, Delegator, Facts, Invocation, Principal, PrincipalKind, Stdin, Tenant,
+    Action, Authentication, Delegator, Facts, Invocation, Principal, PrincipalKind, Stdin, Subject, Tenant,
 };
+use crate::resource::{Resource, ResourceKind};
 use crate::worker::{Classification, Classified, Finding};
 
 /// Checks that a schema fits what requests look like, with every optional member and without.
 pub(super) fn conform(schema: &Schema) -> Result<(), String> {
     let families = [("sample".to_owned(), BTreeSet::from(["sample".to_owned()]))].into();
+    let book = Book { families, ..Book::default() };
+    let declared = declared(schema);
     for kind in PrincipalKind::ALL {
         for full in [false, true] {
-            World::conform(schema, &facts(kind, full), &classification(), &families)?;
+            World::conform(schema, declared, &facts(kind, full), &classification(), &book)?;
         }
     }
     Ok(())
@@ -48,6 +51,7 @@ fn facts(kind: PrincipalKind, full: bool) -> Facts {
             stdin: Stdin::None,
             script: None,
             files: Vec::new(),
+            defaults: Vec::new(),
             resource: full.then(|| "sample".to_owned()),
         },
         spec: None,
@@ -57,7 +61,14 @@ fn facts(kind: PrincipalKind, full: bool) -> Facts {
         budgets: Vec::new(),
         windows: Vec::new(),
         counters: Vec::new(),
-        subject: None,
+        subject: full.then(|| Subject {
+            id: PrincipalId([3; 8]),
+            matter: None,
+            zone: None,
+            consents: Vec::new(),
+            conversed: None,
+            conversed_matter: None,
+        }),
         break_glass: None,
         unreviewed: Vec::new(),
         dry_run: false,
@@ -74,6 +85,8 @@ fn classification() -> Classification {
         tier: RiskTier::Low,
         classified: true,
         findings: vec![finding],
+        resources: ResourceKind::ALL.map(Resource::unknown).to_vec(),
+        sought: Vec::new(),
     };
     Classification {
         tier: RiskTier::Low,

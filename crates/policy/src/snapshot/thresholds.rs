@@ -6,12 +6,14 @@ use cascade_receipt::content::GROUPS_MAX;
 use cascade_receipt::decision::RiskTier;
 use cascade_receipt::json::Value;
 use serde::Deserialize;
+use toml::Spanned;
 
 use super::break_glass::{self, BreakGlassTerms};
 use super::fault::PolicyFault;
 use super::near::unknown_key;
-use crate::cedar::Families;
+use crate::cedar::{Book, Families};
 use crate::decide::EscalationTerms;
+use crate::environment::Environments;
 use crate::facts::{PrincipalKind, read_terms, write_terms, write_words};
 use crate::gate::ADMINS;
 use crate::limits::Limits;
@@ -32,6 +34,8 @@ pub struct Thresholds {
     pub grant_required: BTreeSet<PrincipalKind>,
     /// Programs that policies can name together, by family.
     pub families: BTreeMap<String, BTreeSet<String>>,
+    /// Resources that policies can name together, by environment.
+    pub environments: Environments,
     /// Who must sign before another policy takes this one's place.
     pub activation: ActivationTerms,
     /// Who may go past the gates in an emergency; nobody where it is not said.
@@ -89,6 +93,7 @@ impl Default for Thresholds {
             },
             grant_required: BTreeSet::new(),
             families: BTreeMap::new(),
+            environments: Environments::default(),
             activation: ActivationTerms::default(),
             break_glass: None,
             limits: Limits::default(),
@@ -122,7 +127,7 @@ impl Thresholds {
     /// # Errors
     /// The first fault, placed in `file`.
     pub fn parse(file: &str, text: &str) -> Result<Self, PolicyFault> {
-        let table: File = toml::from_str(text).map_err(|error| {
+        let mut table: File = toml::from_str(text).map_err(|error| {
             let offset = error.span().map_or(0, |span| span.start);
             let message = error.message().replace('\n', " ");
             let hint = unknown_key(&message);
@@ -132,11 +137,18 @@ impl Thresholds {
                 None => fault,
             }
         })?;
-        table.read().map_err(|(section, key, message)| {
+        let environments = std::mem::take(&mut table.environments).into_iter().map(|(name, patterns)| {
+            let placed = |text: Spanned<String>| (text.span().start, text.into_inner());
+            (name, patterns.into_iter().map(placed).collect())
+        });
+        let environments = Environments::read(environments.collect())
+            .map_err(|(offset, message)| PolicyFault::at(file, text, offset, "thresholds.value", message))?;
+        let thresholds = table.read().map_err(|(section, key, message)| {
             let section = text.find(section).unwrap_or(0);
             let offset = text.get(section..).and_then(|rest| rest.find(key)).unwrap_or(0);
             PolicyFault::at(file, text, section + offset, "thresholds.value", message)
-        })
+        })?;
+        Ok(Self { environments, ..thresholds })
     }
 
     /// Families the other way round, as requests need them.
@@ -148,6 +160,11 @@ impl Thresholds {
             }
         }
         by_program
+    }
+
+    /// What requests name together.
+    pub(super) fn book(&self) -> Book {
+        Book { families: self.families_by_program(), environments: self.environments.clone() }
     }
 
     pub(super) fn to_json(&self) -> Value {
@@ -173,6 +190,9 @@ impl Thresholds {
         if let Some(terms) = &self.break_glass {
             members.insert("break_glass".to_owned(), terms.to_json());
         }
+        if !self.environments.is_empty() {
+            members.insert("environments".to_owned(), self.environments.to_json());
+        }
         if !self.limits.is_empty() {
             members.insert("limits".to_owned(), self.limits.to_json());
         }
@@ -196,6 +216,10 @@ impl Thresholds {
             Some(terms) => Some(BreakGlassTerms::from_json(terms)?),
             None => None,
         };
+        let environments = match value.member("environments") {
+            Some(environments) => Environments::from_json(environments)?,
+            None => Environments::default(),
+        };
         let limits = match value.member("limits") {
             Some(limits) => Limits::from_json(limits)?,
             None => Limits::default(),
@@ -212,6 +236,7 @@ impl Thresholds {
                 .map(|kind| PrincipalKind::parse(kind.as_str()?))
                 .collect::<Option<_>>()?,
             families,
+            environments,
             limits,
         })
     }
@@ -224,6 +249,7 @@ struct File {
     escalation: Escalation,
     authority: Authority,
     families: BTreeMap<String, BTreeSet<String>>,
+    environments: BTreeMap<String, Vec<Spanned<String>>>,
     activation: Activation,
     break_glass: Option<break_glass::Section>,
 }
@@ -280,6 +306,7 @@ impl File {
             escalation,
             grant_required,
             families: self.families,
+            environments: Environments::default(),
             activation: self.activation.read(default.activation)?,
             break_glass,
             limits: Limits::default(),

@@ -7,6 +7,7 @@ use super::compile::{Malformed, tier};
 use super::grammar::{Rule, Worker};
 use super::manifest::Effect;
 use super::registry::{Manifest, Parsed, Registry};
+use crate::resource::Resource;
 
 /// What is wrong with a manifest.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -36,6 +37,8 @@ impl Parsed {
     fn lines(&self) -> usize {
         let of = |worker: &Worker| {
             let rules = worker.rules.iter().map(|rule| rule.tests.len());
+            let named = worker.resources.iter().map(|source| source.tests.len());
+            let rules = rules.chain(named);
             rules.chain(worker.settings.iter().map(|setting| setting.tests.len())).sum::<usize>()
         };
         self.tests.values().map(Vec::len).sum::<usize>() + self.workers.iter().map(of).sum::<usize>()
@@ -112,6 +115,17 @@ impl Registry {
         for rule in &worker.rules {
             for line in &rule.tests {
                 self.speaks(rule, line, complain);
+            }
+        }
+        for source in &worker.resources {
+            for (line, name) in &source.tests {
+                let answer = self.classify_line(line, &[]);
+                let found: Vec<&Resource> =
+                    answer.commands.iter().flat_map(|command| &command.resources).collect();
+                if !found.iter().any(|found| found.kind == source.kind && found.name == *name) {
+                    let found: Vec<String> = found.iter().map(ToString::to_string).collect();
+                    complain(format!("`{line}` is not on `{name}`, but on {found:?}"));
+                }
             }
         }
         for setting in &worker.settings {

@@ -2,6 +2,8 @@
 
 use cascade_receipt::decision::RiskTier;
 
+use crate::resource::{Place, Resource};
+
 /// Something a rule found.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Finding {
@@ -30,9 +32,23 @@ pub struct Classified {
     pub classified: bool,
     /// Everything found, in the order of the rules.
     pub findings: Vec<Finding>,
+    /// What it acts on, sorted, as far as its manifest tells.
+    pub resources: Vec<Resource>,
+    /// Where the names stand of those that it does not name, and that nothing on the line leads elsewhere.
+    pub sought: Vec<Place>,
 }
 
 impl Classified {
+    /// Puts in what was found at a place.
+    pub(crate) fn name(&mut self, place: Place, name: &str) {
+        if self.sought.contains(&place) {
+            self.resources.retain(|resource| resource.kind != place.kind() || resource.is_known());
+            self.resources.push(Resource { kind: place.kind(), name: name.to_owned() });
+            self.resources.sort_unstable();
+            self.resources.dedup();
+        }
+    }
+
     /// A line that only assigns variables, defines functions or comments does what `:` does.
     pub(super) fn nothing() -> Self {
         Self {
@@ -42,6 +58,8 @@ impl Classified {
             tier: RiskTier::Low,
             classified: true,
             findings: Vec::new(),
+            resources: Vec::new(),
+            sought: Vec::new(),
         }
     }
 }

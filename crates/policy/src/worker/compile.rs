@@ -6,8 +6,8 @@ use std::sync::Arc;
 use cascade_receipt::decision::RiskTier;
 
 use super::classification::Finding;
-use super::grammar::{Arity, Choice, Command, Defaults, Node, Rule, Setting, Step, Worker, Wraps};
-use super::manifest::{self, Globals, Kind};
+use super::grammar::{Arity, Choice, Command, Defaults, Node, Rule, Setting, Source, Step, Worker, Wraps};
+use super::manifest::{self, Globals, Kind, Reading};
 use super::pattern::Pattern;
 use super::place::{Place, Places};
 
@@ -32,6 +32,10 @@ pub(super) enum Malformed {
     Twice(String),
     #[error("`{0}` names no default file; write plain names with blanks between")]
     Defaults(String),
+    #[error("resource `{0}` has no tests; write `LINE => NAME`")]
+    Unproved(&'static str),
+    #[error("`host` is for a database only")]
+    Holder,
     #[error("`{0}` is in `programs` or in a worker's names, but not in both")]
     Announced(String),
 }
@@ -49,6 +53,8 @@ impl Worker {
             nodes.push((paths, Node::compile(command)?));
         }
         declare(&rules, &mut own, &mut nodes);
+        let resources = raw.resource.into_iter().map(Source::compile).collect::<Result<Vec<_>, _>>()?;
+        declare_named(&resources, &mut own, &mut nodes);
         let anywhere = raw.globals == Globals::Anywhere;
         own.settle(&rules, None, anywhere);
         if nodes.is_empty() && own.tier.is_none() {
@@ -71,6 +77,7 @@ impl Worker {
             own,
             commands,
             rules,
+            resources,
             defaults: raw.defaults.into_iter().map(Defaults::compile).collect::<Result<_, _>>()?,
             settings: raw.setting.into_iter().map(Setting::compile).collect(),
         })
@@ -103,6 +110,26 @@ fn declare(rules: &[Rule], own: &mut Node, nodes: &mut [(Vec<Vec<Step>>, Node)])
             }
             if !known {
                 own.options.entry(choice.name.clone()).or_insert(arity);
+            }
+        }
+    }
+}
+
+/// An option that names a resource, and that nothing else mentions, takes a value; so it does wherever unknown options
+/// would be taken for flags.
+fn declare_named(resources: &[Source], own: &mut Node, nodes: &mut [(Vec<Vec<Step>>, Node)]) {
+    for source in resources {
+        for name in source.options.iter().map(|(name, _)| name).chain(&source.host_options) {
+            if nodes.iter().all(|(_, node)| node.lenient || !node.options.contains_key(name)) {
+                own.options.entry(name.clone()).or_insert(Arity::Value(Kind::Text));
+            }
+            for (paths, node) in nodes.iter_mut().filter(|(_, node)| node.lenient) {
+                let about = |listed: &Vec<Vec<Step>>| {
+                    paths.iter().any(|path| listed.iter().any(|steps| same(steps, path)))
+                };
+                if source.commands.as_ref().is_none_or(about) {
+                    node.options.entry(name.clone()).or_insert(Arity::Value(Kind::Text));
+                }
             }
         }
     }
@@ -313,6 +340,46 @@ impl Setting {
             commands: raw.command.as_deref().map(paths),
             tests: raw.tests,
         }
+    }
+}
+
+impl Source {
+    fn compile(raw: manifest::Named) -> Result<Self, Malformed> {
+        let tests: Option<Vec<(String, String)>> = raw
+            .tests
+            .iter()
+            .map(|test| test.rsplit_once(" => ").map(|(line, name)| (line.to_owned(), name.to_owned())))
+            .collect();
+        let tests = tests.filter(|tests| !tests.is_empty()).ok_or(Malformed::Unproved(raw.kind.as_str()))?;
+        let (host_options, host_env) = (words(&raw.host.options), words(&raw.host.env));
+        let held = !host_options.is_empty() || !host_env.is_empty();
+        if held && !matches!(raw.reading, Reading::Database | Reading::Forge) {
+            return Err(Malformed::Holder);
+        }
+        let option = |word: &str| match word.split_once('=') {
+            Some((name, key)) => (name.to_owned(), Some(key.to_owned())),
+            None => (word.to_owned(), None),
+        };
+        Ok(Self {
+            kind: raw.kind,
+            reading: raw.reading,
+            programs: words(&raw.programs),
+            commands: raw.command.as_deref().map(paths),
+            except: raw.except.as_deref().map(paths).unwrap_or_default(),
+            options: raw.options.split_whitespace().map(option).collect(),
+            at: raw.at,
+            from: raw.from,
+            env: words(&raw.env),
+            host_options,
+            host_env,
+            usual: Some(raw.usual).filter(|usual| !usual.is_empty()),
+            elsewhere: Choice::list(&raw.elsewhere),
+            elsewhere_env: words(&raw.elsewhere_env),
+            hidden_by: words(&raw.hidden_by),
+            default: raw.default,
+            always: raw.always,
+            tests,
+        })
     }
 }
 

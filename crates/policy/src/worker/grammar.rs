@@ -6,9 +6,10 @@ use std::sync::Arc;
 use cascade_receipt::decision::RiskTier;
 
 use super::classification::Finding;
-use super::manifest::{Effect, Emits, Form, Globals, Kind, Lies, Spares, Style};
+use super::manifest::{Effect, Emits, Form, Globals, Kind, Lies, Reading, Spares, Style};
 use super::pattern::Pattern;
 use super::place::Places;
+use crate::resource::{Place as Shelf, ResourceKind};
 
 /// One program.
 #[derive(Debug)]
@@ -25,6 +26,7 @@ pub(super) struct Worker {
     pub(super) rules: Vec<Rule>,
     pub(super) settings: Vec<Setting>,
     pub(super) defaults: Vec<Defaults>,
+    pub(super) resources: Vec<Source>,
 }
 
 /// A subcommand.
@@ -182,6 +184,43 @@ pub(super) struct Setting {
     pub(super) effect: Effect,
     pub(super) commands: Option<Vec<Vec<Step>>>,
     pub(super) tests: Vec<String>,
+}
+
+/// What names a resource; see [`super::manifest::Named`].
+#[derive(Debug)]
+pub(super) struct Source {
+    pub(super) kind: ResourceKind,
+    pub(super) reading: Reading,
+    pub(super) programs: Vec<String>,
+    pub(super) commands: Option<Vec<Vec<Step>>>,
+    pub(super) except: Vec<Vec<Step>>,
+    /// Options, and the key that their value must have.
+    pub(super) options: Vec<(String, Option<String>)>,
+    pub(super) at: Option<usize>,
+    pub(super) from: Option<usize>,
+    pub(super) env: Vec<String>,
+    pub(super) host_options: Vec<String>,
+    pub(super) host_env: Vec<String>,
+    pub(super) usual: Option<String>,
+    pub(super) elsewhere: Vec<Choice>,
+    pub(super) elsewhere_env: Vec<String>,
+    pub(super) hidden_by: Vec<String>,
+    pub(super) default: Option<Shelf>,
+    pub(super) always: bool,
+    /// Line and name.
+    pub(super) tests: Vec<(String, String)>,
+}
+
+impl Source {
+    pub(super) fn is_about(&self, program: &str, path: &[&str]) -> bool {
+        let named = self.programs.is_empty() || self.programs.iter().any(|own| own == program);
+        named && covers(self.commands.as_deref(), path) && !covers(Some(&self.except), path)
+    }
+
+    /// Every variable that it looks at, those aside that only a line can set: they may hold credentials.
+    pub(super) fn variables(&self) -> impl Iterator<Item = &String> {
+        self.env.iter().chain(&self.host_env).chain(&self.hidden_by)
+    }
 }
 
 /// Does a command path fall under one of the listed ones? A listed path covers everything below it.

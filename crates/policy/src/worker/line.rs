@@ -100,7 +100,16 @@ impl Walk<'_> {
         if let Some(tier) = findings.iter().map(|finding| finding.tier).max() {
             let (words, program) = (Vec::new(), String::new());
             let subcommand = String::new();
-            self.answer.add(Classified { words, program, subcommand, tier, classified: false, findings });
+            self.answer.add(Classified {
+                words,
+                program,
+                subcommand,
+                tier,
+                classified: false,
+                findings,
+                resources: Vec::new(),
+                sought: Vec::new(),
+            });
         }
     }
 
@@ -120,6 +129,8 @@ impl Walk<'_> {
         let at = self.answer.commands.len();
         let mut feed = Feed::Unknown;
         if command.words.is_empty() {
+            // Whether these reach a program depends on what was exported before.
+            self.unset |= assigned.iter().any(|variable| variable.name.contains(char::is_uppercase));
             state.env.extend(assigned);
         } else {
             let line = scene.env.with(state.env.clone());
@@ -132,7 +143,8 @@ impl Walk<'_> {
                 &state.feeds,
             );
             let (directory, apart, depth) = (directory.clone(), scene.apart, scene.depth);
-            let inner = Scene { directory, base, env: &env, input, fresh: &fresh, apart, depth };
+            let (fresh, beyond) = (fresh.as_slice(), scene.beyond);
+            let inner = Scene { directory, base, env: &env, input, fresh, beyond, apart, depth };
             let set = state.env.len();
             let feeds: Vec<Feed> = readings
                 .map(|words| {
@@ -194,6 +206,8 @@ impl Walk<'_> {
             tier: if fed { RiskTier::High } else { RiskTier::Low },
             classified: !fed,
             findings,
+            resources: Vec::new(),
+            sought: Vec::new(),
         });
         Feed::Unknown
     }
@@ -223,7 +237,18 @@ impl Walk<'_> {
     fn amend(&mut self, at: usize, judgement: Judgement) {
         let Judgement { tier, classified, findings, .. } = judgement;
         let (words, program, subcommand) = (Vec::new(), String::new(), String::new());
-        amend(&mut self.answer, at, Classified { words, program, subcommand, tier, classified, findings });
+        let resources = Vec::new();
+        let found = Classified {
+            words,
+            program,
+            subcommand,
+            tier,
+            classified,
+            findings,
+            resources,
+            sought: Vec::new(),
+        };
+        amend(&mut self.answer, at, found);
     }
 }
 

@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use crate::resource::{Place, ResourceKind};
+
 /// One file.
 #[derive(Deserialize, Debug)]
 #[serde(deny_unknown_fields)]
@@ -51,6 +53,8 @@ pub(super) struct Worker {
     pub(super) setting: Vec<Setting>,
     #[serde(default)]
     pub(super) defaults: Vec<Defaults>,
+    #[serde(default)]
+    pub(super) resource: Vec<Named>,
 }
 
 /// How options are spelled.
@@ -391,4 +395,88 @@ pub(super) enum Effect {
     Opaque,
     /// The same, but only where the line itself sets it: what was there before belongs to whoever set up the session.
     Assigned,
+}
+
+/// Words and variables that name what a call acts on.
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Named {
+    pub(super) kind: ResourceKind,
+    /// How the text is read.
+    #[serde(default, rename = "as")]
+    pub(super) reading: Reading,
+    /// Only where the program is called by one of these names.
+    #[serde(default)]
+    pub(super) programs: String,
+    /// Subcommand paths, separated by commas; missing: all.
+    pub(super) command: Option<String>,
+    /// Subcommand paths of which this is not true.
+    pub(super) except: Option<String>,
+    /// Options whose value is one; `-o=key` where it is the value of this key.
+    #[serde(default)]
+    pub(super) options: String,
+    /// The argument at this place is one, counted from 0.
+    pub(super) at: Option<usize>,
+    /// Each argument from this place on is one.
+    pub(super) from: Option<usize>,
+    /// Variables that name it where no word does; the first that is set counts.
+    #[serde(default)]
+    pub(super) env: String,
+    /// Of a database: the words and variables that name its host.
+    #[serde(default)]
+    pub(super) host: Holder,
+    /// The host of a forge where nothing names one; else what is put before a name without a scheme.
+    #[serde(default)]
+    pub(super) usual: String,
+    /// Variables with which no name can be known, wherever they were set.
+    #[serde(default)]
+    pub(super) hidden_by: String,
+    /// Options with which the name need not lead where it usually does.
+    #[serde(default)]
+    pub(super) elsewhere: String,
+    /// The same of variables that the line sets.
+    #[serde(default)]
+    pub(super) elsewhere_env: String,
+    /// The file in which it stands where nothing names it.
+    pub(super) default: Option<Place>,
+    /// The call acts on one even where nothing names it.
+    #[serde(default)]
+    pub(super) always: bool,
+    /// Lines and the name that is found in them: `LINE => NAME`.
+    pub(super) tests: Vec<String>,
+}
+
+/// What names the host of a database.
+#[derive(Deserialize, Debug, Default)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Holder {
+    pub(super) options: String,
+    pub(super) env: String,
+}
+
+/// How a text names a resource.
+#[derive(Deserialize, Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Reading {
+    /// As it is.
+    #[default]
+    Name,
+    /// Several names behind commas or colons.
+    List,
+    /// `user@HOST:port`, or an address.
+    Host,
+    /// Several of these behind commas.
+    Hosts,
+    /// `user@HOST:path` or an address; other texts are paths of this machine.
+    Remote,
+    /// An address of a repository, or its path.
+    Repo,
+    /// `OWNER/NAME`, perhaps with a host in front.
+    Forge,
+    /// An address below a repository; other texts are none.
+    Link,
+    /// `s3://BUCKET/key`; other texts are paths of this machine.
+    Bucket,
+    /// An address, `host=a dbname=b`, `host/name` or a name.
+    Database,
 }

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use super::base::Base;
 use super::classification::{Classification, Classified};
 use super::compile::Malformed;
-use super::grammar::Worker;
+use super::grammar::{Source, Worker};
 use super::manifest::{self, File, Lies};
 use super::place::Location;
 use super::scene::{Environment, Feed, Scene, Variable};
@@ -94,13 +94,10 @@ impl Registry {
     pub fn governing_env(&self, argv: &[Vec<u8>]) -> Vec<String> {
         let mut patterns: Vec<String> = ["PATH", "LD_*", "DYLD_*"].map(str::to_owned).to_vec();
         for program in self.classify_argv(argv, &[]).commands {
-            let settings = self.program(&program.program).map(|found| found.worker.settings.as_slice());
-            patterns.extend(
-                settings
-                    .unwrap_or_default()
-                    .iter()
-                    .flat_map(|setting| setting.env_text.iter().filter(|name| *name != "*").cloned()),
-            );
+            let Some(found) = self.program(&program.program) else { continue };
+            let set = found.worker.settings.iter().flat_map(|setting| &setting.env_text);
+            patterns.extend(set.filter(|name| *name != "*").cloned());
+            patterns.extend(found.worker.resources.iter().flat_map(Source::variables).cloned());
         }
         patterns.sort_unstable();
         patterns.dedup();
@@ -210,6 +207,7 @@ fn scene<'a>(env: &'a Environment<'a>) -> Scene<'a> {
         env,
         input: Feed::Inherited,
         fresh: &[],
+        beyond: &[],
         apart: false,
         depth: 0,
     }

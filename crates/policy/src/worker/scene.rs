@@ -3,6 +3,7 @@
 use super::base::Base;
 use super::place::Location;
 use super::word::Word;
+use crate::resource::Resource;
 
 /// The surroundings of one call.
 #[derive(Clone, Debug)]
@@ -14,6 +15,8 @@ pub(super) struct Scene<'a> {
     pub(super) input: Feed,
     /// Files that the same line writes, or has fetched.
     pub(super) fresh: &'a [Location],
+    /// What the other machine or container is part of in which it runs.
+    pub(super) beyond: &'a [Resource],
     /// It runs where nothing but itself and the network can be reached.
     pub(super) apart: bool,
     /// Wrappers and inner lines around it.

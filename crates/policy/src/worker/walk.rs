@@ -12,6 +12,7 @@ use super::place::Location;
 use super::registry::{Found, Registry};
 use super::scene::{Feed, Scene, Variable};
 use super::settings::{self, Expanded};
+use super::touched::{Astray, touched};
 use super::word::Word;
 
 /// Wrappers and inner lines around a command.
@@ -36,6 +37,8 @@ pub(super) struct Walk<'r> {
     led: bool,
     /// It has set where the home directory is.
     rehomed: bool,
+    /// It may have taken variables away, or set them where that is not seen.
+    pub(super) unset: bool,
 }
 
 impl<'r> Walk<'r> {
@@ -47,6 +50,7 @@ impl<'r> Walk<'r> {
             fetched: Vec::new(),
             led: false,
             rehomed: false,
+            unset: false,
         }
     }
 
@@ -64,7 +68,7 @@ impl<'r> Walk<'r> {
         }
         let Some(found) = program.known().and_then(|name| self.registry.program(name)) else {
             let fetched = path.is_some_and(|path| self.is_fetched(&scene.directory, &path));
-            self.answer.add(unknown(words, fetched));
+            self.answer.add(Classified { resources: scene.beyond.to_vec(), ..unknown(words, fetched) });
             return Feed::Unknown;
         };
         let call = Call::read(found.worker, arguments);
@@ -154,6 +158,10 @@ impl<'r> Walk<'r> {
         let Judgement { tier, classified, findings, follow, directory, base, writes, .. } = judgement;
         self.writes.extend(writes);
         self.writes.extend(fetched(call, &directory));
+        self.unset |= strays(&found.name, call);
+        let variables = self.unset || self.rehomed || scene.base == Base::Away;
+        let astray = Astray { variables, remotes: self.led };
+        let (resources, sought) = touched(&found.name, call, scene, astray);
         let shown = std::iter::once(found.name.clone()).chain(words.iter().skip(1).map(Word::shown));
         let at = self.answer.commands.len();
         self.answer.add(Classified {
@@ -163,12 +171,16 @@ impl<'r> Walk<'r> {
             tier: if classified { tier } else { tier.max(RiskTier::High) },
             classified,
             findings,
+            resources: resources.clone(),
+            sought,
         });
         let (fresh, depth) = (scene.fresh, scene.depth + 1);
         let away = call.inner.is_some_and(|(wraps, _)| wraps.away);
         let base = if away { Base::Away } else { base };
+        let beyond = if away { resources.as_slice() } else { scene.beyond };
         let apart = scene.apart || call.is_apart();
-        let inner = Scene { directory, base, env: &env, input: scene.input.clone(), fresh, apart, depth };
+        let input = scene.input.clone();
+        let inner = Scene { directory, base, env: &env, input, fresh, beyond, apart, depth };
         self.follow(follow, &inner, at).unwrap_or(feed)
     }
 
@@ -279,6 +291,8 @@ impl<'r> Walk<'r> {
                 tier: RiskTier::High,
                 classified: false,
                 findings: vec![doubt("env.program", &text)],
+                resources: Vec::new(),
+                sought: Vec::new(),
             });
         }
     }
@@ -334,6 +348,39 @@ impl<'r> Walk<'r> {
         }
     }
 }
+
+/// Does this call change variables in a way that is not followed? What it calls, and what comes later, then has
+/// others than those that are known.
+fn strays(name: &str, call: &Call<'_>) -> bool {
+    let clears = ["-", "-i", "--ignore-environment", "-u", "--unset"];
+    match name {
+        "env" => clears.iter().any(|name| call.gives_name(name)),
+        "export" | "declare" | "typeset" | "readonly" | "local" => {
+            call.arguments.iter().any(|argument| argument.word.known().is_none())
+        }
+        "printf" => call.arguments.first().is_some_and(|argument| argument.word.known() == Some("-v")),
+        name => STRAYS.contains(&name),
+    }
+}
+
+/// Programs that set variables, or take them away, for what comes after.
+const STRAYS: &[&str] = &[
+    "sudo",
+    "doas",
+    "su",
+    "source",
+    ".",
+    "eval",
+    "unset",
+    "read",
+    "mapfile",
+    "readarray",
+    "getopts",
+    "direnv",
+    "dotenv",
+    "env-cmd",
+    "aws-vault",
+];
 
 /// What a call writes to standard output.
 fn emitted(call: &Call<'_>, scene: &Scene<'_>, directory: &Location) -> Feed {
@@ -416,6 +463,8 @@ fn unknown(words: &[Word], fetched: bool) -> Classified {
         tier,
         classified,
         findings,
+        resources: Vec::new(),
+        sought: Vec::new(),
     }
 }
 

@@ -34,6 +34,7 @@ pub(crate) fn plain(command: &[u8]) -> Facts {
             stdin: Stdin::None,
             script: None,
             files: Vec::new(),
+            defaults: Vec::new(),
             resource: None,
         },
         spec: None,
@@ -59,6 +60,7 @@ fn full() -> Facts {
         grantor_alive: true,
         expires,
         covers,
+        resources: expires.map(|_| "cluster:dev-*".to_owned()).into_iter().collect(),
         up_to: expires.map(|_| RiskTier::High),
     };
     let groups = vec!["ops".to_owned(), "böse \"groups\"".to_owned()];
@@ -76,8 +78,9 @@ fn full() -> Facts {
             cwd: b"/tmp/\xff".to_vec(),
             env: vec![(b"PATH".to_vec(), b"/bin".to_vec()), (b"\xff".to_vec(), b"\xff".to_vec())],
             stdin: Stdin::Captured(Digest([9; 32])),
-            script: None,
+            script: Some(b"git push".to_vec()),
             files: Vec::new(),
+            defaults: Vec::new(),
             resource: Some("db".to_owned()),
         },
         spec: Some(Spec { hash: Digest([7; 32]), trusted: true, pinned: false, has_step: true }),
@@ -216,6 +219,8 @@ fn the_action_is_what_people_approve() {
     same.unreviewed.clear();
     same.dry_run = false;
     same.tenant.halted = true;
+    // `stdin` holds the hash of the same bytes.
+    same.action.script = None;
     same.action.env.reverse();
     assert_eq!(action(&same), action(&facts));
     // Everything that changes what happens does.

@@ -17,6 +17,8 @@ mod load;
 #[cfg(test)]
 mod packs;
 #[cfg(test)]
+mod resources;
+#[cfg(test)]
 mod setting;
 #[cfg(test)]
 mod stack;

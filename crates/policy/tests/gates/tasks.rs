@@ -34,6 +34,7 @@ fn source(task: &Task) -> SnapshotSource {
     if let Some(text) = task.block("toml") {
         let own = Thresholds::parse("thresholds.toml", text).unwrap();
         source.thresholds.families.extend(own.families);
+        source.thresholds.environments = own.environments;
     }
     source
 }

@@ -76,6 +76,7 @@ impl Desk {
             parent: None,
             scope: Scope {
                 right: Right::Commands(commands.iter().map(|word| (*word).to_owned()).collect()),
+                resources: vec![],
                 up_to: None,
             },
             expires: None,
@@ -101,12 +102,16 @@ impl Desk {
         let mut above = self.unsigned(&alice(), BOB(), &["git", "kubectl get"]);
         above.delegate = 1;
         above.scope.up_to = Some(RiskTier::High);
+        above.scope.resources =
+            ["cluster:dev-*", "cluster:tools", "repo:*/acme/*"].map(str::to_owned).to_vec();
         above.expires = Some(self.chain.later(HOUR_MS));
         let expires = above.expires;
         let above = self.give(&alice(), above);
         let mut below = self.unsigned(&bob(), AGENT(), &["git push"]);
         below.parent = Some(above.as_ref(Rel::Grant));
         below.scope.up_to = Some(RiskTier::Medium);
+        below.scope.resources =
+            ["cluster:dev-eu-*", "repo:github.com/acme/*", "host:*"].map(str::to_owned).to_vec();
         below.expires = expires;
         change(&mut below);
         self.give(&bob(), below)
@@ -228,13 +233,23 @@ fn ended(out: &mut Vec<Case>) {
 
 fn wider(out: &mut Vec<Case>) {
     type Change = fn(&mut Granted);
-    let changes: [(&str, &'static str, Change); 5] = [
+    let changes: [(&str, &'static str, Change); 9] = [
         ("command", "another program is handed on", |below| {
             below.scope.right = Right::Commands(vec!["helm".to_owned()]);
         }),
         ("tier", "a higher tier is handed on", |below| below.scope.up_to = Some(RiskTier::Critical)),
         ("no-tier", "every tier is handed on", |below| below.scope.up_to = None),
         ("depth", "as many levels are handed on as there were", |below| below.delegate = 1),
+        ("resource", "another cluster is handed on", |below| {
+            below.scope.resources[0] = "cluster:prod-eu".to_owned();
+        }),
+        ("star", "more clusters are handed on than there were", |below| {
+            below.scope.resources[0] = "cluster:dev*".to_owned();
+        }),
+        ("kind", "one kind of resource is not limited any more", |below| {
+            below.scope.resources.remove(1);
+        }),
+        ("no-resource", "every resource is handed on", |below| below.scope.resources.clear()),
         ("end", "what runs out is handed on for ever", |below| below.expires = None),
     ];
     for (name, comment, change) in changes {
@@ -284,7 +299,7 @@ fn others(out: &mut Vec<Case>) {
     let granted = desk.unsigned(&alice(), AGENT(), &["git push"]);
     let signatures = desk.signed(&alice(), &Body::Granted(granted.clone()));
     let wide = Granted {
-        scope: Scope { right: Right::Commands(vec!["*".to_owned()]), up_to: None },
+        scope: Scope { right: Right::Commands(vec!["*".to_owned()]), ..granted.scope.clone() },
         signatures,
         ..granted
     };

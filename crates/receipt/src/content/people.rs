@@ -10,6 +10,7 @@ use crate::decision::RiskTier;
 use crate::id::PrincipalId;
 use crate::json::{Value, Writer};
 use crate::member::Members;
+use crate::resource::is_within;
 use crate::time::Timestamp;
 
 /// Most commands that one grant names.
@@ -50,6 +51,8 @@ pub struct PersonRemoved {
 pub struct Scope {
     /// The right itself.
     pub right: Right,
+    /// On what its commands may act: `kind:glob`, sorted. A kind that is not named is not limited.
+    pub resources: Vec<String>,
     /// The highest tier it reaches.
     pub up_to: Option<RiskTier>,
 }
@@ -128,14 +131,15 @@ impl Scope {
             (Some(most), Some(tier)) => tier <= most,
             (Some(_), None) => false,
         };
-        tier && match (&self.right, &narrower.right) {
-            (Right::Assume(mine), Right::Assume(theirs)) => mine == theirs,
-            (Right::Commands(mine), Right::Commands(theirs)) => {
-                let mine: BTreeSet<&str> = mine.iter().map(String::as_str).collect();
-                theirs.iter().all(|theirs| covered(&mine, theirs))
+        tier && is_within(&narrower.resources, &self.resources)
+            && match (&self.right, &narrower.right) {
+                (Right::Assume(mine), Right::Assume(theirs)) => mine == theirs,
+                (Right::Commands(mine), Right::Commands(theirs)) => {
+                    let mine: BTreeSet<&str> = mine.iter().map(String::as_str).collect();
+                    theirs.iter().all(|theirs| covered(&mine, theirs))
+                }
+                _ => false,
             }
-            _ => false,
-        }
     }
 
     /// Reads what [`Self::text`] wrote.
@@ -148,11 +152,15 @@ impl Scope {
                 value.member("commands")?.as_array()?.iter().map(word).collect::<Option<_>>()?,
             ),
         };
+        let resources = match value.member("resources") {
+            Some(patterns) => patterns.as_array()?.iter().map(word).collect::<Option<_>>()?,
+            None => Vec::new(),
+        };
         let up_to = match value.member("up_to") {
             Some(tier) => Some(RiskTier::parse(tier.as_str()?)?),
             None => None,
         };
-        Some(Self { right, up_to })
+        Some(Self { right, resources, up_to })
     }
 
     /// Its canonical JSON.
@@ -170,6 +178,11 @@ impl Scope {
                 Right::Commands(commands) => out.key("commands").array(|out| {
                     commands.iter().for_each(|command| out.item().str(command));
                 }),
+            }
+            if !self.resources.is_empty() {
+                out.key("resources").array(|out| {
+                    self.resources.iter().for_each(|pattern| out.item().str(pattern));
+                });
             }
             if let Some(tier) = self.up_to {
                 out.key("up_to").word(tier.as_str());
@@ -219,6 +232,7 @@ mod tests {
     fn a_scope_holds_what_is_no_wider() {
         let commands = |words: &[&str], up_to| Scope {
             right: Right::Commands(words.iter().map(|word| (*word).to_owned()).collect()),
+            resources: Vec::new(),
             up_to,
         };
         let all = commands(&["*"], None);
@@ -238,7 +252,11 @@ mod tests {
         ] {
             assert_eq!(wide.holds(narrow), holds, "{} {}", wide.text(), narrow.text());
         }
-        let assume = |byte| Scope { right: Right::Assume(PrincipalId([byte; 8])), up_to: None };
+        let on = |pattern: &str| Scope { resources: [pattern.to_owned()].into(), ..push.clone() };
+        assert!(push.holds(&on("cluster:a")) && !on("cluster:a").holds(&push));
+        assert!(on("cluster:a*").holds(&on("cluster:ab")) && !on("cluster:ab").holds(&on("cluster:a*")));
+        let assume =
+            |byte| Scope { right: Right::Assume(PrincipalId([byte; 8])), resources: Vec::new(), up_to: None };
         assert!(assume(1).holds(&assume(1)));
         assert!(!assume(1).holds(&assume(2)) && !assume(1).holds(&push) && !all.holds(&assume(1)));
     }

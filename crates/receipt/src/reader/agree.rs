@@ -296,7 +296,9 @@ fn people_and_grants() {
     });
     let rights = [Right::Commands(vec!["git push".into(), "*".into()]), Right::Assume(PrincipalId([4; 8]))];
     for (right, all) in rights.iter().flat_map(|right| [(right, true), (right, false)]) {
-        let scope = Scope { right: right.clone(), up_to: all.then_some(RiskTier::Medium) };
+        let limits = all && matches!(right, Right::Commands(_));
+        let resources = if limits { vec!["cluster:dev-*".into(), "host:x".into()] } else { vec![] };
+        let scope = Scope { right: right.clone(), resources, up_to: all.then_some(RiskTier::Medium) };
         let given = Given {
             principal,
             to: PrincipalId([5; 8]),

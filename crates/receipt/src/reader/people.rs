@@ -8,6 +8,7 @@ use crate::decision::RiskTier;
 use crate::reader::fields::{self, Fields, missing};
 use crate::reader::kinds::texts;
 use crate::reader::{ContentFault, Given, Meaning};
+use crate::resource::{PATTERNS_MAX, Pattern};
 use crate::tree::View;
 
 pub(super) fn given(fields: &Fields<'_, '_>) -> Result<Given, ContentFault> {
@@ -27,7 +28,7 @@ pub(super) fn revoked(fields: &Fields<'_, '_>) -> Result<Meaning, ContentFault> 
     Ok(Meaning::GrantRevoked(fields.req("principal", fields::principal)?))
 }
 
-/// `assume` or `commands`, never both.
+/// `assume` or `commands`, never both; `resources` beside `commands` only.
 fn scope(scope: &Fields<'_, '_>) -> Result<Scope, ContentFault> {
     let right = match scope.opt("assume", fields::principal)? {
         Some(_) if scope.has("commands") => return Err(missing("scope")),
@@ -35,7 +36,20 @@ fn scope(scope: &Fields<'_, '_>) -> Result<Scope, ContentFault> {
         None => Right::Commands(scope.req("commands", commands)?),
     };
     let up_to = scope.opt("up_to", |view: View<'_, '_>| RiskTier::parse(view.plain()?))?;
-    Ok(Scope { right, up_to })
+    let resources = match right {
+        Right::Assume(_) if scope.has("resources") => return Err(missing("scope")),
+        _ => scope.opt("resources", resources)?.unwrap_or_default(),
+    };
+    Ok(Scope { right, resources, up_to })
+}
+
+/// At least one, each of a shape that can be compared.
+fn resources(view: View<'_, '_>) -> Option<Vec<String>> {
+    let fits = |patterns: &Vec<String>| {
+        (1..=PATTERNS_MAX).contains(&patterns.len())
+            && patterns.iter().all(|pattern| Pattern::parse(pattern).is_some())
+    };
+    texts(view).filter(fits)
 }
 
 /// Each of them is compared with what the grant stands on.

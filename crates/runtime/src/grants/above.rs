@@ -5,6 +5,7 @@ use std::fmt;
 use cascade_ledger::Grant;
 use cascade_receipt::content::{Granted, Ref, Rel, Scope};
 use cascade_receipt::decision::RiskTier;
+use cascade_receipt::resource::{PATTERNS_MAX, is_within};
 use cascade_receipt::time::Timestamp;
 
 /// Why nothing that the giver holds is enough.
@@ -14,6 +15,8 @@ pub enum Short {
     Nothing,
     /// None of them covers it.
     Covers,
+    /// The one that covers the commands is on less.
+    Resources(Vec<String>),
     /// The one that covers it may not be handed on so far.
     Levels {
         /// How many levels were asked for.
@@ -32,6 +35,7 @@ impl fmt::Display for Short {
         match self {
             Self::Nothing => write!(f, "you hold no grant that may be handed on"),
             Self::Covers => write!(f, "no grant of yours that may be handed on covers all of this"),
+            Self::Resources(own) => write!(f, "--resource is too wide: your grant is on {}", own.join(", ")),
             Self::Levels { wished, held } => {
                 let most = held.saturating_sub(1);
                 write!(f, "--delegate {wished} is too much: handed on, yours has {most} level(s) left")
@@ -50,6 +54,7 @@ pub(super) fn stand_on(held: &[Grant], granted: &mut Granted, now: Timestamp) ->
         enough(above)
             && (above.scope.up_to.is_none() || granted.scope.up_to.is_some())
             && (above.expires.is_none() || granted.expires.is_some())
+            && narrowed(above, granted) == granted.scope.resources
     };
     let Some(above) = usable().find(unbounded).or_else(|| usable().find(enough)) else {
         // The grant that comes closest says most.
@@ -58,6 +63,7 @@ pub(super) fn stand_on(held: &[Grant], granted: &mut Granted, now: Timestamp) ->
     };
     granted.scope.up_to = granted.scope.up_to.or(above.scope.up_to);
     granted.expires = granted.expires.or(above.expires);
+    granted.scope.resources = narrowed(above, granted);
     granted.parent =
         Some(Ref { rel: Rel::Grant, receipt_id: above.receipt_id, entry_hash: above.entry_hash });
     Ok(())
@@ -65,9 +71,14 @@ pub(super) fn stand_on(held: &[Grant], granted: &mut Granted, now: Timestamp) ->
 
 /// What `above` lacks; `None` when it is enough.
 fn short_of(above: &Grant, granted: &Granted) -> Option<Short> {
-    let right = Scope { right: granted.scope.right.clone(), up_to: above.scope.up_to };
+    let resources = above.scope.resources.clone();
+    let right = Scope { right: granted.scope.right.clone(), resources, up_to: above.scope.up_to };
     if !above.scope.holds(&right) {
         return Some(Short::Covers);
+    }
+    let resources = narrowed(above, granted);
+    if resources.len() > PATTERNS_MAX || !is_within(&resources, &above.scope.resources) {
+        return Some(Short::Resources(above.scope.resources.clone()));
     }
     if granted.delegate >= above.delegate {
         return Some(Short::Levels { wished: granted.delegate, held: above.delegate });
@@ -80,13 +91,25 @@ fn short_of(above: &Grant, granted: &Granted) -> Option<Short> {
     end.map(Short::Ends)
 }
 
+/// On what it is handed on: kinds that are not named are limited as above.
+fn narrowed(above: &Grant, granted: &Granted) -> Vec<String> {
+    let own = &granted.scope.resources;
+    let kind = |text: &str| text.split(':').next().map(str::to_owned);
+    let named: Vec<_> = own.iter().map(|text| kind(text)).collect();
+    let inherited = above.scope.resources.iter().filter(|text| !named.contains(&kind(text)));
+    let mut all: Vec<String> = own.iter().chain(inherited).cloned().collect();
+    all.sort_unstable();
+    all
+}
+
 /// How far the checks got.
 const fn closeness(short: &Short) -> u8 {
     match short {
         Short::Nothing => 0,
         Short::Covers => 1,
-        Short::Levels { .. } => 2,
-        Short::Tier(_) => 3,
-        Short::Ends(_) => 4,
+        Short::Resources(_) => 2,
+        Short::Levels { .. } => 3,
+        Short::Tier(_) => 4,
+        Short::Ends(_) => 5,
     }
 }

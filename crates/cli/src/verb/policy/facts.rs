@@ -6,6 +6,8 @@ use cascade_policy::snapshot::Snapshot;
 use cascade_receipt::decision::Verdict;
 use cascade_receipt::json::Value;
 
+use crate::reasons;
+
 /// Label and text, in the order in which people ask.
 pub(super) fn lines(snapshot: &Snapshot, facts: &Facts, ruling: &Ruling) -> Vec<(&'static str, String)> {
     let principal = &facts.principal;
@@ -24,6 +26,9 @@ pub(super) fn lines(snapshot: &Snapshot, facts: &Facts, ruling: &Ruling) -> Vec<
         text.push_str(&format!(": {}", command.tier));
         if !command.classified {
             text.push_str(", not classified");
+        }
+        if !command.resources.is_empty() {
+            text.push_str(&format!("; on {}", reasons::resources(command)));
         }
         for finding in &command.findings {
             text.push_str(&format!("; {} ({})", finding.text, finding.code));

@@ -4,6 +4,7 @@ use super::number::context_member;
 use crate::snapshot::compile::Parsed;
 use crate::snapshot::fault::PolicyFault;
 use crate::snapshot::near::{did_you_mean, nearest};
+use crate::snapshot::source::THRESHOLDS_FILE;
 use crate::snapshot::thresholds::Thresholds;
 use crate::worker::Registry;
 
@@ -29,6 +30,7 @@ pub(super) fn warnings(
         let text = |key| members.get(key).and_then(serde_json::Value::as_str);
         match (text("type"), text("id")) {
             (Some("Family"), Some(id)) => found.extend(family(parsed, id, thresholds)),
+            (Some("Environment"), Some(id)) => found.extend(environment(parsed, id, thresholds)),
             (Some("Program"), Some(id)) => found.extend(program(parsed, id, registry)),
             _ => {}
         }
@@ -62,6 +64,33 @@ fn family(parsed: &Parsed<'_>, id: &str, thresholds: &Thresholds) -> Option<Poli
         Some(other) => fault.suggest(did_you_mean(other)),
         None => fault.suggest("list its programs under [families]"),
     })
+}
+
+fn environment(parsed: &Parsed<'_>, id: &str, thresholds: &Thresholds) -> Option<PolicyFault> {
+    if thresholds.environments.knows(id) {
+        return None;
+    }
+    let message = format!("thresholds.toml names no environment `{id}`, so nothing is ever in it");
+    let fault = at_name(parsed, &format!("Environment::\"{id}\""), "policy.unknown_environment", message);
+    Some(match nearest(id, thresholds.environments.iter().map(|(name, _)| name)) {
+        Some(other) => fault.suggest(did_you_mean(other)),
+        None => fault.suggest("list its resources under [environments]"),
+    })
+}
+
+/// Environments of which no policy speaks: whoever declared them meant something by it.
+pub(super) fn unmentioned(policies: &[Parsed<'_>], thresholds: &Thresholds) -> Vec<PolicyFault> {
+    let mentions = |name: &str| {
+        let named = format!("Environment::\"{name}\"");
+        policies.iter().any(|parsed| parsed.stored.text.contains(&named))
+    };
+    let unused = thresholds.environments.iter().filter(|(name, _)| !mentions(name));
+    let fault = |(name, _): (&str, &[String])| {
+        let message = format!("no policy mentions the environment `{name}`");
+        PolicyFault::of_file(THRESHOLDS_FILE, "thresholds.unused_environment", message)
+            .suggest(format!("compare with context.environments.contains(Environment::\"{name}\")"))
+    };
+    unused.map(fault).collect()
 }
 
 /// A program without a manifest may be the customer's own; one that is nearly a known one is not.

@@ -78,6 +78,7 @@ fn plain(kind: PrincipalKind) -> Facts {
             stdin: Stdin::None,
             script: None,
             files: Vec::new(),
+            defaults: Vec::new(),
             resource: None,
         },
         spec: None,
@@ -293,7 +294,8 @@ fn delegator(facts: &mut Facts, value: &str) -> bool {
     true
 }
 
-/// Flags: `expired`, `broken` (the grantor is gone), `other` (somebody else's), or a tier: the highest it reaches.
+/// Flags: `expired`, `broken` (the grantor is gone), `other` (somebody else's), a tier: the highest it reaches, or
+/// `kind:glob`: on what.
 fn grant(at: Timestamp, flags: &str, covers: Covers) -> Grant {
     let has = |flag| flags.split('/').any(|word| word == flag);
     Grant {
@@ -302,6 +304,7 @@ fn grant(at: Timestamp, flags: &str, covers: Covers) -> Grant {
         grantor_alive: !has("broken"),
         expires: has("expired").then_some(at),
         covers,
+        resources: flags.split('/').filter(|flag| flag.contains(':')).map(str::to_owned).collect(),
         up_to: flags.split('/').find_map(RiskTier::parse),
     }
 }
