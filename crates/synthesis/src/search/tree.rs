@@ -14,7 +14,7 @@ const DEPTH_MAX: usize = 3;
 /// Tests and leaves that are looked at, cheapest first.
 const LOOKED_AT_MAX: usize = 160;
 /// Steps of one construction.
-const STEPS_MAX: u64 = 20_000;
+const STEPS_MAX: u64 = 60_000;
 
 /// A decision tree over terms of one bank.
 #[derive(Clone, Debug)]
