@@ -7,7 +7,7 @@ use crate::spec::Task;
 use crate::value::{Value, parse_prefix};
 
 /// Constants that a word calls for.
-const WORDS: &[(&str, &[&str])] = &[
+pub(crate) const WORDS: &[(&str, &[&str])] = &[
     ("vowel", &["'aeiou'", "'aeiouAEIOU'", "'AEIOU'"]),
     ("consonant", &["'aeiouAEIOU'", "'aeiou'"]),
     ("alphabet", &["'abcdefghijklmnopqrstuvwxyz'"]),

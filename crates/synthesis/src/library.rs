@@ -209,7 +209,8 @@ pub(crate) static HELPERS: &[Op] = &[
     ),
 ];
 
-/// SHA-256 over every operator and helper: name, type, cost, hints and Python text, in order.
+/// SHA-256 over every operator and helper (name, type, cost, hints and Python text) and over the constants that words
+/// call for, in order.
 #[must_use]
 pub fn digest() -> String {
     let mut hash = Sha256::new();
@@ -219,6 +220,12 @@ pub fn digest() -> String {
             hash.update([0]);
         }
         hash.update(op.cost.to_be_bytes());
+    }
+    for (word, constants) in crate::hints::WORDS {
+        for part in std::iter::once(word).chain(*constants) {
+            hash.update(part.as_bytes());
+            hash.update([0]);
+        }
     }
     hash.finalize().iter().fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
