@@ -170,6 +170,7 @@ const STOPPED: &[(&str, &[&str])] = &[
             "make deploy",
             "find src -name '*.ts' -delete",
             "find . -name '*.class' , -delete",
+            "git restore web/page.html",
             "git restore src docs",
             "git restore --source main src/a.ts",
             "npm run db:drop",
@@ -240,7 +241,6 @@ const FREE: &[&str] = &[
     "cat > x <<< \"a $B\" -n",
     "wc -l 2> e > x <<< 'rm -rf src'",
     "find target -name '*.o' -delete",
-    "git restore web/page.html",
     "docker run --rm -it debian bash",
 ];
 

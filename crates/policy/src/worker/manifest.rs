@@ -367,8 +367,6 @@ pub(super) struct Rule {
 pub(super) enum Spares {
     /// A search of the working directory by names that builds make anew.
     Rebuilt,
-    /// A few paths of what look like single files below the working directory.
-    Files,
     /// Of two directories below the working directory.
     Below,
 }

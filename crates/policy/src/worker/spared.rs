@@ -5,9 +5,6 @@ use super::manifest::Spares;
 use super::place::{Location, Place, places};
 use super::unfold::looked_for;
 
-/// More paths than this are no longer a few.
-const FILES_MAX: usize = 8;
-
 /// Is this call of the kind?
 pub(super) fn is_spared(spares: Spares, call: &Call<'_>, directory: &Location) -> bool {
     let whole = call.unknown_option.is_none()
@@ -16,7 +13,6 @@ pub(super) fn is_spared(spares: Spares, call: &Call<'_>, directory: &Location) -
     whole
         && match spares {
             Spares::Rebuilt => finds_rebuilt(call, directory),
-            Spares::Files => names_files(call, directory),
             Spares::Below => {
                 let below = |text: &str| is_below(directory, text, false);
                 call.arguments.len() == 2
@@ -36,20 +32,6 @@ fn finds_rebuilt(call: &Call<'_>, directory: &Location) -> bool {
     named && here && call.given.iter().all(narrows)
 }
 
-/// Are these a few plain paths, each with a directory or an ending, as single files have?
-fn names_files(call: &Call<'_>, directory: &Location) -> bool {
-    let file = |text: &str| {
-        let last = text.rsplit('/').next().unwrap_or_default();
-        let ending = last.rfind('.').is_some_and(|at| at > 0 && at + 1 < last.len());
-        let plain = !text.starts_with(['-', ':', '~']) && !text.contains(['*', '?', '[', '\\']);
-        let straight = text.split('/').all(|name| !matches!(name, "" | "." | ".."));
-        plain && straight && (ending || text.contains('/')) && is_below(directory, text, false)
-    };
-    let plain = |given: &Given<'_>| given.names.iter().all(|name| PLAIN.contains(name));
-    let texts: Vec<&str> = call.arguments.iter().filter_map(|argument| argument.word.known()).collect();
-    call.given.iter().all(plain) && (1..=FILES_MAX).contains(&texts.len()) && texts.into_iter().all(file)
-}
-
 /// In the working directory, and not in what programs obey, git's store or among secrets.
 fn is_below(directory: &Location, text: &str, whole: bool) -> bool {
     let place = places(directory, text);
@@ -58,9 +40,6 @@ fn is_below(directory: &Location, text: &str, whole: bool) -> bool {
         && !other.into_iter().any(|other| place.has(other))
 }
 
-/// Options that change neither which files are meant nor where they lie (`--work-tree`, `-c core.worktree=…`), beside a
-/// directory that is followed.
-const PLAIN: &[&str] = &["-q", "--quiet", "--progress", "-C"];
 /// Names that compilers and interpreters make again.
 const REBUILT: &[&str] = &["*.pyc", "*.pyo", "*.o", "*.obj", "*.class", "*.gcda", "*.gcno", ".DS_Store"];
 /// Options of find that let fewer files through, or show what is found.
