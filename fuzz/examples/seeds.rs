@@ -367,6 +367,8 @@ fn facts() -> Facts {
         windows: Vec::new(),
         counters: Vec::new(),
         subject: None,
+        break_glass: None,
+        unreviewed: Vec::new(),
         dry_run: false,
     }
 }
