@@ -1,13 +1,15 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use cascade_ledger::Appended;
+use cascade_receipt::decision::Reason;
 use cascade_receipt::json::Value;
 use cascade_runtime::consent::{self, Replied, Reply};
 use cascade_runtime::facts::Asker;
 use clap::Args;
 
 use crate::args::Global;
-use crate::exit::{self, Exit};
+use crate::exit::{self, Exit, Failure};
 use crate::output::{BAD, CARE, GOOD, Painted};
 use crate::signer::Signer;
 use crate::{admin, again, failures, output, place, reasons};
@@ -105,21 +107,8 @@ pub(crate) fn run(global: &Global, signed: &Signed) -> Exit {
         Replied::Accepted(receipt) => (receipt, exit::DONE, Painted(CARE, "denied"), Vec::new()),
         Replied::Refused(receipt, reasons) => (receipt, exit::DENIED, Painted(BAD, "refused"), reasons),
     };
-    if global.json {
-        let codes = reasons.iter().map(|reason| Value::object([("code", reason.code.as_str().into())]));
-        output::json(&Value::object([
-            ("accepted", (code == exit::DONE).into()),
-            ("reasons", Value::Array(codes.collect())),
-            ("receipt_id", receipt.receipt_id.to_string().into()),
-        ]))?;
+    if answered(global, &asker, &receipt, (&word, &reasons))? {
         return Ok(code);
-    }
-    output::say(&word);
-    for reason in &reasons {
-        output::say(format_args!("  {}", reasons::code_text(&reason.code)));
-    }
-    if let Some(code) = asker.enclosure.objection() {
-        output::hint_line(admin::hint(code));
     }
     if code == exit::DONE && signed.reply.approve {
         let who = consent::asked_as(&ledger, receipt.receipt_id).map_err(failures::consent)?;
@@ -128,4 +117,30 @@ pub(crate) fn run(global: &Global, signed: &Signed) -> Exit {
     }
     output::say(format_args!("receipt {}", receipt.receipt_id));
     Ok(code)
+}
+
+/// Tells what became of a person's answer or review: a document, and then true, or the words for people, to which the
+/// caller adds what comes next.
+pub(super) fn answered(
+    global: &Global,
+    asker: &Asker,
+    receipt: &Appended,
+    (word, reasons): (&dyn std::fmt::Display, &[Reason]),
+) -> Result<bool, Failure> {
+    if global.json {
+        output::json(&Value::object([
+            ("accepted", reasons.is_empty().into()),
+            ("reasons", reasons::codes(reasons)),
+            ("receipt_id", receipt.receipt_id.to_string().into()),
+        ]))?;
+        return Ok(true);
+    }
+    output::say(word);
+    for reason in reasons {
+        output::say(format_args!("  {}", reasons::code_text(&reason.code)));
+    }
+    if let Some(code) = asker.enclosure.objection() {
+        output::hint_line(admin::hint(code));
+    }
+    Ok(false)
 }

@@ -12,7 +12,8 @@ use crate::exit::{self, Exit, Failure};
 use crate::output::{BAD, BOLD, CARE, DIM, GOOD, Painted};
 use crate::record::{ERASED, Record};
 use crate::signer::Signer;
-use crate::{admin, failures, output, place, reasons};
+use crate::verb::approve::answered;
+use crate::{failures, output, place};
 
 /// What was done past the gates and waits for a review; or review one, signed with your SSH key
 ///
@@ -66,20 +67,8 @@ pub(crate) fn run(global: &Global, args: &Review) -> Exit {
         Replied::Accepted(receipt) => (receipt, exit::DONE, Painted(GOOD, "reviewed"), Vec::new()),
         Replied::Refused(receipt, reasons) => (receipt, exit::DENIED, Painted(BAD, "refused"), reasons),
     };
-    if global.json {
-        output::json(&Value::object([
-            ("accepted", (code == exit::DONE).into()),
-            ("reasons", reasons::codes(&reasons)),
-            ("receipt_id", receipt.receipt_id.to_string().into()),
-        ]))?;
+    if answered(global, &asker, &receipt, (&word, &reasons))? {
         return Ok(code);
-    }
-    output::say(&word);
-    for reason in &reasons {
-        output::say(format_args!("  {}", reasons::code_text(&reason.code)));
-    }
-    if let Some(code) = asker.enclosure.objection() {
-        output::hint_line(admin::hint(code));
     }
     output::say(format_args!("receipt {}", receipt.receipt_id));
     Ok(code)
