@@ -37,7 +37,7 @@ pub(super) const START_MAX: Duration = Duration::from_secs(20);
 /// Jobs after which a worker is replaced.
 pub(super) const JOBS_MAX: u32 = 2000;
 /// What is read of the last words of a worker.
-pub(super) const LAST_WORDS_BYTES_MAX: usize = 4096;
+pub(super) const LAST_WORDS_BYTES_MAX: u64 = 4096;
 
 const _: () = {
     // A job of the largest parts, and an answer of the largest values, fit one message.
