@@ -47,6 +47,10 @@ pub(super) fn examine(sheet: &Sheet, offers: &Offers, deadline: Instant) -> Resu
         Some(tests) => Some(exam.test(tests)?),
         None => None,
     };
+    // Code may catch what it is told about that.
+    if exam.printed.0 > OUTPUT_BYTES_MAX {
+        return Err(Stop::OutputExceeded);
+    }
     Ok(Answers { called, tested, doubt: exam.doubt })
 }
 

@@ -14,14 +14,17 @@ use std::process::ExitCode;
 use cascade_runtime::smoke;
 
 mod answers;
+mod cheating;
+mod hostile;
 mod kit;
+mod workers;
 
 fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some(smoke::WORKER_ARG) {
         return smoke::worker_main();
     }
     let arguments = libtest_mimic::Arguments::from_args();
-    let tests = [answers::tests()].concat();
+    let tests = [answers::tests(), cheating::tests(), hostile::tests(), workers::tests()].concat();
     let trials = tests.into_iter().map(|(name, test)| {
         libtest_mimic::Trial::test(name, move || {
             test();

@@ -12,6 +12,7 @@ def run(link, source):
     except (SyntaxError, ValueError) as error:
         raise Halt("unsyntactic", f"the source: {text_of(error)}")
     exec(code, space)
+    link.settle()
     names = []
     for name, value in list(space.items()):
         if name.startswith("_") or isinstance(value, types.ModuleType):
@@ -29,8 +30,8 @@ PLAIN = (bool, int, float, str, bytes, list, tuple, dict, set, frozenset)
 
 def main():
     sys.stdin = None
-    sys.stdout = sys.stderr = Printed(OUTPUT_BYTES_MAX)
-    link = Link(0, 0, True)
+    sys.stdout = sys.stderr = printed = Printed(OUTPUT_BYTES_MAX)
+    link = Link(0, 0, printed, True)
     link.send("ready", MISSING)
     while True:
         try:

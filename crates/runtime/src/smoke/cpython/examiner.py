@@ -128,10 +128,10 @@ def examine(link, texts):
 
 def main():
     sys.stdin = None
-    sys.stdout = sys.stderr = Printed(OUTPUT_BYTES_MAX)
+    sys.stdout = sys.stderr = printed = Printed(OUTPUT_BYTES_MAX)
     # A long number has a text, however slow it is to write.
     getattr(sys, "set_int_max_str_digits", id)(0)
-    link = Link(1, 1, False)
+    link = Link(1, 1, printed, False)
     _, missing = link.receive()
     version = "cpython " + ".".join(map(str, sys.version_info[:3]))
     answer(["ready", version, *sorted(set(MISSING) | set(missing))])

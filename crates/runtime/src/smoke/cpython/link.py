@@ -68,8 +68,8 @@ class Printed:
 class Link:
     """Calls between the two processes, either way, one inside the other."""
 
-    def __init__(self, reads, writes, opaque):
-        self.reads, self.writes = reads, writes
+    def __init__(self, reads, writes, printed, opaque):
+        self.reads, self.writes, self.printed = reads, writes, printed
         # Whether objects that are not plain may be handed out for the other side to ask.
         self.opaque = opaque
         self.shown = []
@@ -104,6 +104,7 @@ class Link:
                 args = [self.unpack(arg) for arg in args]
                 kwargs = {name: self.unpack(arg) for name, arg in kwargs}
                 value = self.shown[target](*args, **kwargs)
+                self.settle()
                 self.send("ok", self.pack(value), [self.after(arg) for arg in args])
             elif kind == "attribute":
                 target, name = rest
@@ -118,6 +119,11 @@ class Link:
             self.send("halt", "memory", "")
         except BaseException as error:
             self.send("raised", type(error).__name__, text_of(error))
+
+    def settle(self):
+        """Code may catch what it is told when it prints too much."""
+        if self.printed.left < 0:
+            raise Halt("output")
 
     def after(self, arg):
         return self.pack(arg) if type(arg) in (list, dict, set, bytearray) else None

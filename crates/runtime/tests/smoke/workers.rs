@@ -1,0 +1,190 @@
+//! The processes themselves: what they hold, how many there are, and what becomes of one that breaks.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use cascade_runtime::smoke::{Called, Gates, Options, Smoke, WORKER_ARG};
+use rustix::process::{Pid, Signal};
+
+use crate::kit::{AMPLE, Tests, asks, named};
+
+pub(crate) fn tests() -> Tests {
+    vec![
+        ("a_worker_holds_nothing", a_worker_holds_nothing),
+        ("a_worker_killed_from_outside", a_worker_killed_from_outside),
+        ("eight_callers_at_once", eight_callers_at_once),
+        ("waiting_for_a_worker_counts", waiting_for_a_worker_counts),
+        ("no_worker_outlives_its_pool", no_worker_outlives_its_pool),
+    ]
+}
+
+const ONE: &str = "def f(x=1):\n    return x\n";
+const LOOP: &str = "def f():\n    while True:\n        pass\n";
+
+fn start(gates: Gates, workers: usize) -> Smoke {
+    Smoke::start(&Options { gates, workers, ..Options::default() }).unwrap()
+}
+
+/// Workers among the children of this process, and the interpreters that they became.
+fn workers() -> BTreeSet<i32> {
+    let mut found = BTreeSet::new();
+    let own = std::process::id().to_string();
+    let mut parents = vec![own];
+    while let Some(parent) = parents.pop() {
+        for task in fs::read_dir(format!("/proc/{parent}/task")).into_iter().flatten().flatten() {
+            let children = fs::read_to_string(task.path().join("children")).unwrap_or_default();
+            for child in children.split_whitespace() {
+                let line = fs::read(format!("/proc/{child}/cmdline")).unwrap_or_default();
+                let ours = line.split(|byte| *byte == 0).nth(1);
+                if ours == Some(WORKER_ARG.as_bytes()) || ours == Some(b"-s") {
+                    found.insert(child.parse().unwrap());
+                    parents.push(child.to_owned());
+                }
+            }
+        }
+    }
+    found
+}
+
+/// Waits for a condition of other processes; nobody tells when it comes true.
+#[track_caller]
+fn until(what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !condition() {
+        assert!(Instant::now() < deadline, "waited too long for {what}");
+        std::thread::yield_now();
+    }
+}
+
+fn new_worker(before: &BTreeSet<i32>) -> i32 {
+    let mut found = None;
+    until("a worker", || {
+        found = workers().difference(before).next().copied();
+        found.is_some()
+    });
+    found.unwrap()
+}
+
+fn a_worker_holds_nothing() {
+    let before = workers();
+    let smoke = start(Gates::Monty, 1);
+    smoke.check(&asks(ONE, "f()"), AMPLE).unwrap();
+    let pid = new_worker(&before);
+    for task in fs::read_dir(format!("/proc/{pid}/task")).unwrap() {
+        let status = fs::read_to_string(task.unwrap().path().join("status")).unwrap();
+        assert!(status.contains("\nSeccomp:\t2\n"), "{status}");
+        assert!(status.contains("\nNoNewPrivs:\t1\n"), "{status}");
+    }
+    assert_eq!(fs::read(format!("/proc/{pid}/environ")).unwrap(), b"");
+    assert_eq!(fs::read_link(format!("/proc/{pid}/cwd")).unwrap().to_str(), Some("/"));
+    let limits = fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
+    let limit = |name: &str| {
+        let line = limits.lines().find(|line| line.starts_with(name)).unwrap();
+        line[26..].split_whitespace().next().unwrap().parse::<u64>().unwrap()
+    };
+    assert_eq!(["Max file size", "Max processes", "Max core file size"].map(limit), [0; 3]);
+    assert_eq!(limit("Max open files"), 3);
+    assert!(limit("Max cpu time") < 120);
+    assert!(limit("Max address space") < 2 << 30, "{limits}");
+    let mut open = Vec::new();
+    for entry in fs::read_dir(format!("/proc/{pid}/fd")).unwrap() {
+        open.push(fs::read_link(entry.unwrap().path()).unwrap().to_string_lossy().into_owned());
+    }
+    let own = |target: &&String| {
+        target.starts_with("socket:") || target.starts_with("pipe:") || *target == "/dev/null"
+    };
+    assert_eq!(open.iter().filter(own).count(), open.len(), "{open:?}");
+    // Its channel three times over: as standard input, for the examination, and for who watches.
+    let sockets: BTreeSet<_> = open.iter().filter(|target| target.starts_with("socket:")).collect();
+    assert_eq!((sockets.len(), open.len()), (1, 5), "{open:?}");
+}
+
+fn a_worker_killed_from_outside() {
+    for gates in [Gates::Monty, Gates::CPython] {
+        let before = workers();
+        let smoke = start(gates, 1);
+        let outcome = std::thread::scope(|scope| {
+            let check = scope.spawn(|| smoke.check(&asks(LOOP, "f()"), AMPLE));
+            // Whichever of its processes: the first, the last, all must come to the same.
+            let victim = if gates == Gates::Monty { new_worker(&before) } else { busy_python(&before) };
+            rustix::process::kill_process(Pid::from_raw(victim).unwrap(), Signal::KILL).unwrap();
+            check.join().unwrap()
+        });
+        assert_eq!(named(&outcome), "crashed", "{gates:?}");
+        let checked = smoke.check(&asks(ONE, "f(5)"), AMPLE).unwrap();
+        assert_eq!(checked.called, [Called::Value("5".to_owned())], "{gates:?}");
+    }
+}
+
+/// The interpreter that burns time: it runs the source.
+fn busy_python(before: &BTreeSet<i32>) -> i32 {
+    let mut found = None;
+    until("a busy interpreter", || {
+        found = workers().difference(before).copied().find(|pid| {
+            let line = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            let ticks = stat
+                .rsplit_once(')')
+                .and_then(|(_, rest)| rest.split_whitespace().nth(11)?.parse::<u64>().ok());
+            line.contains("# The candidate:") && ticks.is_some_and(|ticks| ticks > 30)
+        });
+        found.is_some()
+    });
+    found.unwrap()
+}
+
+fn eight_callers_at_once() {
+    for gates in [Gates::Both, Gates::CPython] {
+        let before = workers();
+        let smoke = start(gates, 3);
+        let (most, seen) = mpsc::channel();
+        std::thread::scope(|scope| {
+            for caller in 0..8 {
+                let (smoke, most, before) = (&smoke, most.clone(), &before);
+                scope.spawn(move || {
+                    for round in 0..6 {
+                        let asked = format!("f({caller}) * 100 + {round}");
+                        let checked = smoke.check(&asks(ONE, &asked), AMPLE).unwrap();
+                        let value = (caller * 100 + round).to_string();
+                        assert_eq!(checked.called, [Called::Value(value)], "{gates:?}");
+                        most.send(workers().difference(before).count()).unwrap();
+                    }
+                });
+            }
+        });
+        drop(most);
+        // One process each, or two interpreters and their two watchers.
+        let each = if gates == Gates::Both { 1 } else { 5 };
+        let count = seen.iter().max().unwrap();
+        assert!(count <= 3 * each, "{gates:?}: {count}");
+    }
+}
+
+fn waiting_for_a_worker_counts() {
+    let smoke = start(Gates::Monty, 1);
+    smoke.check(&asks(ONE, "f()"), AMPLE).unwrap();
+    std::thread::scope(|scope| {
+        let before = Instant::now();
+        let busy = scope.spawn(|| smoke.check(&asks(LOOP, "f()"), Duration::from_secs(3)));
+        until("the worker to be taken", || before.elapsed() > Duration::from_millis(200));
+        let started = Instant::now();
+        let waited = smoke.check(&asks(ONE, "f()"), Duration::from_millis(300));
+        assert_eq!(named(&waited), "timed out");
+        assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+        assert_eq!(named(&busy.join().unwrap()), "timed out");
+    });
+    smoke.check(&asks(ONE, "f()"), AMPLE).unwrap();
+}
+
+fn no_worker_outlives_its_pool() {
+    let before = workers();
+    for gates in [Gates::Monty, Gates::CPython] {
+        let smoke = start(gates, 2);
+        smoke.check(&asks(ONE, "f()"), AMPLE).unwrap();
+        drop(smoke);
+    }
+    // Other tests run beside this one only in other processes.
+    until("the workers to end", || workers().difference(&before).next().is_none());
+}
