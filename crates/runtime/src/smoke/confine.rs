@@ -8,6 +8,7 @@ use landlock::{
     RulesetAttr as _, RulesetCreatedAttr as _, RulesetError, RulesetStatus, Scope,
 };
 use rustix::process::{DumpableBehavior, Resource, Rlimit};
+use rustix::thread::{CapabilitiesSecureBits, CapabilitySet, CapabilitySets};
 
 use super::limits::CPU_SECONDS_MAX;
 
@@ -29,8 +30,15 @@ pub(super) fn close_inherited() -> io::Result<()> {
     Ok(())
 }
 
-/// No privileges by exec, no core file, no tracing by others of the same user.
+/// No privileges, none by exec either, no core file, no tracing by others of the same user.
 pub(super) fn no_privileges() -> io::Result<()> {
+    // Without it, the user with number 0 has all of them again after an exec. Others may not, and need not.
+    _ = rustix::thread::set_capabilities_secure_bits(CapabilitiesSecureBits::NO_ROOT);
+    let none = CapabilitySet::empty();
+    rustix::thread::set_capabilities(
+        None,
+        CapabilitySets { effective: none, permitted: none, inheritable: none },
+    )?;
     rustix::thread::set_no_new_privs(true)?;
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     limit(Resource::Core, 0)

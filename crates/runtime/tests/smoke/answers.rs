@@ -15,6 +15,7 @@ pub(crate) fn tests() -> Tests {
         ("the_backend_is_named", the_backend_is_named),
         ("what_one_interpreter_cannot_the_other_does", what_one_interpreter_cannot_the_other_does),
         ("objects_and_functions_pass_in_cpython", objects_and_functions_pass_in_cpython),
+        ("every_kind_of_data_passes_in_cpython", every_kind_of_data_passes_in_cpython),
         ("no_python_is_said", no_python_is_said),
     ]
 }
@@ -124,6 +125,48 @@ fn what_one_interpreter_cannot_the_other_does() {
         "f('abc')",
         "6",
     );
+}
+
+fn every_kind_of_data_passes_in_cpython() {
+    let source = "from collections import *\nfrom decimal import Decimal\nfrom fractions import Fraction\nPoint = namedtuple('Point', 'x y')\ndef f(x):\n    return x\ndef g():\n    return Point(1, 2)\n";
+    let source = source.replace("import *", "import namedtuple, Counter, OrderedDict, deque, defaultdict");
+    let values = [
+        "None",
+        "True",
+        "-5",
+        "2**200",
+        "1.5",
+        "-0.0",
+        "1e400",
+        "(1+2j)",
+        "'\\ud800 \\x00 ü 😀'",
+        "b'\\xff'",
+        "[]",
+        "()",
+        "(1,)",
+        "[[1, (2, {3: {4}})]]",
+        "range(0, 9, 2)",
+        "Counter('aab')",
+        "OrderedDict([(2, 1)])",
+        "deque([1])",
+        "Decimal('1.10')",
+        "Fraction(1, 3)",
+        "bytearray(b'x')",
+    ];
+    for value in values {
+        assert_eq!(
+            call(
+                Gates::CPython,
+                &source,
+                &format!("(f({value}) == {value}, type(f({value})) is type({value}))")
+            ),
+            "=(True, True)",
+            "{value}"
+        );
+    }
+    assert_eq!(call(Gates::CPython, &source, "g()"), "=Point(x=1, y=2)");
+    assert_eq!(call(Gates::CPython, &source, "list(f(map(str, [1, 2])))"), "=['1', '2']");
+    assert_eq!(call(Gates::CPython, &source, "f(f(f))(3)"), "=3");
 }
 
 fn objects_and_functions_pass_in_cpython() {

@@ -22,7 +22,7 @@ pub(crate) fn tests() -> Tests {
 }
 
 /// Long enough to start anything, short enough to wait for.
-const SHORT: Duration = Duration::from_secs(2);
+const SHORT: Duration = Duration::from_millis(1500);
 
 /// The outcome of one call of `f`, and that the pool still works and how long it took.
 fn outcome(gates: Gates, source: &str, limit: Duration) -> &'static str {

@@ -7,12 +7,11 @@ import sys
 
 sys.path = [entry for entry in sys.path if entry]
 
+# The package around `_json` takes longer to import than most jobs to run.
+import _json
 import builtins
 import collections
-import json
 import types
-from decimal import Decimal
-from fractions import Fraction
 
 FRAME_BYTES_MAX = 16 << 20
 ITEMS_MAX = 100_000
@@ -49,6 +48,33 @@ def write_frame(fd, payload):
         data = data[os.write(fd, data):]
 
 
+class Strict:
+    """What a message may hold; numbers are few and small."""
+
+    strict, memo = True, {}
+    object_hook = object_pairs_hook = None
+    parse_float = parse_int = parse_constant = int
+
+
+scan = _json.make_scanner(Strict)
+
+
+def parse(text):
+    try:
+        return scan(text, 0)[0]
+    except (StopIteration, ValueError, RecursionError):
+        raise Halt("crashed") from None
+
+
+def written(value):
+    kind = type(value)
+    if kind is str:
+        return _json.encode_basestring_ascii(value)
+    if kind in (list, tuple):
+        return "[" + ",".join(map(written, value)) + "]"
+    return {None: "null", True: "true", False: "false"}[value] if kind is not int else str(value)
+
+
 class Printed:
     """Counts what is printed, and keeps none of it."""
 
@@ -76,13 +102,13 @@ class Link:
         self.calls = 0
 
     def send(self, *message):
-        text = json.dumps(message).encode()
+        text = written(message).encode()
         if len(text) > FRAME_BYTES_MAX:
             raise Halt("output")
         write_frame(self.writes, text)
 
     def receive(self):
-        return json.loads(read_frame(self.reads))
+        return parse(read_frame(self.reads).decode())
 
     def ask(self, *message):
         """Sends a request and serves the other side until its answer comes."""
@@ -167,7 +193,7 @@ class Link:
             return [kind.__name__, [[self.pack(key), self.pack(item)] for key, item in value.items()]]
         if kind is collections.defaultdict:
             return ["dict", [[self.pack(key), self.pack(item)] for key, item in value.items()]]
-        if kind in (Decimal, Fraction):
+        if kind in numbers():
             return [kind.__name__, str(value)]
         if kind is range:
             return ["range", value.start, value.stop, value.step]
@@ -207,7 +233,8 @@ class Link:
         if kind in MAPPINGS:
             return MAPPINGS[kind]({self.unpack(key): self.unpack(item) for key, item in first})
         if kind in ("Decimal", "Fraction"):
-            return {"Decimal": Decimal, "Fraction": Fraction}[kind](first)
+            module = __import__("decimal" if kind == "Decimal" else "fractions")
+            return getattr(module, kind)(first)
         if kind == "range":
             return range(first, *rest)
         if kind == "named":
@@ -246,6 +273,12 @@ ITERATORS = {
     type(iter([])), type(iter(())), type(iter("")), type(iter({})), type(iter(set())), type(iter(range(0))),
     type({}.keys()), type({}.values()), type({}.items()), type(reversed([])),
 }
+
+
+def numbers():
+    """The number types of modules that somebody has imported."""
+    found = [("decimal", "Decimal"), ("fractions", "Fraction")]
+    return [getattr(sys.modules[module], name) for module, name in found if module in sys.modules]
 
 
 def overwrite(old, new):
