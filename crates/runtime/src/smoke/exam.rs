@@ -192,3 +192,63 @@ pub(super) fn capped(text: &str, bytes: usize) -> String {
     let end = (0..=bytes).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
     format!("{}…", text.get(..end).unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sheet() -> Sheet {
+        let job = Job {
+            source: "s".to_owned(),
+            calls: vec!["f()".to_owned()],
+            tests: Some(String::new()),
+            entry: None,
+        };
+        Sheet { limit_us: 7, reads_only: true, ..Sheet::of(&job) }
+    }
+
+    #[test]
+    fn sheets_come_back_as_they_were() {
+        let with_entry = Sheet { tests: None, entry: Some("f".to_owned()), ..sheet() };
+        for sheet in [sheet(), with_entry] {
+            assert_eq!(Sheet::decode(sheet.encode()), Some(sheet));
+        }
+        assert_eq!(Sheet::decode(vec![b"x".to_vec()]), None);
+        assert_eq!(Sheet::decode(vec![vec![0xff]; 4]), None);
+    }
+
+    #[test]
+    fn answers_come_back_as_they_were_and_fit_their_questions() {
+        let called = vec![Called::Value("1".to_owned())];
+        let answers =
+            Answers { called, tested: Some(Tested::Failed("no".to_owned())), doubt: Some("?".to_owned()) };
+        let stops = [Stop::TimedOut, Stop::MemoryExceeded, Stop::OutputExceeded, Stop::Crashed];
+        let told = [
+            Stop::Refused("r".to_owned()),
+            Stop::Unsyntactic("u".to_owned()),
+            Stop::Unsupported("s".to_owned()),
+        ];
+        let replies = stops.into_iter().chain(told).map(Err).chain([Ok(answers.clone())]);
+        for reply in replies {
+            assert_eq!(decode(encode(&reply), &sheet()), Some(reply));
+        }
+        // One that claims to have passed tests that were never set, or leaves out a call, or the tests.
+        let fewer = Answers { called: Vec::new(), ..answers.clone() };
+        let untested = Answers { tested: None, ..answers };
+        for lie in [fewer, untested] {
+            assert_eq!(decode(encode(&Ok(lie)), &sheet()), None);
+        }
+        for lie in
+            [&["done"][..], &["done", ""], &["passed", ""], &["time", "", "x"], &["done", "", "+", ""], &[]]
+        {
+            let fields = lie.iter().map(|text| text.as_bytes().to_vec()).collect();
+            assert_eq!(decode(fields, &sheet()), None, "{lie:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_capped_stays_text() {
+        assert_eq!(capped("aü", 2), "a…");
+        assert_eq!(capped("aü", 3), "aü");
+    }
+}

@@ -35,7 +35,7 @@ pub(super) const GRACE: Duration = Duration::from_millis(100);
 /// How long a new worker may take to say that it is ready.
 pub(super) const START_MAX: Duration = Duration::from_secs(20);
 /// Jobs after which a worker is replaced.
-pub(super) const JOBS_MAX: u32 = 2000;
+pub const JOBS_MAX: u32 = 2000;
 /// What is read of the last words of a worker.
 pub(super) const LAST_WORDS_BYTES_MAX: u64 = 4096;
 

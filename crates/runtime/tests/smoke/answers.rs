@@ -57,7 +57,7 @@ fn each_call_has_a_fresh_run_of_the_source() {
 fn tests_by_name_and_by_candidate() {
     for gates in EACH {
         let passed = |tests: &str, entry| {
-            assert_eq!(tested(gates, ADD, tests, entry), Tested::Passed, "{gates:?} {tests}")
+            assert_eq!(tested(gates, ADD, tests, entry), Tested::Passed, "{gates:?} {tests}");
         };
         passed("assert add(1, 2) == 3\nassert add('a', 'b') == 'ab'", None);
         passed("def check(candidate):\n    assert candidate(1, 2) == 3\n", Some("add"));

@@ -24,6 +24,7 @@ fn main() -> ExitCode {
     match std::env::args().nth(1).as_deref() {
         Some(smoke::WORKER_ARG) => return smoke::worker_main(),
         Some(probe::ARG) => return probe::main(),
+        Some(workers::HOST) => return workers::host(&std::env::args().nth(2).unwrap_or_default()),
         _ => {}
     }
     let mut arguments = libtest_mimic::Arguments::from_args();

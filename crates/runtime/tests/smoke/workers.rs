@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::process::{Command, ExitCode};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use cascade_runtime::smoke::{Called, Gates, Options, Smoke, WORKER_ARG};
+use cascade_runtime::smoke::{Called, Gates, Options, Smoke, WORKER_ARG, limits};
 use rustix::process::{Pid, Signal};
 
 use crate::kit::{AMPLE, Tests, asks, named};
@@ -13,6 +14,9 @@ use crate::kit::{AMPLE, Tests, asks, named};
 pub(crate) fn tests() -> Tests {
     vec![
         ("a_worker_holds_nothing", a_worker_holds_nothing),
+        ("an_idle_worker_that_died_is_replaced", an_idle_worker_that_died_is_replaced),
+        ("a_worker_is_replaced_in_time", a_worker_is_replaced_in_time),
+        ("no_worker_outlives_cascade", no_worker_outlives_cascade),
         ("a_worker_killed_from_outside", a_worker_killed_from_outside),
         ("eight_callers_at_once", eight_callers_at_once),
         ("waiting_for_a_worker_counts", waiting_for_a_worker_counts),
@@ -20,6 +24,8 @@ pub(crate) fn tests() -> Tests {
     ]
 }
 
+/// What makes this binary a host.
+pub(crate) const HOST: &str = "__host";
 const ONE: &str = "def f(x=1):\n    return x\n";
 const LOOP: &str = "def f():\n    while True:\n        pass\n";
 
@@ -29,9 +35,12 @@ fn start(gates: Gates, workers: usize) -> Smoke {
 
 /// Workers among the children of this process, and the interpreters that they became.
 fn workers() -> BTreeSet<i32> {
+    workers_of(std::process::id())
+}
+
+fn workers_of(process: u32) -> BTreeSet<i32> {
     let mut found = BTreeSet::new();
-    let own = std::process::id().to_string();
-    let mut parents = vec![own];
+    let mut parents = vec![process.to_string()];
     while let Some(parent) = parents.pop() {
         for task in fs::read_dir(format!("/proc/{parent}/task")).into_iter().flatten().flatten() {
             let children = fs::read_to_string(task.path().join("children")).unwrap_or_default();
@@ -75,6 +84,8 @@ fn new_worker(before: &BTreeSet<i32>) -> i32 {
 
 fn a_worker_holds_nothing() {
     let before = workers();
+    // One that stays open when another program is executed, as careless parents have them.
+    let careless = rustix::io::dup(fs::File::open("/etc/passwd").unwrap()).unwrap();
     let smoke = start(Gates::Monty, 1);
     smoke.check(&asks(ONE, "f()"), AMPLE).unwrap();
     let pid = new_worker(&before);
@@ -107,6 +118,70 @@ fn a_worker_holds_nothing() {
     // Its channel three times over: as standard input, for the examination, and for who watches.
     let sockets: BTreeSet<_> = open.iter().filter(|target| target.starts_with("socket:")).collect();
     assert_eq!((sockets.len(), open.len()), (1, 5), "{open:?}");
+    drop(careless);
+}
+
+fn an_idle_worker_that_died_is_replaced() {
+    let before = workers();
+    let smoke = start(Gates::Monty, 1);
+    smoke.check(&asks(ONE, "f()"), AMPLE).unwrap();
+    let victim = new_worker(&before);
+    rustix::process::kill_process(Pid::from_raw(victim).unwrap(), Signal::KILL).unwrap();
+    until("it to end", || {
+        let stat = fs::read_to_string(format!("/proc/{victim}/stat")).unwrap_or_default();
+        stat.rsplit_once(')').is_none_or(|(_, rest)| rest.trim_start().starts_with('Z'))
+    });
+    let checked = smoke.check(&asks(ONE, "f(5)"), AMPLE).unwrap();
+    assert_eq!(checked.called, [Called::Value("5".to_owned())]);
+}
+
+fn a_worker_is_replaced_in_time() {
+    let before = workers();
+    let smoke = start(Gates::Monty, 1);
+    let job = asks(ONE, "f()");
+    smoke.check(&job, AMPLE).unwrap();
+    let first = new_worker(&before);
+    for _ in 2..limits::JOBS_MAX {
+        smoke.check(&job, AMPLE).unwrap();
+    }
+    assert_eq!(new_worker(&before), first);
+    smoke.check(&job, AMPLE).unwrap();
+    smoke.check(&job, AMPLE).unwrap();
+    assert_ne!(new_worker(&before), first);
+}
+
+/// Plays a Cascade in the middle of a check, to be killed there.
+pub(crate) fn host(gates: &str) -> ExitCode {
+    let gates = if gates == "monty" { Gates::Monty } else { Gates::CPython };
+    drop(start(gates, 1).check(&asks(LOOP, "f()"), AMPLE));
+    ExitCode::SUCCESS
+}
+
+fn no_worker_outlives_cascade() {
+    for (gates, kind) in [("monty", is_monty as fn(i32) -> bool), ("cpython", is_candidate)] {
+        let own = std::env::current_exe().unwrap();
+        let mut host = Command::new(own).args([HOST, gates]).spawn().unwrap();
+        let mut found = BTreeSet::new();
+        until("a busy worker", || {
+            found = workers_of(host.id());
+            found.iter().any(|pid| kind(*pid) && ticks(*pid) > 30)
+        });
+        host.kill().unwrap();
+        host.wait().unwrap();
+        let started = Instant::now();
+        until("its workers to end", || {
+            !found.iter().any(|pid| fs::exists(format!("/proc/{pid}/environ")).unwrap_or(false))
+        });
+        // Not because their own limits ended them.
+        assert!(started.elapsed() < AMPLE / 2, "{:?}", started.elapsed());
+    }
+}
+
+/// Processor time of a process, in hundredths of a second.
+fn ticks(pid: i32) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let ticks = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(11)?.parse().ok());
+    ticks.unwrap_or(0)
 }
 
 fn a_worker_killed_from_outside() {
@@ -135,13 +210,7 @@ fn is_candidate(pid: i32) -> bool {
 fn busy(before: &BTreeSet<i32>, kind: fn(i32) -> bool) -> i32 {
     let mut found = None;
     until("a busy worker", || {
-        found = workers().difference(before).copied().find(|pid| {
-            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-            let ticks = stat
-                .rsplit_once(')')
-                .and_then(|(_, rest)| rest.split_whitespace().nth(11)?.parse::<u64>().ok());
-            kind(*pid) && ticks.is_some_and(|ticks| ticks > 30)
-        });
+        found = workers().difference(before).copied().find(|pid| kind(*pid) && ticks(*pid) > 30);
         found.is_some()
     });
     found.unwrap()
