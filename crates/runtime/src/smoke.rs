@@ -160,7 +160,7 @@ pub struct Smoke {
     options: Options,
     monty: Arc<Pool>,
     /// Looked for when first needed. The error says what to do about it.
-    cpython: OnceLock<Result<Arc<Pool>, String>>,
+    cpython: Arc<OnceLock<Result<Arc<Pool>, String>>>,
 }
 
 impl Smoke {
@@ -171,7 +171,7 @@ impl Smoke {
     pub fn start(options: &Options) -> Result<Self, SmokeError> {
         std::fs::metadata(pool::SELF_EXE)?;
         let monty = Arc::new(Pool::new(Kind::Monty, options.workers));
-        Ok(Self { options: options.clone(), monty, cpython: OnceLock::new() })
+        Ok(Self { options: options.clone(), monty, cpython: Arc::default() })
     }
 
     /// Runs one job within the limit, which counts from now and is at most [`limits::TIME_MAX`].
@@ -220,15 +220,29 @@ impl Smoke {
     }
 
     fn cpython(&self) -> Result<&Arc<Pool>, &String> {
-        let find = || {
-            if self.options.gates == Gates::Monty {
-                return Err("only this interpreter is allowed here".to_owned());
-            }
-            let python = Python::find(self.options.python.as_deref())?;
-            Ok(Arc::new(Pool::new(Kind::CPython(python), self.options.workers)))
-        };
-        self.cpython.get_or_init(find).as_ref()
+        self.cpython.get_or_init(|| find(&self.options)).as_ref()
     }
+
+    /// Has the first worker of each kind started in the background, so that the first check finds it ready.
+    pub fn warm(&self) {
+        self.monty.prepare();
+        let (options, cpython) = (self.options.clone(), Arc::clone(&self.cpython));
+        let start = move || {
+            if let Ok(pool) = cpython.get_or_init(|| find(&options)) {
+                pool.prepare();
+            }
+        };
+        // Without a thread the first check starts it.
+        drop(std::thread::Builder::new().spawn(start));
+    }
+}
+
+fn find(options: &Options) -> Result<Arc<Pool>, String> {
+    if options.gates == Gates::Monty {
+        return Err("only this interpreter is allowed here".to_owned());
+    }
+    let python = Python::find(options.python.as_deref())?;
+    Ok(Arc::new(Pool::new(Kind::CPython(python), options.workers)))
 }
 
 impl From<Stop> for SmokeError {

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use super::cpython::{Python, Role, enter};
 use super::exam::{self, Answers, Sheet, Stop};
 use super::frame;
-use super::limits::{GRACE, JOBS_MAX, LAST_WORDS_BYTES_MAX, START_MAX};
+use super::limits::{BUSY_MAX, GRACE, JOBS_MAX, LAST_WORDS_BYTES_MAX, START_MAX};
 use super::worker::READY;
 use super::{SmokeError, WORKER_ARG};
 
@@ -47,11 +47,11 @@ impl Pool {
         Self { kind, workers_max: workers_max.max(1), state: Mutex::default(), freed: Condvar::new() }
     }
 
-    /// Jobs after which a worker is replaced.
-    fn jobs_max(&self) -> u32 {
+    /// Whether a worker takes no more jobs.
+    fn is_worn(&self, worker: &Worker) -> bool {
         match self.kind {
-            Kind::Monty => JOBS_MAX,
-            Kind::CPython(_) => 1,
+            Kind::Monty => worker.jobs >= JOBS_MAX || worker.busy >= BUSY_MAX,
+            Kind::CPython(_) => true,
         }
     }
 
@@ -64,7 +64,7 @@ impl Pool {
         state.alive += 1;
         drop(state);
         let pool = Arc::clone(self);
-        let start = move || match Worker::start(&pool.kind) {
+        let start = move || match Worker::start(&pool.kind, Instant::now() + START_MAX) {
             Ok(worker) => {
                 pool.state().idle.push(worker);
                 pool.freed.notify_one();
@@ -114,7 +114,7 @@ impl Pool {
             state = self.freed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
         drop(state);
-        Worker::start(&self.kind).inspect_err(|_| self.lost())
+        Worker::start(&self.kind, deadline.min(Instant::now() + START_MAX)).inspect_err(|_| self.lost())
     }
 
     fn lost(&self) {
@@ -155,7 +155,7 @@ impl Lease<'_> {
     }
 
     fn give_back(mut self) {
-        if let Some(worker) = self.worker.take_if(|worker| worker.jobs < self.pool.jobs_max()) {
+        if let Some(worker) = self.worker.take_if(|worker| !self.pool.is_worn(worker)) {
             self.pool.state().idle.push(worker);
             self.pool.freed.notify_one();
         }
@@ -179,13 +179,21 @@ struct Worker {
     /// What its kernel could not take from it.
     missing: Vec<String>,
     jobs: u32,
+    /// How long its jobs took together.
+    busy: Duration,
 }
 
 impl Worker {
-    fn start(kind: &Kind) -> Result<Self, SmokeError> {
+    fn start(kind: &Kind, ready_by: Instant) -> Result<Self, SmokeError> {
         let (channel, far) = UnixStream::pair()?;
-        let mut worker =
-            Self { processes: Vec::new(), channel, version: String::new(), missing: Vec::new(), jobs: 0 };
+        let mut worker = Self {
+            processes: Vec::new(),
+            channel,
+            version: String::new(),
+            missing: Vec::new(),
+            jobs: 0,
+            busy: Duration::ZERO,
+        };
         match kind {
             Kind::Monty => worker.processes.push(spawn(&[WORKER_ARG.into()], far, Stdio::null())?),
             Kind::CPython(python) => {
@@ -195,7 +203,10 @@ impl Worker {
                 worker.processes.push(spawn(&enter::words(python, Role::Candidate), link, Stdio::null())?);
             }
         }
-        let fields = frame::read_until(&mut worker.channel, Instant::now() + START_MAX)?.unwrap_or_default();
+        let fields = match frame::read_until(&mut worker.channel, ready_by) {
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => return Err(SmokeError::timed_out()),
+            other => other?.unwrap_or_default(),
+        };
         let mut fields = fields.into_iter();
         if fields.next().as_deref() != Some(READY) {
             let (_, words) = worker.end();
@@ -223,7 +234,10 @@ impl Worker {
         if let Err(error) = frame::write(&mut self.channel, &sheet.encode()) {
             return Err(self.why(&error));
         }
-        match frame::read_until(&mut self.channel, deadline + GRACE) {
+        let started = Instant::now();
+        let reply = frame::read_until(&mut self.channel, deadline + GRACE);
+        self.busy += started.elapsed();
+        match reply {
             Ok(Some(fields)) => exam::decode(fields, &sheet).ok_or(SmokeError::Crashed),
             Ok(None) => Err(self.why(&io::ErrorKind::UnexpectedEof.into())),
             Err(error) => Err(self.why(&error)),
@@ -280,6 +294,8 @@ fn spawn(words: &[OsString], stdin: UnixStream, stdout: Stdio) -> io::Result<Chi
         .args(words)
         .env_clear()
         .current_dir("/")
+        // Ctrl-C at the terminal is for Cascade.
+        .process_group(0)
         .stdin(Stdio::from(OwnedFd::from(stdin)))
         .stdout(stdout)
         .stderr(Stdio::piped())

@@ -1,13 +1,14 @@
 //! Emitted code that would rather pass its tests than be right.
 
-use cascade_runtime::smoke::{Gates, Tested};
+use cascade_runtime::smoke::{Gates, SmokeError, Tested};
 
-use crate::kit::{EACH, Tests, call, check, checks, named, tested};
+use crate::kit::{EACH, Tests, asks, call, check, checks, named, tested};
 
 pub(crate) fn tests() -> Tests {
     vec![
         ("no_cheat_passes_a_test", no_cheat_passes_a_test),
         ("no_cheat_fakes_a_value", no_cheat_fakes_a_value),
+        ("only_plain_data_passes", only_plain_data_passes),
         ("tests_are_out_of_sight", tests_are_out_of_sight),
         ("the_process_that_is_taken_over_answers_no_tests", reaching_out_of_the_candidate),
     ]
@@ -15,7 +16,8 @@ pub(crate) fn tests() -> Tests {
 
 const BY_CANDIDATE: &str =
     "def check(candidate):\n    assert candidate(2) == 4\n    assert candidate(3) == 9\n";
-const BY_NAME: &str = "import math\nfor n in range(1, 9):\n    assert abs(square(n) - math.pow(n, 2)) < 1e-9 and square(n) == n * n\n";
+const BY_NAME: &str =
+    "import math\nfor n in range(1, 9):\n    assert abs(square(n) - math.pow(n, 2)) < 1e-9\n";
 
 /// Each is wrong; none may pass, whether it fails, is refused, or runs into a limit.
 const CHEATS: &[&str] = &[
@@ -87,6 +89,19 @@ fn no_cheat_fakes_a_value() {
         }
         let source = "class Yes:\n    def __eq__(self, other): return True\ndef f():\n    return Yes()\n";
         assert_ne!(call(gates, source, "f() == 4"), "=True", "{gates:?}");
+    }
+}
+
+/// Nothing but plain data passes, and what did not is named.
+fn only_plain_data_passes() {
+    let source = "class A:\n    pass\ndef f():\n    return A()\ndef g(x):\n    return 1\n";
+    for (asked, why) in
+        [("g(f())", "as a result"), ("len", "as the value of a call"), ("g(len)", "as an argument")]
+    {
+        match check(Gates::Monty, &asks(source, asked)) {
+            Err(SmokeError::Unavailable(reason)) => assert!(reason.contains(why), "{asked}: {reason}"),
+            other => panic!("{asked}: {other:?}"),
+        }
     }
 }
 

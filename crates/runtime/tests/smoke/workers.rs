@@ -15,6 +15,9 @@ pub(crate) fn tests() -> Tests {
     vec![
         ("a_worker_holds_nothing", a_worker_holds_nothing),
         ("an_idle_worker_that_died_is_replaced", an_idle_worker_that_died_is_replaced),
+        ("warmed_workers_wait", warmed_workers_wait),
+        ("terminal_signals_are_not_for_workers", terminal_signals_are_not_for_workers),
+        ("a_start_that_takes_too_long", a_start_that_takes_too_long),
         ("a_worker_is_replaced_in_time", a_worker_is_replaced_in_time),
         ("no_worker_outlives_cascade", no_worker_outlives_cascade),
         ("a_worker_killed_from_outside", a_worker_killed_from_outside),
@@ -133,6 +136,34 @@ fn an_idle_worker_that_died_is_replaced() {
     });
     let checked = smoke.check(&asks(ONE, "f(5)"), AMPLE).unwrap();
     assert_eq!(checked.called, [Called::Value("5".to_owned())]);
+}
+
+fn warmed_workers_wait() {
+    let before = workers();
+    let smoke = start(Gates::Both, 1);
+    smoke.warm();
+    let new = |kind: fn(i32) -> bool| workers().difference(&before).copied().find(|pid| kind(*pid));
+    until("both kinds", || new(is_monty).is_some() && new(is_candidate).is_some());
+    let first = new(is_monty);
+    smoke.check(&asks(ONE, "f()"), AMPLE).unwrap();
+    assert_eq!(new(is_monty), first);
+}
+
+fn terminal_signals_are_not_for_workers() {
+    let before = workers();
+    let smoke = start(Gates::Monty, 1);
+    smoke.check(&asks(ONE, "f()"), AMPLE).unwrap();
+    let pid = Pid::from_raw(new_worker(&before)).unwrap();
+    assert_eq!(rustix::process::getpgid(Some(pid)).unwrap(), pid);
+}
+
+/// Starting counts against the limit, too.
+fn a_start_that_takes_too_long() {
+    let smoke = start(Gates::Monty, 1);
+    let started = Instant::now();
+    assert_eq!(named(&smoke.check(&asks(ONE, "f()"), Duration::from_micros(50))), "timed out");
+    assert!(started.elapsed() < Duration::from_secs(2));
+    smoke.check(&asks(ONE, "f()"), AMPLE).unwrap();
 }
 
 fn a_worker_is_replaced_in_time() {
