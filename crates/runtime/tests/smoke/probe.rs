@@ -9,22 +9,29 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, ExitCode};
+use std::time::{Duration, Instant};
 
-use cascade_runtime::smoke::{Called, Gates, Options, Smoke};
+use cascade_runtime::smoke::{Called, Checked, Gates, Options, Smoke, SmokeError};
 use rustix::process::{Pid, Resource, Rlimit, Signal};
 
-use crate::kit::{AMPLE, Tests, asks};
+use crate::kit::{AMPLE, Tests, asks, named};
 
 /// What the program that stands for CPython is started with first.
 pub(crate) const ARG: &str = "-s";
+/// The name under which it never says that it is ready.
+const SILENT: &str = "silent";
 
 pub(crate) fn tests() -> Tests {
-    vec![("an_interpreter_that_was_taken_over_can_do_nothing", taken_over)]
+    vec![
+        ("an_interpreter_that_was_taken_over_can_do_nothing", taken_over),
+        ("an_interpreter_that_is_never_ready", never_ready),
+    ]
 }
 
 pub(crate) fn main() -> ExitCode {
     let code = std::env::args().nth(5).unwrap_or_default();
-    if code.contains("# The candidate:") {
+    let is_silent = std::env::args().next().is_some_and(|name| name.ends_with(SILENT));
+    if is_silent || code.contains("# The candidate:") {
         return wait();
     }
     let mut channel = UnixStream::from(rustix::io::dup(rustix::stdio::stdin()).unwrap());
@@ -92,19 +99,31 @@ fn attempts() -> Vec<String> {
     told
 }
 
-fn taken_over() {
-    let folder = tempfile::tempdir().unwrap();
-    let script = folder.path().join("python3");
+/// A check with this binary in the place of CPython, under a name.
+fn in_its_place(name: &str, limit: Duration) -> Result<Checked, SmokeError> {
+    let own = std::env::current_exe().unwrap();
+    let folder = tempfile::tempdir_in(own.parent().unwrap()).unwrap();
+    let (script, program) = (folder.path().join("python3"), folder.path().join(name));
+    fs::hard_link(&own, &program).unwrap();
     let maps = fs::read_to_string("/proc/self/maps").unwrap();
     let mut paths: Vec<_> = maps.lines().filter_map(|line| line.split_whitespace().nth(5)).collect();
     paths.retain(|path| path.starts_with('/'));
-    let own = std::env::current_exe().unwrap();
-    let text = format!("#!/bin/sh\nprintf '%s\\n' '{}' {}\n", own.display(), paths.join(" "));
+    let text = format!("#!/bin/sh\nprintf '%s\\n' '{}' {}\n", program.display(), paths.join(" "));
     fs::write(&script, text).unwrap();
     fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
     let options = Options { gates: Gates::CPython, python: Some(script), ..Options::default() };
-    let checked =
-        Smoke::start(&options).unwrap().check(&asks("def f():\n    return 1\n", "f()"), AMPLE).unwrap();
+    Smoke::start(&options).unwrap().check(&asks("def f():\n    return 1\n", "f()"), limit)
+}
+
+fn never_ready() {
+    let started = Instant::now();
+    let outcome = in_its_place(SILENT, Duration::from_secs(2));
+    assert_eq!(named(&outcome), "timed out");
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+}
+
+fn taken_over() {
+    let checked = in_its_place("taken-over", AMPLE).unwrap();
     assert_eq!(checked.backend.to_string(), "probe 1");
     let [Called::Value(text)] = &checked.called[..] else { panic!("{checked:?}") };
     let mut lines: Vec<_> = text.lines().collect();
