@@ -11,6 +11,8 @@
 
 use std::time::{Duration, Instant};
 
+use cascade_synthesis::forge::graded;
+use cascade_synthesis::grade::Evidence;
 use cascade_synthesis::search::{Budget, Vocabulary, search};
 use cascade_synthesis::spec::Task;
 use serde_json::{Value, json};
@@ -51,6 +53,10 @@ fn solved(id: &str, prompt: &str, name: &str, vocabulary: Vocabulary, budget_ms:
     let mut keep_going = || Instant::now() < end;
     let outcome = search(&task, vocabulary, &mut Budget { terms: TERMS, keep_going: &mut keep_going });
     let milliseconds = start.elapsed().as_secs_f64() * 1e3;
+    let grade = graded(&task, &outcome).into_iter().next().map(|best| best.grade);
+    let parts =
+        grade.iter().flat_map(|grade| &grade.parts).map(|part| (part.name.to_owned(), json!(part.points)));
+    let parts: Value = parts.collect::<serde_json::Map<String, Value>>().into();
     let candidates: Vec<Value> = outcome
         .candidates
         .iter()
@@ -61,6 +67,6 @@ fn solved(id: &str, prompt: &str, name: &str, vocabulary: Vocabulary, budget_ms:
         .collect();
     json!({
         "task_id": id, "examples": task.examples.len(), "candidates": candidates, "terms": outcome.terms,
-        "milliseconds": milliseconds, "luck": outcome.luck, "gap": outcome.gap, "library": outcome.library,
+        "milliseconds": milliseconds, "grade": grade.map(|grade| grade.total), "parts": parts, "evidence": Evidence::of(&task, &outcome, 0).map(|e| format!("{e:?}")), "luck": outcome.luck, "gap": outcome.gap, "library": outcome.library,
     })
 }
