@@ -86,12 +86,12 @@ pub fn grade(evidence: &Evidence) -> Grade {
 }
 
 /// The points beside the first bound that the value does not pass.
-fn up_to<T: PartialOrd>(value: T, steps: &[(T, i8)]) -> i8 {
+fn up_to<T: PartialOrd + Copy>(value: T, steps: &[(T, i8)]) -> i8 {
     steps.iter().find(|(bound, _)| value <= *bound).map_or(0, |(_, points)| *points)
 }
 
 /// The points beside the first bound that the value reaches.
-fn from<T: PartialOrd>(value: T, steps: &[(T, i8)]) -> i8 {
+fn from<T: PartialOrd + Copy>(value: T, steps: &[(T, i8)]) -> i8 {
     steps.iter().find(|(bound, _)| value >= *bound).map_or(0, |(_, points)| *points)
 }
 
