@@ -84,7 +84,7 @@ impl Evidence {
             spoken,
             unspoken: heard.len() - spoken,
             strange: parts.constants.iter().filter(|value| strange(task, value)).count(),
-            overlap: crate::templates::overlap(&task.description, &candidate.python),
+            overlap: crate::templates::coverage(&task.description, &candidate.python),
         })
     }
 }
