@@ -1,7 +1,6 @@
 //! Chains of typed templates: what fits is answered at once, what does not is declined.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
-#![expect(clippy::indexing_slicing, reason = "a test may panic")]
 
 use cascade_synthesis::spec::Task;
 use cascade_synthesis::templates::{Declined, Emitted, Spec, digest, emit, overlap};
