@@ -5,7 +5,8 @@
 //! by implementing [`Layer`] and handing it to [`Router::with`](crate::task::Router::with); the router is not touched.
 //! Layers that act (commands, models) are governed actions with receipts of their own and are not of this trait.
 
-mod enumerate;
+mod search;
+mod templates;
 
 use std::time::Duration;
 
@@ -14,7 +15,8 @@ use cascade_receipt::content;
 
 use crate::task::Spec;
 
-pub use enumerate::Enumerate;
+pub use search::Search;
+pub use templates::Templates;
 
 /// Most proposals of one layer that are run.
 pub const PROPOSALS_MAX: usize = 16;
@@ -63,6 +65,8 @@ pub enum Reply {
 pub struct Proposal {
     /// The whole source text.
     pub source: String,
+    /// The function that it defines, where that is not the one the task names.
+    pub entry: Option<String>,
     /// 0–100, from evidence that the layer can name.
     pub grade: u8,
     /// Another program fits as well.

@@ -17,7 +17,7 @@ use cascade_policy::snapshot::Snapshot;
 use cascade_receipt::content::{Evidence, Layer as LayerName, Runtime};
 
 use crate::facts::Asker;
-use crate::layer::{Enumerate, Layer, Question};
+use crate::layer::{Layer, Question, Search, Templates};
 use crate::policy_store::{self, StoreError};
 use crate::smoke::{Options, Smoke, SmokeError};
 
@@ -141,7 +141,8 @@ impl Router {
     /// # Errors
     /// When the smoke gate cannot be set up.
     pub fn new(workers: usize) -> Result<Self, SmokeError> {
-        let layers: Vec<Box<dyn Layer>> = vec![Box::new(Enumerate::new())];
+        let layers: Vec<Box<dyn Layer>> =
+            vec![Box::new(Templates::new()), Box::new(Search::enumerate()), Box::new(Search::forge())];
         Ok(Self { layers, smoke: Smoke::start(&Options { workers })?, policy: Mutex::new(None) })
     }
 

@@ -76,6 +76,7 @@ impl Key {
         };
         let engine = Value::object([
             ("library", cascade_synthesis::library::digest().into()),
+            ("templates", cascade_synthesis::templates::digest().into()),
             ("version", env!("CARGO_PKG_VERSION").into()),
         ]);
         let value = Value::object([

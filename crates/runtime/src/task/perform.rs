@@ -271,7 +271,7 @@ impl Performer<'_> {
     fn ask_function(&mut self, slot: usize) -> Reply {
         let Some(recalled) = &self.remembered.function else { return Reply::Pass };
         let source = self.spec.renamed(&recalled.answer);
-        let proposal = Proposal { source, grade: FUNCTION_GRADE, question: None };
+        let proposal = Proposal { source, entry: None, grade: FUNCTION_GRADE, question: None };
         self.try_out(slot, LayerName::L2, vec![proposal])
     }
 
@@ -279,7 +279,7 @@ impl Performer<'_> {
     fn ask_memory(&mut self, slot: usize) -> Result<Reply, TaskError> {
         let Some(recalled) = self.remembered.answer.clone() else { return Ok(Reply::Pass) };
         let Recalled { memory, answer, evidence, grade, .. } = *recalled;
-        let proposal = Proposal { source: answer, grade, question: None };
+        let proposal = Proposal { source: answer, entry: None, grade, question: None };
         if self.request.task.kind != TaskKind::Code {
             if let Some(place) = self.found.get_mut(slot) {
                 *place = Some(Found { proposal, evidence, smoke: None });
@@ -339,7 +339,7 @@ impl Performer<'_> {
         let tests = self.request.task.tests.as_deref();
         let mut first: Option<Trial> = None;
         for proposal in proposals.into_iter().take(layer::PROPOSALS_MAX) {
-            let trial = trial::run(&self.router.smoke, &self.spec, &proposal.source, tests);
+            let trial = trial::run(&self.router.smoke, &self.spec, &proposal, tests);
             let Some(evidence) = trial.evidence else {
                 first.get_or_insert(trial);
                 continue;
