@@ -35,7 +35,7 @@ pub const GRADE_MIN: u8 = 60;
 /// Plans this close to the best one are rivals: whoever asked says which. One synonym more is not close.
 pub const GRADE_MARGIN: u8 = 3;
 /// Most ways to say one phrase, with every choice and everything that may be left out.
-pub const WAYS_MAX: usize = 96;
+pub const WAYS_MAX: usize = 192;
 
 /// What a worker would run for a task.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -48,6 +48,8 @@ pub struct Planned {
     pub argv: Vec<String>,
     /// How it is ranked. Above MEDIUM a plan needs the exact words of a phrase.
     pub tier: RiskTier,
+    /// The intent says that it only looks, and it ranks LOW.
+    pub reads: bool,
     /// Every word of the text, in order, with what it was taken for.
     pub words: Vec<Heard>,
     /// 100 less what `words` cost; at least [`GRADE_MIN`].
@@ -78,7 +80,11 @@ pub enum How {
     Value(String),
     /// The same, but nothing about the value shows that it is one.
     Bare(String),
-    /// The same, and the worker has this word in phrases too.
+    /// The same, and though some phrase has this word, a noun beside it says that it is a name.
+    Known(String),
+    /// The same, and nothing beside it says so: it may be meant as that word.
+    Common(String),
+    /// The same, right behind the word that says what is done, or of the worker's own phrases.
     Doubtful(String),
     /// A word that carries nothing.
     Filler,
@@ -92,9 +98,9 @@ impl How {
             Self::Same | Self::Value(_) => 0,
             Self::Filler => 1,
             Self::Bare(_) => 2,
-            Self::Synonym | Self::Related => 4,
+            Self::Synonym | Self::Related | Self::Known(_) => 4,
             Self::Form => 6,
-            Self::Doubtful(_) => 8,
+            Self::Common(_) | Self::Doubtful(_) => 12,
         }
     }
 }

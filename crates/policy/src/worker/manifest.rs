@@ -508,6 +508,9 @@ pub(super) struct Intent {
     pub(super) say: Vec<String>,
     /// What they mean; `{slot}` is the value, and a word with `{slot?}` is left out where there is none.
     pub(super) argv: Vec<String>,
+    /// It only looks: a word that means about the same will do. It must rank LOW.
+    #[serde(default)]
+    pub(super) reads: bool,
     /// Values of slots that a phrase does not name.
     #[serde(default)]
     pub(super) defaults: BTreeMap<String, String>,

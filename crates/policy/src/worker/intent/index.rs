@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::lexicon;
 use super::slot::{SlotKind, Value};
 use super::template::{self, Part, Way};
 use super::text::Word;
@@ -18,6 +19,8 @@ use crate::worker::registry::Registry;
 pub(crate) struct Index {
     pub(super) intents: Vec<Entry>,
     nodes: Vec<Node>,
+    /// Every word that a phrase has, as the tree has it.
+    words: BTreeSet<String>,
 }
 
 /// An intent that holds together.
@@ -26,6 +29,7 @@ pub(super) struct Entry {
     pub(super) worker: String,
     pub(super) id: String,
     pub(super) argv: Vec<String>,
+    pub(super) reads: bool,
     pub(super) defaults: BTreeMap<String, String>,
     /// Words that its worker has in phrases, as the tree has them.
     pub(super) own: Arc<BTreeSet<String>>,
@@ -46,6 +50,16 @@ pub(super) struct End {
     pub(super) way: Way,
 }
 
+impl End {
+    /// The phrase is a question itself.
+    pub(super) fn asks(&self) -> bool {
+        self.way.iter().find(|part| part.counts()).is_some_and(|part| match part {
+            Part::Word(word) => lexicon::is_grammar(&word.plain) || lexicon::asks_to_see(&word.meaning),
+            Part::Slot { .. } => false,
+        })
+    }
+}
+
 /// How one counting part of a phrase was met: by one word, or by a value.
 #[derive(Clone, Debug)]
 pub(super) enum Met {
@@ -56,7 +70,7 @@ pub(super) enum Met {
 impl Index {
     /// Intents that do not hold together are left out; [`Registry::check`] says why.
     pub(in crate::worker) fn of(registry: &Registry) -> Self {
-        let mut index = Self { intents: Vec::new(), nodes: vec![Node::default()] };
+        let mut index = Self { intents: Vec::new(), nodes: vec![Node::default()], words: BTreeSet::new() };
         for manifest in &registry.manifests {
             let Ok(parsed) = manifest.parsed() else { continue };
             for worker in &parsed.workers {
@@ -77,12 +91,14 @@ impl Index {
             _ => None,
         });
         let own = Arc::new(words.collect::<BTreeSet<_>>());
+        self.words.extend(own.iter().cloned());
         for (intent, ways) in whole {
             let number = self.intents.len();
             self.intents.push(Entry {
-                worker: worker.name().to_owned(),
+                worker: intent.argv.first().cloned().unwrap_or_default(),
                 id: intent.id.clone(),
                 argv: intent.argv.clone(),
+                reads: intent.reads,
                 defaults: intent.defaults.clone(),
                 own: own.clone(),
             });
@@ -120,6 +136,11 @@ impl Index {
             self.nodes.push(Node::default());
         }
         next
+    }
+
+    /// Is it a word of some phrase?
+    pub(super) fn has(&self, word: &Word) -> bool {
+        self.words.contains(&word.meaning.related)
     }
 
     /// Every phrase that these words say, and how.
@@ -164,11 +185,11 @@ impl Index {
 pub(super) fn whole(worker: &Worker, intent: &Intent) -> Result<Vec<Way>, String> {
     let id = &intent.id;
     let wrong = |what: String| format!("intent `{id}`: {what}");
-    if !id.strip_prefix(worker.name()).is_some_and(|rest| rest.starts_with('.') && rest.len() > 1) {
-        return Err(wrong(format!("its id does not begin with `{}.`", worker.name())));
-    }
-    if !intent.argv.first().is_some_and(|program| worker.names.contains(program)) {
-        return Err(wrong("its argv does not begin with a name of its worker".to_owned()));
+    let program = intent.argv.first().filter(|program| worker.names.contains(program));
+    let program =
+        program.ok_or_else(|| wrong("its argv does not begin with a name of its worker".to_owned()))?;
+    if !id.strip_prefix(program.as_str()).is_some_and(|rest| rest.starts_with('.') && rest.len() > 1) {
+        return Err(wrong(format!("its id does not begin with `{program}.`")));
     }
     if intent.argv.iter().any(|word| word.is_empty() || word.chars().any(char::is_control)) {
         return Err(wrong("its argv holds an empty word or a control character".to_owned()));

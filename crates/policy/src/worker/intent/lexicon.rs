@@ -240,7 +240,6 @@ const GRAMMAR: &[&str] = &[
     "using",
     "up",
     "down",
-    "out",
     "off",
     "away",
     "back",
@@ -370,6 +369,11 @@ fn singular(word: &str) -> String {
     stem(end).unwrap_or(word).to_owned()
 }
 
+/// `show`, `what are` and their like.
+pub(super) fn asks_to_see(meaning: &Meaning) -> bool {
+    meaning.related == "show"
+}
+
 pub(super) fn is_filler(word: &str) -> bool {
     FILLERS.contains(&word)
 }
@@ -427,8 +431,14 @@ pub(super) fn number(word: &str) -> Option<u32> {
     NUMBERS.iter().position(|name| *name == word).and_then(|at| u32::try_from(at).ok())
 }
 
-/// The end of the name of a file in a language.
-pub(super) fn extension(word: &str) -> Option<&'static str> {
+/// The end of the name of a file in a language, or such an end itself.
+pub(super) fn extension(word: &str) -> Option<&str> {
+    const ENDS: &[&str] = &[
+        "py", "rs", "js", "ts", "jsx", "tsx", "md", "go", "java", "c", "h", "cpp", "hpp", "cc", "cs", "json",
+        "yaml", "yml", "toml", "html", "css", "scss", "sh", "rb", "txt", "csv", "tsv", "xml", "log", "tf",
+        "sql", "php", "kt", "swift", "lua", "pdf", "png", "jpg", "jpeg", "gif", "svg", "ini", "cfg", "conf",
+        "lock", "proto", "vue", "zip",
+    ];
     Some(match word {
         "python" => "py",
         "rust" => "rs",
@@ -441,7 +451,7 @@ pub(super) fn extension(word: &str) -> Option<&'static str> {
         "terraform" => "tf",
         "golang" => "go",
         "kotlin" => "kt",
-        _ => return None,
+        end => return ENDS.iter().find(|own| **own == end).copied(),
     })
 }
 

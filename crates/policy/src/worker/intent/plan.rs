@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use cascade_receipt::decision::RiskTier;
 
-use super::index::{End, Entry, Met};
+use super::index::{End, Entry, Index, Met};
 use super::lexicon;
 use super::template::Part;
 use super::template::next_slot;
@@ -42,29 +42,31 @@ pub(super) fn plans(registry: &Registry, text: &str) -> Vec<Planned> {
 
 /// One phrase that the text says, as a plan, if it may be one.
 fn planned(registry: &Registry, text: &Text, entry: &Entry, end: &End, met: &[Met]) -> Option<Planned> {
-    let (words, values) = heard(text, entry, end, met);
+    let index = registry.intents();
+    let (words, values) = heard(text, index, entry, end, met);
     let argv = filled(entry, &values)?;
     let bytes: Vec<Vec<u8>> = argv.iter().map(|word| word.clone().into_bytes()).collect();
     let tier = registry.classify_argv(&bytes, &[]).tier;
     let exact = is_exact(text, end, &words);
-    let grade = if exact { 100 } else { graded(&words) };
-    let fits = match tier {
-        RiskTier::Low => true,
-        RiskTier::Medium => !text.question && !is_loose(text, &words),
-        RiskTier::High | RiskTier::Critical => !text.question && !is_loose(text, &words) && exact,
-    };
-    fits.then(|| Planned { worker: entry.worker.clone(), intent: entry.id.clone(), argv, tier, words, grade })
+    let grade = if tier > RiskTier::Medium { 100 } else { graded(&words, exact) };
+    let reads = entry.reads && tier == RiskTier::Low;
+    let asked = text.question && !end.asks();
+    let fits = reads || (!asked && !is_loose(text, &words) && (tier <= RiskTier::Medium || exact));
+    let (worker, intent) = (entry.worker.clone(), entry.id.clone());
+    fits.then_some(Planned { worker, intent, argv, tier, reads, words, grade })
 }
 
-fn graded(words: &[Heard]) -> u8 {
-    words.iter().fold(100, |grade, word| grade.saturating_sub(word.how.cost()))
+/// What the words leave of 100. Words that carry nothing cost something only where the phrase has others.
+fn graded(words: &[Heard], exact: bool) -> u8 {
+    let counts = |word: &&Heard| !exact || word.how != How::Filler;
+    words.iter().filter(counts).fold(100, |grade, word| grade.saturating_sub(word.how.cost()))
 }
 
 /// What changes something is not reached by a word that means only about the same, nor by a value that may be none.
 fn is_loose(text: &Text, words: &[Heard]) -> bool {
     let loose = |word: &Heard| matches!(word.how, How::Related | How::Doubtful(_));
     let weighty = |(word, heard): (&Word, &Heard)| {
-        let value = matches!(heard.how, How::Value(_) | How::Bare(_));
+        let value = matches!(heard.how, How::Value(_) | How::Bare(_) | How::Known(_) | How::Common(_));
         value && !word.quoted && lexicon::raises_stakes(&word.plain)
     };
     words.iter().any(loose) || text.words.iter().zip(words).any(weighty)
@@ -79,11 +81,18 @@ fn is_exact(text: &Text, end: &End, words: &[Heard]) -> bool {
         Part::Word(word) => Some(&word.plain),
         Part::Slot { .. } => None,
     });
-    words.iter().all(|word| literal(&word.how) || matches!(word.how, How::Value(_))) && said.eq(phrase)
+    words.iter().all(|word| literal(&word.how) || matches!(word.how, How::Value(_) | How::Known(_)))
+        && said.eq(phrase)
 }
 
 /// Each word of the text with what it was taken for, and the values by slot.
-fn heard(text: &Text, entry: &Entry, end: &End, met: &[Met]) -> (Vec<Heard>, BTreeMap<String, String>) {
+fn heard(
+    text: &Text,
+    index: &Index,
+    entry: &Entry,
+    end: &End,
+    met: &[Met],
+) -> (Vec<Heard>, BTreeMap<String, String>) {
     let mut words = text.words.iter();
     let mut heard = Vec::new();
     let mut values = BTreeMap::new();
@@ -97,12 +106,14 @@ fn heard(text: &Text, entry: &Entry, end: &End, met: &[Met]) -> (Vec<Heard>, BTr
             }
         }
     };
-    for (part, met) in end.way.iter().filter(|part| part.counts()).zip(met) {
+    let parts: Vec<&Part> = end.way.iter().filter(|part| part.counts()).collect();
+    for (at, (part, met)) in parts.iter().zip(met).enumerate() {
         match (part, met) {
             (Part::Slot { name, .. }, Met::Value(value)) => {
                 values.insert(name.clone(), value.text.clone());
+                let around = Around::of(&parts, at);
                 for _ in 0..value.words {
-                    take(&|word| valued(name, word, value.shown, entry), &mut heard);
+                    take(&|word| valued(name, word, value.shown, around, entry, index), &mut heard);
                 }
             }
             (Part::Word(own), _) => take(&|word| compared(word, own), &mut heard),
@@ -125,14 +136,38 @@ fn compared(word: &Word, own: &Word) -> How {
     }
 }
 
-fn valued(slot: &str, word: &Word, shown: bool, entry: &Entry) -> How {
+/// What a value is taken for. `branch release` shows a name, whatever words there are; `restart services` does not.
+fn valued(slot: &str, word: &Word, shown: bool, around: Around, entry: &Entry, index: &Index) -> How {
     let slot = slot.to_owned();
-    if !word.quoted && entry.own.contains(&word.meaning.related) {
+    let own = entry.own.contains(&word.meaning.related);
+    if !word.quoted && !around.noun && (own || (around.verb && index.has(word))) {
         How::Doubtful(slot)
+    } else if !word.quoted && index.has(word) {
+        if around.noun { How::Known(slot) } else { How::Common(slot) }
     } else if shown {
         How::Value(slot)
     } else {
         How::Bare(slot)
+    }
+}
+
+/// What stands around a slot.
+#[derive(Clone, Copy)]
+struct Around {
+    /// A noun, which says what the value is.
+    noun: bool,
+    /// Only the first word of the phrase.
+    verb: bool,
+}
+
+impl Around {
+    fn of(parts: &[&Part], at: usize) -> Self {
+        let word = |part: Option<&&Part>| match part {
+            Some(Part::Word(word)) => !lexicon::is_grammar(&word.plain),
+            _ => false,
+        };
+        let before = at.checked_sub(1).filter(|before| *before > 0).and_then(|before| parts.get(before));
+        Self { noun: word(before) || word(parts.get(at + 1)), verb: at <= 1 }
     }
 }
 

@@ -44,7 +44,7 @@ impl Registry {
         if !plans.iter().any(|plan| plan.intent == *id && plan.argv == argv) {
             complain(format!("intent `{id}` on `{text}`: {}", offered(&plans)));
         } else if let Some(rival) =
-            plans.iter().find(|plan| plan.worker == worker.name() && plan.argv != argv)
+            plans.iter().find(|plan| worker.names.contains(&plan.worker) && plan.argv != argv)
         {
             complain(format!("intent `{id}` on `{text}`: `{}` means it too", rival.intent));
         }

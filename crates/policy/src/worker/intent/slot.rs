@@ -40,6 +40,10 @@ pub(super) enum SlotKind {
     Image,
     /// A file name with `*` and `?`.
     Pattern,
+    /// The same, and it holds one of them.
+    Glob,
+    /// A file whose name ends like that of an archive.
+    Archive,
     /// The end of file names: `rs`, `.rs`, `rust`.
     Extension,
     /// A script of a project: a name that may hold `:`.
@@ -79,12 +83,16 @@ const KINDS: &[(&str, SlotKind)] = &[
     ("package", SlotKind::Package),
     ("image", SlotKind::Image),
     ("pattern", SlotKind::Pattern),
+    ("glob", SlotKind::Glob),
+    ("archive", SlotKind::Archive),
     ("extension", SlotKind::Extension),
     ("script", SlotKind::Script),
     ("project", SlotKind::Project),
     ("text", SlotKind::Text),
     ("term", SlotKind::Term),
 ];
+
+const ARCHIVES: &[&str] = &[".tar", ".tgz", ".tar.gz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2", ".tar.zst"];
 
 impl SlotKind {
     pub(super) fn parse(name: &str) -> Option<Self> {
@@ -114,6 +122,10 @@ impl SlotKind {
             Self::Extension => one(extension(first)?, true),
             Self::Text => first.quoted.then(|| raw.to_owned()).and_then(|text| one(text, true)),
             Self::Term => one(raw.to_owned(), false),
+            Self::Archive => {
+                let fits = is_path(raw) && ARCHIVES.iter().any(|end| first.plain.ends_with(end));
+                fits.then(|| raw.to_owned()).and_then(|text| one(text, true))
+            }
             Self::Path | Self::Entry => {
                 let shaped = raw.contains(['/', '.']);
                 let fits =
@@ -147,6 +159,7 @@ impl SlotKind {
                     && raw.split('/').count() == 2
                     && raw.split('/').all(|part| !part.is_empty())
             }
+            Self::Glob => raw.contains(['*', '?']) && Self::Pattern.is(raw),
             Self::Pattern => {
                 raw.starts_with(|c: char| c.is_alphanumeric() || matches!(c, '*' | '?' | '.' | '_' | '['))
                     && made_of("._-*?[]+ ")
@@ -274,11 +287,10 @@ fn is_date(text: &str) -> bool {
 }
 
 fn extension(word: &Word) -> Option<String> {
-    let known = lexicon::extension(&word.plain).map(str::to_owned);
-    let dotted =
-        word.plain.strip_prefix('.').or_else(|| word.plain.strip_prefix("*.")).unwrap_or(&word.plain);
-    let plain = !dotted.is_empty() && dotted.len() <= 8 && dotted.chars().all(|c| c.is_ascii_alphanumeric());
-    known.or_else(|| plain.then(|| dotted.to_owned()))
+    let dotted = word.plain.strip_prefix('.');
+    let plain =
+        |end: &&str| !end.is_empty() && end.len() <= 8 && end.chars().all(|c| c.is_ascii_alphanumeric());
+    dotted.filter(plain).or_else(|| lexicon::extension(&word.plain)).map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -319,7 +331,9 @@ mod tests {
             ("image", "ghcr.io/a/b:1", "ghcr.io/a/b:1", 1),
             ("pattern", "*.log", "*.log", 1),
             ("extension", "rust", "rs", 1),
-            ("extension", "*.rs", "rs", 1),
+            ("extension", ".rs", "rs", 1),
+            ("glob", "*.rs", "*.rs", 1),
+            ("archive", "a.tgz", "a.tgz", 1),
             ("script", "build:prod", "build:prod", 1),
             ("project", "a/b", "a/b", 1),
             ("text", "\"a b\"", "a b", 1),
@@ -372,6 +386,11 @@ mod tests {
             ("pattern", "-delete"),
             ("pattern", "a/b"),
             ("extension", "a/b"),
+            ("extension", "*.rs"),
+            ("extension", "empty"),
+            ("glob", "a.rs"),
+            ("archive", "a.txt"),
+            ("archive", "-x.tar"),
             ("project", "a/b/c"),
             ("text", "word"),
             ("term", "and"),

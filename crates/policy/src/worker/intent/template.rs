@@ -62,14 +62,28 @@ fn settle(way: Way) -> Result<Way, String> {
     }
     close(&mut words);
     way.extend(words.into_iter().map(Part::Word));
-    let telling = |part: &Part| match part {
-        Part::Word(word) => !word.filler && !lexicon::is_grammar(&word.plain),
-        Part::Slot { .. } => false,
-    };
-    if !way.iter().any(telling) {
-        return Err("can be said without any word that means something".to_owned());
+    if !tells(&way) {
+        return Err("can be said without words that tell what is meant".to_owned());
     }
     Ok(way)
+}
+
+/// Two words tell something, and so does one that is no word of grammar; the bare wish to see something does so only
+/// where a value says what.
+fn tells(way: &Way) -> bool {
+    let words: Vec<&Word> = way
+        .iter()
+        .filter_map(|part| match part {
+            Part::Word(word) if !word.filler => Some(word),
+            _ => None,
+        })
+        .collect();
+    let alone = words.len() == way.iter().filter(|part| part.counts()).count();
+    match words.as_slice() {
+        [] => false,
+        [only] => !lexicon::is_grammar(&only.plain) && !(alone && lexicon::asks_to_see(&only.meaning)),
+        _ => true,
+    }
 }
 
 struct Reader<'p> {
@@ -219,6 +233,9 @@ mod tests {
             "show {count:number}",
             "show {count:int",
             "{path}",
+            "in {path}",
+            "show",
+            "list [please]",
             "the {path}",
             "[show] {path}",
             "Show log",
@@ -228,7 +245,7 @@ mod tests {
         ] {
             assert!(said(phrase).is_err(), "{phrase}");
         }
-        let wide = "x ".to_owned() + &"[a] ".repeat(7);
+        let wide = "x ".to_owned() + &"[a] ".repeat(8);
         assert!(said(&wide).unwrap_err().contains(&WAYS_MAX.to_string()));
         assert!(said(&("x".to_owned() + &"[".repeat(20))).is_err());
     }
