@@ -23,6 +23,7 @@ pub mod identity;
 pub mod keys;
 pub mod limits;
 pub mod membership;
+pub mod model;
 pub mod obeyed;
 pub mod packs;
 pub mod people;
