@@ -185,3 +185,6 @@ pub fn call(
 ) -> Result<Reply, ModelError> {
     attempts::run(model, key, prompt, limits, on_text)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,3 @@
+mod bad;
+mod kit;
+mod real;
