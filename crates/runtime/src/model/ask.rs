@@ -150,8 +150,13 @@ fn answer(
         Some(StopReason::ToolCall(_)) => Finish::Tools,
         Some(StopReason::ContentFilter(_)) => return Err(ModelFault::Refused),
         Some(StopReason::Other(words)) => Finish::Other(super::frames::words(words)),
-        // Gemini's stream has no end but this.
-        None if model.provider == Provider::Gemini => return Err(ModelFault::Cut),
+        // Their streams have no end but this; the library makes one up.
+        None if matches!(
+            model.provider,
+            Provider::Gemini | Provider::Ollama | Provider::OpenAiResponses
+        ) => {
+            return Err(ModelFault::Cut);
+        }
         None => Finish::Other("not said".to_owned()),
     };
     let called = end.captured_into_tool_calls().unwrap_or_default();

@@ -38,31 +38,28 @@ impl Frames {
         Self { form, line: Vec::new(), after_cr: false, event: None, data: None }
     }
 
-    /// Takes what came; gives what of it is whole and checked.
-    pub(super) fn push(&mut self, bytes: &[u8]) -> Result<Vec<u8>, ModelFault> {
-        let mut out = Vec::new();
+    /// Takes what came; appends to `out` what of it is whole and checked, up to a fault if there is one.
+    pub(super) fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), ModelFault> {
         for &byte in bytes {
             let after_cr = std::mem::replace(&mut self.after_cr, byte == b'\r');
             match byte {
                 b'\n' if after_cr => {}
-                b'\n' | b'\r' => self.line_end(&mut out)?,
+                b'\n' | b'\r' => self.line_end(out)?,
                 _ if self.line.len() >= LINE_BYTES_MAX => {
                     return Err(ModelFault::Garbage("a line has more than 1 MiB"));
                 }
                 _ => self.line.push(byte),
             }
         }
-        Ok(out)
+        Ok(())
     }
 
     /// Takes the end.
-    pub(super) fn end(&mut self) -> Result<Vec<u8>, ModelFault> {
-        let mut out = Vec::new();
+    pub(super) fn end(&mut self, out: &mut Vec<u8>) -> Result<(), ModelFault> {
         if !self.line.is_empty() {
-            self.line_end(&mut out)?;
+            self.line_end(out)?;
         }
-        self.event_end(&mut out)?;
-        Ok(out)
+        self.event_end(out)
     }
 
     fn line_end(&mut self, out: &mut Vec<u8>) -> Result<(), ModelFault> {
@@ -130,13 +127,14 @@ fn check(value: &Value) -> Result<(), ModelFault> {
     if !value.is_object() {
         return Err(ModelFault::Garbage("a document in it is no object"));
     }
-    let failed = value.get("type").and_then(Value::as_str) == Some("response.failed");
-    let error = if failed { value.pointer("/response/error") } else { value.get("error") };
+    let kind = value.get("type").and_then(Value::as_str).unwrap_or_default();
+    let error = if kind == "response.failed" { value.pointer("/response/error") } else { value.get("error") };
     if let Some(error) = error.filter(|error| !error.is_null()) {
         return Err(ModelFault::Broke(said(error)));
     }
-    let kind = value.get("type").and_then(Value::as_str).unwrap_or_default();
-    if kind.starts_with("response.refusal") || value.pointer("/promptFeedback/blockReason").is_some() {
+    let text = |path| value.pointer(path).and_then(Value::as_str);
+    let filtered = text("/response/incomplete_details/reason") == Some("content_filter");
+    if filtered || kind.starts_with("response.refusal") || text("/promptFeedback/blockReason").is_some() {
         return Err(ModelFault::Refused);
     }
     let choices = value.get("choices").and_then(Value::as_array).into_iter().flatten();

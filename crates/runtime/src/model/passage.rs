@@ -113,7 +113,7 @@ fn is_ours(stream: &tokio::net::UnixStream) -> bool {
 }
 
 /// A body that this side writes.
-type Answer = Channel<Bytes, io::Error>;
+type Answer = Channel<Bytes>;
 
 impl Passage {
     async fn answer(&self, request: Request<Incoming>, again: bool) -> Response<Answer> {
@@ -125,7 +125,11 @@ impl Passage {
         let (status, body) = match asked {
             Ok(incoming) => {
                 let (sender, body) = Channel::new(1);
-                let pump = Pump { limits: self.limits.clone(), seen: Rc::clone(&self.seen) };
+                let pump = Pump {
+                    limits: self.limits.clone(),
+                    key: self.key.clone(),
+                    seen: Rc::clone(&self.seen),
+                };
                 let form = form(self.model.provider);
                 drop(tokio::task::spawn_local(pump.run(incoming, form, sender)));
                 (StatusCode::OK, body)
@@ -150,7 +154,8 @@ impl Passage {
         let connected = timeout(CONNECT_TIME_MAX, upstream::connect(&self.model.origin)).await;
         let mut sender = connected.map_err(|_| ModelFault::TimedOut(Phase::Connect))??;
         let sent = timeout(self.limits.first_byte, sender.send_request(request)).await;
-        let response = sent.map_err(|_| ModelFault::TimedOut(Phase::FirstByte))?.map_err(broken)?;
+        let response = sent.map_err(|_| ModelFault::TimedOut(Phase::FirstByte))?;
+        let response = response.map_err(|error| broken(&error))?;
         self.began(response).await
     }
 
@@ -190,22 +195,27 @@ impl Passage {
         }
     }
 
-    /// The first words of an error, unless there is something of the key in them.
+    /// The first words of an error.
     fn words(&self, body: &[u8]) -> String {
         let text = String::from_utf8_lossy(body);
         let words = serde_json::from_str::<serde_json::Value>(&text).map_or_else(
             |_| frames::words(&text),
             |value| frames::said(value.get("error").unwrap_or(&value)),
         );
-        if self.key.as_ref().is_some_and(|key| shares(words.as_bytes(), key.value.bytes())) {
-            return "(its words repeat the key)".to_owned();
-        }
-        words
+        without_key(words, self.key.as_ref())
     }
 }
 
 /// Shortest part of a key that is taken for the key.
 const KEY_PART_BYTES: usize = 8;
+
+/// A stranger's words, unless they repeat the key.
+fn without_key(words: String, key: Option<&ModelKey>) -> String {
+    if key.is_some_and(|key| shares(words.as_bytes(), key.value.bytes())) {
+        return "(its words repeat the key)".to_owned();
+    }
+    words
+}
 
 fn shares(words: &[u8], key: &[u8]) -> bool {
     key.windows(KEY_PART_BYTES).any(|part| words.windows(KEY_PART_BYTES).any(|other| other == part))
@@ -224,7 +234,7 @@ fn retry_after(response: &Response<Incoming>) -> Option<Duration> {
     Some(Duration::from_secs(text.trim().parse().ok()?).min(RETRY_AFTER_MAX))
 }
 
-fn broken(error: hyper::Error) -> ModelFault {
+fn broken(error: &hyper::Error) -> ModelFault {
     if error.is_parse() || error.is_parse_status() || error.is_parse_too_large() {
         ModelFault::Garbage("it is no HTTP")
     } else {
@@ -235,22 +245,27 @@ fn broken(error: hyper::Error) -> ModelFault {
 /// Carries an answer to the library.
 struct Pump {
     limits: CallLimits,
+    key: Option<ModelKey>,
     seen: Rc<Seen>,
 }
 
 impl Pump {
-    async fn run(self, incoming: Incoming, form: Form, mut sender: Sender<Bytes, io::Error>) {
+    async fn run(self, incoming: Incoming, form: Form, mut sender: Sender<Bytes>) {
         if let Err(fault) = self.carry(incoming, form, &mut sender).await {
-            self.seen.stop(fault);
-            sender.abort(io::ErrorKind::InvalidData.into());
+            self.seen.stop(match fault {
+                ModelFault::Broke(words) => ModelFault::Broke(without_key(words, self.key.as_ref())),
+                other => other,
+            });
         }
+        // The body ends in any case as if it were whole: what came before a fault would be lost otherwise. An end that
+        // the library takes for one has a reason in it; see `ask`.
     }
 
     async fn carry(
         &self,
         mut incoming: Incoming,
         form: Form,
-        sender: &mut Sender<Bytes, io::Error>,
+        sender: &mut Sender<Bytes>,
     ) -> Result<(), ModelFault> {
         let most = self.limits.bytes.saturating_mul(WIRE_FACTOR).saturating_add(WIRE_BYTES);
         let (mut frames, mut came) = (Frames::new(form), 0_usize);
@@ -260,20 +275,23 @@ impl Pump {
                 _ => (self.limits.between, Phase::Between),
             };
             let next = timeout(wait, incoming.frame()).await.map_err(|_| ModelFault::TimedOut(phase))?;
-            let checked = match next {
-                None => frames.end()?,
-                Some(Err(error)) => return Err(broken(error)),
+            let mut checked = Vec::new();
+            let taken = match next {
+                None => frames.end(&mut checked),
+                Some(Err(ref error)) => Err(broken(error)),
                 Some(Ok(ref frame)) => {
                     let bytes = frame.data_ref().map_or(&[] as &[u8], |bytes| bytes);
                     came = came.saturating_add(bytes.len());
                     if came > most {
                         return Err(ModelFault::TooLong(self.limits.bytes as u64));
                     }
-                    frames.push(bytes)?
+                    frames.push(bytes, &mut checked)
                 }
             };
-            // A library that has what it wants stops to read.
-            if !checked.is_empty() && sender.send_data(checked.into()).await.is_err() || next.is_none() {
+            // What was good before a fault is handed on. A library that has what it wants stops to read.
+            let left = !checked.is_empty() && sender.send_data(checked.into()).await.is_err();
+            taken?;
+            if left || next.is_none() {
                 return Ok(());
             }
         }

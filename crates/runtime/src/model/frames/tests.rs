@@ -5,12 +5,12 @@ fn events(text: &str) -> Result<String, ModelFault> {
     let mut out = Vec::new();
     // A byte at a time: no answer depends on how it was cut.
     for byte in text.as_bytes() {
-        out.extend(frames.push(&[*byte])?);
+        frames.push(&[*byte], &mut out)?;
     }
-    out.extend(frames.end()?);
-    let mut whole = Frames::new(Form::Events);
-    let mut at_once = whole.push(text.as_bytes())?;
-    at_once.extend(whole.end()?);
+    frames.end(&mut out)?;
+    let (mut whole, mut at_once) = (Frames::new(Form::Events), Vec::new());
+    whole.push(text.as_bytes(), &mut at_once)?;
+    whole.end(&mut at_once)?;
     assert_eq!(out, at_once);
     Ok(String::from_utf8(out).unwrap())
 }
@@ -26,10 +26,12 @@ fn events_are_written_again_in_one_form() {
         assert_eq!(events(text).unwrap(), "data: {\"a\":1}\n\ndata: [DONE]\n\n", "{text:?}");
     }
     assert_eq!(events("event: x\ndata: {}\n\n").unwrap(), "event: x\ndata: {}\n\n");
-    let mut lines = Frames::new(Form::Lines);
-    assert_eq!(lines.push(b"{\"a\": 1}\n\n{\"b\"").unwrap(), b"{\"a\":1}\n");
-    assert_eq!(lines.push(b":2}").unwrap(), b"");
-    assert_eq!(lines.end().unwrap(), b"{\"b\":2}\n");
+    let (mut lines, mut out) = (Frames::new(Form::Lines), Vec::new());
+    lines.push(b"{\"a\": 1}\n\n{\"b\"", &mut out).unwrap();
+    assert_eq!(out, b"{\"a\":1}\n");
+    lines.push(b":2}", &mut out).unwrap();
+    lines.end(&mut out).unwrap();
+    assert_eq!(out, b"{\"a\":1}\n{\"b\":2}\n");
 }
 
 #[test]
@@ -39,6 +41,10 @@ fn what_is_no_answer_is_named() {
     };
     assert!(events(&call("63")).is_ok());
     let garbage = ModelFault::Garbage;
+    // What was good before a fault is not lost.
+    let (mut frames, mut out) = (Frames::new(Form::Events), Vec::new());
+    assert!(frames.push(b"data: {}\n\ndata: {\n\n", &mut out).is_err());
+    assert_eq!(out, b"data: {}\n\n");
     for (text, expected) in [
         ("<html>", garbage("it is no stream of events")),
         ("data: {\n\n", garbage("a document in it is no JSON")),
@@ -64,18 +70,18 @@ fn what_is_no_answer_is_named() {
     }
     assert!(events("data: {\"error\":null}\n\n").is_ok());
     let mut frames = Frames::new(Form::Events);
-    assert_eq!(frames.push(b"data: \xff\n"), Err(garbage("it is no UTF-8 text")));
+    assert_eq!(frames.push(b"data: \xff\n", &mut Vec::new()), Err(garbage("it is no UTF-8 text")));
 }
 
 #[test]
 fn lines_and_events_at_and_past_their_limits() {
-    let mut frames = Frames::new(Form::Lines);
-    assert!(frames.push(&vec![b' '; LINE_BYTES_MAX]).is_ok());
-    assert_eq!(frames.push(b" "), Err(ModelFault::Garbage("a line has more than 1 MiB")));
+    let (mut frames, mut out) = (Frames::new(Form::Lines), Vec::new());
+    assert!(frames.push(&vec![b' '; LINE_BYTES_MAX], &mut out).is_ok());
+    assert_eq!(frames.push(b" ", &mut out), Err(ModelFault::Garbage("a line has more than 1 MiB")));
     let mut frames = Frames::new(Form::Events);
     let half = format!("data: {}\n", "x".repeat(LINE_BYTES_MAX / 2));
-    assert!(frames.push(half.as_bytes()).is_ok());
-    assert_eq!(frames.push(half.as_bytes()), Err(ModelFault::Garbage("an event has more than 1 MiB")));
+    assert!(frames.push(half.as_bytes(), &mut out).is_ok());
+    assert_eq!(frames.push(half.as_bytes(), &mut out), Err(ModelFault::Garbage("an event has more than 1 MiB")));
     let named = |length: usize| events(&format!("event: {}\ndata: {{}}\n\n", "e".repeat(length)));
     assert!(named(EVENT_BYTES_MAX).is_ok());
     assert!(named(EVENT_BYTES_MAX + 1).is_err());

@@ -81,8 +81,8 @@ fn read(stream: &mut TcpStream) -> Option<String> {
 }
 
 /// Writes as far as the other side reads.
-pub(super) fn write(stream: &mut TcpStream, text: &str) -> bool {
-    stream.write_all(text.as_bytes()).is_ok()
+pub(super) fn write(stream: &mut TcpStream, text: &str) {
+    drop(stream.write_all(text.as_bytes()));
 }
 
 /// Holds the connection open, silent, until the other side leaves.
@@ -97,7 +97,7 @@ pub(super) fn act(act: impl Fn(&mut TcpStream) + Send + 'static) -> Act {
 /// An answer that is only a head and a body.
 pub(super) fn plain(status: &str, headers: &str, body: &str) -> Act {
     let text = format!("HTTP/1.1 {status}\r\n{headers}content-length: {}\r\n\r\n{body}", body.len());
-    act(move |stream| drop(write(stream, &text)))
+    act(move |stream| write(stream, &text))
 }
 
 /// The head of a stream that ends with the connection.
@@ -106,7 +106,7 @@ pub(super) const STREAM: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-str
 /// A stream of events, well-formed or not.
 pub(super) fn events(body: &str) -> Act {
     let text = format!("{STREAM}{body}");
-    act(move |stream| drop(write(stream, &text)))
+    act(move |stream| write(stream, &text))
 }
 
 /// A piece of text as OpenAI streams it.
