@@ -94,7 +94,8 @@ impl LocalModel {
         let place = place()?;
         let mut command = Command::new(python(&place));
         command.args(["-c", SERVE]).arg(file(&place, weights)).arg(weights.name());
-        let log = File::create(place.join(format!("{}.log", weights.name()))).context("couldn't open a log")?;
+        let log =
+            File::create(place.join(format!("{}.log", weights.name()))).context("couldn't open a log")?;
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log);
         let mut child = command.spawn().context("couldn't start the server")?;
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
@@ -106,7 +107,12 @@ impl LocalModel {
         if model.address.starts_with("http://127.0.0.1:") {
             return Ok(model);
         }
-        bail!("the server of {} did not start: see {}.log in `{}`", weights.name(), weights.name(), place.display())
+        bail!(
+            "the server of {} did not start: see {}.log in `{}`",
+            weights.name(),
+            weights.name(),
+            place.display()
+        )
     }
 
     /// Where it answers: `http://127.0.0.1:PORT`, without a path.
@@ -194,7 +200,8 @@ fn clear(folder: &Path) -> Result<()> {
 
 fn succeed(command: &mut Command) -> Result<()> {
     let program = command.get_program().to_string_lossy().into_owned();
-    let output = command.stdin(Stdio::null()).output().with_context(|| format!("couldn't start {program}"))?;
+    let output =
+        command.stdin(Stdio::null()).output().with_context(|| format!("couldn't start {program}"))?;
     if output.status.success() {
         return Ok(());
     }

@@ -220,8 +220,7 @@ impl Declaration {
         };
         let groups = texts(&self.groups);
         let name = self.name.as_str().into();
-        let principals =
-            Value::Array(self.principals.iter().map(|id| id.to_string().into()).collect());
+        let principals = Value::Array(self.principals.iter().map(|id| id.to_string().into()).collect());
         if self.origins.is_empty() {
             return Value::object([
                 ("env", self.variable.as_str().into()),

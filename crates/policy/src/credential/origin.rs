@@ -26,7 +26,7 @@ pub enum OriginFault {
 }
 
 impl Origin {
-    /// Reads an origin; a bare host means HTTPS.
+    /// Reads an origin; a bare host with a dot in it means HTTPS.
     ///
     /// # Errors
     /// See [`OriginFault`].
@@ -35,8 +35,9 @@ impl Origin {
         let (tls, rest) = match text.split_once("://") {
             Some(("https", rest)) => (true, rest),
             Some(("http", rest)) => (false, rest),
-            Some(_) => return Err(form()),
-            None => (true, text),
+            // Without a dot it is a mistyped word, not somebody's host.
+            None if text.contains('.') => (true, text),
+            _ => return Err(form()),
         };
         let rest = rest.strip_suffix('/').unwrap_or(rest);
         if text.len() > ORIGIN_BYTES_MAX {
@@ -159,6 +160,7 @@ mod tests {
             "",
             "https://",
             "ftp://example.com",
+            "antropic",
             "https://example.com/v1",
             "https://user@example.com",
             "https://user:pass@example.com",

@@ -151,10 +151,7 @@ fn answer(
         Some(StopReason::ContentFilter(_)) => return Err(ModelFault::Refused),
         Some(StopReason::Other(words)) => Finish::Other(super::frames::words(words)),
         // Their streams have no end but this; the library makes one up.
-        None if matches!(
-            model.provider,
-            Provider::Gemini | Provider::Ollama | Provider::OpenAiResponses
-        ) => {
+        None if matches!(model.provider, Provider::Gemini | Provider::Ollama | Provider::OpenAiResponses) => {
             return Err(ModelFault::Cut);
         }
         None => Finish::Other("not said".to_owned()),

@@ -132,12 +132,8 @@ async fn attempt_once(
     let seen = Rc::clone(&tally.seen.borrow());
     let entrance = Entrance::open()?;
     let address = entrance.address.clone();
-    let passage = Passage {
-        model: model.clone(),
-        key: key.cloned(),
-        limits: limits.clone(),
-        seen: Rc::clone(&seen),
-    };
+    let passage =
+        Passage { model: model.clone(), key: key.cloned(), limits: limits.clone(), seen: Rc::clone(&seen) };
     let serving = tokio::task::spawn_local(serve(entrance, passage));
     let asked = ask((model, prompt), &address, limits.bytes, &tally.progress, on_text);
     let answer = timeout(model.timeout, asked).await;
@@ -165,7 +161,12 @@ fn wait(attempt: u32, fault: &ModelFault) -> Result<Duration, ModelFault> {
     })
 }
 
-fn spent((model, prompt): (&Model, &Prompt), tally: &Tally, usage: Option<(u64, u64)>, started: Instant) -> Spent {
+fn spent(
+    (model, prompt): (&Model, &Prompt),
+    tally: &Tally,
+    usage: Option<(u64, u64)>,
+    started: Instant,
+) -> Spent {
     let guessed = if tally.seen.borrow().accepted.get() {
         (estimate(model, prompt).tokens_in_likely, likely(tally.progress.bytes.get()))
     } else {

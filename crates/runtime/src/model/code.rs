@@ -74,7 +74,11 @@ pub fn blocks(answer: &str) -> Result<Vec<Block<'_>>, NoCode> {
 ///
 /// # Errors
 /// See [`NoCode`].
-pub fn code<'a>(answer: &'a str, languages: &[&str], is_code: impl Fn(&str) -> bool) -> Result<&'a str, NoCode> {
+pub fn code<'a>(
+    answer: &'a str,
+    languages: &[&str],
+    is_code: impl Fn(&str) -> bool,
+) -> Result<&'a str, NoCode> {
     if answer.trim().is_empty() {
         return Err(NoCode::Empty);
     }

@@ -146,16 +146,15 @@ impl Models {
             let what = format!("`use` names `{used}`, which there is not");
             return Err(ConfigFault::new(what, "name one of the `[models.NAME]` tables"));
         }
-        let checked =
-            |(name, entry): (String, Entry)| match credential::check_name(&name)
-                .map_err(|_| {
-                    ConfigFault::new("that is no name", "use up to 64 letters, digits, `-`, `_` and `.`")
-                })
-                .and_then(|()| entry.check(&name))
-            {
-                Ok(model) => Ok((name, model)),
-                Err(fault) => Err(fault.within(&name)),
-            };
+        let checked = |(name, entry): (String, Entry)| match credential::check_name(&name)
+            .map_err(|_| {
+                ConfigFault::new("that is no name", "use up to 64 letters, digits, `-`, `_` and `.`")
+            })
+            .and_then(|()| entry.check(&name))
+        {
+            Ok(model) => Ok((name, model)),
+            Err(fault) => Err(fault.within(&name)),
+        };
         let models = document.models.into_iter().map(checked).collect::<Result<_, _>>()?;
         Ok(Self { models, used: document.used })
     }
@@ -261,9 +260,10 @@ impl Entry {
 }
 
 fn syntax(text: &str, error: &toml::de::Error) -> ConfigFault {
-    let place = error.span().and_then(|span| text.get(..span.start)).map_or_else(String::new, |before| {
-        format!("line {}: ", before.matches('\n').count() + 1)
-    });
+    let place = error
+        .span()
+        .and_then(|span| text.get(..span.start))
+        .map_or_else(String::new, |before| format!("line {}: ", before.matches('\n').count() + 1));
     // A member that is not known comes with the list of those that are.
     let hint = "docs/models.md shows every member";
     ConfigFault { place, ..ConfigFault::new(error.message().lines().next().unwrap_or_default(), hint) }

@@ -129,7 +129,9 @@ impl ModelFault {
             Self::Garbage(_) => "check `provider` and `endpoint` in models.toml",
             Self::TooLong(_) => "lower `max_output_tokens`, or allow more bytes",
             Self::PromptTooLong(_) => "ask for less at once",
-            Self::Tools(_) => "offer fewer tools, each with a name of its own of letters, digits, `_` and `-`",
+            Self::Tools(_) => {
+                "offer fewer tools, each with a name of its own of letters, digits, `_` and `-`"
+            }
             Self::InventedTool(_) => "use a model that can call tools, or offer none",
             Self::Local(_) => "check the limits on open files and sockets",
         }

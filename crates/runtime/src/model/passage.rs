@@ -125,11 +125,8 @@ impl Passage {
         let (status, body) = match asked {
             Ok(incoming) => {
                 let (sender, body) = Channel::new(1);
-                let pump = Pump {
-                    limits: self.limits.clone(),
-                    key: self.key.clone(),
-                    seen: Rc::clone(&self.seen),
-                };
+                let pump =
+                    Pump { limits: self.limits.clone(), key: self.key.clone(), seen: Rc::clone(&self.seen) };
                 let form = form(self.model.provider);
                 drop(tokio::task::spawn_local(pump.run(incoming, form, sender)));
                 (StatusCode::OK, body)
@@ -165,7 +162,8 @@ impl Passage {
             return Err(self.refused(response).await);
         }
         self.seen.accepted.set(true);
-        let text = |name| response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let text =
+            |name| response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let kind = text(header::CONTENT_TYPE).split(';').next().unwrap_or_default().trim();
         if !kind.eq_ignore_ascii_case(self.model.provider.content_type()) {
             return Err(ModelFault::Garbage("it is of another content type than the provider's streams"));

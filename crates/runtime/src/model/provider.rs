@@ -1,5 +1,6 @@
 //! What sets providers apart that `genai` does not hide.
 
+use cascade_policy::credential::origin::Origin;
 use genai::adapter::AdapterKind;
 
 /// Whose messages are spoken.
@@ -62,6 +63,13 @@ impl Provider {
             Self::Ollama => Some("http://127.0.0.1:11434/"),
             Self::OpenAiCompatible => None,
         }
+    }
+
+    /// The origin of that.
+    #[must_use]
+    pub fn origin(self) -> Option<Origin> {
+        let (scheme, rest) = self.endpoint()?.split_once("://")?;
+        Origin::parse(&format!("{scheme}://{}", rest.split('/').next()?)).ok()
     }
 
     /// The header that carries the key, and what stands before it.

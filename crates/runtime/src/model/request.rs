@@ -52,7 +52,8 @@ fn value(before: &str, key: &ModelKey) -> Result<HeaderValue, ModelFault> {
 
 /// Whether it asks what was configured: this model, at this endpoint, as a stream.
 fn check(model: &Model, path: &str, body: &[u8]) -> Result<(), ModelFault> {
-    let other = || Err(ModelFault::Local("the library asks for another model than the configured one".to_owned()));
+    let other =
+        || Err(ModelFault::Local("the library asks for another model than the configured one".to_owned()));
     let Some(below) = path.strip_prefix(model.path.as_str()) else { return other() };
     if model.provider == Provider::Gemini {
         let asked = below.strip_prefix("models/").and_then(|rest| rest.split_once(':'));

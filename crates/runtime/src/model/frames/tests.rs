@@ -52,10 +52,7 @@ fn what_is_no_answer_is_named() {
         (&call("64"), garbage("more than 64 calls of tools")),
         (&call("4294967295"), garbage("more than 64 calls of tools")),
         (&call("-1"), garbage("more than 64 calls of tools")),
-        (
-            &call("64").replace("\"index\"", "\"\\u0069ndex\""),
-            garbage("more than 64 calls of tools"),
-        ),
+        (&call("64").replace("\"index\"", "\"\\u0069ndex\""), garbage("more than 64 calls of tools")),
         ("data: {\"error\":{\"message\":\"over\\u001bloaded\"}}\n\n", ModelFault::Broke("overloaded".into())),
         ("data: {\"error\":\"gone\"}\n\n", ModelFault::Broke("gone".into())),
         (
@@ -81,7 +78,10 @@ fn lines_and_events_at_and_past_their_limits() {
     let mut frames = Frames::new(Form::Events);
     let half = format!("data: {}\n", "x".repeat(LINE_BYTES_MAX / 2));
     assert!(frames.push(half.as_bytes(), &mut out).is_ok());
-    assert_eq!(frames.push(half.as_bytes(), &mut out), Err(ModelFault::Garbage("an event has more than 1 MiB")));
+    assert_eq!(
+        frames.push(half.as_bytes(), &mut out),
+        Err(ModelFault::Garbage("an event has more than 1 MiB"))
+    );
     let named = |length: usize| events(&format!("event: {}\ndata: {{}}\n\n", "e".repeat(length)));
     assert!(named(EVENT_BYTES_MAX).is_ok());
     assert!(named(EVENT_BYTES_MAX + 1).is_err());

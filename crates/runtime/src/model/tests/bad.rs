@@ -28,7 +28,13 @@ fn prompt() -> Prompt {
 }
 
 fn ask(wire: &Wire, limits: &CallLimits) -> Result<Reply, ModelError> {
-    call(&wire.model("openai_compatible", "price_in = 1000000\nprice_out = 1000000\n"), None, &prompt(), limits, &mut |_| {})
+    call(
+        &wire.model("openai_compatible", "price_in = 1000000\nprice_out = 1000000\n"),
+        None,
+        &prompt(),
+        limits,
+        &mut |_| {},
+    )
 }
 
 fn fault(act: Act) -> ModelFault {
@@ -56,8 +62,18 @@ fn a_good_answer_to_begin_with() {
 #[test]
 fn silence_ends_by_the_limit_that_it_breaks() {
     let before = || act(hang);
-    let head_only = || act(|stream| { write(stream, STREAM); hang(stream); });
-    let within = || act(|stream| { write(stream, &format!("{STREAM}{}", chunk("Be"))); hang(stream); });
+    let head_only = || {
+        act(|stream| {
+            write(stream, STREAM);
+            hang(stream);
+        })
+    };
+    let within = || {
+        act(|stream| {
+            write(stream, &format!("{STREAM}{}", chunk("Be")));
+            hang(stream);
+        })
+    };
     let first = CallLimits { first_byte: SHORT, ..limits() };
     let between = CallLimits { between: SHORT, ..limits() };
     let whole = CallLimits { deadline: SHORT, ..limits() };
@@ -146,7 +162,10 @@ fn garbage_is_called_garbage() {
             ModelFault::Garbage("it is no HTTP"),
         ),
         (events("data: {\n\n"), ModelFault::Garbage("a document in it is no JSON")),
-        (events(&format!("{}data: {{\"error\":{{\"message\":\"overloaded\"}}}}\n\n", chunk("Be"))), ModelFault::Broke("overloaded".to_owned())),
+        (
+            events(&format!("{}data: {{\"error\":{{\"message\":\"overloaded\"}}}}\n\n", chunk("Be"))),
+            ModelFault::Broke("overloaded".to_owned()),
+        ),
     ] {
         assert_eq!(fault(act), expected);
     }
@@ -154,20 +173,20 @@ fn garbage_is_called_garbage() {
 
 #[test]
 fn an_answer_without_its_end_is_no_answer() {
-    let length = format!("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: 9999\r\n\r\n{}", chunk("Be"));
-    for act in [
-        act(|_| {}),
-        events(""),
-        events(&chunk("Be")),
-        act(move |stream| write(stream, &length)),
-    ] {
+    let length = format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: 9999\r\n\r\n{}",
+        chunk("Be")
+    );
+    for act in [act(|_| {}), events(""), events(&chunk("Be")), act(move |stream| write(stream, &length))] {
         let wire = Wire::new(vec![act]);
         let error = ask(&wire, &limits()).unwrap_err();
         assert_eq!((error.fault, error.spent.attempts), (ModelFault::Cut, 1));
     }
-    let gemini = "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"Be\"}]}}],\"usageMetadata\":{}}\n\n";
+    let gemini =
+        "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"Be\"}]}}],\"usageMetadata\":{}}\n\n";
     let responses = "event: response.output_text.delta\ndata: {\"type\":\"response.output_text.delta\",\"delta\":\"Be\",\"output_index\":0,\"content_index\":0}\n\n";
-    let line = "{\"model\":\"some-model\",\"message\":{\"role\":\"assistant\",\"content\":\"Be\"},\"done\":false}\n";
+    let line =
+        "{\"model\":\"some-model\",\"message\":{\"role\":\"assistant\",\"content\":\"Be\"},\"done\":false}\n";
     for (provider, act) in [
         ("gemini", events(gemini)),
         ("openai_responses", events(responses)),
@@ -182,7 +201,8 @@ fn an_answer_without_its_end_is_no_answer() {
 
 #[test]
 fn refusals_are_refusals_in_every_providers_words() {
-    let openai = "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"content_filter\"}]}\n\ndata: [DONE]\n\n";
+    let openai =
+        "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"content_filter\"}]}\n\ndata: [DONE]\n\n";
     let spoken = "data: {\"choices\":[{\"delta\":{\"refusal\":\"I cannot\"}}]}\n\n";
     let anthropic = "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":9,\"output_tokens\":0}}}\n\n\
         event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"refusal\"},\"usage\":{\"output_tokens\":1}}\n\n\
@@ -286,7 +306,8 @@ fn tools_are_those_that_were_offered() {
     // Usage is missing: it is estimated, and said to be.
     assert!(!reply.tokens_counted && reply.tokens_in > 0 && reply.tokens_out > 0 && reply.cost_microusd > 0);
     assert_eq!(fault(called("rm_rf")), ModelFault::InventedTool("rm_rf".to_owned()));
-    let high = "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":4294967295,\"function\":{}}]}}]}\n\n";
+    let high =
+        "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":4294967295,\"function\":{}}]}}]}\n\n";
     assert_eq!(fault(events(high)), ModelFault::Garbage("more than 64 calls of tools"));
 }
 
@@ -312,7 +333,8 @@ fn what_cannot_be_asked_is_not_sent() {
     assert_eq!(fault(&long(PROMPT_BYTES_MAX + 1)), ModelFault::PromptTooLong(PROMPT_BYTES_MAX + 1));
     let tool = prompt().tools[0].clone();
     let tools = |tools: Vec<ToolSpec>| Prompt { tools, ..Prompt::default() };
-    let many = |count: usize| (0..count).map(|n| ToolSpec { name: format!("t{n}"), ..tool.clone() }).collect();
+    let many =
+        |count: usize| (0..count).map(|n| ToolSpec { name: format!("t{n}"), ..tool.clone() }).collect();
     assert!(call(&model, None, &tools(many(TOOLS_MAX)), &limits(), &mut |_| {}).is_ok());
     assert_eq!(fault(&tools(many(TOOLS_MAX + 1))), ModelFault::Tools("there are more than 64"));
     assert_eq!(fault(&tools(vec![tool.clone(), tool.clone()])), ModelFault::Tools("two have the same name"));
@@ -358,7 +380,8 @@ fn a_key_goes_where_it_belongs_and_nowhere_else() {
     assert_eq!(done.unwrap_err().fault, ModelFault::Broke("(its words repeat the key)".to_owned()));
     let wire = Wire::new(vec![good("")]);
     let model = wire.model("openai_compatible", "secret = \"KEY\"\n");
-    let with = |key: Option<&ModelKey>| call(&model, key, &prompt(), &limits(), &mut |_| {}).unwrap_err().fault;
+    let with =
+        |key: Option<&ModelKey>| call(&model, key, &prompt(), &limits(), &mut |_| {}).unwrap_err().fault;
     let elsewhere = ModelFault::KeyElsewhere(format!("http://{}", wire.address));
     assert_eq!(with(Some(&key("https://api.example.com"))), elsewhere);
     assert_eq!(with(None), ModelFault::NoKey);

@@ -101,7 +101,8 @@ pub(super) fn plain(status: &str, headers: &str, body: &str) -> Act {
 }
 
 /// The head of a stream that ends with the connection.
-pub(super) const STREAM: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
+pub(super) const STREAM: &str =
+    "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
 
 /// A stream of events, well-formed or not.
 pub(super) fn events(body: &str) -> Act {
@@ -112,7 +113,9 @@ pub(super) fn events(body: &str) -> Act {
 /// A piece of text as OpenAI streams it.
 pub(super) fn chunk(text: &str) -> String {
     let text = Value::String(text.to_owned());
-    format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":{text}}},\"finish_reason\":null}}]}}\n\n")
+    format!(
+        "data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":{text}}},\"finish_reason\":null}}]}}\n\n"
+    )
 }
 
 /// The end of such a stream, and its tokens.
