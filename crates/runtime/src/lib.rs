@@ -34,6 +34,7 @@ pub mod recorded;
 pub mod refused_act;
 pub mod reguard;
 pub mod rehearsal;
+pub mod smoke;
 pub mod ssh;
 pub mod subject;
 pub mod tsa;
