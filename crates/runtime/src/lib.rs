@@ -25,6 +25,7 @@ pub mod layer;
 pub mod limits;
 pub mod membership;
 pub mod memory;
+pub mod model;
 pub mod obeyed;
 pub mod packs;
 pub mod people;
