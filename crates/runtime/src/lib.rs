@@ -42,4 +42,5 @@ pub mod stats;
 pub mod subject;
 pub mod task;
 pub mod tsa;
+mod watch;
 pub mod witness;
