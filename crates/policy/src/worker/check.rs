@@ -38,7 +38,8 @@ impl Parsed {
         let of = |worker: &Worker| {
             let rules = worker.rules.iter().map(|rule| rule.tests.len());
             let named = worker.resources.iter().map(|source| source.tests.len());
-            let rules = rules.chain(named);
+            let said = worker.intents.iter().map(|intent| intent.tests.len() + intent.not.len());
+            let rules = rules.chain(named).chain(said);
             rules.chain(worker.settings.iter().map(|setting| setting.tests.len())).sum::<usize>()
         };
         self.tests.values().map(Vec::len).sum::<usize>() + self.workers.iter().map(of).sum::<usize>()
@@ -74,6 +75,7 @@ impl Registry {
                     self.tests(parsed, &mut complain);
                     for worker in &parsed.workers {
                         self.worker_tests(worker, &mut complain);
+                        self.intent_tests(worker, &mut complain);
                     }
                 }
             }

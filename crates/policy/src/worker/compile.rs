@@ -80,6 +80,7 @@ impl Worker {
             resources,
             defaults: raw.defaults.into_iter().map(Defaults::compile).collect::<Result<_, _>>()?,
             settings: raw.setting.into_iter().map(Setting::compile).collect(),
+            intents: raw.intent,
         })
     }
 

@@ -7,6 +7,7 @@ use super::base::Base;
 use super::classification::{Classification, Classified};
 use super::compile::Malformed;
 use super::grammar::{Source, Worker};
+use super::intent::Index;
 use super::manifest::{self, Enters, File, Lies};
 use super::place::Location;
 use super::scene::{Environment, Feed, Scene, Variable};
@@ -19,6 +20,7 @@ pub struct Registry {
     pub(super) manifests: Vec<Manifest>,
     /// Program name -> index of the manifest.
     programs: BTreeMap<String, usize>,
+    intents: OnceLock<Index>,
 }
 
 /// One manifest and, once it was needed, what is in it.
@@ -60,7 +62,7 @@ impl Registry {
                 programs.entry(program.to_owned()).or_insert(index);
             }
         }
-        Self { manifests, programs }
+        Self { manifests, programs, intents: OnceLock::new() }
     }
 
     /// Classifies one program call with the environment it gets.
@@ -102,6 +104,11 @@ impl Registry {
         patterns.sort_unstable();
         patterns.dedup();
         patterns
+    }
+
+    /// Every phrase of every manifest; the first task in words reads them all.
+    pub(super) fn intents(&self) -> &Index {
+        self.intents.get_or_init(|| Index::of(self))
     }
 
     /// The programs, in order.
