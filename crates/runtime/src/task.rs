@@ -177,7 +177,12 @@ impl Router {
     pub fn new(workers: usize, models: Models) -> Result<Self, SmokeError> {
         let layers: Vec<Box<dyn Layer>> =
             vec![Box::new(Templates::new()), Box::new(Search::enumerate()), Box::new(Search::forge())];
-        Ok(Self { layers, smoke: Smoke::start(&Options { workers })?, models, policy: Mutex::new(None) })
+        Ok(Self {
+            layers,
+            smoke: Smoke::start(&Options { workers, ..Options::default() })?,
+            models,
+            policy: Mutex::new(None),
+        })
     }
 
     /// With one more layer, behind the one that its manifest names.
