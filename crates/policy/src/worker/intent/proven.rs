@@ -95,7 +95,7 @@ fn what_must_not_become_an_action_does_not() {
 /// floor under what was measured, so that a change that loses texts shows.
 #[test]
 fn paraphrases_are_understood_or_left_alone_and_never_misunderstood() {
-    const UNDERSTOOD_MIN: usize = 25;
+    const UNDERSTOOD_MIN: usize = 118;
     let mut lost = Vec::new();
     let mut wrong = Vec::new();
     let mut understood = 0;
