@@ -4,6 +4,7 @@ use cascade_receipt::decision::RiskTier;
 
 use super::Registry;
 use super::grammar::{Node, Worker};
+use super::manifest::Intent;
 
 /// One worker as a list shows it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -22,6 +23,21 @@ pub struct Listed {
     pub subcommands: usize,
     /// How many rules it has.
     pub rules: usize,
+    /// What people say and the argv that it means, in the order of the manifest.
+    pub intents: Vec<Meant>,
+}
+
+/// What people say and the argv that it means.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Meant {
+    /// For example `git.log`.
+    pub id: String,
+    /// Phrases, as the manifest writes them.
+    pub say: Vec<String>,
+    /// With `{slot}` for each value.
+    pub argv: Vec<String>,
+    /// It only looks.
+    pub reads: bool,
 }
 
 impl Registry {
@@ -53,7 +69,13 @@ fn listed(worker: &Worker, manifest: &str, builtin: bool) -> Listed {
         highest: nodes().chain(ruled).max().unwrap_or(RiskTier::Low),
         subcommands: worker.commands.len(),
         rules: worker.rules.len(),
+        intents: worker.intents.iter().map(meant).collect(),
     }
+}
+
+fn meant(intent: &Intent) -> Meant {
+    let (id, say, argv) = (intent.id.clone(), intent.say.clone(), intent.argv.clone());
+    Meant { id, say, argv, reads: intent.reads }
 }
 
 #[cfg(test)]
