@@ -179,6 +179,9 @@ not = ["show the widget w1 and polish it"]
             open.plans("show the widget \"-w1\"").is_empty()
                 && open.plans("show the widget --to=x").is_empty()
         );
+        // A value is put in once: what it holds is text.
+        let argv = open.plans("show the widget \"{box}\"").first().map(|plan| plan.argv.join(" "));
+        assert_eq!(argv.as_deref(), Some("frob look --to=red {box}"));
         let guarded = text.replace("\"{name}\"]", "\"--\", \"{name}\"]");
         let guarded = Registry::new([("frob".to_owned(), guarded)]);
         let argv = guarded.plans("show the widget \"-w1\"").first().map(|plan| plan.argv.join(" "));

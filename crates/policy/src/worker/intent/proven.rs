@@ -135,6 +135,15 @@ fn a_grade_is_what_the_words_cost() {
 }
 
 #[test]
+fn a_text_of_which_little_is_left_is_no_plan() {
+    let said = |fillers: usize| format!("print {}branches", "the ".repeat(fillers));
+    // `print` for `show` costs 4, each `the` 1.
+    let most = usize::from(100 - GRADE_MIN) - 4;
+    assert_eq!(BUILTIN.plans(&said(most)).first().map(|plan| plan.grade), Some(GRADE_MIN));
+    assert!(BUILTIN.plans(&said(most + 1)).is_empty());
+}
+
+#[test]
 fn what_changes_something_is_not_reached_by_words_that_are_only_about_the_same() {
     // `print` is about the same as `show`, and `on` as `in`: enough to look, not to change anything.
     assert!(!BUILTIN.plans("print the branches").is_empty());

@@ -198,7 +198,7 @@ fn bounded(ways: usize) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Part, WAYS_MAX, slots, ways};
+    use super::{DEPTH_MAX, Part, WAYS_MAX, slots, ways};
 
     fn said(phrase: &str) -> Result<Vec<String>, String> {
         let text = |part: &Part| match part {
@@ -249,6 +249,7 @@ mod tests {
         }
         let wide = "x ".to_owned() + &"[a] ".repeat(8);
         assert!(said(&wide).unwrap_err().contains(&WAYS_MAX.to_string()));
-        assert!(said(&("x".to_owned() + &"[".repeat(20))).is_err());
+        let nested = |depth: usize| format!("x {}a{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(said(&nested(DEPTH_MAX)).is_ok() && said(&nested(DEPTH_MAX + 1)).is_err());
     }
 }
