@@ -50,14 +50,17 @@ impl Registry {
             let builtin = Self::builtin_texts()
                 .iter()
                 .any(|(name, text)| *name == manifest.name && *text == manifest.text());
-            all.extend(parsed.workers.iter().map(|worker| listed(worker, &manifest.name, builtin)));
+            let intents = manifest.intents().as_ref().map_or(&[][..], Vec::as_slice);
+            let said = intents.iter().map(Vec::as_slice).chain(std::iter::repeat(&[][..]));
+            let workers = parsed.workers.iter().zip(said);
+            all.extend(workers.map(|(worker, said)| listed(worker, said, &manifest.name, builtin)));
         }
         all.sort_by(|one, other| one.names.cmp(&other.names));
         all
     }
 }
 
-fn listed(worker: &Worker, manifest: &str, builtin: bool) -> Listed {
+fn listed(worker: &Worker, intents: &[Intent], manifest: &str, builtin: bool) -> Listed {
     let of = |node: &Node| node.tier.unwrap_or(RiskTier::Low);
     let nodes = || worker.commands.iter().map(|command| of(&command.node)).chain([of(&worker.own)]);
     let ruled = worker.rules.iter().map(|rule| rule.finding.tier);
@@ -69,7 +72,7 @@ fn listed(worker: &Worker, manifest: &str, builtin: bool) -> Listed {
         highest: nodes().chain(ruled).max().unwrap_or(RiskTier::Low),
         subcommands: worker.commands.len(),
         rules: worker.rules.len(),
-        intents: worker.intents.iter().map(meant).collect(),
+        intents: intents.iter().map(meant).collect(),
     }
 }
 

@@ -72,20 +72,20 @@ impl Index {
     pub(in crate::worker) fn of(registry: &Registry) -> Self {
         let mut index = Self { intents: Vec::new(), nodes: vec![Node::default()], words: BTreeSet::new() };
         for manifest in &registry.manifests {
-            let Ok(parsed) = manifest.parsed() else { continue };
-            for worker in &parsed.workers {
+            let (Ok(parsed), Ok(intents)) = (manifest.parsed(), manifest.intents()) else { continue };
+            for (worker, intents) in parsed.workers.iter().zip(intents) {
                 // A program belongs to one manifest; phrases of another one would be classified by the wrong rules.
                 if registry.program(worker.name()).is_some_and(|found| std::ptr::eq(found.worker, worker)) {
-                    index.add(worker);
+                    index.add(worker, intents);
                 }
             }
         }
         index
     }
 
-    fn add(&mut self, worker: &Worker) {
+    fn add(&mut self, worker: &Worker, intents: &[Intent]) {
         let whole: Vec<(&Intent, Vec<Way>)> =
-            worker.intents.iter().filter_map(|intent| Some((intent, whole(worker, intent).ok()?))).collect();
+            intents.iter().filter_map(|intent| Some((intent, whole(worker, intent).ok()?))).collect();
         let words = whole.iter().flat_map(|(_, ways)| ways.iter().flatten()).filter_map(|part| match part {
             Part::Word(word) if !word.filler => Some(word.meaning.related.as_str()),
             _ => None,

@@ -10,13 +10,18 @@ use crate::worker::registry::Registry;
 
 impl Registry {
     /// What is wrong with the intents of a worker.
-    pub(in crate::worker) fn intent_tests(&self, worker: &Worker, complain: &mut impl FnMut(String)) {
-        for (at, intent) in worker.intents.iter().enumerate() {
+    pub(in crate::worker) fn intent_tests(
+        &self,
+        worker: &Worker,
+        intents: &[Intent],
+        complain: &mut impl FnMut(String),
+    ) {
+        for (at, intent) in intents.iter().enumerate() {
             if let Err(what) = whole(worker, intent) {
                 complain(what);
                 continue;
             }
-            if worker.intents.iter().take(at).any(|other| other.id == intent.id) {
+            if intents.iter().take(at).any(|other| other.id == intent.id) {
                 complain(format!("intent `{}` stands there twice", intent.id));
             }
             for test in &intent.tests {
@@ -145,6 +150,15 @@ not = ["show the widget w1 and polish it"]
         check(
             &[("not = [", &format!("not = []\n[[worker.intent]]{}#", again.replace("not = [", "#")))],
             "stands there twice",
+        );
+    }
+
+    #[test]
+    fn rules_do_not_hang_on_what_a_line_of_a_longer_text_looks_like() {
+        let text = "text = \"\"\"\n[[worker.intent]]\n[\"\"\"";
+        assert!(
+            faults(&[("own = {", &format!("own = {{ {}, ", text.replace('\n', "\n")))])
+                .contains("no table of its own")
         );
     }
 

@@ -13,6 +13,7 @@ use super::template::Part;
 use super::{GRADE_MARGIN, GRADE_MIN, How, Planned, TEXT_BYTES_MAX};
 use crate::worker::grammar::Worker;
 use crate::worker::manifest::Intent;
+use crate::worker::registry::Manifest;
 
 const PARAPHRASES: &str = include_str!("../../../tests/intents.paraphrases");
 const TRAPS: &str = include_str!("../../../tests/intents.traps");
@@ -25,9 +26,12 @@ fn lines(table: &'static str) -> impl Iterator<Item = (&'static str, &'static st
 }
 
 fn intents() -> impl Iterator<Item = (&'static Worker, &'static Intent)> {
-    let parsed = BUILTIN.manifests.iter().map(|manifest| manifest.parsed().as_ref().unwrap());
-    let workers = parsed.flat_map(|parsed| &parsed.workers);
-    workers.flat_map(|worker| worker.intents.iter().map(move |intent| (worker, intent)))
+    let whole = |manifest: &'static Manifest| {
+        let (parsed, intents) = (manifest.parsed().as_ref().unwrap(), manifest.intents().as_ref().unwrap());
+        parsed.workers.iter().zip(intents)
+    };
+    let workers = BUILTIN.manifests.iter().flat_map(whole);
+    workers.flat_map(|(worker, intents)| intents.iter().map(move |intent| (worker, intent)))
 }
 
 /// A value that a slot of this kind takes.
