@@ -494,7 +494,7 @@ impl<'a> Performer<'a> {
 }
 
 /// The first moment at which a window, the end of a grant or a review that is due may change the answer.
-fn holds_until(ruling: &Ruling, facts: &Facts, grants: &[Ref]) -> Option<Timestamp> {
+pub(crate) fn holds_until(ruling: &Ruling, facts: &Facts, grants: &[Ref]) -> Option<Timestamp> {
     let used = |grant: &&Grant| grants.iter().any(|one| one.receipt_id == grant.receipt_id);
     let ends = facts.grants.iter().filter(used).filter_map(|grant| grant.expires);
     let due = facts.own_unreviewed().map(|one| one.due).filter(|due| *due > facts.at);

@@ -128,13 +128,16 @@ def main():
     for result in results:
         verdicts = [right(problems[result["task_id"]], found["python"]) for found in result.get("candidates", [])]
         result["right"] = verdicts
+        if verdicts[:1] == [True]:
+            problem = problems[result["task_id"]]
+            result["agrees"] = agrees(problem, result["candidates"][0]["python"])
     if len(sys.argv) > 3:
         with open(sys.argv[3], "w", encoding="utf-8") as out:
             out.writelines(json.dumps(result) + "\n" for result in results)
     found = [result for result in results if result.get("candidates")]
     first = [result for result in found if result["right"][0]]
     times = [result["milliseconds"] for result in results if "milliseconds" in result]
-    agreeing = [r for r in first if agrees(problems[r["task_id"]], r["candidates"][0]["python"])]
+    agreeing = [result for result in first if result["agrees"]]
     report = {
         "problems": len(results),
         "with_examples": sum("examples" in result for result in results),
@@ -142,16 +145,22 @@ def main():
         "top_1_right": len(first),
         "top_1_agrees_with_reference": len(agreeing),
         "top_10_right": sum(any(result["right"]) for result in found),
-        "top_1_without_tree": [sum(not r["candidates"][0]["decision_tree"] for r in found),
-                               sum(not r["candidates"][0]["decision_tree"] for r in first)],
         "p50_ms": round(percentile(times, 0.5), 1),
         "p99_ms": round(percentile(times, 0.99), 1),
         "library": next((result["library"] for result in results if "library" in result), None),
     }
-    for rule, keep in RULES.items():
+    # Templates have no search behind them, and so no grades.
+    searched = all("grade" in result for result in found)
+    for rule, keep in RULES.items() if searched else ():
         admitted = [result for result in found if keep(result)]
         report[rule] = [len(admitted), sum(result["right"][0] for result in admitted)]
     print(json.dumps(report, indent=1))
+    for least in range(30, 100, 10) if searched else ():
+        admitted = [result for result in found if result["grade"] >= least]
+        rights = sum(result["right"][0] for result in admitted)
+        agreements = sum(result.get("agrees", False) for result in admitted)
+        print(f"grade >= {least}: {len(admitted)} of {len(results)} admitted, {rights} right on the hidden tests, "
+              f"{agreements} on inputs near them, precision {rights / max(1, len(admitted)):.2f}")
     apart = [r["task_id"].split("/")[1] for r in first if r not in agreeing]
     print("right on the tests, not on inputs near them:", " ".join(apart))
     print("right first:", " ".join(result["task_id"].split("/")[1] for result in first))

@@ -64,6 +64,12 @@ impl Hints {
         (op.cost + doubt).saturating_sub(relief).max(1)
     }
 
+    /// Whether a word of the description speaks for an operator; `None` when it has no words.
+    pub(crate) fn speaks_for(&self, op: &Op) -> Option<bool> {
+        let mut words = op.words.split(' ').filter(|word| !word.is_empty()).peekable();
+        words.peek().is_some().then(|| words.any(|word| self.says(word)))
+    }
+
     /// Constants with their costs, cheapest mention first, no two equal.
     pub(crate) fn constants(&self, task: &Task) -> Vec<(Value, u32)> {
         let mut found: Vec<(Value, u32)> = Vec::new();

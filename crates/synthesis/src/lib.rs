@@ -9,6 +9,8 @@
 //! asked, every few terms, whether to go on.
 
 mod emit;
+pub mod forge;
+pub mod grade;
 mod hints;
 pub mod library;
 pub mod limits;
@@ -17,6 +19,7 @@ pub mod outcome;
 mod probes;
 pub mod search;
 pub mod spec;
+pub mod templates;
 pub mod term;
 #[cfg(test)]
 mod tests;

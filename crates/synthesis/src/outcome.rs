@@ -1,6 +1,7 @@
 //! What a search gives: programs, and what there is to say about them.
 
 use crate::emit;
+use crate::grade::Held;
 use crate::library;
 use crate::spec::Task;
 use crate::term::Term;
@@ -50,8 +51,12 @@ pub struct Outcome {
     /// How many programs up to the best one's cost would be expected to reproduce the examples by luck; below one
     /// tenth the best program is right more often than not, near one or above it is a guess. `None` without programs.
     pub luck: Option<f64>,
+    /// What holding examples out said about the best program; `None` where it cannot be told.
+    pub held: Option<Held>,
     /// How much more the next program costs that behaves differently; `None` when there is no other.
     pub gap: Option<u32>,
+    /// The cost up to which every program was looked at.
+    pub searched: u32,
     /// What to ask the caller when more than one program is left.
     pub question: Option<Question>,
     /// SHA-256 of the library that was searched with.
@@ -61,15 +66,15 @@ pub struct Outcome {
 impl Outcome {
     pub(crate) fn new(
         candidates: Vec<Candidate>,
-        terms: u64,
-        luck: Option<f64>,
+        (terms, searched): (u64, u32),
+        (luck, held): (Option<f64>, Option<Held>),
         probes: &[Vec<Value>],
     ) -> Self {
         let (gap, question) = match candidates.as_slice() {
             [first, second, ..] => (Some(second.cost - first.cost), differ(first, second, probes)),
             _ => (None, None),
         };
-        Self { candidates, terms, luck, gap, question, library: library::digest() }
+        Self { candidates, terms, searched, luck, held, gap, question, library: library::digest() }
     }
 }
 

@@ -7,6 +7,7 @@ mod bank;
 mod folds;
 mod goal;
 mod grow;
+mod held;
 mod loops;
 mod tree;
 
@@ -22,7 +23,7 @@ use crate::term::{Term, evaluate};
 use crate::types::{Signature, Type};
 use crate::value::{Fingerprint, Value};
 
-use bank::Bank;
+use bank::{Bank, Made, Solution};
 
 /// How many values are computed between two questions whether to go on: a term has one for each environment.
 pub const ASK_EVERY: usize = 4_096;
@@ -186,8 +187,12 @@ pub fn search(task: &Task, vocabulary: Vocabulary, budget: &mut Budget<'_>) -> O
     let mut found = Found { task, probes: &probes, candidates: Vec::new(), seen: BTreeSet::new() };
     let mut bank = Bank::root(task, &probes);
     bank.goals = goal::of_task(task);
+    let mut searched = 0;
     for level in 1..=LEVEL_MAX {
         bank.grow(level, &mut context);
+        if !context.stopped {
+            searched = level;
+        }
         found.collect(&mut bank);
         let enough = found.best().is_some_and(|best| level >= best + RIVAL_LEVELS);
         if context.stopped || enough || found.candidates.len() >= CANDIDATES_MAX {
@@ -196,56 +201,61 @@ pub fn search(task: &Task, vocabulary: Vocabulary, budget: &mut Budget<'_>) -> O
     }
     let spent = context.spent;
     let mut candidates = found.candidates;
-    candidates.sort_by(|a, b| (a.cost, a.python.len(), &a.python).cmp(&(b.cost, b.python.len(), &b.python)));
-    let luck = candidates.first().map(|best| bank.luck(best.cost, task));
-    Outcome::new(candidates, spent, luck, &probes)
+    candidates.sort_by(|(a, _), (b, _)| {
+        (a.cost, a.python.len(), &a.python).cmp(&(b.cost, b.python.len(), &b.python))
+    });
+    let luck = candidates.first().map(|(best, _)| bank.luck(best.cost, task));
+    let held = candidates.first().and_then(|(_, made)| match made {
+        Made::LoopedTree => None,
+        made => held::out(&bank, matches!(made, Made::Parts { .. })),
+    });
+    let candidates = candidates.into_iter().map(|(candidate, _)| candidate).collect();
+    Outcome::new(candidates, (spent, searched), (luck, held), &probes)
 }
 
 /// What a search has found so far.
 struct Found<'t> {
     task: &'t Task,
     probes: &'t [Vec<Value>],
-    candidates: Vec<Candidate>,
+    candidates: Vec<(Candidate, Made)>,
     seen: BTreeSet<(u64, u64)>,
 }
 
 impl Found<'_> {
     fn best(&self) -> Option<u32> {
-        self.candidates.iter().map(|candidate| candidate.cost).min()
+        self.candidates.iter().map(|(candidate, _)| candidate.cost).min()
     }
 
     /// Takes what the bank's goals have hit, directly, by decision trees, and part by part.
     fn collect(&mut self, bank: &mut Bank) {
-        for (term, cost, tree) in bank.solutions(0) {
-            self.offer(&term, cost, tree);
+        for (term, cost, made) in bank.solutions(0) {
+            self.offer(&term, cost, made);
         }
         if bank.goals.len() > 1 {
-            let parts: Vec<Vec<(Term, u32, bool)>> =
-                (1..bank.goals.len()).map(|goal| bank.solved(goal)).collect();
+            let parts: Vec<Vec<Solution>> = (1..bank.goals.len()).map(|goal| bank.solved(goal)).collect();
             self.combine(&parts);
         }
     }
 
     /// Puts the solutions of the parts of a tuple or list together: the best of each, then each one's runner-up.
-    fn combine(&mut self, parts: &[Vec<(Term, u32, bool)>]) {
+    fn combine(&mut self, parts: &[Vec<Solution>]) {
         for second in 0..=parts.len() {
-            let pick = |(at, solved): (usize, &Vec<(Term, u32, bool)>)| {
-                solved.get(usize::from(at + 1 == second)).cloned()
-            };
+            let pick =
+                |(at, solved): (usize, &Vec<Solution>)| solved.get(usize::from(at + 1 == second)).cloned();
             let Some(chosen) = parts.iter().enumerate().map(pick).collect::<Option<Vec<_>>>() else {
                 continue;
             };
             let cost = chosen.iter().map(|(_, cost, _)| cost).sum::<u32>() + 2;
-            let tree = chosen.iter().any(|(_, _, tree)| *tree);
+            let tree = chosen.iter().any(|(_, _, made)| made.tree());
             let terms = chosen.into_iter().map(|(term, _, _)| term).collect();
             let tuple = self.task.examples.iter().all(|example| matches!(example.expected, Value::Tuple(_)));
             let term = if tuple { Term::Tuple(terms) } else { Term::List(terms) };
-            self.offer(&term, cost, tree);
+            self.offer(&term, cost, Made::Parts { tree });
         }
     }
 
     /// Evaluates a term as a whole and keeps it if it reproduces every example and behaves like none before.
-    fn offer(&mut self, term: &Term, cost: u32, tree: bool) {
+    fn offer(&mut self, term: &Term, cost: u32, made: Made) {
         let right = self.task.examples.iter().all(|example| {
             evaluate(term, &example.arguments, STEPS_MAX).is_ok_and(|value| value == example.expected)
         });
@@ -259,27 +269,25 @@ impl Found<'_> {
             .iter()
             .for_each(|output| output.as_ref().unwrap_or(&Value::text("raises")).mix(&mut fingerprint));
         if self.seen.insert(fingerprint.key()) {
-            self.candidates.push(Candidate::new(
-                self.task,
-                term,
-                cost + ignored(self.task, term),
-                tree,
-                outputs,
-            ));
+            let cost = cost + ignored_cost(self.task, term);
+            self.candidates.push((Candidate::new(self.task, term, cost, made.tree(), outputs), made));
         }
     }
 }
 
 /// What a program costs extra for what it does not look at.
-fn ignored(task: &Task, term: &Term) -> u32 {
-    let uses = term.uses();
-    if uses == 0 {
+fn ignored_cost(task: &Task, term: &Term) -> u32 {
+    if term.uses() == 0 {
         return CONSTANT_COST;
     }
+    IGNORED_COST * u32::try_from(ignored(task, term)).unwrap_or(0)
+}
+
+/// How many parameters without a default a program does not look at.
+pub(crate) fn ignored(task: &Task, term: &Term) -> usize {
+    let uses = term.uses();
     let parameters = task.parameters.iter().enumerate();
-    let unused =
-        parameters.filter(|(slot, parameter)| parameter.default.is_none() && uses >> slot & 1 == 0).count();
-    IGNORED_COST * u32::try_from(unused).unwrap_or(0)
+    parameters.filter(|(slot, parameter)| parameter.default.is_none() && uses >> slot & 1 == 0).count()
 }
 
 #[cfg(test)]

@@ -63,6 +63,8 @@ mod random;
 #[cfg(test)]
 mod readme;
 #[cfg(test)]
+mod recall;
+#[cfg(test)]
 mod refused;
 #[cfg(test)]
 mod resources;
@@ -78,6 +80,8 @@ mod site;
 mod steps;
 #[cfg(test)]
 mod tamper;
+#[cfg(test)]
+mod task;
 #[cfg(test)]
 mod team;
 #[cfg(test)]

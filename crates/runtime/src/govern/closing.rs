@@ -31,6 +31,7 @@ impl Performer<'_> {
             duration_us: self.ended.as_ref().map(|ended| ended.duration_us),
             reasons: self.closing_reasons(ending),
             spent: Spent::default(),
+            routed: None,
             review: review
                 .map(|(decision, facts)| Review { decision: decision.clone(), facts_hash: facts.hash }),
         });

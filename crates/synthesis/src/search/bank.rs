@@ -21,6 +21,28 @@ pub(super) enum Node {
     Loop { form: Form, which: usize, body: u32, filter: Option<u32> },
 }
 
+/// How a solution was put together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Made {
+    /// One term.
+    Plain,
+    /// A decision tree over terms.
+    Tree,
+    /// A loop whose body is a decision tree.
+    LoopedTree,
+    /// A tuple or list of solutions, at least one of them a tree where it says so.
+    Parts { tree: bool },
+}
+
+impl Made {
+    pub(super) fn tree(self) -> bool {
+        !matches!(self, Self::Plain | Self::Parts { tree: false })
+    }
+}
+
+/// A solution of a goal with its cost.
+pub(super) type Solution = (Term, u32, Made);
+
 /// One term with its behaviour.
 #[derive(Debug)]
 pub(super) struct Entry {
@@ -192,24 +214,25 @@ impl Bank {
     }
 
     /// New solutions of a goal: terms that hit it, decision trees, and loops over trees.
-    pub(super) fn solutions(&mut self, goal: usize) -> Vec<(Term, u32, bool)> {
+    pub(super) fn solutions(&mut self, goal: usize) -> Vec<Solution> {
         let mut found = Vec::new();
         if let Some(asked) = self.goals.get_mut(goal) {
             let new: Vec<u32> = asked.hits.get(asked.taken..).unwrap_or_default().to_vec();
             asked.taken = asked.hits.len();
             for at in new.into_iter().take(60) {
-                found.push((self.term(at), self.entry(at).map_or(0, |entry| entry.cost), false));
+                found.push((self.term(at), self.entry(at).map_or(0, |entry| entry.cost), Made::Plain));
             }
         }
-        found.extend(self.tree(goal).map(|(term, cost)| (term, cost, true)));
+        found.extend(self.tree(goal).map(|(term, cost)| (term, cost, Made::Tree)));
         for which in 0..self.loops.len() {
-            found.extend(self.looped_tree(which, goal).map(|(term, cost)| (term, cost, true)));
+            let looped = self.looped_tree(which, goal);
+            found.extend(looped.map(|(term, cost)| (term, cost, Made::LoopedTree)));
         }
         found
     }
 
     /// All solutions of a goal so far, cheapest first.
-    pub(super) fn solved(&mut self, goal: usize) -> Vec<(Term, u32, bool)> {
+    pub(super) fn solved(&mut self, goal: usize) -> Vec<Solution> {
         let new = self.solutions(goal);
         let Some(asked) = self.goals.get_mut(goal) else { return new };
         asked.solved.extend(new);

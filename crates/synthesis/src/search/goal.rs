@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::bank::Entry;
+use super::bank::{Entry, Solution};
 use crate::spec::Task;
 use crate::types::Type;
 use crate::value::Value;
@@ -28,7 +28,7 @@ pub(super) struct Goal {
     /// How many hits were taken already.
     pub(super) taken: usize,
     /// Solutions given so far, for goals that are parts of a larger one.
-    pub(super) solved: Vec<(crate::term::Term, u32, bool)>,
+    pub(super) solved: Vec<Solution>,
 }
 
 impl Goal {

@@ -25,7 +25,10 @@ pub(super) enum Tree {
 
 type Priced = Vec<(u32, u128, u32)>;
 
-struct Builder {
+/// Builds trees for any set of environments of one goal.
+pub(super) struct Builder {
+    /// Every term that is right somewhere, cheapest first.
+    all: Priced,
     leaves: Priced,
     tests: Priced,
     known: BTreeMap<(u128, usize), Option<(Tree, u32)>>,
@@ -34,32 +37,63 @@ struct Builder {
 
 /// The cheapest tree with at least one split; `None` when there is none within the limits.
 pub(super) fn grow(goal: &Goal, entries: &[Entry]) -> Option<(Tree, u32)> {
-    let entry = |at: u32| entries.get(usize::try_from(at).ok()?);
-    let mut leaves: Priced = goal
-        .covers
-        .iter()
-        .filter_map(|(mask, at)| {
-            let entry = entry(*at)?;
-            let lone = entry.uses == 0 && mask.count_ones() == 1;
-            Some((entry.cost + if lone { LONE_CONSTANT_COST } else { 0 }, *mask, *at))
-        })
-        .collect();
-    let mut tests: Priced =
-        goal.tests.iter().filter_map(|(mask, at)| Some((entry(*at)?.cost, *mask, *at))).collect();
-    // What a conditional takes together must be explained: a leaf right everywhere is no tree.
-    leaves.retain(|(_, mask, _)| *mask != goal.full);
-    leaves.sort_unstable();
-    tests.sort_unstable();
-    leaves.truncate(LOOKED_AT_MAX);
-    tests.truncate(LOOKED_AT_MAX);
-    let all = leaves.iter().fold(0, |all, (_, mask, _)| all | mask);
-    if all != goal.full || tests.is_empty() {
+    let mut builder = Builder::new(goal, entries);
+    let all = builder.leaves.iter().fold(0, |all, (_, mask, _)| all | mask);
+    if all != goal.full || builder.tests.is_empty() {
         return None;
     }
-    Builder { leaves, tests, known: BTreeMap::new(), steps: 0 }.solve(goal.full, DEPTH_MAX)
+    builder.solve(goal.full, DEPTH_MAX)
 }
 
 impl Builder {
+    pub(super) fn new(goal: &Goal, entries: &[Entry]) -> Self {
+        let entry = |at: u32| entries.get(usize::try_from(at).ok()?);
+        let mut all: Priced = goal
+            .covers
+            .iter()
+            .filter_map(|(mask, at)| {
+                let entry = entry(*at)?;
+                let lone = entry.uses == 0 && mask.count_ones() == 1;
+                Some((entry.cost + if lone { LONE_CONSTANT_COST } else { 0 }, *mask, *at))
+            })
+            .collect();
+        let mut tests: Priced =
+            goal.tests.iter().filter_map(|(mask, at)| Some((entry(*at)?.cost, *mask, *at))).collect();
+        all.sort_unstable();
+        tests.sort_unstable();
+        // What a conditional takes together must be explained: a leaf right everywhere is no tree.
+        let mut leaves: Priced = all.iter().copied().filter(|(_, mask, _)| *mask != goal.full).collect();
+        leaves.truncate(LOOKED_AT_MAX);
+        tests.truncate(LOOKED_AT_MAX);
+        Self { all, leaves, tests, known: BTreeMap::new(), steps: 0 }
+    }
+
+    /// Where the cheapest program that is right in `need` is right in all.
+    pub(super) fn cheapest(&mut self, need: u128) -> u128 {
+        let whole = self.all.iter().find(|(_, mask, _)| mask & need == need).copied();
+        let tree = self.solve(need, DEPTH_MAX);
+        match (whole, tree) {
+            (Some((cost, mask, _)), Some((_, other))) if cost <= other => mask,
+            (_, Some((tree, _))) => self.right(&tree),
+            (Some((_, mask, _)), None) => mask,
+            (None, None) => 0,
+        }
+    }
+
+    /// Where a tree is right.
+    fn right(&self, tree: &Tree) -> u128 {
+        let mask = |from: &Priced, at: u32| {
+            from.iter().find(|(_, _, known)| *known == at).map_or(0, |(_, mask, _)| *mask)
+        };
+        match tree {
+            Tree::Leaf(at) => mask(&self.leaves, *at),
+            Tree::Split(test, yes, no) => {
+                let test = mask(&self.tests, *test);
+                self.right(yes) & test | self.right(no) & !test
+            }
+        }
+    }
+
     fn solve(&mut self, need: u128, depth: usize) -> Option<(Tree, u32)> {
         if let Some(known) = self.known.get(&(need, depth)) {
             return known.clone();

@@ -1,0 +1,4 @@
+mod bad;
+mod keys;
+mod kit;
+mod real;

@@ -1,0 +1,61 @@
+//! A connection to the one origin that a model has: no redirects, no proxies, no second protocol, no reuse.
+
+use std::sync::Arc;
+
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto};
+
+use cascade_policy::credential::origin::Origin;
+
+use super::ModelFault;
+
+/// Most bytes of the head of an answer.
+const HEAD_BYTES_MAX: usize = 64 * 1024;
+/// Most headers of an answer.
+const HEADERS_MAX: usize = 100;
+
+/// What is sent.
+pub(super) type Body = http_body_util::Full<hyper::body::Bytes>;
+
+/// Connects. What drives the connection lives as long as the tasks of this thread do.
+pub(super) async fn connect(origin: &Origin) -> Result<SendRequest<Body>, ModelFault> {
+    let unreachable = |error: std::io::Error| ModelFault::Unreachable(error.to_string());
+    let stream = TcpStream::connect((origin.host(), origin.port())).await.map_err(unreachable)?;
+    stream.set_nodelay(true).map_err(unreachable)?;
+    if !origin.tls() {
+        return handshake(TokioIo::new(stream)).await;
+    }
+    let name = ServerName::try_from(origin.host().to_owned())
+        .map_err(|_| ModelFault::Unreachable("its name fits no certificate".to_owned()))?;
+    let stream = TlsConnector::from(Arc::new(tls()?)).connect(name, stream).await.map_err(unreachable)?;
+    handshake(TokioIo::new(stream)).await
+}
+
+/// TLS as everywhere here: one library for cryptography, the roots that are built in.
+fn tls() -> Result<ClientConfig, ModelFault> {
+    let provider = Arc::new(crypto::aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| ModelFault::Local(error.to_string()))?;
+    let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}
+
+async fn handshake<S>(stream: TokioIo<S>) -> Result<SendRequest<Body>, ModelFault>
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + 'static,
+{
+    let (sender, connection) = http1::Builder::new()
+        .max_buf_size(HEAD_BYTES_MAX)
+        .max_headers(HEADERS_MAX)
+        .handshake(stream)
+        .await
+        .map_err(|error| ModelFault::Unreachable(error.to_string()))?;
+    // How it ends is seen by whoever reads the answer.
+    drop(tokio::task::spawn_local(async move { drop(connection.await) }));
+    Ok(sender)
+}
