@@ -157,6 +157,8 @@ fn what_changes_something_is_not_reached_by_words_that_are_only_about_the_same()
     assert!(BUILTIN.plans("show the log of commits").iter().all(|plan| plan.worker == "git"));
     assert!(BUILTIN.plans("merge branch topic?").is_empty());
     assert!(!BUILTIN.plans("could you merge branch topic?").is_empty());
+    assert!(BUILTIN.plans("link branches as x1").is_empty());
+    assert!(!BUILTIN.plans("link \"branches\" as x1").is_empty());
     assert!(BUILTIN.plans("merge branch production").is_empty());
     assert!(!BUILTIN.plans("merge branch \"production\"").is_empty());
 }
