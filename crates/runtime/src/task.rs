@@ -11,6 +11,7 @@ mod spec;
 mod trial;
 
 use std::fmt;
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cascade_kernel::route::{Outcome, Unexpected};
@@ -127,6 +128,9 @@ pub enum TaskError {
     /// The ledger could not be read.
     #[error(transparent)]
     Ledger(#[from] Fault),
+    /// The lock of a task that nobody can answer could not be taken.
+    #[error("couldn't take the lock of the task: {0}")]
+    Lock(#[from] io::Error),
     /// The working directory could not be looked at.
     #[error(transparent)]
     Look(#[from] LookError),

@@ -21,6 +21,7 @@ use crate::govern::{holds_until, reference};
 use crate::grants;
 use crate::layer::Proposal;
 use crate::limits;
+use crate::run_lock::RunLock;
 
 /// What a decision was made of; replaced when the task is decided again.
 pub(super) struct Decided {
@@ -79,6 +80,7 @@ pub(super) struct Performer<'a> {
     pub(super) stands_on: Option<Ref>,
     pub(super) learned: Vec<Appended>,
     pub(super) unlearned: Option<String>,
+    lock: Option<RunLock>,
     pub(super) ran: Option<Ran>,
     pub(super) tokens: u64,
     pub(super) cost_microusd: u64,
@@ -126,6 +128,7 @@ fn attempt(router: &Router, ledger: &Ledger, request: &Request, spec: Spec) -> R
         stands_on: None,
         learned: Vec::new(),
         unlearned: None,
+        lock: None,
         ran: None,
         tokens: 0,
         cost_microusd: 0,
@@ -225,6 +228,10 @@ impl Performer<'_> {
             self.take(taken)?;
         }
         let decided = self.decided.take().ok_or_else(undecided)?;
+        if record == Record::Intent {
+            // Nobody else closes it before we do.
+            self.lock = Some(RunLock::take(self.ledger, self.intent_id)?);
+        }
         let draft = self.draft(record, &decided, self.answer.as_ref());
         self.decided = Some(decided);
         match self.ledger.append(draft?) {

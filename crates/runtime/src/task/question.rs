@@ -2,8 +2,6 @@
 //! leaves, its closer durable before the answer does, whatever it cost told there.
 
 use std::collections::VecDeque;
-use std::fs::{File, OpenOptions};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::time::Instant;
 
 use cascade_kernel::action::{self, Action, Effect, Event};
@@ -30,6 +28,7 @@ use crate::layer::Proposal;
 use crate::limits;
 use crate::model::code::code;
 use crate::model::{self, CallLimits, Cancellation, Model, ModelKey, Prompt, Reply};
+use crate::run_lock::RunLock;
 use crate::watch;
 
 /// How often a model is asked about one task: once, and once more with what was wrong.
@@ -60,7 +59,7 @@ struct Question<'p, 'a> {
     intent: Option<content::Ref>,
     decided: Option<Decided>,
     key: Option<ModelKey>,
-    lock: Option<File>,
+    lock: Option<RunLock>,
     told: Option<Told>,
     unprepared: Option<&'static str>,
     refused: Option<AppendError>,
@@ -104,7 +103,7 @@ impl Question<'_, '_> {
                 Effect::Prepare => self.prepare(),
                 Effect::Start => self.start(),
                 Effect::Abandon | Effect::Unlock => {
-                    self.unlock();
+                    self.lock = None;
                     continue;
                 }
                 // The answer is handed over with the report of the end, which comes in the same step.
@@ -159,29 +158,15 @@ impl Question<'_, '_> {
                 return Event::PrepareFailed;
             }
         }
-        let path = self.of.ledger.run_lock_path(self.intent_id);
-        let file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
-        let locked = file.and_then(|file| {
-            rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive)?;
-            Ok(file)
-        });
-        match locked {
-            Ok(file) => {
-                self.lock = Some(file);
+        match RunLock::take(self.of.ledger, self.intent_id) {
+            Ok(lock) => {
+                self.lock = Some(lock);
                 Event::Prepared
             }
             Err(_) => {
                 self.unprepared = Some("start.failed");
                 Event::PrepareFailed
             }
-        }
-    }
-
-    fn unlock(&mut self) {
-        if self.lock.take().is_some() {
-            // A file that stays costs a look when the next intent of that id is closed, which never comes.
-            drop(std::fs::remove_file(self.of.ledger.run_lock_path(self.intent_id)));
         }
     }
 
