@@ -1,6 +1,7 @@
 //! From a text to plans: what the tree finds, weighed by how each word was understood.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use cascade_receipt::decision::RiskTier;
 
@@ -65,7 +66,7 @@ fn graded(words: &[Heard], exact: bool) -> u8 {
 /// What changes something is not reached by a word that means only about the same, nor by a value that may be none.
 fn is_loose(text: &Text, words: &[Heard]) -> bool {
     let loose = |word: &Heard| matches!(word.how, How::Related | How::Doubtful(_));
-    let weighty = |(word, heard): (&Word, &Heard)| {
+    let weighty = |(word, heard): (&Arc<Word>, &Heard)| {
         let value = matches!(heard.how, How::Value(_) | How::Bare(_) | How::Known(_) | How::Common(_));
         value && !word.quoted && lexicon::raises_stakes(&word.plain)
     };
@@ -110,7 +111,7 @@ fn heard(
     for (at, (part, met)) in parts.iter().zip(met).enumerate() {
         match (part, met) {
             (Part::Slot { name, .. }, Met::Value(value)) => {
-                values.insert(name.clone(), value.text.clone());
+                values.insert(name.to_string(), value.text.clone());
                 let around = Around::of(&parts, at);
                 for _ in 0..value.words {
                     take(&|word| valued(name, word, value.shown, around, entry, index), &mut heard);
