@@ -76,7 +76,9 @@ fn check(model: &Model, key: Option<&ModelKey>, prompt: &Prompt) -> Result<(), M
         return Err(ModelFault::Tools("two have the same name"));
     }
     match key {
-        Some(key) if key.origin != model.origin => Err(ModelFault::KeyElsewhere(model.origin.to_string())),
+        Some(key) if key.endpoint != model.endpoint => {
+            Err(ModelFault::KeyElsewhere(model.endpoint.to_string()))
+        }
         None if model.secret.is_some() => Err(ModelFault::NoKey),
         _ => Ok(()),
     }

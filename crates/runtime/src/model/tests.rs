@@ -2,3 +2,4 @@ mod bad;
 mod keys;
 mod kit;
 mod real;
+mod tls;
