@@ -114,7 +114,7 @@ async fn attempts(
         drop(seen);
         let answer = attempt_once((model, key, prompt), limits, tally, on_text).await;
         let Err(fault) = answer else { return answer };
-        if attempt >= model.attempts || tally.progress.told.get() || !fault.is_passing() {
+        if attempt >= model.attempts || !fault.is_passing() {
             return Err(fault);
         }
         let wait = wait(attempt, &fault)?;

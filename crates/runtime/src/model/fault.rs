@@ -137,7 +137,8 @@ impl ModelFault {
         }
     }
 
-    /// Whether asking again soon may help, and nothing can have been charged.
+    /// Whether asking again soon may help. Each of these comes before an answer, so nothing can have been charged and no
+    /// text was handed on.
     pub(super) const fn is_passing(&self) -> bool {
         matches!(
             self,

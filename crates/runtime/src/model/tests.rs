@@ -1,4 +1,5 @@
 mod bad;
+mod entrance;
 mod keys;
 mod kit;
 mod real;

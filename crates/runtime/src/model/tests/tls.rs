@@ -73,7 +73,7 @@ impl Server {
 }
 
 fn ask(port: u16, ca_file: Option<&Path>) -> Result<Reply, ModelError> {
-    let endpoint = format!("https://localhost:{}", port);
+    let endpoint = format!("https://localhost:{port}");
     let trusted = ca_file.map_or(String::new(), |path| format!("ca_file = \"{}\"\n", path.display()));
     let text = format!(
         "[models.m]\nprovider = \"openai_compatible\"\nmodel = \"some-model\"\nattempts = 1\nendpoint = \"{endpoint}/v1/\"\n{trusted}"
