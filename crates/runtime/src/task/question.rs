@@ -124,12 +124,12 @@ impl Question<'_, '_> {
         let (snapshot, mark) = of.router.policy(of.ledger)?;
         of.asker = of.asker.again(of.ledger)?;
         let estimate = model::estimate(&self.model, &self.prompt);
-        let origin = self.model.origin();
+        let endpoint = self.model.endpoint();
         let asked = AskedModel {
             provider: self.model.provider().as_str().to_owned(),
             name: self.model.model().to_owned(),
-            host: origin.host().to_owned(),
-            local: origin.is_loopback(),
+            host: endpoint.host().to_owned(),
+            local: endpoint.is_loopback(),
             tokens: estimate.tokens_in.saturating_add(estimate.tokens_out).saturating_mul(rounds),
             microusd: estimate.cost_microusd.saturating_mul(rounds),
         };
