@@ -23,7 +23,7 @@ use cascade_receipt::content::{Evidence, Layer as LayerName, Runtime};
 
 use crate::facts::{Asker, LookError};
 use crate::govern::GovernError;
-use crate::layer::{Layer, Question, Search, Templates};
+use crate::layer::{Layer, Question, Retrieval, Search, Templates};
 use crate::model::{Model, Models};
 use crate::policy_store::{self, StoreError};
 use crate::smoke::{Options, Smoke, SmokeError};
@@ -179,8 +179,12 @@ impl Router {
     /// # Errors
     /// When the smoke gate cannot be set up.
     pub fn new(workers: usize, models: Models) -> Result<Self, SmokeError> {
-        let layers: Vec<Box<dyn Layer>> =
-            vec![Box::new(Templates::new()), Box::new(Search::enumerate()), Box::new(Search::forge())];
+        let layers: Vec<Box<dyn Layer>> = vec![
+            Box::new(Templates::new()),
+            Box::new(Retrieval::new()),
+            Box::new(Search::enumerate()),
+            Box::new(Search::forge()),
+        ];
         Ok(Self { layers, smoke: Smoke::start(&Options { workers })?, models, policy: Mutex::new(None) })
     }
 

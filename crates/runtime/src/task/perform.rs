@@ -19,7 +19,7 @@ use super::{Answer, Declined, Ran, Request, Router, Spec, TaskError, Tasked};
 use crate::facts::{self, Asker};
 use crate::govern::{holds_until, reference};
 use crate::grants;
-use crate::layer::Proposal;
+use crate::layer::Candidate;
 use crate::limits;
 use crate::run_lock::RunLock;
 
@@ -34,7 +34,7 @@ pub(super) struct Decided {
 
 /// The best of what one layer proposed.
 pub(super) struct Found {
-    pub(super) proposal: Proposal,
+    pub(super) candidate: Candidate,
     pub(super) evidence: Evidence,
     pub(super) smoke: Option<String>,
 }
@@ -212,12 +212,12 @@ impl Performer<'_> {
         // A layer that answers all the same has not declined.
         self.declined.retain(|declined| declined.layer != layer);
         self.answer = Some(Answer {
-            text: found.proposal.source,
+            text: found.candidate.source,
             layer,
             evidence: taken.evidence.min(found.evidence),
-            grade: found.proposal.grade,
+            grade: found.candidate.grade,
             smoke: found.smoke,
-            question: found.proposal.question,
+            question: found.candidate.question,
         });
         self.stands_on = self.remembered.reference(place);
         Ok(())

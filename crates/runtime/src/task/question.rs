@@ -24,7 +24,7 @@ use crate::credentials;
 use crate::facts;
 use crate::govern::{holds_until, reference};
 use crate::grants;
-use crate::layer::Proposal;
+use crate::layer::Candidate;
 use crate::limits;
 use crate::model::code::code;
 use crate::model::{self, CallLimits, Cancellation, Model, ModelKey, Prompt, Reply};
@@ -250,12 +250,12 @@ impl Question<'_, '_> {
         let (text, evidence, smoke) = if self.of.request.task.kind == TaskKind::Code {
             let source = code(&reply.text, &["python", "py", "python3"], looks_like_code)
                 .map_err(|error| ("model.no_code", Some(error.to_string())))?;
-            let proposal = Proposal { source: source.to_owned(), entry: None, grade: 0, question: None };
+            let candidate = Candidate { source: source.to_owned(), entry: None, grade: 0, question: None };
             let tests = self.of.request.task.tests.as_deref();
             let Trial { evidence, backend, fault, detail } =
-                trial::run(&self.of.router.smoke, &self.of.spec, &proposal, tests);
+                trial::run(&self.of.router.smoke, &self.of.spec, &candidate, tests);
             let evidence = evidence.ok_or((fault.unwrap_or("smoke.failed"), detail))?;
-            (proposal.source, evidence, backend)
+            (candidate.source, evidence, backend)
         } else {
             if reply.text.trim().is_empty() {
                 return Err(("model.empty", None));
