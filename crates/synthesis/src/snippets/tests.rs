@@ -71,9 +71,10 @@ fn each_gives_what_its_signature_says() {
         else {
             panic!("{}", snippet.name)
         };
-        let (Ok(value), true) =
-            (parse(result.lines().next().unwrap().trim()), call.starts_with(&snippet.name) && !call.contains(")."))
-        else {
+        let (Ok(value), true) = (
+            parse(result.lines().next().unwrap().trim()),
+            call.starts_with(&snippet.name) && !call.contains(")."),
+        ) else {
             continue;
         };
         let of = Type::of(&value).closed();
