@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
+use xtask::local_model::{LocalModel, Weights};
 
 use crate::steps::{Steps, answers, say, succeed};
 use crate::{fuzz, tidy, tools};
@@ -107,6 +109,19 @@ pub(crate) fn vectors(root: &Path, only_check: bool) -> Result<()> {
 pub(crate) fn bench(root: &Path, arguments: &[&str]) -> Result<()> {
     let arguments = arguments.strip_prefix(&["--"]).unwrap_or(arguments);
     succeed(cargo(root, &["run", "--release", "--locked", "--bin", "cascade", "--", "bench"]).args(arguments))
+}
+
+/// Serves a small language model until it is interrupted.
+///
+/// # Errors
+/// It could not be fetched or started.
+pub(crate) fn model(weights: Weights) -> Result<()> {
+    let mut model = LocalModel::start(weights)?;
+    let toml = model.models_toml();
+    let written = std::io::stdout().write_all(toml.as_bytes()).and_then(|()| std::io::stdout().flush());
+    written.context("couldn't say where it is")?;
+    say(&format!("{} answers at {}/v1/ until this command ends", weights.name(), model.address()));
+    model.wait()
 }
 
 fn every_test(root: &Path, steps: &mut Steps) -> Result<()> {

@@ -12,6 +12,8 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use xtask::local_model::Weights;
+
 const HELP: &str = "\
 usage: cargo xtask COMMAND
 
@@ -21,6 +23,7 @@ usage: cargo xtask COMMAND
   tidy               the rules of the source tree alone (also a test of this crate)
   vectors [--check]  write the golden vectors again; with --check only compare them
   fuzz TARGET [SEC]  search a parser of outside bytes for SEC seconds (600) with libFuzzer
+  model [--coder]    serve a small language model on this machine until interrupted, and say where
   bench [ARG…]       measure this machine and Cascade on it, release build
   help               this text
 
@@ -46,6 +49,8 @@ fn main() -> ExitCode {
         ["vectors", "--check"] => commands::vectors(&root, true),
         ["fuzz", target] => fuzz::long(&root, target, fuzz::LONG_SECONDS),
         ["fuzz", target, seconds] => fuzz::long(&root, target, seconds),
+        ["model"] => commands::model(Weights::Small),
+        ["model", "--coder"] => commands::model(Weights::Coder),
         ["bench", rest @ ..] => commands::bench(&root, rest),
         ["help" | "--help" | "-h"] => {
             return if std::io::stdout().write_all(HELP.as_bytes()).is_ok() {

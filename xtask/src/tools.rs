@@ -8,6 +8,8 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 
+use xtask::local_model::{self, Weights};
+
 use crate::steps::{answers, say, succeed};
 
 /// One thing the tests need.
@@ -35,6 +37,12 @@ const NEEDS: &[Need] = &[
         present: || PYTHONS.iter().any(|python| imports_cryptography(python)),
     },
     Need { name: "pip", package: "python3-pip", present: || pip().is_some() },
+    // The local model's server gets an environment of its own.
+    Need {
+        name: "python3's venv",
+        package: "python3-venv",
+        present: || answers("python3", &["-c", "import venv, ensurepip"]),
+    },
 ];
 
 /// What other people's software the tests ask, with hashes, and where it goes below the target directory.
@@ -59,7 +67,8 @@ pub(crate) fn prepare(root: &Path) -> Result<()> {
             bail!("cargo {probe} is missing: run `rustup component add {component}`");
         }
     }
-    outside(root)
+    outside(root)?;
+    local_model::prepare(Weights::Small).context("couldn't fetch the local model that tests ask")
 }
 
 /// Where Cargo builds.

@@ -6,6 +6,7 @@ use cascade_runtime::consent::ConsentError;
 use cascade_runtime::facts::LookError;
 use cascade_runtime::govern::GovernError;
 use cascade_runtime::ssh::SshError;
+use cascade_runtime::task::TaskError;
 
 use crate::admin;
 use crate::exit::{self, Failure};
@@ -17,6 +18,21 @@ pub(crate) fn govern(error: GovernError) -> Failure {
         other => other,
     };
     let hint = govern_hint(&error);
+    Failure { hint, ..Failure::could_not(error.into()) }
+}
+
+/// A task that has no end.
+pub(crate) fn task(error: TaskError) -> Failure {
+    let hint = match &error {
+        TaskError::Append(append) => append_hint(append),
+        TaskError::Ledger(fault_below) => fault(fault_below),
+        TaskError::Unsettled | TaskError::Outdated => Some("try again".to_owned()),
+        TaskError::Policy(_) => Some("run `cascade fsck`".to_owned()),
+        TaskError::Look(error) => look(error),
+        TaskError::Govern(error) => govern_hint(error),
+        TaskError::Lock(_) => Some("check who may write to the home".to_owned()),
+        TaskError::Defect(_) => None,
+    };
     Failure { hint, ..Failure::could_not(error.into()) }
 }
 

@@ -22,14 +22,15 @@ mod verb;
 use std::process::ExitCode;
 
 use cascade_policy::decide::STACK_BYTES;
-use cascade_runtime::process;
+use cascade_runtime::{process, smoke};
 
 fn main() -> ExitCode {
-    // The two inner commands are spoken by Cascade to itself and never typed by people; they come
+    // The inner commands are spoken by Cascade to itself and never typed by people; they come
     // before argument parsing because they must not depend on it.
     match std::env::args_os().nth(1) {
         Some(word) if word == process::SUPERVISE_ARG => return process::supervise_main(),
         Some(word) if word == process::EXEC_ARG => return process::exec_main(),
+        Some(word) if word == smoke::WORKER_ARG => return smoke::worker_main(),
         _ => {}
     }
     // One fixed stack size: the policy evaluator looks at the stack that remains, and a decision

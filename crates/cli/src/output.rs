@@ -75,7 +75,12 @@ pub(crate) fn line(text: impl fmt::Display) -> io::Result<()> {
 
 /// Writes one JSON document. It may be read on a terminal, too: what could act there stands as `\u…`.
 pub(crate) fn json(value: &Value) -> io::Result<()> {
-    let mut text = screen::escaped_json(&value.to_canonical());
+    json_text(&value.to_canonical())
+}
+
+/// The same of a document that is written already.
+pub(crate) fn json_text(text: &str) -> io::Result<()> {
+    let mut text = screen::escaped_json(text);
     text.push('\n');
     bytes(text.as_bytes())
 }

@@ -89,9 +89,24 @@ fn command_of(action: &Value) -> Option<String> {
         let words: Vec<String> = argv.iter().filter_map(Value::as_str).map(quoted).collect();
         return Some(words.join(" "));
     }
+    if let Some(task) = action.member("task") {
+        return Some(task_of(task, action.member("model")));
+    }
     let encoded = action.member("argv_b64")?.as_array()?;
     let words = encoded.iter().filter_map(Value::as_str).filter_map(cascade_receipt::base64::decode);
     Some(words.map(|word| quoted(&String::from_utf8_lossy(&word))).collect::<Vec<_>>().join(" "))
+}
+
+/// A task in one line: what it says, or what it wants where it says nothing.
+fn task_of(task: &Value, model: Option<&Value>) -> String {
+    let text = |key: &str| task.member(key).and_then(Value::as_str).filter(|text| !text.trim().is_empty());
+    let first = task.member("examples").and_then(|all| all.as_array()?.first()?.as_str());
+    let said = text("text").or_else(|| text("signature")).or(first).unwrap_or("by its schema");
+    let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    match model.and_then(|model| model.member("name")?.as_str()) {
+        Some(name) => format!("{name}: {said}"),
+        None => format!("task: {said}"),
+    }
 }
 
 /// A word as a shell would want it typed.

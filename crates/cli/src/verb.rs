@@ -16,6 +16,7 @@ pub(crate) mod halt;
 pub(crate) mod init;
 pub(crate) mod key;
 pub(crate) mod log;
+pub(crate) mod memory;
 pub(crate) mod pack;
 pub(crate) mod people;
 pub(crate) mod policy;
@@ -24,7 +25,9 @@ pub(crate) mod run;
 pub(crate) mod secret;
 pub(crate) mod shell_check;
 pub(crate) mod show;
+pub(crate) mod stats;
 pub(crate) mod subject;
+pub(crate) mod task;
 pub(crate) mod verify;
 pub(crate) mod witness;
 pub(crate) mod worker;
@@ -70,12 +73,15 @@ pub(crate) fn dispatch() -> ExitCode {
         Verb::Init(args) => init::run(global, args),
         Verb::Run(args) => run::run(global, args),
         Verb::ShellCheck(args) => shell_check::run(global, args),
+        Verb::Task(args) => task::run(global, args),
         Verb::Approvals(args) => approvals::run(global, args),
         Verb::Approve(args) => approve::run(global, &args.into()),
         Verb::Deny(args) => approve::run(global, &args.into()),
         Verb::Review(args) => review::run(global, args),
         Verb::Halt(args) => halt::halt(global, args),
         Verb::Resume(args) => halt::resume(global, args),
+        Verb::Memory(args) => memory::run(global, args),
+        Verb::Stats(args) => stats::run(global, args),
         Verb::Log(args) => log::run(global, args),
         Verb::Show(args) => show::run(global, args),
         Verb::Subject(args) => subject::run(global, args),

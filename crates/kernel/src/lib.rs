@@ -11,3 +11,4 @@
 extern crate alloc;
 
 pub mod action;
+pub mod route;

@@ -3,8 +3,8 @@
 
 use cascade_receipt::base64;
 use cascade_receipt::content::{
-    Action, Answer, Body, Draw, Envelope, Escalation, GenesisKey, GlassBroken, Granted, KeyObject,
-    PackChange, PolicyRef, Rel, SecretChanged, SubjectFact,
+    Action, Answer, Body, Draw, Envelope, Escalation, GenesisKey, GlassBroken, Granted, KeyObject, Learned,
+    MemoryState, PackChange, PolicyRef, Rel, SecretChanged, SubjectFact,
 };
 use cascade_receipt::digest::{self, Digest};
 use cascade_receipt::id::{PrincipalId, ReceiptId};
@@ -29,6 +29,12 @@ pub(crate) enum Change {
         draws: Vec<Draw>,
         at: Timestamp,
     },
+    /// A task that was answered without an effect on the world; uses and takes what an intent does.
+    Pure { used: Vec<(Rel, ReceiptId)>, draws: Vec<Draw>, at: Timestamp },
+    /// An answer is remembered.
+    Learned(MemoryRow),
+    /// It no longer is.
+    Forgotten { learned: ReceiptId },
     /// A closer.
     Closed { intent: ReceiptId, settlement: Settlement },
     /// Something that became known of a person outside.
@@ -72,6 +78,16 @@ pub(crate) enum Change {
     Reviewed { glass: ReceiptId },
     /// The views stay as they are.
     Nothing,
+}
+
+/// An answer that is remembered.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct MemoryRow {
+    pub(crate) id: [u8; 8],
+    pub(crate) answer: ReceiptId,
+    pub(crate) principal: PrincipalId,
+    pub(crate) state: MemoryState,
+    pub(crate) expires: Timestamp,
 }
 
 /// Something done past the gates.
@@ -136,15 +152,17 @@ impl Change {
             Body::TaskStarted(action) => Self::Started {
                 principal: action.principal,
                 action_hash: action.action_hash,
-                used: action
-                    .refs
-                    .iter()
-                    .filter(|one| uses(one.rel))
-                    .map(|one| (one.rel, one.receipt_id))
-                    .collect(),
+                used: used_of(action),
                 draws: action.draws.clone(),
                 at: envelope.timestamp,
             },
+            Body::Pure(task) => Self::Pure {
+                used: used_of(&task.action),
+                draws: task.action.draws.clone(),
+                at: envelope.timestamp,
+            },
+            Body::Learned(learned) => MemoryRow::of_body(learned).map_or(Self::Nothing, Self::Learned),
+            Body::Forgotten(forgotten) => Self::Forgotten { learned: forgotten.learned.receipt_id },
             Body::Closing(closing) => Self::Closed {
                 intent: closing.intent.receipt_id,
                 settlement: Settlement::of_closing(closing),
@@ -191,7 +209,7 @@ impl Change {
     /// Whether decisions made before it are stale afterwards.
     pub(crate) fn moves_mark(&self) -> bool {
         match self {
-            Self::Started { used, .. } => stands_on_answers(used),
+            Self::Started { used, .. } | Self::Pure { used, .. } => stands_on_answers(used),
             Self::Answered { .. }
             | Self::Expired { .. }
             | Self::Halt(_)
@@ -204,6 +222,9 @@ impl Change {
             | Self::GrantRevoked { .. } => true,
             Self::Genesis { .. }
             | Self::Closed { .. }
+            // What stands on it is looked at under the write lock.
+            | Self::Learned(_)
+            | Self::Forgotten { .. }
             | Self::SubjectFact { .. }
             | Self::Subject(_)
             | Self::KeyAdded { .. }
@@ -325,15 +346,27 @@ impl Change {
                 due: Timestamp::parse(text("review_due")?)?,
             }),
             Kind::Review => Self::Reviewed { glass: refs_of(content)?.first()?.1 },
+            // One that says nothing of an answer is another program's.
+            Kind::MemoryLearned => MemoryRow::of_value(content).map_or(Self::Nothing, Self::Learned),
+            Kind::MemoryForgotten => {
+                let learned = refs_of(content)?.into_iter().find(|(rel, _)| *rel == Rel::Memory);
+                learned.map_or(Self::Nothing, |(_, learned)| Self::Forgotten { learned })
+            }
             _ => Self::Nothing,
         })
     }
 
     /// A pure task has no intent and closes nothing.
     fn of_closer(kind: Kind, content: &Value) -> Option<Self> {
-        let intent = refs_of(content)?.into_iter().find(|(rel, _)| *rel == Rel::Intent);
-        let settlement = Settlement::of_value(kind, content);
-        Some(intent.map_or(Self::Nothing, |(_, intent)| Self::Closed { intent, settlement }))
+        let refs = refs_of(content)?;
+        let Some((_, intent)) = refs.iter().find(|(rel, _)| *rel == Rel::Intent) else {
+            return Some(Self::Pure {
+                used: refs.into_iter().filter(|(rel, _)| uses(*rel)).collect(),
+                draws: limit_views::draws_of(content)?,
+                at: Timestamp::parse(content.member("timestamp")?.as_str()?)?,
+            });
+        };
+        Some(Self::Closed { intent: *intent, settlement: Settlement::of_value(kind, content) })
     }
 }
 
@@ -345,6 +378,29 @@ impl GlassRow {
             groups: broken.groups.clone(),
             due: broken.review_due,
         }
+    }
+}
+
+impl MemoryRow {
+    fn of_body(learned: &Learned) -> Option<Self> {
+        Some(Self {
+            id: learned.memory,
+            answer: learned.refs.iter().find(|one| one.rel == Rel::Parent)?.receipt_id,
+            principal: learned.principal,
+            state: learned.state,
+            expires: learned.expires,
+        })
+    }
+
+    fn of_value(content: &Value) -> Option<Self> {
+        let text = |key: &str| content.member(key).and_then(Value::as_str);
+        Some(Self {
+            id: digest::from_hex(text("memory")?)?,
+            answer: refs_of(content)?.into_iter().find(|(rel, _)| *rel == Rel::Parent)?.1,
+            principal: PrincipalId::parse(text("principal")?)?,
+            state: MemoryState::parse(text("memory_state")?)?,
+            expires: Timestamp::parse(text("expires")?)?,
+        })
     }
 }
 
@@ -451,6 +507,12 @@ impl Subject {
             signature_required: escalation && content.member("signature_required")?.as_bool()?,
         })
     }
+}
+
+/// What an action uses up.
+fn used_of(action: &Action) -> Vec<(Rel, ReceiptId)> {
+    let used = action.refs.iter().filter(|one| uses(one.rel));
+    used.map(|one| (one.rel, one.receipt_id)).collect()
 }
 
 /// Whether an intent uses up what others may stand on as well.

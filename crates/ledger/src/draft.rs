@@ -172,6 +172,12 @@ pub enum AppendError {
         /// The approval.
         approval: ReceiptId,
     },
+    /// What an answer stands on, or is to be forgotten, is not remembered any more.
+    #[error("{memory} is not remembered any more")]
+    MemoryGone {
+        /// The `memory_learned`.
+        memory: ReceiptId,
+    },
     /// No escalation or dry run of that id, hash and action.
     #[error("{subject} is no escalation or dry run of this action")]
     SubjectUnknown {

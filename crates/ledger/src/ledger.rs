@@ -139,6 +139,7 @@ fn unknown(action: &OpenAction) -> Body {
         duration_us: None,
         reasons: vec![Reason::code("run.orphaned")],
         spent: Spent::default(),
+        routed: None,
         review: None,
     })
 }

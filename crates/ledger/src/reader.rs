@@ -18,7 +18,7 @@ use crate::head::{Head, HeadRow};
 use crate::lines::Lines;
 use crate::segment::{self, Segment};
 use crate::store::{Access, Database, from_sql};
-use crate::vault::{self, Item, Name};
+use crate::vault::{self, Item, Name, PrincipalKind};
 use crate::{keys, views};
 
 /// A counter that moves when something changes that decisions read: policy, approvals, grants,
@@ -366,6 +366,14 @@ impl Reader {
     /// [`Fault`].
     pub fn name(&self, principal: PrincipalId) -> Result<Option<Name>, Fault> {
         self.ask_vault(|conn| vault::name(conn, principal))
+    }
+
+    /// The principal of this kind and name, if somebody has given it one.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub fn principal(&self, kind: PrincipalKind, name: &str) -> Result<Option<PrincipalId>, Fault> {
+        self.ask_vault(|conn| vault::principal(conn, kind, name))
     }
 
     /// Every principal with its name.

@@ -1,7 +1,7 @@
 //! What the views keep out of the chain: a receipt that would make the history invalid is refused
 //! under the write lock, whatever its writer believed a moment ago.
 
-use cascade_receipt::content::{Body, Ref, Rel};
+use cascade_receipt::content::{Body, PureTask, Ref, Rel};
 use cascade_receipt::digest::Digest;
 use cascade_receipt::id::ReceiptId;
 use cascade_receipt::time::Timestamp;
@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::draft::AppendError;
 use crate::store::from_sql;
-use crate::{glass_views, grant_views, people_views, segment, views};
+use crate::{glass_views, grant_views, memory_views, people_views, segment, views};
 
 type Answer = rusqlite::Result<Option<AppendError>>;
 
@@ -25,8 +25,10 @@ pub(crate) fn refusal(conn: &Connection, receipt_id: ReceiptId, body: &Body, now
         Body::DryRun(action) | Body::Blocked(action) => stands_on_erased(conn, &action.refs),
         Body::Escalation(escalation) => stands_on_erased(conn, &escalation.action.refs),
         // Whatever its writer saw, nothing starts once `halted` stands in the chain.
-        Body::TaskStarted(_) if views::standing(conn)?.halted => Ok(Some(AppendError::Halted)),
-        Body::TaskStarted(action) => {
+        Body::TaskStarted(_) | Body::Pure(_) if views::standing(conn)?.halted => {
+            Ok(Some(AppendError::Halted))
+        }
+        Body::TaskStarted(action) | Body::Pure(PureTask { action, .. }) => {
             for one in &action.refs {
                 let refused = match one.rel {
                     Rel::Approval => unusable_approval(conn, one, &action.action_hash, now)?,
@@ -38,6 +40,7 @@ pub(crate) fn refusal(conn: &Connection, receipt_id: ReceiptId, body: &Body, now
                         glass_views::refuses_use(conn, one, &action.action_hash, action.principal)?
                     }
                     Rel::Grant => grant_views::refuses_use(conn, one, action.principal, now)?,
+                    Rel::Memory => memory_views::refuses_use(conn, one, now)?,
                     _ => None,
                 };
                 if refused.is_some() {
@@ -49,6 +52,7 @@ pub(crate) fn refusal(conn: &Connection, receipt_id: ReceiptId, body: &Body, now
         // Nor does anybody go past the gates then.
         Body::GlassBroken(_) if views::standing(conn)?.halted => Ok(Some(AppendError::Halted)),
         Body::GlassBroken(broken) => glass_views::refuses_break(conn, broken, now),
+        Body::Forgotten(forgotten) => memory_views::refuses_forget(conn, &forgotten.learned),
         Body::Reviewed(reviewed) => glass_views::refuses_review(conn, reviewed),
         Body::PersonAdded(added) => people_views::refuses_add(conn, added),
         Body::PersonRemoved(removed) => people_views::refuses_remove(conn, removed.principal),

@@ -140,6 +140,18 @@ CREATE TABLE glass (
     reviewed_by BLOB
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX glass_unreviewed ON glass (seq) WHERE reviewed_by IS NULL;
+CREATE TABLE memory (
+    id BLOB PRIMARY KEY,
+    learned BLOB NOT NULL,
+    seq INTEGER NOT NULL,
+    entry_hash BLOB NOT NULL,
+    answer BLOB NOT NULL,
+    principal BLOB NOT NULL,
+    state TEXT NOT NULL,
+    expires_ms INTEGER NOT NULL,
+    forgotten BLOB
+) STRICT, WITHOUT ROWID;
+CREATE INDEX memory_learned ON memory (learned);
 CREATE TABLE budgets (
     name TEXT NOT NULL,
     owner BLOB NOT NULL,
@@ -194,7 +206,7 @@ CREATE TABLE erased (
 ";
 
 /// Each table of [`VIEWS`] with its order and the finding when it differs from a rebuild.
-pub(crate) const VIEW_TABLES: [(&str, &str, &str); 17] = [
+pub(crate) const VIEW_TABLES: [(&str, &str, &str); 18] = [
     ("standing", "id", "views.standing"),
     ("open_actions", "receipt_id", "views.open_actions"),
     ("subjects", "receipt_id", "views.subjects"),
@@ -204,6 +216,7 @@ pub(crate) const VIEW_TABLES: [(&str, &str, &str); 17] = [
     ("people", "principal", "views.people"),
     ("grants", "receipt_id", "views.grants"),
     ("glass", "receipt_id", "views.glass"),
+    ("memory", "id", "views.memory"),
     ("budgets", "name, owner, at_ms, intent", "views.budgets"),
     ("known", "subject", "views.known"),
     ("zones", "subject", "views.zones"),

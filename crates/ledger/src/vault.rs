@@ -15,6 +15,8 @@ pub enum PrincipalKind {
     Subject,
     /// A debt or case of a subject.
     Matter,
+    /// Something remembered, by the hash of what it answers.
+    Memory,
 }
 
 impl PrincipalKind {
@@ -26,11 +28,12 @@ impl PrincipalKind {
             Self::Agent => "agent",
             Self::Subject => "subject",
             Self::Matter => "matter",
+            Self::Memory => "memory",
         }
     }
 
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        [Self::Person, Self::Agent, Self::Subject, Self::Matter]
+        [Self::Person, Self::Agent, Self::Subject, Self::Matter, Self::Memory]
             .into_iter()
             .find(|kind| kind.as_str() == text)
     }

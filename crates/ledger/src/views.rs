@@ -10,7 +10,7 @@ use rusqlite::{Connection, params};
 
 use crate::change::{Change, KeyRow, Subject};
 use crate::store::{from_sql, to_sql};
-use crate::{glass_views, grant_views, key_views, limit_views, people_views, regime_views};
+use crate::{glass_views, grant_views, key_views, limit_views, memory_views, people_views, regime_views};
 
 /// Where a receipt stands.
 #[derive(Clone, Copy, Debug)]
@@ -61,6 +61,11 @@ pub(crate) fn apply(conn: &Connection, entry: &Entry, change: &Change) -> rusqli
             ])?;
             use_up(conn, entry.receipt_id, used)
         }
+        Change::Pure { used, draws, at } => {
+            limit_views::take(conn, entry.receipt_id, *at, draws)?;
+            use_up(conn, entry.receipt_id, used)
+        }
+        Change::Learned(_) | Change::Forgotten { .. } => memory_views::apply(conn, entry, change),
         Change::SubjectFact { fact, at } => limit_views::learn(conn, entry.seq, *at, fact),
         Change::Closed { intent, settlement } => {
             limit_views::settle(conn, *intent, *settlement)?;

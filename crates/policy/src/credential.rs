@@ -3,6 +3,10 @@
 //! A credential is declared for programs, each a file with the words that must follow it at once. Nothing is looked
 //! through here, on purpose: a command that reaches the program by way of another one (`sudo`, `env`, a shell line)
 //! is started with an environment that others read too, and gets nothing.
+//!
+//! A credential can also be the key of a language model. Then it is for endpoints, and no command is handed it.
+
+pub mod endpoint;
 
 use std::collections::BTreeMap;
 
@@ -11,10 +15,14 @@ use cascade_receipt::json::{self, Value};
 
 use crate::facts::Principal;
 
+use self::endpoint::{Endpoint, EndpointFault};
+
 /// Longest name of a credential or variable, in bytes.
 pub const NAME_BYTES_MAX: usize = 64;
 /// Most programs of one credential.
 pub const PROGRAMS_MAX: usize = 16;
+/// Most endpoints of one credential.
+pub const ENDPOINTS_MAX: usize = 16;
 /// Most words that a binding asks for after the program.
 pub const WORDS_MAX: usize = 8;
 /// Most people and groups of one credential, counted together.
@@ -65,8 +73,13 @@ pub enum CredentialFault {
     #[error("`{0}` is no variable that a credential can be handed in")]
     Variable(String),
     /// No program, or too many.
-    #[error("a credential is for 1 to {PROGRAMS_MAX} programs")]
+    #[error(
+        "a credential is for 1 to {PROGRAMS_MAX} programs, or for language models at 1 to {ENDPOINTS_MAX} endpoints"
+    )]
     Programs,
+    /// An endpoint.
+    #[error(transparent)]
+    Endpoint(#[from] EndpointFault),
     /// Too many words.
     #[error("`{0}` asks for more than {WORDS_MAX} words after the program")]
     Words(String),
@@ -93,6 +106,7 @@ pub struct Declaration {
     name: String,
     variable: String,
     programs: Vec<Binding>,
+    endpoints: Vec<Endpoint>,
     principals: Vec<PrincipalId>,
     groups: Vec<String>,
 }
@@ -129,7 +143,30 @@ impl Declaration {
         if principals.len() + groups.len() > HOLDERS_MAX {
             return Err(CredentialFault::Holders);
         }
-        Ok(Self { name: name.to_owned(), variable, programs, principals, groups })
+        Ok(Self { name: name.to_owned(), variable, programs, endpoints: Vec::new(), principals, groups })
+    }
+
+    /// Checks the declaration of a key of language models. No command is handed it, so it has no variable.
+    ///
+    /// # Errors
+    /// See [`CredentialFault`].
+    pub fn for_models(
+        name: &str,
+        mut endpoints: Vec<Endpoint>,
+        principals: Vec<PrincipalId>,
+        groups: Vec<String>,
+    ) -> Result<Self, CredentialFault> {
+        check_name(name)?;
+        endpoints.sort();
+        endpoints.dedup();
+        if endpoints.is_empty() || endpoints.len() > ENDPOINTS_MAX {
+            return Err(CredentialFault::Programs);
+        }
+        if principals.len() + groups.len() > HOLDERS_MAX {
+            return Err(CredentialFault::Holders);
+        }
+        let (variable, programs) = (String::new(), Vec::new());
+        Ok(Self { name: name.to_owned(), variable, programs, endpoints, principals, groups })
     }
 
     /// Its name.
@@ -148,6 +185,18 @@ impl Declaration {
     #[must_use]
     pub fn programs(&self) -> &[Binding] {
         &self.programs
+    }
+
+    /// The endpoints at which language models are asked with it.
+    #[must_use]
+    pub fn endpoints(&self) -> &[Endpoint] {
+        &self.endpoints
+    }
+
+    /// Whether a language model at this endpoint may be asked with it for this principal.
+    #[must_use]
+    pub fn is_for_model(&self, principal: &Principal, endpoint: &Endpoint) -> bool {
+        self.is_held_by(principal) && self.endpoints.contains(endpoint)
     }
 
     /// Who may use it; nobody named, and no group, means everybody.
@@ -169,13 +218,20 @@ impl Declaration {
         let program = |binding: &Binding| {
             Value::object([("path", binding.path.as_str().into()), ("words", texts(&binding.words))])
         };
-        Value::object([
-            ("env", self.variable.as_str().into()),
-            ("for", Value::Array(self.programs.iter().map(program).collect())),
-            ("groups", texts(&self.groups)),
-            ("name", self.name.as_str().into()),
-            ("principals", Value::Array(self.principals.iter().map(|id| id.to_string().into()).collect())),
-        ])
+        let groups = texts(&self.groups);
+        let name = self.name.as_str().into();
+        let principals = Value::Array(self.principals.iter().map(|id| id.to_string().into()).collect());
+        if self.endpoints.is_empty() {
+            return Value::object([
+                ("env", self.variable.as_str().into()),
+                ("for", Value::Array(self.programs.iter().map(program).collect())),
+                ("groups", groups),
+                ("name", name),
+                ("principals", principals),
+            ]);
+        }
+        let models = Value::Array(self.endpoints.iter().map(|one| one.to_string().into()).collect());
+        Value::object([("groups", groups), ("models", models), ("name", name), ("principals", principals)])
     }
 
     /// Reads the JSON form.
@@ -190,22 +246,29 @@ impl Declaration {
             let path = one.member("path")?.as_str()?.to_owned();
             Some(Binding { path, words: texts(one.member("words")?.as_array()?)? })
         };
-        Self::new(
-            value.member("name")?.as_str()?,
-            Some(value.member("env")?.as_str()?),
-            list("for")?.iter().map(program).collect::<Option<_>>()?,
-            list("principals")?.iter().map(|id| PrincipalId::parse(id.as_str()?)).collect::<Option<_>>()?,
-            texts(list("groups")?)?,
-        )
-        .ok()
+        let name = value.member("name")?.as_str()?;
+        let principals =
+            list("principals")?.iter().map(|id| PrincipalId::parse(id.as_str()?)).collect::<Option<_>>()?;
+        let groups = texts(list("groups")?)?;
+        if let Some(models) = list("models") {
+            let endpoint = |one: &Value| Endpoint::parse(one.as_str()?).ok();
+            let endpoints = models.iter().map(endpoint).collect::<Option<_>>()?;
+            return Self::for_models(name, endpoints, principals, groups).ok();
+        }
+        let variable = value.member("env")?.as_str()?;
+        let programs = list("for")?.iter().map(program).collect::<Option<_>>()?;
+        Self::new(name, Some(variable), programs, principals, groups).ok()
+    }
+
+    fn is_held_by(&self, principal: &Principal) -> bool {
+        let open = self.principals.is_empty() && self.groups.is_empty();
+        open || self.principals.contains(&principal.id)
+            || self.groups.iter().any(|group| principal.groups.contains(group))
     }
 
     /// How many words of the command a binding asks for, the program included; `None` when it is for none of this.
     fn covers(&self, principal: &Principal, program: &str, argv: &[Vec<u8>]) -> Option<usize> {
-        let open = self.principals.is_empty() && self.groups.is_empty();
-        let holds = self.principals.contains(&principal.id)
-            || self.groups.iter().any(|group| principal.groups.contains(group));
-        if !open && !holds {
+        if !self.is_held_by(principal) {
             return None;
         }
         let fits = |binding: &&Binding| {
@@ -395,6 +458,37 @@ mod tests {
         for bad in ["", "1A", "A-B", "PATH", "LD_PRELOAD", "BASH_ENV", "CASCADE_RUN"] {
             assert!(matches!(new("n", Some(bad), 1, 0, 0), Err(CredentialFault::Variable(_))), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_key_of_a_model_is_for_its_endpoints_and_no_command() {
+        let endpoint = |text: &str| Endpoint::parse(text).unwrap();
+        let endpoints = vec![endpoint("https://api.example.com")];
+        let key = Declaration::for_models("llm", endpoints, Vec::new(), vec!["ml".to_owned()]).unwrap();
+        let json = key.to_json().to_canonical();
+        assert_eq!(
+            json,
+            r#"{"groups":["ml"],"models":["https://api.example.com"],"name":"llm","principals":[]}"#
+        );
+        assert_eq!(Declaration::parse(json.as_bytes()), Some(key.clone()));
+        let table = [
+            (&["ml"] as &[&str], "https://api.example.com", true),
+            (&[], "https://api.example.com", false),
+            (&["ml"], "https://api.example.com:8443", false),
+            (&["ml"], "https://evil.example.com", false),
+        ];
+        for (groups, at, expected) in table {
+            assert_eq!(key.is_for_model(&principal(1, groups), &endpoint(at)), expected, "{groups:?} {at}");
+        }
+        assert_eq!(chosen(&[key], &principal(1, &["ml"]), "/bin/aws", &words("aws")), [] as [usize; 0]);
+        let program = declared("plain", &[binding("/bin/aws", &[])], &[], &[]);
+        assert!(!program.is_for_model(&principal(1, &[]), &endpoint("https://api.example.com")));
+        let many =
+            |count: u16| (0..count).map(|n| endpoint(&format!("https://a.example:{}", n + 1))).collect();
+        let new = |endpoints| Declaration::for_models("n", endpoints, Vec::new(), Vec::new());
+        assert!(new(many(16)).is_ok());
+        assert_eq!(new(many(17)), Err(CredentialFault::Programs));
+        assert_eq!(new(many(0)), Err(CredentialFault::Programs));
     }
 
     #[test]

@@ -192,6 +192,7 @@ fn read(registry: &Registry, action: &Action) -> Classification {
             Ok(line) => registry.classify_line(line, &action.env),
             Err(_) => refusal("encoding"),
         },
+        Invocation::Task(task) => task.classification(),
     }
 }
 

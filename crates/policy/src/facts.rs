@@ -7,6 +7,7 @@
 
 mod action;
 mod read;
+mod task;
 mod write;
 
 use cascade_receipt::decision::RiskTier;
@@ -23,6 +24,7 @@ pub(crate) use self::read::terms as read_terms;
 pub(crate) use self::write::{terms as write_terms, words as write_words};
 
 pub use self::read::FactsFault;
+pub use self::task::{AskedModel, TASK_BYTES_MAX, TASK_EXAMPLES_MAX, Task, TaskKind};
 
 /// The `_type` of the JSON form. Another one is refused: facts of a later version may hold
 /// something that forbids the action.
@@ -233,15 +235,18 @@ pub enum Invocation {
     Cli(Vec<Vec<u8>>),
     /// A line for a shell.
     Shell(Vec<u8>),
+    /// A task in words for the router, or a question to a model about it.
+    Task(Box<Task>),
 }
 
 impl Invocation {
     /// The member `kind`.
     #[must_use]
-    pub const fn kind(&self) -> &'static str {
+    pub fn kind(&self) -> &'static str {
         match self {
             Self::Cli(_) => "cli",
             Self::Shell(_) => "shell",
+            Self::Task(task) => task.action_kind(),
         }
     }
 }

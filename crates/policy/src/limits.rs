@@ -15,7 +15,7 @@ use cascade_receipt::decision::RiskTier;
 use cascade_receipt::id::PrincipalId;
 use cascade_receipt::time::Timestamp;
 
-use crate::facts::{Facts, PrincipalKind, Subject};
+use crate::facts::{Facts, Invocation, PrincipalKind, Subject};
 use crate::gate::ADMINS;
 use crate::worker::{Classification, Classified};
 
@@ -305,9 +305,19 @@ impl Budget {
             budget: self.name.clone(),
             of: self.per.counted(facts)?,
             since: calendar::since(facts.at, self.period, zone).ok_or(Lack::Zone)?,
-            amounts: Amounts { actions: commands, ..self.reserve },
+            amounts: self.amounts(facts, commands),
             caps: self.caps,
         })
+    }
+
+    /// What is held until the closer tells. A task without a model costs neither tokens nor money; with one it is
+    /// known how much it can be.
+    fn amounts(&self, facts: &Facts, commands: u64) -> Amounts<u64> {
+        let Invocation::Task(task) = &facts.action.invocation else {
+            return Amounts { actions: commands, ..self.reserve };
+        };
+        let (tokens, microusd) = task.model.as_ref().map_or((0, 0), |model| (model.tokens, model.microusd));
+        Amounts { actions: commands, tokens, microusd }
     }
 
     /// When what is used up begins to be free again.

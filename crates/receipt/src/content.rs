@@ -11,6 +11,7 @@ mod keys;
 mod limits;
 mod log;
 mod people;
+mod routed;
 mod run;
 mod secret;
 
@@ -36,6 +37,7 @@ pub use people::{
     ANY_COMMAND, DELEGATION_MAX, GRANT_COMMANDS_MAX, GrantRevoked, Granted, PersonAdded, PersonRemoved,
     Right, Scope,
 };
+pub use routed::{Evidence, Forgotten, Layer, Learned, MemoryState, PureTask, Routed};
 pub use run::{Closing, Ending, Heartbeat};
 pub use secret::SecretChanged;
 
@@ -189,6 +191,12 @@ pub enum Body {
     AnswerExpired(Ref),
     /// `task_started`.
     TaskStarted(Action),
+    /// `task_completed` without an intent.
+    Pure(PureTask),
+    /// `memory_learned`.
+    Learned(Learned),
+    /// `memory_forgotten`.
+    Forgotten(Forgotten),
     /// `heartbeat`.
     Heartbeat(Heartbeat),
     /// `task_completed`, `task_failed`, `task_revoked`, `task_unknown`.
@@ -244,6 +252,9 @@ impl Body {
             Self::AnswerRefused(_) => Kind::ApprovalRefused,
             Self::AnswerExpired(_) => Kind::ApprovalExpired,
             Self::TaskStarted(_) => Kind::TaskStarted,
+            Self::Pure(_) => Kind::TaskCompleted,
+            Self::Learned(_) => Kind::MemoryLearned,
+            Self::Forgotten(_) => Kind::MemoryForgotten,
             Self::Heartbeat(_) => Kind::Heartbeat,
             Self::Closing(closing) => match closing.ending {
                 Ending::Completed => Kind::TaskCompleted,
@@ -281,6 +292,9 @@ impl Body {
             Self::Answer(answer) => answer.add_to(to),
             Self::AnswerRefused(refused) => refused.add_to(to),
             Self::AnswerExpired(subject) => add_refs(to, core::slice::from_ref(subject)),
+            Self::Pure(task) => task.add_to(to),
+            Self::Learned(learned) => learned.add_to(to),
+            Self::Forgotten(forgotten) => forgotten.add_to(to),
             Self::Heartbeat(heartbeat) => heartbeat.add_to(to),
             Self::Closing(closing) => closing.add_to(to),
             Self::PolicyActivated(activated) => activated.add_to(to),

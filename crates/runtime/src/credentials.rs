@@ -2,7 +2,7 @@
 //!
 //! The value never meets the caller: the action names the credential where its environment would hold the value, the
 //! decision and people's approvals are about that, and the value goes from the vault to the supervisor of the run in
-//! the moment in which the command starts.
+//! the moment in which the command starts. The key of a language model never leaves this process but to the model.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use cascade_ledger::{
     Appended, Draft, Fault, Ledger, OpenError, PrivateItem, Reader, SECRETS_MAX, Secret, SecretValue, Wiped,
 };
+use cascade_policy::credential::endpoint::Endpoint;
 use cascade_policy::credential::{self, Binding, CredentialFault, Declaration};
 use cascade_policy::facts::{Executable, Facts, Invocation, Principal};
 use cascade_receipt::content::{Body, SecretChanged};
@@ -19,6 +20,7 @@ use crate::admin::{self, AdminError};
 use crate::consent::Sign;
 use crate::erase::WAIT_MAX;
 use crate::facts::{Asker, Command};
+use crate::model::{Model, ModelKey, Provider};
 
 /// Names and values.
 type Variables = Vec<(Vec<u8>, Vec<u8>)>;
@@ -97,6 +99,48 @@ impl From<Fault> for BrokerError {
     }
 }
 
+/// Why a model is asked without its key, which is to say not at all.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelKeyError {
+    /// The credentials cannot be read, or this one cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// No credential has this name.
+    #[error("no credential `{0}`")]
+    Unknown(String),
+    /// It is for other endpoints, or for programs.
+    #[error("the credential `{name}` is not for language models at {endpoint}")]
+    Elsewhere {
+        /// The credential.
+        name: String,
+        /// Where the model is.
+        endpoint: Endpoint,
+    },
+    /// It is for other people.
+    #[error("the credential `{0}` is not for whoever asks")]
+    Others(String),
+}
+
+impl ModelKeyError {
+    /// What to do about it.
+    #[must_use]
+    pub const fn hint(&self) -> &'static str {
+        match self {
+            Self::Open(_) => "",
+            Self::Unknown(_) | Self::Elsewhere { .. } => {
+                "`cascade secret set NAME --for-model ENDPOINT` binds a key to an endpoint"
+            }
+            Self::Others(_) => "`cascade secret list` shows whom it is for; an administrator sets it anew",
+        }
+    }
+}
+
+impl From<Fault> for ModelKeyError {
+    fn from(fault: Fault) -> Self {
+        Self::Open(fault.into())
+    }
+}
+
 /// What was recorded, and how far old bytes are gone.
 #[derive(Debug)]
 pub struct Changed {
@@ -142,6 +186,39 @@ pub fn binding(text: &str, command: &Command) -> Result<Binding, CredentialError
 fn settled(path: &Path) -> Option<String> {
     let dir = std::fs::canonicalize(path.parent()?).ok()?;
     dir.join(path.file_name()?).into_os_string().into_string().ok()
+}
+
+/// Reads where a language model is: an endpoint, or a provider that has one of its own.
+///
+/// # Errors
+/// [`CredentialError::Declared`].
+pub fn model_endpoint(text: &str) -> Result<Endpoint, CredentialError> {
+    match Provider::parse(text).and_then(Provider::endpoint) {
+        Some(endpoint) => Ok(endpoint),
+        None => Ok(Endpoint::parse(text).map_err(CredentialFault::from)?),
+    }
+}
+
+/// The key that a model's configuration names, if it names one. It goes to that model's endpoint and nowhere else.
+///
+/// # Errors
+/// [`ModelKeyError`].
+pub fn model_key(
+    ledger: &Ledger,
+    principal: &Principal,
+    model: &Model,
+) -> Result<Option<ModelKey>, ModelKeyError> {
+    let Some(name) = model.secret() else { return Ok(None) };
+    let found = list(ledger)?.into_iter().find(|one| one.declaration.name() == name);
+    let found = found.ok_or_else(|| ModelKeyError::Unknown(name.to_owned()))?;
+    let endpoint = model.endpoint().clone();
+    if !found.declaration.endpoints().contains(&endpoint) {
+        return Err(ModelKeyError::Elsewhere { name: name.to_owned(), endpoint });
+    }
+    if !found.declaration.is_for_model(principal, &endpoint) {
+        return Err(ModelKeyError::Others(name.to_owned()));
+    }
+    Ok(Some(ModelKey { endpoint, value: ledger.open_secret(&found.secret)? }))
 }
 
 /// Sets a credential, or sets it anew, and overwrites what it was before.

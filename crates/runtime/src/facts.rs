@@ -367,10 +367,35 @@ pub fn look(
     };
     action.defaults = defaults::look(command, &decide::sought(snapshot.registry(), &action));
     action.files = obeyed::look(ledger, command, &decide::obeyed(snapshot.registry(), &action));
+    let subject = command.subject.map(|concerned| subject::look(ledger, concerned)).transpose()?;
+    Ok(Facts { subject, ..of_action(ledger, asker, action)? })
+}
+
+/// Everything a decision about a task may depend on. What it says is all there is of it: it has no directory, no
+/// environment and no input.
+///
+/// # Errors
+/// When the ledger cannot be read.
+pub fn of_task(ledger: &Ledger, asker: &Asker, task: facts::Task) -> Result<Facts, Fault> {
+    let action = facts::Action {
+        invocation: Invocation::Task(Box::new(task)),
+        executable: None,
+        cwd: Vec::new(),
+        env: Vec::new(),
+        stdin: Stdin::None,
+        script: None,
+        files: Vec::new(),
+        defaults: Vec::new(),
+        resource: None,
+    };
+    of_action(ledger, asker, action)
+}
+
+fn of_action(ledger: &Ledger, asker: &Asker, action: facts::Action) -> Result<Facts, Fault> {
     Ok(Facts {
         at: chain_now(ledger)?,
         tenant: tenant(ledger)?,
-        principal,
+        principal: asker.principal(),
         on_behalf_of: asker.delegator(),
         assumed: asker.assumed,
         action,
@@ -381,7 +406,7 @@ pub fn look(
         budgets: Vec::new(),
         windows: Vec::new(),
         counters: Vec::new(),
-        subject: command.subject.map(|concerned| subject::look(ledger, concerned)).transpose()?,
+        subject: None,
         break_glass: None,
         unreviewed: glass::unreviewed(ledger)?,
         dry_run: false,

@@ -1,5 +1,7 @@
 //! Which crate may use which, which names a crate may not have, and what keeps the pure ones pure.
 
+use std::collections::BTreeSet;
+
 use super::Finding;
 use super::mask::{is_test, line_of, outside_tests};
 use super::tree::Tree;
@@ -22,6 +24,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("xtask", &["receipt"]),
     ("fuzz", &["policy", "receipt"]),
 ];
+
+/// What only tests use: the local model that xtask starts.
+const TESTED_WITH: &[(&str, &str)] = &[("runtime", "xtask"), ("cli", "xtask"), ("bench", "xtask")];
 
 /// Names that say nothing about what a crate is for, so that everything ends up in it.
 const NAMES_REFUSED: &[&str] =
@@ -71,11 +76,12 @@ pub(super) fn check(workspace: &Workspace) -> Vec<Finding> {
             findings.push(Finding::new(&package.name, "has no arrows in xtask/src/tidy/arrows.rs"));
             continue;
         };
-        let mut used: Vec<&str> = package.dependencies.iter().map(|name| short(name)).collect();
-        used.sort_unstable();
-        used.dedup();
-        for used in used.into_iter().filter(|used| ours.contains(used)) {
-            if used != user && !allowed.contains(&used) {
+        let built = package.dependencies.iter().map(|name| (short(name), false));
+        let tested = package.test_dependencies.iter().map(|name| (short(name), true));
+        let used: BTreeSet<(&str, bool)> = built.chain(tested).collect();
+        for (used, tested) in used.into_iter().filter(|(used, _)| ours.contains(used)) {
+            let listed = allowed.contains(&used) || (tested && TESTED_WITH.contains(&(user, used)));
+            if used != user && !listed {
                 findings.push(Finding::new(&package.name, format!("may not use `{used}`: no such arrow")));
             }
         }
@@ -166,6 +172,19 @@ mod tests {
         let found = check(&workspace(&[back, ledger, wide]));
         assert_eq!(found.len(), 2, "{found:?}");
         assert!(found[0].text.contains("may not use `ledger`"));
+    }
+
+    #[test]
+    fn what_tests_use_is_not_used_by_what_they_test() {
+        let mut both = workspace(&[("cascade-runtime", &[]), ("xtask", &[])]);
+        both.packages[0].test_dependencies.push("xtask".to_owned());
+        assert_eq!(check(&both), []);
+        both.packages[0].dependencies.push("xtask".to_owned());
+        both.packages[0].test_dependencies.clear();
+        assert_eq!(check(&both).len(), 1);
+        // Once for each: named as both is used.
+        both.packages[0].test_dependencies.push("xtask".to_owned());
+        assert_eq!(check(&both).len(), 1);
     }
 
     #[test]

@@ -24,8 +24,10 @@ pub(super) struct Package {
     pub(super) licence: String,
     /// Where it came from; `None` for a package of this workspace.
     pub(super) source: Option<String>,
-    /// Names of the packages it names as dependencies of any kind.
+    /// Names of the packages that it is built with.
     pub(super) dependencies: Vec<String>,
+    /// Names of the packages that its tests are built with besides.
+    pub(super) test_dependencies: Vec<String>,
     /// Root source files of its targets, from the workspace root. Ours only.
     pub(super) roots: Vec<String>,
 }
@@ -92,13 +94,19 @@ impl Package {
         let names = |key: &str, member: &str| -> Vec<String> {
             list(package, key).iter().map(|value| text(value, member)).collect()
         };
+        let dependencies = |of_tests: bool| -> Vec<String> {
+            let all = list(package, "dependencies").iter();
+            let kind = all.filter(|one| (one.get("kind").and_then(Value::as_str) == Some("dev")) == of_tests);
+            kind.map(|one| text(one, "name")).collect()
+        };
         let roots = names("targets", "src_path");
         Self {
             name: text(package, "name"),
             version: text(package, "version"),
             licence: text(package, "license"),
             source: package.get("source").and_then(Value::as_str).map(str::to_owned),
-            dependencies: names("dependencies", "name"),
+            dependencies: dependencies(false),
+            test_dependencies: dependencies(true),
             roots: roots.iter().filter_map(|path| path.strip_prefix(root)).map(str::to_owned).collect(),
         }
     }
@@ -140,7 +148,7 @@ mod tests {
             "workspace_root": "/home/me/cascade",
             "packages": [
                 { "name": "cascade-policy", "version": "0.1.0", "license": "Apache-2.0", "source": null,
-                  "dependencies": [{ "name": "toml" }],
+                  "dependencies": [{ "name": "toml", "kind": null }, { "name": "proptest", "kind": "dev" }],
                   "targets": [{ "src_path": "/home/me/cascade/crates/policy/src/lib.rs" }] },
                 { "name": "toml", "version": "1.2.0", "license": null, "source": "registry+x",
                   "dependencies": [], "targets": [{ "src_path": "/elsewhere/toml/src/lib.rs" }] },
@@ -150,6 +158,7 @@ mod tests {
         let ours: Vec<&Package> = workspace.ours().collect();
         assert_eq!(ours.len(), 1);
         assert_eq!(ours[0].dependencies, ["toml"]);
+        assert_eq!(ours[0].test_dependencies, ["proptest"]);
         assert_eq!(ours[0].roots, ["crates/policy/src/lib.rs"]);
         assert_eq!(workspace.packages[1].licence, "");
         assert!(workspace.packages[1].roots.is_empty());

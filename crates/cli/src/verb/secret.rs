@@ -18,10 +18,11 @@ use crate::record::quoted;
 use crate::signer::Signer;
 use crate::{admin, failures, place, secret};
 
-/// Credentials that admitted commands are handed, and nobody else
+/// Credentials that admitted commands are handed, and keys of language models
 ///
 /// A credential is kept sealed. A command gets it in its environment when it is admitted and begins with a program and
-/// words that the credential is for; its output shows `[redacted:NAME]` in the place of the value.
+/// words that the credential is for; its output shows `[redacted:NAME]` in the place of the value. The key of a language
+/// model is sent to the endpoints that it is for, and no command is handed it.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   cascade secret set GITHUB_TOKEN --for 'gh pr' --from-file token.txt
@@ -47,13 +48,18 @@ enum SecretVerb {
 #[command(after_help = "Examples:
   cascade secret set GITHUB_TOKEN --for 'gh pr' --for 'gh release' --from-file token.txt
   cascade secret set prod-db --env PGPASSWORD --for psql --group dba < password
-  cascade secret set deploy --env AWS_SECRET_ACCESS_KEY --for 'terraform apply' --principal agent:claude-code")]
+  cascade secret set deploy --env AWS_SECRET_ACCESS_KEY --for 'terraform apply' --principal agent:claude-code
+  cascade secret set anthropic --for-model anthropic < key
+  cascade secret set llm --for-model https://llm.example.com --group ml < key")]
 struct Set {
     /// What it is called
     name: String,
     /// Program and the words that must follow it at once; the program is looked up now and that file is meant
-    #[arg(long = "for", value_name = "PROGRAM [WORD…]", required = true)]
+    #[arg(long = "for", value_name = "PROGRAM [WORD…]", required_unless_present = "models")]
     programs: Vec<String>,
+    /// Where a language model is asked with it: an endpoint such as https://llm.example.com, or anthropic, openai, gemini
+    #[arg(long = "for-model", id = "models", value_name = "ENDPOINT", conflicts_with_all = ["programs", "env"])]
+    models: Vec<String>,
     /// Variable that it is handed in [default: the name in capitals]
     #[arg(long, value_name = "VAR")]
     env: Option<String>,
@@ -104,17 +110,7 @@ fn set(global: &Global, args: &Set) -> Exit {
     let ledger = place::ledger(global)?;
     let command = Command::here(Vec::new())?;
     let asker = Asker::find(&ledger, &command.env, global.acting_as.as_deref())?;
-    let bindings = args.programs.iter().map(|text| credentials::binding(text, &command));
-    let bindings = bindings.collect::<Result<Vec<_>, _>>().map_err(refused)?;
-    let principals = args.principal.iter().map(|text| principal(&ledger, &asker, text));
-    let declaration = Declaration::new(
-        &args.name,
-        args.env.as_deref(),
-        bindings,
-        principals.collect::<Result<_, _>>()?,
-        args.group.clone(),
-    );
-    let declaration = declaration.map_err(|fault| refused(fault.into()))?;
+    let declaration = declaration(args, &ledger, &asker, &command)?;
     let value = value(args.from_file.as_deref())?;
     let signer = Signer::new(global, args.key.clone())?;
     let changed = credentials::set(&ledger, &asker, &declaration, &value, &mut |key, namespace, payload| {
@@ -122,6 +118,26 @@ fn set(global: &Global, args: &Set) -> Exit {
     });
     let changed = changed.map_err(|error| admin::on_record(&ledger, &asker, "secret_set", refused(error)))?;
     tell(global, &args.name, "set", &changed)
+}
+
+fn declaration(
+    args: &Set,
+    ledger: &Ledger,
+    asker: &Asker,
+    command: &Command,
+) -> Result<Declaration, Failure> {
+    let principals = args.principal.iter().map(|text| principal(ledger, asker, text));
+    let (principals, groups) = (principals.collect::<Result<_, _>>()?, args.group.clone());
+    let endpoints = args.models.iter().map(|text| credentials::model_endpoint(text));
+    let endpoints = endpoints.collect::<Result<Vec<_>, _>>().map_err(refused)?;
+    let bindings = args.programs.iter().map(|text| credentials::binding(text, command));
+    let bindings = bindings.collect::<Result<Vec<_>, _>>().map_err(refused)?;
+    let declaration = if endpoints.is_empty() {
+        Declaration::new(&args.name, args.env.as_deref(), bindings, principals, groups)
+    } else {
+        Declaration::for_models(&args.name, endpoints, principals, groups)
+    };
+    declaration.map_err(|fault| refused(fault.into()))
 }
 
 fn remove(global: &Global, args: &Remove) -> Exit {
@@ -188,14 +204,15 @@ fn list(global: &Global) -> Exit {
     }
     for one in &all {
         let declared = &one.declaration;
-        output::line(format_args!(
-            "{}  {}  {}",
-            Painted(BOLD, declared.name()),
-            declared.variable(),
-            Painted(DIM, one.secret.receipt_id)
-        ))?;
+        let variable = declared.variable();
+        let name = Painted(BOLD, declared.name());
+        let gap = if variable.is_empty() { "" } else { "  " };
+        output::line(format_args!("{name}{gap}{variable}  {}", Painted(DIM, one.secret.receipt_id)))?;
         for binding in declared.programs() {
             output::line(format_args!("  for  {}", command(binding)))?;
+        }
+        for endpoint in declared.endpoints() {
+            output::line(format_args!("  for  language models at {endpoint}"))?;
         }
         for holder in holders(&reader, one)? {
             output::line(format_args!("  to   {}", output::safe(&holder)))?;
@@ -222,13 +239,19 @@ fn holders(reader: &Reader, one: &Credential) -> Result<Vec<String>, Failure> {
 fn document(reader: &Reader, one: &Credential) -> Result<Value, Failure> {
     let declared = &one.declaration;
     let texts = |all: Vec<String>| Value::Array(all.into_iter().map(Value::Str).collect());
-    Ok(Value::object([
-        ("env", declared.variable().into()),
-        ("for", texts(declared.programs().iter().map(command).collect())),
-        ("name", declared.name().into()),
-        ("receipt_id", one.secret.receipt_id.to_string().into()),
-        ("to", texts(holders(reader, one)?)),
-    ]))
+    let (name, receipt) = (declared.name().into(), one.secret.receipt_id.to_string().into());
+    let to = texts(holders(reader, one)?);
+    if declared.endpoints().is_empty() {
+        return Ok(Value::object([
+            ("env", declared.variable().into()),
+            ("for", texts(declared.programs().iter().map(command).collect())),
+            ("name", name),
+            ("receipt_id", receipt),
+            ("to", to),
+        ]));
+    }
+    let models = texts(declared.endpoints().iter().map(ToString::to_string).collect());
+    Ok(Value::object([("models", models), ("name", name), ("receipt_id", receipt), ("to", to)]))
 }
 
 fn tell(global: &Global, name: &str, word: &'static str, changed: &Changed) -> Exit {

@@ -63,6 +63,8 @@ mod random;
 #[cfg(test)]
 mod readme;
 #[cfg(test)]
+mod recall;
+#[cfg(test)]
 mod refused;
 #[cfg(test)]
 mod resources;
@@ -79,6 +81,8 @@ mod steps;
 #[cfg(test)]
 mod tamper;
 #[cfg(test)]
+mod task;
+#[cfg(test)]
 mod team;
 #[cfg(test)]
 mod timestamp;
@@ -92,5 +96,7 @@ mod verifiers;
 mod watched;
 #[cfg(test)]
 mod witness;
+#[cfg(test)]
+mod words;
 #[cfg(test)]
 mod workers;

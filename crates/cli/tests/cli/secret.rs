@@ -330,3 +330,37 @@ fn a_passphrase_protects_values_and_a_new_key_keeps_them() {
         assert_eq!(holding(&site, VALUE.as_bytes()), [] as [PathBuf; 0]);
     }
 }
+
+/// The key of a language model is for an endpoint, and whoever may run a program does not get it.
+#[test]
+fn the_key_of_a_language_model_is_no_commands() {
+    let site = site();
+    let set = |args: &[&str]| finish(site.cascade(&[&["secret", "set"], args].concat()), VALUE.as_bytes());
+    set(&["TOKEN", "--for-model", "anthropic", "--for-model", "https://LLM.example.com:8443/"]).expect(0);
+    assert_eq!(push(&site, "length").expect(0).stdout, "0\n");
+    let listed = site.run(&["--json", "secret", "list"]).expect(0).json();
+    let endpoints = serde_json::json!(["https://api.anthropic.com", "https://llm.example.com:8443"]);
+    assert_eq!(
+        (&listed["secrets"][0]["models"], &listed["secrets"][0]["env"]),
+        (&endpoints, &serde_json::Value::Null)
+    );
+    let listed = site.run(&["secret", "list"]).expect(0).stdout;
+    assert!(listed.contains("  for  language models at https://llm.example.com:8443\n"), "{listed}");
+    for (args, words) in [
+        (&["N", "--for-model", "http://llm.example.com"] as &[&str], "has no TLS"),
+        (&["N", "--for-model", "https://llm.example.com/v1"], "is no endpoint"),
+        (&["N", "--for-model", "openai_compatible"], "is no endpoint"),
+    ] {
+        set(args).expect_failure(2, words);
+    }
+    for args in [&["--for", "./tool"] as &[&str], &["--env", "TOKEN"]] {
+        let done = set(&[&["N", "--for-model", "openai"], args].concat()).expect(2);
+        assert!(done.stderr.contains("cannot be used with"), "{}", done.stderr);
+    }
+    assert!(set(&["N"]).expect(2).stderr.contains("--for"));
+    set(&["LOCAL", "--for-model", "http://127.0.0.1:8080", "--group", "ml"]).expect(0);
+    assert_eq!(holding(&site, VALUE.as_bytes()), [] as [PathBuf; 0]);
+    let (ledger, key) = site.hand_over();
+    verifiers::agreed(&ledger, Some(&key), None);
+    site.assert_sound();
+}

@@ -106,6 +106,7 @@ pub(crate) fn closed(intent: &cascade_ledger::Appended) -> Draft {
         duration_us: Some(5),
         reasons: Vec::new(),
         spent: Spent::default(),
+        routed: None,
         review: None,
     }))
 }

@@ -35,6 +35,7 @@ pub(super) fn members_of(action: &Action) -> BTreeMap<String, Value> {
     match &action.invocation {
         Invocation::Cli(argv) => insert_list(&mut members, "argv", argv),
         Invocation::Shell(line) => insert_bytes(&mut members, "line", line),
+        Invocation::Task(task) => task.add_to(&mut members),
     }
     if let Some(executable) = &action.executable {
         members.insert("executable".to_owned(), executable_value(executable));

@@ -11,8 +11,8 @@ use cascade_receipt::time::Timestamp;
 
 use super::{
     Action, Approval, Authentication, BreakGlass, Budget, Counter, Covers, Delegator, Executable, FACTS_TYPE,
-    Facts, Found, Grant, Invocation, ObeyedFile, Principal, PrincipalKind, Spec, Stdin, Subject, Tenant,
-    Unreviewed, Window, WindowKind,
+    Facts, Found, Grant, Invocation, ObeyedFile, Principal, PrincipalKind, Spec, Stdin, Subject, Task,
+    Tenant, Unreviewed, Window, WindowKind,
 };
 use crate::decide::EscalationTerms;
 use crate::limits::Amounts;
@@ -119,6 +119,13 @@ fn action(value: &Value) -> Read<Action> {
     let invocation = match members.text("kind")? {
         "cli" => Invocation::Cli(members.byte_list("argv", "argv_b64")?),
         "shell" => Invocation::Shell(members.bytes("line", "line_b64")?),
+        kind @ ("task" | "model") => {
+            let (task, model) = (members.take("task")?, members.optional("model"));
+            if (kind == "model") != model.is_some() {
+                return Err(FactsFault::Malformed("model"));
+            }
+            Invocation::Task(Box::new(Task::from_json(task, model)?))
+        }
         _ => return Err(FactsFault::Malformed("kind")),
     };
     let action = Action {
@@ -337,41 +344,41 @@ fn window(value: &Value) -> Read<Window> {
 }
 
 /// The members of an object that nobody has looked at yet.
-struct Members<'a> {
+pub(super) struct Members<'a> {
     left: BTreeMap<&'a str, &'a Value>,
 }
 
 impl<'a> Members<'a> {
-    fn of(name: &'static str, value: &'a Value) -> Read<Self> {
+    pub(super) fn of(name: &'static str, value: &'a Value) -> Read<Self> {
         let members = value.as_object().ok_or(FactsFault::Malformed(name))?;
         Ok(Self { left: members.iter().map(|(key, value)| (key.as_str(), value)).collect() })
     }
 
-    fn optional(&mut self, key: &str) -> Option<&'a Value> {
+    pub(super) fn optional(&mut self, key: &str) -> Option<&'a Value> {
         self.left.remove(key)
     }
 
-    fn take(&mut self, key: &'static str) -> Read<&'a Value> {
+    pub(super) fn take(&mut self, key: &'static str) -> Read<&'a Value> {
         self.optional(key).ok_or(FactsFault::Missing(key))
     }
 
-    fn text(&mut self, key: &'static str) -> Read<&'a str> {
+    pub(super) fn text(&mut self, key: &'static str) -> Read<&'a str> {
         self.take(key)?.as_str().ok_or(FactsFault::Malformed(key))
     }
 
-    fn truth(&mut self, key: &'static str) -> Read<bool> {
+    pub(super) fn truth(&mut self, key: &'static str) -> Read<bool> {
         self.take(key)?.as_bool().ok_or(FactsFault::Malformed(key))
     }
 
-    fn number(&mut self, key: &'static str) -> Read<u64> {
+    pub(super) fn number(&mut self, key: &'static str) -> Read<u64> {
         self.take(key)?.as_u64().ok_or(FactsFault::Malformed(key))
     }
 
-    fn parsed<T>(&mut self, key: &'static str, parse: impl FnOnce(&str) -> Option<T>) -> Read<T> {
+    pub(super) fn parsed<T>(&mut self, key: &'static str, parse: impl FnOnce(&str) -> Option<T>) -> Read<T> {
         parse(self.text(key)?).ok_or(FactsFault::Malformed(key))
     }
 
-    fn optional_parsed<T>(
+    pub(super) fn optional_parsed<T>(
         &mut self,
         key: &'static str,
         parse: impl FnOnce(&str) -> Option<T>,
@@ -380,33 +387,37 @@ impl<'a> Members<'a> {
         value.as_str().and_then(parse).map(Some).ok_or(FactsFault::Malformed(key))
     }
 
-    fn list<T>(&mut self, key: &'static str, each: impl Fn(&Value) -> Read<T>) -> Read<Vec<T>> {
+    pub(super) fn list<T>(&mut self, key: &'static str, each: impl Fn(&Value) -> Read<T>) -> Read<Vec<T>> {
         self.take(key)?.as_array().ok_or(FactsFault::Malformed(key))?.iter().map(each).collect()
     }
 
-    fn optional_words(&mut self, key: &'static str) -> Read<Vec<String>> {
+    pub(super) fn optional_words(&mut self, key: &'static str) -> Read<Vec<String>> {
         if self.left.contains_key(key) { self.words(key) } else { Ok(Vec::new()) }
     }
 
-    fn words(&mut self, key: &'static str) -> Read<Vec<String>> {
+    pub(super) fn words(&mut self, key: &'static str) -> Read<Vec<String>> {
         self.list(key, |value| value.as_str().map(str::to_owned).ok_or(FactsFault::Malformed(key)))
     }
 
-    fn bytes(&mut self, key: &'static str, key_b64: &'static str) -> Read<Vec<u8>> {
+    pub(super) fn bytes(&mut self, key: &'static str, key_b64: &'static str) -> Read<Vec<u8>> {
         match self.optional(key_b64) {
             Some(value) => value.as_str().and_then(not_text).ok_or(FactsFault::Malformed(key_b64)),
             None => Ok(self.text(key)?.as_bytes().to_vec()),
         }
     }
 
-    fn optional_bytes(&mut self, key: &'static str, key_b64: &'static str) -> Read<Option<Vec<u8>>> {
+    pub(super) fn optional_bytes(
+        &mut self,
+        key: &'static str,
+        key_b64: &'static str,
+    ) -> Read<Option<Vec<u8>>> {
         if let Some(value) = self.optional(key_b64) {
             return value.as_str().and_then(not_text).map(Some).ok_or(FactsFault::Malformed(key_b64));
         }
         self.optional_parsed(key, |text| Some(text.as_bytes().to_vec()))
     }
 
-    fn byte_list(&mut self, key: &'static str, key_b64: &'static str) -> Read<Vec<Vec<u8>>> {
+    pub(super) fn byte_list(&mut self, key: &'static str, key_b64: &'static str) -> Read<Vec<Vec<u8>>> {
         let Some(value) = self.optional(key_b64) else {
             return Ok(self.words(key)?.into_iter().map(String::into_bytes).collect());
         };
@@ -418,7 +429,7 @@ impl<'a> Members<'a> {
             .ok_or(FactsFault::Malformed(key_b64))
     }
 
-    fn end(self) -> Read<()> {
+    pub(super) fn end(self) -> Read<()> {
         match self.left.into_keys().next() {
             Some(key) => Err(FactsFault::Unknown(key.to_owned())),
             None => Ok(()),

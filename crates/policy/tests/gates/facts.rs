@@ -1,8 +1,8 @@
 use cascade_policy::decide::EscalationTerms;
 use cascade_policy::facts::{
-    Action, Approval, Authentication, BreakGlass, Budget, Covers, Delegator, Executable, Facts, FactsFault,
-    Found, Grant, Invocation, ObeyedFile, Principal, PrincipalKind, Spec, Stdin, Tenant, Unreviewed, Window,
-    WindowKind,
+    Action, Approval, AskedModel, Authentication, BreakGlass, Budget, Covers, Delegator, Executable, Facts,
+    FactsFault, Found, Grant, Invocation, ObeyedFile, Principal, PrincipalKind, Spec, Stdin, Task, TaskKind,
+    Tenant, Unreviewed, Window, WindowKind,
 };
 use cascade_receipt::decision::RiskTier;
 use cascade_receipt::digest::Digest;
@@ -52,7 +52,7 @@ pub(crate) fn plain(command: &[u8]) -> Facts {
 }
 
 /// Every member present, with bytes that are not text wherever bytes may stand.
-fn full() -> Facts {
+pub(crate) fn full() -> Facts {
     let at = Timestamp::parse("2026-01-05T12:00:00.000Z").unwrap();
     let grant = |covers, expires| Grant {
         receipt_id: ReceiptId([4; 8]),
@@ -125,7 +125,30 @@ fn json_holds_everything_and_is_canonical() {
     let mut shell = plain(b"");
     shell.action.invocation = Invocation::Shell(b"echo \xff".to_vec());
     shell.action.stdin = Stdin::Stream;
-    for facts in [full(), plain(b"git status"), shell] {
+    let task = Task {
+        kind: TaskKind::Code,
+        text: "adds \u{fc}".to_owned(),
+        signature: Some("f(a, b)".to_owned()),
+        examples: vec!["f(1, 2) == 3".to_owned()],
+        tests: Some("assert f(2, 2) == 4".to_owned()),
+        schema: None,
+        max_layer: "L5".to_owned(),
+        model: None,
+    };
+    let model = AskedModel {
+        provider: "openai".to_owned(),
+        name: "m".to_owned(),
+        host: "api.example.org".to_owned(),
+        local: false,
+        tokens: 7,
+        microusd: 8,
+    };
+    let asked = |task| Facts {
+        action: Action { invocation: Invocation::Task(Box::new(task)), ..plain(b"").action },
+        ..plain(b"")
+    };
+    let with_model = asked(Task { model: Some(model), examples: vec![], ..task.clone() });
+    for facts in [full(), plain(b"git status"), shell, asked(task), with_model] {
         let text = facts.to_json().to_canonical();
         let value = json::parse_canonical(text.as_bytes()).unwrap();
         assert_eq!(Facts::from_json(&value), Ok(facts));

@@ -1,6 +1,8 @@
 //! The promises of facts, snapshots, gates and decisions.
 
 #[cfg(test)]
+mod asking;
+#[cfg(test)]
 mod compile;
 #[cfg(test)]
 mod decide;

@@ -1,9 +1,13 @@
 //! Ledgers that are valid.
 
-use cascade_receipt::content::{Action, Body, Draw, Ending, Known, Rel, SubjectFact};
-use cascade_receipt::decision::Verdict;
+use cascade_receipt::content::{
+    Action, Body, Draw, Ending, Evidence, Forgotten, Known, Layer, Learned, MemoryState, PureTask, Ref, Rel,
+    Routed, SubjectFact,
+};
+use cascade_receipt::decision::{Reason, Verdict};
 use cascade_receipt::digest::Digest;
 use cascade_receipt::json::Value;
+use cascade_receipt::time::Timestamp;
 
 use crate::anchors::{anchor, cosigned};
 use crate::case::Case;
@@ -17,6 +21,48 @@ pub(crate) fn cases(out: &mut Vec<Case>) {
     time_and_epochs(out);
     crate::keys::valid(out);
     crate::people::valid(out);
+}
+
+/// Answers of the router, what is remembered of one, used again, and forgotten.
+fn routed(chain: &mut Chain) {
+    let routed = |layer, evidence| Routed {
+        layer,
+        evidence,
+        grade: 71,
+        smoke: Some("interpreter 1.0".into()),
+        declined: vec![(Layer::L2, "memory.unknown".into())],
+    };
+    let pure = |name: &str, refs: &[Ref], routed| {
+        Body::Pure(PureTask {
+            action: Action { task_type: "code".into(), ..action(name, Verdict::Admit, refs) },
+            routed,
+            output_hash: Digest::of(b"answer"),
+            duration_us: 812,
+        })
+    };
+    let answer = chain.add(&pure("sum", &[], routed(Layer::L4, Evidence::Verified)));
+    let learned = chain.add(&Body::Learned(Learned {
+        memory: [4; 8],
+        key_hash: Digest::of(b"salted key"),
+        state: MemoryState::Verified,
+        principal: crate::chain::AGENT(),
+        expires: Timestamp::from_ms(1_800_000_000_000),
+        refs: vec![answer.as_ref(Rel::Parent)],
+    }));
+    chain.add(&pure("sum", &[learned.as_ref(Rel::Memory)], routed(Layer::L6, Evidence::Verified)));
+    chain.add(&Body::Forgotten(Forgotten {
+        memory: [4; 8],
+        learned: learned.as_ref(Rel::Memory),
+        principal: crate::chain::ALICE(),
+        reasons: vec![Reason::code("memory.revoked")],
+    }));
+    chain.add(&pure("ours", &[], routed(Layer::Ext("ours".into()), Evidence::Proposed)));
+    let asked = chain.add(&started("model", &[]));
+    let mut closer = closing(Ending::Completed, &asked);
+    if let Body::Closing(closer) = &mut closer {
+        closer.routed = Some(routed(Layer::L7, Evidence::Checked));
+    }
+    chain.add(&closer);
 }
 
 fn plain(out: &mut Vec<Case>) {
@@ -74,6 +120,7 @@ fn plain(out: &mut Vec<Case>) {
         set(content, "layer_hit", "L6.5");
         set(content, "evidence", "checked");
     });
+    routed(&mut chain);
     limits(out);
     out.push(Case::valid("pure", "a pure task: decision and outcome in one receipt", &chain));
 }

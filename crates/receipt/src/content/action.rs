@@ -1,10 +1,10 @@
 //! Decided actions, and what people answer.
 
-use alloc::string::String;
+use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 
 use super::limits::{self, Draw};
-use super::{GlassBroken, Ref, Signature, add_reasons, add_refs, add_signatures};
+use super::{GlassBroken, PureTask, Ref, Signature, add_reasons, add_refs, add_signatures};
 use crate::decision::{Decision, Reason, RiskTier};
 use crate::digest::Digest;
 use crate::id::PrincipalId;
@@ -105,6 +105,10 @@ impl Action {
         }
         to.add("decision", |out| self.decision.write(out));
         limits::add_draws(to, &self.draws);
+        if let Some(pure) = terms.pure {
+            to.add("duration_us", |out| out.int(pure.duration_us));
+            to.add("evidence", |out| out.word(pure.routed.evidence.as_str()));
+        }
         if let Some(expires) = terms.expires {
             to.add("expires", |out| out.spelled(expires));
         }
@@ -114,8 +118,14 @@ impl Action {
                 out.array(|out| groups.iter().for_each(|group| out.item().str(group)));
             });
         }
+        if let Some(pure) = terms.pure {
+            to.add("layer_hit", |out| out.str(&pure.routed.layer.to_string()));
+        }
         if let Some(person) = &self.on_behalf_of {
             to.add("on_behalf_of", |out| out.spelled(person));
+        }
+        if let Some(pure) = terms.pure {
+            to.add("output_hash", |out| out.hex(&pure.output_hash.0));
         }
         to.add("principal", |out| out.spelled(&self.principal));
         add_refs(to, &self.refs);
@@ -126,6 +136,9 @@ impl Action {
             to.add("review_due", |out| out.spelled(due));
         }
         to.add("risk_tier", |out| out.word(self.risk_tier.as_str()));
+        if let Some(pure) = terms.pure {
+            to.add("route", |out| pure.routed.write(out));
+        }
         to.add("runtime", |out| {
             out.object(|out| {
                 out.key("binary_sha256").hex(&self.runtime.binary_sha256.0);
@@ -149,6 +162,7 @@ impl Action {
 pub(super) struct Terms<'a> {
     expires: Option<&'a Timestamp>,
     groups: Option<&'a [String]>,
+    pure: Option<&'a PureTask>,
     required: Option<u32>,
     review_due: Option<&'a Timestamp>,
     signature_required: Option<bool>,
@@ -164,6 +178,10 @@ impl<'a> Terms<'a> {
             signature_required: Some(escalation.signature_required),
             ..Self::default()
         }
+    }
+
+    pub(super) fn of_pure(pure: &'a PureTask) -> Self {
+        Self { pure: Some(pure), ..Self::default() }
     }
 
     pub(super) fn of_glass(broken: &'a GlassBroken) -> Self {

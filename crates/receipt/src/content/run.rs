@@ -1,8 +1,9 @@
 //! What a run leaves behind its intent.
 
+use alloc::string::ToString as _;
 use alloc::vec::Vec;
 
-use super::{Ref, Review, Spent, add_reasons, add_refs};
+use super::{Ref, Review, Routed, Spent, add_reasons, add_refs};
 use crate::decision::Reason;
 use crate::digest::Digest;
 use crate::member::Members;
@@ -41,6 +42,8 @@ pub struct Closing {
     pub reasons: Vec<Reason>,
     /// What it cost.
     pub spent: Spent,
+    /// Which layer of the router it was, and what is known of the answer.
+    pub routed: Option<Routed>,
     /// The decision by which it was ended (`task_revoked`).
     pub review: Option<Review>,
 }
@@ -86,11 +89,17 @@ impl Closing {
                 Ending::Unknown => "unknown",
             });
         });
+        if let Some(routed) = &self.routed {
+            to.add("evidence", |out| out.word(routed.evidence.as_str()));
+        }
         if let Some(code) = self.exit_code {
             to.add("exit_code", |out| out.int(u64::from(code)));
         }
         if let Some(review) = &self.review {
             to.add("facts_hash", |out| out.hex(&review.facts_hash.0));
+        }
+        if let Some(routed) = &self.routed {
+            to.add("layer_hit", |out| out.str(&routed.layer.to_string()));
         }
         if let Some(hash) = &self.output_hash {
             to.add("output_hash", |out| out.hex(&hash.0));
@@ -99,6 +108,9 @@ impl Closing {
             add_reasons(to, &self.reasons);
         }
         add_refs(to, core::slice::from_ref(&self.intent));
+        if let Some(routed) = &self.routed {
+            to.add("route", |out| routed.write(out));
+        }
         if let Some(signal) = self.signal {
             to.add("signal", |out| out.int(u64::from(signal)));
         }

@@ -1,0 +1,136 @@
+//! `cascade task`: the cheapest layer that can answer a task, under the same gates and receipts as everything else.
+
+mod batch;
+mod read;
+mod tell;
+
+use std::path::PathBuf;
+
+use cascade_ledger::Ledger;
+use cascade_policy::facts::Task;
+use cascade_runtime::facts::Asker;
+use cascade_runtime::identity;
+use cascade_runtime::model::{self, Models};
+use cascade_runtime::task::{Request, Router, Tasked};
+use clap::Args;
+
+use crate::args::Global;
+use crate::exit::{Exit, Failure};
+use crate::{failures, output, place};
+
+/// Answer a task by the cheapest layer that can, from templates to a language model
+///
+/// The answer goes to stdout. What stands behind it is told apart: an answer is verified only by your tests, never by
+/// examples alone.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  cascade task 'the sum of the even numbers' --signature 'f(xs: list[int]) -> int' \\
+      --example 'f([1, 2, 4]) == 6' --example 'f([1, 3]) == 0'
+  cascade task 'a validator for orders' --schema order.schema.json
+  cascade task --signature 'f(s: str) -> str' --example \"f('ab') == 'ba'\" --tests check.py --json
+  cascade task 'show the last 5 commits'
+  cascade task 'why is the sky blue' --kind ask
+  cascade task --batch tasks.jsonl --jobs 4 > answers.jsonl
+
+Layers: L1 templates, L2 verified answers, L3 known functions, L4 enumeration, L5 graded search, L6 memory,
+L6.5 commands, L7 language model.
+
+Exit codes: 0 answered, 1 nobody had an answer, 2 usage, 3 denied, 5 waiting for approval.")]
+pub(crate) struct TaskArgs {
+    /// What is wanted, in words
+    #[arg(value_name = "TEXT", conflicts_with = "batch")]
+    text: Option<String>,
+    #[command(flatten)]
+    stated: Stated,
+    /// The last layer that may be asked: L1, L2, L3, L4, L5, L6, L6.5 or L7
+    #[arg(long, value_name = "LAYER", value_parser = read::layer)]
+    max_layer: Option<String>,
+    /// Many tasks: JSON Lines with `id`, `text`, `kind`, `signature`, `examples`, `tests`, `schema`, `max_layer`; one
+    /// result line each; `-` is stdin
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["signature", "example", "tests", "schema", "kind"])]
+    batch: Option<PathBuf>,
+    /// How many tasks of a batch are answered at once
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "batch",
+          value_parser = clap::value_parser!(u8).range(1..=64))]
+    jobs: u8,
+    /// Decide only, leave a `dry_run` receipt
+    #[arg(long)]
+    dry_run: bool,
+    /// Ask a model although a question to you would cost nothing
+    #[arg(long)]
+    spend: bool,
+    /// Why, in your words; kept privately with the receipt
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+}
+
+/// What is said of one task beside its words.
+#[derive(Args, Debug)]
+struct Stated {
+    /// The function that is wanted: `f(xs: list[int], k: int = 2) -> int`
+    #[arg(long, value_name = "SIGNATURE")]
+    signature: Option<String>,
+    /// A call and its result: `f([1, 2]) == 3`
+    #[arg(long, value_name = "CALL == RESULT", value_parser = read::example)]
+    example: Vec<String>,
+    /// Python file with your tests: asserts that call the function, or a `def check(candidate)`
+    #[arg(long, value_name = "FILE")]
+    tests: Option<PathBuf>,
+    /// JSON Schema, or `CREATE TABLE`
+    #[arg(long, value_name = "FILE")]
+    schema: Option<PathBuf>,
+    /// code, cli or ask [default: from what is given]
+    #[arg(long, value_name = "KIND", value_parser = read::kind)]
+    kind: Option<String>,
+}
+
+pub(crate) fn run(global: &Global, args: &TaskArgs) -> Exit {
+    if let Some(file) = &args.batch {
+        return batch::run(global, args, file);
+    }
+    let task = read::task(args)?;
+    let ledger = place::ledger(global)?;
+    let desk = Desk::open(global, args, &ledger, 1)?;
+    let tasked = desk.answer(task)?;
+    if global.json {
+        output::json_text(&tell::document(&tasked, None).to_string())?;
+    } else {
+        tell::tell(&tasked)?;
+    }
+    Ok(tell::code(&tasked))
+}
+
+/// Everything that tasks of one invocation share.
+struct Desk<'a> {
+    ledger: &'a Ledger,
+    router: Router,
+    asker: Asker,
+    args: &'a TaskArgs,
+    runtime: cascade_receipt::content::Runtime,
+}
+
+impl<'a> Desk<'a> {
+    fn open(global: &Global, args: &'a TaskArgs, ledger: &'a Ledger, jobs: usize) -> Result<Self, Failure> {
+        let env: Vec<_> = std::env::vars_os().collect();
+        let asker = Asker::find(ledger, &env, global.acting_as.as_deref())?;
+        let file = place::home_dir(global)?.join(model::FILE);
+        let models = Models::load(&file).map_err(|fault| {
+            let hint = fault.hint();
+            Failure::could_not(fault.into()).hint(hint)
+        })?;
+        let router = Router::new(jobs, models)?;
+        Ok(Self { ledger, router, asker, args, runtime: identity::runtime(ledger)? })
+    }
+
+    fn answer(&self, task: Task) -> Result<Tasked, Failure> {
+        let request = Request {
+            task,
+            asker: self.asker.clone(),
+            dry_run: self.args.dry_run,
+            spend: self.args.spend,
+            reason: self.args.reason.clone(),
+            runtime: self.runtime.clone(),
+        };
+        self.router.answer(self.ledger, &request).map_err(failures::task)
+    }
+}

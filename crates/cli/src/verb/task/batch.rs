@@ -1,0 +1,122 @@
+//! Many tasks, one result line each, in the order of the input.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader, Read};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError, mpsc};
+use std::thread;
+
+use anyhow::Context as _;
+use cascade_policy::facts::TASK_BYTES_MAX;
+use serde_json::{Value, json};
+
+use super::{Desk, TaskArgs, read, tell};
+use crate::args::Global;
+use crate::exit::{self, Exit, Failure};
+use crate::{output, place};
+
+/// Bytes of one line: a task may be written with escapes.
+const LINE_BYTES_MAX: u64 = 8 * TASK_BYTES_MAX as u64;
+/// Stack of a thread that answers; decisions and searches recurse.
+const STACK_BYTES: usize = 16 * 1024 * 1024;
+
+/// A line's number and bytes, or why it could not be read.
+type Job = (u64, Result<Vec<u8>, String>);
+
+pub(super) fn run(global: &Global, args: &TaskArgs, file: &Path) -> Exit {
+    let input: Box<dyn Read + Send> = if file.as_os_str() == "-" {
+        Box::new(io::stdin())
+    } else {
+        Box::new(File::open(file).with_context(|| format!("couldn't open {}", file.display()))?)
+    };
+    let ledger = place::ledger(global)?;
+    let jobs = usize::from(args.jobs);
+    let desk = Desk::open(global, args, &ledger, jobs)?;
+    let (sender, receiver) = mpsc::sync_channel::<Job>(jobs);
+    let (results, finished) = mpsc::channel();
+    let receiver = Mutex::new(receiver);
+    thread::scope(|scope| {
+        thread::Builder::new().spawn_scoped(scope, move || feed(BufReader::new(input), &sender))?;
+        for _ in 0..jobs {
+            let (results, receiver, desk) = (results.clone(), &receiver, &desk);
+            thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, move || {
+                loop {
+                    let job = receiver.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                    let Ok((number, line)) = job else { return };
+                    if results.send((number, answered(desk, line))).is_err() {
+                        return;
+                    }
+                }
+            })?;
+        }
+        drop(results);
+        write_in_order(&finished)
+    })
+}
+
+/// Reads lines; one that is too long is told and passed over.
+fn feed(mut input: impl io::BufRead, jobs: &mpsc::SyncSender<Job>) {
+    for number in 0.. {
+        let mut line = Vec::new();
+        let read = input.by_ref().take(LINE_BYTES_MAX + 1).read_until(b'\n', &mut line);
+        let line = match read {
+            Ok(0) => return,
+            Ok(_) if line.len() as u64 > LINE_BYTES_MAX => {
+                if !line.ends_with(b"\n") && input.skip_until(b'\n').is_err() {
+                    return;
+                }
+                Err(format!("the line has more than {LINE_BYTES_MAX} bytes"))
+            }
+            Ok(_) => Ok(line),
+            Err(error) => Err(format!("couldn't read the line: {error}")),
+        };
+        let broken = line.as_ref().is_err_and(|text| text.starts_with("couldn't"));
+        if jobs.send((number, line)).is_err() || broken {
+            return;
+        }
+    }
+}
+
+/// A result, and whether the line was a task.
+fn answered(desk: &Desk<'_>, line: Result<Vec<u8>, String>) -> (Option<Value>, bool) {
+    let line = match line {
+        Ok(line) if line.iter().all(u8::is_ascii_whitespace) => return (None, true),
+        Ok(line) => line,
+        Err(error) => return (Some(failed(None, &error)), false),
+    };
+    let value = match serde_json::from_slice::<Value>(&line) {
+        Ok(value) => value,
+        Err(error) => return (Some(failed(None, &format!("the line is no JSON: {error}"))), false),
+    };
+    let id = value.get("id").cloned();
+    match read::line(&value, desk.args.max_layer.as_deref()) {
+        Err(error) => (Some(failed(id.as_ref(), &error)), false),
+        Ok(task) => match desk.answer(task) {
+            Ok(tasked) => (Some(tell::document(&tasked, id)), true),
+            Err(failure) => (Some(failed(id.as_ref(), &output::causes(&failure.cause))), false),
+        },
+    }
+}
+
+fn failed(id: Option<&Value>, message: &str) -> Value {
+    json!({"id": id, "answer": null, "error": {"message": message}})
+}
+
+fn write_in_order(finished: &mpsc::Receiver<(u64, (Option<Value>, bool))>) -> Result<u8, Failure> {
+    let mut waiting = BTreeMap::new();
+    let (mut next, mut code) = (0, exit::DONE);
+    for (number, result) in finished {
+        waiting.insert(number, result);
+        while let Some((document, good)) = waiting.remove(&next) {
+            if let Some(document) = document {
+                output::json_text(&document.to_string())?;
+            }
+            if !good {
+                code = exit::COULD_NOT;
+            }
+            next += 1;
+        }
+    }
+    Ok(code)
+}

@@ -1,0 +1,188 @@
+//! What a person or a program is told of a task.
+
+use std::io::{self, IsTerminal as _};
+
+use cascade_kernel::route::{Acted, Outcome, Record};
+use cascade_receipt::content::Evidence;
+use cascade_receipt::decision::{GateName, Reason, Verdict};
+use cascade_runtime::layer::Question;
+use cascade_runtime::task::{Answer, Declined, Ran, Tasked};
+use serde_json::{Value, json};
+
+use crate::exit::{self, Failure};
+use crate::output::{self, BOLD, CARE, DIM, GOOD, Painted, verdict_style};
+use crate::reasons;
+use crate::record::quoted;
+
+pub(super) const fn code(tasked: &Tasked) -> u8 {
+    match tasked.outcome {
+        Outcome::Answered(_) | Outcome::Acted(_, Acted::Answered) => exit::DONE,
+        Outcome::Acted(_, Acted::Stopped) => super::super::shell_check::code(tasked.ruling.decision.verdict),
+        Outcome::Decided(Record::DryRun) => super::super::shell_check::code(tasked.ruling.decision.verdict),
+        Outcome::Decided(Record::Escalation) => exit::WAITING,
+        Outcome::Decided(_) => exit::DENIED,
+        Outcome::Acted(..) | Outcome::Unanswered => exit::COULD_NOT,
+    }
+}
+
+/// The document of `--json` and of a batch's line, whose `id` comes from its input.
+pub(super) fn document(tasked: &Tasked, id: Option<Value>) -> Value {
+    let receipts: Vec<String> =
+        tasked.receipts.iter().map(|receipt| receipt.receipt_id.to_string()).collect();
+    let answer = tasked.answer.as_ref();
+    let mut document = json!({
+        "id": id.unwrap_or_else(|| json!(receipts.last())),
+        "receipt_id": receipts.last(),
+        "receipts": receipts,
+        "verdict": tasked.ruling.decision.verdict.as_str(),
+        "reasons": codes(tasked),
+        "answer": answer.map(|answer| &answer.text),
+        "layer": answer.map(|answer| answer.layer.to_string()),
+        "evidence": answer.map(|answer| answer.evidence.as_str()),
+        "grade": answer.map(|answer| answer.grade),
+        "smoke": answer.and_then(|answer| answer.smoke.as_ref()),
+        "question": answer.and_then(|answer| answer.question.as_ref()).map(asked),
+        "tokens": tasked.tokens,
+        "cost_microusd": tasked.cost_microusd,
+        "declined": tasked.declined.iter().map(declined).collect::<Vec<_>>(),
+    });
+    if let Some(members) = document.as_object_mut() {
+        members.extend(tasked.asks.as_ref().map(|asks| ("asks".to_owned(), json!(asks))));
+        members.extend(tasked.ran.as_ref().map(|ran| ("command".to_owned(), command(ran))));
+    }
+    document
+}
+
+fn command(ran: &Ran) -> Value {
+    json!({
+        "argv": ran.argv,
+        "intent": ran.intent,
+        "exit_code": ran.exit_code,
+        "stdout": String::from_utf8_lossy(&ran.stdout),
+        "stderr": String::from_utf8_lossy(&ran.stderr),
+    })
+}
+
+fn codes(tasked: &Tasked) -> Vec<Value> {
+    let code = |(gate, reason): (GateName, &Reason)| json!({"gate": gate.as_str(), "code": reason.code, "text": reasons::code_text(&reason.code)});
+    tasked.ruling.decision.reasons().map(code).collect()
+}
+
+fn declined(declined: &Declined) -> Value {
+    let mut one = json!({"layer": declined.layer.to_string(), "reason": declined.code});
+    if let (Some(detail), Some(members)) = (&declined.detail, one.as_object_mut()) {
+        members.insert("detail".to_owned(), json!(detail));
+    }
+    one
+}
+
+fn asked(question: &Question) -> Value {
+    json!({"call": question.call, "outputs": [question.first, question.second]})
+}
+
+pub(super) fn tell(tasked: &Tasked) -> Result<(), Failure> {
+    match (&tasked.answer, &tasked.outcome) {
+        (Some(answer), _) => {
+            given(answer)?;
+            match &tasked.ran {
+                Some(ran) => ended(ran)?,
+                None => about(answer, tasked),
+            }
+        }
+        (None, Outcome::Decided(record)) => refused(tasked, *record == Record::DryRun),
+        (None, Outcome::Acted(_, Acted::Stopped)) => {
+            if let Some(ran) = &tasked.ran {
+                output::say(format_args!("  {}", output::safe(&line(ran))));
+            }
+            refused(tasked, false);
+        }
+        (None, _) => {
+            if let Some(ran) = &tasked.ran {
+                ended(ran)?;
+            }
+            output::say(Painted(CARE, "nobody had an answer"));
+            for declined in &tasked.declined {
+                let detail = declined.detail.as_deref().map(|text| format!(": {text}")).unwrap_or_default();
+                let detail = output::shortened(&detail, 200);
+                let why = reasons::code_text(&declined.code);
+                output::say(format_args!("  {} {why}{detail}", Painted(BOLD, &declined.layer)));
+            }
+            if let Some(asks) = &tasked.asks {
+                output::hint_line(output::safe(asks));
+            } else if tasked.declined.iter().any(|declined| declined.code == "spec.unread") {
+                output::hint_line("state it: --signature 'f(x: int) -> int' --example 'f(1) == 2'");
+            }
+        }
+    }
+    if let Some(last) = tasked.receipts.last() {
+        output::say(format_args!("receipt {}", last.receipt_id));
+    }
+    Ok(())
+}
+
+/// The answer is the program's output: as it is into a pipe, harmless on a terminal.
+fn given(answer: &Answer) -> io::Result<()> {
+    let end = if answer.text.ends_with('\n') { "" } else { "\n" };
+    if io::stdout().is_terminal() {
+        output::result(format_args!("{}{end}", answer.text))
+    } else {
+        output::bytes(format!("{}{end}", answer.text).as_bytes())
+    }
+}
+
+/// What ran, and what it complained of.
+fn ended(ran: &Ran) -> io::Result<()> {
+    if !ran.stderr.is_empty() {
+        output::say_raw(String::from_utf8_lossy(&ran.stderr));
+    }
+    let code = ran.exit_code.map(|code| format!("exit {code}")).unwrap_or_default();
+    output::say(format_args!(
+        "{}  ran: {}  {}",
+        Painted(BOLD, "L6.5"),
+        output::safe(&line(ran)),
+        Painted(DIM, code)
+    ));
+    Ok(())
+}
+
+fn line(ran: &Ran) -> String {
+    ran.argv.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
+}
+
+fn about(answer: &Answer, tasked: &Tasked) {
+    let (style, what) = match answer.evidence {
+        Evidence::Verified => (GOOD, "verified by your tests"),
+        Evidence::Checked => (CARE, "checked: reproduces the examples, not verified"),
+        Evidence::Proposed => (CARE, "proposed only: look at it before you use it"),
+    };
+    let grade = Painted(DIM, format!("grade {}", answer.grade));
+    let spent = match tasked.tokens {
+        0 => String::new(),
+        tokens => format!("  {tokens} tokens, {} µ$", tasked.cost_microusd),
+    };
+    output::say(format_args!("{}  {}  {grade}{spent}", Painted(BOLD, &answer.layer), Painted(style, what)));
+    if let Some(question) = answer.question.as_ref().filter(|_| answer.evidence != Evidence::Verified) {
+        let told = |output: &Option<String>| output.clone().unwrap_or_else(|| "an error".to_owned());
+        let call = output::safe(&question.call);
+        output::say(format_args!(
+            "  {call} gives {}; another program that fits gives {}",
+            output::safe(&told(&question.first)),
+            output::safe(&told(&question.second))
+        ));
+        output::hint_line(format_args!("say which is right: --example '{call} == …'"));
+    } else if answer.evidence != Evidence::Verified && answer.smoke.is_some() {
+        output::hint_line("your tests make it verified: --tests FILE");
+    }
+}
+
+fn refused(tasked: &Tasked, dry_run: bool) {
+    let verdict = tasked.ruling.decision.verdict;
+    let what = if dry_run { "would be: " } else { "" };
+    output::say(format_args!("{what}{}", Painted(verdict_style(verdict), verdict)));
+    for text in reasons::texts(&tasked.ruling).iter().chain(&tasked.ruling.limits) {
+        output::say(format_args!("  {}", output::safe(text)));
+    }
+    if let (Verdict::Escalate, Some(last)) = (verdict, tasked.receipts.last()) {
+        output::hint_line(format_args!("somebody eligible runs: cascade approve {}", last.receipt_id));
+    }
+}

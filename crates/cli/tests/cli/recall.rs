@@ -1,0 +1,187 @@
+//! What the router remembers, and what keeps a remembered answer from whoever it is not for.
+
+use serde_json::Value;
+
+use crate::site::{Site, finish, kinds};
+use crate::task::{SUM, asked};
+
+const TESTS: &str = "def check(candidate):\n    assert candidate([2, 2]) == 4\n";
+
+fn layer(site: &Site, more: &[&str]) -> (String, Value) {
+    let answer = asked(site, "the sum of a list", &[&SUM[..], more].concat()).expect(0).json();
+    (answer["layer"].as_str().unwrap().to_owned(), answer)
+}
+
+fn assert_learned(site: &Site, more: &[&str]) {
+    assert_ne!(layer(site, more).0, "L6");
+    assert_eq!(layer(site, more).0, "L6");
+}
+
+/// The same site with tests that verify.
+fn verified() -> (Site, [&'static str; 2]) {
+    let site = Site::new();
+    std::fs::write(site.work("check.py"), TESTS).unwrap();
+    let more = ["--tests", "check.py"];
+    assert_learned(&site, &more);
+    (site, more)
+}
+
+#[test]
+fn the_same_task_is_answered_from_memory_with_its_verifier_run_again() {
+    let (site, more) = verified();
+    let (_, answer) = layer(&site, &more);
+    assert_eq!((&answer["evidence"], answer["smoke"].is_string()), (&Value::from("verified"), true));
+    let hit = site.receipts().into_iter().find(|receipt| receipt.id() == answer["receipt_id"]).unwrap();
+    assert!(hit.reference("memory").is_some());
+    assert_eq!(hit.content("decision")["gates"].as_array().unwrap().len(), 10);
+    let learned = site.receipts().iter().filter(|receipt| receipt.kind() == "memory_learned").count();
+    assert_eq!(learned, 2, "one of the task, one of the function");
+    // Letters and their composition aside, blanks at the ends of lines mean nothing.
+    let spelled = asked(&site, "\nthe sum of a list  \n", &[&SUM[..], &more[..]].concat()).expect(0).json();
+    assert_eq!(spelled["layer"], "L6");
+    let list = site.run(&["--json", "memory", "list"]).expect(0).stdout;
+    assert_eq!(list.matches("\"state\":\"verified\"").count(), 2, "{list}");
+    site.assert_sound();
+}
+
+#[test]
+fn another_task_is_another_task() {
+    let (site, more) = verified();
+    for (text, more) in [
+        ("the sum of a list!", &more[..]),
+        ("The sum of a list", &more[..]),
+        ("the sum of a list", &["--tests", "check.py", "--kind", "ask"][..]),
+    ] {
+        let answer = asked(&site, text, &[&SUM[..], more].concat()).json();
+        assert_ne!(answer["layer"], "L6", "{text} {more:?}");
+    }
+    // A function of the same types and examples is known, whatever it is asked for and called.
+    let other = SUM.map(|word| word.replace("total", "add_up"));
+    let other: Vec<&str> = other.iter().map(String::as_str).collect();
+    let answer = asked(&site, "adds up", &other).expect(0).json();
+    assert_eq!((&answer["layer"], &answer["evidence"]), (&"L2".into(), &"checked".into()), "{answer}");
+    assert!(answer["answer"].as_str().unwrap().contains("add_up = total"));
+    site.assert_sound();
+}
+
+#[test]
+fn changed_tests_make_another_task() {
+    let (site, more) = verified();
+    std::fs::write(site.work("check.py"), TESTS.replace("== 4", "== 5")).unwrap();
+    let answer = asked(&site, "the sum of a list", &[&SUM[..], &more[..], &["--max-layer", "L6"]].concat());
+    let answer = answer.expect(1).json();
+    assert!(answer["declined"].to_string().contains("memory.unknown"), "{answer}");
+}
+
+#[test]
+fn what_is_revoked_or_expired_is_not_used() {
+    let (site, more) = verified();
+    let list = site.run(&["--json", "memory", "list"]).expect(0).stdout;
+    for line in list.lines() {
+        let entry: Value = serde_json::from_str(line).unwrap();
+        let id = entry["id"].as_str().unwrap();
+        site.run(&["memory", "revoke", id, "--reason", "wrong"]).expect(0);
+        assert!(site.run(&["memory", "revoke", id]).expect(0).stderr.contains("already"));
+        assert!(site.run(&["memory", "show", id]).expect(0).stdout.contains("revoked"));
+    }
+    let (layer_hit, answer) = layer(&site, &more);
+    assert!(layer_hit != "L6" && layer_hit != "L2", "{answer}");
+    assert!(answer["declined"].to_string().contains("memory.forgotten"), "{answer}");
+    assert_eq!(layer(&site, &more).0, "L6", "what is learned anew is used");
+    assert!(site.run(&["memory", "stats"]).expect(0).stdout.contains("verified"));
+    site.assert_sound();
+
+    let site = Site::new();
+    assert_learned(&site, &[]);
+    // Nobody verified it: it is remembered for a week.
+    let ahead = |times: usize| {
+        let mut command = site.ahead(&[&["--json", "task", "the sum of a list"], &SUM[..]].concat());
+        command.env("CASCADE_TEST_DAYS", (3 * times).to_string());
+        finish(command, b"").expect(0).json()
+    };
+    assert_eq!(ahead(1)["layer"], "L6");
+    assert_ne!(ahead(3)["layer"], "L6");
+}
+
+#[test]
+fn a_policy_that_changed_asks_again() {
+    let (site, more) = verified();
+    let policy = concat!(env!("CARGO_MANIFEST_DIR"), "/../../policies/default");
+    site.set("cp", &["-r", policy, "policy"]);
+    let extra =
+        "@id(\"no-nc\") forbid (principal, action == Action::\"exec\", resource == Program::\"nc\");\n";
+    std::fs::write(site.work("policy/extra.cedar"), extra).unwrap();
+    site.run(&["policy", "activate", "policy"]).expect(0);
+    assert_learned(&site, &more);
+    let forbid = extra.replace("resource == Program::\"nc\"", "resource == Program::\"cascade\"");
+    let forbid = forbid.replace(");\n", ") when { context.kind == \"task\" };\n");
+    std::fs::write(site.work("policy/extra.cedar"), forbid).unwrap();
+    site.run(&["policy", "activate", "policy"]).expect(0);
+    // A hit skips the search, never the gates.
+    asked(&site, "the sum of a list", &[&SUM[..], &more[..]].concat()).expect(3);
+    site.assert_sound();
+}
+
+#[test]
+fn what_nobody_verified_is_only_for_whoever_was_given_it() {
+    let site = Site::new();
+    assert_learned(&site, &[]);
+    let mut agent = site.cascade(&[&["--json", "task", "the sum of a list"], &SUM[..]].concat());
+    agent.env("CLAUDECODE", "1");
+    let answer = finish(agent, b"").expect(0).json();
+    assert_ne!(answer["layer"], "L6");
+    assert!(answer["declined"].to_string().contains("memory.others"), "{answer}");
+    // What was verified is for everybody, and confirmed by somebody else it is trusted.
+    let (site, more) = verified();
+    let mut agent = site.cascade(&[&["--json", "task", "the sum of a list"], &SUM[..], &more[..]].concat());
+    agent.env("CLAUDECODE", "1");
+    assert_eq!(finish(agent, b"").expect(0).json()["layer"], "L6");
+}
+
+#[test]
+fn one_tenant_remembers_nothing_of_another() {
+    let (site, more) = verified();
+    let args = [&["--tenant", "other", "--json", "task", "the sum of a list"], &SUM[..], &more[..]].concat();
+    let first = finish(site.cascade(&args), b"").expect(0).json();
+    assert!(first["layer"] != "L6" && first["layer"] != "L2", "{first}");
+    let list = finish(site.cascade(&["--tenant", "other", "memory", "list"]), b"").expect(0).stdout;
+    assert_eq!(list.lines().count(), 2, "its own alone: {list}");
+}
+
+#[test]
+fn whoever_changes_the_vault_changes_no_answer() {
+    let (site, more) = verified();
+    let vault = site.home().join("tenants/default/vault.db");
+    let poison = |what: &str| {
+        let program = format!(
+            "import sqlite3\ncon = sqlite3.connect({:?})\n{what}\ncon.commit()\n",
+            vault.to_str().unwrap()
+        );
+        std::fs::write(site.work("poison.py"), program).unwrap();
+        site.set("python3", &["poison.py"]);
+    };
+    // The answer's bytes.
+    poison(
+        "for i, b in con.execute(\"select id, bytes from items where field = 'output_hash'\").fetchall():\n    \
+         con.execute('update items set bytes = ? where id = ?', (b.replace(b'sum', b'max'), i))",
+    );
+    let (layer_hit, answer) = layer(&site, &more);
+    assert!(layer_hit != "L6" && layer_hit != "L2", "{answer}");
+    assert!(answer["declined"].to_string().contains("memory.spoiled"), "{answer}");
+    let receipts = site.receipts();
+    assert!(kinds(&receipts).contains(&"memory_forgotten"));
+
+    // The names that lead to it: another task's key is not answered by it.
+    assert_eq!(layer(&site, &more).0, "L6");
+    let other = ["--signature", "top(xs: list[int]) -> int", "--example", "top([1, 3, 2]) == 3"];
+    asked(&site, "the largest", &other).expect(0);
+    poison(
+        "rows = con.execute(\"select principal, name from names where kind = 'memory'\").fetchall()\n\
+         con.execute(\"delete from names where kind = 'memory'\")\n\
+         for (p, _), (_, n) in zip(rows, rows[1:] + rows[:1]):\n    \
+         con.execute('insert into names values (?, ?, ?)', (p, 'memory', n))",
+    );
+    let (layer_hit, answer) = layer(&site, &more);
+    assert_ne!(layer_hit, "L6", "{answer}");
+    assert!(answer["declined"].to_string().contains("memory.other_key"), "{answer}");
+}

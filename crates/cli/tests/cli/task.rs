@@ -1,0 +1,197 @@
+//! Tasks through the real binary: from the words on the command line to an outsider's verifier.
+
+use serde_json::{Value, json};
+
+use crate::site::{Done, Site, finish, kinds};
+
+/// A function that enumeration finds at once.
+pub(crate) const SUM: [&str; 8] = [
+    "--signature",
+    "total(xs: list[int]) -> int",
+    "--example",
+    "total([1, 2, 3]) == 6",
+    "--example",
+    "total([]) == 0",
+    "--example",
+    "total([5, -7]) == -2",
+];
+
+/// `cascade --json task TEXT …`.
+pub(crate) fn asked(site: &Site, text: &str, more: &[&str]) -> Done {
+    finish(site.cascade(&[&["--json", "task", text], more].concat()), b"")
+}
+
+/// What a Python program gives when this source stands before it.
+fn python(site: &Site, source: &str, rest: &str) -> String {
+    std::fs::write(site.work("answer.py"), format!("{source}\n{rest}\n")).unwrap();
+    site.set("python3", &["answer.py"]).stdout
+}
+
+#[test]
+fn a_function_is_found_run_receipted_and_verified_by_a_stranger() {
+    let site = Site::new();
+    let done = asked(&site, "the sum of a list", &SUM).expect(0);
+    let answer = done.json();
+    assert_eq!(answer["evidence"], "checked", "{answer}");
+    assert_eq!((&answer["tokens"], &answer["cost_microusd"]), (&json!(0), &json!(0)));
+    let source = answer["answer"].as_str().unwrap();
+    assert_eq!(python(&site, source, "print(total([2, 40]))"), "42\n");
+
+    let receipts = site.receipts();
+    let receipt = receipts.iter().find(|receipt| receipt.id() == answer["receipt_id"]).unwrap();
+    assert_eq!(answer["receipts"], json!([receipt.id()]));
+    assert_eq!((receipt.kind(), receipt.content("layer_hit")), ("task_completed", &answer["layer"]));
+    assert_eq!(
+        (receipt.content("evidence"), receipt.content("task_type")),
+        (&json!("checked"), &json!("code"))
+    );
+    assert_eq!(receipt.content("decision")["verdict"], "admit");
+    assert!(receipt.content("route")["smoke"].is_string());
+    // Nothing of the task or its answer stands in the chain.
+    let text = receipts.iter().map(|receipt| receipt.0.to_string()).collect::<String>();
+    assert!(!text.contains("total") && !text.contains("sum of"), "{text}");
+    let shown = site.run(&["log"]).expect(0).stdout;
+    assert!(shown.contains("task: the sum of a list"), "{shown}");
+    site.assert_sound();
+}
+
+#[test]
+fn only_the_callers_tests_verify() {
+    let site = Site::new();
+    let tests = |text: &str| {
+        std::fs::write(site.work("check.py"), text).unwrap();
+        asked(&site, "the sum", &[&SUM[..], &["--tests", "check.py", "--max-layer", "L5"]].concat())
+    };
+    let verified = tests("def check(candidate):\n    assert candidate([2, 2]) == 4\n").expect(0).json();
+    assert_eq!(verified["evidence"], "verified", "{verified}");
+    let plain = tests("assert total([9]) == 9\nassert total([1] * 100) == 100\n").expect(0).json();
+    assert_eq!(plain["evidence"], "verified", "{plain}");
+    // Tests that no program passes which reproduces the examples.
+    let failed = tests("assert total([9]) == 10\n").expect(1).json();
+    assert_eq!((&failed["answer"], &failed["evidence"]), (&Value::Null, &Value::Null));
+    let declined = failed["declined"].to_string();
+    assert!(declined.contains("smoke.tests"), "{declined}");
+    let receipts = site.receipts();
+    let last: Vec<&str> = kinds(&receipts).into_iter().rev().take(2).collect();
+    assert_eq!(last, ["task_failed", "task_started"]);
+    let reasons = receipts.last().unwrap().reasons();
+    assert!(reasons.contains(&"route.unanswered") && reasons.contains(&"smoke.tests"), "{reasons:?}");
+    site.assert_sound();
+}
+
+#[test]
+fn what_nobody_can_answer_is_named_bounded_and_receipted() {
+    let site = Site::new();
+    let contradiction =
+        ["--signature", "f(x: int) -> int", "--example", "f(1) == 2", "--example", "f(1) == 3"];
+    let done = asked(&site, "", &contradiction).expect(1).json();
+    assert!(done["declined"].to_string().contains("task.contradiction"), "{done}");
+    assert_eq!(site.last().kind(), "task_failed");
+
+    let unread = asked(&site, "make it so", &["--kind", "code", "--max-layer", "L5"]).expect(1).json();
+    assert!(unread["declined"].to_string().contains("spec.unread"), "{unread}");
+
+    // A megabyte of words is a task like any other; a byte more than a task may have is none.
+    let file = site.work("long.jsonl");
+    let line = |bytes: usize| json!({"id": bytes, "text": "x ".repeat(bytes / 2), "kind": "code", "max_layer": "L5"});
+    let lines = [line(1_000_000), line(1 << 20), line((1 << 20) + 2)];
+    std::fs::write(&file, lines.map(|line| line.to_string()).join("\n")).unwrap();
+    let before = site.receipts().len();
+    let done = site.run(&["task", "--batch", "long.jsonl"]).expect(1);
+    let results: Vec<Value> = done.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(results.len(), 3);
+    assert!(results[0]["receipt_id"].is_string() && results[1]["receipt_id"].is_string());
+    assert!(results[2]["error"]["message"].as_str().unwrap().contains("at most 1048576"), "{}", results[2]);
+    assert_eq!(site.receipts().len(), before + 4);
+    site.assert_sound();
+
+    site.run(&["task", "  "]).expect_failure(2, "say what is wanted");
+    site.run(&["task", "x", "--example", "f(1)"]).expect(2);
+    site.run(&["task", "x", "--max-layer", "L9"]).expect(2);
+    site.run(&["task", "x", "--tests", "nosuch.py"]).expect(1);
+}
+
+#[test]
+fn the_gates_come_first() {
+    let site = Site::new();
+    asked(&site, "the sum", &[&SUM[..], &["--dry-run"]].concat()).expect(0);
+    assert_eq!(site.last().kind(), "dry_run");
+    site.run(&["halt", "--reason", "stop"]).expect(0);
+    let denied = asked(&site, "the sum", &SUM).expect(3).json();
+    assert_eq!((&denied["verdict"], &denied["answer"]), (&json!("deny"), &Value::Null));
+    assert_eq!(site.last().kind(), "blocked");
+    let told = site.run(&[&["task", "the sum"], &SUM[..]].concat()).expect(3);
+    assert_eq!(told.stdout, "");
+    site.assert_sound();
+}
+
+#[test]
+fn a_batch_gives_one_result_for_each_line_in_order() {
+    let site = Site::new();
+    let task = |id: Value, k: i64| {
+        json!({"id": id, "signature": "f(x: int) -> int", "max_layer": "L5",
+               "examples": [format!("f(1) == {}", 1 + k), format!("f(5) == {}", 5 + k), format!("f(-3) == {}", k - 3)]})
+    };
+    let lines = [
+        task(json!("a"), 1).to_string(),
+        "not json".to_owned(),
+        String::new(),
+        json!({"id": 7, "signature": "f(x)", "exmaples": []}).to_string(),
+        task(json!({"n": 1.5}), 2).to_string(),
+        json!({"id": null}).to_string(),
+    ];
+    for jobs in ["1", "4"] {
+        let done =
+            finish(site.cascade(&["task", "--batch", "-", "--jobs", jobs]), lines.join("\n").as_bytes());
+        let done = done.expect(1);
+        let results: Vec<Value> =
+            done.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let ids: Vec<&Value> = results.iter().map(|result| &result["id"]).collect();
+        assert_eq!(ids, [&json!("a"), &Value::Null, &json!(7), &json!({"n": 1.5}), &Value::Null]);
+        let answered: Vec<bool> = results.iter().map(|result| result["answer"].is_string()).collect();
+        assert_eq!(answered, [true, false, false, true, false], "{}", done.stdout);
+        assert!(results[2]["error"]["message"].as_str().unwrap().contains("`exmaples` is not known"));
+    }
+    site.assert_sound();
+}
+
+#[test]
+fn a_question_tells_two_programs_apart() {
+    let site = Site::new();
+    // One example fits far too much.
+    let args = ["--signature", "f(x: int) -> int", "--example", "f(2) == 4"];
+    let answer = asked(&site, "", &args).expect(0).json();
+    assert_eq!(answer["evidence"], "proposed", "{answer}");
+    let question = &answer["question"];
+    let call = question["call"].as_str().unwrap();
+    let outputs = question["outputs"].as_array().unwrap();
+    assert_ne!(outputs[0], outputs[1]);
+    // The other answer, given as an example, rules the first program out.
+    let told = format!("{call} == {}", outputs[1].as_str().unwrap_or("0"));
+    let next = asked(&site, "", &[&args[..], &["--example", &told]].concat()).json();
+    assert_ne!(next["answer"], answer["answer"], "{told}");
+    let told = site.run(&[&["task"], &args[..]].concat()).expect(0).stderr;
+    assert!(told.contains("another program that fits gives") && told.contains("--example '"), "{told}");
+}
+
+#[test]
+fn what_the_chain_says_of_the_router() {
+    let site = Site::new();
+    assert!(site.run(&["init"]).status.success());
+    assert!(site.run(&["stats"]).expect(0).stderr.contains("no task yet"));
+    asked(&site, "the sum", &SUM).expect(0);
+    asked(&site, "the sum", &SUM).expect(0);
+    asked(&site, "nothing", &["--kind", "code", "--max-layer", "L5"]).expect(1);
+    let stats = site.run(&["--json", "stats"]).expect(0).json();
+    assert_eq!((&stats["tasks"], &stats["unanswered"]), (&json!(3), &json!(1)));
+    let index = &stats["cascade_decay_index"];
+    assert!((index["value"].as_f64().unwrap() - 2.0 / 3.0).abs() < 1e-9, "{stats}");
+    assert!(
+        index["low"].as_f64() < index["value"].as_f64() && index["value"].as_f64() < index["high"].as_f64()
+    );
+    assert_eq!(stats["cascade_verified_decay_index"]["value"], json!(0.0));
+    assert_eq!(stats["layers"]["L6"]["answers"], json!(1), "{stats}");
+    let told = site.run(&["stats"]).expect(0).stdout;
+    assert!(told.contains("decay index") && told.contains("L6"), "{told}");
+    assert!(site.run(&["stats", "--since", "1ms"]).expect(0).stderr.contains("no task yet"));
+}

@@ -1,0 +1,96 @@
+//! Layers of the router: who may be asked for an answer.
+//!
+//! A layer says of itself what it is for ([`Manifest`]) and answers one question ([`Layer::ask`]). It touches
+//! nothing of the world: what it proposes is run in the smoke gate by the router, never by itself. A customer adds one
+//! by implementing [`Layer`] and handing it to [`Router::with`](crate::task::Router::with); the router is not touched.
+//! Layers that act (commands, models) are governed actions with receipts of their own and are not of this trait.
+
+mod retrieval;
+mod search;
+mod templates;
+
+use std::time::Duration;
+
+use cascade_policy::facts::{Task, TaskKind};
+use cascade_receipt::content;
+
+use crate::task::Spec;
+
+pub use retrieval::Retrieval;
+pub use search::Search;
+pub use templates::Templates;
+
+/// Most candidates of one layer that are run.
+pub const CANDIDATES_MAX: usize = 16;
+
+/// What a layer says of itself.
+#[derive(Clone, Debug)]
+pub struct Manifest {
+    /// Its name in receipts.
+    pub layer: content::Layer,
+    /// One of Cascade's own layers, behind which it is asked; itself for those.
+    pub behind: content::Layer,
+    /// Kinds of tasks that it can answer.
+    pub kinds: Vec<TaskKind>,
+    /// The lowest grade that is taken from it.
+    pub admit_min: u8,
+    /// How long it may look for an answer.
+    pub budget: Duration,
+}
+
+/// A task, read once for all layers.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// As it was given.
+    pub task: &'a Task,
+    /// As engines read it.
+    pub spec: &'a Spec,
+    /// The caller's tests may choose between several candidates, so that more than the best one is wanted.
+    pub several: bool,
+}
+
+/// What a layer answers.
+#[derive(Clone, Debug)]
+pub enum Reply {
+    /// Answers, the best first.
+    Take(Vec<Candidate>),
+    /// Nothing, and why: a code.
+    Pass(&'static str),
+    /// Nobody should answer this, and why: a code.
+    Refuse(&'static str),
+    /// Nothing before the caller says more, and what.
+    Ask(String),
+}
+
+/// An answer that was not run yet.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Candidate {
+    /// The whole source text.
+    pub source: String,
+    /// The function that it defines, where that is not the one the task names.
+    pub entry: Option<String>,
+    /// 0–100, from evidence that the layer can name.
+    pub grade: u8,
+    /// Another program fits as well.
+    pub question: Option<Question>,
+}
+
+/// An input whose answer would tell the two best programs apart.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Question {
+    /// The call.
+    pub call: String,
+    /// What the candidate gives; `None` where it raises.
+    pub first: Option<String>,
+    /// What the other one gives.
+    pub second: Option<String>,
+}
+
+/// A layer without an effect on the world.
+pub trait Layer: Send + Sync {
+    /// What it is for.
+    fn manifest(&self) -> &Manifest;
+
+    /// Looks for answers within its budget.
+    fn ask(&self, asked: &Asked<'_>) -> Reply;
+}

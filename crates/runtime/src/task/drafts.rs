@@ -1,0 +1,170 @@
+//! The receipts of a task.
+
+use cascade_kernel::route::Record;
+use cascade_ledger::{Draft, PrivateItem};
+use cascade_receipt::content::{
+    self, Body, Closing, Ending, Escalation, Layer as LayerName, PureTask, Routed, Spent,
+};
+use cascade_receipt::decision::Reason;
+use cascade_receipt::digest::Digest;
+use cascade_receipt::time::Timestamp;
+
+use super::perform::{Decided, Performer};
+use super::{Answer, TaskError};
+use crate::limits;
+
+/// Most reasons of layers that one receipt names.
+const DECLINED_MAX: usize = 32;
+/// The stream of an answer in the frames that `output_hash` is of: standard output.
+const OUT: u8 = 1;
+
+impl Performer<'_> {
+    pub(super) fn draft(
+        &self,
+        record: Record,
+        decided: &Decided,
+        answer: Option<&Answer>,
+    ) -> Result<Draft, TaskError> {
+        if record == Record::Closer {
+            return self.closer();
+        }
+        let action = PrivateItem::new(
+            "action_hash",
+            self.action_nonce,
+            decided.facts.action().to_canonical().into_bytes(),
+        );
+        let facts = PrivateItem::new(
+            "facts_hash",
+            self.facts_nonce,
+            decided.facts.to_json().to_canonical().into_bytes(),
+        );
+        let runs = matches!(record, Record::Answer | Record::Intent);
+        let body = content::Action {
+            refs: self
+                .stands_on
+                .iter()
+                .filter(|_| record == Record::Answer)
+                .chain(&decided.grants)
+                .cloned()
+                .collect(),
+            draws: if runs { limits::taken(&decided.ruling) } else { Vec::new() },
+            ..self.action(decided, action.hash, facts.hash)
+        };
+        let mut private = vec![action, facts];
+        let body = match record {
+            Record::DryRun => Body::DryRun(body),
+            Record::Blocked => Body::Blocked(body),
+            Record::Escalation => Body::Escalation(escalation(body, decided)?),
+            Record::Answer => {
+                let answer = answer.ok_or_else(|| TaskError::Defect("no answer".to_owned()))?;
+                let output =
+                    PrivateItem::new("output_hash", self.output_nonce, frame(answer.text.as_bytes()));
+                let output_hash = output.hash;
+                private.push(output);
+                Body::Pure(PureTask {
+                    action: body,
+                    routed: self.routed(answer),
+                    output_hash,
+                    duration_us: self.elapsed_us(),
+                })
+            }
+            Record::Intent | Record::Closer => Body::TaskStarted(body),
+        };
+        let receipt_id =
+            if record == Record::Intent { self.intent_id } else { cascade_ledger::receipt_id()? };
+        let mut draft = Draft::new(receipt_id, body);
+        draft.seen = Some(decided.mark);
+        if runs {
+            draft.caps = limits::caps(&decided.facts, &decided.ruling);
+            draft.holds_until = decided.holds_until;
+        }
+        if let Some(reason) = &self.request.reason {
+            private.push(PrivateItem::new("reason", cascade_ledger::nonce()?, reason.clone().into_bytes()));
+        }
+        draft.private = private;
+        Ok(draft)
+    }
+
+    /// What every decision of this task says, without what it stands on and takes.
+    pub(super) fn action(
+        &self,
+        decided: &Decided,
+        action_hash: Digest,
+        facts_hash: Digest,
+    ) -> content::Action {
+        content::Action {
+            task_type: self.request.task.kind.as_str().to_owned(),
+            risk_tier: decided.ruling.risk_tier,
+            classified: decided.ruling.classified,
+            principal: self.asker.principal_id(),
+            on_behalf_of: self.asker.agent.as_ref().map(|_| self.asker.person_id),
+            action_hash,
+            facts_hash,
+            decision: decided.ruling.decision.clone(),
+            refs: Vec::new(),
+            draws: Vec::new(),
+            runtime: self.request.runtime.clone(),
+        }
+    }
+
+    fn routed(&self, answer: &Answer) -> Routed {
+        Routed {
+            layer: answer.layer.clone(),
+            evidence: answer.evidence,
+            grade: answer.grade,
+            smoke: answer.smoke.clone(),
+            declined: self.declined_codes(),
+        }
+    }
+
+    pub(super) fn declined_codes(&self) -> Vec<(LayerName, String)> {
+        let all = self.declined.iter().take(DECLINED_MAX);
+        all.map(|declined| (declined.layer.clone(), declined.code.clone())).collect()
+    }
+
+    /// Nobody had an answer: the layers that were asked, and why.
+    fn closer(&self) -> Result<Draft, TaskError> {
+        let intent =
+            self.intent.clone().ok_or_else(|| TaskError::Defect("closer without intent".to_owned()))?;
+        let mut reasons = vec![Reason::code("route.unanswered")];
+        reasons.extend(self.declined.iter().take(DECLINED_MAX).map(|declined| Reason::code(&declined.code)));
+        let body = Body::Closing(Closing {
+            ending: Ending::Failed,
+            intent,
+            output_hash: None,
+            truncated: false,
+            exit_code: None,
+            signal: None,
+            duration_us: Some(self.elapsed_us()),
+            reasons,
+            spent: Spent::default(),
+            routed: None,
+            review: None,
+        });
+        Ok(Draft::new(cascade_ledger::receipt_id()?, body))
+    }
+
+    fn elapsed_us(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+}
+
+/// What `output_hash` is of: one frame, as output of commands is hashed (format section 2.1).
+pub(crate) fn frame(answer: &[u8]) -> Vec<u8> {
+    let mut frame = vec![OUT];
+    frame.extend(u32::try_from(answer.len()).unwrap_or(u32::MAX).to_be_bytes());
+    frame.extend(answer);
+    frame
+}
+
+pub(super) fn escalation(action: content::Action, decided: &Decided) -> Result<Escalation, TaskError> {
+    let terms = decided.ruling.escalation.as_ref();
+    let terms = terms.ok_or_else(|| TaskError::Defect("an escalation without terms".to_owned()))?;
+    Ok(Escalation {
+        action,
+        required: terms.required,
+        groups: terms.groups.clone(),
+        expires: Timestamp::from_ms(decided.facts.at.ms().saturating_add(terms.expires_after_ms)),
+        signature_required: terms.signature_required,
+    })
+}

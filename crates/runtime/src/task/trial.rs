@@ -1,0 +1,81 @@
+//! An answer is run before anybody sees it: the caller's examples and tests, in the smoke gate.
+
+use std::time::Duration;
+
+use cascade_receipt::content::Evidence;
+
+use super::Spec;
+use crate::layer::Candidate;
+use crate::smoke::{Called, Job, Smoke, SmokeError, Tested};
+
+/// How long one answer may run, tests included.
+pub const TRIAL_MAX: Duration = Duration::from_secs(5);
+
+/// What an answer did.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Trial {
+    /// What stands behind it; `None` where it did not do what the task demands.
+    pub evidence: Option<Evidence>,
+    /// What ran it.
+    pub backend: Option<String>,
+    /// Why it is not taken: a code.
+    pub fault: Option<&'static str>,
+    /// For people: what it did instead.
+    pub detail: Option<String>,
+}
+
+/// Runs one answer.
+#[must_use]
+pub(super) fn run(smoke: &Smoke, spec: &Spec, candidate: &Candidate, tests: Option<&str>) -> Trial {
+    let job = Job {
+        source: candidate.source.clone(),
+        calls: spec.calls.iter().map(|call| call.expression.clone()).collect(),
+        tests: tests.map(str::to_owned),
+        entry: candidate.entry.clone().or_else(|| spec.entry.clone()),
+    };
+    let checked = match smoke.check(&job, TRIAL_MAX) {
+        Ok(checked) => checked,
+        Err(error) => return Trial::failed(code(&error), error.to_string(), None),
+    };
+    let backend = Some(checked.backend.version.clone());
+    let wrong = spec.calls.iter().zip(&checked.called).find_map(|(call, called)| match called {
+        Called::Value(repr) if call.is_met(repr) => None,
+        Called::Value(repr) => Some(format!("{} gives {repr}", call.expression)),
+        Called::Raised(what) => Some(format!("{} raises {what}", call.expression)),
+    });
+    if checked.called.len() != spec.calls.len() {
+        return Trial::failed("smoke.examples", "not every example was run".to_owned(), backend);
+    }
+    if let Some(wrong) = wrong {
+        return Trial::failed("smoke.examples", wrong, backend);
+    }
+    let evidence = match (tests, checked.tested) {
+        (Some(_), Some(Tested::Passed)) => Evidence::Verified,
+        (Some(_), Some(Tested::Failed(why))) => return Trial::failed("smoke.tests", why, backend),
+        (Some(_), None) => {
+            return Trial::failed("smoke.tests", "the tests were not run".to_owned(), backend);
+        }
+        (None, _) if spec.calls.is_empty() => Evidence::Proposed,
+        (None, _) => Evidence::Checked,
+    };
+    Trial { evidence: Some(evidence), backend, fault: None, detail: None }
+}
+
+impl Trial {
+    const fn failed(fault: &'static str, detail: String, backend: Option<String>) -> Self {
+        Self { evidence: None, backend, fault: Some(fault), detail: Some(detail) }
+    }
+}
+
+const fn code(error: &SmokeError) -> &'static str {
+    match error {
+        SmokeError::TimedOut { .. } => "smoke.timed_out",
+        SmokeError::MemoryExceeded => "smoke.memory",
+        SmokeError::OutputExceeded => "smoke.output",
+        SmokeError::Refused(_) => "smoke.refused",
+        SmokeError::Unsyntactic(_) => "smoke.syntax",
+        SmokeError::Crashed => "smoke.crashed",
+        SmokeError::Unavailable(_) => "smoke.unavailable",
+        SmokeError::Io(_) => "smoke.failed",
+    }
+}
