@@ -28,6 +28,9 @@ pub(crate) fn task(error: TaskError) -> Failure {
         TaskError::Ledger(fault_below) => fault(fault_below),
         TaskError::Unsettled | TaskError::Outdated => Some("try again".to_owned()),
         TaskError::Policy(_) => Some("run `cascade fsck`".to_owned()),
+        TaskError::Look(error) => look(error),
+        TaskError::Govern(error) => govern_hint(error),
+        TaskError::Lock(_) => Some("check who may write to the home".to_owned()),
         TaskError::Defect(_) => None,
     };
     Failure { hint, ..Failure::could_not(error.into()) }

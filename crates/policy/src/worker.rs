@@ -7,7 +7,7 @@
 //!
 //! From the outside in: [`Registry`] finds and parses manifests; `call` reads words against a grammar; `judge`
 //! applies rules; `settings` adds what the environment changes; `walk` follows wrappers inwards; `line` goes
-//! through a shell line.
+//! through a shell line; `intent` goes from words to argv.
 
 mod awk;
 mod base;
@@ -23,6 +23,7 @@ mod entered;
 #[cfg(test)]
 mod families;
 mod grammar;
+mod intent;
 mod judge;
 mod leak;
 mod line;
@@ -56,8 +57,11 @@ mod whereabouts;
 mod word;
 mod xargs;
 
-pub use catalogue::Listed;
+pub use catalogue::{Listed, Meant};
 pub use check::{Checked, Fault};
 pub use classification::{Classification, Classified, Finding, OBEYED_MAX, Obeyed};
 pub use draft::{Draft, DraftError, HELP_BYTES_MAX, draft};
+pub use intent::{
+    GRADE_MARGIN, GRADE_MIN, Heard, How, Planned, TEXT_BYTES_MAX, TEXT_WORDS_MAX, VALUE_BYTES_MAX, WAYS_MAX,
+};
 pub use registry::Registry;

@@ -22,10 +22,11 @@ use cascade_ledger::{About, AppendError, Appended, PrivateItem};
 use cascade_policy::decide::{self, Ruling};
 use cascade_policy::facts::{Facts, Grant};
 use cascade_policy::snapshot::BreakGlassTerms;
-use cascade_receipt::content::{Ending, Ref, Rel, Runtime};
+use cascade_receipt::content::{Ending, Ref, Rel, Routed, Runtime};
 use cascade_receipt::decision::{Decision, Reason};
 use cascade_receipt::digest::{Digest, Nonce};
 use cascade_receipt::id::ReceiptId;
+use cascade_receipt::json::Value;
 use cascade_receipt::time::Timestamp;
 
 use self::glass::Breaking;
@@ -61,6 +62,17 @@ pub struct Request {
     pub streams: StreamsPlan,
     /// Which program writes the receipts.
     pub runtime: Runtime,
+    /// The task in words that it is run for.
+    pub task: Option<OfTask>,
+}
+
+/// A task in words that a command is run for.
+#[derive(Clone, Debug)]
+pub struct OfTask {
+    /// Which layer of the router it is, and what is known of its answer.
+    pub routed: Routed,
+    /// What was asked; kept in the vault.
+    pub task: Value,
 }
 
 /// How it went.

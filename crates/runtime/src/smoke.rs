@@ -6,9 +6,12 @@
 
 use std::fmt;
 use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 mod confine;
+mod cpython;
 mod exam;
 mod frame;
 pub mod limits;
@@ -20,8 +23,9 @@ mod worker;
 
 pub use worker::worker_main;
 
+use cpython::Python;
 use exam::{Answers, Sheet, Stop};
-use pool::{Examined, Pool};
+use pool::{Examined, Kind, Named, Pool};
 
 /// The hidden subcommand that makes a process a worker.
 pub const WORKER_ARG: &str = "__smoke";
@@ -121,32 +125,53 @@ impl SmokeError {
     }
 }
 
-/// How much may run at once.
+/// Which interpreters may be used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Gates {
+    /// The one in Rust, and CPython where that one cannot or may be wrong.
+    #[default]
+    Both,
+    /// The one in Rust alone.
+    Monty,
+    /// CPython for everything. The source is still read and checked as for the other.
+    CPython,
+}
+
+/// How much may run at once, and in what.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Most workers at once.
+    /// Most workers of each kind at once.
     pub workers: usize,
+    /// Which interpreters.
+    pub gates: Gates,
+    /// The CPython to use. `None`: the system's, or else the first in `PATH`.
+    pub python: Option<PathBuf>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { workers: limits::WORKERS_DEFAULT }
+        Self { workers: limits::WORKERS_DEFAULT, gates: Gates::default(), python: None }
     }
 }
 
 /// A pool of workers. Several threads may check at once.
 #[derive(Debug)]
 pub struct Smoke {
-    monty: Pool,
+    options: Options,
+    monty: Arc<Pool>,
+    /// Looked for when first needed. The error says what to do about it.
+    cpython: Arc<OnceLock<Result<Arc<Pool>, String>>>,
 }
 
 impl Smoke {
     /// A pool without workers; the first check starts the first.
     ///
     /// # Errors
-    /// When this system can hold no worker.
+    /// When no worker can be started here at all.
     pub fn start(options: &Options) -> Result<Self, SmokeError> {
-        Ok(Self { monty: Pool::new(options.workers) })
+        std::fs::metadata(pool::SELF_EXE)?;
+        let monty = Arc::new(Pool::new(Kind::Monty, options.workers));
+        Ok(Self { options: options.clone(), monty, cpython: Arc::default() })
     }
 
     /// Runs one job within the limit, which counts from now and is at most [`limits::TIME_MAX`].
@@ -156,36 +181,68 @@ impl Smoke {
     pub fn check(&self, job: &Job, limit: Duration) -> Result<Checked, SmokeError> {
         let started = Instant::now();
         let limit = limit.min(limits::TIME_MAX);
-        let named = |error| match error {
-            SmokeError::TimedOut { .. } => {
-                SmokeError::TimedOut { limit_ms: u64::try_from(limit.as_millis()).unwrap_or(u64::MAX) }
-            }
-            other => other,
-        };
-        let sheet = Sheet {
-            source: job.source.clone(),
-            calls: job.calls.clone(),
-            tests: job.tests.clone(),
-            entry: job.entry.clone(),
-            ..Sheet::default()
-        };
+        let (answers, (version, missing)) =
+            self.examine(job, started + limit).map_err(|error| match error {
+                SmokeError::TimedOut { .. } => {
+                    SmokeError::TimedOut { limit_ms: u64::try_from(limit.as_millis()).unwrap_or(u64::MAX) }
+                }
+                other => other,
+            })?;
+        Ok(Checked {
+            called: answers.called,
+            tested: answers.tested,
+            backend: Backend { version, missing },
+            wall_us: u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
+        })
+    }
+
+    fn examine(&self, job: &Job, deadline: Instant) -> Result<(Answers, Named), SmokeError> {
+        let sheet = Sheet { reads_only: self.options.gates == Gates::CPython, ..Sheet::of(job) };
         if let Some(reason) = sheet.too_large() {
             return Err(SmokeError::Refused(reason));
         }
-        let Examined { answers, backend } = self.monty.examine(&sheet, started + limit).map_err(named)?;
-        let answers = answers.map_err(|stop| named(stop.into()))?;
-        let (version, missing) = backend;
-        Ok(checked(answers, Backend { version, missing }, started))
+        let Examined { answers, backend } = self.monty.examine(&sheet, deadline)?;
+        let reason = match &answers {
+            Ok(Answers { doubt: Some(reason), .. }) | Err(Stop::Unsupported(reason)) => reason.clone(),
+            _ => return Ok((answers?, backend)),
+        };
+        match (self.cpython(), answers) {
+            (Ok(pool), _) => {
+                let examined = pool.examine(&sheet, deadline);
+                pool.prepare();
+                let Examined { answers, backend } = examined?;
+                Ok((answers?, backend))
+            }
+            // Nobody is left who could know better.
+            (Err(_), Ok(answers)) => Ok((answers, backend)),
+            (Err(hint), Err(_)) => Err(SmokeError::Unavailable(format!("{}: {reason}; {hint}", backend.0))),
+        }
+    }
+
+    fn cpython(&self) -> Result<&Arc<Pool>, &String> {
+        self.cpython.get_or_init(|| find(&self.options)).as_ref()
+    }
+
+    /// Has the first worker of each kind started in the background, so that the first check finds it ready.
+    pub fn warm(&self) {
+        self.monty.prepare();
+        let (options, cpython) = (self.options.clone(), Arc::clone(&self.cpython));
+        let start = move || {
+            if let Ok(pool) = cpython.get_or_init(|| find(&options)) {
+                pool.prepare();
+            }
+        };
+        // Without a thread the first check starts it.
+        drop(std::thread::Builder::new().spawn(start));
     }
 }
 
-fn checked(answers: Answers, backend: Backend, started: Instant) -> Checked {
-    Checked {
-        called: answers.called,
-        tested: answers.tested,
-        backend,
-        wall_us: u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
+fn find(options: &Options) -> Result<Arc<Pool>, String> {
+    if options.gates == Gates::Monty {
+        return Err("only this interpreter is allowed here".to_owned());
     }
+    let python = Python::find(options.python.as_deref())?;
+    Ok(Arc::new(Pool::new(Kind::CPython(python), options.workers)))
 }
 
 impl From<Stop> for SmokeError {
@@ -194,6 +251,7 @@ impl From<Stop> for SmokeError {
             Stop::TimedOut => Self::timed_out(),
             Stop::MemoryExceeded => Self::MemoryExceeded,
             Stop::OutputExceeded => Self::OutputExceeded,
+            Stop::Crashed => Self::Crashed,
             Stop::Refused(reason) => Self::Refused(reason),
             Stop::Unsyntactic(reason) => Self::Unsyntactic(reason),
             Stop::Unsupported(reason) => Self::Unavailable(reason),

@@ -1,12 +1,17 @@
 //! Takes one task through the layers: performs the effects of `cascade_kernel::route` in the order given. Which layer
 //! is asked, what is taken and what must precede what is decided there, not here.
 
+mod acting;
+mod asking;
 mod drafts;
 mod perform;
+mod question;
+mod remembered;
 mod spec;
 mod trial;
 
 use std::fmt;
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cascade_kernel::route::{Outcome, Unexpected};
@@ -16,8 +21,10 @@ use cascade_policy::facts::Task;
 use cascade_policy::snapshot::Snapshot;
 use cascade_receipt::content::{Evidence, Layer as LayerName, Runtime};
 
-use crate::facts::Asker;
-use crate::layer::{Enumerate, Layer, Question};
+use crate::facts::{Asker, LookError};
+use crate::govern::GovernError;
+use crate::layer::{Layer, Question, Retrieval, Search, Templates};
+use crate::model::{Model, Models};
 use crate::policy_store::{self, StoreError};
 use crate::smoke::{Options, Smoke, SmokeError};
 
@@ -89,6 +96,27 @@ pub struct Tasked {
     pub learned: Vec<Appended>,
     /// Why it was not remembered, where that went wrong.
     pub unlearned: Option<String>,
+    /// The command that ran for it.
+    pub ran: Option<Ran>,
+    /// Tokens given to a model and taken from it.
+    pub tokens: u64,
+    /// What they cost, in millionths of a dollar.
+    pub cost_microusd: u64,
+}
+
+/// A command that ran for a task. Its output left behind its closer, as every output does.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Ran {
+    /// The command.
+    pub argv: Vec<String>,
+    /// The intent of the worker's manifest that it came from.
+    pub intent: String,
+    /// Its exit code, when it ended by itself.
+    pub exit_code: Option<u8>,
+    /// What it wrote.
+    pub stdout: Vec<u8>,
+    /// What it complained of.
+    pub stderr: Vec<u8>,
 }
 
 /// Why a task has no end. No answer left.
@@ -100,6 +128,15 @@ pub enum TaskError {
     /// The ledger could not be read.
     #[error(transparent)]
     Ledger(#[from] Fault),
+    /// The lock of a task that nobody can answer could not be taken.
+    #[error("couldn't take the lock of the task: {0}")]
+    Lock(#[from] io::Error),
+    /// The working directory could not be looked at.
+    #[error(transparent)]
+    Look(#[from] LookError),
+    /// A command that ran for the task has no end.
+    #[error(transparent)]
+    Govern(#[from] GovernError),
     /// A receipt could not be made durable.
     #[error("couldn't record the task: {0}")]
     Append(AppendError),
@@ -124,6 +161,7 @@ impl From<Unexpected> for TaskError {
 pub struct Router {
     layers: Vec<Box<dyn Layer>>,
     smoke: Smoke,
+    models: Models,
     /// The policy that decided last: loading it costs more than everything else about a task from memory.
     policy: Mutex<Option<Arc<Snapshot>>>,
 }
@@ -136,13 +174,18 @@ impl fmt::Debug for Router {
 }
 
 impl Router {
-    /// Cascade's own layers. `workers` is how many answers can be run at once.
+    /// Cascade's own layers. `workers` is how many answers can be run at once; without models nobody is asked at L7.
     ///
     /// # Errors
     /// When the smoke gate cannot be set up.
-    pub fn new(workers: usize) -> Result<Self, SmokeError> {
-        let layers: Vec<Box<dyn Layer>> = vec![Box::new(Enumerate::new())];
-        Ok(Self { layers, smoke: Smoke::start(&Options { workers })?, policy: Mutex::new(None) })
+    pub fn new(workers: usize, models: Models) -> Result<Self, SmokeError> {
+        let layers: Vec<Box<dyn Layer>> = vec![
+            Box::new(Templates::new()),
+            Box::new(Retrieval::new()),
+            Box::new(Search::enumerate()),
+            Box::new(Search::forge()),
+        ];
+        Ok(Self { layers, smoke: Smoke::start(&Options { workers })?, models, policy: Mutex::new(None) })
     }
 
     /// With one more layer, behind the one that its manifest names.
@@ -165,6 +208,11 @@ impl Router {
         let snapshot = Arc::new(policy_store::load(ledger, &policy)?);
         *known = Some(Arc::clone(&snapshot));
         Ok((snapshot, mark))
+    }
+
+    /// The model that would be asked, with everything of its configuration that an answer depends on.
+    fn asked(&self) -> Option<String> {
+        self.models.pick(None).map(Model::identity)
     }
 
     /// Answers one task.

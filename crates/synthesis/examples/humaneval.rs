@@ -14,12 +14,16 @@ use std::time::{Duration, Instant};
 use cascade_synthesis::forge::graded;
 use cascade_synthesis::grade::Evidence;
 use cascade_synthesis::search::{Budget, Vocabulary, search};
+use cascade_synthesis::snippets::{self, matching};
 use cascade_synthesis::spec::Task;
 use cascade_synthesis::templates::{Spec, digest, emit};
 use serde_json::{Value, json};
 
 /// Terms that no time budget here reaches: the clock decides.
 const TERMS: u64 = 1_000_000_000;
+
+/// Snippets that are tried on the examples.
+const RETRIEVED_MAX: usize = 40;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
@@ -28,6 +32,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let engine = match arguments.next().as_deref() {
         Some("operators") => Engine::Search(Vocabulary::Operators),
         Some("templates") => Engine::Templates,
+        Some("snippets") => Engine::Snippets,
         _ => Engine::Search(Vocabulary::Library),
     };
     let only = arguments.next();
@@ -50,6 +55,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 enum Engine {
     Search(Vocabulary),
     Templates,
+    Snippets,
 }
 
 fn solved(id: &str, prompt: &str, name: &str, engine: Engine, budget_ms: u64) -> Value {
@@ -60,8 +66,29 @@ fn solved(id: &str, prompt: &str, name: &str, engine: Engine, budget_ms: u64) ->
     };
     match engine {
         Engine::Templates => emitted(id, &task),
+        Engine::Snippets => retrieved(id, &task),
         Engine::Search(vocabulary) => searched(id, &task, vocabulary, start, budget_ms),
     }
+}
+
+/// Snippets that fit by type, with the examples that say which of them are right.
+fn retrieved(id: &str, task: &Task) -> Value {
+    let start = Instant::now();
+    let found: Vec<String> =
+        matching(task).into_iter().take(RETRIEVED_MAX).filter_map(|snippet| snippet.answer(task)).collect();
+    let milliseconds = start.elapsed().as_secs_f64() * 1e3;
+    let candidates: Vec<Value> = found.iter().map(|python| json!({"python": python})).collect();
+    let literal = |values: &[cascade_synthesis::value::Value]| {
+        values.iter().map(|value| value.repr()).collect::<Vec<_>>().join(", ")
+    };
+    let call =
+        |arguments: &[cascade_synthesis::value::Value]| format!("{}({})", task.name, literal(arguments));
+    let checks: Vec<String> = task
+        .examples
+        .iter()
+        .map(|example| format!("assert {} == {}", call(&example.arguments), example.expected.repr()))
+        .collect();
+    json!({"task_id": id, "candidates": candidates, "checks": checks, "milliseconds": milliseconds, "library": snippets::digest()})
 }
 
 fn emitted(id: &str, task: &Task) -> Value {

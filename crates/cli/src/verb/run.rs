@@ -195,6 +195,7 @@ fn request(
         timeout: args.timeout,
         streams,
         runtime: identity::runtime(ledger)?,
+        task: None,
     })
 }
 

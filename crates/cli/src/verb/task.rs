@@ -10,6 +10,7 @@ use cascade_ledger::Ledger;
 use cascade_policy::facts::Task;
 use cascade_runtime::facts::Asker;
 use cascade_runtime::identity;
+use cascade_runtime::model::{self, Models};
 use cascade_runtime::task::{Request, Router, Tasked};
 use clap::Args;
 
@@ -27,6 +28,8 @@ use crate::{failures, output, place};
       --example 'f([1, 2, 4]) == 6' --example 'f([1, 3]) == 0'
   cascade task 'a validator for orders' --schema order.schema.json
   cascade task --signature 'f(s: str) -> str' --example \"f('ab') == 'ba'\" --tests check.py --json
+  cascade task 'show the last 5 commits'
+  cascade task 'why is the sky blue' --kind ask
   cascade task --batch tasks.jsonl --jobs 4 > answers.jsonl
 
 Layers: L1 templates, L2 verified answers, L3 known functions, L4 enumeration, L5 graded search, L6 memory,
@@ -110,7 +113,12 @@ impl<'a> Desk<'a> {
     fn open(global: &Global, args: &'a TaskArgs, ledger: &'a Ledger, jobs: usize) -> Result<Self, Failure> {
         let env: Vec<_> = std::env::vars_os().collect();
         let asker = Asker::find(ledger, &env, global.acting_as.as_deref())?;
-        let router = Router::new(jobs)?;
+        let file = place::home_dir(global)?.join(model::FILE);
+        let models = Models::load(&file).map_err(|fault| {
+            let hint = fault.hint();
+            Failure::could_not(fault.into()).hint(hint)
+        })?;
+        let router = Router::new(jobs, models)?;
         Ok(Self { ledger, router, asker, args, runtime: identity::runtime(ledger)? })
     }
 

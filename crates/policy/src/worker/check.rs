@@ -59,21 +59,23 @@ impl Registry {
         let (mut manifests, mut lines) = (0, 0);
         for manifest in self.manifests.iter().filter(|manifest| chosen(&manifest.name)) {
             manifests += 1;
-            if let Err(Malformed::Toml { message, offset }) = manifest.parsed() {
+            if let Err(Malformed::Toml { message, offset }) = manifest.whole() {
                 let (manifest, what) = (manifest.name.clone(), message.clone());
                 faults.push(Fault { manifest, what, offset: *offset });
                 continue;
             }
             let mut complain =
                 |what: String| faults.push(Fault { manifest: manifest.name.clone(), what, offset: None });
-            match manifest.parsed() {
+            match manifest.whole() {
                 Err(error) => complain(error.to_string()),
-                Ok(parsed) => {
-                    lines += parsed.lines();
+                Ok((parsed, intents)) => {
+                    let said = intents.iter().flatten().map(|intent| intent.tests.len() + intent.not.len());
+                    lines += parsed.lines() + said.sum::<usize>();
                     self.twice(manifest, &mut complain);
                     self.tests(parsed, &mut complain);
-                    for worker in &parsed.workers {
+                    for (worker, intents) in parsed.workers.iter().zip(intents) {
                         self.worker_tests(worker, &mut complain);
+                        self.intent_tests(worker, intents, &mut complain);
                     }
                 }
             }

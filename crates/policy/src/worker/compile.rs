@@ -36,6 +36,8 @@ pub(super) enum Malformed {
     Unproved(&'static str),
     #[error("`host` is for a database only")]
     Holder,
+    #[error("`[[worker.intent]]` stands where it is no table of its own")]
+    Misplaced,
     #[error("`{0}` is in `programs` or in a worker's names, but not in both")]
     Announced(String),
 }

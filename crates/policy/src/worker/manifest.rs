@@ -55,6 +55,8 @@ pub(super) struct Worker {
     pub(super) defaults: Vec<Defaults>,
     #[serde(default)]
     pub(super) resource: Vec<Named>,
+    #[serde(default)]
+    pub(super) intent: Vec<Intent>,
 }
 
 /// How options are spelled.
@@ -494,4 +496,35 @@ pub(super) enum Reading {
     Bucket,
     /// An address, `host=a dbname=b`, `host/name` or a name.
     Database,
+}
+
+/// What people say, and the argv that it means.
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Intent {
+    /// The worker's name, a dot and a word.
+    pub(super) id: String,
+    /// Phrases: words, `{slot:kind}`, `[what may be left out]`, `(one|another)`.
+    pub(super) say: Vec<String>,
+    /// What they mean; `{slot}` is the value, and a word with `{slot?}` is left out where there is none.
+    pub(super) argv: Vec<String>,
+    /// It only looks: a word that means about the same will do. It must rank LOW.
+    #[serde(default)]
+    pub(super) reads: bool,
+    /// Values of slots that a phrase does not name.
+    #[serde(default)]
+    pub(super) defaults: BTreeMap<String, String>,
+    /// Texts and the argv that they must give.
+    pub(super) tests: Vec<Said>,
+    /// Texts that must not mean it.
+    #[serde(default)]
+    pub(super) not: Vec<String>,
+}
+
+/// A text and what it means.
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Said {
+    pub(super) text: String,
+    pub(super) argv: Vec<String>,
 }

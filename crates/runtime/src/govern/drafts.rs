@@ -96,6 +96,10 @@ impl Performer<'_> {
             let nonce = cascade_ledger::nonce()?;
             draft.private.push(PrivateItem::new("stdin", nonce, bytes.clone()));
         }
+        if let Some(of) = &self.request.task {
+            let (nonce, task) = (cascade_ledger::nonce()?, of.task.to_canonical().into_bytes());
+            draft.private.push(PrivateItem::new("task", nonce, task));
+        }
         if record == Record::Intent {
             let nonce = cascade_ledger::nonce()?;
             draft.private.push(PrivateItem::new("output_nonce", nonce, self.output_nonce.0.to_vec()));

@@ -76,6 +76,8 @@ impl Key {
         };
         let engine = Value::object([
             ("library", cascade_synthesis::library::digest().into()),
+            ("snippets", cascade_synthesis::snippets::digest().into()),
+            ("templates", cascade_synthesis::templates::digest().into()),
             ("version", env!("CARGO_PKG_VERSION").into()),
         ]);
         let value = Value::object([

@@ -209,6 +209,16 @@ impl Model {
         self.secret.as_deref()
     }
 
+    /// Everything that an answer depends on, in words: another text means that another answer may come.
+    #[must_use]
+    pub fn identity(&self) -> String {
+        let Self { provider, model, endpoint, path, max_output_tokens, temperature, seed, .. } = self;
+        format!(
+            "{} {model} {endpoint}{path} max_output_tokens={max_output_tokens} temperature={temperature:?} seed={seed:?}",
+            provider.as_str()
+        )
+    }
+
     /// Most tokens of an answer.
     #[must_use]
     pub const fn max_output_tokens(&self) -> u32 {

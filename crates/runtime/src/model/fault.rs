@@ -137,6 +137,29 @@ impl ModelFault {
         }
     }
 
+    /// The code in receipts.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::TimedOut(_) => "model.timed_out",
+            Self::Cancelled => "model.cancelled",
+            Self::Refused => "model.refused",
+            Self::Unauthorized(_) | Self::NoKey | Self::KeyElsewhere(_) => "model.key",
+            Self::RateLimited(_) => "model.rate_limited",
+            Self::Failed(_) | Self::Broke(_) => "model.failed",
+            Self::Rejected { .. } => "model.rejected",
+            Self::Redirected(_) => "model.redirected",
+            Self::Unreachable(_) => "model.unreachable",
+            Self::Garbage(_) => "model.garbage",
+            Self::Cut => "model.cut",
+            Self::TooLong(_) => "model.too_long",
+            Self::PromptTooLong(_) => "model.prompt_too_long",
+            Self::Tools(_) => "model.tools",
+            Self::InventedTool(_) => "model.invented_tool",
+            Self::Local(_) => "model.local",
+        }
+    }
+
     /// Whether asking again soon may help. Each of these comes before an answer, so nothing can have been charged and no
     /// text was handed on.
     pub(super) const fn is_passing(&self) -> bool {

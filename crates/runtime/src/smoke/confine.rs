@@ -8,10 +8,12 @@ use landlock::{
     RulesetAttr as _, RulesetCreatedAttr as _, RulesetError, RulesetStatus, Scope,
 };
 use rustix::process::{DumpableBehavior, Resource, Rlimit};
+use rustix::thread::{CapabilitiesSecureBits, CapabilitySet, CapabilitySets};
 
 use super::limits::CPU_SECONDS_MAX;
 
 pub(super) mod calls;
+pub(super) mod namespaces;
 
 /// Closes whatever was inherited besides the three streams.
 ///
@@ -28,8 +30,15 @@ pub(super) fn close_inherited() -> io::Result<()> {
     Ok(())
 }
 
-/// No privileges by exec, no core file, no tracing by others of the same user.
+/// No privileges, none by exec either, no core file, no tracing by others of the same user.
 pub(super) fn no_privileges() -> io::Result<()> {
+    // Without it, the user with number 0 has all of them again after an exec. Others may not, and need not.
+    _ = rustix::thread::set_capabilities_secure_bits(CapabilitiesSecureBits::NO_ROOT);
+    let none = CapabilitySet::empty();
+    rustix::thread::set_capabilities(
+        None,
+        CapabilitySets { effective: none, permitted: none, inheritable: none },
+    )?;
     rustix::thread::set_no_new_privs(true)?;
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     limit(Resource::Core, 0)
@@ -71,11 +80,14 @@ const LEVELS: &[(ABI, &[&str])] = &[
     ),
 ];
 
-/// Refuses the file system and the network, but for reading these files and what lies beneath these directories, and
-/// executing those programs. Returns what this kernel cannot refuse; all of it when it has no Landlock.
-pub(super) fn landlock(readable: &[PathBuf], executable: &[PathBuf]) -> io::Result<Vec<String>> {
+/// Refuses the file system and the network, but for reading what lies beneath these directories, and reading and
+/// executing these files. Returns what this kernel cannot refuse.
+///
+/// # Errors
+/// When it has no Landlock.
+pub(super) fn landlock(readable: &[PathBuf]) -> io::Result<Vec<String>> {
     for (abi, missing) in LEVELS {
-        if let Ok(()) = restrict(*abi, readable, executable) {
+        if let Ok(()) = restrict(*abi, readable) {
             return Ok(missing.iter().map(|text| (*text).to_owned()).collect());
         }
     }
@@ -85,7 +97,7 @@ pub(super) fn landlock(readable: &[PathBuf], executable: &[PathBuf]) -> io::Resu
 /// What is missing where the kernel has no Landlock.
 pub(super) const NO_LANDLOCK: &str = "landlock: file system and network (Linux 5.13, in the lsm list)";
 
-fn restrict(abi: ABI, readable: &[PathBuf], executable: &[PathBuf]) -> Result<(), RulesetError> {
+fn restrict(abi: ABI, readable: &[PathBuf]) -> Result<(), RulesetError> {
     let mut ruleset = Ruleset::default().set_compatibility(CompatLevel::HardRequirement);
     ruleset = ruleset.handle_access(AccessFs::from_all(abi))?;
     if abi >= ABI::V4 {
@@ -95,16 +107,11 @@ fn restrict(abi: ABI, readable: &[PathBuf], executable: &[PathBuf]) -> Result<()
         ruleset = ruleset.scope(Scope::from_all(abi))?;
     }
     let mut created = ruleset.create()?;
-    let paths = readable.iter().map(|path| (path, false)).chain(executable.iter().map(|path| (path, true)));
-    for (path, executes) in paths {
+    for path in readable {
+        // One that is not there needs no rule.
         let Ok(file) = PathFd::new(path) else { continue };
-        let mut access = landlock::BitFlags::from(AccessFs::ReadFile);
-        if path.is_dir() {
-            access |= AccessFs::ReadDir;
-        }
-        if executes {
-            access |= AccessFs::Execute;
-        }
+        let also = if path.is_dir() { AccessFs::ReadDir } else { AccessFs::Execute };
+        let access = AccessFs::ReadFile | also;
         created = created.add_rule(PathBeneath::new(file, access))?;
     }
     let status = created.restrict_self()?;

@@ -3,7 +3,7 @@
 use super::frame::Fields;
 use super::limits::{CALL_BYTES_MAX, CALLS_MAX, SOURCE_BYTES_MAX, TESTS_BYTES_MAX};
 use super::source::Fault;
-use super::{Called, Tested};
+use super::{Called, Job, Tested};
 
 /// Tests that pass without asking anything prove nothing.
 pub(super) const UNCALLED: &str = "the tests never call what the source defines; where they define check(candidate), say which function that is";
@@ -16,6 +16,8 @@ pub(super) struct Sheet {
     pub(super) tests: Option<String>,
     pub(super) entry: Option<String>,
     pub(super) limit_us: u64,
+    /// The texts are read and checked, nothing is run.
+    pub(super) reads_only: bool,
     /// The entry, when the tests define `check`; a worker finds that out.
     pub(super) checks: Option<String>,
 }
@@ -37,6 +39,8 @@ pub(super) enum Stop {
     OutputExceeded,
     Refused(String),
     Unsyntactic(String),
+    /// The process that held the source ended.
+    Crashed,
     /// This interpreter cannot; another may.
     Unsupported(String),
 }
@@ -51,6 +55,11 @@ impl From<Fault> for Stop {
 }
 
 impl Sheet {
+    pub(super) fn of(job: &Job) -> Self {
+        let (source, calls) = (job.source.clone(), job.calls.clone());
+        Self { source, calls, tests: job.tests.clone(), entry: job.entry.clone(), ..Self::default() }
+    }
+
     /// Which part of a job is larger than it may be.
     pub(super) fn too_large(&self) -> Option<String> {
         let over = |what: &str, bytes: usize, most: usize| {
@@ -73,7 +82,7 @@ impl Sheet {
             Some(text) => [b"+", text.as_bytes()].concat(),
         };
         let mut fields = vec![
-            self.limit_us.to_string().into_bytes(),
+            format!("{}{}", if self.reads_only { "?" } else { "" }, self.limit_us).into_bytes(),
             self.source.clone().into_bytes(),
             optional(&self.tests),
             optional(&self.entry),
@@ -85,12 +94,14 @@ impl Sheet {
     pub(super) fn decode(fields: Fields) -> Option<Self> {
         let mut texts = fields.into_iter().map(String::from_utf8);
         let mut next = || texts.next()?.ok();
-        let limit_us = next()?.parse().ok()?;
+        let limit = next()?;
+        let reads_only = limit.starts_with('?');
+        let limit_us = limit.trim_start_matches('?').parse().ok()?;
         let source = next()?;
         let tests = next()?.strip_prefix('+').map(str::to_owned);
         let entry = next()?.strip_prefix('+').map(str::to_owned);
         let calls = texts.collect::<Result<_, _>>().ok()?;
-        Some(Self { source, calls, tests, entry, limit_us, checks: None })
+        Some(Self { source, calls, tests, entry, limit_us, reads_only, checks: None })
     }
 }
 
@@ -116,6 +127,7 @@ pub(super) fn encode(reply: &Result<Answers, Stop>) -> Fields {
                 Stop::TimedOut => ("time", ""),
                 Stop::MemoryExceeded => ("memory", ""),
                 Stop::OutputExceeded => ("output", ""),
+                Stop::Crashed => ("crashed", ""),
                 Stop::Refused(reason) => ("refused", reason.as_str()),
                 Stop::Unsyntactic(reason) => ("unsyntactic", reason.as_str()),
                 Stop::Unsupported(reason) => ("unsupported", reason.as_str()),
@@ -138,6 +150,7 @@ pub(super) fn decode(fields: Fields, sheet: &Sheet) -> Option<Result<Answers, St
         "time" => Stop::TimedOut,
         "memory" => Stop::MemoryExceeded,
         "output" => Stop::OutputExceeded,
+        "crashed" => Stop::Crashed,
         "refused" => Stop::Refused(detail),
         "unsyntactic" => Stop::Unsyntactic(detail),
         "unsupported" => Stop::Unsupported(detail),
@@ -178,4 +191,64 @@ pub(super) fn capped(text: &str, bytes: usize) -> String {
     }
     let end = (0..=bytes).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
     format!("{}…", text.get(..end).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sheet() -> Sheet {
+        let job = Job {
+            source: "s".to_owned(),
+            calls: vec!["f()".to_owned()],
+            tests: Some(String::new()),
+            entry: None,
+        };
+        Sheet { limit_us: 7, reads_only: true, ..Sheet::of(&job) }
+    }
+
+    #[test]
+    fn sheets_come_back_as_they_were() {
+        let with_entry = Sheet { tests: None, entry: Some("f".to_owned()), ..sheet() };
+        for sheet in [sheet(), with_entry] {
+            assert_eq!(Sheet::decode(sheet.encode()), Some(sheet));
+        }
+        assert_eq!(Sheet::decode(vec![b"x".to_vec()]), None);
+        assert_eq!(Sheet::decode(vec![vec![0xff]; 4]), None);
+    }
+
+    #[test]
+    fn answers_come_back_as_they_were_and_fit_their_questions() {
+        let called = vec![Called::Value("1".to_owned())];
+        let answers =
+            Answers { called, tested: Some(Tested::Failed("no".to_owned())), doubt: Some("?".to_owned()) };
+        let stops = [Stop::TimedOut, Stop::MemoryExceeded, Stop::OutputExceeded, Stop::Crashed];
+        let told = [
+            Stop::Refused("r".to_owned()),
+            Stop::Unsyntactic("u".to_owned()),
+            Stop::Unsupported("s".to_owned()),
+        ];
+        let replies = stops.into_iter().chain(told).map(Err).chain([Ok(answers.clone())]);
+        for reply in replies {
+            assert_eq!(decode(encode(&reply), &sheet()), Some(reply));
+        }
+        // One that claims to have passed tests that were never set, or leaves out a call, or the tests.
+        let fewer = Answers { called: Vec::new(), ..answers.clone() };
+        let untested = Answers { tested: None, ..answers };
+        for lie in [fewer, untested] {
+            assert_eq!(decode(encode(&Ok(lie)), &sheet()), None);
+        }
+        for lie in
+            [&["done"][..], &["done", ""], &["passed", ""], &["time", "", "x"], &["done", "", "+", ""], &[]]
+        {
+            let fields = lie.iter().map(|text| text.as_bytes().to_vec()).collect();
+            assert_eq!(decode(fields, &sheet()), None, "{lie:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_capped_stays_text() {
+        assert_eq!(capped("aü", 2), "a…");
+        assert_eq!(capped("aü", 3), "aü");
+    }
 }

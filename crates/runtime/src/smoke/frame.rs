@@ -52,9 +52,9 @@ where
 }
 
 /// Waits before every read, so that one byte now and then buys no time.
-struct Timed<'a, S> {
-    stream: &'a mut S,
-    deadline: Instant,
+pub(super) struct Timed<'a, S> {
+    pub(super) stream: &'a mut S,
+    pub(super) deadline: Instant,
 }
 
 impl<S: Read + AsFd> Read for Timed<'_, S> {

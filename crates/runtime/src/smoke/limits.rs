@@ -34,12 +34,16 @@ pub(super) const FRAME_BYTES_MAX: usize = 20 << 20;
 pub(super) const GRACE: Duration = Duration::from_millis(100);
 /// How long a new worker may take to say that it is ready.
 pub(super) const START_MAX: Duration = Duration::from_secs(20);
+/// Time at work after which a worker is replaced.
+pub(super) const BUSY_MAX: Duration = Duration::from_secs(45);
 /// Jobs after which a worker is replaced.
-pub(super) const JOBS_MAX: u32 = 2000;
+pub const JOBS_MAX: u32 = 2000;
 /// What is read of the last words of a worker.
-pub(super) const LAST_WORDS_BYTES_MAX: usize = 4096;
+pub(super) const LAST_WORDS_BYTES_MAX: u64 = 4096;
 
 const _: () = {
+    // The last job of a worker does not meet the end of its processor time.
+    assert!(BUSY_MAX.as_secs() + TIME_MAX.as_secs() + 5 < CPU_SECONDS_MAX);
     // A job of the largest parts, and an answer of the largest values, fit one message.
     assert!(SOURCE_BYTES_MAX + TESTS_BYTES_MAX + CALLS_MAX * CALL_BYTES_MAX + (1 << 20) < FRAME_BYTES_MAX);
     assert!(CALLS_MAX * VALUE_BYTES_MAX + (1 << 20) < FRAME_BYTES_MAX);

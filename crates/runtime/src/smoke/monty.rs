@@ -47,6 +47,10 @@ pub(super) fn examine(sheet: &Sheet, offers: &Offers, deadline: Instant) -> Resu
         Some(tests) => Some(exam.test(tests)?),
         None => None,
     };
+    // Code may catch what it is told about that.
+    if exam.printed.0 > OUTPUT_BYTES_MAX {
+        return Err(Stop::OutputExceeded);
+    }
     Ok(Answers { called, tested, doubt: exam.doubt })
 }
 
@@ -180,9 +184,11 @@ impl Exam<'_> {
         let message = raised.message().unwrap_or_default();
         let doubtful = match raised.exc_type() {
             ExcType::AttributeError | ExcType::NotImplementedError | ExcType::RePatternError => true,
-            ExcType::TypeError => ["unsupported", "not supported", "does not support", "unexpected keyword"]
-                .iter()
-                .any(|part| message.contains(part)),
+            ExcType::TypeError => {
+                ["unsupported", "not supported", "does not support", "unexpected keyword", "not slice"]
+                    .iter()
+                    .any(|part| message.contains(part))
+            }
             ExcType::NameError => message.split('\'').nth(1).is_some_and(super::names::is_builtin),
             _ => false,
         };

@@ -60,7 +60,7 @@ pub(super) const REFUSED_NAMES: &[&str] = &[
 ];
 
 /// Attributes that lead from a value to the interpreter: frames, code objects, and the modules that an allowed
-/// module has imported for itself.
+/// module has imported for itself, which it may write with an underscore in front.
 pub(super) const REFUSED_ATTRIBUTES: &[&str] = &[
     "ag_code",
     "ag_frame",
@@ -85,6 +85,7 @@ pub(super) const REFUSED_ATTRIBUTES: &[&str] = &[
     "gi_yieldfrom",
     "importlib",
     "inspect",
+    "io",
     "make_dataclass",
     "new_class",
     "os",
@@ -94,7 +95,10 @@ pub(super) const REFUSED_ATTRIBUTES: &[&str] = &[
     "sys",
     "tb_frame",
     "tb_next",
+    "thread",
     "threading",
+    "types",
+    "weakref",
 ];
 
 /// The only names with two underscores on both sides that code may use: operators and the like, which a class

@@ -1,24 +1,35 @@
 //! Workers that wait for jobs: started when first needed, never more than so many, ended at the first misbehaviour.
 
+use std::ffi::OsString;
 use std::io::{self, Read as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
-use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::cpython::{Python, Role, enter};
 use super::exam::{self, Answers, Sheet, Stop};
 use super::frame;
-use super::limits::{GRACE, JOBS_MAX, LAST_WORDS_BYTES_MAX, START_MAX};
+use super::limits::{BUSY_MAX, GRACE, JOBS_MAX, LAST_WORDS_BYTES_MAX, START_MAX};
 use super::worker::READY;
 use super::{SmokeError, WORKER_ARG};
 
 /// The running executable, also after its file was replaced by an update.
-const SELF_EXE: &str = "/proc/self/exe";
+pub(super) const SELF_EXE: &str = "/proc/self/exe";
+
+/// What the workers of a pool are.
+#[derive(Debug)]
+pub(super) enum Kind {
+    Monty,
+    /// Two processes, good for one job.
+    CPython(Python),
+}
 
 #[derive(Debug)]
 pub(super) struct Pool {
+    kind: Kind,
     workers_max: usize,
     state: Mutex<State>,
     freed: Condvar,
@@ -32,8 +43,37 @@ struct State {
 }
 
 impl Pool {
-    pub(super) fn new(workers_max: usize) -> Self {
-        Self { workers_max: workers_max.max(1), state: Mutex::default(), freed: Condvar::new() }
+    pub(super) fn new(kind: Kind, workers_max: usize) -> Self {
+        Self { kind, workers_max: workers_max.max(1), state: Mutex::default(), freed: Condvar::new() }
+    }
+
+    /// Whether a worker takes no more jobs.
+    fn is_worn(&self, worker: &Worker) -> bool {
+        match self.kind {
+            Kind::Monty => worker.jobs >= JOBS_MAX || worker.busy >= BUSY_MAX,
+            Kind::CPython(_) => true,
+        }
+    }
+
+    /// Starts a worker for the next job while nobody waits for it.
+    pub(super) fn prepare(self: &Arc<Self>) {
+        let mut state = self.state();
+        if !state.idle.is_empty() || state.alive >= self.workers_max {
+            return;
+        }
+        state.alive += 1;
+        drop(state);
+        let pool = Arc::clone(self);
+        let start = move || match Worker::start(&pool.kind, Instant::now() + START_MAX) {
+            Ok(worker) => {
+                pool.state().idle.push(worker);
+                pool.freed.notify_one();
+            }
+            Err(_) => pool.lost(),
+        };
+        if std::thread::Builder::new().spawn(start).is_err() {
+            self.lost();
+        }
     }
 
     /// Has a job examined by the next free worker.
@@ -74,7 +114,7 @@ impl Pool {
             state = self.freed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
         drop(state);
-        Worker::start().inspect_err(|_| self.lost())
+        Worker::start(&self.kind, deadline.min(Instant::now() + START_MAX)).inspect_err(|_| self.lost())
     }
 
     fn lost(&self) {
@@ -87,8 +127,11 @@ impl Pool {
 #[derive(Debug)]
 pub(super) struct Examined {
     pub(super) answers: Result<Answers, Stop>,
-    pub(super) backend: (String, Vec<String>),
+    pub(super) backend: Named,
 }
+
+/// A version, and what its kernel could not take from it.
+pub(super) type Named = (String, Vec<String>);
 
 /// A worker at work. Unless it is given back it is ended.
 struct Lease<'a> {
@@ -104,7 +147,7 @@ impl Lease<'_> {
         }
     }
 
-    fn backend(&self) -> (String, Vec<String>) {
+    fn backend(&self) -> Named {
         self.worker
             .as_ref()
             .map(|worker| (worker.version.clone(), worker.missing.clone()))
@@ -112,7 +155,7 @@ impl Lease<'_> {
     }
 
     fn give_back(mut self) {
-        if let Some(worker) = self.worker.take_if(|worker| worker.jobs < JOBS_MAX) {
+        if let Some(worker) = self.worker.take_if(|worker| !self.pool.is_worn(worker)) {
             self.pool.state().idle.push(worker);
             self.pool.freed.notify_one();
         }
@@ -130,31 +173,40 @@ impl Drop for Lease<'_> {
 
 #[derive(Debug)]
 struct Worker {
-    child: Child,
+    processes: Vec<Child>,
     channel: UnixStream,
-    last_words: Option<ChildStderr>,
     version: String,
     /// What its kernel could not take from it.
     missing: Vec<String>,
     jobs: u32,
+    /// How long its jobs took together.
+    busy: Duration,
 }
 
 impl Worker {
-    fn start() -> Result<Self, SmokeError> {
+    fn start(kind: &Kind, ready_by: Instant) -> Result<Self, SmokeError> {
         let (channel, far) = UnixStream::pair()?;
-        let mut child = Command::new(SELF_EXE)
-            .arg0("cascade")
-            .arg(WORKER_ARG)
-            .env_clear()
-            .current_dir("/")
-            .stdin(Stdio::from(OwnedFd::from(far)))
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()?;
-        let last_words = child.stderr.take();
-        let mut worker =
-            Self { child, channel, last_words, version: String::new(), missing: Vec::new(), jobs: 0 };
-        let fields = frame::read_until(&mut worker.channel, Instant::now() + START_MAX)?.unwrap_or_default();
+        let mut worker = Self {
+            processes: Vec::new(),
+            channel,
+            version: String::new(),
+            missing: Vec::new(),
+            jobs: 0,
+            busy: Duration::ZERO,
+        };
+        match kind {
+            Kind::Monty => worker.processes.push(spawn(&[WORKER_ARG.into()], far, Stdio::null())?),
+            Kind::CPython(python) => {
+                let (near, link) = UnixStream::pair()?;
+                let examiner = enter::words(python, Role::Examiner);
+                worker.processes.push(spawn(&examiner, far, Stdio::from(OwnedFd::from(near)))?);
+                worker.processes.push(spawn(&enter::words(python, Role::Candidate), link, Stdio::null())?);
+            }
+        }
+        let fields = match frame::read_until(&mut worker.channel, ready_by) {
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => return Err(SmokeError::timed_out()),
+            other => other?.unwrap_or_default(),
+        };
         let mut fields = fields.into_iter();
         if fields.next().as_deref() != Some(READY) {
             let (_, words) = worker.end();
@@ -182,7 +234,10 @@ impl Worker {
         if let Err(error) = frame::write(&mut self.channel, &sheet.encode()) {
             return Err(self.why(&error));
         }
-        match frame::read_until(&mut self.channel, deadline + GRACE) {
+        let started = Instant::now();
+        let reply = frame::read_until(&mut self.channel, deadline + GRACE);
+        self.busy += started.elapsed();
+        match reply {
             Ok(Some(fields)) => exam::decode(fields, &sheet).ok_or(SmokeError::Crashed),
             Ok(None) => Err(self.why(&io::ErrorKind::UnexpectedEof.into())),
             Err(error) => Err(self.why(&error)),
@@ -209,13 +264,15 @@ impl Worker {
 
     /// Kills what is left of it; how it had ended, and its last words.
     fn end(&mut self) -> (Option<ExitStatus>, String) {
-        // One that is ending already keeps the cause it has.
-        drop(self.child.kill());
-        let status = self.child.wait().ok();
-        let mut words = Vec::new();
-        if let Some(stderr) = self.last_words.take() {
+        let (mut status, mut words) = (None, Vec::new());
+        for process in &mut self.processes {
+            // One that is ending already keeps the cause it has.
+            drop(process.kill());
+            status = process.wait().ok();
+        }
+        for stderr in self.processes.iter_mut().filter_map(|process| process.stderr.take()) {
             // All writers are dead, so this ends.
-            drop(stderr.take(u64::try_from(LAST_WORDS_BYTES_MAX).unwrap_or(0)).read_to_end(&mut words));
+            drop(stderr.take(LAST_WORDS_BYTES_MAX).read_to_end(&mut words));
         }
         (status, String::from_utf8_lossy(&words).into_owned())
     }
@@ -223,8 +280,24 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        // Both fail only when it is gone already.
-        drop(self.child.kill());
-        drop(self.child.wait());
+        for process in &mut self.processes {
+            // Both fail only when it is gone already.
+            drop(process.kill());
+            drop(process.wait());
+        }
     }
+}
+
+fn spawn(words: &[OsString], stdin: UnixStream, stdout: Stdio) -> io::Result<Child> {
+    Command::new(SELF_EXE)
+        .arg0("cascade")
+        .args(words)
+        .env_clear()
+        .current_dir("/")
+        // Ctrl-C at the terminal is for Cascade.
+        .process_group(0)
+        .stdin(Stdio::from(OwnedFd::from(stdin)))
+        .stdout(stdout)
+        .stderr(Stdio::piped())
+        .spawn()
 }

@@ -146,7 +146,7 @@ impl Walk<'_> {
     }
 
     fn attribute(&mut self, at: TextSize, name: &str) {
-        if REFUSED_ATTRIBUTES.contains(&name) {
+        if REFUSED_ATTRIBUTES.contains(&name.trim_start_matches('_')) {
             self.refuse(at, &format!("`.{name}` leads to the interpreter; use plain values"));
         }
         self.dunder(at, name);

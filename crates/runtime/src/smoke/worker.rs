@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
 
+use super::cpython::enter;
 use super::exam::{self, Answers, Sheet, Stop};
 use super::limits::MEMORY_BYTES_MAX;
 use super::{confine, frame, monty, source};
@@ -22,7 +23,14 @@ const FILES_MAX: u64 = 3;
 /// Entry point of the hidden `__smoke` subcommand; stdin is the channel, stderr takes last words.
 #[must_use]
 pub fn worker_main() -> ExitCode {
-    match work() {
+    let mut words = std::env::args_os().skip(2);
+    let outcome = match words.next() {
+        None => work(),
+        Some(word) if word == enter::ENTER => enter::enter(words.collect()),
+        Some(word) if word == enter::BECOME => enter::become_python(words.collect()),
+        Some(_) => Err(io::ErrorKind::InvalidInput.into()),
+    };
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             last_words(&error);
@@ -42,7 +50,7 @@ fn work() -> io::Result<()> {
     confine::no_privileges()?;
     let memory_bytes = confine::mapped_bytes()? + STACK_BYTES + MEMORY_BYTES_MAX;
     // Without Landlock there is still no system call left that would open anything.
-    let missing = confine::landlock(&[], &[]).unwrap_or_else(|_| vec![confine::NO_LANDLOCK.to_owned()]);
+    let missing = confine::landlock(&[]).unwrap_or_else(|_| vec![confine::NO_LANDLOCK.to_owned()]);
     let own = channel.try_clone()?;
     std::thread::Builder::new().stack_size(STACK_BYTES).spawn(move || {
         let _end = End(&own);
@@ -96,6 +104,9 @@ fn examine(mut sheet: Sheet) -> Result<Answers, Stop> {
     if let Some(tests) = &sheet.tests {
         let defines = source::defines_check(&source::parse(tests, "the tests")?);
         sheet.checks = sheet.entry.clone().filter(|_| defines);
+    }
+    if sheet.reads_only {
+        return Err(Stop::Unsupported("only CPython is allowed here".to_owned()));
     }
     monty::examine(&sheet, &offers, deadline)
 }

@@ -6,6 +6,7 @@ use cascade_receipt::content::{
     self, Body, Closing, Ending, Escalation, Layer as LayerName, PureTask, Routed, Spent,
 };
 use cascade_receipt::decision::Reason;
+use cascade_receipt::digest::Digest;
 use cascade_receipt::time::Timestamp;
 
 use super::perform::{Decided, Performer};
@@ -39,14 +40,6 @@ impl Performer<'_> {
         );
         let runs = matches!(record, Record::Answer | Record::Intent);
         let body = content::Action {
-            task_type: self.request.task.kind.as_str().to_owned(),
-            risk_tier: decided.ruling.risk_tier,
-            classified: decided.ruling.classified,
-            principal: self.asker.principal_id(),
-            on_behalf_of: self.asker.agent.as_ref().map(|_| self.asker.person_id),
-            action_hash: action.hash,
-            facts_hash: facts.hash,
-            decision: decided.ruling.decision.clone(),
             refs: self
                 .stands_on
                 .iter()
@@ -55,7 +48,7 @@ impl Performer<'_> {
                 .cloned()
                 .collect(),
             draws: if runs { limits::taken(&decided.ruling) } else { Vec::new() },
-            runtime: self.request.runtime.clone(),
+            ..self.action(decided, action.hash, facts.hash)
         };
         let mut private = vec![action, facts];
         let body = match record {
@@ -92,6 +85,28 @@ impl Performer<'_> {
         Ok(draft)
     }
 
+    /// What every decision of this task says, without what it stands on and takes.
+    pub(super) fn action(
+        &self,
+        decided: &Decided,
+        action_hash: Digest,
+        facts_hash: Digest,
+    ) -> content::Action {
+        content::Action {
+            task_type: self.request.task.kind.as_str().to_owned(),
+            risk_tier: decided.ruling.risk_tier,
+            classified: decided.ruling.classified,
+            principal: self.asker.principal_id(),
+            on_behalf_of: self.asker.agent.as_ref().map(|_| self.asker.person_id),
+            action_hash,
+            facts_hash,
+            decision: decided.ruling.decision.clone(),
+            refs: Vec::new(),
+            draws: Vec::new(),
+            runtime: self.request.runtime.clone(),
+        }
+    }
+
     fn routed(&self, answer: &Answer) -> Routed {
         Routed {
             layer: answer.layer.clone(),
@@ -102,7 +117,7 @@ impl Performer<'_> {
         }
     }
 
-    fn declined_codes(&self) -> Vec<(LayerName, String)> {
+    pub(super) fn declined_codes(&self) -> Vec<(LayerName, String)> {
         let all = self.declined.iter().take(DECLINED_MAX);
         all.map(|declined| (declined.layer.clone(), declined.code.clone())).collect()
     }
@@ -142,7 +157,7 @@ pub(crate) fn frame(answer: &[u8]) -> Vec<u8> {
     frame
 }
 
-fn escalation(action: content::Action, decided: &Decided) -> Result<Escalation, TaskError> {
+pub(super) fn escalation(action: content::Action, decided: &Decided) -> Result<Escalation, TaskError> {
     let terms = decided.ruling.escalation.as_ref();
     let terms = terms.ok_or_else(|| TaskError::Defect("an escalation without terms".to_owned()))?;
     Ok(Escalation {

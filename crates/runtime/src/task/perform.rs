@@ -4,23 +4,24 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use cascade_kernel::action::{DECIDE_ATTEMPTS_MAX, Fault as KernelFault};
-use cascade_kernel::route::{Effect, Event, Outcome, Record, Reply, Route, Slot, Status, Taken};
-use cascade_ledger::{AppendError, Appended, Fault, Ledger, Mark, Memory};
+use cascade_kernel::route::{Acted, Effect, Event, Outcome, Record, Route, Slot, Status, Taken};
+use cascade_ledger::{AppendError, Appended, Ledger, Mark};
 use cascade_policy::decide::{self, Ruling};
-use cascade_policy::facts::{Facts, TaskKind};
+use cascade_policy::facts::Facts;
 use cascade_receipt::content::{Evidence, Layer as LayerName, Ref, Rel};
-use cascade_receipt::digest::{Digest, Nonce};
-use cascade_receipt::id::{PrincipalId, ReceiptId};
+use cascade_receipt::digest::Nonce;
+use cascade_receipt::id::ReceiptId;
 use cascade_receipt::time::Timestamp;
 
-use super::trial::{self, Trial};
-use super::{Answer, Declined, Request, Router, Spec, TaskError, Tasked};
+use super::asking::slots;
+use super::remembered::Remembered;
+use super::{Answer, Declined, Ran, Request, Router, Spec, TaskError, Tasked};
 use crate::facts::{self, Asker};
 use crate::govern::{holds_until, reference};
 use crate::grants;
-use crate::layer::{self, Asked, Proposal};
+use crate::layer::Candidate;
 use crate::limits;
-use crate::memory::{self, Key, Lesson, Origin, Recall, Recalled};
+use crate::run_lock::RunLock;
 
 /// What a decision was made of; replaced when the task is decided again.
 pub(super) struct Decided {
@@ -31,36 +32,37 @@ pub(super) struct Decided {
     pub(super) mark: Mark,
 }
 
-/// What a function of the same types and examples that was verified is worth, once it has been run.
-const FUNCTION_GRADE: u8 = 80;
-
 /// The best of what one layer proposed.
-struct Found {
-    proposal: Proposal,
-    evidence: Evidence,
-    smoke: Option<String>,
+pub(super) struct Found {
+    pub(super) candidate: Candidate,
+    pub(super) evidence: Evidence,
+    pub(super) smoke: Option<String>,
 }
 
 /// Who stands behind a slot.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Place {
+pub(super) enum Place {
     /// A layer of the router, by its number.
     Layer(usize),
     /// A verified answer to a function of the same types and examples.
     Function,
     /// An answer to exactly this task.
     Memory,
+    /// A command of a worker.
+    Command,
+    /// A language model.
+    Model,
 }
 
 pub(super) struct Performer<'a> {
-    router: &'a Router,
-    ledger: &'a Ledger,
+    pub(super) router: &'a Router,
+    pub(super) ledger: &'a Ledger,
     pub(super) request: &'a Request,
     pub(super) asker: Asker,
-    spec: Spec,
-    remembered: Remembered,
+    pub(super) spec: Spec,
+    pub(super) remembered: Remembered,
     /// Who stands behind which slot.
-    slots: Vec<(Place, Slot)>,
+    pub(super) slots: Vec<(Place, Slot)>,
     pub(super) action_nonce: Nonce,
     pub(super) facts_nonce: Nonce,
     pub(super) output_nonce: Nonce,
@@ -68,29 +70,20 @@ pub(super) struct Performer<'a> {
     pub(super) intent: Option<Ref>,
     pub(super) decided: Option<Decided>,
     pub(super) began: Instant,
-    found: Vec<Option<Found>>,
+    pub(super) found: Vec<Option<Found>>,
     pub(super) declined: Vec<Declined>,
-    asks: Option<String>,
-    receipts: Vec<Appended>,
-    refused: Option<AppendError>,
-    answer: Option<Answer>,
+    pub(super) asks: Option<String>,
+    pub(super) receipts: Vec<Appended>,
+    pub(super) refused: Option<AppendError>,
+    pub(super) answer: Option<Answer>,
     /// What is remembered that the answer stands on.
     pub(super) stands_on: Option<Ref>,
-    learned: Vec<Appended>,
-    unlearned: Option<String>,
-}
-
-/// What memory had of a task when it was asked.
-struct Remembered {
-    key: Key,
-    function_key: Option<Key>,
-    policy_hash: Digest,
-    answer: Option<Box<Recalled>>,
-    function: Option<Box<Recalled>>,
-    /// Why there is no answer of exactly this task.
-    why_not: Option<&'static str>,
-    /// What must be forgotten.
-    spoiled: Vec<(Box<Memory>, &'static str)>,
+    pub(super) learned: Vec<Appended>,
+    pub(super) unlearned: Option<String>,
+    lock: Option<RunLock>,
+    pub(super) ran: Option<Ran>,
+    pub(super) tokens: u64,
+    pub(super) cost_microusd: u64,
 }
 
 pub(super) fn perform(router: &Router, ledger: &Ledger, request: &Request) -> Result<Tasked, TaskError> {
@@ -107,7 +100,8 @@ pub(super) fn perform(router: &Router, ledger: &Ledger, request: &Request) -> Re
 
 fn attempt(router: &Router, ledger: &Ledger, request: &Request, spec: Spec) -> Result<Tasked, TaskError> {
     let asker = request.asker.again(ledger)?;
-    let remembered = Remembered::look(ledger, request, &spec, asker.principal_id())?;
+    let remembered =
+        Remembered::look(ledger, request, &spec, asker.principal_id(), router.asked().as_deref())?;
     let slots = slots(router, request, &remembered);
     let (route, effects) = Route::submit(slots.iter().map(|(_, slot)| *slot).collect(), request.spend);
     let mut performer = Performer {
@@ -134,12 +128,17 @@ fn attempt(router: &Router, ledger: &Ledger, request: &Request, spec: Spec) -> R
         stands_on: None,
         learned: Vec::new(),
         unlearned: None,
+        lock: None,
+        ran: None,
+        tokens: 0,
+        cost_microusd: 0,
     };
     for (memory, code) in std::mem::take(&mut performer.remembered.spoiled) {
         performer.forget(&memory, code);
     }
     let outcome = performer.perform_all(route, effects)?;
-    if matches!(outcome, Outcome::Answered(_)) {
+    let answered = matches!(outcome, Outcome::Answered(_) | Outcome::Acted(_, Acted::Answered));
+    if answered {
         performer.learn();
     }
     let decided = performer.decided.ok_or_else(undecided)?;
@@ -147,37 +146,15 @@ fn attempt(router: &Router, ledger: &Ledger, request: &Request, spec: Spec) -> R
         outcome,
         ruling: decided.ruling,
         receipts: performer.receipts,
-        answer: performer.answer.filter(|_| matches!(outcome, Outcome::Answered(_))),
+        answer: performer.answer.filter(|_| answered),
         declined: performer.declined,
         asks: performer.asks,
         learned: performer.learned,
         unlearned: performer.unlearned,
+        ran: performer.ran,
+        tokens: performer.tokens,
+        cost_microusd: performer.cost_microusd,
     })
-}
-
-/// The layers that a task may be asked of, in their order. What is remembered of exactly this task comes first: the
-/// layers before it were asked when it was learned, and the same engine finds the same.
-fn slots(router: &Router, request: &Request, remembered: &Remembered) -> Vec<(Place, Slot)> {
-    let task = &request.task;
-    let last = LayerName::parse(&task.max_layer).unwrap_or(LayerName::L7);
-    let slot = |smoked, admit_min| Slot { acts: false, spends: false, smoked, admit_min };
-    let mut slots = Vec::new();
-    if last >= LayerName::L6 && remembered.answer.is_some() {
-        slots.push((Place::Memory, slot(task.kind == TaskKind::Code, 0)));
-    }
-    let mut function = (last >= LayerName::L2 && remembered.function.is_some())
-        .then(|| (Place::Function, slot(true, FUNCTION_GRADE)));
-    for (at, layer) in router.layers.iter().enumerate() {
-        let manifest = layer.manifest();
-        if manifest.behind > LayerName::L2 {
-            slots.extend(function.take());
-        }
-        if manifest.kinds.contains(&task.kind) && manifest.behind <= last {
-            slots.push((Place::Layer(at), slot(true, manifest.admit_min)));
-        }
-    }
-    slots.extend(function);
-    slots
 }
 
 impl Performer<'_> {
@@ -195,7 +172,7 @@ impl Performer<'_> {
                 Effect::Fault(KernelFault::Ledger) => {
                     return Err(TaskError::Append(self.refused.take().unwrap_or(AppendError::Stopped)));
                 }
-                Effect::Act(_) => return Err(TaskError::Defect("a layer that does not act".to_owned())),
+                Effect::Act(slot) => Event::Ended(self.act(slot)?),
             };
             queue.extend(route.step(event)?);
         }
@@ -220,151 +197,6 @@ impl Performer<'_> {
         Ok(event)
     }
 
-    fn ask(&mut self, slot: usize) -> Result<Reply, TaskError> {
-        let Some((place, _)) = self.slots.get(slot).copied() else { return Ok(Reply::Pass) };
-        if self.spec.contradicts_itself() {
-            let why = self.spec.read.as_ref().err().map(ToString::to_string);
-            self.decline(self.name(place), "task.contradiction", why);
-            return Ok(Reply::Refuse);
-        }
-        match place {
-            Place::Layer(at) => Ok(self.ask_layer(slot, at)),
-            Place::Function => Ok(self.ask_function(slot)),
-            Place::Memory => self.ask_memory(slot),
-        }
-    }
-
-    fn name(&self, place: Place) -> LayerName {
-        match place {
-            Place::Layer(at) => {
-                self.router.layers.get(at).map_or(LayerName::L7, |layer| layer.manifest().layer.clone())
-            }
-            Place::Function => LayerName::L2,
-            Place::Memory => LayerName::L6,
-        }
-    }
-
-    fn ask_layer(&mut self, slot: usize, at: usize) -> Reply {
-        let Some(layer) = self.router.layers.get(at) else { return Reply::Pass };
-        let name = layer.manifest().layer.clone();
-        let task = &self.request.task;
-        let asked = Asked { task, spec: &self.spec, several: task.tests.is_some() };
-        match layer.propose(&asked) {
-            layer::Reply::Pass(code) => {
-                self.decline(name, code, None);
-                Reply::Pass
-            }
-            layer::Reply::Refuse(code) => {
-                self.decline(name, code, None);
-                Reply::Refuse
-            }
-            layer::Reply::Ask(words) => {
-                self.decline(name, "layer.asks", None);
-                self.asks = Some(words);
-                Reply::Ask
-            }
-            layer::Reply::Take(proposals) => self.try_out(slot, name, proposals),
-        }
-    }
-
-    /// A function that was verified for another task, under this task's name for it.
-    fn ask_function(&mut self, slot: usize) -> Reply {
-        let Some(recalled) = &self.remembered.function else { return Reply::Pass };
-        let source = self.spec.renamed(&recalled.answer);
-        let proposal = Proposal { source, grade: FUNCTION_GRADE, question: None };
-        self.try_out(slot, LayerName::L2, vec![proposal])
-    }
-
-    /// The very answer to this task. Its verifier runs again; what fails is forgotten.
-    fn ask_memory(&mut self, slot: usize) -> Result<Reply, TaskError> {
-        let Some(recalled) = self.remembered.answer.clone() else { return Ok(Reply::Pass) };
-        let Recalled { memory, answer, evidence, grade, .. } = *recalled;
-        let proposal = Proposal { source: answer, grade, question: None };
-        if self.request.task.kind != TaskKind::Code {
-            if let Some(place) = self.found.get_mut(slot) {
-                *place = Some(Found { proposal, evidence, smoke: None });
-            }
-            return Ok(Reply::Take { grade, evidence, smoked: false, question: false });
-        }
-        let before = self.declined.len();
-        let reply = self.try_out(slot, LayerName::L6, vec![proposal]);
-        let Reply::Take { evidence: now, .. } = reply else {
-            // A machine on which nothing can be run says nothing about the answer.
-            let told = self.declined.get(before).map(|declined| declined.code.as_str());
-            if told.is_some_and(|code| ["smoke.examples", "smoke.tests"].contains(&code)) {
-                self.forget(&memory, "memory.verifier_failed");
-            }
-            return Ok(Reply::Pass);
-        };
-        // Examples make nothing of what was only proposed; tests that hold do.
-        let evidence = if now == Evidence::Verified { now } else { now.min(evidence) };
-        if let Some(Some(found)) = self.found.get_mut(slot) {
-            found.evidence = evidence;
-        }
-        Ok(Reply::Take { grade, evidence, smoked: true, question: false })
-    }
-
-    fn forget(&mut self, memory: &Memory, code: &'static str) {
-        let forgotten = memory::forget(self.ledger, memory, self.asker.principal_id(), code, None);
-        match forgotten {
-            Ok(appended) => self.receipts.push(appended),
-            // Somebody else was faster.
-            Err(AppendError::MemoryGone { .. }) => {}
-            Err(error) => self.unlearned = Some(error.to_string()),
-        }
-    }
-
-    /// Remembers the answer that was given. It is out and on record; whatever goes wrong here loses nothing of it.
-    fn learn(&mut self) {
-        let (Some(answer), Some(receipt)) = (&self.answer, self.receipts.last().cloned()) else { return };
-        // A proposal of an engine costs nothing to find again, with the question that belongs to it.
-        let cheap = answer.evidence == Evidence::Proposed && answer.layer != LayerName::L7;
-        if cheap || matches!(answer.layer, LayerName::L1 | LayerName::L2 | LayerName::L6) {
-            return;
-        }
-        let (evidence, principal) = (answer.evidence, self.asker.principal_id());
-        let function = self.remembered.function_key.as_ref().filter(|_| evidence == Evidence::Verified);
-        let mut learned = Vec::new();
-        for key in [Some(&self.remembered.key), function].into_iter().flatten() {
-            match memory::learn(self.ledger, &Lesson { key, answer: &receipt, evidence, principal }) {
-                Ok(appended) => learned.extend(appended),
-                Err(error) => self.unlearned = Some(error.to_string()),
-            }
-        }
-        self.learned = learned;
-    }
-
-    /// Runs what a layer proposes until one does what the task demands.
-    fn try_out(&mut self, slot: usize, name: LayerName, proposals: Vec<Proposal>) -> Reply {
-        let tests = self.request.task.tests.as_deref();
-        let mut first: Option<Trial> = None;
-        for proposal in proposals.into_iter().take(layer::PROPOSALS_MAX) {
-            let trial = trial::run(&self.router.smoke, &self.spec, &proposal.source, tests);
-            let Some(evidence) = trial.evidence else {
-                first.get_or_insert(trial);
-                continue;
-            };
-            let reply = Reply::Take {
-                grade: proposal.grade,
-                evidence,
-                smoked: true,
-                question: proposal.question.is_some(),
-            };
-            let admit_min = self.slots.get(slot).map_or(0, |(_, slot)| slot.admit_min);
-            if evidence < Evidence::Verified && proposal.grade < admit_min {
-                self.decline(name, "grade.below", Some(format!("{} of {admit_min}", proposal.grade)));
-            }
-            if let Some(place) = self.found.get_mut(slot) {
-                *place = Some(Found { proposal, evidence, smoke: trial.backend });
-            }
-            return reply;
-        }
-        let (code, detail) = first
-            .map_or(("layer.nothing", None), |trial| (trial.fault.unwrap_or("smoke.failed"), trial.detail));
-        self.decline(name, code, detail);
-        Reply::Pass
-    }
-
     pub(super) fn decline(&mut self, layer: LayerName, code: &str, detail: Option<String>) {
         self.declined.push(Declined { layer, code: code.to_owned(), detail });
     }
@@ -380,12 +212,12 @@ impl Performer<'_> {
         // A layer that answers all the same has not declined.
         self.declined.retain(|declined| declined.layer != layer);
         self.answer = Some(Answer {
-            text: found.proposal.source,
+            text: found.candidate.source,
             layer,
             evidence: taken.evidence.min(found.evidence),
-            grade: found.proposal.grade,
+            grade: found.candidate.grade,
             smoke: found.smoke,
-            question: found.proposal.question,
+            question: found.candidate.question,
         });
         self.stands_on = self.remembered.reference(place);
         Ok(())
@@ -396,6 +228,10 @@ impl Performer<'_> {
             self.take(taken)?;
         }
         let decided = self.decided.take().ok_or_else(undecided)?;
+        if record == Record::Intent {
+            // Nobody else closes it before we do.
+            self.lock = Some(RunLock::take(self.ledger, self.intent_id)?);
+        }
         let draft = self.draft(record, &decided, self.answer.as_ref());
         self.decided = Some(decided);
         match self.ledger.append(draft?) {
@@ -414,57 +250,6 @@ impl Performer<'_> {
                 self.refused = Some(error);
                 Ok(Event::AppendFailed)
             }
-        }
-    }
-}
-
-impl Remembered {
-    fn look(ledger: &Ledger, request: &Request, spec: &Spec, asker: PrincipalId) -> Result<Self, Fault> {
-        let (policy, _) = ledger.policy_in_force()?;
-        let origin = Origin { log_origin: ledger.log_origin(), policy_hash: policy.hash, model: None };
-        let (key, function_key) = (Key::of_task(&origin, &request.task), Key::of_function(&origin, spec));
-        let mut found = Self {
-            key,
-            function_key,
-            policy_hash: policy.hash,
-            answer: None,
-            function: None,
-            why_not: None,
-            spoiled: Vec::new(),
-        };
-        let at = facts::chain_now(ledger)?;
-        match memory::recall(ledger, &found.key, asker, at)? {
-            Recall::Answer(recalled) => found.answer = Some(recalled),
-            Recall::Nothing(code) => found.why_not = Some(code),
-            Recall::Spoiled(memory, code) => {
-                found.why_not = Some(code);
-                found.spoiled.push((memory, code));
-            }
-        }
-        if let Some(key) = &found.function_key {
-            match memory::recall(ledger, key, asker, at)? {
-                Recall::Answer(recalled) => found.function = Some(recalled),
-                Recall::Nothing(_) => {}
-                Recall::Spoiled(memory, code) => found.spoiled.push((memory, code)),
-            }
-        }
-        Ok(found)
-    }
-
-    fn declined(&self) -> Vec<Declined> {
-        let code = self.why_not.into_iter();
-        code.map(|code| Declined { layer: LayerName::L6, code: code.to_owned(), detail: None }).collect()
-    }
-
-    const fn is_used(&self) -> bool {
-        self.answer.is_some() || self.function.is_some()
-    }
-
-    fn reference(&self, place: Place) -> Option<Ref> {
-        match place {
-            Place::Memory => self.answer.as_ref().map(|recalled| recalled.reference()),
-            Place::Function => self.function.as_ref().map(|recalled| recalled.reference()),
-            Place::Layer(_) => None,
         }
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use cascade_receipt::content::Evidence;
 
 use super::Spec;
+use crate::layer::Candidate;
 use crate::smoke::{Called, Job, Smoke, SmokeError, Tested};
 
 /// How long one answer may run, tests included.
@@ -25,12 +26,12 @@ pub struct Trial {
 
 /// Runs one answer.
 #[must_use]
-pub(super) fn run(smoke: &Smoke, spec: &Spec, source: &str, tests: Option<&str>) -> Trial {
+pub(super) fn run(smoke: &Smoke, spec: &Spec, candidate: &Candidate, tests: Option<&str>) -> Trial {
     let job = Job {
-        source: source.to_owned(),
+        source: candidate.source.clone(),
         calls: spec.calls.iter().map(|call| call.expression.clone()).collect(),
         tests: tests.map(str::to_owned),
-        entry: spec.entry.clone(),
+        entry: candidate.entry.clone().or_else(|| spec.entry.clone()),
     };
     let checked = match smoke.check(&job, TRIAL_MAX) {
         Ok(checked) => checked,

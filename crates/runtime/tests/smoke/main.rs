@@ -14,14 +14,24 @@ use std::process::ExitCode;
 use cascade_runtime::smoke;
 
 mod answers;
+mod cheating;
+mod hostile;
 mod kit;
+mod probe;
+mod workers;
 
 fn main() -> ExitCode {
-    if std::env::args().nth(1).as_deref() == Some(smoke::WORKER_ARG) {
-        return smoke::worker_main();
+    match std::env::args().nth(1).as_deref() {
+        Some(smoke::WORKER_ARG) => return smoke::worker_main(),
+        Some(probe::ARG) => return probe::main(),
+        Some(workers::HOST) => return workers::host(&std::env::args().nth(2).unwrap_or_default()),
+        _ => {}
     }
-    let arguments = libtest_mimic::Arguments::from_args();
-    let tests = [answers::tests()].concat();
+    let mut arguments = libtest_mimic::Arguments::from_args();
+    // Some of them count processes.
+    arguments.test_threads = Some(1);
+    let tests =
+        [answers::tests(), cheating::tests(), hostile::tests(), probe::tests(), workers::tests()].concat();
     let trials = tests.into_iter().map(|(name, test)| {
         libtest_mimic::Trial::test(name, move || {
             test();

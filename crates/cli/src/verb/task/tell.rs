@@ -2,20 +2,22 @@
 
 use std::io::{self, IsTerminal as _};
 
-use cascade_kernel::route::{Outcome, Record};
+use cascade_kernel::route::{Acted, Outcome, Record};
 use cascade_receipt::content::Evidence;
 use cascade_receipt::decision::{GateName, Reason, Verdict};
 use cascade_runtime::layer::Question;
-use cascade_runtime::task::{Answer, Declined, Tasked};
+use cascade_runtime::task::{Answer, Declined, Ran, Tasked};
 use serde_json::{Value, json};
 
 use crate::exit::{self, Failure};
 use crate::output::{self, BOLD, CARE, DIM, GOOD, Painted, verdict_style};
 use crate::reasons;
+use crate::record::quoted;
 
 pub(super) const fn code(tasked: &Tasked) -> u8 {
     match tasked.outcome {
-        Outcome::Answered(_) => exit::DONE,
+        Outcome::Answered(_) | Outcome::Acted(_, Acted::Answered) => exit::DONE,
+        Outcome::Acted(_, Acted::Stopped) => super::super::shell_check::code(tasked.ruling.decision.verdict),
         Outcome::Decided(Record::DryRun) => super::super::shell_check::code(tasked.ruling.decision.verdict),
         Outcome::Decided(Record::Escalation) => exit::WAITING,
         Outcome::Decided(_) => exit::DENIED,
@@ -40,14 +42,25 @@ pub(super) fn document(tasked: &Tasked, id: Option<Value>) -> Value {
         "grade": answer.map(|answer| answer.grade),
         "smoke": answer.and_then(|answer| answer.smoke.as_ref()),
         "question": answer.and_then(|answer| answer.question.as_ref()).map(asked),
-        "tokens": 0,
-        "cost_microusd": 0,
+        "tokens": tasked.tokens,
+        "cost_microusd": tasked.cost_microusd,
         "declined": tasked.declined.iter().map(declined).collect::<Vec<_>>(),
     });
-    if let (Some(asks), Some(members)) = (&tasked.asks, document.as_object_mut()) {
-        members.insert("asks".to_owned(), json!(asks));
+    if let Some(members) = document.as_object_mut() {
+        members.extend(tasked.asks.as_ref().map(|asks| ("asks".to_owned(), json!(asks))));
+        members.extend(tasked.ran.as_ref().map(|ran| ("command".to_owned(), command(ran))));
     }
     document
+}
+
+fn command(ran: &Ran) -> Value {
+    json!({
+        "argv": ran.argv,
+        "intent": ran.intent,
+        "exit_code": ran.exit_code,
+        "stdout": String::from_utf8_lossy(&ran.stdout),
+        "stderr": String::from_utf8_lossy(&ran.stderr),
+    })
 }
 
 fn codes(tasked: &Tasked) -> Vec<Value> {
@@ -71,10 +84,22 @@ pub(super) fn tell(tasked: &Tasked) -> Result<(), Failure> {
     match (&tasked.answer, &tasked.outcome) {
         (Some(answer), _) => {
             given(answer)?;
-            about(answer);
+            match &tasked.ran {
+                Some(ran) => ended(ran)?,
+                None => about(answer, tasked),
+            }
         }
-        (None, Outcome::Decided(record)) => refused(tasked, *record),
+        (None, Outcome::Decided(record)) => refused(tasked, *record == Record::DryRun),
+        (None, Outcome::Acted(_, Acted::Stopped)) => {
+            if let Some(ran) = &tasked.ran {
+                output::say(format_args!("  {}", output::safe(&line(ran))));
+            }
+            refused(tasked, false);
+        }
         (None, _) => {
+            if let Some(ran) = &tasked.ran {
+                ended(ran)?;
+            }
             output::say(Painted(CARE, "nobody had an answer"));
             for declined in &tasked.declined {
                 let detail = declined.detail.as_deref().map(|text| format!(": {text}")).unwrap_or_default();
@@ -105,14 +130,37 @@ fn given(answer: &Answer) -> io::Result<()> {
     }
 }
 
-fn about(answer: &Answer) {
+/// What ran, and what it complained of.
+fn ended(ran: &Ran) -> io::Result<()> {
+    if !ran.stderr.is_empty() {
+        output::say_raw(String::from_utf8_lossy(&ran.stderr));
+    }
+    let code = ran.exit_code.map(|code| format!("exit {code}")).unwrap_or_default();
+    output::say(format_args!(
+        "{}  ran: {}  {}",
+        Painted(BOLD, "L6.5"),
+        output::safe(&line(ran)),
+        Painted(DIM, code)
+    ));
+    Ok(())
+}
+
+fn line(ran: &Ran) -> String {
+    ran.argv.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
+}
+
+fn about(answer: &Answer, tasked: &Tasked) {
     let (style, what) = match answer.evidence {
         Evidence::Verified => (GOOD, "verified by your tests"),
         Evidence::Checked => (CARE, "checked: reproduces the examples, not verified"),
         Evidence::Proposed => (CARE, "proposed only: look at it before you use it"),
     };
     let grade = Painted(DIM, format!("grade {}", answer.grade));
-    output::say(format_args!("{}  {}  {grade}", Painted(BOLD, &answer.layer), Painted(style, what)));
+    let spent = match tasked.tokens {
+        0 => String::new(),
+        tokens => format!("  {tokens} tokens, {} µ$", tasked.cost_microusd),
+    };
+    output::say(format_args!("{}  {}  {grade}{spent}", Painted(BOLD, &answer.layer), Painted(style, what)));
     if let Some(question) = answer.question.as_ref().filter(|_| answer.evidence != Evidence::Verified) {
         let told = |output: &Option<String>| output.clone().unwrap_or_else(|| "an error".to_owned());
         let call = output::safe(&question.call);
@@ -122,14 +170,14 @@ fn about(answer: &Answer) {
             output::safe(&told(&question.second))
         ));
         output::hint_line(format_args!("say which is right: --example '{call} == …'"));
-    } else if answer.evidence != Evidence::Verified {
+    } else if answer.evidence != Evidence::Verified && answer.smoke.is_some() {
         output::hint_line("your tests make it verified: --tests FILE");
     }
 }
 
-fn refused(tasked: &Tasked, record: Record) {
+fn refused(tasked: &Tasked, dry_run: bool) {
     let verdict = tasked.ruling.decision.verdict;
-    let what = if record == Record::DryRun { "would be: " } else { "" };
+    let what = if dry_run { "would be: " } else { "" };
     output::say(format_args!("{what}{}", Painted(verdict_style(verdict), verdict)));
     for text in reasons::texts(&tasked.ruling).iter().chain(&tasked.ruling.limits) {
         output::say(format_args!("  {}", output::safe(text)));

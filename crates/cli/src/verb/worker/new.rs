@@ -77,6 +77,7 @@ fn ask(global: &Global, program: &str) -> Result<Governed, Failure> {
         timeout: Some(std::time::Duration::from_secs(30)),
         streams: StreamsPlan::Capture { cap_bytes: HELP_BYTES_MAX as u64 },
         runtime: identity::runtime(&ledger)?,
+        task: None,
     };
     govern(&ledger, request).map_err(failures::govern)
 }

@@ -10,6 +10,7 @@ use super::{Printed, Stop, plain, stopped};
 /// Names that emitted code cannot use: they lead nowhere but to the check of its names.
 const ARGUMENTS: &str = "__arguments__";
 const KEYWORDS: &str = "__keywords__";
+const NAMES: [&str; 2] = [ARGUMENTS, KEYWORDS];
 
 pub(super) struct Candidate {
     repl: MontyRepl,
@@ -44,13 +45,7 @@ impl Candidate {
         for argument in call.args.iter().chain(call.kwargs.iter().map(|(_, value)| value)) {
             plain::check(argument).map_err(|what| Stop::Unsupported(format!("{what} as an argument")))?;
         }
-        let by_copy = call.kwargs.is_empty() && call.args.iter().all(plain::is_immutable);
-        let outcome = if by_copy {
-            let print = PrintWriter::Callback(printed);
-            self.repl.call_function(&call.function_name, call.args.clone(), print)
-        } else {
-            self.call_by_reference(call, printed)?
-        };
+        let outcome = self.run(call, printed)?;
         match outcome {
             Err(raised) => stopped(raised, printed).map(Err),
             Ok(value) => {
@@ -61,23 +56,28 @@ impl Candidate {
     }
 
     /// Looks at the arguments again afterwards. One that was changed would have to change in the other session too.
-    fn call_by_reference(
+    fn run(
         &mut self,
         call: &ReplFunctionCall,
         printed: &mut Printed,
     ) -> Result<Result<MontyObject, MontyException>, Stop> {
-        let arguments = MontyObject::Tuple(call.args.clone());
-        let keywords = MontyObject::dict(call.kwargs.clone());
-        let inputs = vec![(ARGUMENTS.to_owned(), arguments.clone()), (KEYWORDS.to_owned(), keywords.clone())];
+        let before = arguments(call);
+        let fixed = before.first().is_some_and(plain::is_immutable) && call.kwargs.is_empty();
+        let inputs = NAMES.iter().map(|name| (*name).to_owned()).zip(before.clone()).collect();
         let text = format!("{}(*{ARGUMENTS}, **{KEYWORDS})", call.function_name);
         let outcome = self.repl.feed_run(&text, inputs, PrintWriter::Callback(printed));
+        if fixed {
+            return Ok(outcome);
+        }
         let after = format!("({ARGUMENTS}, {KEYWORDS})");
-        let after = self.repl.feed_run(&after, Vec::new(), PrintWriter::Disabled);
-        let before = MontyObject::Tuple(vec![arguments, keywords]);
-        match after {
-            Ok(after) if after == before => Ok(outcome),
+        match self.repl.feed_run(&after, Vec::new(), PrintWriter::Disabled) {
+            Ok(after) if after == MontyObject::Tuple(before.to_vec()) => Ok(outcome),
             Ok(_) => Err(Stop::Unsupported("a function that changes its arguments".to_owned())),
             Err(raised) => stopped(raised, printed).map(Err),
         }
     }
+}
+
+fn arguments(call: &ReplFunctionCall) -> [MontyObject; 2] {
+    [MontyObject::Tuple(call.args.clone()), MontyObject::dict(call.kwargs.clone())]
 }

@@ -31,6 +31,8 @@ fn what_reaches_beyond_the_function() {
         "(lambda: 0).__code__",
         "import random\nrandom.os.system('x')",
         "import enum\nenum.sys.modules",
+        "import random\nrandom._os.fork()",
+        "import dataclasses\ndataclasses._thread.start_new_thread",
         "try:\n    1/0\nexcept Exception as e:\n    e.__traceback__.tb_frame.f_back",
         "def g():\n    yield\ng().gi_frame.f_back",
         "getattr(1, 'a' + 'b')",

