@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use cascade_synthesis::forge::graded;
 use cascade_synthesis::grade::Evidence;
-use cascade_synthesis::search::{Budget, Vocabulary, search};
+use cascade_synthesis::search::{Budget, Vocabulary, search_leaving};
 use cascade_synthesis::snippets::{self, matching};
 use cascade_synthesis::spec::Task;
 use cascade_synthesis::templates::{Spec, digest, emit};
@@ -28,7 +28,7 @@ const RETRIEVED_MAX: usize = 40;
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let directory = arguments.next().ok_or("first argument: the directory with HumanEval.jsonl")?;
-    let budget_ms: u64 = arguments.next().unwrap_or_else(|| "500".to_owned()).parse()?;
+    let limit = Limit::parse(&arguments.next().unwrap_or_else(|| "500".to_owned()))?;
     let engine = match arguments.next().as_deref() {
         Some("operators") => Engine::Search(Vocabulary::Operators),
         Some("templates") => Engine::Templates,
@@ -41,13 +41,27 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let problem: Value = serde_json::from_str(line)?;
         let text = |key: &str| problem.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
         if only.as_ref().is_none_or(|only| text("task_id").ends_with(&format!("/{only}"))) {
-            println!(
-                "{}",
-                solved(&text("task_id"), &text("prompt"), &text("entry_point"), engine, budget_ms)
-            );
+            println!("{}", solved(&text("task_id"), &text("prompt"), &text("entry_point"), engine, limit));
         }
     }
     Ok(())
+}
+
+/// When a search ends: so many milliseconds, or so many terms, which is the same on every machine.
+#[derive(Clone, Copy)]
+enum Limit {
+    Milliseconds(u64),
+    Terms(u64),
+}
+
+impl Limit {
+    /// `500` or `400000t`
+    fn parse(text: &str) -> Result<Self, std::num::ParseIntError> {
+        match text.strip_suffix('t') {
+            Some(terms) => terms.parse().map(Self::Terms),
+            None => text.parse().map(Self::Milliseconds),
+        }
+    }
 }
 
 /// What is asked for programs.
@@ -58,7 +72,7 @@ enum Engine {
     Snippets,
 }
 
-fn solved(id: &str, prompt: &str, name: &str, engine: Engine, budget_ms: u64) -> Value {
+fn solved(id: &str, prompt: &str, name: &str, engine: Engine, limit: Limit) -> Value {
     let start = Instant::now();
     let task = match Task::parse(prompt, Some(name)) {
         Ok(task) => task,
@@ -67,7 +81,7 @@ fn solved(id: &str, prompt: &str, name: &str, engine: Engine, budget_ms: u64) ->
     match engine {
         Engine::Templates => emitted(id, &task),
         Engine::Snippets => retrieved(id, &task),
-        Engine::Search(vocabulary) => searched(id, &task, vocabulary, start, budget_ms),
+        Engine::Search(vocabulary) => searched(id, &task, vocabulary, start, limit),
     }
 }
 
@@ -107,11 +121,16 @@ fn emitted(id: &str, task: &Task) -> Value {
     json!({"task_id": id, "candidates": candidates, "milliseconds": milliseconds, "library": digest()})
 }
 
-fn searched(id: &str, task: &Task, vocabulary: Vocabulary, start: Instant, budget_ms: u64) -> Value {
-    let end = start + Duration::from_millis(budget_ms);
-    let mut keep_going = || Instant::now() < end;
-    let outcome = search(task, vocabulary, &mut Budget { terms: TERMS, keep_going: &mut keep_going });
+fn searched(id: &str, task: &Task, vocabulary: Vocabulary, start: Instant, limit: Limit) -> Value {
+    let (end, terms) = match limit {
+        Limit::Milliseconds(time) => (Some(start + Duration::from_millis(time)), TERMS),
+        Limit::Terms(terms) => (None, terms),
+    };
+    let mut keep_going = || end.is_none_or(|end| Instant::now() < end);
+    let (outcome, remains) =
+        search_leaving(task, vocabulary, &mut Budget { terms, keep_going: &mut keep_going });
     let milliseconds = start.elapsed().as_secs_f64() * 1e3;
+    drop(remains);
     let grade = graded(task, &outcome).into_iter().next().map(|best| best.grade);
     let parts =
         grade.iter().flat_map(|grade| &grade.parts).map(|part| (part.name.to_owned(), json!(part.points)));
