@@ -185,7 +185,12 @@ impl Router {
             Box::new(Search::enumerate()),
             Box::new(Search::forge()),
         ];
-        Ok(Self { layers, smoke: Smoke::start(&Options { workers })?, models, policy: Mutex::new(None) })
+        Ok(Self {
+            layers,
+            smoke: Smoke::start(&Options { workers, ..Options::default() })?,
+            models,
+            policy: Mutex::new(None),
+        })
     }
 
     /// With one more layer, behind the one that its manifest names.

@@ -47,6 +47,8 @@ fn last_words(error: &io::Error) {
 fn work() -> io::Result<()> {
     confine::close_inherited()?;
     let channel = UnixStream::from(rustix::io::dup(rustix::stdio::stdin())?);
+    // Not so where a person typed the verb: then nobody would ever hang up.
+    channel.peer_addr()?;
     confine::no_privileges()?;
     let memory_bytes = confine::mapped_bytes()? + STACK_BYTES + MEMORY_BYTES_MAX;
     // Without Landlock there is still no system call left that would open anything.

@@ -6,7 +6,7 @@ use cascade_receipt::content::Evidence;
 
 use super::Spec;
 use crate::layer::Candidate;
-use crate::smoke::{Called, Job, Smoke, SmokeError, Tested};
+use crate::smoke::{Backend, Called, Job, Smoke, SmokeError, Tested};
 
 /// How long one answer may run, tests included.
 pub const TRIAL_MAX: Duration = Duration::from_secs(5);
@@ -37,7 +37,12 @@ pub(super) fn run(smoke: &Smoke, spec: &Spec, candidate: &Candidate, tests: Opti
         Ok(checked) => checked,
         Err(error) => return Trial::failed(code(&error), error.to_string(), None),
     };
-    let backend = Some(checked.backend.version.clone());
+    // A restriction that this kernel does not offer is told, never passed over.
+    let Backend { version, missing } = &checked.backend;
+    let backend = Some(match missing.as_slice() {
+        [] => version.clone(),
+        missing => format!("{version}, without {}", missing.join(", ")),
+    });
     let wrong = spec.calls.iter().zip(&checked.called).find_map(|(call, called)| match called {
         Called::Value(repr) if call.is_met(repr) => None,
         Called::Value(repr) => Some(format!("{} gives {repr}", call.expression)),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,7 @@ pub(crate) fn tests() -> Tests {
     vec![
         ("a_worker_holds_nothing", a_worker_holds_nothing),
         ("an_idle_worker_that_died_is_replaced", an_idle_worker_that_died_is_replaced),
+        ("the_hidden_verb_typed_by_a_person_ends", the_hidden_verb_typed_by_a_person_ends),
         ("warmed_workers_wait", warmed_workers_wait),
         ("terminal_signals_are_not_for_workers", terminal_signals_are_not_for_workers),
         ("a_start_that_takes_too_long", a_start_that_takes_too_long),
@@ -147,6 +148,18 @@ fn warmed_workers_wait() {
     let first = new(is_monty);
     smoke.check(&asks(ONE, "f()"), AMPLE).unwrap();
     assert_eq!(new(is_monty), first);
+}
+
+fn the_hidden_verb_typed_by_a_person_ends() {
+    let own = std::env::current_exe().unwrap();
+    let mut typed = Command::new(own);
+    let mut typed = typed.arg(WORKER_ARG).stdin(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut ended = None;
+    until("it to end", || {
+        ended = typed.try_wait().unwrap();
+        ended.is_some()
+    });
+    assert!(!ended.unwrap().success());
 }
 
 fn terminal_signals_are_not_for_workers() {

@@ -156,10 +156,7 @@ not = ["show the widget w1 and polish it"]
     #[test]
     fn rules_do_not_hang_on_what_a_line_of_a_longer_text_looks_like() {
         let text = "text = \"\"\"\n[[worker.intent]]\n[\"\"\"";
-        assert!(
-            faults(&[("own = {", &format!("own = {{ {}, ", text.replace('\n', "\n")))])
-                .contains("no table of its own")
-        );
+        assert!(faults(&[("own = {", &format!("own = {{ {text}, "))]).contains("no table of its own"));
     }
 
     #[test]

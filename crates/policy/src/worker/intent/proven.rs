@@ -154,8 +154,11 @@ fn what_changes_something_is_not_reached_by_words_that_are_only_about_the_same()
     assert!(!BUILTIN.plans("take a.txt out of the index").is_empty());
     assert!(BUILTIN.plans("take a.txt out in the index").is_empty());
     assert_eq!(BUILTIN.plans("merge branch topic").first().map(argv_of).unwrap(), "git merge topic");
+    assert!(BUILTIN.plans("show the log of commits").iter().all(|plan| plan.worker == "git"));
     assert!(BUILTIN.plans("merge branch topic?").is_empty());
     assert!(!BUILTIN.plans("could you merge branch topic?").is_empty());
+    assert!(BUILTIN.plans("link branches as x1").is_empty());
+    assert!(!BUILTIN.plans("link \"branches\" as x1").is_empty());
     assert!(BUILTIN.plans("merge branch production").is_empty());
     assert!(!BUILTIN.plans("merge branch \"production\"").is_empty());
 }

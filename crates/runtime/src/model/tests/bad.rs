@@ -110,8 +110,10 @@ fn drops_that_never_cease_end_with_the_whole_time() {
 fn an_attempt_has_its_own_time() {
     let wire = Wire::new(vec![act(hang)]);
     let model = wire.model("openai_compatible", "timeout_s = 1\n");
+    let started = Instant::now();
     let error = call(&model, None, &prompt(), &limits(), &mut |_| {}).unwrap_err();
     assert_eq!(error.fault, ModelFault::TimedOut(Phase::Whole));
+    assert!(started.elapsed() < LONG / 2);
 }
 
 #[test]
