@@ -12,7 +12,7 @@ use super::{Asked, CANDIDATES_MAX, Candidate, Layer, Manifest, Reply};
 const BUDGET: Duration = Duration::from_millis(5);
 /// What a function is worth that reproduces so many examples: it was written for no task, so one of the right types
 /// fits by luck less often than a program that was made to fit.
-const GRADES: [u8; 5] = [0, 45, 60, 72, 80];
+const GRADES: [u8; 5] = [0, 40, 45, 72, 80];
 
 /// Functions of the library, those first that share the rarest words with the task.
 #[derive(Debug)]
