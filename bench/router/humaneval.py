@@ -133,6 +133,12 @@ def main():
                               "right_on_the_rest": sum(right for right, _ in verdicts),
                               "agreeing": sum(agrees for _, agrees in verdicts)}
         print(json.dumps(report["verified"]))
+        wrong = [(problem["task_id"], results[problem["task_id"]]["layer"], results[problem["task_id"]]["grade"])
+                 for (problem, _), (right, _) in zip(verified, verdicts) if not right]
+        print("verified and wrong on the rest:", json.dumps(wrong))
+        right_ones = [(problem["task_id"], results[problem["task_id"]]["layer"], results[problem["task_id"]]["grade"])
+                      for (problem, _), (right, _) in zip(verified, verdicts) if right]
+        report["verified"].update(wrong=wrong, right=right_ones)
         again, seconds = ask(cascade, home, [{**task, "max_layer": "L6"} for task in lines], args.jobs)
         same = sum(again[key].get("evidence") == "verified" for key in again)
         hits = sum(again[key].get("layer") == "L6" for key in again)

@@ -274,6 +274,14 @@ fn texts(seeds: &mut Seeds) {
     {
         seeds.add("argv", &format!("call-{at}"), words);
     }
+    for (name, every) in [("paraphrases", 6), ("traps", 8)] {
+        let path = format!("crates/policy/tests/intents.{name}");
+        let table = std::fs::read_to_string(root(&path)).expect("readable");
+        let said = table.lines().filter_map(|line| line.split_once(" => ").map(|(said, _)| said));
+        for (at, said) in said.enumerate().step_by(every) {
+            seeds.add("task", &format!("{name}-{at:03}"), said);
+        }
+    }
     for name in ["cascade", "find", "terraform", "database"] {
         let text = std::fs::read(root(&format!("workers/{name}.toml"))).expect("readable");
         seeds.add("manifest", name, text);

@@ -13,6 +13,7 @@ mod log;
 mod people;
 mod policy;
 mod shell;
+mod task;
 
 /// One parser and its promises.
 #[derive(Clone, Copy, Debug)]
@@ -48,7 +49,8 @@ pub const TARGETS: &[Target] = &[
     target("sshsig", people::sshsig, 4096),
     target("shell", shell::line, 1024),
     target("argv", shell::argv, 1024),
-    target("manifest", shell::manifest, 16_384),
+    target("manifest", shell::manifest, 24_576),
+    target("task", task::task, 1024),
     target("cedar", policy::cedar, 4096),
     target("schema", policy::schema, 4096),
     target("thresholds", policy::thresholds, 4096),

@@ -18,7 +18,7 @@ pub(crate) fn on_small_stack(work: impl FnOnce() + Send) {
     });
 }
 
-fn builtin() -> &'static Registry {
+pub(crate) fn builtin() -> &'static Registry {
     static REGISTRY: OnceLock<Registry> = OnceLock::new();
     REGISTRY.get_or_init(Registry::builtin)
 }

@@ -207,3 +207,29 @@ fn succeed(command: &mut Command) -> Result<()> {
     }
     bail!("{program} failed: {}", String::from_utf8_lossy(&output.stderr).trim())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is not what was pinned never gets the name under which it would be served.
+    #[test]
+    fn weights_are_joined_in_order_and_held_to_their_hash() {
+        let dir = std::env::temp_dir().join(format!("cascade-join-{}", std::process::id()));
+        clear(&dir).unwrap();
+        fs::create_dir_all(&dir).unwrap();
+        let make = "import sys, zipfile\nfor part in '21':\n    with zipfile.ZipFile(f'{sys.argv[1]}/p{part}.whl', 'w') as z:\n        z.writestr(f'p/part0{part}.bin', part * 3)\n        z.writestr('p/__init__.py', 'raise SystemExit')\n";
+        succeed(Command::new("python3").args(["-c", make]).arg(&dir)).unwrap();
+        let join = |pinned: &str| {
+            let mut join = Command::new("python3");
+            succeed(join.args(["-c", JOIN]).arg(&dir).arg(pinned).arg(dir.join("w.gguf")))
+        };
+        let other = join(&"0".repeat(64)).unwrap_err();
+        assert!(other.to_string().contains("not the pinned"), "{other}");
+        assert!(!dir.join("w.gguf").exists());
+        // SHA-256 of `111222`.
+        join("92c7d71b95dc6540fc58e891dbe649fe72ae5e93b5f42fd7fbdeefe6cef3e51d").unwrap();
+        assert_eq!(fs::read(dir.join("w.gguf")).unwrap(), b"111222");
+        clear(&dir).unwrap();
+    }
+}

@@ -30,6 +30,7 @@ pub(crate) fn task(error: TaskError) -> Failure {
         TaskError::Policy(_) => Some("run `cascade fsck`".to_owned()),
         TaskError::Look(error) => look(error),
         TaskError::Govern(error) => govern_hint(error),
+        TaskError::Lock(_) => Some("check who may write to the home".to_owned()),
         TaskError::Defect(_) => None,
     };
     Failure { hint, ..Failure::could_not(error.into()) }

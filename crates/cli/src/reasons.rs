@@ -105,6 +105,7 @@ const WORDS: &[(&str, &str)] = &[
     ("model.too_long", "the model's answer is too long"),
     ("model.tools", "the tools cannot be offered to the model"),
     ("model.unreachable", "the model cannot be reached"),
+    ("retrieval.nothing", "no known function has these types"),
     ("route.unanswered", "no layer had an answer"),
     ("search.nothing", "no program was found that reproduces the examples"),
     ("smoke.crashed", "the answer ended what ran it"),

@@ -4,9 +4,9 @@
 //! through here, on purpose: a command that reaches the program by way of another one (`sudo`, `env`, a shell line)
 //! is started with an environment that others read too, and gets nothing.
 //!
-//! A credential can also be the key of a language model. Then it is for origins, and no command is handed it.
+//! A credential can also be the key of a language model. Then it is for endpoints, and no command is handed it.
 
-pub mod origin;
+pub mod endpoint;
 
 use std::collections::BTreeMap;
 
@@ -15,14 +15,14 @@ use cascade_receipt::json::{self, Value};
 
 use crate::facts::Principal;
 
-use self::origin::{Origin, OriginFault};
+use self::endpoint::{Endpoint, EndpointFault};
 
 /// Longest name of a credential or variable, in bytes.
 pub const NAME_BYTES_MAX: usize = 64;
 /// Most programs of one credential.
 pub const PROGRAMS_MAX: usize = 16;
-/// Most origins of one credential.
-pub const ORIGINS_MAX: usize = 16;
+/// Most endpoints of one credential.
+pub const ENDPOINTS_MAX: usize = 16;
 /// Most words that a binding asks for after the program.
 pub const WORDS_MAX: usize = 8;
 /// Most people and groups of one credential, counted together.
@@ -74,12 +74,12 @@ pub enum CredentialFault {
     Variable(String),
     /// No program, or too many.
     #[error(
-        "a credential is for 1 to {PROGRAMS_MAX} programs, or for language models at 1 to {ORIGINS_MAX} origins"
+        "a credential is for 1 to {PROGRAMS_MAX} programs, or for language models at 1 to {ENDPOINTS_MAX} endpoints"
     )]
     Programs,
-    /// An origin.
+    /// An endpoint.
     #[error(transparent)]
-    Origin(#[from] OriginFault),
+    Endpoint(#[from] EndpointFault),
     /// Too many words.
     #[error("`{0}` asks for more than {WORDS_MAX} words after the program")]
     Words(String),
@@ -106,7 +106,7 @@ pub struct Declaration {
     name: String,
     variable: String,
     programs: Vec<Binding>,
-    origins: Vec<Origin>,
+    endpoints: Vec<Endpoint>,
     principals: Vec<PrincipalId>,
     groups: Vec<String>,
 }
@@ -143,7 +143,7 @@ impl Declaration {
         if principals.len() + groups.len() > HOLDERS_MAX {
             return Err(CredentialFault::Holders);
         }
-        Ok(Self { name: name.to_owned(), variable, programs, origins: Vec::new(), principals, groups })
+        Ok(Self { name: name.to_owned(), variable, programs, endpoints: Vec::new(), principals, groups })
     }
 
     /// Checks the declaration of a key of language models. No command is handed it, so it has no variable.
@@ -152,21 +152,21 @@ impl Declaration {
     /// See [`CredentialFault`].
     pub fn for_models(
         name: &str,
-        mut origins: Vec<Origin>,
+        mut endpoints: Vec<Endpoint>,
         principals: Vec<PrincipalId>,
         groups: Vec<String>,
     ) -> Result<Self, CredentialFault> {
         check_name(name)?;
-        origins.sort();
-        origins.dedup();
-        if origins.is_empty() || origins.len() > ORIGINS_MAX {
+        endpoints.sort();
+        endpoints.dedup();
+        if endpoints.is_empty() || endpoints.len() > ENDPOINTS_MAX {
             return Err(CredentialFault::Programs);
         }
         if principals.len() + groups.len() > HOLDERS_MAX {
             return Err(CredentialFault::Holders);
         }
         let (variable, programs) = (String::new(), Vec::new());
-        Ok(Self { name: name.to_owned(), variable, programs, origins, principals, groups })
+        Ok(Self { name: name.to_owned(), variable, programs, endpoints, principals, groups })
     }
 
     /// Its name.
@@ -187,16 +187,16 @@ impl Declaration {
         &self.programs
     }
 
-    /// The origins at which language models are asked with it.
+    /// The endpoints at which language models are asked with it.
     #[must_use]
-    pub fn origins(&self) -> &[Origin] {
-        &self.origins
+    pub fn endpoints(&self) -> &[Endpoint] {
+        &self.endpoints
     }
 
-    /// Whether a language model at this origin may be asked with it for this principal.
+    /// Whether a language model at this endpoint may be asked with it for this principal.
     #[must_use]
-    pub fn is_for_model(&self, principal: &Principal, origin: &Origin) -> bool {
-        self.is_held_by(principal) && self.origins.contains(origin)
+    pub fn is_for_model(&self, principal: &Principal, endpoint: &Endpoint) -> bool {
+        self.is_held_by(principal) && self.endpoints.contains(endpoint)
     }
 
     /// Who may use it; nobody named, and no group, means everybody.
@@ -221,7 +221,7 @@ impl Declaration {
         let groups = texts(&self.groups);
         let name = self.name.as_str().into();
         let principals = Value::Array(self.principals.iter().map(|id| id.to_string().into()).collect());
-        if self.origins.is_empty() {
+        if self.endpoints.is_empty() {
             return Value::object([
                 ("env", self.variable.as_str().into()),
                 ("for", Value::Array(self.programs.iter().map(program).collect())),
@@ -230,7 +230,7 @@ impl Declaration {
                 ("principals", principals),
             ]);
         }
-        let models = Value::Array(self.origins.iter().map(|one| one.to_string().into()).collect());
+        let models = Value::Array(self.endpoints.iter().map(|one| one.to_string().into()).collect());
         Value::object([("groups", groups), ("models", models), ("name", name), ("principals", principals)])
     }
 
@@ -251,9 +251,9 @@ impl Declaration {
             list("principals")?.iter().map(|id| PrincipalId::parse(id.as_str()?)).collect::<Option<_>>()?;
         let groups = texts(list("groups")?)?;
         if let Some(models) = list("models") {
-            let origin = |one: &Value| Origin::parse(one.as_str()?).ok();
-            let origins = models.iter().map(origin).collect::<Option<_>>()?;
-            return Self::for_models(name, origins, principals, groups).ok();
+            let endpoint = |one: &Value| Endpoint::parse(one.as_str()?).ok();
+            let endpoints = models.iter().map(endpoint).collect::<Option<_>>()?;
+            return Self::for_models(name, endpoints, principals, groups).ok();
         }
         let variable = value.member("env")?.as_str()?;
         let programs = list("for")?.iter().map(program).collect::<Option<_>>()?;
@@ -461,10 +461,10 @@ mod tests {
     }
 
     #[test]
-    fn a_key_of_a_model_is_for_its_origins_and_no_command() {
-        let origin = |text: &str| Origin::parse(text).unwrap();
-        let origins = vec![origin("https://api.example.com")];
-        let key = Declaration::for_models("llm", origins, Vec::new(), vec!["ml".to_owned()]).unwrap();
+    fn a_key_of_a_model_is_for_its_endpoints_and_no_command() {
+        let endpoint = |text: &str| Endpoint::parse(text).unwrap();
+        let endpoints = vec![endpoint("https://api.example.com")];
+        let key = Declaration::for_models("llm", endpoints, Vec::new(), vec!["ml".to_owned()]).unwrap();
         let json = key.to_json().to_canonical();
         assert_eq!(
             json,
@@ -478,13 +478,14 @@ mod tests {
             (&["ml"], "https://evil.example.com", false),
         ];
         for (groups, at, expected) in table {
-            assert_eq!(key.is_for_model(&principal(1, groups), &origin(at)), expected, "{groups:?} {at}");
+            assert_eq!(key.is_for_model(&principal(1, groups), &endpoint(at)), expected, "{groups:?} {at}");
         }
         assert_eq!(chosen(&[key], &principal(1, &["ml"]), "/bin/aws", &words("aws")), [] as [usize; 0]);
         let program = declared("plain", &[binding("/bin/aws", &[])], &[], &[]);
-        assert!(!program.is_for_model(&principal(1, &[]), &origin("https://api.example.com")));
-        let many = |count: u16| (0..count).map(|n| origin(&format!("https://a.example:{}", n + 1))).collect();
-        let new = |origins| Declaration::for_models("n", origins, Vec::new(), Vec::new());
+        assert!(!program.is_for_model(&principal(1, &[]), &endpoint("https://api.example.com")));
+        let many =
+            |count: u16| (0..count).map(|n| endpoint(&format!("https://a.example:{}", n + 1))).collect();
+        let new = |endpoints| Declaration::for_models("n", endpoints, Vec::new(), Vec::new());
         assert!(new(many(16)).is_ok());
         assert_eq!(new(many(17)), Err(CredentialFault::Programs));
         assert_eq!(new(many(0)), Err(CredentialFault::Programs));

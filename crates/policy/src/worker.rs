@@ -57,7 +57,7 @@ mod whereabouts;
 mod word;
 mod xargs;
 
-pub use catalogue::Listed;
+pub use catalogue::{Listed, Meant};
 pub use check::{Checked, Fault};
 pub use classification::{Classification, Classified, Finding, OBEYED_MAX, Obeyed};
 pub use draft::{Draft, DraftError, HELP_BYTES_MAX, draft};

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use cascade_ledger::{
     Appended, Draft, Fault, Ledger, OpenError, PrivateItem, Reader, SECRETS_MAX, Secret, SecretValue, Wiped,
 };
-use cascade_policy::credential::origin::Origin;
+use cascade_policy::credential::endpoint::Endpoint;
 use cascade_policy::credential::{self, Binding, CredentialFault, Declaration};
 use cascade_policy::facts::{Executable, Facts, Invocation, Principal};
 use cascade_receipt::content::{Body, SecretChanged};
@@ -108,13 +108,13 @@ pub enum ModelKeyError {
     /// No credential has this name.
     #[error("no credential `{0}`")]
     Unknown(String),
-    /// It is for other origins, or for programs.
-    #[error("the credential `{name}` is not for language models at {origin}")]
+    /// It is for other endpoints, or for programs.
+    #[error("the credential `{name}` is not for language models at {endpoint}")]
     Elsewhere {
         /// The credential.
         name: String,
         /// Where the model is.
-        origin: Origin,
+        endpoint: Endpoint,
     },
     /// It is for other people.
     #[error("the credential `{0}` is not for whoever asks")]
@@ -128,7 +128,7 @@ impl ModelKeyError {
         match self {
             Self::Open(_) => "",
             Self::Unknown(_) | Self::Elsewhere { .. } => {
-                "`cascade secret set NAME --for-model ORIGIN` binds a key to an origin"
+                "`cascade secret set NAME --for-model ENDPOINT` binds a key to an endpoint"
             }
             Self::Others(_) => "`cascade secret list` shows whom it is for; an administrator sets it anew",
         }
@@ -188,18 +188,18 @@ fn settled(path: &Path) -> Option<String> {
     dir.join(path.file_name()?).into_os_string().into_string().ok()
 }
 
-/// Reads where a language model is: an origin, or a provider that has one of its own.
+/// Reads where a language model is: an endpoint, or a provider that has one of its own.
 ///
 /// # Errors
 /// [`CredentialError::Declared`].
-pub fn model_origin(text: &str) -> Result<Origin, CredentialError> {
-    match Provider::parse(text).and_then(Provider::origin) {
-        Some(origin) => Ok(origin),
-        None => Ok(Origin::parse(text).map_err(CredentialFault::from)?),
+pub fn model_endpoint(text: &str) -> Result<Endpoint, CredentialError> {
+    match Provider::parse(text).and_then(Provider::endpoint) {
+        Some(endpoint) => Ok(endpoint),
+        None => Ok(Endpoint::parse(text).map_err(CredentialFault::from)?),
     }
 }
 
-/// The key that a model's configuration names, if it names one. It goes to that model's origin and nowhere else.
+/// The key that a model's configuration names, if it names one. It goes to that model's endpoint and nowhere else.
 ///
 /// # Errors
 /// [`ModelKeyError`].
@@ -211,14 +211,14 @@ pub fn model_key(
     let Some(name) = model.secret() else { return Ok(None) };
     let found = list(ledger)?.into_iter().find(|one| one.declaration.name() == name);
     let found = found.ok_or_else(|| ModelKeyError::Unknown(name.to_owned()))?;
-    let origin = model.origin().clone();
-    if !found.declaration.origins().contains(&origin) {
-        return Err(ModelKeyError::Elsewhere { name: name.to_owned(), origin });
+    let endpoint = model.endpoint().clone();
+    if !found.declaration.endpoints().contains(&endpoint) {
+        return Err(ModelKeyError::Elsewhere { name: name.to_owned(), endpoint });
     }
-    if !found.declaration.is_for_model(principal, &origin) {
+    if !found.declaration.is_for_model(principal, &endpoint) {
         return Err(ModelKeyError::Others(name.to_owned()));
     }
-    Ok(Some(ModelKey { origin, value: ledger.open_secret(&found.secret)? }))
+    Ok(Some(ModelKey { endpoint, value: ledger.open_secret(&found.secret)? }))
 }
 
 /// Sets a credential, or sets it anew, and overwrites what it was before.

@@ -1,10 +1,11 @@
 //! Layers of the router: who may be asked for an answer.
 //!
-//! A layer says of itself what it is for ([`Manifest`]) and answers one question ([`Layer::propose`]). It touches
+//! A layer says of itself what it is for ([`Manifest`]) and answers one question ([`Layer::ask`]). It touches
 //! nothing of the world: what it proposes is run in the smoke gate by the router, never by itself. A customer adds one
 //! by implementing [`Layer`] and handing it to [`Router::with`](crate::task::Router::with); the router is not touched.
 //! Layers that act (commands, models) are governed actions with receipts of their own and are not of this trait.
 
+mod retrieval;
 mod search;
 mod templates;
 
@@ -15,11 +16,12 @@ use cascade_receipt::content;
 
 use crate::task::Spec;
 
+pub use retrieval::Retrieval;
 pub use search::Search;
 pub use templates::Templates;
 
-/// Most proposals of one layer that are run.
-pub const PROPOSALS_MAX: usize = 16;
+/// Most candidates of one layer that are run.
+pub const CANDIDATES_MAX: usize = 16;
 
 /// What a layer says of itself.
 #[derive(Clone, Debug)]
@@ -43,7 +45,7 @@ pub struct Asked<'a> {
     pub task: &'a Task,
     /// As engines read it.
     pub spec: &'a Spec,
-    /// The caller's tests may choose between several proposals, so that more than the best one is wanted.
+    /// The caller's tests may choose between several candidates, so that more than the best one is wanted.
     pub several: bool,
 }
 
@@ -51,7 +53,7 @@ pub struct Asked<'a> {
 #[derive(Clone, Debug)]
 pub enum Reply {
     /// Answers, the best first.
-    Take(Vec<Proposal>),
+    Take(Vec<Candidate>),
     /// Nothing, and why: a code.
     Pass(&'static str),
     /// Nobody should answer this, and why: a code.
@@ -62,7 +64,7 @@ pub enum Reply {
 
 /// An answer that was not run yet.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Proposal {
+pub struct Candidate {
     /// The whole source text.
     pub source: String,
     /// The function that it defines, where that is not the one the task names.
@@ -78,7 +80,7 @@ pub struct Proposal {
 pub struct Question {
     /// The call.
     pub call: String,
-    /// What the proposal gives; `None` where it raises.
+    /// What the candidate gives; `None` where it raises.
     pub first: Option<String>,
     /// What the other one gives.
     pub second: Option<String>,
@@ -90,5 +92,5 @@ pub trait Layer: Send + Sync {
     fn manifest(&self) -> &Manifest;
 
     /// Looks for answers within its budget.
-    fn propose(&self, asked: &Asked<'_>) -> Reply;
+    fn ask(&self, asked: &Asked<'_>) -> Reply;
 }

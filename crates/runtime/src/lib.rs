@@ -36,6 +36,7 @@ pub mod recorded;
 pub mod refused_act;
 pub mod reguard;
 pub mod rehearsal;
+mod run_lock;
 pub mod smoke;
 pub mod ssh;
 pub mod stats;

@@ -4,7 +4,7 @@
 //! retries. Whether it may be made, and what of it is recorded, is decided by whoever calls.
 //!
 //! Crate `genai` knows what the providers' messages look like. It reaches nothing by itself: its requests end in a
-//! [`passage`] inside this process, which alone knows the key, speaks to the one configured origin, and hands back only
+//! [`passage`] inside this process, which alone knows the key, speaks to the one configured endpoint, and hands back only
 //! what it has checked.
 
 mod ask;
@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cascade_ledger::SecretValue;
-use cascade_policy::credential::origin::Origin;
+use cascade_policy::credential::endpoint::Endpoint;
 use serde_json::Value;
 
 pub use config::{ConfigFault, FILE, MODELS_MAX, Model, Models};
@@ -163,10 +163,10 @@ impl Cancellation {
     }
 }
 
-/// A key, and the only origin that it may be sent to. Made by [`crate::credentials::model_key`].
+/// A key, and the only endpoint that it may be sent to. Made by [`crate::credentials::model_key`].
 #[derive(Clone, Debug)]
 pub struct ModelKey {
-    pub(crate) origin: Origin,
+    pub(crate) endpoint: Endpoint,
     pub(crate) value: SecretValue,
 }
 

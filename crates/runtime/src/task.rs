@@ -11,6 +11,7 @@ mod spec;
 mod trial;
 
 use std::fmt;
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cascade_kernel::route::{Outcome, Unexpected};
@@ -22,7 +23,7 @@ use cascade_receipt::content::{Evidence, Layer as LayerName, Runtime};
 
 use crate::facts::{Asker, LookError};
 use crate::govern::GovernError;
-use crate::layer::{Layer, Question, Search, Templates};
+use crate::layer::{Layer, Question, Retrieval, Search, Templates};
 use crate::model::{Model, Models};
 use crate::policy_store::{self, StoreError};
 use crate::smoke::{Options, Smoke, SmokeError};
@@ -127,6 +128,9 @@ pub enum TaskError {
     /// The ledger could not be read.
     #[error(transparent)]
     Ledger(#[from] Fault),
+    /// The lock of a task that nobody can answer could not be taken.
+    #[error("couldn't take the lock of the task: {0}")]
+    Lock(#[from] io::Error),
     /// The working directory could not be looked at.
     #[error(transparent)]
     Look(#[from] LookError),
@@ -175,8 +179,12 @@ impl Router {
     /// # Errors
     /// When the smoke gate cannot be set up.
     pub fn new(workers: usize, models: Models) -> Result<Self, SmokeError> {
-        let layers: Vec<Box<dyn Layer>> =
-            vec![Box::new(Templates::new()), Box::new(Search::enumerate()), Box::new(Search::forge())];
+        let layers: Vec<Box<dyn Layer>> = vec![
+            Box::new(Templates::new()),
+            Box::new(Retrieval::new()),
+            Box::new(Search::enumerate()),
+            Box::new(Search::forge()),
+        ];
         Ok(Self {
             layers,
             smoke: Smoke::start(&Options { workers, ..Options::default() })?,

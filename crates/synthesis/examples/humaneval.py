@@ -31,6 +31,12 @@ def right(problem, python):
     return run(source) == word
 
 
+def fits(python, checks):
+    """Whether a program that was retrieved reproduces the examples."""
+    word = os.urandom(8).hex()
+    return run("\n".join([python, *checks, f"print({word!r})"])) == word
+
+
 def run(source):
     """The last line that a program in its own limited process prints; empty unless it ends well."""
     with tempfile.TemporaryDirectory() as scratch:
@@ -126,6 +132,9 @@ def main():
     with open(sys.argv[2], encoding="utf-8") as lines:
         results = [json.loads(line) for line in lines]
     for result in results:
+        if "checks" in result:
+            checks = result["checks"]
+            result["candidates"] = [found for found in result["candidates"] if fits(found["python"], checks)]
         verdicts = [right(problems[result["task_id"]], found["python"]) for found in result.get("candidates", [])]
         result["right"] = verdicts
         if verdicts[:1] == [True]:

@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 
 use cascade_synthesis::forge::graded;
 use cascade_synthesis::grade::Evidence;
-use cascade_synthesis::search::{Budget, Vocabulary, search};
+use cascade_synthesis::search::{Budget, Vocabulary, search_leaving};
+use cascade_synthesis::snippets::{self, matching};
 use cascade_synthesis::spec::Task;
 use cascade_synthesis::templates::{Spec, digest, emit};
 use serde_json::{Value, json};
@@ -21,13 +22,17 @@ use serde_json::{Value, json};
 /// Terms that no time budget here reaches: the clock decides.
 const TERMS: u64 = 1_000_000_000;
 
+/// Snippets that are tried on the examples.
+const RETRIEVED_MAX: usize = 40;
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let directory = arguments.next().ok_or("first argument: the directory with HumanEval.jsonl")?;
-    let budget_ms: u64 = arguments.next().unwrap_or_else(|| "500".to_owned()).parse()?;
+    let limit = Limit::parse(&arguments.next().unwrap_or_else(|| "500".to_owned()))?;
     let engine = match arguments.next().as_deref() {
         Some("operators") => Engine::Search(Vocabulary::Operators),
         Some("templates") => Engine::Templates,
+        Some("snippets") => Engine::Snippets,
         _ => Engine::Search(Vocabulary::Library),
     };
     let only = arguments.next();
@@ -36,13 +41,27 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let problem: Value = serde_json::from_str(line)?;
         let text = |key: &str| problem.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
         if only.as_ref().is_none_or(|only| text("task_id").ends_with(&format!("/{only}"))) {
-            println!(
-                "{}",
-                solved(&text("task_id"), &text("prompt"), &text("entry_point"), engine, budget_ms)
-            );
+            println!("{}", solved(&text("task_id"), &text("prompt"), &text("entry_point"), engine, limit));
         }
     }
     Ok(())
+}
+
+/// When a search ends: so many milliseconds, or so many terms, which is the same on every machine.
+#[derive(Clone, Copy)]
+enum Limit {
+    Milliseconds(u64),
+    Terms(u64),
+}
+
+impl Limit {
+    /// `500` or `400000t`
+    fn parse(text: &str) -> Result<Self, std::num::ParseIntError> {
+        match text.strip_suffix('t') {
+            Some(terms) => terms.parse().map(Self::Terms),
+            None => text.parse().map(Self::Milliseconds),
+        }
+    }
 }
 
 /// What is asked for programs.
@@ -50,9 +69,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 enum Engine {
     Search(Vocabulary),
     Templates,
+    Snippets,
 }
 
-fn solved(id: &str, prompt: &str, name: &str, engine: Engine, budget_ms: u64) -> Value {
+fn solved(id: &str, prompt: &str, name: &str, engine: Engine, limit: Limit) -> Value {
     let start = Instant::now();
     let task = match Task::parse(prompt, Some(name)) {
         Ok(task) => task,
@@ -60,8 +80,29 @@ fn solved(id: &str, prompt: &str, name: &str, engine: Engine, budget_ms: u64) ->
     };
     match engine {
         Engine::Templates => emitted(id, &task),
-        Engine::Search(vocabulary) => searched(id, &task, vocabulary, start, budget_ms),
+        Engine::Snippets => retrieved(id, &task),
+        Engine::Search(vocabulary) => searched(id, &task, vocabulary, start, limit),
     }
+}
+
+/// Snippets that fit by type, with the examples that say which of them are right.
+fn retrieved(id: &str, task: &Task) -> Value {
+    let start = Instant::now();
+    let found: Vec<String> =
+        matching(task).into_iter().take(RETRIEVED_MAX).filter_map(|snippet| snippet.answer(task)).collect();
+    let milliseconds = start.elapsed().as_secs_f64() * 1e3;
+    let candidates: Vec<Value> = found.iter().map(|python| json!({"python": python})).collect();
+    let literal = |values: &[cascade_synthesis::value::Value]| {
+        values.iter().map(|value| value.repr()).collect::<Vec<_>>().join(", ")
+    };
+    let call =
+        |arguments: &[cascade_synthesis::value::Value]| format!("{}({})", task.name, literal(arguments));
+    let checks: Vec<String> = task
+        .examples
+        .iter()
+        .map(|example| format!("assert {} == {}", call(&example.arguments), example.expected.repr()))
+        .collect();
+    json!({"task_id": id, "candidates": candidates, "checks": checks, "milliseconds": milliseconds, "library": snippets::digest()})
 }
 
 fn emitted(id: &str, task: &Task) -> Value {
@@ -80,11 +121,16 @@ fn emitted(id: &str, task: &Task) -> Value {
     json!({"task_id": id, "candidates": candidates, "milliseconds": milliseconds, "library": digest()})
 }
 
-fn searched(id: &str, task: &Task, vocabulary: Vocabulary, start: Instant, budget_ms: u64) -> Value {
-    let end = start + Duration::from_millis(budget_ms);
-    let mut keep_going = || Instant::now() < end;
-    let outcome = search(task, vocabulary, &mut Budget { terms: TERMS, keep_going: &mut keep_going });
+fn searched(id: &str, task: &Task, vocabulary: Vocabulary, start: Instant, limit: Limit) -> Value {
+    let (end, terms) = match limit {
+        Limit::Milliseconds(time) => (Some(start + Duration::from_millis(time)), TERMS),
+        Limit::Terms(terms) => (None, terms),
+    };
+    let mut keep_going = || end.is_none_or(|end| Instant::now() < end);
+    let (outcome, remains) =
+        search_leaving(task, vocabulary, &mut Budget { terms, keep_going: &mut keep_going });
     let milliseconds = start.elapsed().as_secs_f64() * 1e3;
+    drop(remains);
     let grade = graded(task, &outcome).into_iter().next().map(|best| best.grade);
     let parts =
         grade.iter().flat_map(|grade| &grade.parts).map(|part| (part.name.to_owned(), json!(part.points)));

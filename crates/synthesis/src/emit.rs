@@ -68,10 +68,7 @@ pub(crate) fn function(name: &str, parameters: &[String], header: &str, body: &T
     for import in &writer.imports {
         let _ = writeln!(out, "import {import}");
     }
-    let typing = annotated(header);
-    if !typing.is_empty() {
-        let _ = writeln!(out, "from typing import {}", typing.join(", "));
-    }
+    out.push_str(&typing(header));
     if !out.is_empty() {
         out.push_str("\n\n");
     }
@@ -88,6 +85,12 @@ pub(crate) fn function(name: &str, parameters: &[String], header: &str, body: &T
         let _ = write!(out, "{header}\n    return {text}\n");
     }
     out
+}
+
+/// The line that imports what a signature takes from `typing`; empty when that is nothing.
+pub(crate) fn typing(header: &str) -> String {
+    let names = annotated(header);
+    if names.is_empty() { String::new() } else { format!("from typing import {}\n", names.join(", ")) }
 }
 
 /// The names of `typing` that a signature uses, so that it can be evaluated anywhere.

@@ -2,7 +2,7 @@
 
 use crate::grade::{Evidence, Grade, Verdict, grade};
 use crate::outcome::{Candidate, Outcome};
-use crate::search::{Budget, Vocabulary, search};
+use crate::search::{Budget, Remains, Vocabulary, search_leaving};
 use crate::spec::Task;
 
 /// A program with its grade.
@@ -21,6 +21,8 @@ pub struct Forged {
     pub graded: Vec<Graded>,
     /// The search's own account: luck, gap, the input that tells the best two apart.
     pub outcome: Outcome,
+    /// What the search has kept, to be dropped where nobody waits.
+    pub remains: Remains,
 }
 
 impl Forged {
@@ -35,8 +37,8 @@ impl Forged {
 /// held against examples left out, so only it can be admitted.
 #[must_use]
 pub fn forge(task: &Task, budget: &mut Budget<'_>) -> Forged {
-    let outcome = search(task, Vocabulary::Library, budget);
-    Forged { graded: graded(task, &outcome), outcome }
+    let (outcome, remains) = search_leaving(task, Vocabulary::Library, budget);
+    Forged { graded: graded(task, &outcome), outcome, remains }
 }
 
 /// Grades what a search has found.

@@ -96,8 +96,9 @@ impl Hints {
         for text in ["''", "' '", "True", "False"] {
             parse_prefix(text).into_iter().for_each(|(value, _)| add(value, 3));
         }
+        // Nothing speaks for these.
         for text in ["-1", "3", "10"] {
-            parse_prefix(text).into_iter().for_each(|(value, _)| add(value, 3));
+            parse_prefix(text).into_iter().for_each(|(value, _)| add(value, 4));
         }
         found
     }

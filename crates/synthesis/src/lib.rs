@@ -18,6 +18,7 @@ pub mod ops;
 pub mod outcome;
 mod probes;
 pub mod search;
+pub mod snippets;
 pub mod spec;
 pub mod templates;
 pub mod term;

@@ -12,6 +12,7 @@ mod loops;
 mod tree;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::hints::Hints;
 use crate::limits::{KEPT_VALUES_MAX, STEPS_MAX};
@@ -26,7 +27,7 @@ use crate::value::{Fingerprint, Value};
 use bank::{Bank, Made, Solution};
 
 /// How many values are computed between two questions whether to go on: a term has one for each environment.
-pub const ASK_EVERY: usize = 4_096;
+pub const ASK_EVERY: usize = 1_024;
 /// The level at which a search ends whatever its budget.
 const LEVEL_MAX: u32 = 48;
 /// How many levels past the best program are searched for rivals.
@@ -179,9 +180,20 @@ fn universe(task: &Task) -> BTreeSet<Type> {
     found
 }
 
+/// The terms that a search has kept. To drop them takes about a sixth of the time that the search took: whoever has
+/// promised an answer by a time drops them after the answer, where nobody waits.
+#[derive(Clone, Debug)]
+pub struct Remains(#[expect(dead_code, reason = "held only to be dropped later")] Arc<Bank>);
+
 /// Finds programs that reproduce every example of the task.
 #[must_use]
 pub fn search(task: &Task, vocabulary: Vocabulary, budget: &mut Budget<'_>) -> Outcome {
+    search_leaving(task, vocabulary, budget).0
+}
+
+/// The same, and what is to be dropped when there is time.
+#[must_use]
+pub fn search_leaving(task: &Task, vocabulary: Vocabulary, budget: &mut Budget<'_>) -> (Outcome, Remains) {
     let probes = probes::derive(task);
     let mut context = Context::new(task, vocabulary, budget);
     let mut found = Found { task, probes: &probes, candidates: Vec::new(), seen: BTreeSet::new() };
@@ -193,7 +205,7 @@ pub fn search(task: &Task, vocabulary: Vocabulary, budget: &mut Budget<'_>) -> O
         if !context.stopped {
             searched = level;
         }
-        found.collect(&mut bank);
+        found.collect(&mut bank, context.stopped);
         let enough = found.best().is_some_and(|best| level >= best + RIVAL_LEVELS);
         if context.stopped || enough || found.candidates.len() >= CANDIDATES_MAX {
             break;
@@ -210,7 +222,8 @@ pub fn search(task: &Task, vocabulary: Vocabulary, budget: &mut Budget<'_>) -> O
         made => held::out(&bank, matches!(made, Made::Parts { .. })),
     });
     let candidates = candidates.into_iter().map(|(candidate, _)| candidate).collect();
-    Outcome::new(candidates, (spent, searched), (luck, held), &probes)
+    let outcome = Outcome::new(candidates, (spent, searched), (luck, held), &probes);
+    (outcome, Remains(Arc::new(bank)))
 }
 
 /// What a search has found so far.
@@ -226,13 +239,16 @@ impl Found<'_> {
         self.candidates.iter().map(|(candidate, _)| candidate.cost).min()
     }
 
-    /// Takes what the bank's goals have hit, directly, by decision trees, and part by part.
-    fn collect(&mut self, bank: &mut Bank) {
-        for (term, cost, made) in bank.solutions(0) {
+    /// Takes what the bank's goals have hit, directly, by decision trees, and part by part. When the search is over
+    /// trees get less time.
+    fn collect(&mut self, bank: &mut Bank, over: bool) {
+        let steps = if over { tree::STEPS_MAX / 10 } else { tree::STEPS_MAX };
+        for (term, cost, made) in bank.solutions(0, steps) {
             self.offer(&term, cost, made);
         }
         if bank.goals.len() > 1 {
-            let parts: Vec<Vec<Solution>> = (1..bank.goals.len()).map(|goal| bank.solved(goal)).collect();
+            let parts: Vec<Vec<Solution>> =
+                (1..bank.goals.len()).map(|goal| bank.solved(goal, steps)).collect();
             self.combine(&parts);
         }
     }

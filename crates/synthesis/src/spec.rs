@@ -165,7 +165,8 @@ fn definition(text: &str, name: Option<&str>) -> Option<(usize, usize)> {
     found
 }
 
-fn signature(text: &str, line: usize) -> Result<Task, SpecError> {
+/// Reads the `def` line that a text begins with.
+pub(crate) fn signature(text: &str, line: usize) -> Result<Task, SpecError> {
     let fail = |what| SpecError::Signature { line, what };
     let open = text.find('(').ok_or(fail("an opening parenthesis is missing"))?;
     let name = text.get(4..open).unwrap_or_default().trim().to_owned();

@@ -15,8 +15,8 @@ use sha2::{Digest as _, Sha256};
 use crate::limits::TEXT_BYTES_MAX;
 use crate::spec::Task;
 
-pub(crate) use overlap::coverage;
 pub use overlap::{OVERLAP_MIN, overlap};
+pub(crate) use overlap::{coverage, words};
 
 /// A structured specification.
 #[derive(Clone, Copy, Debug)]

@@ -77,16 +77,18 @@ fn only_the_best_can_be_admitted() {
 #[test]
 fn a_search_that_ended_early_says_nothing_about_rivals() {
     let whole = forged(LARGEST, 60_000);
-    let (mut cut, mut terms) = (whole.clone(), 60_000);
-    // The least budget that still finds the program has not looked past its cost.
-    while terms > 1 {
-        terms = terms * 2 / 3;
-        let next = forged(LARGEST, terms);
-        if next.graded.first().is_none_or(|best| best.candidate.python != whole.graded[0].candidate.python) {
-            break;
-        }
-        cut = next;
+    let best = &whole.graded[0].candidate;
+    let found = |terms: u64| {
+        forged(LARGEST, terms).graded.first().is_some_and(|first| first.candidate.python == best.python)
+    };
+    // The least budget that still finds the program: with one term less the search ends inside the level of its cost.
+    let (mut without, mut with) = (1, 60_000);
+    while with - without > 1 {
+        let middle = u64::midpoint(without, with);
+        if found(middle) { with = middle } else { without = middle }
     }
+    assert!(forged(LARGEST, without).outcome.searched < best.cost);
+    let cut = forged(LARGEST, with);
     assert!(cut.outcome.searched < whole.outcome.searched);
     assert!(points(&cut, "rivals") < points(&whole, "rivals"), "{:?}", cut.graded[0].grade);
 }

@@ -371,3 +371,13 @@ fn names_in_a_schema_cannot_become_code() {
     assert_eq!((valid, invalid), (1, 3));
     assert_eq!(judged(&line), "0\n");
 }
+
+#[test]
+fn patterns_that_are_taken_do_not_run_on() {
+    let texts =
+        ["a".repeat(20_000) + "!", "a-".repeat(10_000), "a@".repeat(10_000), "1".repeat(20_000) + "\n"];
+    let instances: Vec<Value> = texts.iter().map(|text| json!(text)).collect();
+    let cases: String =
+        PATTERNS.iter().map(|pattern| case(&json!({"pattern": pattern}), &instances).0).collect();
+    assert_eq!(judged(&cases), "0\n");
+}

@@ -16,7 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("synthesis", &[]),
     ("timestamp", &["receipt"]),
     ("ledger", &["receipt"]),
-    ("runtime", &["ledger", "kernel", "policy", "timestamp", "receipt"]),
+    ("runtime", &["ledger", "kernel", "policy", "synthesis", "timestamp", "receipt"]),
     ("server", &["ledger", "receipt"]),
     ("cli", &["bench", "verify", "server", "runtime", "ledger", "kernel", "policy", "timestamp", "receipt"]),
     ("verify", &["timestamp", "receipt"]),

@@ -140,11 +140,10 @@ fn show(global: &Global, id: &str) -> Exit {
     if let Some(forgotten) = memory.forgotten {
         output::line(format_args!("  forgotten by {forgotten}"))?;
     }
+    let gone = "the answer is erased, or its bytes are not those of its receipt";
     match answer {
         Some(answer) => output::line(format_args!("\n{answer}"))?,
-        None => {
-            output::line(Painted(BAD, "the answer is erased, or its bytes are not those of its receipt"))?
-        }
+        None => output::line(Painted(BAD, gone))?,
     }
     Ok(exit::DONE)
 }

@@ -22,7 +22,7 @@ use crate::{admin, failures, place, secret};
 ///
 /// A credential is kept sealed. A command gets it in its environment when it is admitted and begins with a program and
 /// words that the credential is for; its output shows `[redacted:NAME]` in the place of the value. The key of a language
-/// model is sent to the origins that it is for, and no command is handed it.
+/// model is sent to the endpoints that it is for, and no command is handed it.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   cascade secret set GITHUB_TOKEN --for 'gh pr' --from-file token.txt
@@ -57,8 +57,8 @@ struct Set {
     /// Program and the words that must follow it at once; the program is looked up now and that file is meant
     #[arg(long = "for", value_name = "PROGRAM [WORD…]", required_unless_present = "models")]
     programs: Vec<String>,
-    /// Where a language model is asked with it: an origin such as https://llm.example.com, or anthropic, openai, gemini
-    #[arg(long = "for-model", id = "models", value_name = "ORIGIN", conflicts_with_all = ["programs", "env"])]
+    /// Where a language model is asked with it: an endpoint such as https://llm.example.com, or anthropic, openai, gemini
+    #[arg(long = "for-model", id = "models", value_name = "ENDPOINT", conflicts_with_all = ["programs", "env"])]
     models: Vec<String>,
     /// Variable that it is handed in [default: the name in capitals]
     #[arg(long, value_name = "VAR")]
@@ -128,14 +128,14 @@ fn declaration(
 ) -> Result<Declaration, Failure> {
     let principals = args.principal.iter().map(|text| principal(ledger, asker, text));
     let (principals, groups) = (principals.collect::<Result<_, _>>()?, args.group.clone());
-    let origins = args.models.iter().map(|text| credentials::model_origin(text));
-    let origins = origins.collect::<Result<Vec<_>, _>>().map_err(refused)?;
+    let endpoints = args.models.iter().map(|text| credentials::model_endpoint(text));
+    let endpoints = endpoints.collect::<Result<Vec<_>, _>>().map_err(refused)?;
     let bindings = args.programs.iter().map(|text| credentials::binding(text, command));
     let bindings = bindings.collect::<Result<Vec<_>, _>>().map_err(refused)?;
-    let declaration = if origins.is_empty() {
+    let declaration = if endpoints.is_empty() {
         Declaration::new(&args.name, args.env.as_deref(), bindings, principals, groups)
     } else {
-        Declaration::for_models(&args.name, origins, principals, groups)
+        Declaration::for_models(&args.name, endpoints, principals, groups)
     };
     declaration.map_err(|fault| refused(fault.into()))
 }
@@ -211,8 +211,8 @@ fn list(global: &Global) -> Exit {
         for binding in declared.programs() {
             output::line(format_args!("  for  {}", command(binding)))?;
         }
-        for origin in declared.origins() {
-            output::line(format_args!("  for  language models at {origin}"))?;
+        for endpoint in declared.endpoints() {
+            output::line(format_args!("  for  language models at {endpoint}"))?;
         }
         for holder in holders(&reader, one)? {
             output::line(format_args!("  to   {}", output::safe(&holder)))?;
@@ -241,7 +241,7 @@ fn document(reader: &Reader, one: &Credential) -> Result<Value, Failure> {
     let texts = |all: Vec<String>| Value::Array(all.into_iter().map(Value::Str).collect());
     let (name, receipt) = (declared.name().into(), one.secret.receipt_id.to_string().into());
     let to = texts(holders(reader, one)?);
-    if declared.origins().is_empty() {
+    if declared.endpoints().is_empty() {
         return Ok(Value::object([
             ("env", declared.variable().into()),
             ("for", texts(declared.programs().iter().map(command).collect())),
@@ -250,7 +250,7 @@ fn document(reader: &Reader, one: &Credential) -> Result<Value, Failure> {
             ("to", to),
         ]));
     }
-    let models = texts(declared.origins().iter().map(ToString::to_string).collect());
+    let models = texts(declared.endpoints().iter().map(ToString::to_string).collect());
     Ok(Value::object([("models", models), ("name", name), ("receipt_id", receipt), ("to", to)]))
 }
 

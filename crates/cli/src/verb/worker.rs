@@ -1,4 +1,5 @@
 mod new;
+mod show;
 
 use std::path::{Path, PathBuf};
 
@@ -17,6 +18,7 @@ use super::shell_check;
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   cascade worker list
+  cascade worker show git
   cascade worker test ./policy/workers
   cascade worker new kustomize > ./policy/workers/kustomize.toml")]
 pub(crate) struct Worker {
@@ -34,6 +36,15 @@ enum What {
         /// Only programs whose name contains this
         #[arg(value_name = "PART")]
         part: Option<String>,
+    },
+    /// What one program can rank, and the phrases that mean a call of it
+    #[command(after_help = "Examples:
+  cascade worker show git
+  cascade --json worker show kubectl")]
+    Show {
+        /// The program, by any of its names
+        #[arg(value_name = "PROGRAM")]
+        program: String,
     },
     /// Run the tests that manifests carry; without a path those of the built-in ones
     #[command(after_help = "Examples:
@@ -59,6 +70,7 @@ const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 pub(crate) fn run(global: &Global, args: &Worker) -> Exit {
     match &args.what {
         What::List { part } => list(global, part.as_deref()),
+        What::Show { program } => show::run(global, program),
         What::Test { path } => test(global, path.as_deref()),
         What::New(args) => new::run(global, args),
     }
@@ -105,6 +117,7 @@ fn document(listed: &Listed, families: &[String]) -> Value {
     Value::object([
         ("families", texts(families)),
         ("highest", listed.highest.as_str().into()),
+        ("intents", count(listed.intents.len())),
         ("lowest", listed.lowest.as_str().into()),
         ("manifest", listed.manifest.as_str().into()),
         ("names", texts(&listed.names)),

@@ -97,4 +97,6 @@ mod watched;
 #[cfg(test)]
 mod witness;
 #[cfg(test)]
+mod words;
+#[cfg(test)]
 mod workers;

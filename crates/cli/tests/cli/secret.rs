@@ -331,7 +331,7 @@ fn a_passphrase_protects_values_and_a_new_key_keeps_them() {
     }
 }
 
-/// The key of a language model is for an origin, and whoever may run a program does not get it.
+/// The key of a language model is for an endpoint, and whoever may run a program does not get it.
 #[test]
 fn the_key_of_a_language_model_is_no_commands() {
     let site = site();
@@ -339,17 +339,17 @@ fn the_key_of_a_language_model_is_no_commands() {
     set(&["TOKEN", "--for-model", "anthropic", "--for-model", "https://LLM.example.com:8443/"]).expect(0);
     assert_eq!(push(&site, "length").expect(0).stdout, "0\n");
     let listed = site.run(&["--json", "secret", "list"]).expect(0).json();
-    let origins = serde_json::json!(["https://api.anthropic.com", "https://llm.example.com:8443"]);
+    let endpoints = serde_json::json!(["https://api.anthropic.com", "https://llm.example.com:8443"]);
     assert_eq!(
         (&listed["secrets"][0]["models"], &listed["secrets"][0]["env"]),
-        (&origins, &serde_json::Value::Null)
+        (&endpoints, &serde_json::Value::Null)
     );
     let listed = site.run(&["secret", "list"]).expect(0).stdout;
     assert!(listed.contains("  for  language models at https://llm.example.com:8443\n"), "{listed}");
     for (args, words) in [
         (&["N", "--for-model", "http://llm.example.com"] as &[&str], "has no TLS"),
-        (&["N", "--for-model", "https://llm.example.com/v1"], "is no origin"),
-        (&["N", "--for-model", "openai_compatible"], "is no origin"),
+        (&["N", "--for-model", "https://llm.example.com/v1"], "is no endpoint"),
+        (&["N", "--for-model", "openai_compatible"], "is no endpoint"),
     ] {
         set(args).expect_failure(2, words);
     }

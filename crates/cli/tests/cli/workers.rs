@@ -34,6 +34,19 @@ fn the_list_names_tiers_families_and_source() {
 }
 
 #[test]
+fn a_worker_is_shown_with_the_phrases_that_mean_a_call_of_it() {
+    let site = Site::new();
+    let shown = site.run(&["worker", "show", "git"]).expect(0).stdout;
+    assert!(shown.contains("\ngit.log  git log --oneline -n {count}\n  "), "{shown}");
+    let podman = json(&site.run(&["--json", "worker", "show", "podman"]).expect(0).stdout);
+    let stop =
+        podman["intents"].as_array().unwrap().iter().find(|intent| intent["id"] == "docker.stop").unwrap();
+    assert_eq!((&stop["reads"], &stop["argv"][1]), (&Value::from(false), &Value::from("stop")));
+    assert!(site.run(&["worker", "show", "unheard-of"]).expect(1).stderr.contains("hint"));
+    assert!(!site.home().exists(), "looking created a home");
+}
+
+#[test]
 fn tests_of_manifests_are_run_and_the_failing_one_is_named() {
     let site = Site::new();
     let own = json(&site.run(&["--json", "worker", "test"]).expect(0).stdout);

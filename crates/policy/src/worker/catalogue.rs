@@ -4,6 +4,7 @@ use cascade_receipt::decision::RiskTier;
 
 use super::Registry;
 use super::grammar::{Node, Worker};
+use super::manifest::Intent;
 
 /// One worker as a list shows it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -22,6 +23,21 @@ pub struct Listed {
     pub subcommands: usize,
     /// How many rules it has.
     pub rules: usize,
+    /// What people say and the argv that it means, in the order of the manifest.
+    pub intents: Vec<Meant>,
+}
+
+/// What people say and the argv that it means.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Meant {
+    /// For example `git.log`.
+    pub id: String,
+    /// Phrases, as the manifest writes them.
+    pub say: Vec<String>,
+    /// With `{slot}` for each value.
+    pub argv: Vec<String>,
+    /// It only looks.
+    pub reads: bool,
 }
 
 impl Registry {
@@ -34,14 +50,17 @@ impl Registry {
             let builtin = Self::builtin_texts()
                 .iter()
                 .any(|(name, text)| *name == manifest.name && *text == manifest.text());
-            all.extend(parsed.workers.iter().map(|worker| listed(worker, &manifest.name, builtin)));
+            let intents = manifest.intents().as_ref().map_or(&[][..], Vec::as_slice);
+            let said = intents.iter().map(Vec::as_slice).chain(std::iter::repeat(&[][..]));
+            let workers = parsed.workers.iter().zip(said);
+            all.extend(workers.map(|(worker, said)| listed(worker, said, &manifest.name, builtin)));
         }
         all.sort_by(|one, other| one.names.cmp(&other.names));
         all
     }
 }
 
-fn listed(worker: &Worker, manifest: &str, builtin: bool) -> Listed {
+fn listed(worker: &Worker, intents: &[Intent], manifest: &str, builtin: bool) -> Listed {
     let of = |node: &Node| node.tier.unwrap_or(RiskTier::Low);
     let nodes = || worker.commands.iter().map(|command| of(&command.node)).chain([of(&worker.own)]);
     let ruled = worker.rules.iter().map(|rule| rule.finding.tier);
@@ -53,7 +72,13 @@ fn listed(worker: &Worker, manifest: &str, builtin: bool) -> Listed {
         highest: nodes().chain(ruled).max().unwrap_or(RiskTier::Low),
         subcommands: worker.commands.len(),
         rules: worker.rules.len(),
+        intents: intents.iter().map(meant).collect(),
     }
+}
+
+fn meant(intent: &Intent) -> Meant {
+    let (id, say, argv) = (intent.id.clone(), intent.say.clone(), intent.argv.clone());
+    Meant { id, say, argv, reads: intent.reads }
 }
 
 #[cfg(test)]

@@ -38,8 +38,7 @@ impl Parsed {
         let of = |worker: &Worker| {
             let rules = worker.rules.iter().map(|rule| rule.tests.len());
             let named = worker.resources.iter().map(|source| source.tests.len());
-            let said = worker.intents.iter().map(|intent| intent.tests.len() + intent.not.len());
-            let rules = rules.chain(named).chain(said);
+            let rules = rules.chain(named);
             rules.chain(worker.settings.iter().map(|setting| setting.tests.len())).sum::<usize>()
         };
         self.tests.values().map(Vec::len).sum::<usize>() + self.workers.iter().map(of).sum::<usize>()
@@ -60,22 +59,23 @@ impl Registry {
         let (mut manifests, mut lines) = (0, 0);
         for manifest in self.manifests.iter().filter(|manifest| chosen(&manifest.name)) {
             manifests += 1;
-            if let Err(Malformed::Toml { message, offset }) = manifest.parsed() {
+            if let Err(Malformed::Toml { message, offset }) = manifest.whole() {
                 let (manifest, what) = (manifest.name.clone(), message.clone());
                 faults.push(Fault { manifest, what, offset: *offset });
                 continue;
             }
             let mut complain =
                 |what: String| faults.push(Fault { manifest: manifest.name.clone(), what, offset: None });
-            match manifest.parsed() {
+            match manifest.whole() {
                 Err(error) => complain(error.to_string()),
-                Ok(parsed) => {
-                    lines += parsed.lines();
+                Ok((parsed, intents)) => {
+                    let said = intents.iter().flatten().map(|intent| intent.tests.len() + intent.not.len());
+                    lines += parsed.lines() + said.sum::<usize>();
                     self.twice(manifest, &mut complain);
                     self.tests(parsed, &mut complain);
-                    for worker in &parsed.workers {
+                    for (worker, intents) in parsed.workers.iter().zip(intents) {
                         self.worker_tests(worker, &mut complain);
-                        self.intent_tests(worker, &mut complain);
+                        self.intent_tests(worker, intents, &mut complain);
                     }
                 }
             }

@@ -36,6 +36,8 @@ pub(super) enum Malformed {
     Unproved(&'static str),
     #[error("`host` is for a database only")]
     Holder,
+    #[error("`[[worker.intent]]` stands where it is no table of its own")]
+    Misplaced,
     #[error("`{0}` is in `programs` or in a worker's names, but not in both")]
     Announced(String),
 }
@@ -80,7 +82,6 @@ impl Worker {
             resources,
             defaults: raw.defaults.into_iter().map(Defaults::compile).collect::<Result<_, _>>()?,
             settings: raw.setting.into_iter().map(Setting::compile).collect(),
-            intents: raw.intent,
         })
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cascade_receipt::decision::RiskTier;
 
 use super::classification::Finding;
-use super::manifest::{Effect, Emits, Enters, Form, Globals, Intent, Kind, Lies, Reading, Spares, Style};
+use super::manifest::{Effect, Emits, Enters, Form, Globals, Kind, Lies, Reading, Spares, Style};
 use super::pattern::Pattern;
 use super::place::Places;
 use crate::resource::{Place as Shelf, ResourceKind};
@@ -27,8 +27,6 @@ pub(super) struct Worker {
     pub(super) settings: Vec<Setting>,
     pub(super) defaults: Vec<Defaults>,
     pub(super) resources: Vec<Source>,
-    /// As they are written: they are looked at when a task in words first asks.
-    pub(super) intents: Vec<Intent>,
 }
 
 /// A subcommand.

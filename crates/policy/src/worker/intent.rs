@@ -84,7 +84,7 @@ pub enum How {
     Known(String),
     /// The same, and nothing beside it says so: it may be meant as that word.
     Common(String),
-    /// The same, right behind the word that says what is done, or of the worker's own phrases.
+    /// The same, of a name, or where something is changed: there is no plan.
     Doubtful(String),
     /// A word that carries nothing.
     Filler,
@@ -100,7 +100,8 @@ impl How {
             Self::Bare(_) => 2,
             Self::Synonym | Self::Related | Self::Known(_) => 4,
             Self::Form => 6,
-            Self::Common(_) | Self::Doubtful(_) => 12,
+            Self::Common(_) => 12,
+            Self::Doubtful(_) => 45,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! All manifests, each parsed when one of its programs is first asked for.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
@@ -8,7 +9,7 @@ use super::classification::{Classification, Classified};
 use super::compile::Malformed;
 use super::grammar::{Source, Worker};
 use super::intent::Index;
-use super::manifest::{self, Enters, File, Lies};
+use super::manifest::{self, Enters, File, Intent, Lies};
 use super::place::Location;
 use super::scene::{Environment, Feed, Scene, Variable};
 use super::walk::Walk;
@@ -29,6 +30,8 @@ pub(super) struct Manifest {
     pub(super) name: String,
     text: String,
     parsed: OnceLock<Result<Parsed, Malformed>>,
+    /// The intents of each worker, in the order of [`Parsed::workers`].
+    intents: OnceLock<Result<Vec<Vec<Intent>>, Malformed>>,
 }
 
 /// What is in a manifest.
@@ -54,7 +57,8 @@ impl Registry {
     /// Takes manifests as name and TOML text. Only the first line of each, `programs = "…"`, is read here: looking
     /// at one program must not cost the parsing of all others. The first manifest that announces a program has it.
     pub fn new(manifests: impl IntoIterator<Item = (String, String)>) -> Self {
-        let manifest = |(name, text)| Manifest { name, text, parsed: OnceLock::new() };
+        let manifest =
+            |(name, text)| Manifest { name, text, parsed: OnceLock::new(), intents: OnceLock::new() };
         let manifests: Vec<Manifest> = manifests.into_iter().map(manifest).collect();
         let mut programs = BTreeMap::new();
         for (index, manifest) in manifests.iter().enumerate() {
@@ -173,12 +177,27 @@ impl Manifest {
         self.parsed.get().is_some()
     }
 
+    /// The intents of each worker, in order; read when a task in words or a check first asks.
+    pub(super) fn intents(&self) -> &Result<Vec<Vec<Intent>>, Malformed> {
+        self.intents.get_or_init(|| {
+            let mut whole = read(&self.text)?;
+            let intents = whole.worker.iter_mut().map(|worker| std::mem::take(&mut worker.intent)).collect();
+            let rest = read(&without_intents(&self.text))?;
+            // Rules must not hang on what a line in some longer text looks like.
+            if format!("{whole:?}") == format!("{rest:?}") { Ok(intents) } else { Err(Malformed::Misplaced) }
+        })
+    }
+
+    /// Everything that is in it.
+    pub(super) fn whole(&self) -> Result<(&Parsed, &[Vec<Intent>]), &Malformed> {
+        let (parsed, intents) = (self.parsed().as_ref()?, self.intents().as_ref()?);
+        Ok((parsed, intents.as_slice()))
+    }
+
     pub(super) fn parsed(&self) -> &Result<Parsed, Malformed> {
         self.parsed.get_or_init(|| {
-            let file: File = toml::from_str(&self.text).map_err(|error| Malformed::Toml {
-                message: error.message().to_owned(),
-                offset: error.span().map(|span| span.start),
-            })?;
+            // Nobody who runs a command waits for phrases to be read.
+            let file = read(&without_intents(&self.text))?;
             let tests = file.tests;
             let compile = |worker: manifest::Worker| Worker::compile(worker);
             let workers = file.worker.into_iter().map(compile).collect::<Result<Vec<_>, _>>()?;
@@ -194,6 +213,37 @@ impl Manifest {
         })
     }
 }
+
+fn read(text: &str) -> Result<File, Malformed> {
+    toml::from_str(text).map_err(|error| Malformed::Toml {
+        message: error.message().to_owned(),
+        offset: error.span().map(|span| span.start),
+    })
+}
+
+/// The text with blanks in the place of its intents, so that everything else stays where it is. It goes by lines;
+/// [`Manifest::intents`] compares what came of it with the whole.
+fn without_intents(text: &str) -> Cow<'_, str> {
+    if !text.contains(INTENT) {
+        return Cow::Borrowed(text);
+    }
+    let mut rest = String::with_capacity(text.len());
+    let mut inside = false;
+    for line in text.split_inclusive('\n') {
+        if line.starts_with('[') {
+            inside = line.trim_end() == INTENT;
+        }
+        if inside {
+            rest.extend(line.bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }));
+        } else {
+            rest.push_str(line);
+        }
+    }
+    Cow::Owned(rest)
+}
+
+/// How a table of an intent begins.
+const INTENT: &str = "[[worker.intent]]";
 
 fn ambient(env: &[(Vec<u8>, Vec<u8>)]) -> Environment<'static> {
     let own = env

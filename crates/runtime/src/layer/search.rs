@@ -1,5 +1,6 @@
 //! L4 and L5: programs searched from the examples, graded by named evidence.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use cascade_policy::facts::TaskKind;
@@ -10,7 +11,7 @@ use cascade_synthesis::search::Budget;
 use cascade_synthesis::spec;
 use cascade_synthesis::value::Value;
 
-use super::{Asked, Layer, Manifest, PROPOSALS_MAX, Proposal, Question, Reply};
+use super::{Asked, CANDIDATES_MAX, Candidate, Layer, Manifest, Question, Reply};
 
 /// How long the first search looks.
 const FIRST: Duration = Duration::from_millis(500);
@@ -51,7 +52,7 @@ impl Layer for Search {
         &self.manifest
     }
 
-    fn propose(&self, asked: &Asked<'_>) -> Reply {
+    fn ask(&self, asked: &Asked<'_>) -> Reply {
         let Ok(task) = &asked.spec.read else { return Reply::Pass("spec.unread") };
         let end = Instant::now() + self.manifest.budget;
         let mut keep_going = || Instant::now() < end;
@@ -59,15 +60,18 @@ impl Layer for Search {
         if forged.graded.is_empty() {
             return Reply::Pass("search.nothing");
         }
-        let most = if asked.several { PROPOSALS_MAX } else { 1 };
+        let most = if asked.several { CANDIDATES_MAX } else { 1 };
         let question = question(task, &forged);
-        let proposals = forged.graded.iter().take(most).enumerate().map(|(at, graded)| Proposal {
+        let candidates = forged.graded.iter().take(most).enumerate().map(|(at, graded)| Candidate {
             source: graded.candidate.python.clone(),
             entry: Some(task.name.clone()),
             grade: graded.grade.total,
             question: question.clone().filter(|_| at == 0),
         });
-        Reply::Take(proposals.collect())
+        let reply = Reply::Take(candidates.collect());
+        // What a search keeps takes a while to be dropped, and nobody waits for that.
+        drop(thread::Builder::new().spawn(move || drop(forged)));
+        reply
     }
 }
 

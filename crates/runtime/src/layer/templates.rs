@@ -6,7 +6,7 @@ use cascade_policy::facts::TaskKind;
 use cascade_receipt::content;
 use cascade_synthesis::templates::{self, Declined, Emitted, OVERLAP_MIN, Spec, overlap};
 
-use super::{Asked, Layer, Manifest, PROPOSALS_MAX, Proposal, Reply};
+use super::{Asked, CANDIDATES_MAX, Candidate, Layer, Manifest, Reply};
 
 /// No search, so no budget that matters; what it took is in the receipt.
 const BUDGET: Duration = Duration::from_millis(5);
@@ -44,7 +44,7 @@ impl Layer for Templates {
         &self.manifest
     }
 
-    fn propose(&self, asked: &Asked<'_>) -> Reply {
+    fn ask(&self, asked: &Asked<'_>) -> Reply {
         let emitted = match (&asked.task.schema, &asked.spec.read) {
             (Some(schema), _) if is_table(schema) => templates::emit(&Spec::Table(schema)),
             (Some(schema), _) => templates::emit(&Spec::JsonSchema(schema)),
@@ -61,14 +61,14 @@ impl Layer for Templates {
             Err(Declined::Unreadable { .. }) => return Reply::Pass("template.unreadable"),
             Err(Declined::TooLarge { .. }) => return Reply::Pass("template.too_large"),
         };
-        let most = if asked.several { PROPOSALS_MAX } else { 1 };
-        Reply::Take(emitted.into_iter().take(most).map(|one| proposal(asked, one)).collect())
+        let most = if asked.several { CANDIDATES_MAX } else { 1 };
+        Reply::Take(emitted.into_iter().take(most).map(|one| candidate(asked, one)).collect())
     }
 }
 
-fn proposal(asked: &Asked<'_>, emitted: Emitted) -> Proposal {
+fn candidate(asked: &Asked<'_>, emitted: Emitted) -> Candidate {
     let grade = if asked.task.schema.is_some() { COMPLETE } else { chain_grade(asked, &emitted) };
-    Proposal { source: emitted.python, entry: Some(emitted.entry), grade, question: None }
+    Candidate { source: emitted.python, entry: Some(emitted.entry), grade, question: None }
 }
 
 /// A chain was made to fit: what speaks for it is how many examples it fits, how short it is, and that it says what

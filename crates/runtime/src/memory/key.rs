@@ -76,6 +76,7 @@ impl Key {
         };
         let engine = Value::object([
             ("library", cascade_synthesis::library::digest().into()),
+            ("snippets", cascade_synthesis::snippets::digest().into()),
             ("templates", cascade_synthesis::templates::digest().into()),
             ("version", env!("CARGO_PKG_VERSION").into()),
         ]);

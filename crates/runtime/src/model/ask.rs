@@ -28,8 +28,6 @@ pub(super) struct Answer {
 pub(super) struct Progress {
     /// Bytes of text, thoughts and arguments.
     pub(super) bytes: Cell<u64>,
-    /// Whether text was handed on.
-    pub(super) told: Cell<bool>,
 }
 
 /// Asks by way of the passage at `address`. Errors of the library are told in our own words: its own would hold the
@@ -51,7 +49,6 @@ pub(super) async fn ask(
             ChatStreamEvent::Chunk(chunk) => {
                 text.push_str(&chunk.content);
                 bounded(progress, chunk.content.len(), bytes_max)?;
-                progress.told.set(true);
                 on_text(&chunk.content);
                 0
             }

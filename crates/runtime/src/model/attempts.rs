@@ -76,7 +76,9 @@ fn check(model: &Model, key: Option<&ModelKey>, prompt: &Prompt) -> Result<(), M
         return Err(ModelFault::Tools("two have the same name"));
     }
     match key {
-        Some(key) if key.origin != model.origin => Err(ModelFault::KeyElsewhere(model.origin.to_string())),
+        Some(key) if key.endpoint != model.endpoint => {
+            Err(ModelFault::KeyElsewhere(model.endpoint.to_string()))
+        }
         None if model.secret.is_some() => Err(ModelFault::NoKey),
         _ => Ok(()),
     }
@@ -112,7 +114,7 @@ async fn attempts(
         drop(seen);
         let answer = attempt_once((model, key, prompt), limits, tally, on_text).await;
         let Err(fault) = answer else { return answer };
-        if attempt >= model.attempts || tally.progress.told.get() || !fault.is_passing() {
+        if attempt >= model.attempts || !fault.is_passing() {
             return Err(fault);
         }
         let wait = wait(attempt, &fault)?;

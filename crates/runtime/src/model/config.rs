@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use cascade_policy::credential::{self, origin::Origin};
+use cascade_policy::credential::{self, endpoint::Endpoint};
 use genai::chat::ReasoningEffort;
 use serde::Deserialize;
 
@@ -44,9 +44,11 @@ pub struct Model {
     pub(super) name: String,
     pub(super) provider: Provider,
     pub(super) model: String,
-    pub(super) origin: Origin,
+    pub(super) endpoint: Endpoint,
     /// Path of the endpoint, beginning and ending in `/`.
     pub(super) path: String,
+    /// Certificates that are trusted instead of the roots that are built in.
+    pub(super) ca_file: Option<PathBuf>,
     pub(super) secret: Option<String>,
     pub(super) timeout: Duration,
     pub(super) attempts: u32,
@@ -98,6 +100,7 @@ struct Entry {
     provider: String,
     model: String,
     endpoint: Option<String>,
+    ca_file: Option<PathBuf>,
     secret: Option<String>,
     timeout_s: Option<u64>,
     attempts: Option<u32>,
@@ -196,8 +199,8 @@ impl Model {
 
     /// The only place that is spoken to.
     #[must_use]
-    pub const fn origin(&self) -> &Origin {
-        &self.origin
+    pub const fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
     }
 
     /// The secret that holds its key.
@@ -209,9 +212,9 @@ impl Model {
     /// Everything that an answer depends on, in words: another text means that another answer may come.
     #[must_use]
     pub fn identity(&self) -> String {
-        let Self { provider, model, origin, path, max_output_tokens, temperature, seed, .. } = self;
+        let Self { provider, model, endpoint, path, max_output_tokens, temperature, seed, .. } = self;
         format!(
-            "{} {model} {origin}{path} max_output_tokens={max_output_tokens} temperature={temperature:?} seed={seed:?}",
+            "{} {model} {endpoint}{path} max_output_tokens={max_output_tokens} temperature={temperature:?} seed={seed:?}",
             provider.as_str()
         )
     }
@@ -230,15 +233,19 @@ impl Entry {
             ConfigFault::new(format!("`{}` is no provider", self.provider), names)
         })?;
         check_model(&self.model)?;
-        let (origin, path) = endpoint(provider, self.endpoint.as_deref())?;
+        let (endpoint, path) = endpoint(provider, self.endpoint.as_deref())?;
         if let Some(secret) = &self.secret {
             let hint = "name a secret that `cascade secret list` shows";
             credential::check_name(secret).map_err(|fault| ConfigFault::new(fault.to_string(), hint))?;
         }
-        let priced = origin.is_loopback() || (self.price_in.is_some() && self.price_out.is_some());
+        let priced = endpoint.is_loopback() || (self.price_in.is_some() && self.price_out.is_some());
         if !priced {
             let hint = "give `price_in` and `price_out`, millionths of a dollar for a million tokens; 0 if it is free";
             return Err(ConfigFault::new("what it costs is not said", hint));
+        }
+        if self.ca_file.as_ref().is_some_and(|path| !path.is_absolute() || !endpoint.tls()) {
+            let hint = "give an absolute path, and an `https` endpoint";
+            return Err(ConfigFault::new("`ca_file` means nothing here", hint));
         }
         if self.temperature.is_some_and(|heat| !(0.0..=2.0).contains(&heat)) {
             return Err(ConfigFault::new("`temperature` is out of range", "give 0 to 2"));
@@ -249,7 +256,7 @@ impl Entry {
         Ok(Model {
             name: name.to_owned(),
             provider,
-            origin,
+            endpoint,
             path,
             timeout: Duration::from_secs(within("timeout_s", self.timeout_s, 60, 1..=TIMEOUT_S_MAX)?),
             attempts: within("attempts", self.attempts, 3, 1..=ATTEMPTS_MAX)?,
@@ -262,6 +269,7 @@ impl Entry {
             price_in: within("price_in", self.price_in, 0, 0..=PRICE_MAX)?,
             price_out: within("price_out", self.price_out, 0, 0..=PRICE_MAX)?,
             model: self.model,
+            ca_file: self.ca_file,
             secret: self.secret,
             temperature: self.temperature,
             seed: self.seed,
@@ -308,21 +316,21 @@ fn check_model(model: &str) -> Result<(), ConfigFault> {
     Ok(())
 }
 
-fn endpoint(provider: Provider, given: Option<&str>) -> Result<(Origin, String), ConfigFault> {
+fn endpoint(provider: Provider, given: Option<&str>) -> Result<(Endpoint, String), ConfigFault> {
     let hint = "give something like `https://api.example.com/v1/`";
-    let text = given.or(provider.endpoint()).ok_or_else(|| {
+    let text = given.or(provider.address()).ok_or_else(|| {
         ConfigFault::new("this provider has no endpoint of its own, and `endpoint` is missing", hint)
     })?;
     let after = text.find("://").map_or(0, |at| at + 3);
     let slash = text.get(after..).and_then(|rest| rest.find('/')).map_or(text.len(), |at| after + at);
-    let (origin, path) = text.split_at_checked(slash).unwrap_or((text, ""));
-    let origin = Origin::parse(origin).map_err(|fault| ConfigFault::new(fault.to_string(), hint))?;
+    let (endpoint, path) = text.split_at_checked(slash).unwrap_or((text, ""));
+    let endpoint = Endpoint::parse(endpoint).map_err(|fault| ConfigFault::new(fault.to_string(), hint))?;
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~/".contains(&byte);
     let dots = path.split('/').any(|part| part == "." || part == "..");
     if path.len() > PATH_BYTES_MAX || !path.bytes().all(plain) || path.contains("//") || dots {
         return Err(ConfigFault::new("the path of `endpoint` is none", hint));
     }
-    Ok((origin, if path.ends_with('/') { path.to_owned() } else { format!("{path}/") }))
+    Ok((endpoint, if path.ends_with('/') { path.to_owned() } else { format!("{path}/") }))
 }
 
 #[cfg(test)]

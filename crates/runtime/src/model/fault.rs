@@ -60,7 +60,7 @@ pub enum ModelFault {
     /// The configuration names a secret, and no key was handed over.
     #[error("the model wants a key and was given none")]
     NoKey,
-    /// The key is for another origin.
+    /// The key is for another endpoint.
     #[error("the key is not for {0}")]
     KeyElsewhere(String),
     /// Too many requests.
@@ -118,9 +118,9 @@ impl ModelFault {
             Self::Cancelled => "",
             Self::Refused => "ask differently; the same question will be refused again",
             Self::Unauthorized(_) | Self::NoKey => {
-                "`cascade secret set NAME --for-model ORIGIN`, and `secret = \"NAME\"` in models.toml"
+                "`cascade secret set NAME --for-model ENDPOINT`, and `secret = \"NAME\"` in models.toml"
             }
-            Self::KeyElsewhere(_) => "`cascade secret list` shows the origins that a key is for",
+            Self::KeyElsewhere(_) => "`cascade secret list` shows the endpoints that a key is for",
             Self::RateLimited(_) => "wait, or use another model",
             Self::Failed(_) | Self::Broke(_) | Self::Cut => "try again later, or use another model",
             Self::Rejected { .. } => "check `model` and `endpoint` in models.toml",
@@ -160,7 +160,8 @@ impl ModelFault {
         }
     }
 
-    /// Whether asking again soon may help, and nothing can have been charged.
+    /// Whether asking again soon may help. Each of these comes before an answer, so nothing can have been charged and no
+    /// text was handed on.
     pub(super) const fn is_passing(&self) -> bool {
         matches!(
             self,

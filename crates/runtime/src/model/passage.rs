@@ -146,9 +146,9 @@ impl Passage {
         let (parts, body) = request.into_parts();
         let body = Limited::new(body, REQUEST_BYTES_MAX).collect().await;
         let body = body.map_err(|error| ModelFault::Local(error.to_string()))?.to_bytes();
-        let key = self.key.as_ref().filter(|key| key.origin == self.model.origin);
+        let key = self.key.as_ref().filter(|key| key.endpoint == self.model.endpoint);
         let request = outgoing(&self.model, key, (&parts.uri, &parts.headers, body))?;
-        let connected = timeout(CONNECT_TIME_MAX, upstream::connect(&self.model.origin)).await;
+        let connected = timeout(CONNECT_TIME_MAX, upstream::connect(&self.model)).await;
         let mut sender = connected.map_err(|_| ModelFault::TimedOut(Phase::Connect))??;
         let sent = timeout(self.limits.first_byte, sender.send_request(request)).await;
         let response = sent.map_err(|_| ModelFault::TimedOut(Phase::FirstByte))?;

@@ -1,6 +1,6 @@
 //! What sets providers apart that `genai` does not hide.
 
-use cascade_policy::credential::origin::Origin;
+use cascade_policy::credential::endpoint::Endpoint;
 use genai::adapter::AdapterKind;
 
 /// Whose messages are spoken.
@@ -55,7 +55,7 @@ impl Provider {
     }
 
     /// Where it is unless `endpoint` says otherwise.
-    pub(super) const fn endpoint(self) -> Option<&'static str> {
+    pub(super) const fn address(self) -> Option<&'static str> {
         match self {
             Self::Anthropic => Some("https://api.anthropic.com/v1/"),
             Self::OpenAi | Self::OpenAiResponses => Some("https://api.openai.com/v1/"),
@@ -65,11 +65,11 @@ impl Provider {
         }
     }
 
-    /// The origin of that.
+    /// The endpoint of that.
     #[must_use]
-    pub fn origin(self) -> Option<Origin> {
-        let (scheme, rest) = self.endpoint()?.split_once("://")?;
-        Origin::parse(&format!("{scheme}://{}", rest.split('/').next()?)).ok()
+    pub fn endpoint(self) -> Option<Endpoint> {
+        let (scheme, rest) = self.address()?.split_once("://")?;
+        Endpoint::parse(&format!("{scheme}://{}", rest.split('/').next()?)).ok()
     }
 
     /// The header that carries the key, and what stands before it.

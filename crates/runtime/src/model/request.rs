@@ -24,7 +24,7 @@ pub(super) fn outgoing(
     let mut request = Request::builder()
         .method(Method::POST)
         .uri(path)
-        .header(header::HOST, model.origin.authority())
+        .header(header::HOST, model.endpoint.authority())
         .header(header::USER_AGENT, concat!("cascade/", env!("CARGO_PKG_VERSION")))
         .header(header::ACCEPT_ENCODING, "identity")
         .body(Body::new(body))

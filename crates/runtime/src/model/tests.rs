@@ -1,4 +1,6 @@
 mod bad;
+mod entrance;
 mod keys;
 mod kit;
 mod real;
+mod tls;

@@ -8,7 +8,7 @@ use super::perform::{Found, Performer, Place};
 use super::remembered::Remembered;
 use super::trial::{self, Trial};
 use super::{Request, Router, TaskError};
-use crate::layer::{self, Asked, Proposal};
+use crate::layer::{self, Asked, Candidate};
 use crate::memory::Recalled;
 
 /// What a function of the same types and examples that was verified is worth, once it has been run.
@@ -79,7 +79,7 @@ impl Performer<'_> {
         let name = layer.manifest().layer.clone();
         let task = &self.request.task;
         let asked = Asked { task, spec: &self.spec, several: task.tests.is_some() };
-        match layer.propose(&asked) {
+        match layer.ask(&asked) {
             layer::Reply::Pass(code) => {
                 self.decline(name, code, None);
                 Reply::Pass
@@ -93,7 +93,7 @@ impl Performer<'_> {
                 self.asks = Some(words);
                 Reply::Ask
             }
-            layer::Reply::Take(proposals) => self.try_out(slot, name, proposals),
+            layer::Reply::Take(candidates) => self.try_out(slot, name, candidates),
         }
     }
 
@@ -101,23 +101,23 @@ impl Performer<'_> {
     pub(super) fn ask_function(&mut self, slot: usize) -> Reply {
         let Some(recalled) = &self.remembered.function else { return Reply::Pass };
         let source = self.spec.renamed(&recalled.answer);
-        let proposal = Proposal { source, entry: None, grade: FUNCTION_GRADE, question: None };
-        self.try_out(slot, LayerName::L2, vec![proposal])
+        let candidate = Candidate { source, entry: None, grade: FUNCTION_GRADE, question: None };
+        self.try_out(slot, LayerName::L2, vec![candidate])
     }
 
     /// The very answer to this task. Its verifier runs again; what fails is forgotten.
     pub(super) fn ask_memory(&mut self, slot: usize) -> Result<Reply, TaskError> {
         let Some(recalled) = self.remembered.answer.clone() else { return Ok(Reply::Pass) };
         let Recalled { memory, answer, evidence, grade, .. } = *recalled;
-        let proposal = Proposal { source: answer, entry: None, grade, question: None };
+        let candidate = Candidate { source: answer, entry: None, grade, question: None };
         if self.request.task.kind != TaskKind::Code {
             if let Some(place) = self.found.get_mut(slot) {
-                *place = Some(Found { proposal, evidence, smoke: None });
+                *place = Some(Found { candidate, evidence, smoke: None });
             }
             return Ok(Reply::Take { grade, evidence, smoked: false, question: false });
         }
         let before = self.declined.len();
-        let reply = self.try_out(slot, LayerName::L6, vec![proposal]);
+        let reply = self.try_out(slot, LayerName::L6, vec![candidate]);
         let Reply::Take { evidence: now, .. } = reply else {
             // A machine on which nothing can be run says nothing about the answer.
             let told = self.declined.get(before).map(|declined| declined.code.as_str());
@@ -135,27 +135,27 @@ impl Performer<'_> {
     }
 
     /// Runs what a layer proposes until one does what the task demands.
-    pub(super) fn try_out(&mut self, slot: usize, name: LayerName, proposals: Vec<Proposal>) -> Reply {
+    pub(super) fn try_out(&mut self, slot: usize, name: LayerName, candidates: Vec<Candidate>) -> Reply {
         let tests = self.request.task.tests.as_deref();
         let mut first: Option<Trial> = None;
-        for proposal in proposals.into_iter().take(layer::PROPOSALS_MAX) {
-            let trial = trial::run(&self.router.smoke, &self.spec, &proposal, tests);
+        for candidate in candidates.into_iter().take(layer::CANDIDATES_MAX) {
+            let trial = trial::run(&self.router.smoke, &self.spec, &candidate, tests);
             let Some(evidence) = trial.evidence else {
                 first.get_or_insert(trial);
                 continue;
             };
             let reply = Reply::Take {
-                grade: proposal.grade,
+                grade: candidate.grade,
                 evidence,
                 smoked: true,
-                question: proposal.question.is_some(),
+                question: candidate.question.is_some(),
             };
             let admit_min = self.slots.get(slot).map_or(0, |(_, slot)| slot.admit_min);
-            if evidence < Evidence::Verified && proposal.grade < admit_min {
-                self.decline(name, "grade.below", Some(format!("{} of {admit_min}", proposal.grade)));
+            if evidence < Evidence::Verified && candidate.grade < admit_min {
+                self.decline(name, "grade.below", Some(format!("{} of {admit_min}", candidate.grade)));
             }
             if let Some(place) = self.found.get_mut(slot) {
-                *place = Some(Found { proposal, evidence, smoke: trial.backend });
+                *place = Some(Found { candidate, evidence, smoke: trial.backend });
             }
             return reply;
         }

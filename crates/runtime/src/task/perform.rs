@@ -19,8 +19,9 @@ use super::{Answer, Declined, Ran, Request, Router, Spec, TaskError, Tasked};
 use crate::facts::{self, Asker};
 use crate::govern::{holds_until, reference};
 use crate::grants;
-use crate::layer::Proposal;
+use crate::layer::Candidate;
 use crate::limits;
+use crate::run_lock::RunLock;
 
 /// What a decision was made of; replaced when the task is decided again.
 pub(super) struct Decided {
@@ -33,7 +34,7 @@ pub(super) struct Decided {
 
 /// The best of what one layer proposed.
 pub(super) struct Found {
-    pub(super) proposal: Proposal,
+    pub(super) candidate: Candidate,
     pub(super) evidence: Evidence,
     pub(super) smoke: Option<String>,
 }
@@ -79,6 +80,7 @@ pub(super) struct Performer<'a> {
     pub(super) stands_on: Option<Ref>,
     pub(super) learned: Vec<Appended>,
     pub(super) unlearned: Option<String>,
+    lock: Option<RunLock>,
     pub(super) ran: Option<Ran>,
     pub(super) tokens: u64,
     pub(super) cost_microusd: u64,
@@ -126,6 +128,7 @@ fn attempt(router: &Router, ledger: &Ledger, request: &Request, spec: Spec) -> R
         stands_on: None,
         learned: Vec::new(),
         unlearned: None,
+        lock: None,
         ran: None,
         tokens: 0,
         cost_microusd: 0,
@@ -209,12 +212,12 @@ impl Performer<'_> {
         // A layer that answers all the same has not declined.
         self.declined.retain(|declined| declined.layer != layer);
         self.answer = Some(Answer {
-            text: found.proposal.source,
+            text: found.candidate.source,
             layer,
             evidence: taken.evidence.min(found.evidence),
-            grade: found.proposal.grade,
+            grade: found.candidate.grade,
             smoke: found.smoke,
-            question: found.proposal.question,
+            question: found.candidate.question,
         });
         self.stands_on = self.remembered.reference(place);
         Ok(())
@@ -225,6 +228,10 @@ impl Performer<'_> {
             self.take(taken)?;
         }
         let decided = self.decided.take().ok_or_else(undecided)?;
+        if record == Record::Intent {
+            // Nobody else closes it before we do.
+            self.lock = Some(RunLock::take(self.ledger, self.intent_id)?);
+        }
         let draft = self.draft(record, &decided, self.answer.as_ref());
         self.decided = Some(decided);
         match self.ledger.append(draft?) {

@@ -2,8 +2,6 @@
 //! leaves, its closer durable before the answer does, whatever it cost told there.
 
 use std::collections::VecDeque;
-use std::fs::{File, OpenOptions};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::time::Instant;
 
 use cascade_kernel::action::{self, Action, Effect, Event};
@@ -26,10 +24,11 @@ use crate::credentials;
 use crate::facts;
 use crate::govern::{holds_until, reference};
 use crate::grants;
-use crate::layer::Proposal;
+use crate::layer::Candidate;
 use crate::limits;
 use crate::model::code::code;
 use crate::model::{self, CallLimits, Cancellation, Model, ModelKey, Prompt, Reply};
+use crate::run_lock::RunLock;
 use crate::watch;
 
 /// How often a model is asked about one task: once, and once more with what was wrong.
@@ -60,7 +59,7 @@ struct Question<'p, 'a> {
     intent: Option<content::Ref>,
     decided: Option<Decided>,
     key: Option<ModelKey>,
-    lock: Option<File>,
+    lock: Option<RunLock>,
     told: Option<Told>,
     unprepared: Option<&'static str>,
     refused: Option<AppendError>,
@@ -104,7 +103,7 @@ impl Question<'_, '_> {
                 Effect::Prepare => self.prepare(),
                 Effect::Start => self.start(),
                 Effect::Abandon | Effect::Unlock => {
-                    self.unlock();
+                    self.lock = None;
                     continue;
                 }
                 // The answer is handed over with the report of the end, which comes in the same step.
@@ -125,12 +124,12 @@ impl Question<'_, '_> {
         let (snapshot, mark) = of.router.policy(of.ledger)?;
         of.asker = of.asker.again(of.ledger)?;
         let estimate = model::estimate(&self.model, &self.prompt);
-        let origin = self.model.origin();
+        let endpoint = self.model.endpoint();
         let asked = AskedModel {
             provider: self.model.provider().as_str().to_owned(),
             name: self.model.model().to_owned(),
-            host: origin.host().to_owned(),
-            local: origin.is_loopback(),
+            host: endpoint.host().to_owned(),
+            local: endpoint.is_loopback(),
             tokens: estimate.tokens_in.saturating_add(estimate.tokens_out).saturating_mul(rounds),
             microusd: estimate.cost_microusd.saturating_mul(rounds),
         };
@@ -159,29 +158,15 @@ impl Question<'_, '_> {
                 return Event::PrepareFailed;
             }
         }
-        let path = self.of.ledger.run_lock_path(self.intent_id);
-        let file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
-        let locked = file.and_then(|file| {
-            rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive)?;
-            Ok(file)
-        });
-        match locked {
-            Ok(file) => {
-                self.lock = Some(file);
+        match RunLock::take(self.of.ledger, self.intent_id) {
+            Ok(lock) => {
+                self.lock = Some(lock);
                 Event::Prepared
             }
             Err(_) => {
                 self.unprepared = Some("start.failed");
                 Event::PrepareFailed
             }
-        }
-    }
-
-    fn unlock(&mut self) {
-        if self.lock.take().is_some() {
-            // A file that stays costs a look when the next intent of that id is closed, which never comes.
-            drop(std::fs::remove_file(self.of.ledger.run_lock_path(self.intent_id)));
         }
     }
 
@@ -265,12 +250,12 @@ impl Question<'_, '_> {
         let (text, evidence, smoke) = if self.of.request.task.kind == TaskKind::Code {
             let source = code(&reply.text, &["python", "py", "python3"], looks_like_code)
                 .map_err(|error| ("model.no_code", Some(error.to_string())))?;
-            let proposal = Proposal { source: source.to_owned(), entry: None, grade: 0, question: None };
+            let candidate = Candidate { source: source.to_owned(), entry: None, grade: 0, question: None };
             let tests = self.of.request.task.tests.as_deref();
             let Trial { evidence, backend, fault, detail } =
-                trial::run(&self.of.router.smoke, &self.of.spec, &proposal, tests);
+                trial::run(&self.of.router.smoke, &self.of.spec, &candidate, tests);
             let evidence = evidence.ok_or((fault.unwrap_or("smoke.failed"), detail))?;
-            (proposal.source, evidence, backend)
+            (candidate.source, evidence, backend)
         } else {
             if reply.text.trim().is_empty() {
                 return Err(("model.empty", None));

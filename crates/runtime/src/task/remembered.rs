@@ -94,7 +94,7 @@ impl Performer<'_> {
     /// Remembers the answer that was given. It is out and on record; whatever goes wrong here loses nothing of it.
     pub(super) fn learn(&mut self) {
         let (Some(answer), Some(receipt)) = (&self.answer, self.receipts.last().cloned()) else { return };
-        // A proposal of an engine costs nothing to find again, with the question that belongs to it.
+        // A candidate of an engine costs nothing to find again, with the question that belongs to it.
         let cheap = answer.evidence == Evidence::Proposed && answer.layer != LayerName::L7;
         if cheap || matches!(answer.layer, LayerName::L1 | LayerName::L2 | LayerName::L6 | LayerName::L6Cli) {
             return;

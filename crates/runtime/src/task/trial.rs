@@ -5,8 +5,8 @@ use std::time::Duration;
 use cascade_receipt::content::Evidence;
 
 use super::Spec;
-use crate::layer::Proposal;
-use crate::smoke::{Called, Job, Smoke, SmokeError, Tested};
+use crate::layer::Candidate;
+use crate::smoke::{Backend, Called, Job, Smoke, SmokeError, Tested};
 
 /// How long one answer may run, tests included.
 pub const TRIAL_MAX: Duration = Duration::from_secs(5);
@@ -26,18 +26,23 @@ pub struct Trial {
 
 /// Runs one answer.
 #[must_use]
-pub(super) fn run(smoke: &Smoke, spec: &Spec, proposal: &Proposal, tests: Option<&str>) -> Trial {
+pub(super) fn run(smoke: &Smoke, spec: &Spec, candidate: &Candidate, tests: Option<&str>) -> Trial {
     let job = Job {
-        source: proposal.source.clone(),
+        source: candidate.source.clone(),
         calls: spec.calls.iter().map(|call| call.expression.clone()).collect(),
         tests: tests.map(str::to_owned),
-        entry: proposal.entry.clone().or_else(|| spec.entry.clone()),
+        entry: candidate.entry.clone().or_else(|| spec.entry.clone()),
     };
     let checked = match smoke.check(&job, TRIAL_MAX) {
         Ok(checked) => checked,
         Err(error) => return Trial::failed(code(&error), error.to_string(), None),
     };
-    let backend = Some(checked.backend.version.clone());
+    // A restriction that this kernel does not offer is told, never passed over.
+    let Backend { version, missing } = &checked.backend;
+    let backend = Some(match missing.as_slice() {
+        [] => version.clone(),
+        missing => format!("{version}, without {}", missing.join(", ")),
+    });
     let wrong = spec.calls.iter().zip(&checked.called).find_map(|(call, called)| match called {
         Called::Value(repr) if call.is_met(repr) => None,
         Called::Value(repr) => Some(format!("{} gives {repr}", call.expression)),

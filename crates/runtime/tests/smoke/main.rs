@@ -17,6 +17,7 @@ mod answers;
 mod cheating;
 mod hostile;
 mod kit;
+mod layers;
 mod probe;
 mod workers;
 
@@ -30,8 +31,15 @@ fn main() -> ExitCode {
     let mut arguments = libtest_mimic::Arguments::from_args();
     // Some of them count processes.
     arguments.test_threads = Some(1);
-    let tests =
-        [answers::tests(), cheating::tests(), hostile::tests(), probe::tests(), workers::tests()].concat();
+    let tests = [
+        answers::tests(),
+        cheating::tests(),
+        hostile::tests(),
+        layers::tests(),
+        probe::tests(),
+        workers::tests(),
+    ]
+    .concat();
     let trials = tests.into_iter().map(|(name, test)| {
         libtest_mimic::Trial::test(name, move || {
             test();

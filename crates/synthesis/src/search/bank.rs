@@ -204,17 +204,17 @@ impl Bank {
     }
 
     /// The best decision tree for a goal, if anything changed since the last one.
-    fn tree(&mut self, goal: usize) -> Option<(Term, u32)> {
+    fn tree(&mut self, goal: usize, steps: u64) -> Option<(Term, u32)> {
         let asked = self.goals.get_mut(goal)?;
         if !std::mem::take(&mut asked.changed) {
             return None;
         }
-        let (tree, cost) = tree::grow(self.goals.get(goal)?, &self.entries)?;
+        let (tree, cost) = tree::grow(self.goals.get(goal)?, &self.entries, steps)?;
         Some((self.grown_tree(&tree), cost))
     }
 
     /// New solutions of a goal: terms that hit it, decision trees, and loops over trees.
-    pub(super) fn solutions(&mut self, goal: usize) -> Vec<Solution> {
+    pub(super) fn solutions(&mut self, goal: usize, steps: u64) -> Vec<Solution> {
         let mut found = Vec::new();
         if let Some(asked) = self.goals.get_mut(goal) {
             let new: Vec<u32> = asked.hits.get(asked.taken..).unwrap_or_default().to_vec();
@@ -223,17 +223,17 @@ impl Bank {
                 found.push((self.term(at), self.entry(at).map_or(0, |entry| entry.cost), Made::Plain));
             }
         }
-        found.extend(self.tree(goal).map(|(term, cost)| (term, cost, Made::Tree)));
+        found.extend(self.tree(goal, steps).map(|(term, cost)| (term, cost, Made::Tree)));
         for which in 0..self.loops.len() {
-            let looped = self.looped_tree(which, goal);
+            let looped = self.looped_tree(which, goal, steps);
             found.extend(looped.map(|(term, cost)| (term, cost, Made::LoopedTree)));
         }
         found
     }
 
     /// All solutions of a goal so far, cheapest first.
-    pub(super) fn solved(&mut self, goal: usize) -> Vec<Solution> {
-        let new = self.solutions(goal);
+    pub(super) fn solved(&mut self, goal: usize, steps: u64) -> Vec<Solution> {
+        let new = self.solutions(goal, steps);
         let Some(asked) = self.goals.get_mut(goal) else { return new };
         asked.solved.extend(new);
         asked.solved.sort_by_key(|(_, cost, _)| *cost);
@@ -241,10 +241,10 @@ impl Bank {
         asked.solved.clone()
     }
 
-    fn looped_tree(&mut self, which: usize, goal: usize) -> Option<(Term, u32)> {
+    fn looped_tree(&mut self, which: usize, goal: usize, steps: u64) -> Option<(Term, u32)> {
         let looped = self.loops.get_mut(which)?;
         let (_, inner, glued) = *looped.links.iter().find(|(outer, _, _)| *outer == goal)?;
-        let (body, cost) = looped.bank.tree(inner)?;
+        let (body, cost) = looped.bank.tree(inner, steps)?;
         let (binders, source, total) =
             (looped.binders, looped.source, cost + looped.cost + super::loops::LOOP_COST);
         let scope = Scope { form: Form::Map, source: self.term(source), binders, body, filter: None };

@@ -5,14 +5,15 @@
 //! been right about the others without having been fitted to them.
 
 use super::bank::Bank;
-use super::tree::Builder;
+use super::tree::{Builder, STEPS_MAX};
 use crate::grade::Held;
 
 /// Looks at the goals that a program was found by; `None` when there are no goals to look at.
 pub(super) fn out(bank: &Bank, parts: bool) -> Option<Held> {
     let goals = if parts { bank.goals.get(1..)? } else { bank.goals.get(..1)? };
     let full = goals.first()?.full;
-    let mut builders: Vec<Builder> = goals.iter().map(|goal| Builder::new(goal, &bank.entries)).collect();
+    let mut builders: Vec<Builder> =
+        goals.iter().map(|goal| Builder::new(goal, &bank.entries, STEPS_MAX)).collect();
     // What the cheapest programs for some examples reproduce in all.
     let mut reached = |need: u128| {
         builders.iter_mut().map(|builder| builder.cheapest(need)).fold(full, |all, mask| all & mask)

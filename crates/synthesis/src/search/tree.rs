@@ -14,7 +14,7 @@ const DEPTH_MAX: usize = 3;
 /// Tests and leaves that are looked at, cheapest first.
 const LOOKED_AT_MAX: usize = 160;
 /// Steps of one construction.
-const STEPS_MAX: u64 = 60_000;
+pub(super) const STEPS_MAX: u64 = 60_000;
 
 /// A decision tree over terms of one bank.
 #[derive(Clone, Debug)]
@@ -32,12 +32,13 @@ pub(super) struct Builder {
     leaves: Priced,
     tests: Priced,
     known: BTreeMap<(u128, usize), Option<(Tree, u32)>>,
+    /// Steps that are left.
     steps: u64,
 }
 
 /// The cheapest tree with at least one split; `None` when there is none within the limits.
-pub(super) fn grow(goal: &Goal, entries: &[Entry]) -> Option<(Tree, u32)> {
-    let mut builder = Builder::new(goal, entries);
+pub(super) fn grow(goal: &Goal, entries: &[Entry], steps: u64) -> Option<(Tree, u32)> {
+    let mut builder = Builder::new(goal, entries, steps);
     let all = builder.leaves.iter().fold(0, |all, (_, mask, _)| all | mask);
     if all != goal.full || builder.tests.is_empty() {
         return None;
@@ -46,7 +47,7 @@ pub(super) fn grow(goal: &Goal, entries: &[Entry]) -> Option<(Tree, u32)> {
 }
 
 impl Builder {
-    pub(super) fn new(goal: &Goal, entries: &[Entry]) -> Self {
+    pub(super) fn new(goal: &Goal, entries: &[Entry], steps: u64) -> Self {
         let entry = |at: u32| entries.get(usize::try_from(at).ok()?);
         let mut all: Priced = goal
             .covers
@@ -65,7 +66,7 @@ impl Builder {
         let mut leaves: Priced = all.iter().copied().filter(|(_, mask, _)| *mask != goal.full).collect();
         leaves.truncate(LOOKED_AT_MAX);
         tests.truncate(LOOKED_AT_MAX);
-        Self { all, leaves, tests, known: BTreeMap::new(), steps: 0 }
+        Self { all, leaves, tests, known: BTreeMap::new(), steps }
     }
 
     /// Where the cheapest program that is right in `need` is right in all.
@@ -103,9 +104,9 @@ impl Builder {
         if depth > 0 {
             for at in 0..self.tests.len() {
                 let Some((price, mask, test)) = self.tests.get(at).copied() else { break };
-                self.steps += 1;
+                self.steps = self.steps.saturating_sub(1);
                 let least = price + SPLIT_COST + 2;
-                if self.steps > STEPS_MAX || best.as_ref().is_some_and(|(_, cost)| least >= *cost) {
+                if self.steps == 0 || best.as_ref().is_some_and(|(_, cost)| least >= *cost) {
                     break;
                 }
                 if mask & need == 0 || mask & need == need {

@@ -43,6 +43,26 @@ struct Link {
 
 /// Programs that reproduce every example, those first that the description calls for.
 pub(super) fn emit(task: &Task) -> Result<Vec<Emitted>, Declined> {
+    let mut found = walked(task).found;
+    found.sort_by_key(|link| (link.uncalled, link.operations.len()));
+    if found.is_empty() {
+        return Err(Declined::NoChain);
+    }
+    let said = format!("{} {}", task.header, task.description);
+    let names: Vec<String> = task.parameters.iter().map(|parameter| parameter.name.clone()).collect();
+    let emitted = found.into_iter().map(|link| Emitted {
+        python: emit::function(&task.name, &names, &task.header, &link.term),
+        template: "chain",
+        operations: link.operations,
+        entry: task.name.clone(),
+    });
+    let kept: Vec<Emitted> =
+        emitted.filter(|emitted| overlap(&said, &emitted.python) >= OVERLAP_MIN).take(EMITTED_MAX).collect();
+    if kept.is_empty() { Err(Declined::Overlap) } else { Ok(kept) }
+}
+
+/// Goes through all chains of the task, or as many as may be tried.
+fn walked(task: &Task) -> Walk<'_> {
     let grid = &*GRID;
     let results: Vec<usize> = task.results().iter().filter_map(|of| grid.kind(of)).collect();
     let mut walk = Walk {
@@ -59,22 +79,7 @@ pub(super) fn emit(task: &Task) -> Result<Vec<Emitted>, Declined> {
     for stage in 1..=STAGES_MAX {
         links = walk.next(&links, stage);
     }
-    let mut found = walk.found;
-    found.sort_by_key(|link| (link.uncalled, link.operations.len()));
-    if found.is_empty() {
-        return Err(Declined::NoChain);
-    }
-    let said = format!("{} {}", task.header, task.description);
-    let names: Vec<String> = task.parameters.iter().map(|parameter| parameter.name.clone()).collect();
-    let emitted = found.into_iter().map(|link| Emitted {
-        python: emit::function(&task.name, &names, &task.header, &link.term),
-        template: "chain",
-        operations: link.operations,
-        entry: task.name.clone(),
-    });
-    let kept: Vec<Emitted> =
-        emitted.filter(|emitted| overlap(&said, &emitted.python) >= OVERLAP_MIN).take(EMITTED_MAX).collect();
-    if kept.is_empty() { Err(Declined::Overlap) } else { Ok(kept) }
+    walk
 }
 
 struct Walk<'a> {
@@ -296,4 +301,32 @@ fn extended(stage: &Stage, source: &Term, slot: Option<usize>, parameters: usize
         Shape::SortBy => (Form::SortBy, call(element), None),
     };
     Term::Scope(Box::new(Scope { form, source: source.clone(), binders: 1, body, filter }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_many_stages_are_tried_and_no_more() {
+        let task = |said: &str| {
+            let calls = "f([4, 1, 3], [2, 9]) == [7201]\nf([5, 8, 8], [7]) == [-96]";
+            let text = format!("def f(xs: list[int], ys: list[int]) -> list[int]:\n '{said}'\n{calls}\n");
+            Task::parse(&text, None).unwrap()
+        };
+        assert!((1..TRIED_MAX).contains(&walked(&task("Sort.")).tried));
+        let everything = "sort unique first last every running square absolute negate add double digit even odd \
+                          positive negative prime join reverse descending between concat rotate increment";
+        assert_eq!(walked(&task(everything)).tried, TRIED_MAX);
+    }
+
+    #[test]
+    fn large_numbers_are_left_to_the_search() {
+        let task = |n: u64| {
+            let text = format!("def show(n: int) -> str:\n 'As a string.'\nshow({n}) == '{n}'\n");
+            Task::parse(&text, None).unwrap()
+        };
+        assert!(emit(&task(SMALL_MAX)).is_ok());
+        assert_eq!(emit(&task(SMALL_MAX + 1)), Err(Declined::NoChain));
+    }
 }

@@ -44,7 +44,7 @@ pub(crate) fn coverage(description: &str, python: &str) -> f64 {
 }
 
 /// Words in lower case, identifiers taken apart at underscores and capitals, plural endings removed.
-fn words(text: &str) -> BTreeSet<String> {
+pub(crate) fn words(text: &str) -> BTreeSet<String> {
     let mut apart = String::with_capacity(text.len());
     let mut lower = false;
     for c in text.chars() {

@@ -54,7 +54,7 @@ impl End {
     /// The phrase is a question itself.
     pub(super) fn asks(&self) -> bool {
         self.way.iter().find(|part| part.counts()).is_some_and(|part| match part {
-            Part::Word(word) => lexicon::is_grammar(&word.plain) || lexicon::asks_to_see(&word.meaning),
+            Part::Word(word) => word.plain.split(' ').next().is_some_and(lexicon::is_grammar),
             Part::Slot { .. } => false,
         })
     }
@@ -72,25 +72,26 @@ impl Index {
     pub(in crate::worker) fn of(registry: &Registry) -> Self {
         let mut index = Self { intents: Vec::new(), nodes: vec![Node::default()], words: BTreeSet::new() };
         for manifest in &registry.manifests {
-            let Ok(parsed) = manifest.parsed() else { continue };
-            for worker in &parsed.workers {
+            let (Ok(parsed), Ok(intents)) = (manifest.parsed(), manifest.intents()) else { continue };
+            for (worker, intents) in parsed.workers.iter().zip(intents) {
                 // A program belongs to one manifest; phrases of another one would be classified by the wrong rules.
                 if registry.program(worker.name()).is_some_and(|found| std::ptr::eq(found.worker, worker)) {
-                    index.add(worker);
+                    index.add(worker, intents);
                 }
             }
         }
         index
     }
 
-    fn add(&mut self, worker: &Worker) {
+    fn add(&mut self, worker: &Worker, intents: &[Intent]) {
         let whole: Vec<(&Intent, Vec<Way>)> =
-            worker.intents.iter().filter_map(|intent| Some((intent, whole(worker, intent).ok()?))).collect();
+            intents.iter().filter_map(|intent| Some((intent, whole(worker, intent).ok()?))).collect();
         let words = whole.iter().flat_map(|(_, ways)| ways.iter().flatten()).filter_map(|part| match part {
-            Part::Word(word) if !word.filler => Some(word.meaning.related.clone()),
+            Part::Word(word) if !word.filler => Some(word.meaning.related.as_str()),
             _ => None,
         });
-        let own = Arc::new(words.collect::<BTreeSet<_>>());
+        let words: BTreeSet<&str> = words.collect();
+        let own = Arc::new(words.into_iter().map(str::to_owned).collect::<BTreeSet<_>>());
         self.words.extend(own.iter().cloned());
         for (intent, ways) in whole {
             let number = self.intents.len();
@@ -123,7 +124,10 @@ impl Index {
         let fresh = self.nodes.len();
         let Some(node) = self.nodes.get_mut(at) else { return at };
         let next = match part {
-            Part::Word(word) => *node.words.entry(word.meaning.related.clone()).or_insert(fresh),
+            Part::Word(word) => match node.words.get(&word.meaning.related) {
+                Some(next) => *next,
+                None => *node.words.entry(word.meaning.related.clone()).or_insert(fresh),
+            },
             Part::Slot { kind, .. } => match node.slots.iter().find(|(own, _)| own == kind) {
                 Some((_, next)) => *next,
                 None => {
@@ -216,10 +220,10 @@ fn slots_agree(intent: &Intent, ways: &[Way]) -> Result<(), String> {
         let mut said: Vec<&str> = Vec::new();
         for part in way {
             let Part::Slot { name, .. } = part else { continue };
-            if said.contains(&name.as_str()) {
+            if said.contains(&name.as_ref()) {
                 return Err(format!("slot `{name}` is said twice"));
             }
-            if !used.iter().any(|(own, _)| own == name) {
+            if !used.iter().any(|(own, _)| *own == name.as_ref()) {
                 return Err(format!("slot `{name}` has no place in the argv"));
             }
             said.push(name);

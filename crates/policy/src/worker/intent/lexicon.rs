@@ -1,334 +1,119 @@
 //! The words that may stand for others, and those that carry nothing. All of it is data; tests below hold it together.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
+
 /// Groups that mean the same, whatever is done.
-const SYNONYMS: &[&[&str]] = &[
-    &["delete", "remove", "erase"],
-    &["create", "make"],
-    &["start", "launch"],
-    &["restart", "bounce"],
-    &["repository", "repo"],
-    &["directory", "dir", "folder"],
-    &["database", "db"],
-    &["kubernetes", "k8s"],
-    &["dependency", "dep"],
-    &["environment", "env"],
-    &["variable", "var"],
-    &["configuration", "config"],
-    &["message", "msg"],
-    &["named", "called"],
-    &["memory", "ram"],
-    &["info", "information"],
-    &["gigabyte", "gb"],
-    &["documentation", "docs"],
-    &["initialise", "initialize", "init"],
-    &["unpack", "extract"],
-    &["javascript", "js"],
-    &["typescript", "ts"],
-];
+const SYNONYMS: &str = "
+    delete, remove, erase
+    create, make
+    start, launch
+    restart, bounce
+    repository, repo
+    directory, dir, folder
+    database, db
+    kubernetes, k8s
+    dependency, dep
+    environment, env
+    variable, var
+    configuration, config
+    message, msg
+    named, called
+    memory, ram
+    info, information
+    gigabyte, gb
+    documentation, docs
+    initialise, initialize, init
+    unpack, extract
+    javascript, js
+    typescript, ts
+";
 
 /// Groups that mean about the same; only where nothing is changed.
-const RELATED: &[&[&str]] = &[
-    &[
-        "show",
-        "list",
-        "display",
-        "print",
-        "view",
-        "see",
-        "get",
-        "give",
-        "inspect",
-        "what",
-        "what is",
-        "what are",
-        "which",
-        "tell what",
-        "tell which",
-        "tell what is",
-        "tell what are",
-        "show what is",
-        "show what are",
-        "show what",
-        "show which",
-        "look at",
-        "take a look at",
-        "let me see",
-        "i want to see",
-        "print out",
-    ],
-    &["in", "inside", "within", "under", "of", "on", "at", "for", "from"],
-    &["last", "latest", "newest", "recent", "most recent"],
-    &["current", "active", "present"],
-    &["change", "modification", "edit"],
-    &["content", "text"],
-    &["size", "space"],
-    &["find", "locate"],
-    &["big", "large"],
-    &["bigger", "larger"],
-    &["check", "validate", "verify"],
-    &["log", "history"],
-    &["computer", "machine", "system", "box"],
-    &["install", "installed"],
-];
+const RELATED: &str = "
+    show, list, display, print, view, see, get, give, inspect, what, what is, what are, which, tell what, tell which, tell what is, tell what are, show what is, show what are, show what, show which, look at, take a look at, let me see, i want to see, print out
+    in, inside, within, under, of, on, at, for, from
+    last, latest, newest, recent, most recent
+    current, active, present
+    change, modification, edit
+    content, text
+    size, space
+    find, locate
+    big, large
+    bigger, larger
+    check, validate, verify
+    log, history
+    computer, machine, system, box
+    install, installed
+";
 
-/// Phrases of several words that are one word of the groups above, longest first, where a task begins.
-const OPENINGS: &[&str] = &[
-    "tell me what are",
-    "tell me what is",
-    "show me what are",
-    "show me what is",
-    "take a look at",
-    "i want to see",
-    "tell me which",
-    "tell me what",
-    "show me which",
-    "show me what",
-    "let me see",
-    "what are",
-    "what is",
-    "print out",
-    "look at",
-];
+/// Phrases of several words that are one word of the groups above, where a task begins.
+const OPENINGS: &str = "
+    tell me what are, tell me what is, show me what are, show me what is, take a look at, i want to see,
+    tell me which, tell me what, show me which, show me what, let me see, what are, what is, print out, look
+    at
+";
 
 /// Politeness in front of a task.
-const POLITE: &[&str] = &[
-    "would you mind to",
-    "could you please",
-    "can you please",
-    "i would like to",
-    "i would like you to",
-    "id like to",
-    "i need to",
-    "i want to",
-    "i want you to",
-    "i need you to",
-    "would you",
-    "could you",
-    "can you",
-    "will you",
-    "please",
-    "kindly",
-    "hello",
-    "hey",
-    "hi",
-    "ok",
-    "okay",
-    "lets",
-    "just",
-];
+const POLITE: &str = "
+    would you mind to, could you please, can you please, i would like to, i would like you to, id like to, i
+    need to, i want to, i want you to, i need you to, would you, could you, can you, will you, please,
+    kindly, hello, hey, hi, ok, okay, lets, just
+";
 
 /// What may stand at the end of a task and adds nothing.
-const CLOSINGS: &[&str] = &[
-    "thank you",
-    "thanks",
-    "please",
-    "for me",
-    "right now",
-    "now",
-    "are there",
-    "there are",
-    "do we have",
-    "do i have",
-    "exist",
-    "at the moment",
-    "currently",
-];
+const CLOSINGS: &str = "
+    thank you, thanks, please, for me, right now, now, are there, there are, do we have, do i have, exist,
+    at the moment, currently
+";
 
 /// Words that carry nothing, wherever they stand.
-const FILLERS: &[&str] = &[
-    "the",
-    "a",
-    "an",
-    "my",
-    "our",
-    "your",
-    "this",
-    "that",
-    "these",
-    "those",
-    "some",
-    "any",
-    "me",
-    "us",
-    "please",
-    "also",
-    "currently",
-    "here",
-    "there",
-    "actually",
-    "own",
-];
+const FILLERS: &str = "
+    the a an my our your this that these those some any me us please also currently here there actually own
+";
 
 /// Words of grammar: never the value of a slot unless they are quoted.
-const GRAMMAR: &[&str] = &[
-    "i",
-    "you",
-    "he",
-    "she",
-    "it",
-    "its",
-    "we",
-    "they",
-    "them",
-    "him",
-    "her",
-    "itself",
-    "is",
-    "are",
-    "was",
-    "were",
-    "be",
-    "been",
-    "am",
-    "do",
-    "does",
-    "did",
-    "done",
-    "dont",
-    "doesnt",
-    "didnt",
-    "isnt",
-    "arent",
-    "wont",
-    "cant",
-    "cannot",
-    "shouldnt",
-    "not",
-    "no",
-    "never",
-    "none",
-    "nothing",
-    "nobody",
-    "neither",
-    "nor",
-    "without",
-    "except",
-    "unless",
-    "but",
-    "and",
-    "or",
-    "then",
-    "after",
-    "before",
-    "afterwards",
-    "later",
-    "if",
-    "when",
-    "while",
-    "until",
-    "because",
-    "so",
-    "than",
-    "as",
-    "to",
-    "from",
-    "in",
-    "into",
-    "inside",
-    "within",
-    "under",
-    "of",
-    "on",
-    "onto",
-    "at",
-    "by",
-    "for",
-    "with",
-    "about",
-    "over",
-    "via",
-    "using",
-    "up",
-    "down",
-    "off",
-    "away",
-    "back",
-    "again",
-    "only",
-    "just",
-    "too",
-    "very",
-    "all",
-    "every",
-    "everything",
-    "everyone",
-    "each",
-    "both",
-    "many",
-    "much",
-    "more",
-    "most",
-    "few",
-    "other",
-    "others",
-    "another",
-    "whole",
-    "entire",
-    "anything",
-    "something",
-    "whatever",
-    "what",
-    "which",
-    "who",
-    "whose",
-    "where",
-    "why",
-    "how",
-    "can",
-    "could",
-    "would",
-    "should",
-    "may",
-    "might",
-    "must",
-    "will",
-    "shall",
-    "now",
-    "soon",
-    "tomorrow",
-    "today",
-    "ready",
-    "yes",
-    "ok",
-    "and/or",
-    "rest",
-    "otherwise",
-    "instead",
-    "rather",
-    "almost",
-    "maybe",
-];
+const GRAMMAR: &str = "
+    about after afterwards again all almost am and another anything are arent as at away back be because
+    been before both but by can cannot cant could did didnt do does doesnt done dont down each entire every
+    everyone everything except few for from he her him how i if in inside instead into is isnt it its itself
+    just later many may maybe might more most much must neither never no nobody none nor not nothing now of
+    off ok on only onto or other others otherwise over rather ready rest shall she should shouldnt so
+    something soon than them then they to today tomorrow too under unless until up using very via was we
+    were what whatever when where which while who whole whose why will with within without wont would yes
+    you
+";
 
-/// Words that raise the stakes: where more than reading is done, never the value of a slot unless they are quoted.
-const STAKES: &[&str] = &[
-    "force",
-    "forced",
-    "forcibly",
-    "hard",
-    "recursive",
-    "recursively",
-    "production",
-    "prod",
-    "live",
-    "root",
-    "admin",
-    "sudo",
-    "permanently",
-    "forever",
-    "immediately",
-    "automatically",
-    "overwrite",
-    "cluster",
-    "server",
-    "data",
-    "service",
-    "services",
-    "users",
-    "secret",
-    "secrets",
-    "password",
-    "passwords",
-];
+/// Words that raise the stakes: where more than looking is done, never the value of a slot unless they are quoted.
+const STAKES: &str = "
+    force forced forcibly hard recursive recursively production prod live root admin sudo permanently
+    forever immediately automatically overwrite cluster server data service services users secret secrets
+    password passwords
+";
+
+static SYNONYM: LazyLock<BTreeMap<&str, &str>> = LazyLock::new(|| leaders(SYNONYMS));
+static RELATION: LazyLock<BTreeMap<&str, &str>> = LazyLock::new(|| leaders(RELATED));
+static OPENING: LazyLock<Vec<Vec<&str>>> = LazyLock::new(|| phrases(OPENINGS));
+static COURTESY: LazyLock<Vec<Vec<&str>>> = LazyLock::new(|| phrases(POLITE));
+static CLOSING: LazyLock<Vec<Vec<&str>>> = LazyLock::new(|| phrases(CLOSINGS));
+static FILLER: LazyLock<BTreeSet<&str>> = LazyLock::new(|| FILLERS.split_whitespace().collect());
+static GRAMMATICAL: LazyLock<BTreeSet<&str>> = LazyLock::new(|| GRAMMAR.split_whitespace().collect());
+static STAKE: LazyLock<BTreeSet<&str>> = LazyLock::new(|| STAKES.split_whitespace().collect());
+
+/// Every word of a list of groups, one group a line, with the first word of its group.
+fn leaders(groups: &'static str) -> BTreeMap<&'static str, &'static str> {
+    let group = |line: &'static str| {
+        let mut words = line.split(',').map(str::trim);
+        let first = words.next().unwrap_or_default();
+        words.chain([first]).map(move |word| (word, first))
+    };
+    groups.lines().filter(|line| !line.trim().is_empty()).flat_map(group).collect()
+}
+
+/// Phrases between commas, as words.
+fn phrases(list: &'static str) -> Vec<Vec<&'static str>> {
+    list.split(',').map(|phrase| phrase.split_whitespace().collect()).collect()
+}
 
 /// What a word is in the eyes of the groups: itself, its plain form, its synonym, its relation.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -340,19 +125,12 @@ pub(super) struct Meaning {
 
 impl Meaning {
     pub(super) fn of(word: &str) -> Self {
-        let form = if in_group(RELATED, word) { word.to_owned() } else { singular(word) };
-        let synonym = first(SYNONYMS, &form).to_owned();
-        let related = first(RELATED, &synonym).to_owned();
+        let form = if RELATION.contains_key(word) { word.to_owned() } else { singular(word) };
+        let synonym = SYNONYM.get(form.as_str()).map_or_else(|| form.clone(), |first| (*first).to_owned());
+        let related =
+            RELATION.get(synonym.as_str()).map_or_else(|| synonym.clone(), |first| (*first).to_owned());
         Self { form, synonym, related }
     }
-}
-
-fn in_group(groups: &[&[&str]], word: &str) -> bool {
-    groups.iter().any(|group| group.contains(&word))
-}
-
-fn first<'w>(groups: &[&[&'w str]], word: &'w str) -> &'w str {
-    groups.iter().find(|group| group.contains(&word)).and_then(|group| group.first()).copied().unwrap_or(word)
 }
 
 /// The plain form of a plural.
@@ -375,40 +153,34 @@ pub(super) fn asks_to_see(meaning: &Meaning) -> bool {
 }
 
 pub(super) fn is_filler(word: &str) -> bool {
-    FILLERS.contains(&word)
+    FILLER.contains(word)
 }
 
 pub(super) fn is_grammar(word: &str) -> bool {
-    GRAMMAR.contains(&word) || is_filler(word)
+    GRAMMATICAL.contains(word) || is_filler(word)
 }
 
 pub(super) fn raises_stakes(word: &str) -> bool {
-    STAKES.contains(&word)
+    STAKE.contains(word)
 }
 
-/// The longest phrase of a list at the start of these words: how many words it takes.
+/// The longest opening at the start of these words: how many words it takes.
 pub(super) fn opening(words: &[&str]) -> Option<usize> {
-    starts(OPENINGS, words)
+    longest(&OPENING, |phrase| words.starts_with(phrase))
 }
 
+/// The same of politeness.
 pub(super) fn polite(words: &[&str]) -> Option<usize> {
-    starts(POLITE, words)
+    longest(&COURTESY, |phrase| words.starts_with(phrase))
 }
 
+/// The longest closing at the end of these words, with something before it.
 pub(super) fn closing(words: &[&str]) -> Option<usize> {
-    let fits = |phrase: &&&str| {
-        let same = words.iter().rev().zip(phrase.rsplit(' ')).all(|(word, part)| *word == part);
-        same && phrase.split(' ').count() < words.len()
-    };
-    CLOSINGS.iter().filter(fits).map(|phrase| phrase.split(' ').count()).max()
+    longest(&CLOSING, |phrase| words.len() > phrase.len() && words.ends_with(phrase))
 }
 
-fn starts(phrases: &[&str], words: &[&str]) -> Option<usize> {
-    let fits = |phrase: &&&str| {
-        let same = words.iter().zip(phrase.split(' ')).all(|(word, part)| *word == part);
-        same && phrase.split(' ').count() <= words.len()
-    };
-    phrases.iter().filter(fits).map(|phrase| phrase.split(' ').count()).max()
+fn longest(phrases: &[Vec<&str>], fits: impl Fn(&[&str]) -> bool) -> Option<usize> {
+    phrases.iter().filter(|phrase| fits(phrase)).map(Vec::len).max()
 }
 
 /// `what's` is two words.
@@ -457,43 +229,27 @@ pub(super) fn extension(word: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{FILLERS, GRAMMAR, Meaning, RELATED, STAKES, SYNONYMS, singular};
+    use super::{FILLER, GRAMMATICAL, Meaning, RELATED, RELATION, STAKE, SYNONYM, SYNONYMS, singular};
 
     #[test]
     fn no_word_is_in_two_groups() {
-        let mut seen: Vec<&str> =
-            SYNONYMS.iter().chain(RELATED).flat_map(|group| group.iter().copied()).collect();
-        let before = seen.len();
-        seen.sort_unstable();
-        seen.dedup();
-        assert_eq!(seen.len(), before);
+        let words = |groups: &str| {
+            groups.lines().flat_map(|line| line.split(',')).filter(|word| !word.trim().is_empty()).count()
+        };
+        let both = SYNONYM.keys().filter(|word| RELATION.contains_key(**word));
+        assert_eq!((words(SYNONYMS), words(RELATED)), (SYNONYM.len(), RELATION.len()));
+        assert_eq!(both.count(), 0);
     }
 
     #[test]
     fn nothing_that_matters_is_taken_for_something_else_or_for_nothing() {
-        let weighty = [
-            "not",
-            "no",
-            "never",
-            "dont",
-            "without",
-            "except",
-            "unless",
-            "but",
-            "and",
-            "or",
-            "then",
-            "all",
-            "everything",
-            "only",
-            "if",
-        ];
-        for word in weighty {
-            assert!(GRAMMAR.contains(&word), "`{word}` could be a value");
+        let weighty = "not no never dont without except unless but and or then all everything only if";
+        for word in weighty.split(' ') {
+            assert!(GRAMMATICAL.contains(word), "`{word}` could be a value");
         }
-        for word in weighty.iter().chain(STAKES) {
-            assert!(!FILLERS.contains(word), "`{word}` would be dropped");
-            let grouped = SYNONYMS.iter().chain(RELATED).any(|group| group.contains(word));
+        for word in weighty.split(' ').chain(STAKE.iter().copied()) {
+            assert!(!FILLER.contains(word), "`{word}` would be dropped");
+            let grouped = SYNONYM.contains_key(word) || RELATION.contains_key(word);
             assert!(!grouped, "`{word}` would be taken for another");
         }
     }

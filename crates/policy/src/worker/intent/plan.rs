@@ -1,11 +1,13 @@
 //! From a text to plans: what the tree finds, weighed by how each word was understood.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use cascade_receipt::decision::RiskTier;
 
 use super::index::{End, Entry, Index, Met};
 use super::lexicon;
+use super::slot::SlotKind;
 use super::template::Part;
 use super::template::next_slot;
 use super::text::{Text, Word};
@@ -65,7 +67,7 @@ fn graded(words: &[Heard], exact: bool) -> u8 {
 /// What changes something is not reached by a word that means only about the same, nor by a value that may be none.
 fn is_loose(text: &Text, words: &[Heard]) -> bool {
     let loose = |word: &Heard| matches!(word.how, How::Related | How::Doubtful(_));
-    let weighty = |(word, heard): (&Word, &Heard)| {
+    let weighty = |(word, heard): (&Arc<Word>, &Heard)| {
         let value = matches!(heard.how, How::Value(_) | How::Bare(_) | How::Known(_) | How::Common(_));
         value && !word.quoted && lexicon::raises_stakes(&word.plain)
     };
@@ -109,9 +111,9 @@ fn heard(
     let parts: Vec<&Part> = end.way.iter().filter(|part| part.counts()).collect();
     for (at, (part, met)) in parts.iter().zip(met).enumerate() {
         match (part, met) {
-            (Part::Slot { name, .. }, Met::Value(value)) => {
-                values.insert(name.clone(), value.text.clone());
-                let around = Around::of(&parts, at);
+            (Part::Slot { name, kind }, Met::Value(value)) => {
+                values.insert(name.to_string(), value.text.clone());
+                let around = Around::of(&parts, at, *kind);
                 for _ in 0..value.words {
                     take(&|word| valued(name, word, value.shown, around, entry, index), &mut heard);
                 }
@@ -139,11 +141,14 @@ fn compared(word: &Word, own: &Word) -> How {
 /// What a value is taken for. `branch release` shows a name, whatever words there are; `restart services` does not.
 fn valued(slot: &str, word: &Word, shown: bool, around: Around, entry: &Entry, index: &Index) -> How {
     let slot = slot.to_owned();
+    let known = !word.quoted && index.has(word);
     let own = entry.own.contains(&word.meaning.related);
-    if !word.quoted && !around.noun && (own || (around.verb && index.has(word))) {
+    if known && around.noun {
+        How::Known(slot)
+    } else if known && (around.identifier || (!entry.reads && (own || around.verb))) {
         How::Doubtful(slot)
-    } else if !word.quoted && index.has(word) {
-        if around.noun { How::Known(slot) } else { How::Common(slot) }
+    } else if known {
+        How::Common(slot)
     } else if shown {
         How::Value(slot)
     } else {
@@ -158,16 +163,22 @@ struct Around {
     noun: bool,
     /// Only the first word of the phrase.
     verb: bool,
+    /// It is of a kind that names things, not places or text.
+    identifier: bool,
 }
 
 impl Around {
-    fn of(parts: &[&Part], at: usize) -> Self {
+    fn of(parts: &[&Part], at: usize, kind: SlotKind) -> Self {
         let word = |part: Option<&&Part>| match part {
             Some(Part::Word(word)) => !lexicon::is_grammar(&word.plain),
             _ => false,
         };
         let before = at.checked_sub(1).filter(|before| *before > 0).and_then(|before| parts.get(before));
-        Self { noun: word(before) || word(parts.get(at + 1)), verb: at <= 1 }
+        Self {
+            noun: word(before) || word(parts.get(at + 1)),
+            verb: at <= 1,
+            identifier: kind.is_identifier(),
+        }
     }
 }
 

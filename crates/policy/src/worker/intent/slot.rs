@@ -99,6 +99,11 @@ impl SlotKind {
         KINDS.iter().find(|(own, _)| *own == name).map(|(_, kind)| *kind)
     }
 
+    /// Names of things, which are words like any other.
+    pub(super) const fn is_identifier(self) -> bool {
+        matches!(self, Self::Ref | Self::Name | Self::Package | Self::Image | Self::Script)
+    }
+
     /// The value at the start of these words.
     pub(super) fn take(self, words: &[&Word]) -> Option<Value> {
         let (first, rest) = words.split_first()?;

@@ -1,5 +1,7 @@
 //! A phrase: words, slots `{name:kind}`, `[what may be left out]` and `(one|or another)`, nested at will.
 
+use std::sync::Arc;
+
 use super::WAYS_MAX;
 use super::lexicon;
 use super::slot::SlotKind;
@@ -11,12 +13,12 @@ pub(super) type Way = Vec<Part>;
 /// One word of it.
 #[derive(Clone, Debug)]
 pub(super) enum Part {
-    Word(Word),
-    Slot { name: String, kind: SlotKind },
+    Word(Arc<Word>),
+    Slot { name: Arc<str>, kind: SlotKind },
 }
 
 impl Part {
-    fn word(self) -> Option<Word> {
+    fn word(self) -> Option<Arc<Word>> {
         match self {
             Self::Word(word) => Some(word),
             Self::Slot { .. } => None,
@@ -24,8 +26,8 @@ impl Part {
     }
 
     /// Words that carry nothing need not be said.
-    pub(super) const fn counts(&self) -> bool {
-        !matches!(self, Self::Word(Word { filler: true, .. }))
+    pub(super) fn counts(&self) -> bool {
+        !matches!(self, Self::Word(word) if word.filler)
     }
 }
 
@@ -49,14 +51,14 @@ pub(super) fn ways(phrase: &str) -> Result<Vec<Way>, String> {
 /// Joins what several words mean together, and refuses what would speak about anything.
 fn settle(way: Way) -> Result<Way, String> {
     let leading = way.iter().take_while(|part| matches!(part, Part::Word(_))).count();
-    let mut words: Vec<Word> = Vec::new();
+    let mut words: Vec<Arc<Word>> = Vec::new();
     let mut rest = way;
     let behind = rest.split_off(leading);
     words.extend(rest.into_iter().filter_map(Part::word));
     merge_opening(&mut words, 0);
     let mut way: Way = words.into_iter().map(Part::Word).chain(behind).collect();
     let ending = way.iter().rev().take_while(|part| matches!(part, Part::Word(_))).count();
-    let mut words: Vec<Word> = Vec::new();
+    let mut words: Vec<Arc<Word>> = Vec::new();
     for part in way.split_off(way.len() - ending) {
         words.extend(part.word());
     }
@@ -74,14 +76,14 @@ fn tells(way: &Way) -> bool {
     let words: Vec<&Word> = way
         .iter()
         .filter_map(|part| match part {
-            Part::Word(word) if !word.filler => Some(word),
+            Part::Word(word) if !word.filler => Some(word.as_ref()),
             _ => None,
         })
         .collect();
     let alone = words.len() == way.iter().filter(|part| part.counts()).count();
     match words.as_slice() {
         [] => false,
-        [only] => !lexicon::is_grammar(&only.plain) && !(alone && lexicon::asks_to_see(&only.meaning)),
+        [only] => !(lexicon::is_grammar(&only.plain) || (alone && lexicon::asks_to_see(&only.meaning))),
         _ => true,
     }
 }
@@ -120,7 +122,7 @@ impl Reader<'_> {
                 }
                 '(' => self.group(')')?,
                 '{' => vec![vec![self.slot()?]],
-                _ => vec![vec![Part::Word(Word::new(self.word()))]],
+                _ => vec![vec![Part::Word(Arc::new(Word::new(self.word())))]],
             };
             bounded(ways.len().saturating_mul(next.len()))?;
             ways = ways
@@ -153,7 +155,7 @@ impl Reader<'_> {
         if !plain {
             return Err(format!("names a slot `{name}`; names are small letters and `_`"));
         }
-        Ok(Part::Slot { name: name.to_owned(), kind })
+        Ok(Part::Slot { name: name.into(), kind })
     }
 
     fn word(&mut self) -> &str {
@@ -196,7 +198,7 @@ fn bounded(ways: usize) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Part, WAYS_MAX, slots, ways};
+    use super::{DEPTH_MAX, Part, WAYS_MAX, slots, ways};
 
     fn said(phrase: &str) -> Result<Vec<String>, String> {
         let text = |part: &Part| match part {
@@ -247,6 +249,7 @@ mod tests {
         }
         let wide = "x ".to_owned() + &"[a] ".repeat(8);
         assert!(said(&wide).unwrap_err().contains(&WAYS_MAX.to_string()));
-        assert!(said(&("x".to_owned() + &"[".repeat(20))).is_err());
+        let nested = |depth: usize| format!("x {}a{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(said(&nested(DEPTH_MAX)).is_ok() && said(&nested(DEPTH_MAX + 1)).is_err());
     }
 }

@@ -1,12 +1,14 @@
 //! A task taken apart into words.
 
+use std::sync::Arc;
+
 use super::TEXT_WORDS_MAX;
 use super::lexicon::{self, Meaning};
 
 /// A task.
 #[derive(Debug)]
 pub(super) struct Text {
-    pub(super) words: Vec<Word>,
+    pub(super) words: Vec<Arc<Word>>,
     /// Ends with a question mark, and nobody is asked politely to do something.
     pub(super) question: bool,
 }
@@ -37,8 +39,9 @@ impl Word {
     }
 
     /// Several words that mean one.
-    fn merged(words: &[Self]) -> Self {
-        let join = |part: fn(&Self) -> &str| words.iter().map(part).collect::<Vec<_>>().join(" ");
+    fn merged(words: &[Arc<Self>]) -> Self {
+        let join =
+            |part: fn(&Self) -> &str| words.iter().map(|word| part(word)).collect::<Vec<_>>().join(" ");
         let shown = join(|word| &word.shown);
         // Fillers inside make no difference: `show me what is` is `show what is`.
         let told = words.iter().filter(|word| !matches!(word.plain.as_str(), "me"));
@@ -72,11 +75,11 @@ impl Text {
                 return None;
             }
             match word.plain.as_str() {
-                _ if word.quoted => words.push(word),
+                _ if word.quoted => words.push(Arc::new(word)),
                 "" => {}
                 plain => match lexicon::contraction(plain) {
-                    Some((one, other)) => words.extend([Word::new(one), Word::new(other)]),
-                    None => words.push(word),
+                    Some((one, other)) => words.extend([one, other].map(|word| Arc::new(Word::new(word)))),
+                    None => words.push(Arc::new(word)),
                 },
             }
             rest = behind.trim_start();
@@ -88,24 +91,24 @@ impl Text {
 
     /// The words that must be accounted for.
     pub(super) fn content(&self) -> Vec<&Word> {
-        self.words.iter().filter(|word| !word.filler).collect()
+        self.words.iter().map(AsRef::as_ref).filter(|word| !word.filler).collect()
     }
 }
 
 /// What is true of the words of a phrase too: some begin with several words that mean one.
-pub(super) fn merge_opening(words: &mut Vec<Word>, from: usize) {
+pub(super) fn merge_opening(words: &mut Vec<Arc<Word>>, from: usize) {
     let plain: Vec<&str> =
         words.iter().skip(from).take_while(|word| !word.quoted).map(|word| word.plain.as_str()).collect();
     if let Some(count) = lexicon::opening(&plain) {
         let behind = words.split_off(from + count);
         let opening = words.split_off(from);
-        words.push(Word::merged(&opening));
+        words.push(Arc::new(Word::merged(&opening)));
         words.extend(behind);
     }
 }
 
 /// Puts politeness aside and joins an opening. Is somebody asked politely?
-fn open(words: &mut Vec<Word>) -> bool {
+fn open(words: &mut Vec<Arc<Word>>) -> bool {
     let mut from = 0;
     loop {
         let plain: Vec<&str> =
@@ -115,7 +118,7 @@ fn open(words: &mut Vec<Word>) -> bool {
             break;
         };
         for word in words.iter_mut().skip(from).take(count) {
-            word.filler = true;
+            Arc::make_mut(word).filler = true;
         }
         from += count;
     }
@@ -124,14 +127,14 @@ fn open(words: &mut Vec<Word>) -> bool {
 }
 
 /// Puts aside what adds nothing at the end.
-pub(super) fn close(words: &mut [Word]) {
+pub(super) fn close(words: &mut [Arc<Word>]) {
     let mut end = words.len();
     loop {
         let plain: Vec<&str> =
             words.iter().take(end).map(|word| if word.quoted { "" } else { word.plain.as_str() }).collect();
         let Some(count) = lexicon::closing(&plain) else { return };
         for word in words.iter_mut().take(end).skip(end - count) {
-            word.filler = true;
+            Arc::make_mut(word).filler = true;
         }
         end -= count;
     }

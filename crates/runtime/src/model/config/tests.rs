@@ -17,7 +17,7 @@ fn fault(text: &str) -> String {
 fn what_is_left_out_has_its_default() {
     let models = Models::parse(LOCAL).unwrap();
     let model = models.pick(None).unwrap();
-    assert_eq!(model.origin().to_string(), "http://127.0.0.1:8080");
+    assert_eq!(model.endpoint().to_string(), "http://127.0.0.1:8080");
     assert_eq!((model.path.as_str(), model.attempts, model.max_output_tokens), ("/v1/", 3, 2048));
     assert_eq!(model.timeout, Duration::from_secs(60));
     let text = "use = \"b\"
@@ -34,7 +34,7 @@ model = \"qwen2.5-coder:0.5b\"
     let models = Models::parse(text).unwrap();
     assert_eq!(models.pick(None).unwrap().name(), "b");
     let claude = models.pick(Some("a")).unwrap();
-    assert_eq!(claude.origin().to_string(), "https://api.anthropic.com");
+    assert_eq!(claude.endpoint().to_string(), "https://api.anthropic.com");
     assert_eq!(claude.cost(1, 1), 18);
     assert_eq!(claude.cost(1_000_000, 0), 3_000_000);
     // Rounded up: a token that costs less than a millionth is not free.
@@ -56,6 +56,8 @@ fn every_fault_is_named() {
         (with("price_in = 1000000000001"), "`price_in` is"),
         (with("temperature = 2.1"), "`temperature` is out of range"),
         (with("temperature = nan"), "`temperature` is out of range"),
+        (with("ca_file = \"ca.pem\""), "`ca_file` means nothing here"),
+        (with("ca_file = \"/etc/ca.pem\""), "`ca_file` means nothing here"),
         (with("secret = \"a b\""), "no name of a credential"),
         (format!("use = \"other\"\n{LOCAL}"), "`use` names `other`"),
         (format!("uses = \"local\"\n{LOCAL}"), "unknown field `uses`"),
@@ -65,7 +67,7 @@ fn every_fault_is_named() {
         (LOCAL.replace("http://127.0.0.1:8080", "https://api.example.com"), "what it costs is not said"),
         (LOCAL.replace("/v1", "/v1/../x"), "the path of `endpoint` is none"),
         (LOCAL.replace("/v1", "/v1?x=y"), "the path of `endpoint` is none"),
-        (LOCAL.replace("127.0.0.1:8080", "me:pw@127.0.0.1:8080"), "is no origin"),
+        (LOCAL.replace("127.0.0.1:8080", "me:pw@127.0.0.1:8080"), "is no endpoint"),
         (LOCAL.replace("\"m\"", "\"groq::m\""), "is no name of a model"),
         (LOCAL.replace("\"m\"", "\"../m\""), "is no name of a model"),
         (LOCAL.replace("\"m\"", "\"m x\""), "is no name of a model"),

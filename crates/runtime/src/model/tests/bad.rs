@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use cascade_ledger::SecretValue;
-use cascade_policy::credential::origin::Origin;
+use cascade_policy::credential::endpoint::Endpoint;
 
 use super::super::*;
 use super::kit::*;
@@ -110,8 +110,10 @@ fn drops_that_never_cease_end_with_the_whole_time() {
 fn an_attempt_has_its_own_time() {
     let wire = Wire::new(vec![act(hang)]);
     let model = wire.model("openai_compatible", "timeout_s = 1\n");
+    let started = Instant::now();
     let error = call(&model, None, &prompt(), &limits(), &mut |_| {}).unwrap_err();
     assert_eq!(error.fault, ModelFault::TimedOut(Phase::Whole));
+    assert!(started.elapsed() < LONG / 2);
 }
 
 #[test]
@@ -345,9 +347,9 @@ fn what_cannot_be_asked_is_not_sent() {
 
 const KEY: &str = "sk-0123456789-unmistakable";
 
-fn key(origin: &str) -> ModelKey {
+fn key(endpoint: &str) -> ModelKey {
     ModelKey {
-        origin: Origin::parse(origin).unwrap(),
+        endpoint: Endpoint::parse(endpoint).unwrap(),
         value: SecretValue::new(KEY.as_bytes().to_vec()).unwrap(),
     }
 }
@@ -391,11 +393,11 @@ fn a_key_goes_where_it_belongs_and_nowhere_else() {
 #[test]
 fn a_key_that_would_be_a_header_more_is_not_sent() {
     let wire = Wire::new(vec![good("")]);
-    let origin = Origin::parse(&format!("http://{}", wire.address)).unwrap();
+    let endpoint = Endpoint::parse(&format!("http://{}", wire.address)).unwrap();
     let value = SecretValue::new(b"0123456789\r\nx-evil: 1".to_vec()).unwrap();
     let done = call(
         &wire.model("openai_compatible", ""),
-        Some(&ModelKey { origin, value }),
+        Some(&ModelKey { endpoint, value }),
         &prompt(),
         &limits(),
         &mut |_| {},

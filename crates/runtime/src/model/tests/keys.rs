@@ -15,7 +15,7 @@ use crate::ssh::{PublicIdentity, Source, sign_with};
 
 const VALUE: &str = "sk-from-the-store-0123456789";
 
-/// A ledger whose secret `KEY` is for these origins and this group, and who asks.
+/// A ledger whose secret `KEY` is for these endpoints and this group, and who asks.
 fn ledger(dir: &Path, declaration: &Declaration) -> (cascade_ledger::Ledger, Principal) {
     let file = dir.join("id");
     let public = crate::ssh::generate(&file, "test").unwrap();
@@ -40,18 +40,18 @@ fn ledger(dir: &Path, declaration: &Declaration) -> (cascade_ledger::Ledger, Pri
     (ledger, principal)
 }
 
-fn for_models(origins: &[&str], groups: &[&str]) -> Declaration {
-    let origins = origins.iter().map(|text| Origin::parse(text).unwrap()).collect();
+fn for_models(endpoints: &[&str], groups: &[&str]) -> Declaration {
+    let endpoints = endpoints.iter().map(|text| Endpoint::parse(text).unwrap()).collect();
     let groups = groups.iter().map(|group| (*group).to_owned()).collect();
-    Declaration::for_models("KEY", origins, Vec::new(), groups).unwrap()
+    Declaration::for_models("KEY", endpoints, Vec::new(), groups).unwrap()
 }
 
 #[test]
-fn a_key_from_the_store_reaches_its_origin() {
+fn a_key_from_the_store_reaches_its_endpoint() {
     let dir = tempfile::tempdir().unwrap();
     let wire = Wire::new(vec![good("Because.")]);
-    let origin = format!("http://{}", wire.address);
-    let (ledger, principal) = ledger(dir.path(), &for_models(&[&origin, "https://api.example.com"], &[]));
+    let endpoint = format!("http://{}", wire.address);
+    let (ledger, principal) = ledger(dir.path(), &for_models(&[&endpoint, "https://api.example.com"], &[]));
     let model = wire.model("openai_compatible", "secret = \"KEY\"\n");
     let key = credentials::model_key(&ledger, &principal, &model).unwrap();
     let prompt = Prompt { user: "Why?".to_owned(), ..Prompt::default() };
@@ -62,7 +62,7 @@ fn a_key_from_the_store_reaches_its_origin() {
 }
 
 #[test]
-fn a_key_is_handed_out_for_its_origins_to_those_who_may_use_it() {
+fn a_key_is_handed_out_for_its_endpoints_to_those_who_may_use_it() {
     let dir = tempfile::tempdir().unwrap();
     let wire = Wire::new(vec![good("")]);
     let (ledger, principal) = ledger(dir.path(), &for_models(&["https://api.example.com"], &["ml"]));
@@ -72,7 +72,7 @@ fn a_key_is_handed_out_for_its_origins_to_those_who_may_use_it() {
     assert!(matches!(fault(&here, &principal), ModelKeyError::Elsewhere { .. }));
     let unknown = wire.model("openai_compatible", "secret = \"OTHER\"\n");
     assert!(matches!(fault(&unknown, &principal), ModelKeyError::Unknown(_)));
-    let there = Model { origin: Origin::parse("https://api.example.com").unwrap(), ..here };
+    let there = Model { endpoint: Endpoint::parse("https://api.example.com").unwrap(), ..here };
     assert!(matches!(fault(&there, &principal), ModelKeyError::Others(_)));
     let member = Principal { groups: vec!["ml".to_owned()], ..principal };
     assert!(credentials::model_key(&ledger, &member, &there).unwrap().is_some());

@@ -1,37 +1,36 @@
 //! Where a key for a language model may go: scheme, host and port, nothing else.
 
-/// Longest origin, in bytes.
-pub const ORIGIN_BYTES_MAX: usize = 300;
+/// Longest endpoint, in bytes.
+pub const ENDPOINT_BYTES_MAX: usize = 300;
 /// Longest host name, in bytes (RFC 1035).
 const HOST_BYTES_MAX: usize = 253;
 
-/// An origin as browsers mean it (RFC 6454): `https://api.example.com`, `http://127.0.0.1:8080`. Without TLS only this
-/// machine.
+/// Where a language model is asked: `https://api.example.com`, `http://127.0.0.1:8080`. Without TLS only this machine.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct Origin {
+pub struct Endpoint {
     tls: bool,
     host: String,
     port: u16,
 }
 
-/// What is wrong with an origin.
+/// What is wrong with an endpoint.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum OriginFault {
+pub enum EndpointFault {
     /// Not of the form.
-    #[error("`{0}` is no origin: https://HOST or https://HOST:PORT, without a path")]
+    #[error("`{0}` is no endpoint: https://HOST or https://HOST:PORT, without a path")]
     Form(String),
     /// No TLS to another machine.
     #[error("`{0}` has no TLS, and only this machine (127.0.0.1, [::1], localhost) may be spoken to without")]
     Plain(String),
 }
 
-impl Origin {
-    /// Reads an origin; a bare host with a dot in it means HTTPS.
+impl Endpoint {
+    /// Reads an endpoint; a bare host with a dot in it means HTTPS.
     ///
     /// # Errors
-    /// See [`OriginFault`].
-    pub fn parse(text: &str) -> Result<Self, OriginFault> {
-        let form = || OriginFault::Form(text.chars().take(ORIGIN_BYTES_MAX).collect());
+    /// See [`EndpointFault`].
+    pub fn parse(text: &str) -> Result<Self, EndpointFault> {
+        let form = || EndpointFault::Form(text.chars().take(ENDPOINT_BYTES_MAX).collect());
         let (tls, rest) = match text.split_once("://") {
             Some(("https", rest)) => (true, rest),
             Some(("http", rest)) => (false, rest),
@@ -40,14 +39,14 @@ impl Origin {
             _ => return Err(form()),
         };
         let rest = rest.strip_suffix('/').unwrap_or(rest);
-        if text.len() > ORIGIN_BYTES_MAX {
+        if text.len() > ENDPOINT_BYTES_MAX {
             return Err(form());
         }
         let (host, port) = split_port(rest).ok_or_else(form)?;
         if !is_host(host) {
             return Err(form());
         }
-        let origin = Self {
+        let endpoint = Self {
             tls,
             host: host.to_ascii_lowercase(),
             port: match port {
@@ -56,10 +55,10 @@ impl Origin {
                 None => 80,
             },
         };
-        if !tls && !origin.is_loopback() {
-            return Err(OriginFault::Plain(origin.to_string()));
+        if !tls && !endpoint.is_loopback() {
+            return Err(EndpointFault::Plain(endpoint.to_string()));
         }
-        Ok(origin)
+        Ok(endpoint)
     }
 
     /// Whether it is spoken to with TLS.
@@ -96,7 +95,7 @@ impl Origin {
     }
 }
 
-impl core::fmt::Display for Origin {
+impl core::fmt::Display for Endpoint {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "{}://{}", if self.tls { "https" } else { "http" }, self.authority())
     }
@@ -142,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn origins_and_what_is_none() {
+    fn endpoints_and_what_is_none() {
         for (text, expected) in [
             ("https://api.example.com", "https://api.example.com"),
             ("API.Example.com", "https://api.example.com"),
@@ -153,9 +152,9 @@ mod tests {
             ("http://localhost", "http://localhost"),
             ("https://[2001:db8::1]", "https://[2001:db8::1]"),
         ] {
-            assert_eq!(Origin::parse(text).unwrap().to_string(), expected);
+            assert_eq!(Endpoint::parse(text).unwrap().to_string(), expected);
         }
-        let long = format!("https://{}.com", "a".repeat(ORIGIN_BYTES_MAX));
+        let long = format!("https://{}.com", "a".repeat(ENDPOINT_BYTES_MAX));
         for text in [
             "",
             "https://",
@@ -177,7 +176,7 @@ mod tests {
             "http://0x7f.1",
             long.as_str(),
         ] {
-            assert!(matches!(Origin::parse(text), Err(OriginFault::Form(_))), "{text}");
+            assert!(matches!(Endpoint::parse(text), Err(EndpointFault::Form(_))), "{text}");
         }
     }
 
@@ -190,9 +189,9 @@ mod tests {
             "http://localhost.example.com",
             "http://127.0.0.1.example.com",
         ] {
-            assert!(matches!(Origin::parse(text), Err(OriginFault::Plain(_))), "{text}");
+            assert!(matches!(Endpoint::parse(text), Err(EndpointFault::Plain(_))), "{text}");
         }
-        assert!(Origin::parse("http://127.8.9.1").unwrap().is_loopback());
-        assert!(!Origin::parse("https://example.com").unwrap().is_loopback());
+        assert!(Endpoint::parse("http://127.8.9.1").unwrap().is_loopback());
+        assert!(!Endpoint::parse("https://example.com").unwrap().is_loopback());
     }
 }
