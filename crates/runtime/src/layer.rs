@@ -9,6 +9,7 @@ mod retrieval;
 mod search;
 mod templates;
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use cascade_policy::facts::{Task, TaskKind};
@@ -47,6 +48,15 @@ pub struct Asked<'a> {
     pub spec: &'a Spec,
     /// The caller's tests may choose between several candidates, so that more than the best one is wanted.
     pub several: bool,
+    /// What layers before found out and later ones need not find out again.
+    pub notes: &'a Notes,
+}
+
+/// What layers leave for each other while one task is on its way.
+#[derive(Debug, Default)]
+pub struct Notes {
+    /// The candidates of a search that ended by itself: a longer one finds the same.
+    pub(crate) searched: OnceLock<Vec<Candidate>>,
 }
 
 /// What a layer answers.

@@ -54,12 +54,19 @@ impl Layer for Search {
 
     fn ask(&self, asked: &Asked<'_>) -> Reply {
         let Ok(task) = &asked.spec.read else { return Reply::Pass("spec.unread") };
+        let candidates = match asked.notes.searched.get() {
+            Some(known) => known.clone(),
+            None => self.search(asked, task),
+        };
+        if candidates.is_empty() { Reply::Pass("search.nothing") } else { Reply::Take(candidates) }
+    }
+}
+
+impl Search {
+    fn search(&self, asked: &Asked<'_>, task: &spec::Task) -> Vec<Candidate> {
         let end = Instant::now() + self.manifest.budget;
         let mut keep_going = || Instant::now() < end;
         let forged = forge::forge(task, &mut Budget { terms: TERMS_MAX, keep_going: &mut keep_going });
-        if forged.graded.is_empty() {
-            return Reply::Pass("search.nothing");
-        }
         let most = if asked.several { CANDIDATES_MAX } else { 1 };
         let question = question(task, &forged);
         let candidates = forged.graded.iter().take(most).enumerate().map(|(at, graded)| Candidate {
@@ -68,10 +75,13 @@ impl Layer for Search {
             grade: graded.grade.total,
             question: question.clone().filter(|_| at == 0),
         });
-        let reply = Reply::Take(candidates.collect());
+        let candidates: Vec<Candidate> = candidates.collect();
+        if Instant::now() < end {
+            drop(asked.notes.searched.set(candidates.clone()));
+        }
         // What a search keeps takes a while to be dropped, and nobody waits for that.
         drop(thread::Builder::new().spawn(move || drop(forged)));
-        reply
+        candidates
     }
 }
 

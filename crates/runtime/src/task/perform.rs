@@ -19,7 +19,7 @@ use super::{Answer, Declined, Ran, Request, Router, Spec, TaskError, Tasked};
 use crate::facts::{self, Asker};
 use crate::govern::{holds_until, reference};
 use crate::grants;
-use crate::layer::Candidate;
+use crate::layer::{Candidate, Notes};
 use crate::limits;
 use crate::run_lock::RunLock;
 
@@ -80,6 +80,7 @@ pub(super) struct Performer<'a> {
     pub(super) stands_on: Option<Ref>,
     pub(super) learned: Vec<Appended>,
     pub(super) unlearned: Option<String>,
+    pub(super) notes: Notes,
     lock: Option<RunLock>,
     pub(super) ran: Option<Ran>,
     pub(super) tokens: u64,
@@ -128,6 +129,7 @@ fn attempt(router: &Router, ledger: &Ledger, request: &Request, spec: Spec) -> R
         stands_on: None,
         learned: Vec::new(),
         unlearned: None,
+        notes: Notes::default(),
         lock: None,
         ran: None,
         tokens: 0,
