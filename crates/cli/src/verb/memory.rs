@@ -27,17 +27,22 @@ pub(crate) struct MemoryArgs {
 #[derive(Subcommand, Debug)]
 enum MemoryVerb {
     /// Everything that is remembered, newest first
+    #[command(after_help = "Example:\n  cascade memory list --all --json")]
     List {
         /// With what is forgotten or has expired
         #[arg(long)]
         all: bool,
     },
     /// One entry: the task, the answer, what stands behind it
+    #[command(after_help = "Example:\n  cascade memory show 01234567")]
     Show {
         /// Its id, from `memory list`; the beginning is enough
         id: String,
     },
     /// Forget an entry for good; what stands on it from here on is refused
+    #[command(
+        after_help = "Example:\n  cascade memory revoke 01234567 --reason 'wrong for negative numbers'"
+    )]
     Revoke {
         /// Its id; the beginning is enough
         id: String,
@@ -46,6 +51,7 @@ enum MemoryVerb {
         reason: Option<String>,
     },
     /// How much is remembered, by state
+    #[command(after_help = "Example:\n  cascade memory stats --json")]
     Stats,
 }
 

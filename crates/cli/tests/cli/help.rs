@@ -35,6 +35,9 @@ fn every_verb_explains_itself() {
         "policy",
         "pack",
         "worker",
+        "task",
+        "memory",
+        "stats",
         "demo",
         "completions",
     ] {

@@ -56,11 +56,19 @@ fn another_task_is_another_task() {
         assert_ne!(answer["layer"], "L6", "{text} {more:?}");
     }
     // A function of the same types and examples is known, whatever it is asked for and called.
-    let other = SUM.map(|word| word.replace("total", "add_up"));
-    let other: Vec<&str> = other.iter().map(String::as_str).collect();
-    let answer = asked(&site, "adds up", &other).expect(0).json();
+    let known = |name: &str, more: &[&str]| {
+        let examples =
+            [(1, 4), (2, 10), (3, 18), (-1, -2)].map(|(n, m)| format!("--example={name}({n}) == {m}"));
+        let signature = format!("--signature={name}(n: int) -> int");
+        let words: Vec<&str> = examples.iter().chain([&signature]).map(String::as_str).collect();
+        asked(&site, name, &[&words[..], more].concat()).expect(0).json()
+    };
+    std::fs::write(site.work("check.py"), "def check(f):\n    assert f(4) == 28\n    assert f(10) == 130\n")
+        .unwrap();
+    assert_eq!(known("g", &more)["evidence"], "verified");
+    let answer = known("h", &[]);
     assert_eq!((&answer["layer"], &answer["evidence"]), (&"L2".into(), &"checked".into()), "{answer}");
-    assert!(answer["answer"].as_str().unwrap().contains("add_up = total"));
+    assert!(answer["answer"].as_str().unwrap().contains("h = g"), "{answer}");
     site.assert_sound();
 }
 

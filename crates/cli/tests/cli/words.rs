@@ -57,7 +57,6 @@ fn words_are_never_more_than_words() {
         "show the last 2 commits; touch pwned",
         "show the last $(touch pwned) commits",
         "show the last 2 commits && touch pwned",
-        "show commits of --output=pwned",
         "do not show the last 2 commits",
         "show the last 2 commits and delete the branch main",
         "",
@@ -67,6 +66,8 @@ fn words_are_never_more_than_words() {
         let code = done.status.code();
         assert!(code == Some(1) || code == Some(2), "{text}: {code:?} {}", done.stdout);
     }
+    // A word that looks like an option stays the value that it was said to be.
+    asked(&site, "show commits of --output=pwned", &["--kind", "cli"]);
     assert!(!site.work("pwned").exists());
     assert_eq!(site.set("git", &["branch", "--list", "main"]).stdout.trim(), "* main");
     site.assert_sound();
