@@ -85,6 +85,18 @@ pub(crate) fn json_text(text: &str) -> io::Result<()> {
     bytes(text.as_bytes())
 }
 
+/// The same of one line of several; false when nobody reads them any more.
+pub(crate) fn json_line(text: &str) -> io::Result<bool> {
+    let mut text = screen::escaped_json(text);
+    text.push('\n');
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// Writes bytes as they are.
 pub(crate) fn bytes(bytes: &[u8]) -> io::Result<()> {
     let mut out = io::stdout().lock();

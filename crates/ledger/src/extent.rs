@@ -71,7 +71,10 @@ impl Part {
 fn same_action(kind: Option<Kind>, one: &Value) -> Option<ReceiptId> {
     let rel = Rel::parse(one.member("rel")?.as_str()?)?;
     let same = matches!(rel, Rel::Intent | Rel::DryRun | Rel::Escalation | Rel::Approval)
-        || (kind == Some(Kind::Review) && rel == Rel::Parent);
+        || (kind == Some(Kind::Review) && rel == Rel::Parent)
+        // What is remembered of an answer holds the words of its task.
+        || (kind == Some(Kind::MemoryLearned) && rel == Rel::Parent)
+        || (kind == Some(Kind::MemoryForgotten) && rel == Rel::Memory);
     if same { ReceiptId::parse(one.member("receipt_id")?.as_str()?) } else { None }
 }
 

@@ -71,6 +71,10 @@ pub fn recall(reader: &Reader, key: &Key, asker: PrincipalId, at: Timestamp) -> 
     if memory.forgotten.is_some() {
         return Ok(Recall::Nothing("memory.forgotten"));
     }
+    // The view may have been edited; what the receipt says holds.
+    if !is_as_learned(reader, &memory)? {
+        return Ok(Recall::Spoiled(Box::new(memory), "memory.spoiled"));
+    }
     if !memory.is_alive(at) {
         return Ok(Recall::Nothing("memory.expired"));
     }
@@ -92,6 +96,19 @@ pub fn recall(reader: &Reader, key: &Key, asker: PrincipalId, at: Timestamp) -> 
         })),
         None => Recall::Spoiled(Box::new(memory), "memory.spoiled"),
     })
+}
+
+fn is_as_learned(reader: &Reader, memory: &Memory) -> Result<bool, Fault> {
+    let Some(content) = content_of(reader, memory.learned)? else { return Ok(false) };
+    let text = |key: &str| content.member(key).and_then(Value::as_str);
+    let refs = content.member("refs").and_then(Value::as_array).unwrap_or_default();
+    let parent =
+        refs.iter().find(|one| one.member("rel").and_then(Value::as_str) == Some(Rel::Parent.as_str()));
+    let answer = parent.and_then(|one| one.member("receipt_id")?.as_str()).and_then(ReceiptId::parse);
+    Ok(answer == Some(memory.answer)
+        && text("principal").and_then(PrincipalId::parse) == Some(memory.principal)
+        && text("memory_state") == Some(memory.state.as_str())
+        && text("expires").and_then(Timestamp::parse) == Some(memory.expires))
 }
 
 fn is_of_key(reader: &Reader, memory: &Memory, key: &Key) -> Result<bool, Fault> {

@@ -1,6 +1,6 @@
 //! What the chain says of the router: who answered, how fast, at what price, and how much of it was verified.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cascade_ledger::{Fault, Reader};
 use cascade_receipt::content::{Evidence, Layer};
@@ -98,7 +98,8 @@ pub fn count(reader: &Reader, since: Option<Timestamp>) -> Result<Stats, Fault> 
     for line in reader.lines(0..reader.head()?.next_seq) {
         let line = line?;
         // Most receipts are about commands; a look at the text costs less than reading them.
-        if RELEVANT.iter().any(|word| line.text.contains(word))
+        let closes = line.text.contains("\"task_unknown\"") || line.text.contains("\"task_failed\"");
+        if (closes || RELEVANT.iter().any(|word| line.text.contains(word)))
             && let Ok(receipt) = json::parse(line.text.as_bytes())
             && let Some(content) = receipt.member("content")
         {
@@ -111,7 +112,14 @@ pub fn count(reader: &Reader, since: Option<Timestamp>) -> Result<Stats, Fault> 
 }
 
 /// What a receipt holds that is looked at.
-const RELEVANT: [&str; 3] = ["\"layer_hit\"", "\"memory_learned\"", "\"route.unanswered\""];
+const RELEVANT: [&str; 6] = [
+    "\"layer_hit\"",
+    "\"memory_learned\"",
+    "\"route.unanswered\"",
+    "\"task_type\":\"code\"",
+    "\"task_type\":\"ask\"",
+    "\"task_type\":\"model\"",
+];
 
 #[derive(Default)]
 struct Counting {
@@ -120,6 +128,8 @@ struct Counting {
     tokens: BTreeMap<String, u64>,
     /// The answer behind each `memory_learned`.
     answers: BTreeMap<String, String>,
+    /// Intents of tasks whose closer has not come by.
+    open: BTreeSet<String>,
 }
 
 impl Counting {
@@ -132,6 +142,11 @@ impl Counting {
             self.answers.extend(answer.map(|answer| (id.to_owned(), answer.to_owned())));
             return;
         }
+        if kind == Kind::TaskStarted {
+            self.open.insert(id.to_owned());
+            return;
+        }
+        let ours = refs(content, "intent").any(|intent| self.open.remove(intent));
         let tokens = number("tokens_in").unwrap_or_default() + number("tokens_out").unwrap_or_default();
         self.tokens.insert(id.to_owned(), tokens);
         let at = text("timestamp").and_then(Timestamp::parse);
@@ -143,7 +158,7 @@ impl Counting {
         stats.cost_microusd += number("cost_microusd").unwrap_or_default();
         let layer = text("layer_hit").and_then(Layer::parse);
         if kind != Kind::TaskCompleted || layer.is_none() {
-            if kind.is_closer() {
+            if kind.is_closer() && (ours || layer.is_some() || has_code(content, "route.unanswered")) {
                 stats.tasks += 1;
                 stats.unanswered += 1;
             }
@@ -152,7 +167,12 @@ impl Counting {
         let (Some(layer), Some(evidence)) = (layer, text("evidence").and_then(Evidence::parse)) else {
             return;
         };
-        stats.tasks += 1;
+        if kind == Kind::TaskCompleted && was_asked_before(content) {
+            // The question to the model that failed before belongs to this very task.
+            stats.unanswered = stats.unanswered.saturating_sub(1);
+        } else {
+            stats.tasks += 1;
+        }
         if layer != Layer::L7 {
             stats.without_model += 1;
             stats.verified_without_model += u64::from(evidence == Evidence::Verified);
@@ -165,6 +185,22 @@ impl Counting {
         *layer.answers.entry(evidence).or_default() += 1;
         layer.durations_us.extend(number("duration_us"));
     }
+}
+
+fn has_code(content: &Value, wanted: &str) -> bool {
+    let reasons = content.member("reasons").and_then(Value::as_array).unwrap_or_default();
+    reasons.iter().any(|reason| reason.member("code").and_then(Value::as_str) == Some(wanted))
+}
+
+/// Whether an answer came after a model had been asked in vain, with receipts of its own.
+fn was_asked_before(content: &Value) -> bool {
+    let declined = content.member("route").and_then(|route| route.member("declined")?.as_array());
+    let asked = |one: &Value| {
+        let text = |key: &str| one.member(key).and_then(Value::as_str);
+        let unasked = ["model.none", "model.not_admitted"];
+        text("layer") == Some("L7") && text("code").is_some_and(|code| !unasked.contains(&code))
+    };
+    content.member("decision").is_some() && declined.unwrap_or_default().iter().any(asked)
 }
 
 fn refs<'a>(content: &'a Value, rel: &'a str) -> impl Iterator<Item = &'a str> {

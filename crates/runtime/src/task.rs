@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use cascade_kernel::route::{Outcome, Unexpected};
 use cascade_ledger::{AppendError, Appended, Fault, Ledger, Mark};
 use cascade_policy::decide::Ruling;
-use cascade_policy::facts::Task;
+use cascade_policy::facts::{Task, TaskKind};
 use cascade_policy::snapshot::Snapshot;
 use cascade_receipt::content::{Evidence, Layer as LayerName, Runtime};
 
@@ -47,6 +47,13 @@ pub struct Request {
     pub reason: Option<String>,
     /// Which program writes the receipts.
     pub runtime: Runtime,
+}
+
+impl Request {
+    /// A dry run of a task that only an action can answer: the decision that is wanted is that of the action.
+    pub(crate) fn rehearses_an_act(&self) -> bool {
+        self.dry_run && self.task.kind != TaskKind::Code
+    }
 }
 
 /// A layer that had no answer.
@@ -117,6 +124,8 @@ pub struct Ran {
     pub stdout: Vec<u8>,
     /// What it complained of.
     pub stderr: Vec<u8>,
+    /// It wrote more than is kept; the rest was dropped, as its receipt says.
+    pub truncated: bool,
 }
 
 /// Why a task has no end. No answer left.

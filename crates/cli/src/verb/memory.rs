@@ -1,16 +1,17 @@
-use cascade_ledger::{Ledger, Memory, Reader};
+use cascade_ledger::{Ledger, Memory, PrincipalKind, Reader};
 use cascade_receipt::content::MemoryState;
 use cascade_receipt::digest;
 use cascade_receipt::json::Value;
 use cascade_receipt::time::Timestamp;
 use cascade_runtime::facts::{self, Asker};
 use cascade_runtime::memory;
+use cascade_runtime::people;
 use clap::{Args, Subcommand};
 
 use crate::args::Global;
 use crate::exit::{self, Exit, Failure};
 use crate::output::{BAD, BOLD, CARE, DIM, GOOD, Painted};
-use crate::{output, place};
+use crate::{admin, output, place, reasons};
 
 /// What the router remembers: list, show, revoke, count
 #[derive(Args, Debug)]
@@ -130,7 +131,7 @@ fn show(global: &Global, id: &str) -> Exit {
     let reader = place::reader(global)?;
     let at = facts::chain_now(&reader)?;
     let memory = find(&reader, id)?;
-    let answer = memory::answer_of(&reader, &memory)?;
+    let answer = memory::answer_of(&reader, &memory)?.filter(|_| may_see(&reader, &memory));
     if global.json {
         let mut members = members(&memory, at);
         members.extend(memory::key_of(&reader, &memory)?.map(|key| ("key".to_owned(), key)));
@@ -146,7 +147,7 @@ fn show(global: &Global, id: &str) -> Exit {
     if let Some(forgotten) = memory.forgotten {
         output::line(format_args!("  forgotten by {forgotten}"))?;
     }
-    let gone = "the answer is erased, or its bytes are not those of its receipt";
+    let gone = "the answer is erased, not yours to see, or its bytes are not those of its receipt";
     match answer {
         Some(answer) => output::line(format_args!("\n{answer}"))?,
         None => output::line(Painted(BAD, gone))?,
@@ -154,11 +155,28 @@ fn show(global: &Global, id: &str) -> Exit {
     Ok(exit::DONE)
 }
 
+/// What nobody verified is for whoever was given it; an agent sees no more of it than a task would tell it.
+fn may_see(reader: &Reader, memory: &Memory) -> bool {
+    let env: Vec<_> = std::env::vars_os().collect();
+    let marker = people::agent_marker(&env.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str())));
+    if memory.state != MemoryState::Observed || marker.is_none() {
+        return true;
+    }
+    let own = reader.name(memory.principal).ok().flatten();
+    own.is_some_and(|name| name.kind == PrincipalKind::Agent)
+}
+
 fn revoke(global: &Global, id: &str, reason: Option<&str>) -> Exit {
     let ledger: Ledger = place::existing(global)?;
     let env: Vec<_> = std::env::vars_os().collect();
     let asker = Asker::find(&ledger, &env, global.acting_as.as_deref())?;
     let memory = find(&ledger, id)?;
+    // Who is governed does not govern; whoever works beneath a run may be anybody.
+    if asker.agent.is_some() || asker.enclosure.objection().is_some() {
+        let cause = anyhow::anyhow!("{}", reasons::code_text("approval.agent"));
+        let refused = Failure::refused(cause, "approval.agent").hint(admin::hint("approval.agent"));
+        return Err(admin::on_record(&ledger, &asker, "memory_revoke", refused));
+    }
     if memory.forgotten.is_some() {
         output::say("it is revoked already");
         return Ok(exit::DONE);

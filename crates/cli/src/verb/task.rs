@@ -28,14 +28,15 @@ use crate::{failures, output, place};
       --example 'f([1, 2, 4]) == 6' --example 'f([1, 3]) == 0'
   cascade task 'a validator for orders' --schema order.schema.json
   cascade task --signature 'f(s: str) -> str' --example \"f('ab') == 'ba'\" --tests check.py --json
-  cascade task 'show the last 5 commits'
+  cascade task 'show the last 5 commits' --kind cli
   cascade task 'why is the sky blue' --kind ask
   cascade task --batch tasks.jsonl --jobs 4 > answers.jsonl
 
 Layers: L1 templates, L2 verified answers, L3 known functions, L4 enumeration, L5 graded search, L6 memory,
 L6.5 commands, L7 language model.
 
-Exit codes: 0 answered, 1 nobody had an answer, 2 usage, 3 denied, 5 waiting for approval.")]
+Exit codes: 0 answered, 1 nobody had an answer, 2 usage, 3 denied, 5 waiting for approval. A batch exits 0 when
+every line was a task and has its result, whatever became of it.")]
 pub(crate) struct TaskArgs {
     /// What is wanted, in words
     #[arg(value_name = "TEXT", conflicts_with = "batch")]

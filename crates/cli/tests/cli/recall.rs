@@ -193,3 +193,59 @@ fn whoever_changes_the_vault_changes_no_answer() {
     assert_ne!(layer_hit, "L6", "{answer}");
     assert!(answer["declined"].to_string().contains("memory.other_key"), "{answer}");
 }
+
+#[test]
+fn an_erased_answer_takes_the_words_of_its_task_with_it() {
+    let (site, more) = verified();
+    let hit = layer(&site, &more).1;
+    let first = site.receipts().into_iter().find(|receipt| receipt.kind() == "task_completed").unwrap();
+    for id in [first.id(), hit["receipt_id"].as_str().unwrap()] {
+        site.run(&["erase", id]).expect(0);
+    }
+    for receipt in site.receipts().iter().filter(|receipt| receipt.content("layer_hit") == "L6") {
+        // Those that were asked in between have their own words.
+        drop(site.run(&["erase", receipt.id()]));
+    }
+    let vault = std::fs::read(site.home().join("tenants/default/vault.db")).unwrap();
+    let words = b"the sum of a list";
+    assert!(!vault.windows(words.len()).any(|window| window == words));
+    assert!(site.run(&["memory", "list", "--all"]).expect(0).stdout.contains("(erased)"));
+    assert_ne!(layer(&site, &more).0, "L6");
+    site.assert_sound();
+}
+
+#[test]
+fn an_agent_neither_revokes_nor_reads_what_is_a_persons() {
+    let site = Site::new();
+    assert_learned(&site, &[]);
+    let list = site.run(&["--json", "memory", "list"]).expect(0).stdout;
+    let entry: Value = serde_json::from_str(list.lines().next().unwrap()).unwrap();
+    let agent = |args: &[&str]| {
+        let mut command = site.cascade(args);
+        command.env("CLAUDECODE", "1");
+        finish(command, b"")
+    };
+    let id = entry["id"].as_str().unwrap();
+    agent(&["memory", "revoke", id]).expect(3);
+    assert_eq!(site.last().kind(), "blocked");
+    assert!(!agent(&["memory", "show", id]).expect(0).stdout.contains("def total"));
+    assert!(site.run(&["memory", "show", id]).expect(0).stdout.contains("def total"));
+}
+
+#[test]
+fn what_the_receipt_says_of_a_memory_holds_whatever_the_view_says() {
+    let site = Site::new();
+    assert_learned(&site, &[]);
+    let ledger = site.home().join("tenants/default/ledger.db");
+    for change in ["state = 'trusted'", "expires_ms = expires_ms + 1000000000"] {
+        let program = format!(
+            "import sqlite3\ncon = sqlite3.connect({:?})\ncon.execute(\"update memory set {change}\")\ncon.commit()\n",
+            ledger.to_str().unwrap()
+        );
+        std::fs::write(site.work("edit.py"), program).unwrap();
+        site.set("python3", &["edit.py"]);
+        let (layer_hit, answer) = layer(&site, &[]);
+        assert_ne!(layer_hit, "L6", "{change}");
+        assert!(answer["declined"].to_string().contains("memory.spoiled"), "{change}: {answer}");
+    }
+}

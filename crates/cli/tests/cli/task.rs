@@ -66,6 +66,22 @@ fn only_the_callers_tests_verify() {
     assert_eq!(verified["evidence"], "verified", "{verified}");
     let plain = tests("assert total([9]) == 9\nassert total([1] * 100) == 100\n").expect(0).json();
     assert_eq!(plain["evidence"], "verified", "{plain}");
+    // What asserts nothing that is run proves nothing.
+    for text in [
+        "total([1])",
+        "total([3]) == 1000",
+        "assert (total([3]) == 1000, 'three')",
+        "x = total([3]) == 1000",
+        "def test_three():\n    assert total([3]) == 3\ntotal([1])",
+        "class TestTotal:\n    def test(self):\n        assert total([3]) == 3\ntotal([1])",
+        "async def check(candidate):\n    assert candidate([3]) == 1000\ntotal([1])",
+        "def check(candidate):\n    yield\n    assert candidate([3]) == 1000\ntotal([1])",
+        "def check(candidate):\n    assert candidate([3]) == 1000\ndef check(c):\n    c([1])",
+        "try:\n    total()\nexcept Exception:\n    pass",
+    ] {
+        let done = tests(text).expect(1).json();
+        assert!(done["declined"].to_string().contains("assert nothing that is run"), "{text}: {done}");
+    }
     // Tests that no program passes which reproduces the examples.
     let failed = tests("assert total([9]) == 10\n").expect(1).json();
     assert_eq!((&failed["answer"], &failed["evidence"]), (&Value::Null, &Value::Null));
@@ -194,4 +210,60 @@ fn what_the_chain_says_of_the_router() {
     let told = site.run(&["stats"]).expect(0).stdout;
     assert!(told.contains("decay index") && told.contains("L6"), "{told}");
     assert!(site.run(&["stats", "--since", "1ms"]).expect(0).stderr.contains("no task yet"));
+}
+
+#[test]
+fn nothing_of_a_rejected_answer_leaves() {
+    let site = Site::new();
+    std::fs::write(site.work("check.py"), "assert total([9]) == 'no number at all'\n").unwrap();
+    let done = asked(&site, "the sum", &[&SUM[..], &["--tests", "check.py", "--max-layer", "L5"]].concat());
+    let declined = done.expect(1).json()["declined"].to_string();
+    // What an engine's program gave instead is nobody's business; what the caller wanted is the caller's own.
+    assert!(declined.contains("smoke.tests") && !declined.contains("gives"), "{declined}");
+}
+
+#[test]
+fn a_table_is_checked_and_named_as_asked() {
+    let site = Site::new();
+    let table = "CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT NOT NULL);";
+    std::fs::write(site.work("users.sql"), table).unwrap();
+    let args = ["--schema", "users.sql", "--max-layer", "L1"];
+    let answer = asked(&site, "the rows of users", &args).expect(0).json();
+    assert_eq!(answer["layer"], "L1", "{answer}");
+    let program = "print(parse_csv('id,name\\n1,\"a\\nb\"\\n')[0])";
+    let read = python(&site, answer["answer"].as_str().unwrap(), program);
+    assert_eq!(read, "[{'id': 1, 'name': 'a\\nb'}]\n");
+
+    std::fs::write(site.work("s.json"), r#"{"type": "integer"}"#).unwrap();
+    let args = ["--schema", "s.json", "--signature", "faults(value) -> list", "--example", "faults(3) == []"];
+    let answer = asked(&site, "whole numbers", &args).expect(0).json();
+    assert_eq!((&answer["layer"], &answer["evidence"]), (&json!("L1"), &json!("checked")), "{answer}");
+}
+
+#[test]
+fn a_dry_run_of_what_acts_decides_the_act() {
+    let site = Site::new();
+    let dry = |text: &str| {
+        let mut agent = site.cascade(&["--json", "task", text, "--kind", "cli", "--dry-run"]);
+        agent.env("CLAUDECODE", "1");
+        finish(agent, b"")
+    };
+    dry("restart the service nginx-none").expect(5);
+    assert_eq!((site.last().kind(), site.last().content("task_type")), ("dry_run", &json!("cli")));
+    dry("show the git status").expect(0);
+    assert_eq!(site.last().kind(), "dry_run");
+    site.assert_sound();
+}
+
+#[test]
+fn what_a_command_writes_leaves_as_it_is() {
+    let site = Site::new();
+    std::fs::write(site.work("bytes.dat"), b"\xff\xfe\0no newline").unwrap();
+    let done = site.run(&["task", "show the file bytes.dat", "--kind", "cli"]).expect(0);
+    assert_eq!(done.bytes, b"\xff\xfe\0no newline");
+    let told = site.run(&["--json", "task", "show the file bytes.dat", "--kind", "cli"]).expect(0).json();
+    assert!(
+        told["command"]["stdout_b64"].is_string() && told["command"]["truncated"] == json!(false),
+        "{told}"
+    );
 }

@@ -30,6 +30,7 @@ fn routed(chain: &mut Chain) {
         evidence,
         grade: 71,
         smoke: Some("interpreter 1.0".into()),
+        question_hash: Some(Digest::of(b"salted question")),
         declined: vec![(Layer::L2, "memory.unknown".into())],
     };
     let pure = |name: &str, refs: &[Ref], routed| {

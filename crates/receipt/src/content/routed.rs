@@ -117,6 +117,8 @@ pub struct Routed {
     pub grade: u8,
     /// What ran the answer, where something did: name and version.
     pub smoke: Option<String>,
+    /// Salted hash of the question that tells two programs apart, where there is one.
+    pub question_hash: Option<Digest>,
     /// Layers that were asked before it and why they have no answer, as codes.
     pub declined: Vec<(Layer, String)>,
 }
@@ -211,6 +213,9 @@ impl Routed {
                 });
             }
             out.key("grade").int(u64::from(self.grade));
+            if let Some(hash) = &self.question_hash {
+                out.key("question_hash").hex(&hash.0);
+            }
             if let Some(smoke) = &self.smoke {
                 out.key("smoke").str(smoke);
             }

@@ -31,13 +31,7 @@ impl Performer<'_> {
             duration_us: self.ended.as_ref().map(|ended| ended.duration_us),
             reasons: self.closing_reasons(ending),
             spent: Spent::default(),
-            // A command that failed has answered nothing.
-            routed: self
-                .request
-                .task
-                .as_ref()
-                .filter(|_| ending == Ending::Completed)
-                .map(|of| of.routed.clone()),
+            routed: self.request.task.as_ref().map(|of| of.routed.clone()),
             review: review
                 .map(|(decision, facts)| Review { decision: decision.clone(), facts_hash: facts.hash }),
         });

@@ -68,7 +68,14 @@ impl Layer for Templates {
 
 fn candidate(asked: &Asked<'_>, emitted: Emitted) -> Candidate {
     let grade = if asked.task.schema.is_some() { COMPLETE } else { chain_grade(asked, &emitted) };
-    Candidate { source: emitted.python, entry: Some(emitted.entry), grade, question: None }
+    // A name that the task gives is the name of the answer.
+    match &asked.spec.entry {
+        Some(name) if *name != emitted.entry => {
+            let source = format!("{}\n\n{name} = {}\n", emitted.python, emitted.entry);
+            Candidate { source, entry: Some(name.clone()), grade, question: None }
+        }
+        _ => Candidate { source: emitted.python, entry: Some(emitted.entry), grade, question: None },
+    }
 }
 
 /// A chain was made to fit: what speaks for it is how many examples it fits, how short it is, and that it says what

@@ -189,6 +189,7 @@ impl Exam<'_> {
                     .iter()
                     .any(|part| message.contains(part))
             }
+            ExcType::RuntimeError => message.contains("monty"),
             ExcType::NameError => message.split('\'').nth(1).is_some_and(super::names::is_builtin),
             _ => false,
         };

@@ -16,6 +16,7 @@ pub(super) const MODULES: &[&str] = &[
     "collections.abc",
     "contextlib",
     "copy",
+    "csv",
     "dataclasses",
     "datetime",
     "decimal",

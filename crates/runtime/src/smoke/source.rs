@@ -72,6 +72,64 @@ pub(super) fn defines_check(tests: &ast::Suite) -> bool {
     tests.iter().any(|stmt| matches!(stmt, Stmt::FunctionDef(def) if def.name.as_str() == "check"))
 }
 
+/// Whether these tests can fail: an `assert` whose outcome hangs on a call, at their top or in the `check` that is run.
+/// What is defined and never run (`def test_…`, classes, docstrings), an `async` or generating `check`, a comparison
+/// without `assert`, and an `assert` of a tuple prove nothing.
+pub(super) fn asserts(tests: &ast::Suite) -> bool {
+    let check = tests.iter().rev().find_map(|stmt| match stmt {
+        Stmt::FunctionDef(def) if def.name.as_str() == "check" => Some(def),
+        _ => None,
+    });
+    let mut run = Asserts { found: false, yields: false };
+    if let Some(check) = check.filter(|check| !check.is_async) {
+        run.visit_body(&check.body);
+        if run.found && !run.yields {
+            return true;
+        }
+    }
+    let mut top = Asserts { found: false, yields: false };
+    top.visit_body(tests);
+    top.found
+}
+
+/// Looks for asserts where they run: not in what is only defined.
+struct Asserts {
+    found: bool,
+    yields: bool,
+}
+
+impl<'a> Visitor<'a> for Asserts {
+    fn visit_stmt(&mut self, stmt: &'a Stmt) {
+        match stmt {
+            Stmt::FunctionDef(_) | Stmt::ClassDef(_) => {}
+            Stmt::Assert(assert) => {
+                let mut calls = Calls(false);
+                calls.visit_expr(&assert.test);
+                self.found |= calls.0 && !matches!(assert.test.as_ref(), Expr::Tuple(_));
+            }
+            other => visitor::walk_stmt(self, other),
+        }
+    }
+
+    fn visit_expr(&mut self, expr: &'a Expr) {
+        match expr {
+            Expr::Yield(_) | Expr::YieldFrom(_) => self.yields = true,
+            Expr::Lambda(_) => {}
+            other => visitor::walk_expr(self, other),
+        }
+    }
+}
+
+/// Whether an expression calls something, or names what was called before.
+struct Calls(bool);
+
+impl<'a> Visitor<'a> for Calls {
+    fn visit_expr(&mut self, expr: &'a Expr) {
+        self.0 |= matches!(expr, Expr::Call(_) | Expr::Name(_));
+        visitor::walk_expr(self, expr);
+    }
+}
+
 fn line(text: &str, at: usize) -> usize {
     text.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count() + 1
 }

@@ -104,7 +104,13 @@ fn examine(mut sheet: Sheet) -> Result<Answers, Stop> {
         source::parse_expression(call, &format!("call {}", index + 1))?;
     }
     if let Some(tests) = &sheet.tests {
-        let defines = source::defines_check(&source::parse(tests, "the tests")?);
+        let tests = source::parse(tests, "the tests")?;
+        if !source::asserts(&tests) {
+            let words =
+                "the tests assert nothing that is run: write `assert f(1) == 2`, or a `def check(candidate)`";
+            return Err(Stop::from(source::Fault::Refused(words.to_owned())));
+        }
+        let defines = source::defines_check(&tests);
         sheet.checks = sheet.entry.clone().filter(|_| defines);
     }
     if sheet.reads_only {

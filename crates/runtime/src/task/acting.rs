@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use cascade_kernel::action::{Outcome as RunOutcome, Record as RunRecord};
+use cascade_kernel::action::Outcome as RunOutcome;
 use cascade_kernel::route::Acted;
 use cascade_policy::worker::{GRADE_MIN, Planned};
 use cascade_receipt::content::{Ending, Evidence, Layer as LayerName, Routed};
@@ -39,12 +39,13 @@ impl Performer<'_> {
             evidence: Evidence::Proposed,
             grade: plan.grade,
             smoke: None,
+            question_hash: None,
             declined: self.declined_codes(),
         };
         let request = govern::Request {
             command,
             asker: self.asker.clone(),
-            dry_run: false,
+            dry_run: self.request.dry_run,
             approved: None,
             reason: self.request.reason.clone(),
             timeout: None,
@@ -76,6 +77,7 @@ impl Performer<'_> {
 
     /// The command's own receipts are the task's.
     fn take_over(&mut self, governed: Governed, plan: Planned, routed: &Routed) -> Acted {
+        let truncated = governed.truncated;
         let Captured { stdout, stderr } = governed.captured.unwrap_or_default();
         let exit_code = match governed.status {
             Some(Status::Exited(code)) => Some(code),
@@ -85,7 +87,6 @@ impl Performer<'_> {
         let acted = match governed.outcome {
             RunOutcome::Ran(Ending::Completed) => Acted::Answered,
             RunOutcome::Ran(_) | RunOutcome::ClosedElsewhere => Acted::Failed,
-            RunOutcome::Decided(RunRecord::DryRun) => Acted::Passed,
             RunOutcome::Decided(_) => Acted::Stopped,
         };
         if acted == Acted::Answered {
@@ -104,7 +105,7 @@ impl Performer<'_> {
         if let Some(decided) = self.decided.as_mut() {
             decided.ruling = governed.ruling;
         }
-        self.ran = Some(Ran { argv: plan.argv, intent: plan.intent, exit_code, stdout, stderr });
+        self.ran = Some(Ran { argv: plan.argv, intent: plan.intent, exit_code, stdout, stderr, truncated });
         acted
     }
 }

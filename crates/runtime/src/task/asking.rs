@@ -11,8 +11,11 @@ use super::{Request, Router, TaskError};
 use crate::layer::{self, Asked, Candidate};
 use crate::memory::Recalled;
 
-/// What a function of the same types and examples that was verified is worth, once it has been run.
-const FUNCTION_GRADE: u8 = 80;
+/// What a function of the same types that was verified for another task is worth, by how many examples it shares with
+/// this one: few examples fit much.
+const FUNCTION_GRADES: [u8; 5] = [0, 40, 45, 72, 80];
+/// The lowest of them that is taken.
+const FUNCTION_MIN: u8 = 70;
 /// What a program must be worth without the caller's tests so that these verify it.
 const VERIFY_MIN: u8 = 60;
 
@@ -23,11 +26,11 @@ pub(super) fn slots(router: &Router, request: &Request, remembered: &Remembered)
     let last = LayerName::parse(&task.max_layer).unwrap_or(LayerName::L7);
     let slot = |smoked, admit_min| Slot { acts: false, spends: false, smoked, admit_min };
     let mut slots = Vec::new();
-    if last >= LayerName::L6 && remembered.answer.is_some() {
+    if last >= LayerName::L6 && remembered.answer.is_some() && !request.rehearses_an_act() {
         slots.push((Place::Memory, slot(task.kind == TaskKind::Code, 0)));
     }
     let mut function = (last >= LayerName::L2 && remembered.function.is_some())
-        .then(|| (Place::Function, slot(true, FUNCTION_GRADE)));
+        .then(|| (Place::Function, slot(true, FUNCTION_MIN)));
     for (at, layer) in router.layers.iter().enumerate() {
         let manifest = layer.manifest();
         if manifest.behind > LayerName::L2 {
@@ -103,7 +106,9 @@ impl Performer<'_> {
     pub(super) fn ask_function(&mut self, slot: usize) -> Reply {
         let Some(recalled) = &self.remembered.function else { return Reply::Pass };
         let source = self.spec.renamed(&recalled.answer);
-        let candidate = Candidate { source, entry: None, grade: FUNCTION_GRADE, question: None };
+        let examples = self.spec.read.as_ref().map_or(0, |read| read.examples.len());
+        let grade = FUNCTION_GRADES.get(examples.min(FUNCTION_GRADES.len() - 1)).copied().unwrap_or(0);
+        let candidate = Candidate { source, entry: None, grade, question: None };
         self.try_out(slot, LayerName::L2, vec![candidate])
     }
 

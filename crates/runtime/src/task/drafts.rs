@@ -7,6 +7,7 @@ use cascade_receipt::content::{
 };
 use cascade_receipt::decision::Reason;
 use cascade_receipt::digest::Digest;
+use cascade_receipt::json::Value;
 use cascade_receipt::time::Timestamp;
 
 use super::perform::{Decided, Performer};
@@ -61,9 +62,12 @@ impl Performer<'_> {
                     PrivateItem::new("output_hash", self.output_nonce, frame(answer.text.as_bytes()));
                 let output_hash = output.hash;
                 private.push(output);
+                let question = question(answer)?;
+                let question_hash = question.as_ref().map(|question| question.hash);
+                private.extend(question);
                 Body::Pure(PureTask {
                     action: body,
-                    routed: self.routed(answer),
+                    routed: Routed { question_hash, ..self.routed(answer) },
                     output_hash,
                     duration_us: self.elapsed_us(),
                 })
@@ -113,6 +117,7 @@ impl Performer<'_> {
             evidence: answer.evidence,
             grade: answer.grade,
             smoke: answer.smoke.clone(),
+            question_hash: None,
             declined: self.declined_codes(),
         }
     }
@@ -147,6 +152,18 @@ impl Performer<'_> {
     fn elapsed_us(&self) -> u64 {
         u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
+}
+
+/// What leaves beside the answer: the input that tells two programs apart, and what each gives.
+fn question(answer: &Answer) -> Result<Option<PrivateItem>, TaskError> {
+    let Some(question) = &answer.question else { return Ok(None) };
+    let output = |output: &Option<String>| output.as_deref().unwrap_or("raises").into();
+    let value = Value::object([
+        ("call", question.call.as_str().into()),
+        ("outputs", Value::Array(vec![output(&question.first), output(&question.second)])),
+    ]);
+    let bytes = value.to_canonical().into_bytes();
+    Ok(Some(PrivateItem::new("question_hash", cascade_ledger::nonce()?, bytes)))
 }
 
 /// What `output_hash` is of: one frame, as output of commands is hashed (format section 2.1).

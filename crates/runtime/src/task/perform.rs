@@ -189,10 +189,11 @@ impl Performer<'_> {
         }
         self.asker = self.asker.again(self.ledger)?;
         let mut facts = facts::of_task(self.ledger, &self.asker, self.request.task.clone())?;
-        facts.dry_run = self.request.dry_run;
+        let dry_run = self.request.dry_run && !self.request.rehearses_an_act();
+        facts.dry_run = dry_run;
         limits::count(self.ledger, &snapshot, &mut facts, None)?;
         let ruling = decide::decide(&snapshot, &facts);
-        let event = Event::Decided { verdict: ruling.decision.verdict, dry_run: self.request.dry_run };
+        let event = Event::Decided { verdict: ruling.decision.verdict, dry_run };
         let grants = grants::used(self.ledger, &ruling.decision)?;
         let holds_until = holds_until(&ruling, &facts, &grants);
         self.decided = Some(Decided { facts, ruling, grants, holds_until, mark });

@@ -27,7 +27,9 @@ use crate::grants;
 use crate::layer::Candidate;
 use crate::limits;
 use crate::model::code::code;
-use crate::model::{self, CallLimits, Cancellation, Model, ModelKey, Prompt, Reply};
+use crate::model::{
+    self, CallLimits, Cancellation, Finish, Model, ModelFault, ModelKey, Phase, Prompt, Reply,
+};
 use crate::run_lock::RunLock;
 use crate::watch;
 
@@ -40,6 +42,8 @@ const ASK: &str = "Answer the question directly and briefly.";
 
 /// What became of a question.
 struct Told {
+    /// What was sent after the first prompt.
+    prompts: Vec<String>,
     ending: Ending,
     answer: Option<Answer>,
     spent: Spent,
@@ -135,9 +139,11 @@ impl Question<'_, '_> {
         };
         let task = Task { model: Some(asked), ..of.request.task.clone() };
         let mut facts = facts::of_task(of.ledger, &of.asker, task)?;
+        let dry_run = of.request.dry_run;
+        facts.dry_run = dry_run;
         limits::count(of.ledger, &snapshot, &mut facts, None)?;
         let ruling = decide::decide(&snapshot, &facts);
-        let event = Event::Decided { verdict: ruling.decision.verdict, dry_run: false, breaks_glass: false };
+        let event = Event::Decided { verdict: ruling.decision.verdict, dry_run, breaks_glass: false };
         let grants = grants::used(of.ledger, &ruling.decision)?;
         let holds_until = holds_until(&ruling, &facts, &grants);
         self.decided = Some(Decided { facts, ruling, grants, holds_until, mark });
@@ -174,6 +180,7 @@ impl Question<'_, '_> {
     fn start(&mut self) -> Event {
         let began = Instant::now();
         let mut told = Told {
+            prompts: Vec::new(),
             ending: Ending::Failed,
             answer: None,
             spent: Spent { tokens_in: Some(0), tokens_out: Some(0), cost_microusd: Some(0) },
@@ -181,7 +188,10 @@ impl Question<'_, '_> {
             duration_us: 0,
         };
         let mut prompt = self.prompt.clone();
-        for _ in 0..self.rounds() {
+        for round in 0..self.rounds() {
+            if round > 0 {
+                told.prompts.push(prompt.user.clone());
+            }
             match self.call(&prompt, &mut told) {
                 Err(code) => {
                     if code == "revoked.halted" {
@@ -198,7 +208,8 @@ impl Question<'_, '_> {
                     }
                     Err((code, detail)) => {
                         told.reasons = vec![Reason::code(code)];
-                        self.of.decline(LayerName::L7, code, detail.clone());
+                        // What was rejected is no answer, and nothing of it leaves.
+                        self.of.decline(LayerName::L7, code, None);
                         prompt.user =
                             again(&self.prompt.user, &reply.text, detail.as_deref().unwrap_or(code));
                     }
@@ -235,11 +246,24 @@ impl Question<'_, '_> {
                 Ok(reply)
             }
             Err(error) => {
+                let silent = matches!(
+                    error.fault,
+                    ModelFault::TimedOut(Phase::FirstByte | Phase::Between | Phase::Whole)
+                        | ModelFault::Cut
+                        | ModelFault::Cancelled
+                );
+                if silent && error.spent.tokens_in == 0 {
+                    // The question was taken, and may have been charged.
+                    let likely = model::estimate(&self.model, prompt).tokens_in_likely;
+                    add(likely, 0, self.model.cost(likely, 0));
+                }
                 add(error.spent.tokens_in, error.spent.tokens_out, error.spent.cost_microusd);
                 if halted {
+                    self.of.decline(LayerName::L7, "revoked.halted", None);
                     return Err("revoked.halted");
                 }
-                self.of.decline(LayerName::L7, error.fault.code(), Some(error.to_string()));
+                let hint = Some(error.fault.hint().to_owned()).filter(|hint| !hint.is_empty());
+                self.of.decline(LayerName::L7, error.fault.code(), hint);
                 Err(error.fault.code())
             }
         }
@@ -247,14 +271,18 @@ impl Question<'_, '_> {
 
     /// What an answer is worth, or why it is not taken.
     fn judged(&self, reply: &Reply) -> Result<Answer, (&'static str, Option<String>)> {
+        // The beginning of an answer is none.
+        if reply.finish == Finish::Length {
+            return Err(("model.cut", Some("the answer was longer than it may be".to_owned())));
+        }
         let (text, evidence, smoke) = if self.of.request.task.kind == TaskKind::Code {
             let source = code(&reply.text, &["python", "py", "python3"], looks_like_code)
                 .map_err(|error| ("model.no_code", Some(error.to_string())))?;
             let candidate = Candidate { source: source.to_owned(), entry: None, grade: 0, question: None };
             let tests = self.of.request.task.tests.as_deref();
-            let Trial { evidence, backend, fault, detail } =
+            let Trial { evidence, backend, fault, gave, .. } =
                 trial::run(&self.of.router.smoke, &self.of.spec, &candidate, tests);
-            let evidence = evidence.ok_or((fault.unwrap_or("smoke.failed"), detail))?;
+            let evidence = evidence.ok_or((fault.unwrap_or("smoke.failed"), gave))?;
             (candidate.source, evidence, backend)
         } else {
             if reply.text.trim().is_empty() {
@@ -307,6 +335,7 @@ impl Question<'_, '_> {
             ..self.of.action(decided, action.hash, facts.hash)
         };
         let body = match record {
+            action::Record::DryRun => Body::DryRun(body),
             action::Record::Blocked => Body::Blocked(body),
             action::Record::Escalation => Body::Escalation(escalation(body, decided)?),
             _ => Body::TaskStarted(body),
@@ -315,6 +344,10 @@ impl Question<'_, '_> {
         let mut draft = Draft::new(id, body);
         draft.seen = Some(decided.mark);
         draft.private = vec![action, facts];
+        if let Some(reason) = &self.of.request.reason {
+            let reason = reason.clone().into_bytes();
+            draft.private.push(PrivateItem::new("reason", cascade_ledger::nonce()?, reason));
+        }
         if is_intent {
             draft.caps = limits::caps(&decided.facts, &decided.ruling);
             draft.holds_until = decided.holds_until;
@@ -347,17 +380,22 @@ impl Question<'_, '_> {
             duration_us: told.map(|told| told.duration_us),
             reasons,
             spent: told.map(|told| told.spent).unwrap_or_default(),
-            routed: answer.map(|answer| Routed {
+            routed: Some(Routed {
                 layer: LayerName::L7,
-                evidence: answer.evidence,
-                grade: answer.grade,
-                smoke: answer.smoke.clone(),
+                evidence: answer.map_or(Evidence::Proposed, |answer| answer.evidence),
+                grade: answer.map_or(0, |answer| answer.grade),
+                smoke: answer.and_then(|answer| answer.smoke.clone()),
+                question_hash: None,
                 declined: self.of.declined_codes(),
             }),
             review: None,
         });
         let mut draft = Draft::new(cascade_ledger::receipt_id()?, body);
         draft.private.extend(output);
+        for prompt in told.into_iter().flat_map(|told| &told.prompts) {
+            let prompt = prompt.clone().into_bytes();
+            draft.private.push(PrivateItem::new("prompt", cascade_ledger::nonce()?, prompt));
+        }
         Ok(draft)
     }
 

@@ -22,6 +22,8 @@ pub struct Call {
     pub expression: String,
     /// Its value.
     pub expected: Value,
+    /// It asks the function for something that it could get wrong.
+    pub asks: bool,
 }
 
 impl Spec {
@@ -34,14 +36,14 @@ impl Spec {
         if let Ok(read) = &read {
             calls.extend(read.examples.iter().map(|example| Call::of(&read.name, example)));
         }
+        let entry = read.as_ref().ok().map(|read| read.name.clone()).or_else(|| named(&text));
         // What engines cannot read must hold all the same.
         for example in &task.examples {
-            let call = Call::truth(example);
+            let call = Call::truth(example, entry.as_deref());
             if !calls.iter().any(|known| known.says(example)) {
                 calls.push(call);
             }
         }
-        let entry = read.as_ref().ok().map(|read| read.name.clone()).or_else(|| named(&text));
         Self { entry, read, calls }
     }
 
@@ -63,12 +65,23 @@ impl Spec {
 impl Call {
     fn of(name: &str, example: &spec::Example) -> Self {
         let arguments: Vec<String> = example.arguments.iter().map(Value::repr).collect();
-        Self { expression: format!("{name}({})", arguments.join(", ")), expected: example.expected.clone() }
+        Self {
+            expression: format!("{name}({})", arguments.join(", ")),
+            expected: example.expected.clone(),
+            asks: true,
+        }
     }
 
     /// An example in the caller's own words holds where its comparison is true.
-    fn truth(example: &str) -> Self {
-        Self { expression: example.trim().to_owned(), expected: Value::Bool(true) }
+    ///
+    /// One that does not call the function, or calls it on both sides, says nothing of it.
+    fn truth(example: &str, entry: Option<&str>) -> Self {
+        let call = entry.map(|name| format!("{name}("));
+        let sides = call.zip(example.split_once("=="));
+        let asks = sides.is_some_and(|(call, (left, right))| {
+            left.trim_start().starts_with(&call) && !right.contains(&call)
+        });
+        Self { expression: example.trim().to_owned(), expected: Value::Bool(true), asks }
     }
 
     /// Whether this was read out of the example.
@@ -211,7 +224,7 @@ mod tests {
 
     #[test]
     fn values_are_compared_as_python_compares_them() {
-        let call = |expected: Value| Call { expression: String::new(), expected };
+        let call = |expected: Value| Call { expression: String::new(), expected, asks: true };
         assert!(call(Value::Int(1)).is_met("1.0"));
         assert!(!call(Value::list(vec![])).is_met("()"));
         assert!(!call(Value::Bool(true)).is_met("<object>"));

@@ -20,8 +20,10 @@ pub struct Trial {
     pub backend: Option<String>,
     /// Why it is not taken: a code.
     pub fault: Option<&'static str>,
-    /// For people: what it did instead.
+    /// For people, in the caller's own words: nothing of what a rejected answer gave leaves.
     pub detail: Option<String>,
+    /// What it did instead, for whoever tries again; never handed to the caller.
+    pub gave: Option<String>,
 }
 
 /// Runs one answer.
@@ -35,7 +37,10 @@ pub(super) fn run(smoke: &Smoke, spec: &Spec, candidate: &Candidate, tests: Opti
     };
     let checked = match smoke.check(&job, TRIAL_MAX) {
         Ok(checked) => checked,
-        Err(error) => return Trial::failed(code(&error), error.to_string(), None),
+        Err(error) => {
+            let gave = Some(error.to_string());
+            return Trial { gave, ..Trial::failed(code(&error), told(&error), None) };
+        }
     };
     // A restriction that this kernel does not offer is told, never passed over.
     let Backend { version, missing } = &checked.backend;
@@ -45,31 +50,51 @@ pub(super) fn run(smoke: &Smoke, spec: &Spec, candidate: &Candidate, tests: Opti
     });
     let wrong = spec.calls.iter().zip(&checked.called).find_map(|(call, called)| match called {
         Called::Value(repr) if call.is_met(repr) => None,
-        Called::Value(repr) => Some(format!("{} gives {repr}", call.expression)),
-        Called::Raised(what) => Some(format!("{} raises {what}", call.expression)),
+        Called::Value(repr) => Some((call, format!("{} gives {repr}", call.expression))),
+        Called::Raised(what) => Some((call, format!("{} raises {what}", call.expression))),
     });
     if checked.called.len() != spec.calls.len() {
-        return Trial::failed("smoke.examples", "not every example was run".to_owned(), backend);
+        return Trial::failed("smoke.examples", Some("not every example was run".to_owned()), backend);
     }
-    if let Some(wrong) = wrong {
-        return Trial::failed("smoke.examples", wrong, backend);
+    if let Some((call, gave)) = wrong {
+        let told = format!("{} does not give {}", call.expression, call.expected.repr());
+        return Trial { gave: Some(gave), ..Trial::failed("smoke.examples", Some(told), backend) };
     }
     let evidence = match (tests, checked.tested) {
         (Some(_), Some(Tested::Passed)) => Evidence::Verified,
-        (Some(_), Some(Tested::Failed(why))) => return Trial::failed("smoke.tests", why, backend),
-        (Some(_), None) => {
-            return Trial::failed("smoke.tests", "the tests were not run".to_owned(), backend);
+        (Some(_), Some(Tested::Failed(why))) => {
+            return Trial { gave: Some(why), ..Trial::failed("smoke.tests", None, backend) };
         }
-        (None, _) if spec.calls.is_empty() => Evidence::Proposed,
+        (Some(_), None) => {
+            return Trial::failed("smoke.tests", Some("the tests were not run".to_owned()), backend);
+        }
+        (None, _) if !spec.calls.iter().any(|call| call.asks) => Evidence::Proposed,
         (None, _) => Evidence::Checked,
     };
-    Trial { evidence: Some(evidence), backend, fault: None, detail: None }
+    Trial { evidence: Some(evidence), backend, fault: None, detail: None, gave: None }
 }
 
 impl Trial {
-    const fn failed(fault: &'static str, detail: String, backend: Option<String>) -> Self {
-        Self { evidence: None, backend, fault: Some(fault), detail: Some(detail) }
+    const fn failed(fault: &'static str, detail: Option<String>, backend: Option<String>) -> Self {
+        Self { evidence: None, backend, fault: Some(fault), detail, gave: None }
     }
+}
+
+/// What may be told of an error: its text where it is about limits, the source or the caller's tests, never about values.
+fn told(error: &SmokeError) -> Option<String> {
+    if let SmokeError::Refused(why) | SmokeError::Unsyntactic(why) = error {
+        return why.starts_with("the tests").then(|| why.clone());
+    }
+    matches!(
+        error,
+        SmokeError::TimedOut { .. }
+            | SmokeError::MemoryExceeded
+            | SmokeError::OutputExceeded
+            | SmokeError::Crashed
+            | SmokeError::Unavailable(_)
+            | SmokeError::Io(_)
+    )
+    .then(|| error.to_string())
 }
 
 const fn code(error: &SmokeError) -> &'static str {

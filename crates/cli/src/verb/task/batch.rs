@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read};
 use std::path::Path;
-use std::sync::{Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 
 use anyhow::Context as _;
@@ -35,11 +35,12 @@ pub(super) fn run(global: &Global, args: &TaskArgs, file: &Path) -> Exit {
     let desk = Desk::open(global, args, &ledger, jobs)?;
     let (sender, receiver) = mpsc::sync_channel::<Job>(jobs);
     let (results, finished) = mpsc::channel();
-    let receiver = Mutex::new(receiver);
+    // Only those who answer hold the other end: when they are gone, nothing more is read.
+    let receiver = Arc::new(Mutex::new(receiver));
     thread::scope(|scope| {
         thread::Builder::new().spawn_scoped(scope, move || feed(BufReader::new(input), &sender))?;
         for _ in 0..jobs {
-            let (results, receiver, desk) = (results.clone(), &receiver, &desk);
+            let (results, receiver, desk) = (results.clone(), Arc::clone(&receiver), &desk);
             thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, move || {
                 loop {
                     let job = receiver.lock().unwrap_or_else(PoisonError::into_inner).recv();
@@ -50,8 +51,8 @@ pub(super) fn run(global: &Global, args: &TaskArgs, file: &Path) -> Exit {
                 }
             })?;
         }
-        drop(results);
-        write_in_order(&finished)
+        drop((results, receiver));
+        write_in_order(finished)
     })
 }
 
@@ -103,14 +104,17 @@ fn failed(id: Option<&Value>, message: &str) -> Value {
     json!({"id": id, "answer": null, "error": {"message": message}})
 }
 
-fn write_in_order(finished: &mpsc::Receiver<(u64, (Option<Value>, bool))>) -> Result<u8, Failure> {
+/// Ends at the first line that nobody reads any more; what is asked by then is answered, nothing else is.
+fn write_in_order(finished: mpsc::Receiver<(u64, (Option<Value>, bool))>) -> Result<u8, Failure> {
     let mut waiting = BTreeMap::new();
     let (mut next, mut code) = (0, exit::DONE);
     for (number, result) in finished {
         waiting.insert(number, result);
         while let Some((document, good)) = waiting.remove(&next) {
-            if let Some(document) = document {
-                output::json_text(&document.to_string())?;
+            if let Some(document) = document
+                && !output::json_line(&document.to_string())?
+            {
+                return Ok(exit::COULD_NOT);
             }
             if !good {
                 code = exit::COULD_NOT;

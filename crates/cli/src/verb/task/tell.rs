@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal as _};
 
 use cascade_kernel::route::{Acted, Outcome, Record};
+use cascade_receipt::base64;
 use cascade_receipt::content::Evidence;
 use cascade_receipt::decision::{GateName, Reason, Verdict};
 use cascade_runtime::layer::Question;
@@ -54,13 +55,20 @@ pub(super) fn document(tasked: &Tasked, id: Option<Value>) -> Value {
 }
 
 fn command(ran: &Ran) -> Value {
-    json!({
+    let mut document = json!({
         "argv": ran.argv,
         "intent": ran.intent,
         "exit_code": ran.exit_code,
-        "stdout": String::from_utf8_lossy(&ran.stdout),
-        "stderr": String::from_utf8_lossy(&ran.stderr),
-    })
+        "truncated": ran.truncated,
+    });
+    for (name, bytes) in [("stdout", &ran.stdout), ("stderr", &ran.stderr)] {
+        let (key, value) = match std::str::from_utf8(bytes) {
+            Ok(text) => (name.to_owned(), json!(text)),
+            Err(_) => (format!("{name}_b64"), json!(base64::encode(bytes))),
+        };
+        document.as_object_mut().map(|members| members.insert(key, value));
+    }
+    document
 }
 
 fn codes(tasked: &Tasked) -> Vec<Value> {
@@ -82,14 +90,23 @@ fn asked(question: &Question) -> Value {
 
 pub(super) fn tell(tasked: &Tasked) -> Result<(), Failure> {
     match (&tasked.answer, &tasked.outcome) {
-        (Some(answer), _) => {
-            given(answer)?;
-            match &tasked.ran {
-                Some(ran) => ended(ran)?,
-                None => about(answer, tasked),
+        (Some(answer), _) => match &tasked.ran {
+            Some(ran) => {
+                written(&ran.stdout)?;
+                ended(ran)?;
             }
-        }
+            None => {
+                given(answer)?;
+                about(answer, tasked);
+            }
+        },
         (None, Outcome::Decided(record)) => refused(tasked, *record == Record::DryRun),
+        (None, Outcome::Acted(_, Acted::Stopped)) if tasked.ruling.decision.verdict == Verdict::Admit => {
+            if let Some(ran) = &tasked.ran {
+                output::say(format_args!("  {}", output::safe(&line(ran))));
+            }
+            refused(tasked, true);
+        }
         (None, Outcome::Acted(_, Acted::Stopped)) => {
             if let Some(ran) = &tasked.ran {
                 output::say(format_args!("  {}", output::safe(&line(ran))));
@@ -130,10 +147,22 @@ fn given(answer: &Answer) -> io::Result<()> {
     }
 }
 
+/// The output of a command: these very bytes into a pipe, harmless on a terminal.
+fn written(bytes: &[u8]) -> io::Result<()> {
+    if io::stdout().is_terminal() {
+        output::result(String::from_utf8_lossy(bytes))
+    } else {
+        output::bytes(bytes)
+    }
+}
+
 /// What ran, and what it complained of.
 fn ended(ran: &Ran) -> io::Result<()> {
     if !ran.stderr.is_empty() {
         output::say_raw(String::from_utf8_lossy(&ran.stderr));
+    }
+    if ran.truncated {
+        output::say("its output was longer than is kept; the rest was dropped, as the receipt says");
     }
     let code = ran.exit_code.map(|code| format!("exit {code}")).unwrap_or_default();
     output::say(format_args!(

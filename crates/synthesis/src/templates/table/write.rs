@@ -77,7 +77,7 @@ def update(changes, where) -> tuple[str, tuple]:
 def parse_csv(text) -> tuple[list[dict], list[str]]:
     \"\"\"Rows of a CSV text with a header, and what is wrong as `line N: column: reason`. An empty field is null.\"\"\"
     rows, errors = [], []
-    lines = csv.reader(io.StringIO(text, newline=''), strict=True)
+    lines = csv.reader(text.splitlines(keepends=True), strict=True)
     try:
         header = next(lines, [])
         problems = _known(header) + [f'{name}: comes twice' for name in sorted(set(header)) if header.count(name) > 1]
@@ -162,8 +162,7 @@ def _read_boolean(field):
 
 /// The whole module, and what it does.
 pub(in crate::templates) fn module(table: &Table) -> (String, Vec<String>) {
-    let mut out =
-        "import csv\nimport datetime\nimport decimal\nimport io\nimport math\nimport re\n\n".to_owned();
+    let mut out = "import csv\nimport datetime\nimport decimal\nimport math\nimport re\n\n".to_owned();
     out.push_str(CHECKS);
     let _ = write!(out, "\n\nTABLE = {}\n", Value::text(&quoted(&table.name)).repr());
     out.push_str("# Quoted name, whether it may be null, whether the database fills it, the check, and what it is for.\n");
