@@ -212,7 +212,7 @@ fn a_full_disk() {
         mkdir disk
         on_full_disk() { "$@"; }
         if [ $MOUNTS = yes ]; then
-            mount -t tmpfs -o size=1m tmpfs disk
+            mount -t tmpfs -o size=4m tmpfs disk
         else
             on_full_disk() { (trap '' XFSZ; ulimit -S -f 1; exec "$@"); }
         fi
