@@ -1,8 +1,8 @@
 //! What jobs come to that do what they are meant to.
 
-use cascade_runtime::smoke::{Gates, Tested};
+use cascade_runtime::smoke::{Gates, SmokeError, Tested};
 
-use crate::kit::{self, EACH, Tests, call, calls, tested};
+use crate::kit::{self, EACH, Tests, call, calls, check, checks, tested};
 
 pub(crate) fn tests() -> Tests {
     vec![
@@ -74,10 +74,15 @@ fn tests_by_name_and_by_candidate() {
 
 fn tests_that_ask_nothing_prove_nothing() {
     for gates in EACH {
-        for tests in ["", "assert True", "def check(candidate):\n    assert candidate(1, 2) == 4"] {
-            let Tested::Failed(why) = tested(gates, ADD, tests, None) else { panic!("{gates:?} {tests}") };
-            assert!(why.contains("never call"), "{why}");
+        for tests in ["", "assert True", "add(1, 2)", "def test():\n    assert add(1, 2) == 4"] {
+            let refused = check(gates, &checks(ADD, tests, None));
+            let words = "the tests assert nothing";
+            let said = matches!(&refused, Err(SmokeError::Refused(why)) if why.starts_with(words));
+            assert!(said, "{gates:?} {tests}: {refused:?}");
         }
+        let tests = "def check(candidate):\n    assert candidate(1, 2) == 4";
+        let Tested::Failed(why) = tested(gates, ADD, tests, None) else { panic!("{gates:?}") };
+        assert!(why.contains("never call"), "{why}");
     }
 }
 
@@ -105,14 +110,14 @@ assert f(1) == 1
 }
 
 fn the_backend_is_named() {
-    let backend = |gates| kit::check(gates, &kit::asks(ADD, "add(1, 2)")).unwrap().backend;
+    let backend = |gates| check(gates, &kit::asks(ADD, "add(1, 2)")).unwrap().backend;
     assert_eq!(backend(Gates::Both).to_string(), "monty 0.0.23");
     assert!(backend(Gates::CPython).to_string().starts_with("cpython 3."));
 }
 
 fn what_one_interpreter_cannot_the_other_does() {
     let backend = |source: &str, call: &str, value: &str| {
-        let checked = kit::check(Gates::Both, &kit::asks(source, call)).unwrap();
+        let checked = check(Gates::Both, &kit::asks(source, call)).unwrap();
         assert_eq!(checked.called, [cascade_runtime::smoke::Called::Value(value.to_owned())], "{source}");
         assert!(checked.backend.to_string().starts_with("cpython"), "{source}");
     };
