@@ -29,6 +29,12 @@ def right(problem, python):
     return run(source) == word
 
 
+def fits(python, checks):
+    """Whether a program that was retrieved reproduces the examples."""
+    word = os.urandom(8).hex()
+    return run("\n".join([python, *checks, f"print({word!r})"])) == word
+
+
 def run(source):
     """The last line that a program in its own limited process prints; empty unless it ends well."""
     with tempfile.TemporaryDirectory() as scratch:
@@ -109,7 +115,3 @@ def agrees(problem, python):
              "NAME": problem["entry_point"], "TEST": problem["test"], "WORD": word}
     last = run("".join(f"{name} = {text!r}\n" for name, text in given.items()) + AGREE).split()
     return len(last) == 3 and last[0] == word and last[1] == last[2] and int(last[2]) > 0
-
-
-def percentile(values, share):
-    return sorted(values)[min(len(values) - 1, int(len(values) * share))] if values else 0.0
