@@ -41,6 +41,7 @@ impl Performer<'_> {
             smoke: None,
             question_hash: None,
             declined: self.declined_codes(),
+            recalled: None,
         };
         let request = govern::Request {
             command,

@@ -119,6 +119,7 @@ impl Performer<'_> {
             smoke: answer.smoke.clone(),
             question_hash: None,
             declined: self.declined_codes(),
+            recalled: self.recalled,
         }
     }
 

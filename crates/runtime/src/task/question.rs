@@ -387,6 +387,7 @@ impl Question<'_, '_> {
                 smoke: answer.and_then(|answer| answer.smoke.clone()),
                 question_hash: None,
                 declined: self.of.declined_codes(),
+                recalled: None,
             }),
             review: None,
         });
