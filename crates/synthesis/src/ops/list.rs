@@ -334,10 +334,13 @@ mod tests {
     #[test]
     fn what_has_no_order_fails_and_never_panics() {
         // Each value has an order with its neighbours and not with all others.
-        let mixed: Vec<String> = (0..64).map(|n| ["[]", "['a']", "[]", "[1]"][n % 4].to_owned()).collect();
-        for reverse in [false, true] {
+        let pick = |n: usize| ["['a']", "[1]", "['b', 2]", "[0, 'c']", "[7]"][n * n % 31 % 5];
+        for length in (20..200).step_by(3) {
+            let mixed: Vec<&str> = (1..length).map(|n| if n % 2 == 0 { "[]" } else { pick(n) }).collect();
             let mixed = values(&format!("[{}]", mixed.join(", ")));
-            assert_eq!(sorted(mixed, reverse).unwrap_err(), Fail::Raises);
+            for reverse in [false, true] {
+                assert_eq!(sorted(mixed.clone(), reverse).unwrap_err(), Fail::Raises, "{length}");
+            }
         }
         assert_eq!(sorted(values("[1, 'a']"), false).unwrap_err(), Fail::Raises);
     }
