@@ -23,6 +23,8 @@ export class Past {
   signerKey: string | null = null;
   /** An intent that ended (section 6.2), a broken glass that was used (section 6.5). */
   closed = false;
+  /** A memory_learned that was forgotten or replaced (section 6.6). */
+  gone = false;
   segments = 0;
   bytes = 0;
 

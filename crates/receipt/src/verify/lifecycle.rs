@@ -17,6 +17,7 @@ use crate::verify::code::Code;
 use crate::verify::glass::Glass;
 use crate::verify::grants::Grants;
 use crate::verify::people::{self, People};
+use crate::verify::remembered::Memories;
 
 /// What a later receipt may need to know about an earlier one.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +28,7 @@ pub(super) struct Lifecycle {
     people: People,
     grants: Grants,
     glass: Glass,
+    memories: Memories,
     /// Label and hash of the policy that the next receipt must name; unknown before genesis and
     /// after a kind that may change it without naming the new one.
     policy: Option<PolicyRef>,
@@ -104,7 +106,7 @@ impl Lifecycle {
         Ok(())
     }
 
-    /// Every reference names an earlier receipt by id and hash; five relations also demand a kind.
+    /// Every reference names an earlier receipt by id and hash; six relations also demand a kind.
     fn check_refs(&self, receipt: &Receipt<'_>) -> Result<(), Code> {
         for one in &receipt.content.refs {
             let (hash, kind) = self.seen.get(&one.receipt_id).ok_or(Code::Ref)?;
@@ -117,10 +119,14 @@ impl Lifecycle {
                 Rel::Escalation => Kind::Escalation,
                 Rel::Approval => Kind::Approval,
                 Rel::Grant => Kind::Grant,
-                Rel::Chain | Rel::Parent | Rel::Cron | Rel::Memory | Rel::Supersedes => continue,
+                Rel::Memory => Kind::MemoryLearned,
+                Rel::Chain | Rel::Parent | Rel::Cron | Rel::Supersedes => continue,
             };
             if *kind != Some(wanted) {
                 return Err(Code::RefKind);
+            }
+            if one.rel == Rel::Memory {
+                self.memories.check_use(one.receipt_id)?;
             }
         }
         if let Meaning::Erasure(erased) = &receipt.content.meaning
@@ -133,6 +139,7 @@ impl Lifecycle {
 
     fn check_meaning(&mut self, receipt: &Receipt<'_>) -> Result<(), Code> {
         let content = &receipt.content;
+        self.memories.follow(content)?;
         match &content.meaning {
             Meaning::Genesis { admins, .. } => self.people.found(admins),
             Meaning::DryRun(action) => {
