@@ -331,6 +331,7 @@ impl Question<'_, '_> {
         let body = content::Action {
             task_type: "model".to_owned(),
             draws: if is_intent { limits::taken(&decided.ruling) } else { Vec::new() },
+            spec: None,
             refs: decided.grants.clone(),
             ..self.of.action(decided, action.hash, facts.hash)
         };
@@ -389,6 +390,8 @@ impl Question<'_, '_> {
                 declined: self.of.declined_codes(),
             }),
             review: None,
+            chain: None,
+            spec: None,
         });
         let mut draft = Draft::new(cascade_ledger::receipt_id()?, body);
         draft.private.extend(output);
