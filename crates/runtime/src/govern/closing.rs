@@ -37,6 +37,8 @@ impl Performer<'_> {
             routed: self.request.task.as_ref().map(|of| of.routed.clone()),
             review: review
                 .map(|(decision, facts)| Review { decision: decision.clone(), facts_hash: facts.hash }),
+            chain: None,
+            spec: None,
         });
         let mut draft = Draft::new(cascade_ledger::receipt_id()?, body);
         draft.private.extend(review.map(|(_, facts)| facts.clone()));

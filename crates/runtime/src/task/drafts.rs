@@ -51,6 +51,7 @@ impl Performer<'_> {
                 .chain(stands_on.into_iter().flatten())
                 .collect(),
             draws: if runs { limits::taken(&decided.ruling) } else { Vec::new() },
+            spec: None,
             ..self.action(decided, action.hash, facts.hash)
         };
         let mut private = vec![action, facts];
@@ -109,6 +110,7 @@ impl Performer<'_> {
             decision: decided.ruling.decision.clone(),
             refs: Vec::new(),
             draws: Vec::new(),
+            spec: None,
             runtime: self.request.runtime.clone(),
         }
     }
@@ -162,6 +164,8 @@ impl Performer<'_> {
             spent: Spent::default(),
             routed: None,
             review: None,
+            chain: None,
+            spec: None,
         });
         Ok(Draft::new(cascade_ledger::receipt_id()?, body))
     }

@@ -115,6 +115,8 @@ impl Question<'_, '_> {
             }),
             review: review
                 .map(|(decision, facts)| Review { decision: decision.clone(), facts_hash: facts.hash }),
+            chain: None,
+            spec: None,
         });
         let mut draft = Draft::new(cascade_ledger::receipt_id()?, body);
         draft.private.extend(output);
