@@ -25,6 +25,7 @@ pub(crate) mod run;
 pub(crate) mod secret;
 pub(crate) mod shell_check;
 pub(crate) mod show;
+mod standing;
 pub(crate) mod stats;
 pub(crate) mod subject;
 pub(crate) mod task;

@@ -29,8 +29,18 @@ pub(crate) enum Change {
         draws: Vec<Draw>,
         at: Timestamp,
     },
-    /// A task that was answered without an effect on the world; uses and takes what an intent does.
+    /// A task that was answered, or a point of a workflow that was settled, without an effect on the world; uses and takes what an intent does.
     Pure { used: Vec<(Rel, ReceiptId)>, draws: Vec<Draw>, at: Timestamp },
+    /// A run of a workflow began; uses and takes what an intent does.
+    ChainStarted {
+        principal: PrincipalId,
+        spec_hash: Digest,
+        used: Vec<(Rel, ReceiptId)>,
+        draws: Vec<Draw>,
+        at: Timestamp,
+    },
+    /// It ended.
+    ChainClosed { chain: ReceiptId },
     /// An answer is remembered.
     Learned(MemoryRow),
     /// It no longer is.
@@ -163,6 +173,11 @@ impl Change {
                 draws: task.action.draws.clone(),
                 at: envelope.timestamp,
             },
+            Body::Point(action) => {
+                Self::Pure { used: used_of(action), draws: action.draws.clone(), at: envelope.timestamp }
+            }
+            Body::ChainStarted(started) => Self::of_start(&started.action, envelope.timestamp),
+            Body::ChainClosed(closed) => Self::ChainClosed { chain: closed.chain.receipt_id },
             Body::Learned(learned) => MemoryRow::of_body(learned).map_or(Self::Nothing, Self::Learned),
             Body::Forgotten(forgotten) => Self::Forgotten {
                 learned: forgotten.learned.receipt_id,
@@ -218,8 +233,12 @@ impl Change {
     /// Whether decisions made before it are stale afterwards.
     pub(crate) fn moves_mark(&self) -> bool {
         match self {
-            Self::Started { used, .. } | Self::Pure { used, .. } => stands_on_answers(used),
+            Self::Started { used, .. } | Self::Pure { used, .. } | Self::ChainStarted { used, .. } => {
+                stands_on_answers(used)
+            }
             Self::Answered { .. }
+            // Steps that run are decided on again: nothing of a workflow outlives its end by itself.
+            | Self::ChainClosed { .. }
             | Self::Expired { .. }
             | Self::Halt(_)
             | Self::Secret { .. }
@@ -243,6 +262,18 @@ impl Change {
             | Self::GlassBroken(_)
             | Self::Reviewed { .. }
             | Self::Nothing => false,
+        }
+    }
+
+    /// A start without a specification never gets here: it is refused under the write lock.
+    fn of_start(action: &Action, at: Timestamp) -> Self {
+        let Some(spec) = action.spec else { return Self::Nothing };
+        Self::ChainStarted {
+            principal: action.principal,
+            spec_hash: spec.spec_hash,
+            used: used_of(action),
+            draws: action.draws.clone(),
+            at,
         }
     }
 
@@ -282,6 +313,7 @@ impl Change {
                 draws: limit_views::draws_of(content)?,
                 at: Timestamp::parse(text("timestamp")?)?,
             },
+            Kind::ChainStarted | Kind::ChainCompleted | Kind::ChainAborted => Self::of_chain(kind, content)?,
             kind if kind.is_closer() => Self::of_closer(kind, content)?,
             kind if kind.is_open() => Self::SubjectFact {
                 fact: limit_views::fact_of(kind, content)?,
@@ -376,6 +408,22 @@ impl Change {
             learned: *learned,
             wrong: reasons.iter().any(code),
             at: Timestamp::parse(content.member("timestamp")?.as_str()?)?,
+        })
+    }
+
+    /// The same of a workflow's start and end.
+    fn of_chain(kind: Kind, content: &Value) -> Option<Self> {
+        let text = |key: &str| content.member(key).and_then(Value::as_str);
+        let refs = refs_of(content)?;
+        Some(match kind {
+            Kind::ChainStarted => Self::ChainStarted {
+                principal: PrincipalId::parse(text("principal")?)?,
+                spec_hash: Digest::from_hex(text("spec_hash")?)?,
+                used: refs.into_iter().filter(|(rel, _)| uses(*rel)).collect(),
+                draws: limit_views::draws_of(content)?,
+                at: Timestamp::parse(text("timestamp")?)?,
+            },
+            _ => Self::ChainClosed { chain: refs.into_iter().find(|(rel, _)| *rel == Rel::Chain)?.1 },
         })
     }
 

@@ -67,7 +67,23 @@ CREATE TABLE open_actions (
     entry_hash BLOB NOT NULL,
     seq INTEGER NOT NULL,
     principal BLOB NOT NULL,
-    action_hash BLOB NOT NULL
+    action_hash BLOB NOT NULL,
+    chain BLOB
+) STRICT, WITHOUT ROWID;
+CREATE INDEX open_actions_chain ON open_actions (chain) WHERE chain IS NOT NULL;
+CREATE TABLE chains (
+    receipt_id BLOB PRIMARY KEY,
+    seq INTEGER NOT NULL,
+    entry_hash BLOB NOT NULL,
+    spec_hash BLOB NOT NULL,
+    principal BLOB NOT NULL,
+    closed BLOB
+) STRICT, WITHOUT ROWID;
+CREATE INDEX chains_open ON chains (seq) WHERE closed IS NULL;
+CREATE TABLE chain_receipts (
+    chain BLOB NOT NULL,
+    seq INTEGER NOT NULL,
+    PRIMARY KEY (chain, seq)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE subjects (
     receipt_id BLOB PRIMARY KEY,
@@ -215,9 +231,11 @@ CREATE TABLE erased (
 ";
 
 /// Each table of [`VIEWS`] with its order and the finding when it differs from a rebuild.
-pub(crate) const VIEW_TABLES: [(&str, &str, &str); 19] = [
+pub(crate) const VIEW_TABLES: [(&str, &str, &str); 21] = [
     ("standing", "id", "views.standing"),
     ("open_actions", "receipt_id", "views.open_actions"),
+    ("chains", "receipt_id", "views.chains"),
+    ("chain_receipts", "chain, seq", "views.chain_receipts"),
     ("subjects", "receipt_id", "views.subjects"),
     ("approvals", "receipt_id", "views.approvals"),
     ("policies", "seq", "views.policies"),

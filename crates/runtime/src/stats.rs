@@ -8,6 +8,9 @@ use cascade_receipt::json::{self, Value};
 use cascade_receipt::kind::Kind;
 use cascade_receipt::time::Timestamp;
 
+use crate::govern::closing::ANSWERED;
+use crate::task::ACTED;
+
 /// Of how many standard deviations an interval is: 95 %.
 const Z: f64 = 1.959_964;
 
@@ -157,7 +160,12 @@ impl Counting {
         stats.tokens += tokens;
         stats.cost_microusd += number("cost_microusd").unwrap_or_default();
         let layer = text("layer_hit").and_then(Layer::parse);
-        if kind != Kind::TaskCompleted || layer.is_none() {
+        if has_code(content, ACTED) {
+            // What a layer did for it has receipts of its own, which are counted.
+            return;
+        }
+        let answered = kind == Kind::TaskCompleted || has_code(content, ANSWERED);
+        if !answered || layer.is_none() {
             if kind.is_closer() && (ours || layer.is_some() || has_code(content, "route.unanswered")) {
                 stats.tasks += 1;
                 stats.unanswered += 1;

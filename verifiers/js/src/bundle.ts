@@ -155,6 +155,7 @@ class Case {
       head: this.last && { seq: this.last.content.seq, entry_hash: this.last.entry_hash },
       checks: outcomes(BUNDLE_CHECKS, fault, fault?.seq ?? 0, notAsked),
       open: [],
+      open_chains: [],
       anchored_through: anchored,
       not_proven: [left, ...notProven(this.options, anchored, 0, false)],
     };

@@ -154,6 +154,14 @@ impl Task {
         Value::Object(members)
     }
 
+    /// Reads what [`Task::to_json`] wrote.
+    ///
+    /// # Errors
+    /// [`FactsFault`].
+    pub fn read(task: &Value) -> Result<Self, FactsFault> {
+        Self::from_json(task, None)
+    }
+
     pub(super) fn from_json(task: &Value, model: Option<&Value>) -> Result<Self, FactsFault> {
         let mut members = Members::of("task", task)?;
         let mut text = |key: &'static str| members.optional_parsed(key, |text| Some(text.to_owned()));

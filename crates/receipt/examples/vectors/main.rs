@@ -27,6 +27,7 @@ mod runs;
 mod secret;
 mod ssh;
 mod valid;
+mod workflows;
 
 fn main() -> std::io::Result<()> {
     let dir = std::env::args().nth(1).unwrap_or_else(|| "vectors".to_owned());

@@ -41,6 +41,7 @@ impl Performer<'_> {
             decision: decided.ruling.decision.clone(),
             refs: if is_new_matter { decided.grants.clone() } else { self.refs(decided) },
             draws: if record == Record::Intent { limits::taken(&decided.ruling) } else { Vec::new() },
+            spec: None,
             runtime: self.request.runtime.clone(),
         };
         let body = match record {
@@ -116,6 +117,8 @@ impl Performer<'_> {
             segment: segment.index,
             bytes: segment.bytes_total,
             running_hash: segment.running_hash,
+            chain: None,
+            spec: None,
         });
         let mut draft = Draft::new(cascade_ledger::receipt_id()?, body);
         if self.revoked.is_empty() {

@@ -16,8 +16,9 @@ use cascade_receipt::time::Timestamp;
 use super::asking::slots;
 use super::remembered::Remembered;
 use super::{Answer, Declined, Ran, Request, Router, Spec, TaskError, Tasked};
+use crate::consent::Of;
 use crate::facts::{self, Asker};
-use crate::govern::{holds_until, reference};
+use crate::govern::{holds_until, is_about_consent, reference};
 use crate::grants;
 use crate::layer::{Candidate, Notes};
 use crate::limits;
@@ -75,6 +76,7 @@ pub(super) struct Performer<'a> {
     pub(super) declined: Vec<Declined>,
     pub(super) asks: Option<String>,
     pub(super) receipts: Vec<Appended>,
+    pub(super) waits_for: Option<ReceiptId>,
     pub(super) refused: Option<AppendError>,
     pub(super) answer: Option<Answer>,
     /// What is remembered that the answer stands on.
@@ -87,6 +89,8 @@ pub(super) struct Performer<'a> {
     pub(super) unlearned: Option<String>,
     pub(super) notes: Notes,
     lock: Option<RunLock>,
+    /// What the gates said of the action that a layer took.
+    pub(super) acted_on: Option<Ruling>,
     pub(super) ran: Option<Ran>,
     pub(super) tokens: u64,
     pub(super) cost_microusd: u64,
@@ -109,7 +113,16 @@ fn attempt(router: &Router, ledger: &Ledger, request: &Request, spec: Spec) -> R
     let remembered =
         Remembered::look(ledger, request, &spec, asker.principal_id(), router.asked().as_deref())?;
     let slots = slots(router, request, &remembered);
-    let (route, effects) = Route::submit(slots.iter().map(|(_, slot)| *slot).collect(), request.spend);
+    let known = slots.iter().map(|(_, slot)| *slot).collect();
+    let (route, effects) = match request.approved_itself() {
+        Some(_) => Route::submit_approved(known, request.spend),
+        None => Route::submit(known, request.spend),
+    };
+    // What follows an escalation or a dry run inherits its nonce, so that all carry the same action_hash.
+    let action_nonce = match request.approved_itself() {
+        Some(approved) => approved.action_nonce,
+        None => cascade_ledger::nonce()?,
+    };
     let mut performer = Performer {
         router,
         ledger,
@@ -118,7 +131,7 @@ fn attempt(router: &Router, ledger: &Ledger, request: &Request, spec: Spec) -> R
         spec,
         found: slots.iter().map(|_| None).collect(),
         slots,
-        action_nonce: cascade_ledger::nonce()?,
+        action_nonce,
         facts_nonce: cascade_ledger::nonce()?,
         output_nonce: cascade_ledger::nonce()?,
         intent_id: cascade_ledger::receipt_id()?,
@@ -129,6 +142,7 @@ fn attempt(router: &Router, ledger: &Ledger, request: &Request, spec: Spec) -> R
         remembered,
         asks: None,
         receipts: Vec::new(),
+        waits_for: None,
         refused: None,
         answer: None,
         stands_on: None,
@@ -138,6 +152,7 @@ fn attempt(router: &Router, ledger: &Ledger, request: &Request, spec: Spec) -> R
         unlearned: None,
         notes: Notes::default(),
         lock: None,
+        acted_on: None,
         ran: None,
         tokens: 0,
         cost_microusd: 0,
@@ -145,17 +160,23 @@ fn attempt(router: &Router, ledger: &Ledger, request: &Request, spec: Spec) -> R
     for (memory, code) in std::mem::take(&mut performer.remembered.spoiled) {
         performer.forget(&memory, code);
     }
-    let outcome = performer.perform_all(route, effects)?;
+    let outcome = match request.approved.as_ref().map(|standing| &standing.of) {
+        // What was approved is this very action: no other layer is asked.
+        Some(Of::Question) => Outcome::Acted(0, performer.ask_model()?),
+        Some(Of::Command(command)) => Outcome::Acted(0, performer.run_approved(command)?),
+        Some(Of::Task) | None => performer.perform_all(route, effects)?,
+    };
     let answered = matches!(outcome, Outcome::Answered(_) | Outcome::Acted(_, Acted::Answered));
     if answered {
         performer.learn();
         performer.forget_what_differs();
     }
-    let decided = performer.decided.ok_or_else(undecided)?;
+    let decided = performer.decided.map(|decided| decided.ruling);
     Ok(Tasked {
         outcome,
-        ruling: decided.ruling,
+        ruling: performer.acted_on.or(decided).ok_or_else(undecided)?,
         receipts: performer.receipts,
+        waits_for: performer.waits_for,
         answer: performer.answer.filter(|_| answered),
         declined: performer.declined,
         asks: performer.asks,
@@ -200,6 +221,13 @@ impl Performer<'_> {
         let dry_run = self.request.dry_run && !self.request.rehearses_an_act();
         facts.dry_run = dry_run;
         limits::count(self.ledger, &snapshot, &mut facts, None)?;
+        if let Some(approved) = self.request.approved_itself() {
+            let gone = approved.gone(self.ledger)?;
+            if !gone.is_empty() {
+                return Err(TaskError::ApprovalGone(gone));
+            }
+            approved.add_to(self.ledger, &mut facts, None)?;
+        }
         let ruling = decide::decide(&snapshot, &facts);
         let event = Event::Decided { verdict: ruling.decision.verdict, dry_run };
         let grants = grants::used(self.ledger, &ruling.decision)?;
@@ -246,20 +274,27 @@ impl Performer<'_> {
             // Nobody else closes it before we do.
             self.lock = Some(RunLock::take(self.ledger, self.intent_id)?);
         }
-        let draft = self.draft(record, &decided, self.answer.as_ref());
+        let draft = match (record, route.status()) {
+            (Record::Closer, Status::Settling(outcome)) => self.settled(outcome),
+            (Record::Closer, _) => self.closer(),
+            _ => self.draft(record, &decided, self.answer.as_ref()),
+        };
         self.decided = Some(decided);
         match self.ledger.append(draft?) {
             Ok(appended) => {
                 if record == Record::Intent {
                     self.intent = Some(reference(Rel::Intent, &appended));
                 }
+                if record == Record::Escalation {
+                    self.waits_for = Some(appended.receipt_id);
+                }
                 self.receipts.push(appended);
                 Ok(Event::Durable)
             }
             Err(AppendError::MemoryGone { .. }) => Err(TaskError::Outdated),
-            Err(AppendError::Stale | AppendError::Halted | AppendError::GrantEnded { .. }) => {
-                Ok(Event::Stale)
-            }
+            Err(AppendError::Stale | AppendError::Halted) => Ok(Event::Stale),
+            // Somebody used or changed the approval or grant in between: the gates look again.
+            Err(error) if is_about_consent(&error) => Ok(Event::Stale),
             Err(error) => {
                 self.refused = Some(error);
                 Ok(Event::AppendFailed)

@@ -7,7 +7,6 @@ use std::path::Path;
 use anyhow::Context as _;
 use cascade_policy::facts::{TASK_BYTES_MAX, TASK_EXAMPLES_MAX, Task, TaskKind};
 use cascade_receipt::content::Layer;
-use cascade_runtime::task::kind_of;
 use serde_json::Value;
 
 use super::TaskArgs;
@@ -33,8 +32,16 @@ pub(super) fn example(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
+/// A task as it was stated.
+pub(super) struct Stated {
+    /// What is wanted; of which kind is said by `kind`.
+    pub(super) task: Task,
+    /// Of which kind, where the caller says so.
+    pub(super) kind: Option<TaskKind>,
+}
+
 /// The task on the command line.
-pub(super) fn task(args: &TaskArgs) -> Result<Task, Failure> {
+pub(super) fn task(args: &TaskArgs) -> Result<Stated, Failure> {
     let stated = &args.stated;
     let file = |path: Option<&Path>| path.map(text_of).transpose();
     let (tests, schema) = (file(stated.tests.as_deref())?, file(stated.schema.as_deref())?);
@@ -48,8 +55,8 @@ pub(super) fn task(args: &TaskArgs) -> Result<Task, Failure> {
         .hint("cascade task --help has examples"));
     }
     let kind = stated.kind.as_deref().and_then(TaskKind::parse);
-    bounded(Task {
-        kind: kind.unwrap_or_else(|| kind_of(&text, structured)),
+    let task = bounded(Task {
+        kind: TaskKind::Ask,
         text,
         signature: stated.signature.clone(),
         examples: stated.example.clone(),
@@ -57,15 +64,15 @@ pub(super) fn task(args: &TaskArgs) -> Result<Task, Failure> {
         schema,
         max_layer: args.max_layer.clone().unwrap_or_else(|| Layer::L7.to_string()),
         model: None,
-    })
-    .map_err(Failure::usage)
+    });
+    Ok(Stated { task: task.map_err(Failure::usage)?, kind })
 }
 
 /// Members of a batch's line.
 const KNOWN: [&str; 8] = ["id", "text", "kind", "signature", "examples", "tests", "schema", "max_layer"];
 
 /// A line of a batch as a task, or what is wrong with it.
-pub(super) fn line(value: &Value, max_layer: Option<&str>) -> Result<Task, String> {
+pub(super) fn line(value: &Value, max_layer: Option<&str>) -> Result<Stated, String> {
     let members = value.as_object().ok_or("a line is a JSON object")?;
     if let Some(unknown) = members.keys().find(|key| !KNOWN.contains(&key.as_str())) {
         return Err(format!("`{unknown}` is not known; there are {}", KNOWN.join(", ")));
@@ -92,14 +99,24 @@ pub(super) fn line(value: &Value, max_layer: Option<&str>) -> Result<Task, Strin
         return Err("the task is empty: give `text`, or `signature` with `examples`, or `schema`".to_owned());
     }
     let kind = match text("kind")? {
-        Some(word) => TaskKind::parse(&word).ok_or("`kind` is code, cli or ask")?,
-        None => kind_of(&words, structured),
+        Some(word) => Some(TaskKind::parse(&word).ok_or("`kind` is code, cli or ask")?),
+        None => None,
     };
     let last = match text("max_layer")? {
         Some(word) => layer(&word)?,
         None => max_layer.map_or_else(|| Layer::L7.to_string(), str::to_owned),
     };
-    bounded(Task { kind, text: words, signature, examples, tests, schema, max_layer: last, model: None })
+    let task = Task {
+        kind: TaskKind::Ask,
+        text: words,
+        signature,
+        examples,
+        tests,
+        schema,
+        max_layer: last,
+        model: None,
+    };
+    Ok(Stated { task: bounded(task)?, kind })
 }
 
 fn bounded(task: Task) -> Result<Task, String> {

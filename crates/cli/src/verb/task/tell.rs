@@ -48,6 +48,7 @@ pub(super) fn document(tasked: &Tasked, id: Option<Value>) -> Value {
         "declined": tasked.declined.iter().map(declined).collect::<Vec<_>>(),
     });
     if let Some(members) = document.as_object_mut() {
+        members.extend(tasked.waits_for.map(|id| ("waits_for".to_owned(), json!(id.to_string()))));
         members.extend(tasked.asks.as_ref().map(|asks| ("asks".to_owned(), json!(asks))));
         members.extend(tasked.ran.as_ref().map(|ran| ("command".to_owned(), command(ran))));
     }
@@ -59,6 +60,7 @@ fn command(ran: &Ran) -> Value {
         "argv": ran.argv,
         "intent": ran.intent,
         "exit_code": ran.exit_code,
+        "says": ran.says,
         "truncated": ran.truncated,
     });
     for (name, bytes) in [("stdout", &ran.stdout), ("stderr", &ran.stderr)] {
@@ -164,6 +166,9 @@ fn ended(ran: &Ran) -> io::Result<()> {
     if ran.truncated {
         output::say("its output was longer than is kept; the rest was dropped, as the receipt says");
     }
+    if let Some(says) = &ran.says {
+        output::say(output::safe(says));
+    }
     let code = ran.exit_code.map(|code| format!("exit {code}")).unwrap_or_default();
     output::say(format_args!(
         "{}  ran: {}  {}",
@@ -211,7 +216,9 @@ fn refused(tasked: &Tasked, dry_run: bool) {
     for text in reasons::texts(&tasked.ruling).iter().chain(&tasked.ruling.limits) {
         output::say(format_args!("  {}", output::safe(text)));
     }
-    if let (Verdict::Escalate, Some(last)) = (verdict, tasked.receipts.last()) {
-        output::hint_line(format_args!("somebody eligible runs: cascade approve {}", last.receipt_id));
+    let last = tasked.receipts.last().map(|receipt| receipt.receipt_id).filter(|_| dry_run);
+    if let (Verdict::Escalate, Some(asked)) = (verdict, tasked.waits_for.or(last)) {
+        output::hint_line(format_args!("somebody eligible runs: cascade approve {asked}"));
+        output::hint_line(format_args!("then: cascade task --approval {asked}"));
     }
 }
