@@ -76,7 +76,13 @@ const WORDS: &[(&str, &str)] = &[
     ("memory.forgotten", "what was remembered is forgotten"),
     ("memory.other_key", "what was remembered is an answer to something else"),
     ("memory.others", "what is remembered is somebody else's, and not verified"),
+    (
+        "memory.quarantined",
+        "others of the same layer were wrong too often; `cascade memory stats` tells more",
+    ),
+    ("memory.released", "a person lifted the quarantine"),
     ("memory.revoked", "somebody revoked it"),
+    ("memory.shadow_differs", "its layer, asked again, gave a program that does something else"),
     ("memory.spoiled", "the bytes remembered are not those of their receipt"),
     ("memory.unknown", "it was not asked before"),
     ("memory.verifier_failed", "what was remembered did not pass its tests any more"),

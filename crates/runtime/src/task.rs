@@ -7,6 +7,7 @@ mod drafts;
 mod perform;
 mod question;
 mod remembered;
+mod shadow;
 mod spec;
 mod trial;
 
@@ -32,6 +33,7 @@ use crate::policy_store::{self, StoreError};
 use crate::smoke::{Options, Smoke, SmokeError};
 
 pub(crate) use drafts::{ACTED, frame};
+pub use shadow::SHADOW_MAX;
 pub use spec::{Call, Spec};
 pub use trial::{TRIAL_MAX, Trial};
 

@@ -1,7 +1,8 @@
 //! What the router remembers, and what may stand on it (check `lifecycle`).
 
 use cascade_receipt::content::{
-    Action, Body, Evidence, Forgotten, Layer, Learned, MemoryState, PureTask, Ref, Rel, Routed,
+    Action, Body, Evidence, Forgotten, Layer, Learned, MemoryState, PureTask, Recollection, Ref, Rel,
+    Released, Routed, Shadow,
 };
 use cascade_receipt::decision::{Reason, Verdict};
 use cascade_receipt::digest::Digest;
@@ -21,6 +22,10 @@ fn answered(layer: Layer, refs: &[Ref]) -> Body {
             smoke: None,
             question_hash: None,
             declined: vec![],
+            recalled: refs
+                .iter()
+                .any(|one| one.rel == Rel::Memory)
+                .then_some(Recollection { hit: 1, shadow: Some(Shadow::Same) }),
         },
         output_hash: Digest::of(b"answer"),
         duration_us: 90,
@@ -64,12 +69,18 @@ fn remembering() -> (Chain, Made, Made) {
 pub(crate) fn cases(out: &mut Vec<Case>) {
     let (mut chain, answer, first) = remembering();
     chain.add(&from_memory(&first));
-    chain.add(&forgotten(&first));
+    let wrong = chain.add(&forgotten(&first));
+    chain.add(&Body::Released(Released {
+        principal: ALICE(),
+        reasons: vec![Reason::code("memory.released")],
+        wrong: vec![wrong.as_ref(Rel::Supersedes)],
+    }));
     let second = chain.add(&learned(&answer, None));
     chain.add(&from_memory(&second));
     let third = chain.add(&learned(&answer, Some(&second)));
     chain.add(&from_memory(&third));
-    let comment = "an answer from memory, forgotten, learned anew, replaced, each used while it stands";
+    let comment =
+        "an answer from memory, forgotten, released, learned anew, replaced, each used while it stands";
     out.push(Case::valid("memories", comment, &chain));
     gone(out);
 

@@ -63,6 +63,7 @@ impl Performer<'_> {
             smoke: None,
             question_hash: None,
             declined: self.declined_codes(),
+            recalled: None,
         };
         let request = govern::Request {
             command,

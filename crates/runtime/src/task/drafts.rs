@@ -123,6 +123,7 @@ impl Performer<'_> {
             smoke: answer.smoke.clone(),
             question_hash: None,
             declined: self.declined_codes(),
+            recalled: self.recalled,
         }
     }
 

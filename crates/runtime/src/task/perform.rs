@@ -8,7 +8,7 @@ use cascade_kernel::route::{Acted, Effect, Event, Outcome, Record, Route, Slot, 
 use cascade_ledger::{AppendError, Appended, Ledger, Mark};
 use cascade_policy::decide::{self, Ruling};
 use cascade_policy::facts::Facts;
-use cascade_receipt::content::{Evidence, Layer as LayerName, Ref, Rel};
+use cascade_receipt::content::{Evidence, Layer as LayerName, Recollection, Ref, Rel, Shadow};
 use cascade_receipt::digest::Nonce;
 use cascade_receipt::id::ReceiptId;
 use cascade_receipt::time::Timestamp;
@@ -22,6 +22,7 @@ use crate::govern::{holds_until, is_about_consent, reference};
 use crate::grants;
 use crate::layer::{Candidate, Notes};
 use crate::limits;
+use crate::memory::Recalled;
 use crate::run_lock::RunLock;
 
 /// What a decision was made of; replaced when the task is decided again.
@@ -80,6 +81,10 @@ pub(super) struct Performer<'a> {
     pub(super) answer: Option<Answer>,
     /// What is remembered that the answer stands on.
     pub(super) stands_on: Option<Ref>,
+    /// How that was used.
+    pub(super) recalled: Option<Recollection>,
+    /// What a shadow check of the remembered answer found.
+    pub(super) shadowed: Option<Shadow>,
     pub(super) learned: Vec<Appended>,
     pub(super) unlearned: Option<String>,
     pub(super) notes: Notes,
@@ -141,6 +146,8 @@ fn attempt(router: &Router, ledger: &Ledger, request: &Request, spec: Spec) -> R
         refused: None,
         answer: None,
         stands_on: None,
+        recalled: None,
+        shadowed: None,
         learned: Vec::new(),
         unlearned: None,
         notes: Notes::default(),
@@ -162,6 +169,7 @@ fn attempt(router: &Router, ledger: &Ledger, request: &Request, spec: Spec) -> R
     let answered = matches!(outcome, Outcome::Answered(_) | Outcome::Acted(_, Acted::Answered));
     if answered {
         performer.learn();
+        performer.forget_what_differs();
     }
     let decided = performer.decided.map(|decided| decided.ruling);
     Ok(Tasked {
@@ -250,7 +258,10 @@ impl Performer<'_> {
             smoke: found.smoke,
             question: found.candidate.question,
         });
-        self.stands_on = self.remembered.reference(place);
+        let used = self.remembered.used(place);
+        self.stands_on = used.map(Recalled::reference);
+        let shadow = self.shadowed.filter(|_| place == Place::Memory);
+        self.recalled = used.map(|used| Recollection { hit: used.uses + 1, shadow });
         Ok(())
     }
 
