@@ -395,22 +395,6 @@ impl Change {
         })
     }
 
-    /// What names nothing that was learned releases wrong hits.
-    fn of_forgotten(content: &Value) -> Option<Self> {
-        let refs = refs_of(content)?;
-        let Some((_, learned)) = refs.iter().find(|(rel, _)| *rel == Rel::Memory) else {
-            let wrong = refs.into_iter().filter(|(rel, _)| *rel == Rel::Supersedes);
-            return Some(Self::Released(wrong.map(|(_, wrong)| wrong).collect()));
-        };
-        let reasons = content.member("reasons").and_then(Value::as_array).unwrap_or_default();
-        let code = |reason: &Value| reason.member("code").and_then(Value::as_str).is_some_and(says_wrong);
-        Some(Self::Forgotten {
-            learned: *learned,
-            wrong: reasons.iter().any(code),
-            at: Timestamp::parse(content.member("timestamp")?.as_str()?)?,
-        })
-    }
-
     /// The same of a workflow's start and end.
     fn of_chain(kind: Kind, content: &Value) -> Option<Self> {
         let text = |key: &str| content.member(key).and_then(Value::as_str);
@@ -424,6 +408,22 @@ impl Change {
                 at: Timestamp::parse(text("timestamp")?)?,
             },
             _ => Self::ChainClosed { chain: refs.into_iter().find(|(rel, _)| *rel == Rel::Chain)?.1 },
+        })
+    }
+
+    /// What names nothing that was learned releases wrong hits.
+    fn of_forgotten(content: &Value) -> Option<Self> {
+        let refs = refs_of(content)?;
+        let Some((_, learned)) = refs.iter().find(|(rel, _)| *rel == Rel::Memory) else {
+            let wrong = refs.into_iter().filter(|(rel, _)| *rel == Rel::Supersedes);
+            return Some(Self::Released(wrong.map(|(_, wrong)| wrong).collect()));
+        };
+        let reasons = content.member("reasons").and_then(Value::as_array).unwrap_or_default();
+        let code = |reason: &Value| reason.member("code").and_then(Value::as_str).is_some_and(says_wrong);
+        Some(Self::Forgotten {
+            learned: *learned,
+            wrong: reasons.iter().any(code),
+            at: Timestamp::parse(content.member("timestamp")?.as_str()?)?,
         })
     }
 

@@ -220,7 +220,8 @@ fn texts(value: &Value) -> Option<Vec<String>> {
     (!texts.is_empty()).then_some(texts)
 }
 
-fn called(program: &str, subcommand: &str, rest: Vec<String>, tier: RiskTier) -> Classified {
+/// A call that is no command line.
+pub(super) fn called(program: &str, subcommand: &str, rest: Vec<String>, tier: RiskTier) -> Classified {
     let mut words = vec![program.to_owned(), subcommand.to_owned()];
     words.extend(rest);
     Classified {
