@@ -96,6 +96,7 @@ const WORDS: &[(&str, &str)] = &[
     ("model.local", "the model could not be asked from here"),
     ("model.no_code", "the model's answer holds no code"),
     ("model.none", "no model is configured"),
+    ("model.unchosen", "several models are configured, and none is chosen"),
     ("model.not_admitted", "asking the model was not admitted"),
     ("model.prompt_too_long", "the question is too long for the model"),
     ("model.rate_limited", "the model's provider wants fewer questions"),

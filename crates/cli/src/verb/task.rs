@@ -2,14 +2,17 @@
 
 mod approved;
 mod batch;
+mod members;
 mod read;
 mod tell;
 
+use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use cascade_ledger::Ledger;
 use cascade_policy::facts::Task;
+use cascade_receipt::id::ReceiptId;
 use cascade_runtime::consent::Standing;
 use cascade_runtime::facts::Asker;
 use cascade_runtime::identity;
@@ -114,12 +117,24 @@ pub(crate) fn run(global: &Global, args: &TaskArgs) -> Exit {
         (None, None) => return Err(Failure::usage("say what is wanted")),
     };
     let Some(tasked) = asked.tasked else { return Ok(asked.code) };
-    if global.json {
-        output::json_text(&tell::document(&tasked, None).to_string())?;
+    let told = if global.json {
+        output::json_text(&tell::document(&tasked).to_string())
     } else {
-        tell::tell(&tasked)?;
-    }
+        tell::tell(&tasked)
+    };
+    told.map_err(|error| untold(error, last(&tasked)))?;
     Ok(tell::code(&tasked))
+}
+
+fn last(tasked: &Tasked) -> Option<ReceiptId> {
+    tasked.receipts.last().map(|receipt| receipt.receipt_id)
+}
+
+/// What became of the task is on record, and nobody was told.
+fn untold(error: io::Error, receipt: Option<ReceiptId>) -> Failure {
+    let cause = anyhow::Error::new(error).context("couldn't write the result");
+    let hint = "the task has ended all the same, as its receipt says: look before you ask again";
+    Failure { receipt, ..Failure::could_not(cause).hint(hint) }
 }
 
 /// Everything that tasks of one invocation share.

@@ -98,6 +98,12 @@ impl Task {
         self.text.len() + self.examples.iter().map(String::len).sum::<usize>() + optional.sum::<usize>()
     }
 
+    /// Nothing is asked for.
+    fn says_nothing(&self) -> bool {
+        let stated = [&self.signature, &self.tests, &self.schema].into_iter().flatten().next().is_some();
+        !stated && self.examples.is_empty() && self.text.trim().is_empty()
+    }
+
     /// What it is, for the gates: a task is a call of `cascade task`; with a model it is that, and a call of `model`.
     pub(crate) fn classification(&self) -> Classification {
         let mut commands = vec![called(TASK.0, TASK.1, vec![self.kind.as_str().to_owned()], RiskTier::Low)];
@@ -111,7 +117,9 @@ impl Task {
         Classification {
             tier: commands.iter().map(|command| command.tier).max().unwrap_or(RiskTier::Low),
             classified: true,
-            refused: (self.bytes() > TASK_BYTES_MAX || self.examples.len() > TASK_EXAMPLES_MAX)
+            refused: (self.says_nothing()
+                || self.bytes() > TASK_BYTES_MAX
+                || self.examples.len() > TASK_EXAMPLES_MAX)
                 .then(|| "task".to_owned()),
             failfast: Vec::new(),
             commands,

@@ -45,7 +45,9 @@ pub(super) fn slots(router: &Router, request: &Request, remembered: &Remembered)
     if last >= LayerName::L6Cli && task.kind == TaskKind::Cli {
         slots.push((Place::Command, acts(false)));
     }
-    if last >= LayerName::L7 && task.kind != TaskKind::Cli {
+    // An intent that nobody follows up would use up what the task stands on.
+    let in_vain = request.approved_itself().is_some() && router.asked().is_none();
+    if last >= LayerName::L7 && task.kind != TaskKind::Cli && !in_vain {
         slots.push((Place::Model, acts(true)));
     }
     slots

@@ -153,6 +153,9 @@ fn attempt(router: &Router, ledger: &Ledger, request: &Request, spec: Spec) -> R
     for (memory, code) in std::mem::take(&mut performer.remembered.spoiled) {
         performer.forget(&memory, code);
     }
+    if request.approved_itself().is_some() && router.asked().is_none() {
+        performer.lacks_model();
+    }
     let outcome = match request.approved.as_ref().map(|standing| &standing.of) {
         // What was approved is this very action: no other layer is asked.
         Some(Of::Question) => Outcome::Acted(0, performer.ask_model()?),

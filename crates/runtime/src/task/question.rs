@@ -68,9 +68,17 @@ struct Question<'p, 'a> {
 }
 
 impl Performer<'_> {
+    /// Says why no model is asked, where none is.
+    pub(super) fn lacks_model(&mut self) {
+        match self.router.models.unchosen() {
+            Some(names) => self.decline(LayerName::L7, "model.unchosen", Some(names)),
+            None => self.decline(LayerName::L7, "model.none", None),
+        }
+    }
+
     pub(super) fn ask_model(&mut self) -> Result<Acted, TaskError> {
         let Some(model) = self.router.models.pick(None).cloned() else {
-            self.decline(LayerName::L7, "model.none", None);
+            self.lacks_model();
             return Ok(Acted::Passed);
         };
         let prompt = prompt(&self.request.task);

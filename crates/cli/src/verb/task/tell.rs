@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal as _};
 
 use cascade_kernel::route::{Acted, Outcome, Record};
+use cascade_policy::facts::{TASK_BYTES_MAX, TASK_EXAMPLES_MAX};
 use cascade_receipt::base64;
 use cascade_receipt::content::Evidence;
 use cascade_receipt::decision::{GateName, Reason, Verdict};
@@ -10,7 +11,7 @@ use cascade_runtime::layer::Question;
 use cascade_runtime::task::{Answer, Declined, Ran, Tasked};
 use serde_json::{Value, json};
 
-use crate::exit::{self, Failure};
+use crate::exit;
 use crate::output::{self, BOLD, CARE, DIM, GOOD, Painted, verdict_style};
 use crate::reasons;
 use crate::record::quoted;
@@ -26,13 +27,13 @@ pub(super) const fn code(tasked: &Tasked) -> u8 {
     }
 }
 
-/// The document of `--json` and of a batch's line, whose `id` comes from its input.
-pub(super) fn document(tasked: &Tasked, id: Option<Value>) -> Value {
+/// The document of `--json` and of a batch's line.
+pub(super) fn document(tasked: &Tasked) -> Value {
     let receipts: Vec<String> =
         tasked.receipts.iter().map(|receipt| receipt.receipt_id.to_string()).collect();
     let answer = tasked.answer.as_ref();
     let mut document = json!({
-        "id": id.unwrap_or_else(|| json!(receipts.last())),
+        "id": receipts.last(),
         "receipt_id": receipts.last(),
         "receipts": receipts,
         "verdict": tasked.ruling.decision.verdict.as_str(),
@@ -90,7 +91,7 @@ fn asked(question: &Question) -> Value {
     json!({"call": question.call, "outputs": [question.first, question.second]})
 }
 
-pub(super) fn tell(tasked: &Tasked) -> Result<(), Failure> {
+pub(super) fn tell(tasked: &Tasked) -> io::Result<()> {
     match (&tasked.answer, &tasked.outcome) {
         (Some(answer), _) => match &tasked.ran {
             Some(ran) => {
@@ -215,6 +216,11 @@ fn refused(tasked: &Tasked, dry_run: bool) {
     output::say(format_args!("{what}{}", Painted(verdict_style(verdict), verdict)));
     for text in reasons::texts(&tasked.ruling).iter().chain(&tasked.ruling.limits) {
         output::say(format_args!("  {}", output::safe(text)));
+    }
+    if tasked.ruling.decision.reasons().any(|(_, reason)| reason.code == "risk.limit") {
+        output::hint_line(format_args!(
+            "a task says something, in at most {TASK_BYTES_MAX} bytes and {TASK_EXAMPLES_MAX} examples"
+        ));
     }
     let last = tasked.receipts.last().map(|receipt| receipt.receipt_id).filter(|_| dry_run);
     if let (Verdict::Escalate, Some(asked)) = (verdict, tasked.waits_for.or(last)) {
