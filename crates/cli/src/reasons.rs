@@ -103,6 +103,7 @@ const WORDS: &[(&str, &str)] = &[
     ("model.redirected", "the model's endpoint leads elsewhere"),
     ("model.refused", "the model refused to answer"),
     ("model.rejected", "the model's provider rejects the question"),
+    ("model.rounds", "the model wanted tools called to the end"),
     ("model.timed_out", "the model was not done in time"),
     ("model.too_long", "the model's answer is too long"),
     ("model.tools", "the tools cannot be offered to the model"),

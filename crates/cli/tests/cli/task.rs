@@ -212,7 +212,7 @@ fn the_id_of_a_line_comes_back_to_the_letter() {
         assert!(told["error"]["message"].as_str().unwrap().ends_with("stands there twice"), "{told}");
     }
     assert_eq!(site.receipts().len(), before);
-    site.run(&["task", "x", "--jobs", "2"]).expect(2);
+    site.run(&["task", "x", "--jobs", "2"]).expect_failure(2, "for many tasks");
 }
 
 #[test]

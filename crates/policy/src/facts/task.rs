@@ -69,6 +69,8 @@ pub struct Task {
     pub schema: Option<String>,
     /// The last layer that may be asked.
     pub max_layer: String,
+    /// Tools that a model is offered.
+    pub tools: Vec<String>,
     /// The model that is asked, where that is what is decided.
     pub model: Option<AskedModel>,
 }
@@ -153,6 +155,10 @@ impl Task {
             let examples = self.examples.iter().map(|one| one.as_str().into()).collect();
             members.insert("examples".to_owned(), Value::Array(examples));
         }
+        if !self.tools.is_empty() {
+            let tools = self.tools.iter().map(|one| one.as_str().into()).collect();
+            members.insert("tools".to_owned(), Value::Array(tools));
+        }
         for (key, text) in [("schema", &self.schema), ("signature", &self.signature), ("tests", &self.tests)]
         {
             if let Some(text) = text {
@@ -178,6 +184,10 @@ impl Task {
             Some(examples) => texts(examples).ok_or(FactsFault::Malformed("examples"))?,
             None => Vec::new(),
         };
+        let tools = match members.optional("tools") {
+            Some(tools) => texts(tools).ok_or(FactsFault::Malformed("tools"))?,
+            None => Vec::new(),
+        };
         let found = Self {
             kind: members.parsed("kind", TaskKind::parse)?,
             text: members.text("text")?.to_owned(),
@@ -186,6 +196,7 @@ impl Task {
             tests,
             schema,
             max_layer: members.text("max_layer")?.to_owned(),
+            tools,
             model: model.map(AskedModel::from_json).transpose()?,
         };
         members.end()?;

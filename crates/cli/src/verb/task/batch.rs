@@ -34,7 +34,7 @@ pub(super) fn run(global: &Global, args: &TaskArgs, file: &Path) -> Exit {
         Box::new(File::open(file).with_context(|| format!("couldn't open {}", file.display()))?)
     };
     let ledger = place::ledger(global)?;
-    let jobs = usize::from(args.jobs);
+    let jobs = usize::from(args.jobs.unwrap_or(1));
     let desk = Desk::open(global, args, &ledger, jobs)?;
     let (sender, receiver) = mpsc::sync_channel::<Job>(jobs);
     let (results, finished) = mpsc::channel();

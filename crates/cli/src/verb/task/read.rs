@@ -55,7 +55,13 @@ pub(super) fn task(args: &TaskArgs) -> Result<Stated, Failure> {
         .hint("cascade task --help has examples"));
     }
     let text = args.text.clone().unwrap_or_default();
-    let kind = stated.kind.as_deref().and_then(TaskKind::parse);
+    // Tools are for whoever answers in words.
+    let asks = (!args.tools.is_empty()).then_some(TaskKind::Ask);
+    let kind = stated.kind.as_deref().and_then(TaskKind::parse).or(asks);
+    if asks.is_some() && (structured || kind != asks) {
+        return Err(Failure::usage("a model is offered tools only with a question")
+            .hint("leave --tools out, or ask in words with --kind ask"));
+    }
     let task = bounded(Task {
         kind: TaskKind::Ask,
         text,
@@ -64,6 +70,7 @@ pub(super) fn task(args: &TaskArgs) -> Result<Stated, Failure> {
         tests,
         schema,
         max_layer: args.max_layer.clone().unwrap_or_else(|| Layer::L7.to_string()),
+        tools: args.tools.clone(),
         model: None,
     });
     Ok(Stated { task, kind })
@@ -115,6 +122,7 @@ pub(super) fn line(members: &Members<'_>, max_layer: Option<&str>) -> Result<Sta
         tests,
         schema,
         max_layer: last,
+        tools: Vec::new(),
         model: None,
     };
     Ok(Stated { task: bounded(task), kind })

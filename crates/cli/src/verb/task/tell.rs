@@ -8,7 +8,7 @@ use cascade_receipt::base64;
 use cascade_receipt::content::Evidence;
 use cascade_receipt::decision::{GateName, Reason, Verdict};
 use cascade_runtime::layer::Question;
-use cascade_runtime::task::{Answer, Declined, Ran, Tasked};
+use cascade_runtime::task::{Answer, Called, Declined, Ran, Tasked};
 use serde_json::{Value, json};
 
 use crate::exit;
@@ -49,11 +49,25 @@ pub(super) fn document(tasked: &Tasked) -> Value {
         "declined": tasked.declined.iter().map(declined).collect::<Vec<_>>(),
     });
     if let Some(members) = document.as_object_mut() {
+        if !tasked.calls.is_empty() || tasked.invented > 0 {
+            members.insert("calls".to_owned(), tasked.calls.iter().map(called).collect());
+            members.insert("invented".to_owned(), json!(tasked.invented));
+        }
         members.extend(tasked.waits_for.map(|id| ("waits_for".to_owned(), json!(id.to_string()))));
         members.extend(tasked.asks.as_ref().map(|asks| ("asks".to_owned(), json!(asks))));
         members.extend(tasked.ran.as_ref().map(|ran| ("command".to_owned(), command(ran))));
     }
     document
+}
+
+/// A command that a model had run.
+fn called(called: &Called) -> Value {
+    json!({
+        "argv": called.argv,
+        "exit_code": called.exit_code,
+        "receipt_id": called.receipt_id.to_string(),
+        "verdict": called.verdict.as_str(),
+    })
 }
 
 fn command(ran: &Ran) -> Value {
@@ -185,6 +199,11 @@ fn line(ran: &Ran) -> String {
 }
 
 fn about(answer: &Answer, tasked: &Tasked) {
+    for called in &tasked.calls {
+        let words = called.argv.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ");
+        let verdict = Painted(verdict_style(called.verdict), called.verdict);
+        output::say(format_args!("  {verdict}  {}  {}", output::safe(&words), called.receipt_id));
+    }
     let (style, what) = match answer.evidence {
         Evidence::Verified => (GOOD, "verified by your tests"),
         Evidence::Checked => (CARE, "checked: reproduces the examples, not verified"),
