@@ -216,7 +216,7 @@ impl Input {
         }
     }
 
-    fn fact(&self) -> Stdin {
+    pub(crate) fn fact(&self) -> Stdin {
         match self {
             Self::None => Stdin::None,
             Self::Terminal => Stdin::Terminal,
@@ -314,7 +314,7 @@ impl Command {
     }
 
     /// What a shell will execute, where it was captured and is short enough to be read as a line.
-    fn script(&self) -> Option<Vec<u8>> {
+    pub(crate) fn script(&self) -> Option<Vec<u8>> {
         let program = Path::new(self.argv.first()?).file_name()?.to_str()?;
         match &self.input {
             Input::Captured(bytes) if SHELLS.contains(&program) && bytes.len() <= LENGTH_MAX => {
@@ -324,12 +324,12 @@ impl Command {
         }
     }
 
-    fn argv_bytes(&self) -> Vec<Vec<u8>> {
+    pub(crate) fn argv_bytes(&self) -> Vec<Vec<u8>> {
         self.argv.iter().map(|word| word.as_bytes().to_vec()).collect()
     }
 
     /// The variables that can change what the program does.
-    fn governing_env(&self, snapshot: &Snapshot) -> Vec<(Vec<u8>, Vec<u8>)> {
+    pub(crate) fn governing_env(&self, snapshot: &Snapshot) -> Vec<(Vec<u8>, Vec<u8>)> {
         let patterns = snapshot.registry().governing_env(&self.argv_bytes());
         self.env
             .iter()
