@@ -67,6 +67,14 @@ impl Document {
         input::bind(&self.spec.inputs, given)
     }
 
+    /// The same of whoever has not made up their mind: and the names of those that are missing.
+    ///
+    /// # Errors
+    /// Everything that is wrong with those given.
+    pub fn inputs_so_far(&self, given: &Value) -> Result<(Value, Vec<String>), Vec<String>> {
+        input::bind_so_far(&self.spec.inputs, given)
+    }
+
     /// What is kept of it for ever; reading it again gives the same spec.
     #[must_use]
     pub fn canonical(&self) -> String {

@@ -17,6 +17,7 @@
 
 mod compensate;
 mod event;
+mod foresee;
 mod render;
 mod settle;
 mod window;
@@ -28,6 +29,7 @@ use cascade_receipt::json::Value;
 use cascade_receipt::time::Timestamp;
 
 pub use self::event::{Count, Effect, End, Ended, Event, Place, Rest, Role, Unexpected};
+pub use self::foresee::{Foresight, order};
 pub use self::render::{Asked, HttpCall, Rendered, RunCommand};
 pub use self::window::opens;
 use crate::csl::{OnFailure, Scope, Spec, Work};

@@ -205,7 +205,7 @@ fn was_asked_before(content: &Value) -> bool {
     let declined = content.member("route").and_then(|route| route.member("declined")?.as_array());
     let asked = |one: &Value| {
         let text = |key: &str| one.member(key).and_then(Value::as_str);
-        let unasked = ["model.none", "model.not_admitted"];
+        let unasked = ["model.none", "model.unchosen", "model.not_admitted"];
         text("layer") == Some("L7") && text("code").is_some_and(|code| !unasked.contains(&code))
     };
     content.member("decision").is_some() && declined.unwrap_or_default().iter().any(asked)

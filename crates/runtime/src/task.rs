@@ -21,7 +21,7 @@ use cascade_policy::decide::Ruling;
 use cascade_policy::facts::{Task, TaskKind};
 use cascade_policy::snapshot::Snapshot;
 use cascade_receipt::content::{Evidence, Layer as LayerName, Runtime};
-use cascade_receipt::decision::Reason;
+use cascade_receipt::decision::{Reason, Verdict};
 use cascade_receipt::id::ReceiptId;
 
 use crate::consent::{Approved, Of, Standing};
@@ -33,6 +33,7 @@ use crate::policy_store::{self, StoreError};
 use crate::smoke::{Options, Smoke, SmokeError};
 
 pub(crate) use drafts::{ACTED, frame};
+pub use question::tools;
 pub use shadow::SHADOW_MAX;
 pub use spec::{Call, Spec};
 pub use trial::{TRIAL_MAX, Trial};
@@ -120,10 +121,27 @@ pub struct Tasked {
     pub unlearned: Option<String>,
     /// The command that ran for it.
     pub ran: Option<Ran>,
+    /// Commands that a model had run.
+    pub calls: Vec<Called>,
+    /// How often a model wanted a tool called that there is not.
+    pub invented: u64,
     /// Tokens given to a model and taken from it.
     pub tokens: u64,
     /// What they cost, in millionths of a dollar.
     pub cost_microusd: u64,
+}
+
+/// A command that a model wanted run. What it wrote went back to the model alone.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Called {
+    /// The command.
+    pub argv: Vec<String>,
+    /// What the gates said.
+    pub verdict: Verdict,
+    /// Its exit code, when it ran and ended by itself.
+    pub exit_code: Option<u8>,
+    /// The last receipt of it.
+    pub receipt_id: ReceiptId,
 }
 
 /// A command that ran for a task. Its output left behind its closer, as every output does.

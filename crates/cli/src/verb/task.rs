@@ -2,19 +2,22 @@
 
 mod approved;
 mod batch;
+mod members;
 mod read;
 mod tell;
 
+use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use cascade_ledger::Ledger;
 use cascade_policy::facts::Task;
+use cascade_receipt::id::ReceiptId;
 use cascade_runtime::consent::Standing;
 use cascade_runtime::facts::Asker;
 use cascade_runtime::identity;
 use cascade_runtime::model::{self, Models};
-use cascade_runtime::task::{Request, Router, TaskError, Tasked};
+use cascade_runtime::task::{Request, Router, TaskError, Tasked, tools};
 use clap::Args;
 
 use crate::args::Global;
@@ -33,6 +36,7 @@ use crate::{failures, output, place};
   cascade task --signature 'f(s: str) -> str' --example \"f('ab') == 'ba'\" --tests check.py --json
   cascade task 'show the last 5 commits'
   cascade task 'why is the sky blue'
+  cascade task 'which of these files is the largest' --kind ask --tools command
   cascade task --batch tasks.jsonl --jobs 4 > answers.jsonl
   cascade task --approval r_0123456789abcdef
 
@@ -50,14 +54,16 @@ pub(crate) struct TaskArgs {
     /// The last layer that may be asked: L1, L2, L3, L4, L5, L6, L6.5 or L7
     #[arg(long, value_name = "LAYER", value_parser = read::layer)]
     max_layer: Option<String>,
+    /// Tools that a model is offered with a question: `command`, which runs one; each is decided as an agent's
+    #[arg(long, value_name = "TOOL", value_parser = [tools::COMMAND], conflicts_with_all = ["batch", "approval"])]
+    tools: Vec<String>,
     /// Many tasks: JSON Lines with `id`, `text`, `kind`, `signature`, `examples`, `tests`, `schema`, `max_layer`; one
     /// result line each; `-` is stdin
     #[arg(long, value_name = "FILE", conflicts_with_all = ["signature", "example", "tests", "schema", "kind"])]
     batch: Option<PathBuf>,
-    /// How many tasks of a batch are answered at once
-    #[arg(long, value_name = "N", default_value_t = 1, requires = "batch",
-          value_parser = clap::value_parser!(u8).range(1..=64))]
-    jobs: u8,
+    /// How many tasks of a batch are answered at once [default: 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=64))]
+    jobs: Option<u8>,
     /// Do exactly what was approved: the id of the escalation, dry run or approval
     #[arg(long, value_name = "ID", conflicts_with_all = ["batch", "dry_run", "max_layer", "signature", "example",
           "tests", "schema", "kind"])]
@@ -104,6 +110,10 @@ pub(crate) fn run(global: &Global, args: &TaskArgs) -> Exit {
     if let Some(file) = &args.batch {
         return batch::run(global, args, file);
     }
+    // Clap waives what an argument requires where that conflicts with another one that is there.
+    if args.jobs.is_some() {
+        return Err(Failure::usage("--jobs is for many tasks").hint("give them with --batch FILE"));
+    }
     // Words that make no task are told before a home is made for them.
     let task = if args.approval.is_none() { Some(read::task(args)?) } else { None };
     let ledger = place::ledger(global)?;
@@ -114,12 +124,24 @@ pub(crate) fn run(global: &Global, args: &TaskArgs) -> Exit {
         (None, None) => return Err(Failure::usage("say what is wanted")),
     };
     let Some(tasked) = asked.tasked else { return Ok(asked.code) };
-    if global.json {
-        output::json_text(&tell::document(&tasked, None).to_string())?;
+    let told = if global.json {
+        output::json_text(&tell::document(&tasked).to_string())
     } else {
-        tell::tell(&tasked)?;
-    }
+        tell::tell(&tasked)
+    };
+    told.map_err(|error| untold(error, last(&tasked)))?;
     Ok(tell::code(&tasked))
+}
+
+fn last(tasked: &Tasked) -> Option<ReceiptId> {
+    tasked.receipts.last().map(|receipt| receipt.receipt_id)
+}
+
+/// What became of the task is on record, and nobody was told.
+fn untold(error: io::Error, receipt: Option<ReceiptId>) -> Failure {
+    let cause = anyhow::Error::new(error).context("couldn't write the result");
+    let hint = "the task has ended all the same, as its receipt says: look before you ask again";
+    Failure { receipt, ..Failure::could_not(cause).hint(hint) }
 }
 
 /// Everything that tasks of one invocation share.

@@ -128,3 +128,71 @@ fn what_a_model_did_not_answer_is_counted_as_unanswered() {
     assert_eq!(after["tokens"], 36);
     site.assert_sound();
 }
+
+#[test]
+fn what_a_model_wants_called_is_an_action_of_its_own() {
+    let command = |argv: Value| ("command", json!({"argv": argv}));
+    let model = Model::new(vec![
+        Says::Calls(vec![command(json!(["echo", "forty-two"])), ("browse", json!({"url": "x"}))]),
+        Says::Calls(vec![
+            command(json!(["git", "push", "--force"])),
+            command(json!(["terraform", "apply"])),
+            command(json!("echo pwned > pwned")),
+        ]),
+        Says::Text("it is 42"),
+    ]);
+    let site = site_with(&model, "");
+    let ask = || asked(&site, "what is it", &["--tools", "command"]).expect(0).json();
+    let done = ask();
+    assert_eq!((&done["answer"], &done["evidence"]), (&json!("it is 42"), &json!("proposed")), "{done}");
+    // What a model chooses is an agent's, whoever asked: a person may do the third.
+    let verdicts: Vec<&Value> =
+        done["calls"].as_array().unwrap().iter().map(|call| &call["verdict"]).collect();
+    assert_eq!(verdicts, ["admit", "deny", "escalate"]);
+    assert_eq!((&done["invented"], &done["tokens"]), (&json!(1), &json!(54)));
+
+    let receipts = site.receipts();
+    let of = receipts.iter().skip(1).map(|one| (one.kind(), one.content("task_type").as_str()));
+    let of: Vec<_> = of.collect();
+    let wanted = [
+        ("task_started", Some("model")),
+        ("task_started", Some("cli")),
+        ("task_completed", None),
+        ("blocked", Some("cli")),
+        ("escalation", Some("cli")),
+        ("task_completed", None),
+    ];
+    assert_eq!(of, wanted);
+    assert_eq!(done["receipts"].as_array().unwrap().len(), wanted.len());
+    assert_eq!(receipts[2].content("on_behalf_of"), receipts[1].content("principal"));
+
+    let first = model.question();
+    assert_eq!(first["tools"][0]["function"]["name"], "command");
+    let told = |question: &Value| {
+        let messages = question["messages"].as_array().unwrap().iter();
+        messages.filter(|one| one["role"] == "tool").map(|one| one["content"].to_string()).collect::<Vec<_>>()
+    };
+    let (second, third) = (told(&model.question()), told(&model.question()));
+    assert!(second[0].contains("forty-two") && second[1].contains("there is no such tool"), "{second:?}");
+    assert_eq!((second.len(), third.len()), (2, 5));
+    assert!(third[2].contains("it is denied") && third[3].contains("waits for a person"), "{third:?}");
+    assert!(third[4].contains("the arguments are"), "{third:?}");
+    assert!(!site.work("pwned").exists());
+    // What was found out is so now, and is not remembered.
+    assert_eq!(ask()["layer"], "L7");
+    site.run(&["task", "x", "--tools", "command", "--kind", "code"])
+        .expect_failure(2, "only with a question");
+    site.run(&["task", "x", "--tools", "browse"]).expect(2);
+    site.assert_sound();
+}
+
+#[test]
+fn a_model_that_calls_tools_to_the_end_has_no_answer() {
+    let model = Model::new(vec![Says::Calls(vec![("command", json!({"argv": ["true"]}))])]);
+    let site = site_with(&model, "");
+    let done = asked(&site, "what is it", &["--tools", "command"]).expect(1).json();
+    assert!(done["declined"].to_string().contains("model.rounds"), "{done}");
+    // Nobody runs what the last answer wants.
+    assert_eq!((model.more_questions(), done["calls"].as_array().unwrap().len()), (8, 7));
+    site.assert_sound();
+}

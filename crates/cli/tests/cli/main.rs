@@ -83,6 +83,8 @@ mod secret;
 #[cfg(test)]
 mod site;
 #[cfg(test)]
+mod spec;
+#[cfg(test)]
 mod steps;
 #[cfg(test)]
 mod tamper;

@@ -42,7 +42,7 @@ impl Model {
                 let (tell, leave, now) = (tell.clone(), leave.clone(), now.clone());
                 thread::spawn(move || {
                     serve(stream, &tell, &now);
-                    drop(leave.send(()));
+                    _ = leave.send(());
                 });
             }
         });

@@ -112,7 +112,7 @@ impl Expression {
     }
 
     /// Variables with the member that is read of each, where one is.
-    pub(super) fn names(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
+    pub(crate) fn names(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
         self.names.iter().map(|(variable, member)| (variable.as_str(), member.as_deref()))
     }
 

@@ -135,25 +135,43 @@ impl Input {
 
 /// The values of a run: those given and the defaults of the others.
 pub(super) fn bind(inputs: &[Input], given: &Value) -> Result<Value, Vec<String>> {
+    let Bound { values, missing, mut wrong } = take(inputs, given)?;
+    wrong.extend(missing.iter().map(|name| format!("input `{name}` is missing")));
+    if wrong.is_empty() { Ok(values) } else { Err(wrong) }
+}
+
+/// The same, and the names of those that have no value yet.
+pub(super) fn bind_so_far(inputs: &[Input], given: &Value) -> Result<(Value, Vec<String>), Vec<String>> {
+    let Bound { values, missing, wrong } = take(inputs, given)?;
+    if wrong.is_empty() { Ok((values, missing)) } else { Err(wrong) }
+}
+
+struct Bound {
+    values: Value,
+    missing: Vec<String>,
+    wrong: Vec<String>,
+}
+
+fn take(inputs: &[Input], given: &Value) -> Result<Bound, Vec<String>> {
     let Value::Object(given) = given else { return Err(vec!["inputs are an object".to_owned()]) };
     let mut wrong: Vec<String> = given
         .keys()
         .filter(|name| !inputs.iter().any(|input| input.name == **name))
         .map(|name| format!("there is no input `{name}`"))
         .collect();
-    let mut bound = BTreeMap::new();
+    let (mut values, mut missing) = (BTreeMap::new(), Vec::new());
     for input in inputs {
         match given.get(&input.name).or(input.default.as_ref()) {
-            None => wrong.push(format!("input `{}` is missing", input.name)),
+            None => missing.push(input.name.clone()),
             Some(value) => {
                 if let Err(why) = input.check(value) {
                     wrong.push(format!("input `{}` {why}", input.name));
                 }
-                bound.insert(input.name.clone(), value.clone());
+                values.insert(input.name.clone(), value.clone());
             }
         }
     }
-    if wrong.is_empty() { Ok(Value::Object(bound)) } else { Err(wrong) }
+    Ok(Bound { values: Value::Object(values), missing, wrong })
 }
 
 /// Reads the member `inputs`.

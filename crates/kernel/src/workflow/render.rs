@@ -76,17 +76,24 @@ const KEY_VARIABLE: &str = "CASCADE_IDEMPOTENCY_KEY";
 
 /// What a step is done for: `None` where it is skipped, one `None` inside where it has no fan-out.
 pub(super) fn expand(step: &Step, scope: &Scope) -> Result<Option<Vec<Option<Value>>>, EvaluationFault> {
-    if let Some((when, _)) = &step.when {
-        match when.evaluate(scope)? {
-            Value::Bool(true) => {}
-            Value::Bool(false) => return Ok(None),
-            _ => return Err(when.fault("`when` is true or false")),
-        }
+    if is_wanted(step, scope)? { items(step, scope).map(Some) } else { Ok(None) }
+}
+
+/// Whether the step is done at all.
+pub(super) fn is_wanted(step: &Step, scope: &Scope) -> Result<bool, EvaluationFault> {
+    let Some((when, _)) = &step.when else { return Ok(true) };
+    match when.evaluate(scope)? {
+        Value::Bool(wanted) => Ok(wanted),
+        _ => Err(when.fault("`when` is true or false")),
     }
-    let Some(fan_out) = &step.foreach else { return Ok(Some(vec![None])) };
+}
+
+/// What it is done for; one `None` where it has no fan-out.
+pub(super) fn items(step: &Step, scope: &Scope) -> Result<Vec<Option<Value>>, EvaluationFault> {
+    let Some(fan_out) = &step.foreach else { return Ok(vec![None]) };
     match fan_out.over.evaluate(scope)? {
         Value::List(items) if items.len() <= FAN_OUT_MAX => {
-            Ok(Some(items.iter().map(|item| Some(item.clone())).collect()))
+            Ok(items.iter().map(|item| Some(item.clone())).collect())
         }
         Value::List(_) => Err(fan_out.over.fault(&format!("a fan-out has at most {FAN_OUT_MAX} items"))),
         _ => Err(fan_out.over.fault("`foreach` goes over a list")),
@@ -151,15 +158,9 @@ impl Workflow {
         place: Place,
         scope: &Scope,
     ) -> Result<RunCommand, EvaluationFault> {
-        let render = |template: &Template| template.render(scope);
-        let mut env = pairs(&command.env, scope)?;
-        env.push((KEY_VARIABLE.to_owned(), self.key(step, place)));
-        Ok(RunCommand {
-            argv: command.argv.iter().map(render).collect::<Result<_, _>>()?,
-            cwd: command.cwd.as_ref().map(render).transpose()?,
-            env,
-            stdin: command.stdin.as_ref().map(render).transpose()?,
-        })
+        let mut rendered = self::command(command, scope)?;
+        rendered.env.push((KEY_VARIABLE.to_owned(), self.key(step, place)));
+        Ok(rendered)
     }
 
     /// Names this item of this step of this run, whichever attempt; undoing it is another matter.
@@ -198,6 +199,17 @@ impl Workflow {
     fn item_again(&self, step: &Step, at: usize) -> Option<Value> {
         expand(step, &self.scope).ok()??.into_iter().nth(at)?
     }
+}
+
+/// A command with its values put in, before it has its key.
+pub(super) fn command(command: &Command, scope: &Scope) -> Result<RunCommand, EvaluationFault> {
+    let render = |template: &Template| template.render(scope);
+    Ok(RunCommand {
+        argv: command.argv.iter().map(render).collect::<Result<_, _>>()?,
+        cwd: command.cwd.as_ref().map(render).transpose()?,
+        env: pairs(&command.env, scope)?,
+        stdin: command.stdin.as_ref().map(render).transpose()?,
+    })
 }
 
 fn pairs(pairs: &[(String, Template)], scope: &Scope) -> Result<Vec<(String, String)>, EvaluationFault> {

@@ -26,7 +26,11 @@ pub(super) fn slots(router: &Router, request: &Request, remembered: &Remembered)
     let last = LayerName::parse(&task.max_layer).unwrap_or(LayerName::L7);
     let slot = |smoked, admit_min| Slot { acts: false, spends: false, smoked, admit_min };
     let mut slots = Vec::new();
-    if last >= LayerName::L6 && remembered.answer.is_some() && !request.rehearses_an_act() {
+    if last >= LayerName::L6
+        && remembered.answer.is_some()
+        && task.tools.is_empty()
+        && !request.rehearses_an_act()
+    {
         slots.push((Place::Memory, slot(task.kind == TaskKind::Code, 0)));
     }
     let mut function = (last >= LayerName::L2 && remembered.knows_another_function())
@@ -45,7 +49,9 @@ pub(super) fn slots(router: &Router, request: &Request, remembered: &Remembered)
     if last >= LayerName::L6Cli && task.kind == TaskKind::Cli {
         slots.push((Place::Command, acts(false)));
     }
-    if last >= LayerName::L7 && task.kind != TaskKind::Cli {
+    // An intent that nobody follows up would use up what the task stands on.
+    let in_vain = request.approved_itself().is_some() && router.asked().is_none();
+    if last >= LayerName::L7 && task.kind != TaskKind::Cli && !in_vain {
         slots.push((Place::Model, acts(true)));
     }
     slots

@@ -15,7 +15,7 @@ use cascade_receipt::time::Timestamp;
 
 use super::asking::slots;
 use super::remembered::Remembered;
-use super::{Answer, Declined, Ran, Request, Router, Spec, TaskError, Tasked};
+use super::{Answer, Called, Declined, Ran, Request, Router, Spec, TaskError, Tasked};
 use crate::consent::Of;
 use crate::facts::{self, Asker};
 use crate::govern::{holds_until, is_about_consent, reference};
@@ -92,6 +92,8 @@ pub(super) struct Performer<'a> {
     /// What the gates said of the action that a layer took.
     pub(super) acted_on: Option<Ruling>,
     pub(super) ran: Option<Ran>,
+    pub(super) calls: Vec<Called>,
+    pub(super) invented: u64,
     pub(super) tokens: u64,
     pub(super) cost_microusd: u64,
 }
@@ -154,11 +156,16 @@ fn attempt(router: &Router, ledger: &Ledger, request: &Request, spec: Spec) -> R
         lock: None,
         acted_on: None,
         ran: None,
+        calls: Vec::new(),
+        invented: 0,
         tokens: 0,
         cost_microusd: 0,
     };
     for (memory, code) in std::mem::take(&mut performer.remembered.spoiled) {
         performer.forget(&memory, code);
+    }
+    if request.approved_itself().is_some() && router.asked().is_none() {
+        performer.lacks_model();
     }
     let outcome = match request.approved.as_ref().map(|standing| &standing.of) {
         // What was approved is this very action: no other layer is asked.
@@ -183,6 +190,8 @@ fn attempt(router: &Router, ledger: &Ledger, request: &Request, spec: Spec) -> R
         learned: performer.learned,
         unlearned: performer.unlearned,
         ran: performer.ran,
+        calls: performer.calls,
+        invented: performer.invented,
         tokens: performer.tokens,
         cost_microusd: performer.cost_microusd,
     })

@@ -4,6 +4,7 @@
 mod calling;
 mod drafts;
 mod judging;
+pub mod tools;
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -32,6 +33,8 @@ use crate::run_lock::RunLock;
 
 /// How often a model is asked about one task: once, and once more with what was wrong.
 const ROUNDS_MAX: usize = 2;
+/// The same where it may have tools called.
+const ROUNDS_TOOLS: usize = 8;
 
 /// What became of a question.
 struct Told {
@@ -63,14 +66,24 @@ struct Question<'p, 'a> {
     /// Why it is no longer admitted, and what the gates said then.
     revoked: Vec<Reason>,
     review: Option<(Decision, PrivateItem)>,
+    /// Bytes of results that the model was shown.
+    fed: usize,
     unprepared: Option<&'static str>,
     refused: Option<AppendError>,
 }
 
 impl Performer<'_> {
+    /// Says why no model is asked, where none is.
+    pub(super) fn lacks_model(&mut self) {
+        match self.router.models.unchosen() {
+            Some(names) => self.decline(LayerName::L7, "model.unchosen", Some(names)),
+            None => self.decline(LayerName::L7, "model.none", None),
+        }
+    }
+
     pub(super) fn ask_model(&mut self) -> Result<Acted, TaskError> {
         let Some(model) = self.router.models.pick(None).cloned() else {
-            self.decline(LayerName::L7, "model.none", None);
+            self.lacks_model();
             return Ok(Acted::Passed);
         };
         let prompt = prompt(&self.request.task);
@@ -94,6 +107,7 @@ impl Performer<'_> {
             reviewed: Instant::now(),
             revoked: Vec::new(),
             review: None,
+            fed: 0,
             unprepared: None,
             refused: None,
             of: self,
@@ -160,7 +174,7 @@ impl Question<'_, '_> {
     }
 
     fn rounds(&self) -> usize {
-        rounds(self.of.request.task.kind)
+        rounds(&self.of.request.task)
     }
 
     /// Everything that can fail before the intent: the key, and the lock that tells others that this runs.
@@ -232,22 +246,32 @@ fn approved(request: &Request) -> Option<&Approved> {
     matches!(standing.of, Of::Question).then_some(&standing.approved)
 }
 
-const fn rounds(kind: TaskKind) -> usize {
-    if matches!(kind, TaskKind::Code) { ROUNDS_MAX } else { 1 }
+fn rounds(task: &Task) -> usize {
+    match task.kind {
+        TaskKind::Code => ROUNDS_MAX,
+        _ if task.tools.is_empty() => 1,
+        _ => ROUNDS_TOOLS,
+    }
 }
 
 /// The task, and the model with what it can cost at most.
 fn with_model(model: &Model, prompt: &Prompt, task: &Task) -> Task {
-    let rounds = u64::try_from(rounds(task.kind)).unwrap_or(1);
     let estimate = model::estimate(model, prompt);
+    let rounds = u64::try_from(rounds(task)).unwrap_or(1);
+    let (tokens_in, tokens_out, microusd) = if task.tools.is_empty() {
+        let all = |once: u64| once.saturating_mul(rounds);
+        (all(estimate.tokens_in), all(estimate.tokens_out), all(estimate.cost_microusd))
+    } else {
+        tools::most(model, estimate)
+    };
     let endpoint = model.endpoint();
     let asked = AskedModel {
         provider: model.provider().as_str().to_owned(),
         name: model.model().to_owned(),
         host: endpoint.host().to_owned(),
         local: endpoint.is_loopback(),
-        tokens: estimate.tokens_in.saturating_add(estimate.tokens_out).saturating_mul(rounds),
-        microusd: estimate.cost_microusd.saturating_mul(rounds),
+        tokens: tokens_in.saturating_add(tokens_out),
+        microusd,
     };
     Task { model: Some(asked), ..task.clone() }
 }

@@ -109,7 +109,9 @@ impl Performer<'_> {
         let (Some(answer), Some(receipt)) = (&self.answer, self.receipts.last().cloned()) else { return };
         // A candidate of an engine costs nothing to find again, with the question that belongs to it.
         let cheap = answer.evidence == Evidence::Proposed && answer.layer != LayerName::L7;
-        if cheap || matches!(answer.layer, LayerName::L6 | LayerName::L6Cli) {
+        // What a model found out with tools is so now.
+        let passing = !self.request.task.tools.is_empty();
+        if cheap || passing || matches!(answer.layer, LayerName::L6 | LayerName::L6Cli) {
             return;
         }
         let (evidence, principal) = (answer.evidence, self.asker.principal_id());

@@ -189,6 +189,7 @@ mod tests {
             tests: None,
             schema: None,
             max_layer: "L5".into(),
+            tools: Vec::new(),
             model: None,
         }
     }

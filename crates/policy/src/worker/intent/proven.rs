@@ -37,7 +37,8 @@ fn intents() -> impl Iterator<Item = (&'static Worker, &'static Intent)> {
 /// A value that a slot of this kind takes.
 const fn sample(kind: SlotKind) -> &'static str {
     match kind {
-        SlotKind::Int | SlotKind::Pid => "7",
+        SlotKind::Int => "7",
+        SlotKind::Pid => "4711",
         SlotKind::Port => "8123",
         SlotKind::Size => "30M",
         SlotKind::Path => "x1/y2.z3",

@@ -20,6 +20,8 @@ use crate::model::{self, CallLimits, Cancellation, ModelError, ModelFault, Phase
 use crate::process::TRUST_INTERVAL;
 use crate::task::TaskError;
 
+/// The reason of a question whose model wanted tools called to the end.
+const ROUNDS_UP: &str = "model.rounds";
 /// How often is looked whether the question may go on.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -52,8 +54,8 @@ impl Question<'_, '_> {
         self.reviewed = began;
         let mut told = Told::new();
         let mut prompt = self.prompt.clone();
-        for round in 0..self.rounds() {
-            if round > 0 {
+        for round in 1..=self.rounds() {
+            if round > 1 && prompt.tools.is_empty() {
                 told.prompts.push(prompt.user.clone());
             }
             let reply = match self.call(action, &prompt, &mut told)? {
@@ -63,6 +65,17 @@ impl Question<'_, '_> {
                     break;
                 }
             };
+            if !reply.tool_calls.is_empty() {
+                if round == self.rounds() {
+                    told.reasons = vec![Reason::code(ROUNDS_UP)];
+                    self.of.decline(LayerName::L7, ROUNDS_UP, None);
+                    break;
+                }
+                let turn = self.called(reply.text, reply.tool_calls, &mut |own| own.goes_on(action))?;
+                told.prompts.extend(turn.results.iter().cloned());
+                prompt.turns.push(turn);
+                continue;
+            }
             match self.judged(&reply) {
                 Ok(answer) => {
                     (told.answer, told.ending) = (Some(answer), Ending::Completed);

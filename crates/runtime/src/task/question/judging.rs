@@ -3,7 +3,7 @@
 use cascade_policy::facts::{Task, TaskKind};
 use cascade_receipt::content::{Evidence, Layer as LayerName};
 
-use super::Question;
+use super::{Question, tools};
 use crate::layer::Candidate;
 use crate::model::code::code;
 use crate::model::{Finish, Prompt, Reply};
@@ -60,7 +60,10 @@ pub(super) fn prompt(task: &Task) -> Prompt {
         user.push_str(&format!("\n\nThe schema:\n{schema}"));
     }
     let system = if task.kind == TaskKind::Code { CODE } else { ASK };
-    Prompt { system: system.to_owned(), user, tools: Vec::new() }
+    let tools = tools::offered(task);
+    let more = if tools.is_empty() { "" } else { tools::SYSTEM };
+    let takes_invented = !tools.is_empty();
+    Prompt { system: format!("{system}{more}"), user, tools, turns: Vec::new(), takes_invented }
 }
 
 /// The question once more, with the answer that was not taken and why.
