@@ -4,7 +4,7 @@
 use cascade_receipt::base64;
 use cascade_receipt::content::{
     Action, Answer, Body, Draw, Envelope, Escalation, Forgotten, GenesisKey, GlassBroken, Granted, KeyObject,
-    Learned, MemoryState, PackChange, PolicyRef, Rel, SecretChanged, SubjectFact,
+    KeyRevoked, Learned, MemoryState, PackChange, PolicyRef, Rel, Released, SecretChanged, SubjectFact,
 };
 use cascade_receipt::digest::{self, Digest};
 use cascade_receipt::id::{PrincipalId, ReceiptId};
@@ -168,25 +168,13 @@ impl Change {
                 draws: action.draws.clone(),
                 at: envelope.timestamp,
             },
-            Body::Pure(task) => Self::Pure {
-                used: used_of(&task.action),
-                draws: task.action.draws.clone(),
-                at: envelope.timestamp,
-            },
-            Body::Point(action) => {
-                Self::Pure { used: used_of(action), draws: action.draws.clone(), at: envelope.timestamp }
-            }
+            Body::Pure(task) => Self::of_pure(&task.action, envelope.timestamp),
+            Body::Point(action) => Self::of_pure(action, envelope.timestamp),
             Body::ChainStarted(started) => Self::of_start(&started.action, envelope.timestamp),
             Body::ChainClosed(closed) => Self::ChainClosed { chain: closed.chain.receipt_id },
             Body::Learned(learned) => MemoryRow::of_body(learned).map_or(Self::Nothing, Self::Learned),
-            Body::Forgotten(forgotten) => Self::Forgotten {
-                learned: forgotten.learned.receipt_id,
-                wrong: forgotten.reasons.iter().any(|reason| says_wrong(&reason.code)),
-                at: envelope.timestamp,
-            },
-            Body::Released(released) => {
-                Self::Released(released.wrong.iter().map(|one| one.receipt_id).collect())
-            }
+            Body::Forgotten(forgotten) => Self::of_forgetting(forgotten, envelope.timestamp),
+            Body::Released(released) => Self::of_release(released),
             Body::Closing(closing) => Self::Closed {
                 intent: closing.intent.receipt_id,
                 settlement: Settlement::of_closing(closing),
@@ -207,11 +195,7 @@ impl Change {
                 parent: envelope.key_id.as_str().to_owned(),
                 added: envelope.timestamp,
             },
-            Body::KeyRevoked(revoked) => Self::KeyRevoked {
-                key_id: revoked.statement.key_id.as_str().to_owned(),
-                since: revoked.statement.compromised_since,
-                replacement: revoked.statement.replacement.as_ref().map(KeyRow::of_object),
-            },
+            Body::KeyRevoked(revoked) => Self::of_revocation(revoked),
             Body::PersonAdded(added) => Self::PersonAdded {
                 principal: added.principal,
                 ssh_key: added.ssh_key.clone(),
@@ -274,6 +258,27 @@ impl Change {
             used: used_of(action),
             draws: action.draws.clone(),
             at,
+        }
+    }
+
+    fn of_pure(action: &Action, at: Timestamp) -> Self {
+        Self::Pure { used: used_of(action), draws: action.draws.clone(), at }
+    }
+
+    fn of_forgetting(forgotten: &Forgotten, at: Timestamp) -> Self {
+        let wrong = forgotten.reasons.iter().any(|reason| says_wrong(&reason.code));
+        Self::Forgotten { learned: forgotten.learned.receipt_id, wrong, at }
+    }
+
+    fn of_release(released: &Released) -> Self {
+        Self::Released(released.wrong.iter().map(|one| one.receipt_id).collect())
+    }
+
+    fn of_revocation(revoked: &KeyRevoked) -> Self {
+        Self::KeyRevoked {
+            key_id: revoked.statement.key_id.as_str().to_owned(),
+            since: revoked.statement.compromised_since,
+            replacement: revoked.statement.replacement.as_ref().map(KeyRow::of_object),
         }
     }
 
