@@ -303,7 +303,9 @@ fn repeat(ledger: &Reader, subject: &Subject, facts: &Facts) -> Result<Command, 
     let argv = match &facts.action.invocation {
         Invocation::Cli(argv) => argv,
         Invocation::Task(_) => return Err(ConsentError::IsTask(subject.receipt_id)),
-        Invocation::Shell(_) => return Err(ConsentError::Damaged(subject.receipt_id)),
+        Invocation::Shell(_) | Invocation::Workflow(_) => {
+            return Err(ConsentError::Damaged(subject.receipt_id));
+        }
     };
     let (snapshot, _) = policy_store::in_force(ledger)?;
     let patterns = snapshot.registry().governing_env(argv);
