@@ -1,10 +1,12 @@
 //! What a receipt changes in the views, read from a typed body (when appending) or from stored
 //! JSON (when rebuilding). Both readings must agree: `fsck` compares the views with a rebuild.
 
+mod memory;
+
 use cascade_receipt::base64;
 use cascade_receipt::content::{
-    Action, Answer, Body, Draw, Envelope, Escalation, Forgotten, GenesisKey, GlassBroken, Granted, KeyObject,
-    KeyRevoked, Learned, MemoryState, PackChange, PolicyRef, Rel, Released, SecretChanged, SubjectFact,
+    Action, Answer, Body, Draw, Envelope, Escalation, GenesisKey, GlassBroken, Granted, KeyObject,
+    KeyRevoked, PackChange, PolicyRef, Rel, SecretChanged, SubjectFact,
 };
 use cascade_receipt::digest::{self, Digest};
 use cascade_receipt::id::{PrincipalId, ReceiptId};
@@ -15,6 +17,8 @@ use cascade_receipt::time::Timestamp;
 
 use crate::limit_views::{self, Settlement};
 use crate::regime_views;
+
+pub(crate) use memory::MemoryRow;
 
 /// One receipt's effect on the views.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -90,16 +94,6 @@ pub(crate) enum Change {
     Reviewed { glass: ReceiptId },
     /// The views stay as they are.
     Nothing,
-}
-
-/// An answer that is remembered.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct MemoryRow {
-    pub(crate) id: [u8; 8],
-    pub(crate) answer: ReceiptId,
-    pub(crate) principal: PrincipalId,
-    pub(crate) state: MemoryState,
-    pub(crate) expires: Timestamp,
 }
 
 /// Something done past the gates.
@@ -265,15 +259,6 @@ impl Change {
         Self::Pure { used: used_of(action), draws: action.draws.clone(), at }
     }
 
-    fn of_forgetting(forgotten: &Forgotten, at: Timestamp) -> Self {
-        let wrong = forgotten.reasons.iter().any(|reason| says_wrong(&reason.code));
-        Self::Forgotten { learned: forgotten.learned.receipt_id, wrong, at }
-    }
-
-    fn of_release(released: &Released) -> Self {
-        Self::Released(released.wrong.iter().map(|one| one.receipt_id).collect())
-    }
-
     fn of_revocation(revoked: &KeyRevoked) -> Self {
         Self::KeyRevoked {
             key_id: revoked.statement.key_id.as_str().to_owned(),
@@ -416,22 +401,6 @@ impl Change {
         })
     }
 
-    /// What names nothing that was learned releases wrong hits.
-    fn of_forgotten(content: &Value) -> Option<Self> {
-        let refs = refs_of(content)?;
-        let Some((_, learned)) = refs.iter().find(|(rel, _)| *rel == Rel::Memory) else {
-            let wrong = refs.into_iter().filter(|(rel, _)| *rel == Rel::Supersedes);
-            return Some(Self::Released(wrong.map(|(_, wrong)| wrong).collect()));
-        };
-        let reasons = content.member("reasons").and_then(Value::as_array).unwrap_or_default();
-        let code = |reason: &Value| reason.member("code").and_then(Value::as_str).is_some_and(says_wrong);
-        Some(Self::Forgotten {
-            learned: *learned,
-            wrong: reasons.iter().any(code),
-            at: Timestamp::parse(content.member("timestamp")?.as_str()?)?,
-        })
-    }
-
     /// A pure task has no intent and closes nothing.
     fn of_closer(kind: Kind, content: &Value) -> Option<Self> {
         let refs = refs_of(content)?;
@@ -454,29 +423,6 @@ impl GlassRow {
             groups: broken.groups.clone(),
             due: broken.review_due,
         }
-    }
-}
-
-impl MemoryRow {
-    fn of_body(learned: &Learned) -> Option<Self> {
-        Some(Self {
-            id: learned.memory,
-            answer: learned.refs.iter().find(|one| one.rel == Rel::Parent)?.receipt_id,
-            principal: learned.principal,
-            state: learned.state,
-            expires: learned.expires,
-        })
-    }
-
-    fn of_value(content: &Value) -> Option<Self> {
-        let text = |key: &str| content.member(key).and_then(Value::as_str);
-        Some(Self {
-            id: digest::from_hex(text("memory")?)?,
-            answer: refs_of(content)?.into_iter().find(|(rel, _)| *rel == Rel::Parent)?.1,
-            principal: PrincipalId::parse(text("principal")?)?,
-            state: MemoryState::parse(text("memory_state")?)?,
-            expires: Timestamp::parse(text("expires")?)?,
-        })
     }
 }
 
@@ -506,10 +452,6 @@ impl GrantRow {
             delegate: content.member("delegate")?.as_u64()?,
         })
     }
-}
-
-fn says_wrong(code: &str) -> bool {
-    Forgotten::WRONG.contains(&code)
 }
 
 fn words_of(value: &Value) -> Option<Vec<String>> {
