@@ -72,6 +72,7 @@ fn asked(source: &'static str, grade: u8, examples: &[&str]) -> (Tasked, String)
         asker: Asker::find(&ledger, &[], None).unwrap(),
         dry_run: false,
         spend: false,
+        approved: None,
         reason: None,
         runtime: identity::runtime(&ledger).unwrap(),
     };

@@ -90,6 +90,7 @@ impl Place {
             asker: Asker::find(&self.ledger, &[], None).unwrap(),
             dry_run: false,
             spend: false,
+            approved: None,
             reason: None,
             runtime: identity::runtime(&self.ledger).unwrap(),
         };
@@ -128,6 +129,7 @@ fn task(text: &str, max_layer: &str, tests: Option<&str>) -> Task {
         examples: EXAMPLES.iter().map(|example| (*example).to_owned()).collect(),
         tests: tests.map(str::to_owned),
         schema: None,
+        tools: Vec::new(),
         max_layer: max_layer.to_owned(),
         model: None,
     }
