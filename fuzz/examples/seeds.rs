@@ -308,7 +308,19 @@ fn policies(seeds: &mut Seeds) {
     let plain = facts();
     seeds.add("facts", "plain", plain.to_json().to_canonical());
     let full = Facts {
-        spec: Some(Spec { hash: Digest([3; 32]), trusted: true, pinned: false, has_step: true }),
+        spec: Some(Spec {
+            hash: Digest([3; 32]),
+            signers: vec![Signer { principal: PrincipalId([2; 8]), groups: vec!["ops".to_owned()], admin: true }],
+            pinned: false,
+            has_step: true,
+            open: true,
+            limits: SpecLimits {
+                max_tier: Some(RiskTier::High),
+                workers: Some(vec!["git".to_owned()]),
+                packs: vec!["soc2".to_owned()],
+            },
+            approval: None,
+        }),
         answers: Some(EscalationTerms {
             required: 2,
             groups: vec!["admins".to_owned()],
