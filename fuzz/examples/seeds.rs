@@ -8,14 +8,15 @@ use std::path::{Path, PathBuf};
 
 use cascade_policy::decide::EscalationTerms;
 use cascade_policy::facts::{
-    Action, Authentication, Budget, Counter, Facts, Invocation, Principal, PrincipalKind, Spec, Stdin,
-    Subject, Tenant, Window, WindowKind,
+    Action, Authentication, Budget, Counter, Facts, Invocation, Principal, PrincipalKind, Signer, Spec,
+    SpecLimits, Stdin, Subject, Tenant, Window, WindowKind,
 };
 use cascade_policy::limits::Amounts;
 use cascade_policy::snapshot::{Snapshot, SnapshotSource};
 use cascade_receipt::base64;
 use cascade_receipt::bundle::Bundle;
 use cascade_receipt::checkpoint::Checkpoint;
+use cascade_receipt::decision::RiskTier;
 use cascade_receipt::digest::Digest;
 use cascade_receipt::ed25519::PublicKey;
 use cascade_receipt::id::PrincipalId;

@@ -834,7 +834,8 @@ class Keys:
 CLOSERS = {"task_completed": "confirmed", "task_failed": "failed", "task_revoked": "revoked",
            "task_unknown": "unknown"}
 REF_KINDS = {"intent": "task_started", "dry_run": "dry_run", "escalation": "escalation",
-             "approval": "approval", "grant": "grant", "chain": "chain_started"}
+             "approval": "approval", "grant": "grant", "memory": "memory_learned",
+             "chain": "chain_started"}
 ENDS = ("chain_completed", "chain_aborted")  # of a workflow
 NOT_OF_A_STATEMENT = ("_type", "clock", "hmac_key_id", "key_id", "log_origin", "policy_hash",
                       "policy_version", "receipt_id", "seq", "timestamp", "signatures")
@@ -902,6 +903,7 @@ class Past:
         self.subject, self.eligible = None, False  # of an approval (section 6.3)
         self.closed = False  # an intent that ended (section 6.2), a broken glass that was used (6.5)
         self.segments, self.bytes = 0, 0  # of an intent
+        self.gone = False  # a memory_learned that was forgotten or replaced (section 6.6)
         self.spec_hash = content.get("spec_hash") if self.kind == "chain_started" else None
         self.chain, self.running = None, 0  # of an intent its workflow, of a workflow its intents
 
@@ -956,6 +958,7 @@ class Lifecycle:
             named = self.past.get(ref["receipt_id"])
             demand(named and named.entry_hash == ref["entry_hash"], "lifecycle.ref")
             demand(REF_KINDS.get(ref["rel"], named.kind) == named.kind, "lifecycle.ref_kind")
+            demand(ref["rel"] != "memory" or not named.gone, "lifecycle.memory_gone")
             refs.append((ref["rel"], named))
         if content["kind"] == "erasure":
             demand(all(item["receipt_id"] in self.past for item in content["erased"]),
@@ -976,7 +979,12 @@ class Lifecycle:
         return named[0]
 
     def check_kind(self, content, refs, me):
-        """What the kind demands (sections 6.1 to 6.3)."""
+        """What the kind demands (sections 6.1 to 6.6)."""
+        if content["kind"] == "task_completed" and content.get("layer_hit") == "L6":
+            demand(any(rel == "memory" for rel, _ in refs), "lifecycle.memory_unnamed")
+        taken = {"memory_forgotten": "memory", "memory_learned": "supersedes"}.get(content["kind"])
+        for named in (named for rel, named in refs if rel == taken):
+            named.gone = True
         kind = content["kind"]
         run = kind in ("task_started", "chain_started") or is_pure(content)
         if run or me.glass or kind in ("dry_run", "blocked", "escalation"):
@@ -1855,7 +1863,7 @@ def verify_bundle(data, pinned=None, trust=None, memory=None, other_genesis=Fals
     asked = {"lifecycle": False, "hmac": False, "witness": trust is not None,
              "memory": case.ambiguous or (memory is not None and memory[0] == case.size)}
     through = case.through if fault is None else None
-    said = ["Receipts that were left out are not here: one may have taken a key back."]
+    said = ["Receipts that were left out are not here: one may have taken a key back, or a memory."]
     return {
         "valid": fault is None, "key_pinned": pinned is not None, "receipts": len(shown),
         "head": {"seq": shown[-1]["content"]["seq"], "entry_hash": shown[-1]["entry_hash"]}

@@ -31,7 +31,7 @@ pub(crate) fn task(error: TaskError) -> Failure {
         TaskError::Look(error) => look(error),
         TaskError::Govern(error) => govern_hint(error),
         TaskError::Lock(_) => Some("check who may write to the home".to_owned()),
-        TaskError::Defect(_) => None,
+        TaskError::ApprovalGone(_) | TaskError::Defect(_) => None,
     };
     Failure { hint, ..Failure::could_not(error.into()) }
 }
@@ -82,6 +82,8 @@ pub(crate) fn consent(error: ConsentError) -> Failure {
         }
         ConsentError::NotReviewable(..) => Some("`cascade review` lists what waits".to_owned()),
         ConsentError::Erased(_) => Some("ask again with a new `cascade run`".to_owned()),
+        ConsentError::IsTask(id) => Some(format!("cascade task --approval {id}")),
+        ConsentError::IsNoTask(id) => Some(format!("cascade run --approval {id}")),
         ConsentError::Ambiguous(_) => Some("give more of the id".to_owned()),
         ConsentError::Append(append) => append_hint(append),
         ConsentError::Ledger(fault_below) => fault(fault_below),

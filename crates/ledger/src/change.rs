@@ -3,8 +3,8 @@
 
 use cascade_receipt::base64;
 use cascade_receipt::content::{
-    Action, Answer, Body, Draw, Envelope, Escalation, GenesisKey, GlassBroken, Granted, KeyObject, Learned,
-    MemoryState, PackChange, PolicyRef, Rel, SecretChanged, SubjectFact,
+    Action, Answer, Body, Draw, Envelope, Escalation, Forgotten, GenesisKey, GlassBroken, Granted, KeyObject,
+    Learned, MemoryState, PackChange, PolicyRef, Rel, SecretChanged, SubjectFact,
 };
 use cascade_receipt::digest::{self, Digest};
 use cascade_receipt::id::{PrincipalId, ReceiptId};
@@ -44,7 +44,9 @@ pub(crate) enum Change {
     /// An answer is remembered.
     Learned(MemoryRow),
     /// It no longer is.
-    Forgotten { learned: ReceiptId },
+    Forgotten { learned: ReceiptId, wrong: bool, at: Timestamp },
+    /// Wrong hits count no more.
+    Released(Vec<ReceiptId>),
     /// A closer.
     Closed { intent: ReceiptId, settlement: Settlement },
     /// Something that became known of a person outside.
@@ -177,7 +179,14 @@ impl Change {
             Body::ChainStarted(started) => Self::of_start(&started.action, envelope.timestamp),
             Body::ChainClosed(closed) => Self::ChainClosed { chain: closed.chain.receipt_id },
             Body::Learned(learned) => MemoryRow::of_body(learned).map_or(Self::Nothing, Self::Learned),
-            Body::Forgotten(forgotten) => Self::Forgotten { learned: forgotten.learned.receipt_id },
+            Body::Forgotten(forgotten) => Self::Forgotten {
+                learned: forgotten.learned.receipt_id,
+                wrong: forgotten.reasons.iter().any(|reason| says_wrong(&reason.code)),
+                at: envelope.timestamp,
+            },
+            Body::Released(released) => {
+                Self::Released(released.wrong.iter().map(|one| one.receipt_id).collect())
+            }
             Body::Closing(closing) => Self::Closed {
                 intent: closing.intent.receipt_id,
                 settlement: Settlement::of_closing(closing),
@@ -244,6 +253,7 @@ impl Change {
             // What stands on it is looked at under the write lock.
             | Self::Learned(_)
             | Self::Forgotten { .. }
+            | Self::Released(_)
             | Self::SubjectFact { .. }
             | Self::Subject(_)
             | Self::KeyAdded { .. }
@@ -380,10 +390,7 @@ impl Change {
             Kind::Review => Self::Reviewed { glass: refs_of(content)?.first()?.1 },
             // One that says nothing of an answer is another program's.
             Kind::MemoryLearned => MemoryRow::of_value(content).map_or(Self::Nothing, Self::Learned),
-            Kind::MemoryForgotten => {
-                let learned = refs_of(content)?.into_iter().find(|(rel, _)| *rel == Rel::Memory);
-                learned.map_or(Self::Nothing, |(_, learned)| Self::Forgotten { learned })
-            }
+            Kind::MemoryForgotten => Self::of_forgotten(content)?,
             _ => Self::Nothing,
         })
     }
@@ -401,6 +408,22 @@ impl Change {
                 at: Timestamp::parse(text("timestamp")?)?,
             },
             _ => Self::ChainClosed { chain: refs.into_iter().find(|(rel, _)| *rel == Rel::Chain)?.1 },
+        })
+    }
+
+    /// What names nothing that was learned releases wrong hits.
+    fn of_forgotten(content: &Value) -> Option<Self> {
+        let refs = refs_of(content)?;
+        let Some((_, learned)) = refs.iter().find(|(rel, _)| *rel == Rel::Memory) else {
+            let wrong = refs.into_iter().filter(|(rel, _)| *rel == Rel::Supersedes);
+            return Some(Self::Released(wrong.map(|(_, wrong)| wrong).collect()));
+        };
+        let reasons = content.member("reasons").and_then(Value::as_array).unwrap_or_default();
+        let code = |reason: &Value| reason.member("code").and_then(Value::as_str).is_some_and(says_wrong);
+        Some(Self::Forgotten {
+            learned: *learned,
+            wrong: reasons.iter().any(code),
+            at: Timestamp::parse(content.member("timestamp")?.as_str()?)?,
         })
     }
 
@@ -478,6 +501,10 @@ impl GrantRow {
             delegate: content.member("delegate")?.as_u64()?,
         })
     }
+}
+
+fn says_wrong(code: &str) -> bool {
+    Forgotten::WRONG.contains(&code)
 }
 
 fn words_of(value: &Value) -> Option<Vec<String>> {

@@ -90,7 +90,7 @@ pub use keys::{Passphrase, public_key_pem};
 pub use ledger::Ledger;
 pub use limit_views::{About, Cap, Used};
 pub use lines::{Line, Lines, Stored};
-pub use memory_views::{MEMORIES_MAX, Memory};
+pub use memory_views::{MEMORIES_MAX, Memory, WRONG_HITS_MAX, WrongHit};
 pub use people_views::Person;
 pub use queue::{BATCH_DRAFTS_MAX, QUEUE_BYTES_MAX, QUEUE_DRAFTS_MAX};
 pub use random::{nonce, principal_id, receipt_id};

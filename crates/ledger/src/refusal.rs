@@ -61,6 +61,7 @@ pub(crate) fn refusal(conn: &Connection, receipt_id: ReceiptId, body: &Body, now
         Body::GlassBroken(_) if views::standing(conn)?.halted => Ok(Some(AppendError::Halted)),
         Body::GlassBroken(broken) => glass_views::refuses_break(conn, broken, now),
         Body::Forgotten(forgotten) => memory_views::refuses_forget(conn, &forgotten.learned),
+        Body::Released(released) => memory_views::refuses_release(conn, &released.wrong),
         Body::Reviewed(reviewed) => glass_views::refuses_review(conn, reviewed),
         Body::PersonAdded(added) => people_views::refuses_add(conn, added),
         Body::PersonRemoved(removed) => people_views::refuses_remove(conn, removed.principal),

@@ -168,6 +168,15 @@ CREATE TABLE memory (
     forgotten BLOB
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX memory_learned ON memory (learned);
+CREATE TABLE wrong_hits (
+    receipt_id BLOB PRIMARY KEY,
+    seq INTEGER NOT NULL,
+    entry_hash BLOB NOT NULL,
+    learned BLOB NOT NULL,
+    at_ms INTEGER NOT NULL,
+    lifted_by BLOB
+) STRICT, WITHOUT ROWID;
+CREATE INDEX wrong_hits_counted ON wrong_hits (seq) WHERE lifted_by IS NULL;
 CREATE TABLE budgets (
     name TEXT NOT NULL,
     owner BLOB NOT NULL,
@@ -222,7 +231,7 @@ CREATE TABLE erased (
 ";
 
 /// Each table of [`VIEWS`] with its order and the finding when it differs from a rebuild.
-pub(crate) const VIEW_TABLES: [(&str, &str, &str); 20] = [
+pub(crate) const VIEW_TABLES: [(&str, &str, &str); 21] = [
     ("standing", "id", "views.standing"),
     ("open_actions", "receipt_id", "views.open_actions"),
     ("chains", "receipt_id", "views.chains"),
@@ -235,6 +244,7 @@ pub(crate) const VIEW_TABLES: [(&str, &str, &str); 20] = [
     ("grants", "receipt_id", "views.grants"),
     ("glass", "receipt_id", "views.glass"),
     ("memory", "id", "views.memory"),
+    ("wrong_hits", "receipt_id", "views.wrong_hits"),
     ("budgets", "name, owner, at_ms, intent", "views.budgets"),
     ("known", "subject", "views.known"),
     ("zones", "subject", "views.zones"),

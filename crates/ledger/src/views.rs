@@ -79,7 +79,9 @@ pub(crate) fn apply(conn: &Connection, entry: &Entry, change: &Change) -> rusqli
             use_up(conn, entry.receipt_id, used)
         }
         Change::ChainClosed { .. } => chain_views::apply(conn, entry, change),
-        Change::Learned(_) | Change::Forgotten { .. } => memory_views::apply(conn, entry, change),
+        Change::Learned(_) | Change::Forgotten { .. } | Change::Released(_) => {
+            memory_views::apply(conn, entry, change)
+        }
         Change::SubjectFact { fact, at } => limit_views::learn(conn, entry.seq, *at, fact),
         Change::Closed { intent, settlement } => {
             limit_views::settle(conn, *intent, *settlement)?;

@@ -38,7 +38,9 @@ pub use people::{
     ANY_COMMAND, DELEGATION_MAX, GRANT_COMMANDS_MAX, GrantRevoked, Granted, PersonAdded, PersonRemoved,
     Right, Scope,
 };
-pub use routed::{Evidence, Forgotten, Layer, Learned, MemoryState, PureTask, Routed};
+pub use routed::{
+    Evidence, Forgotten, Layer, Learned, MemoryState, PureTask, Recollection, Released, Routed, Shadow,
+};
 pub use run::{Closing, Ending, Heartbeat};
 pub use secret::SecretChanged;
 pub use workflow::{ChainClosed, ChainStarted, OfSpec, StepAt, StepCounts, StepRole};
@@ -205,6 +207,8 @@ pub enum Body {
     Learned(Learned),
     /// `memory_forgotten`.
     Forgotten(Forgotten),
+    /// `memory_forgotten` of wrong hits.
+    Released(Released),
     /// `heartbeat`.
     Heartbeat(Heartbeat),
     /// `task_completed`, `task_failed`, `task_revoked`, `task_unknown`.
@@ -265,7 +269,7 @@ impl Body {
             Self::ChainClosed(closed) if closed.completed => Kind::ChainCompleted,
             Self::ChainClosed(_) => Kind::ChainAborted,
             Self::Learned(_) => Kind::MemoryLearned,
-            Self::Forgotten(_) => Kind::MemoryForgotten,
+            Self::Forgotten(_) | Self::Released(_) => Kind::MemoryForgotten,
             Self::Heartbeat(_) => Kind::Heartbeat,
             Self::Closing(closing) => match closing.ending {
                 Ending::Completed => Kind::TaskCompleted,
@@ -311,6 +315,7 @@ impl Body {
             Self::Pure(task) => task.add_to(to),
             Self::Learned(learned) => learned.add_to(to),
             Self::Forgotten(forgotten) => forgotten.add_to(to),
+            Self::Released(released) => released.add_to(to),
             Self::Heartbeat(heartbeat) => heartbeat.add_to(to),
             Self::Closing(closing) => closing.add_to(to),
             Self::PolicyActivated(activated) => activated.add_to(to),

@@ -69,6 +69,8 @@ pub struct Content<'a> {
     pub signatures: Vec<Signature>,
     /// `spec_hash`.
     pub spec_hash: Option<Digest>,
+    /// A `task_completed` whose `layer_hit` is `L6`.
+    pub from_memory: bool,
     /// `step`.
     pub step: Option<StepAt>,
     /// The statement that `signatures` cover when they are an administrator's; set when there are
@@ -320,6 +322,7 @@ impl<'a> Content<'a> {
             content.spec_hash = fields.opt("spec_hash", fields::digest)?;
             content.step = fields.opt("step", kinds::step)?;
             let common = kinds::common(&fields)?;
+            content.from_memory = kind == Kind::TaskCompleted && common.from_memory;
             content.meaning = kinds::meaning(kind, &fields, common, &content.refs)?;
             if !content.signatures.is_empty() {
                 content.statement = view.without(|key| is_envelope(key) || key == "signatures");
@@ -353,6 +356,7 @@ impl<'a> Content<'a> {
             refs: Vec::new(),
             signatures: Vec::new(),
             spec_hash: None,
+            from_memory: false,
             step: None,
             statement: None,
             meaning: Meaning::Other,

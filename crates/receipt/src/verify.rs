@@ -20,6 +20,7 @@ mod grants;
 mod keys;
 mod lifecycle;
 mod people;
+mod remembered;
 pub mod report;
 mod stamps;
 mod verdict;

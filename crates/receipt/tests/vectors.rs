@@ -32,6 +32,8 @@ mod limits;
 mod packs;
 #[path = "../examples/vectors/people.rs"]
 mod people;
+#[path = "../examples/vectors/remembered.rs"]
+mod remembered;
 #[path = "../examples/vectors/runs.rs"]
 mod runs;
 #[path = "../examples/vectors/secret.rs"]

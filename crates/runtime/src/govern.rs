@@ -1,10 +1,10 @@
 //! Takes one action through its life: performs the kernel's effects in the order given and answers
 //! each with an event. What must precede what is decided in `cascade_kernel::action`, not here.
 
-mod closing;
+pub(crate) mod closing;
 mod drafts;
 mod glass;
-mod running;
+pub(crate) mod running;
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -73,6 +73,8 @@ pub struct OfTask {
     pub routed: Routed,
     /// What was asked; kept in the vault.
     pub task: Value,
+    /// Exit codes besides 0 that are an answer to it.
+    pub answers: Vec<u8>,
 }
 
 /// How it went.
@@ -538,7 +540,7 @@ const fn ending_of(status: &Status) -> Ending {
     }
 }
 
-const fn is_about_consent(error: &AppendError) -> bool {
+pub(crate) const fn is_about_consent(error: &AppendError) -> bool {
     matches!(
         error,
         AppendError::ApprovalUnknown { .. }

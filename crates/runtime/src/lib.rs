@@ -43,5 +43,4 @@ pub mod stats;
 pub mod subject;
 pub mod task;
 pub mod tsa;
-mod watch;
 pub mod witness;

@@ -147,7 +147,7 @@ class Case {
     const sameSize = Boolean(this.options.memory) && this.options.memory?.size === this.size;
     if (!sameSize && !isAmbiguous(this.options)) notAsked.add("memory");
     const anchored = fault ? null : this.anchored;
-    const left = "Receipts that were left out are not here: one may have taken a key back.";
+    const left = "Receipts that were left out are not here: one may have taken a key back, or a memory.";
     return {
       valid: fault === null,
       key_pinned: Boolean(this.options.pinned),

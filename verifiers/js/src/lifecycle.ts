@@ -14,8 +14,10 @@ const CLOSERS: Record<string, string> = {
 };
 const REF_KINDS: Record<string, string> = {
   intent: "task_started", dry_run: "dry_run", escalation: "escalation", approval: "approval",
-  grant: "grant", chain: "chain_started",
+  grant: "grant", memory: "memory_learned", chain: "chain_started",
 };
+/** By which rel a kind takes back what was learned (section 6.6). */
+const TAKES_BACK: Record<string, string> = { memory_forgotten: "memory", memory_learned: "supersedes" };
 /** Ends of a workflow. */
 const ENDS = ["chain_completed", "chain_aborted"];
 const NOT_OF_A_STATEMENT = new Set([
@@ -68,6 +70,7 @@ export class Lifecycle {
       const named = this.past.get(ref.receipt_id);
       demand(named && named.entryHash === ref.entry_hash, "lifecycle.ref");
       demand((REF_KINDS[ref.rel] ?? named.kind) === named.kind, "lifecycle.ref_kind");
+      demand(ref.rel !== "memory" || !named.gone, "lifecycle.memory_gone");
       return [ref.rel, named];
     });
     if (content.kind === "erasure") {
@@ -78,6 +81,10 @@ export class Lifecycle {
 
   private async checkKind(content: JsonObject, refs: Ref[], me: Past): Promise<void> {
     const kind = me.kind;
+    if (kind === "task_completed" && content.layer_hit === "L6") {
+      demand(refs.some(([rel]) => rel === "memory"), "lifecycle.memory_unnamed");
+    }
+    for (const [rel, named] of refs) if (rel === TAKES_BACK[kind]) named.gone = true;
     const run = kind === "task_started" || kind === "chain_started" || isPure(content);
     const decided = run || isGlass(content) || ["dry_run", "blocked", "escalation"].includes(kind);
     if (decided) this.checkDecision(content);

@@ -23,6 +23,8 @@ export class Past {
   signerKey: string | null = null;
   /** An intent or a workflow that ended (section 6.2), a broken glass that was used (section 6.5). */
   closed = false;
+  /** A memory_learned that was forgotten or replaced (section 6.6). */
+  gone = false;
   /** The workflow that it names; of a workflow its specification, and how many intents of it have no closer. */
   chain: Past | null = null;
   readonly specHash: string | null = null;

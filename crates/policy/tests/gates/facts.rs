@@ -150,6 +150,7 @@ fn json_holds_everything_and_is_canonical() {
         tests: Some("assert f(2, 2) == 4".to_owned()),
         schema: None,
         max_layer: "L5".to_owned(),
+        tools: Vec::new(),
         model: None,
     };
     let model = AskedModel {

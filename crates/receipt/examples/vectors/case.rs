@@ -143,6 +143,7 @@ pub(crate) fn all() -> Vec<Case> {
     crate::grants::valid(&mut cases);
     crate::grants::cases(&mut cases);
     crate::halt::cases(&mut cases);
+    crate::remembered::cases(&mut cases);
     crate::glass::cases(&mut cases);
     crate::packs::cases(&mut cases);
     crate::secret::cases(&mut cases);

@@ -22,6 +22,7 @@ mod keys;
 mod limits;
 mod packs;
 mod people;
+mod remembered;
 mod runs;
 mod secret;
 mod ssh;

@@ -32,6 +32,7 @@ fn routed(chain: &mut Chain) {
         smoke: Some("interpreter 1.0".into()),
         question_hash: Some(Digest::of(b"salted question")),
         declined: vec![(Layer::L2, "memory.unknown".into())],
+        recalled: None,
     };
     let pure = |name: &str, refs: &[Ref], routed| {
         Body::Pure(PureTask {

@@ -19,6 +19,8 @@ pub(super) struct Common {
     /// The verdict that stands there and the one that follows from the ten gates.
     decided: Option<(Verdict, Verdict)>,
     runtime: bool,
+    /// `layer_hit` is that of memory.
+    pub(super) from_memory: bool,
 }
 
 /// Checks the named members that any kind may carry, in one pass: most receipts have few of them.
@@ -32,7 +34,10 @@ pub(super) fn common(fields: &Fields<'_, '_>) -> Result<Common, ContentFault> {
             "output_hash" | "action_hash" | "facts_hash" => fields::digest(value).is_some(),
             "principal" | "on_behalf_of" => fields::principal(value).is_some(),
             "task_type" => value.text().is_some(),
-            "layer_hit" => value.plain().is_some_and(is_layer),
+            "layer_hit" => {
+                common.from_memory = value.plain() == Some("L6");
+                value.plain().is_some_and(is_layer)
+            }
             "risk_tier" => value.plain().and_then(RiskTier::parse).is_some(),
             "classified" | "truncated" => value.bool().is_some(),
             "effect_status" => value.plain().and_then(EffectStatus::parse).is_some(),

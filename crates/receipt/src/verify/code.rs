@@ -206,6 +206,8 @@ codes! {
     GrantHolder = Lifecycle "lifecycle.grant_holder", "a grant is used by somebody who does not hold it";
     GrantEnded = Lifecycle "lifecycle.grant_ended", "a grant is used that was revoked, had run out, or that its giver may no longer give";
     GrantWider = Lifecycle "lifecycle.grant_wider", "a grant gives more than the one it stands on";
+    MemoryGone = Lifecycle "lifecycle.memory_gone", "what stands on a memory was written after that one was forgotten or replaced";
+    MemoryUnnamed = Lifecycle "lifecycle.memory_unnamed", "an answer from memory does not name what was learned";
     ChainRef = Lifecycle "lifecycle.chain_ref", "a receipt names more than one workflow, the end of one not exactly one, or a closer another than its intent";
     ChainSpec = Lifecycle "lifecycle.chain_spec", "a receipt of a workflow has another spec_hash than its start";
     ChainClosed = Lifecycle "lifecycle.chain_closed", "something of a workflow ran after its end";

@@ -17,6 +17,7 @@ use crate::verify::code::Code;
 use crate::verify::glass::Glass;
 use crate::verify::grants::Grants;
 use crate::verify::people::{self, People};
+use crate::verify::remembered::Memories;
 use crate::verify::workflows::Workflows;
 
 /// What a later receipt may need to know about an earlier one.
@@ -28,6 +29,7 @@ pub(super) struct Lifecycle {
     people: People,
     grants: Grants,
     glass: Glass,
+    memories: Memories,
     workflows: Workflows,
     /// Label and hash of the policy that the next receipt must name; unknown before genesis and
     /// after a kind that may change it without naming the new one.
@@ -127,11 +129,15 @@ impl Lifecycle {
                 Rel::Escalation => Kind::Escalation,
                 Rel::Approval => Kind::Approval,
                 Rel::Grant => Kind::Grant,
+                Rel::Memory => Kind::MemoryLearned,
                 Rel::Chain => Kind::ChainStarted,
-                Rel::Parent | Rel::Cron | Rel::Memory | Rel::Supersedes => continue,
+                Rel::Parent | Rel::Cron | Rel::Supersedes => continue,
             };
             if *kind != Some(wanted) {
                 return Err(Code::RefKind);
+            }
+            if one.rel == Rel::Memory {
+                self.memories.check_use(one.receipt_id)?;
             }
         }
         if let Meaning::Erasure(erased) = &receipt.content.meaning
@@ -144,6 +150,7 @@ impl Lifecycle {
 
     fn check_meaning(&mut self, receipt: &Receipt<'_>, chain: Option<ReceiptId>) -> Result<(), Code> {
         let content = &receipt.content;
+        self.memories.follow(content)?;
         match &content.meaning {
             Meaning::Genesis { admins, .. } => self.people.found(admins),
             Meaning::DryRun(action) => {

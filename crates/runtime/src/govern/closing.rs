@@ -9,6 +9,9 @@ use cascade_receipt::decision::Reason;
 use super::{GovernError, Performer};
 use crate::process::Status;
 
+/// The reason of a closer whose exit code is an answer, by the manifest, though it is not 0.
+pub(crate) const ANSWERED: &str = "run.answered";
+
 impl Performer<'_> {
     pub(super) fn closer_draft(&self, ending: Ending) -> Result<Draft, GovernError> {
         let intent =
@@ -53,8 +56,9 @@ impl Performer<'_> {
         if self.changed {
             codes.push("start.changed");
         }
-        match self.ended.as_ref().map(|ended| &ended.status).filter(|_| !self.uncredentialed && !self.changed)
-        {
+        let status = self.ended.as_ref().map(|ended| &ended.status);
+        let status = status.filter(|_| !self.uncredentialed && !self.changed);
+        match status {
             Some(Status::CouldNotStart(error)) => codes.push(match error.kind() {
                 io::ErrorKind::NotFound => "start.not_found",
                 io::ErrorKind::PermissionDenied => "start.not_permitted",
@@ -65,6 +69,10 @@ impl Performer<'_> {
             Some(Status::Interrupted(_)) => codes.push("run.interrupted"),
             Some(Status::Lost) => codes.push("run.supervisor_lost"),
             _ => {}
+        }
+        let answers = self.request.task.as_ref().map(|of| of.answers.as_slice()).unwrap_or_default();
+        if matches!(status, Some(Status::Exited(code)) if answers.contains(code)) {
+            codes.push(ANSWERED);
         }
         if self.ended.as_ref().is_some_and(|ended| ended.survivors_ended > 0) {
             codes.push("run.survivors_ended");

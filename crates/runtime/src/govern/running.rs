@@ -164,7 +164,7 @@ impl Performer<'_> {
 }
 
 /// A code for each gate that no longer passes: `revoked.halted`, or `revoked.` and its name.
-fn revocations(decision: &Decision) -> Vec<Reason> {
+pub(crate) fn revocations(decision: &Decision) -> Vec<Reason> {
     let against = if decision.verdict == Verdict::Deny { GateOutcome::Deny } else { GateOutcome::Escalate };
     let gates = decision.gates.iter().filter(|gate| gate.outcome == against);
     gates
