@@ -311,7 +311,11 @@ fn policies(seeds: &mut Seeds) {
     let full = Facts {
         spec: Some(Spec {
             hash: Digest([3; 32]),
-            signers: vec![Signer { principal: PrincipalId([2; 8]), groups: vec!["ops".to_owned()], admin: true }],
+            signers: vec![Signer {
+                principal: PrincipalId([2; 8]),
+                groups: vec!["ops".to_owned()],
+                admin: true,
+            }],
             pinned: false,
             has_step: true,
             open: true,
