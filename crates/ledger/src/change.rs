@@ -3,8 +3,8 @@
 
 use cascade_receipt::base64;
 use cascade_receipt::content::{
-    Action, Answer, Body, Draw, Envelope, Escalation, Forgotten, GenesisKey, GlassBroken, Granted, KeyObject,
-    Learned, MemoryState, PackChange, PolicyRef, Rel, SecretChanged, SubjectFact,
+    Action, Answer, Body, Draw, Envelope, Escalation, Forgotten, Genesis, GenesisKey, GlassBroken, Granted,
+    KeyAdded, KeyObject, Learned, MemoryState, PackChange, PolicyRef, Rel, SecretChanged, SubjectFact,
 };
 use cascade_receipt::digest::{self, Digest};
 use cascade_receipt::id::{PrincipalId, ReceiptId};
@@ -148,17 +148,7 @@ impl Change {
     /// The change that `body` makes. No wildcard: a new kind must say what it does to the views.
     pub(crate) fn of_body(body: &Body, envelope: &Envelope) -> Self {
         match body {
-            Body::Genesis(genesis) => Self::Genesis {
-                policy: envelope.policy.clone(),
-                keys: [
-                    (Purpose::Receipt, &genesis.receipt),
-                    (Purpose::Log, &genesis.log),
-                    (Purpose::Recovery, &genesis.recovery),
-                ]
-                .map(|(purpose, key)| KeyRow::of_genesis(purpose, key))
-                .to_vec(),
-                admins: genesis.admins.iter().map(|admin| (admin.principal, admin.ssh_key.clone())).collect(),
-            },
+            Body::Genesis(genesis) => Self::of_genesis(genesis, envelope),
             Body::DryRun(action) => Self::Subject(Subject::of_dry_run(action)),
             Body::Escalation(escalation) => Self::Subject(Subject::of_escalation(escalation)),
             Body::TaskStarted(action) => Self::Started {
@@ -201,12 +191,7 @@ impl Change {
                 Self::PolicyActivated(activated.activates.clone(), activated.pack.clone())
             }
             Body::Erasure(erasure) => Self::Erased(erasure.erased.iter().map(|one| one.receipt_id).collect()),
-            Body::KeyAdded(added) => Self::KeyAdded {
-                key: KeyRow::of_object(&added.key),
-                retires: added.retires.as_ref().map(|id| id.as_str().to_owned()),
-                parent: envelope.key_id.as_str().to_owned(),
-                added: envelope.timestamp,
-            },
+            Body::KeyAdded(added) => Self::of_key(added, envelope),
             Body::KeyRevoked(revoked) => Self::KeyRevoked {
                 key_id: revoked.statement.key_id.as_str().to_owned(),
                 since: revoked.statement.compromised_since,
@@ -262,6 +247,28 @@ impl Change {
             | Self::GlassBroken(_)
             | Self::Reviewed { .. }
             | Self::Nothing => false,
+        }
+    }
+
+    fn of_genesis(genesis: &Genesis, envelope: &Envelope) -> Self {
+        let keys = [
+            (Purpose::Receipt, &genesis.receipt),
+            (Purpose::Log, &genesis.log),
+            (Purpose::Recovery, &genesis.recovery),
+        ];
+        Self::Genesis {
+            policy: envelope.policy.clone(),
+            keys: keys.map(|(purpose, key)| KeyRow::of_genesis(purpose, key)).to_vec(),
+            admins: genesis.admins.iter().map(|admin| (admin.principal, admin.ssh_key.clone())).collect(),
+        }
+    }
+
+    fn of_key(added: &KeyAdded, envelope: &Envelope) -> Self {
+        Self::KeyAdded {
+            key: KeyRow::of_object(&added.key),
+            retires: added.retires.as_ref().map(|id| id.as_str().to_owned()),
+            parent: envelope.key_id.as_str().to_owned(),
+            added: envelope.timestamp,
         }
     }
 
