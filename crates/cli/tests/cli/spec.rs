@@ -158,7 +158,7 @@ fn statement(site: &Site) -> String {
 fn sign_with_ssh_keygen(team: &Team, who: &str, namespace: &str) {
     let (key, statement) = (team.key(who), statement(&team.site));
     write(&team.site, "statement", statement);
-    _ = std::fs::remove_file(team.site.work("statement.sig"));
+    drop(std::fs::remove_file(team.site.work("statement.sig")));
     team.site
         .set("ssh-keygen", &["-q", "-Y", "sign", "-f", key.to_str().unwrap(), "-n", namespace, "statement"]);
     std::fs::rename(team.site.work("statement.sig"), team.site.work("ship.yaml.sig")).unwrap();
