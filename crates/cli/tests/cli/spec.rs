@@ -216,7 +216,7 @@ fn without_a_key_given_the_author_is_one_whom_the_chain_trusts() {
     let public = team.public("bob");
     site.run(&["people", "add", "bob", "--admin", "--ssh-key", public.to_str().unwrap()]).expect(0);
     let done = sign("bob");
-    assert!(done.stderr.contains("replaced"), "ada's signature is of the same content: {}", done.stderr);
+    assert!(done.stderr.contains("which was a signature of this spec by SHA256:"), "{}", done.stderr);
     let told = verified(site, &[]);
     assert_eq!(told["code"], "valid");
     assert!(site.run(&["spec", "verify", "ship.yaml"]).expect(0).stdout.contains("signed by bob SHA256:"));
@@ -250,7 +250,7 @@ fn what_is_no_signature_is_neither_trusted_nor_overwritten() {
     write(site, "ship.yaml", SPEC.replace("1.0", "1.1"));
     let again = sign(&[]).expect(0).stderr;
     assert!(again.contains("replaced `ship.yaml.sig`, which was not a signature of this spec"), "{again}");
-    assert!(again.contains("signed by SHA256:") && again.contains(&statement(site)[43..107]), "{again}");
+    assert!(again.contains("signed by SHA256:") && again.contains(&statement(site)[39..103]), "{again}");
     sign(&["--out", "elsewhere"]).expect(0);
     assert_eq!(
         std::fs::read(site.work("elsewhere")).unwrap(),
@@ -298,7 +298,8 @@ fn files_that_cannot_be_read_are_no_verdict() {
         write(&site, "bad.yaml", "csl: 1\n");
         site.run(&["spec", verb, "bad.yaml"]).expect_failure(2, "bad.yaml:1:1: ");
     }
-    site.run(&["spec", "verify", "ship.yaml", "--author-key", "ship.yaml"]).expect(4);
+    site.run(&["spec", "verify", "ship.yaml", "--author-key", "ship.yaml"])
+        .expect_failure(1, "couldn't use `ship.yaml`");
 }
 
 /// One step of a spec that is otherwise right.
@@ -368,7 +369,7 @@ fn bad_input_is_told_with_its_place() {
             ),
             "10:23: there is no time zone `Europe/Atlantis`",
         ),
-        ("deep", "[".repeat(100_000), ":"),
+        ("deep", "[".repeat(100_000), "1:"),
         ("long", format!("csl: \"{}\"", "x".repeat(300_000)), "1:1: the spec has more than 256 KiB"),
     ] {
         write(&site, "bad.yaml", text);
@@ -460,7 +461,7 @@ fn a_plan_holds_commands_to_the_constraints_of_the_spec() {
         ("workers: [env]", Some("specification.worker")),
     ] {
         let text = format!(
-            "csl: 1\nname: a\nversion: \"1\"\nconstraints: {{{constraints}}}\nsteps: [{{id: one, run: [env, git, commit, -m, x]}}]\n"
+            "csl: 1\nname: a\nversion: \"1\"\nconstraints: {{{constraints}}}\nsteps: [{{id: one, run: [env, git, push]}}]\n"
         );
         write(&site, "a.yaml", text);
         let plan = site.run(&["--json", "--as", "person", "spec", "plan", "a.yaml"]).expect(0).json();
@@ -483,8 +484,8 @@ fn what_governs_a_program_beside_its_words_counts() {
         let plan = site.run(&["--json", "--as", "person", "spec", "plan", "a.yaml"]).expect(0).json();
         plan["steps"][0]["commands"][0]["risk_tier"].as_str().unwrap().to_owned()
     };
-    assert_eq!(of("run: [git, status]"), "LOW");
-    assert_ne!(of("run: [git, status], env: {GIT_SSH_COMMAND: 'rm -rf /'}"), "LOW");
+    assert_eq!(of("run: [git, log]"), "LOW");
+    assert_eq!(of("run: [git, log], env: {GIT_PAGER: 'rm -rf /'}"), "CRITICAL");
     assert_eq!(of("run: [sh], stdin: \"git push --force\\n\""), "CRITICAL");
 }
 
