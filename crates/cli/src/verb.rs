@@ -26,6 +26,7 @@ pub(crate) mod secret;
 pub(crate) mod shell_check;
 pub(crate) mod show;
 pub(crate) mod spec;
+mod standing;
 pub(crate) mod stats;
 pub(crate) mod subject;
 pub(crate) mod task;

@@ -34,6 +34,9 @@ use crate::subject::{self, Concerned};
 /// Most bytes of standard input that are read before a decision, for programs that execute them.
 pub const STDIN_BYTES_MAX: usize = 8 * 1024 * 1024;
 
+/// What the agent is called that a model is which has commands run.
+const MODEL_AGENT: &str = "model";
+
 /// Programs that execute their standard input as shell lines.
 const SHELLS: &[&str] = &["sh", "bash", "dash", "zsh", "ksh", "ash"];
 
@@ -93,6 +96,18 @@ impl Asker {
             None => None,
         };
         Ok(Self { person, person_id, entry, agent, assumed, enclosure })
+    }
+
+    /// The agent that a model is which acts for this asker; whoever is one already stays who it is.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub(crate) fn behind_model(&self, ledger: &Ledger) -> Result<Self, Fault> {
+        if self.agent.is_some() {
+            return Ok(self.clone());
+        }
+        let id = ledger.principal_for(NameKind::Agent, &grants::agent_of(MODEL_AGENT, &self.person.name))?;
+        Ok(Self { agent: Some((MODEL_AGENT.to_owned(), id)), ..self.clone() })
     }
 
     /// The same asker, as the chain knows it now.
@@ -381,6 +396,30 @@ pub fn of_task(ledger: &Ledger, asker: &Asker, task: facts::Task) -> Result<Fact
         invocation: Invocation::Task(Box::new(task)),
         executable: None,
         cwd: Vec::new(),
+        env: Vec::new(),
+        stdin: Stdin::None,
+        script: None,
+        files: Vec::new(),
+        defaults: Vec::new(),
+        resource: None,
+    };
+    of_action(ledger, asker, action)
+}
+
+/// Everything a decision about what a workflow does by itself may depend on; its steps run in `cwd`.
+///
+/// # Errors
+/// When the ledger cannot be read.
+pub fn of_workflow(
+    ledger: &Ledger,
+    asker: &Asker,
+    act: facts::WorkflowAct,
+    cwd: &Path,
+) -> Result<Facts, Fault> {
+    let action = facts::Action {
+        invocation: Invocation::Workflow(Box::new(act)),
+        executable: None,
+        cwd: cwd.as_os_str().as_bytes().to_vec(),
         env: Vec::new(),
         stdin: Stdin::None,
         script: None,

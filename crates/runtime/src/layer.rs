@@ -10,7 +10,7 @@ mod search;
 mod templates;
 
 use std::sync::OnceLock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cascade_policy::facts::{Task, TaskKind};
 use cascade_receipt::content;
@@ -50,6 +50,8 @@ pub struct Asked<'a> {
     pub several: bool,
     /// What layers before found out and later ones need not find out again.
     pub notes: &'a Notes,
+    /// Nobody waits longer than until then, whatever the layer's budget.
+    pub until: Option<Instant>,
 }
 
 /// What layers leave for each other while one task is on its way.

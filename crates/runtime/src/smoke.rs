@@ -61,6 +61,15 @@ pub enum Tested {
     Failed(String),
 }
 
+/// How much tests ask that passed, counted while they ran.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Worth {
+    /// Calls with different arguments, counted up to [`limits::INPUTS_COUNTED_MAX`].
+    pub inputs: usize,
+    /// A function passes as well that gives the same whatever it is asked.
+    pub constant: bool,
+}
+
 /// Which interpreter ran it, and under which restrictions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Backend {
@@ -77,6 +86,8 @@ pub struct Checked {
     pub called: Vec<Called>,
     /// `None` when the job has no tests.
     pub tested: Option<Tested>,
+    /// What tests are worth that passed; `None` for all others.
+    pub worth: Option<Worth>,
     /// Who ran it.
     pub backend: Backend,
     /// From asking to answer, waiting for a worker included.
@@ -191,6 +202,7 @@ impl Smoke {
         Ok(Checked {
             called: answers.called,
             tested: answers.tested,
+            worth: answers.worth,
             backend: Backend { version, missing },
             wall_us: u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
         })

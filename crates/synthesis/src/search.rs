@@ -27,7 +27,7 @@ use crate::value::{Fingerprint, Value};
 use bank::{Bank, Made, Solution};
 
 /// How many values are computed between two questions whether to go on: a term has one for each environment.
-pub const ASK_EVERY: usize = 1_024;
+pub const ASK_EVERY: usize = 128;
 /// The level at which a search ends whatever its budget.
 const LEVEL_MAX: u32 = 48;
 /// How many levels past the best program are searched for rivals.

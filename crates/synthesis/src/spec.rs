@@ -1,5 +1,6 @@
 //! A task: a signature, what is said about it, and examples, read out of text.
 
+mod asserts;
 mod examples;
 
 use crate::limits::{EXAMPLES_MAX, PARAMETERS_MAX, TEXT_BYTES_MAX};
@@ -21,6 +22,8 @@ pub struct Task {
     pub description: String,
     /// What it must reproduce.
     pub examples: Vec<Example>,
+    /// How many of them, the last ones, are asserts of the caller's tests.
+    pub asserted: usize,
 }
 
 /// One parameter.
@@ -104,6 +107,14 @@ impl Task {
     /// # Errors
     /// [`SpecError`] with the line where the text does not fit.
     pub fn parse(text: &str, name: Option<&str>) -> Result<Self, SpecError> {
+        Self::parse_with(text, name, "")
+    }
+
+    /// The same, with the asserts of tests that are examples in another spelling.
+    ///
+    /// # Errors
+    /// [`SpecError`] with the line where the text does not fit; tests never make a text unreadable.
+    pub fn parse_with(text: &str, name: Option<&str>, tests: &str) -> Result<Self, SpecError> {
         if text.len() > TEXT_BYTES_MAX {
             return Err(SpecError::TooLong { bytes: text.len() });
         }
@@ -114,9 +125,29 @@ impl Task {
         let first = text.get(..after).unwrap_or_default().matches('\n').count() + 1;
         task.examples = examples::find(body, first, &task)?;
         task.description = prose(body, &task.name);
+        task.add(asserts::find(tests, &task));
         consistent(&task.examples)?;
         task.settle_types();
         Ok(task)
+    }
+
+    /// Takes asserts as further examples. Where two calls alike give different results the tests are about more than
+    /// arguments, and none of them is an example.
+    fn add(&mut self, asserts: Vec<Example>) {
+        let told = self.examples.len();
+        for assert in asserts {
+            let known = self.examples.iter().find(|known| known.arguments == assert.arguments);
+            match known {
+                Some(known) if known.expected != assert.expected => {
+                    self.examples.truncate(told);
+                    break;
+                }
+                Some(_) => {}
+                None if self.examples.len() < EXAMPLES_MAX => self.examples.push(assert),
+                None => break,
+            }
+        }
+        self.asserted = self.examples.len().saturating_sub(told);
     }
 
     /// Parameter types follow annotation and examples together, whichever says more.
@@ -203,7 +234,8 @@ pub(crate) fn signature(text: &str, line: usize) -> Result<Task, SpecError> {
     let returns =
         rest.get(..end).and_then(|arrow| arrow.split_once("->")).and_then(|(_, of)| Type::parse(of));
     let header = text.get(..=open + 1 + close + end).unwrap_or_default().to_owned();
-    Ok(Task { name, header, parameters, returns, description: String::new(), examples: Vec::new() })
+    let (description, examples) = (String::new(), Vec::new());
+    Ok(Task { name, header, parameters, returns, description, examples, asserted: 0 })
 }
 
 /// Where the parenthesis that is already open closes.

@@ -5,6 +5,10 @@ mod aftermath;
 #[cfg(test)]
 mod again;
 #[cfg(test)]
+mod approved;
+#[cfg(test)]
+mod asking;
+#[cfg(test)]
 mod bad;
 #[cfg(test)]
 mod beneath;
@@ -42,6 +46,8 @@ mod many;
 mod memory;
 #[cfg(test)]
 mod messages;
+#[cfg(test)]
+mod model;
 #[cfg(test)]
 mod names;
 #[cfg(test)]

@@ -64,7 +64,8 @@ impl Layer for Search {
 
 impl Search {
     fn search(&self, asked: &Asked<'_>, task: &spec::Task) -> Vec<Candidate> {
-        let end = Instant::now() + self.manifest.budget;
+        let own = Instant::now() + self.manifest.budget;
+        let end = asked.until.map_or(own, |until| until.min(own));
         let mut keep_going = || Instant::now() < end;
         let forged = forge::forge(task, &mut Budget { terms: TERMS_MAX, keep_going: &mut keep_going });
         let most = if asked.several { CANDIDATES_MAX } else { 1 };

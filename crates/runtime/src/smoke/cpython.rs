@@ -9,7 +9,9 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::frame::Timed;
-use super::limits::{MESSAGE_BYTES_MAX, OUTPUT_BYTES_MAX, VALUE_BYTES_MAX};
+use super::limits::{
+    CONSTANTS_MAX, INPUTS_COUNTED_MAX, MESSAGE_BYTES_MAX, OUTPUT_BYTES_MAX, VALUE_BYTES_MAX,
+};
 use super::names::{MODULES, REFUSED_NAMES};
 
 pub(super) mod enter;
@@ -89,7 +91,9 @@ pub(super) fn command(executable: &Path, role: Role, missing: &[String]) -> Comm
     command.args(["-s", "-S", "-B", "-c"]).env_clear().env("PYTHONHASHSEED", "0");
     match role {
         Role::Examiner => {
-            let limits = format!("{OUTPUT_BYTES_MAX} {VALUE_BYTES_MAX} {MESSAGE_BYTES_MAX}");
+            let limits =
+                [OUTPUT_BYTES_MAX, VALUE_BYTES_MAX, MESSAGE_BYTES_MAX, INPUTS_COUNTED_MAX, CONSTANTS_MAX];
+            let limits = limits.map(|limit| limit.to_string()).join(" ");
             command.arg(format!("{LINK}\n{EXAMINER}")).arg(MODULES.join(" ")).arg(limits);
         }
         Role::Candidate => {

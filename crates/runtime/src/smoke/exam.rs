@@ -3,7 +3,7 @@
 use super::frame::Fields;
 use super::limits::{CALL_BYTES_MAX, CALLS_MAX, SOURCE_BYTES_MAX, TESTS_BYTES_MAX};
 use super::source::Fault;
-use super::{Called, Job, Tested};
+use super::{Called, Job, Tested, Worth};
 
 /// Tests that pass without asking anything prove nothing.
 pub(super) const UNCALLED: &str = "the tests never call what the source defines; where they define check(candidate), say which function that is";
@@ -27,6 +27,8 @@ pub(super) struct Sheet {
 pub(super) struct Answers {
     pub(super) called: Vec<Called>,
     pub(super) tested: Option<Tested>,
+    /// Of tests that passed.
+    pub(super) worth: Option<Worth>,
     /// An exception that may be the interpreter's fault.
     pub(super) doubt: Option<String>,
 }
@@ -112,7 +114,7 @@ pub(super) fn encode(reply: &Result<Answers, Stop>) -> Fields {
         Ok(answers) => {
             let tested = match &answers.tested {
                 None => tagged("-", ""),
-                Some(Tested::Passed) => tagged("+", ""),
+                Some(Tested::Passed) => tagged("+", &worth_text(answers.worth)),
                 Some(Tested::Failed(why)) => tagged("!", why),
             };
             let doubt = answers.doubt.clone().unwrap_or_default().into_bytes();
@@ -160,10 +162,10 @@ pub(super) fn decode(fields: Fields, sheet: &Sheet) -> Option<Result<Answers, St
 }
 
 fn answers(doubt: String, mut texts: impl Iterator<Item = String>, sheet: &Sheet) -> Option<Answers> {
-    let tested = match tag(texts.next()?)? {
-        ('-', _) => None,
-        ('+', _) => Some(Tested::Passed),
-        ('!', why) => Some(Tested::Failed(why)),
+    let (tested, worth) = match tag(texts.next()?)? {
+        ('-', _) => (None, None),
+        ('+', worth) => (Some(Tested::Passed), Some(worth_of(&worth)?)),
+        ('!', why) => (Some(Tested::Failed(why)), None),
         _ => return None,
     };
     let mut called = Vec::new();
@@ -175,7 +177,19 @@ fn answers(doubt: String, mut texts: impl Iterator<Item = String>, sheet: &Sheet
         });
     }
     let complete = called.len() == sheet.calls.len() && tested.is_some() == sheet.tests.is_some();
-    complete.then_some(Answers { called, tested, doubt: (!doubt.is_empty()).then_some(doubt) })
+    complete.then_some(Answers { called, tested, worth, doubt: (!doubt.is_empty()).then_some(doubt) })
+}
+
+/// `3=`: so many inputs, and a constant passes; `3`: none does.
+fn worth_text(worth: Option<Worth>) -> String {
+    worth.map_or_else(String::new, |worth| {
+        format!("{}{}", worth.inputs, if worth.constant { "=" } else { "" })
+    })
+}
+
+fn worth_of(text: &str) -> Option<Worth> {
+    let inputs = text.trim_end_matches('=').parse().ok()?;
+    Some(Worth { inputs, constant: text.ends_with('=') })
 }
 
 fn tag(mut text: String) -> Option<(char, String)> {
@@ -220,15 +234,23 @@ mod tests {
     #[test]
     fn answers_come_back_as_they_were_and_fit_their_questions() {
         let called = vec![Called::Value("1".to_owned())];
-        let answers =
-            Answers { called, tested: Some(Tested::Failed("no".to_owned())), doubt: Some("?".to_owned()) };
+        let answers = Answers {
+            called,
+            tested: Some(Tested::Failed("no".to_owned())),
+            worth: None,
+            doubt: Some("?".to_owned()),
+        };
         let stops = [Stop::TimedOut, Stop::MemoryExceeded, Stop::OutputExceeded, Stop::Crashed];
         let told = [
             Stop::Refused("r".to_owned()),
             Stop::Unsyntactic("u".to_owned()),
             Stop::Unsupported("s".to_owned()),
         ];
-        let replies = stops.into_iter().chain(told).map(Err).chain([Ok(answers.clone())]);
+        let passed = [true, false].map(|constant| {
+            let worth = Some(Worth { inputs: 3, constant });
+            Ok(Answers { tested: Some(Tested::Passed), worth, ..answers.clone() })
+        });
+        let replies = stops.into_iter().chain(told).map(Err).chain([Ok(answers.clone())]).chain(passed);
         for reply in replies {
             assert_eq!(decode(encode(&reply), &sheet()), Some(reply));
         }
@@ -239,7 +261,7 @@ mod tests {
             assert_eq!(decode(encode(&Ok(lie)), &sheet()), None);
         }
         for lie in
-            [&["done"][..], &["done", ""], &["passed", ""], &["time", "", "x"], &["done", "", "+", ""], &[]]
+            [&["done"][..], &["done", ""], &["passed", ""], &["time", "", "x"], &["done", "", "+", "=1"], &[]]
         {
             let fields = lie.iter().map(|text| text.as_bytes().to_vec()).collect();
             assert_eq!(decode(fields, &sheet()), None, "{lie:?}");

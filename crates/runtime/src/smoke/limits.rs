@@ -24,6 +24,10 @@ pub const MESSAGE_BYTES_MAX: usize = 512;
 pub const RECURSION_MAX: usize = 1000;
 /// Deepest nesting of source text, as CPython's parser has it.
 pub const NESTING_MAX: u16 = 200;
+/// Calls with different arguments that are counted while tests run.
+pub const INPUTS_COUNTED_MAX: usize = 16;
+/// Results of the source that tests are tried on as those of a constant function.
+pub(super) const CONSTANTS_MAX: usize = 3;
 /// Workers at once, unless options say otherwise.
 pub const WORKERS_DEFAULT: usize = 4;
 /// Processor time of one worker, in seconds; it is replaced long before.

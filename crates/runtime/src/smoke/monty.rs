@@ -17,7 +17,7 @@ use monty_types::{
 use super::exam::{Answers, Sheet, Stop};
 use super::limits::{MEMORY_BYTES_MAX, MESSAGE_BYTES_MAX, OUTPUT_BYTES_MAX, RECURSION_MAX};
 use super::source::Offers;
-use super::{Called, Tested};
+use super::{Called, Tested, Worth};
 
 mod candidate;
 mod plain;
@@ -31,6 +31,16 @@ pub(super) fn version() -> String {
 
 type Snippet = Result<ReplProgress, Box<ReplStartError>>;
 type Outcome = Result<MontyObject, MontyException>;
+/// Names that a text may use, and what they stand for.
+type Inputs = Vec<(String, MontyObject)>;
+
+/// Who answers the calls of a text.
+enum Asked<'a> {
+    /// The emitted source.
+    Candidate(&'a mut Candidate),
+    /// A function that always gives the same.
+    Constant(MontyObject),
+}
 
 /// Examines one job.
 pub(super) fn examine(sheet: &Sheet, offers: &Offers, deadline: Instant) -> Result<Answers, Stop> {
@@ -43,15 +53,18 @@ pub(super) fn examine(sheet: &Sheet, offers: &Offers, deadline: Instant) -> Resu
             Err(raised) => Called::Raised(exam.told(&raised)),
         });
     }
-    let tested = match &sheet.tests {
-        Some(tests) => Some(exam.test(tests)?),
-        None => None,
+    let (tested, worth) = match &sheet.tests {
+        Some(tests) => {
+            let (tested, worth) = exam.test(tests)?;
+            (Some(tested), worth)
+        }
+        None => (None, None),
     };
     // Code may catch what it is told about that.
     if exam.printed.0 > OUTPUT_BYTES_MAX {
         return Err(Stop::OutputExceeded);
     }
-    Ok(Answers { called, tested, doubt: exam.doubt })
+    Ok(Answers { called, tested, worth, doubt: exam.doubt })
 }
 
 struct Exam<'a> {
@@ -71,29 +84,51 @@ impl Exam<'_> {
         };
         let examiner = self.examiner(call)?;
         let inputs = self.inputs(&mut candidate, call);
-        Ok(self.feed(examiner, call, inputs, &mut candidate)?.1)
+        Ok(self.feed(examiner, call, inputs, &mut Asked::Candidate(&mut candidate))?.1)
     }
 
-    fn test(&mut self, tests: &str) -> Result<Tested, Stop> {
+    fn test(&mut self, tests: &str) -> Result<(Tested, Option<Worth>), Stop> {
         let mut candidate = match self.candidate()? {
             Ok(candidate) => candidate,
-            Err(raised) => return Ok(Tested::Failed(self.told(&raised))),
+            Err(raised) => return Ok((Tested::Failed(self.told(&raised)), None)),
         };
-        let examiner = self.examiner(tests)?;
         let inputs = self.inputs(&mut candidate, tests);
-        let (examiner, mut outcome) = self.feed(examiner, tests, inputs, &mut candidate)?;
-        if let (Ok(_), Some(entry)) = (&outcome, &self.sheet.checks) {
-            if !self.offers.functions.contains(entry) {
-                return Ok(Tested::Failed(format!("NameError: the source defines no function `{entry}`")));
-            }
-            let function = vec![("candidate".to_owned(), external(entry))];
-            outcome = self.feed(examiner, "check(candidate)", function, &mut candidate)?.1;
+        if let Some(entry) = self.sheet.checks.as_ref().filter(|entry| !self.offers.functions.contains(entry))
+        {
+            let why = format!("NameError: the source defines no function `{entry}`");
+            return Ok((Tested::Failed(why), None));
         }
-        Ok(match outcome {
-            Ok(_) if candidate.calls == 0 => Tested::Failed(super::exam::UNCALLED.to_owned()),
-            Ok(_) => Tested::Passed,
-            Err(raised) => Tested::Failed(self.told_with_line(&raised)),
+        Ok(match self.pass_tests(tests, &inputs, &mut Asked::Candidate(&mut candidate))? {
+            Ok(_) if candidate.inputs.is_empty() => (Tested::Failed(super::exam::UNCALLED.to_owned()), None),
+            Ok(_) => (Tested::Passed, Some(self.weigh(tests, &inputs, candidate))),
+            Err(raised) => (Tested::Failed(self.told_with_line(&raised)), None),
         })
+    }
+
+    /// Runs the tests, and the `check` that they define.
+    fn pass_tests(&mut self, tests: &str, inputs: &Inputs, asked: &mut Asked<'_>) -> Result<Outcome, Stop> {
+        let examiner = self.examiner(tests)?;
+        let (examiner, outcome) = self.feed(examiner, tests, inputs.clone(), asked)?;
+        match (&outcome, &self.sheet.checks) {
+            (Ok(_), Some(entry)) => {
+                let function = vec![("candidate".to_owned(), external(entry))];
+                Ok(self.feed(examiner, "check(candidate)", function, asked)?.1)
+            }
+            _ => Ok(outcome),
+        }
+    }
+
+    /// What tests ask that passed. Where it cannot be told whether a constant passes, one does.
+    fn weigh(&mut self, tests: &str, inputs: &Inputs, candidate: Candidate) -> Worth {
+        let doubt = self.doubt.take();
+        let (asked, results) = (candidate.inputs.len(), candidate.results);
+        let constant = results.into_iter().chain([MontyObject::None]).any(|result| {
+            let outcome = self.pass_tests(tests, inputs, &mut Asked::Constant(result));
+            outcome.is_ok_and(|outcome| outcome.is_ok()) || self.deadline <= Instant::now()
+        });
+        // What a constant raises says nothing of the source.
+        self.doubt = doubt;
+        Worth { inputs: asked, constant }
     }
 
     /// A session in which the source has run.
@@ -122,7 +157,7 @@ impl Exam<'_> {
     }
 
     /// What the source offers under the names that occur in a text. Values only where they are plain.
-    fn inputs(&self, candidate: &mut Candidate, text: &str) -> Vec<(String, MontyObject)> {
+    fn inputs(&self, candidate: &mut Candidate, text: &str) -> Inputs {
         let mut inputs = Vec::new();
         for name in self.offers.values.iter().filter(|name| text.contains(name.as_str())) {
             if let Some(value) = candidate.value(name) {
@@ -141,21 +176,24 @@ impl Exam<'_> {
         &mut self,
         examiner: MontyRepl,
         text: &str,
-        inputs: Vec<(String, MontyObject)>,
-        candidate: &mut Candidate,
+        inputs: Inputs,
+        asked: &mut Asked<'_>,
     ) -> Result<(MontyRepl, Outcome), Stop> {
         let mut progress = examiner.feed_start(text, inputs, PrintWriter::Callback(&mut self.printed));
         loop {
             progress = match settle(progress, &self.printed)? {
                 Settled::Done(examiner, outcome) => return Ok((*examiner, outcome)),
-                Settled::Call(call) => self.pass(*call, candidate)?,
+                Settled::Call(call) => self.pass(*call, asked)?,
                 Settled::Missing(progress) => *progress,
             };
         }
     }
 
-    fn pass(&mut self, call: ReplFunctionCall, candidate: &mut Candidate) -> Result<Snippet, Stop> {
-        let outcome = candidate.call(&call, self.deadline, &mut self.printed)?;
+    fn pass(&mut self, call: ReplFunctionCall, asked: &mut Asked<'_>) -> Result<Snippet, Stop> {
+        let outcome = match asked {
+            Asked::Candidate(candidate) => candidate.call(&call, self.deadline, &mut self.printed)?,
+            Asked::Constant(value) => Ok(value.clone()),
+        };
         if let Err(raised) = &outcome {
             self.consider(raised);
         }

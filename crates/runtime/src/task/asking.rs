@@ -2,7 +2,7 @@
 
 use cascade_kernel::route::{Reply, Slot};
 use cascade_policy::facts::TaskKind;
-use cascade_receipt::content::{Evidence, Layer as LayerName};
+use cascade_receipt::content::{Evidence, Forgotten, Layer as LayerName};
 
 use super::perform::{Found, Performer, Place};
 use super::remembered::Remembered;
@@ -17,7 +17,7 @@ const FUNCTION_GRADES: [u8; 5] = [0, 40, 45, 72, 80];
 /// The lowest of them that is taken.
 const FUNCTION_MIN: u8 = 70;
 /// What a program must be worth without the caller's tests so that these verify it.
-const VERIFY_MIN: u8 = 60;
+pub(super) const VERIFY_MIN: u8 = 60;
 
 /// The layers that a task may be asked of, in their order. What is remembered of exactly this task comes first: the
 /// layers before it were asked when it was learned, and the same engine finds the same.
@@ -26,10 +26,14 @@ pub(super) fn slots(router: &Router, request: &Request, remembered: &Remembered)
     let last = LayerName::parse(&task.max_layer).unwrap_or(LayerName::L7);
     let slot = |smoked, admit_min| Slot { acts: false, spends: false, smoked, admit_min };
     let mut slots = Vec::new();
-    if last >= LayerName::L6 && remembered.answer.is_some() && !request.rehearses_an_act() {
+    if last >= LayerName::L6
+        && remembered.answer.is_some()
+        && task.tools.is_empty()
+        && !request.rehearses_an_act()
+    {
         slots.push((Place::Memory, slot(task.kind == TaskKind::Code, 0)));
     }
-    let mut function = (last >= LayerName::L2 && remembered.function.is_some())
+    let mut function = (last >= LayerName::L2 && remembered.knows_another_function())
         .then(|| (Place::Function, slot(true, FUNCTION_MIN)));
     for (at, layer) in router.layers.iter().enumerate() {
         let manifest = layer.manifest();
@@ -45,7 +49,9 @@ pub(super) fn slots(router: &Router, request: &Request, remembered: &Remembered)
     if last >= LayerName::L6Cli && task.kind == TaskKind::Cli {
         slots.push((Place::Command, acts(false)));
     }
-    if last >= LayerName::L7 && task.kind != TaskKind::Cli {
+    // An intent that nobody follows up would use up what the task stands on.
+    let in_vain = request.approved_itself().is_some() && router.asked().is_none();
+    if last >= LayerName::L7 && task.kind != TaskKind::Cli && !in_vain {
         slots.push((Place::Model, acts(true)));
     }
     slots
@@ -83,7 +89,8 @@ impl Performer<'_> {
         let Some(layer) = self.router.layers.get(at) else { return Reply::Pass };
         let name = layer.manifest().layer.clone();
         let task = &self.request.task;
-        let asked = Asked { task, spec: &self.spec, several: task.tests.is_some(), notes: &self.notes };
+        let several = task.tests.is_some();
+        let asked = Asked { task, spec: &self.spec, several, notes: &self.notes, until: None };
         match layer.ask(&asked) {
             layer::Reply::Pass(code) => {
                 self.decline(name, code, None);
@@ -115,7 +122,7 @@ impl Performer<'_> {
     /// The very answer to this task. Its verifier runs again; what fails is forgotten.
     pub(super) fn ask_memory(&mut self, slot: usize) -> Result<Reply, TaskError> {
         let Some(recalled) = self.remembered.answer.clone() else { return Ok(Reply::Pass) };
-        let Recalled { memory, answer, evidence, grade, .. } = *recalled;
+        let Recalled { memory, answer, evidence, grade, .. } = recalled.as_ref().clone();
         let candidate = Candidate { source: answer, entry: None, grade, question: None };
         if self.request.task.kind != TaskKind::Code {
             if let Some(place) = self.found.get_mut(slot) {
@@ -129,7 +136,7 @@ impl Performer<'_> {
             // A machine on which nothing can be run says nothing about the answer.
             let told = self.declined.get(before).map(|declined| declined.code.as_str());
             if told.is_some_and(|code| ["smoke.examples", "smoke.tests"].contains(&code)) {
-                self.forget(&memory, "memory.verifier_failed");
+                self.forget(&memory, Forgotten::VERIFIER_FAILED);
             }
             return Ok(Reply::Pass);
         };
@@ -138,6 +145,7 @@ impl Performer<'_> {
         if let Some(Some(found)) = self.found.get_mut(slot) {
             found.evidence = evidence;
         }
+        self.shadowed = self.shadow(&recalled);
         Ok(Reply::Take { grade, evidence, smoked: true, question: false })
     }
 

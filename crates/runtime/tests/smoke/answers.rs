@@ -2,7 +2,7 @@
 
 use cascade_runtime::smoke::{Gates, SmokeError, Tested};
 
-use crate::kit::{self, EACH, Tests, call, calls, check, checks, tested};
+use crate::kit::{self, EACH, Tests, call, calls, check, checks, tested, worth};
 
 pub(crate) fn tests() -> Tests {
     vec![
@@ -10,6 +10,7 @@ pub(crate) fn tests() -> Tests {
         ("each_call_has_a_fresh_run_of_the_source", each_call_has_a_fresh_run_of_the_source),
         ("tests_by_name_and_by_candidate", tests_by_name_and_by_candidate),
         ("tests_that_ask_nothing_prove_nothing", tests_that_ask_nothing_prove_nothing),
+        ("what_tests_are_worth_is_counted", what_tests_are_worth_is_counted),
         ("imports_and_constants_of_the_source", imports_and_constants_of_the_source),
         ("exceptions_reach_the_tests", exceptions_reach_the_tests),
         ("the_backend_is_named", the_backend_is_named),
@@ -83,6 +84,30 @@ fn tests_that_ask_nothing_prove_nothing() {
         let tests = "def check(candidate):\n    assert candidate(1, 2) == 4";
         let Tested::Failed(why) = tested(gates, ADD, tests, None) else { panic!("{gates:?}") };
         assert!(why.contains("never call"), "{why}");
+    }
+}
+
+fn what_tests_are_worth_is_counted() {
+    let three = "assert add(1, 2) == 3\nassert add(2, 2) == 4\nassert add(b=3, a=2) == 5\n";
+    for (tests, entry, wanted) in [
+        (three, None, (3, false)),
+        // The same asked twice is asked once, and calls that nothing hangs on let a constant through.
+        ("assert add(1, 2) == 3\nassert add(1, 2) != 4\n", None, (1, true)),
+        ("add(1, 1)\nadd(2, 2)\nassert add(3, 3) == 6\n", None, (3, true)),
+        ("assert add(1, 2) == 3\nassert add(2, 1) == 3\nassert add(3, 0) == 3\n", None, (3, true)),
+        ("for n in range(99):\n    assert add(n, n) > -1\n", None, (16, true)),
+        ("for n in range(99):\n    assert add(n, n) == 2 * n\n", None, (16, false)),
+        ("def check(f):\n    assert f(1, 2) == 3\n    assert f('a', 'b') == 'ab'\n", Some("add"), (2, false)),
+        ("x = [add(1, 2) for _ in 'ab']\nassert x[0] is not None and x[0] == x[1]\n", None, (1, true)),
+    ] {
+        for gates in EACH {
+            assert_eq!(worth(gates, ADD, tests, entry), wanted, "{gates:?} {tests}");
+        }
+    }
+    let nothing = "def f(x):\n    pass\n";
+    let tests = "assert f(1) is None\nassert f([]) is None\n";
+    for gates in EACH {
+        assert_eq!(worth(gates, nothing, tests, None), (2, true), "{gates:?}");
     }
 }
 

@@ -62,6 +62,13 @@ pub(crate) fn tested(gates: Gates, source: &str, tests: &str, entry: Option<&str
     check(gates, &checks(source, tests, entry)).unwrap().tested.unwrap()
 }
 
+/// What tests that passed are worth.
+pub(crate) fn worth(gates: Gates, source: &str, tests: &str, entry: Option<&str>) -> (usize, bool) {
+    let checked = check(gates, &checks(source, tests, entry)).unwrap();
+    assert_eq!(checked.tested, Some(Tested::Passed), "{tests}");
+    checked.worth.map(|worth| (worth.inputs, worth.constant)).unwrap()
+}
+
 /// The name of an error, as a test expects it.
 pub(crate) fn named(outcome: &Result<Checked, SmokeError>) -> &'static str {
     match outcome {

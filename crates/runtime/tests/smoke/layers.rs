@@ -64,6 +64,7 @@ fn asked(source: &'static str, grade: u8, examples: &[&str]) -> (Tasked, String)
         tests: None,
         schema: None,
         max_layer: "L1".to_owned(),
+        tools: Vec::new(),
         model: None,
     };
     let request = Request {

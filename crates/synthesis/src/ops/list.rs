@@ -69,19 +69,31 @@ pub(crate) fn sorted(mut values: Vec<Value>, reverse: bool) -> Answer {
             a.order(b)?;
         }
     }
-    // Every value was compared to its neighbour; types without an order between further ones show here.
-    let mut failed = None;
-    values.sort_by(|a, b| {
-        let order = if reverse { b.order(a) } else { a.order(b) };
-        order.unwrap_or_else(|fail| {
-            failed = Some(fail);
-            Ordering::Equal
-        })
-    });
-    match failed {
-        Some(fail) => Err(fail),
-        None => list(values),
+    if keys(&values).is_some() {
+        let order = |a: &Value, b: &Value| a.order(b).unwrap_or(Ordering::Equal);
+        values.sort_by(|a, b| if reverse { order(b, a) } else { order(a, b) });
+        return list(values);
     }
+    list(merged(&values, reverse)?)
+}
+
+/// Sorts values among which some may have no order, which a sort that cannot fail must not be given: every value was
+/// compared to its neighbour, further ones show here.
+fn merged(values: &[Value], reverse: bool) -> Result<Vec<Value>, Fail> {
+    if values.len() < 2 {
+        return Ok(values.to_vec());
+    }
+    let (low, high) = values.split_at(values.len() / 2);
+    let (low, high) = (merged(low, reverse)?, merged(high, reverse)?);
+    let mut all = Vec::with_capacity(values.len());
+    let (mut low, mut high) = (low.into_iter().peekable(), high.into_iter().peekable());
+    while let (Some(a), Some(b)) = (low.peek(), high.peek()) {
+        let order = if reverse { a.order(b)?.reverse() } else { a.order(b)? };
+        all.extend(if order == Ordering::Greater { high.next() } else { low.next() });
+    }
+    all.extend(low);
+    all.extend(high);
+    Ok(all)
 }
 
 /// What identifies a value among others of its kind without comparing each to each.
@@ -308,4 +320,36 @@ pub(super) fn lookup(dict: &Value, key: &Value) -> Answer {
 /// How often each value occurs, in order of first appearance.
 pub(crate) fn tally(values: &[Value]) -> Answer {
     Ok(Value::Dict(counted(values)?.into_iter().map(|(key, times)| (key, count(times))).collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::parse;
+
+    fn values(text: &str) -> Vec<Value> {
+        items(&parse(text).unwrap()).unwrap().to_vec()
+    }
+
+    #[test]
+    fn what_has_no_order_fails_and_never_panics() {
+        // Each value has an order with its neighbours and not with all others.
+        let pick = |n: usize| ["['a']", "[1]", "['b', 2]", "[0, 'c']", "[7]"][n * n % 31 % 5];
+        for length in (20..200).step_by(3) {
+            let mixed: Vec<&str> = (1..length).map(|n| if n % 2 == 0 { "[]" } else { pick(n) }).collect();
+            let mixed = values(&format!("[{}]", mixed.join(", ")));
+            for reverse in [false, true] {
+                assert_eq!(sorted(mixed.clone(), reverse).unwrap_err(), Fail::Raises, "{length}");
+            }
+        }
+        assert_eq!(sorted(values("[1, 'a']"), false).unwrap_err(), Fail::Raises);
+    }
+
+    #[test]
+    fn sorting_is_stable_either_way() {
+        let given = "[2.0, 1, True, 1.0, 2, 0]";
+        assert_eq!(sorted(values(given), false).unwrap().repr(), "[0, 1, True, 1.0, 2.0, 2]");
+        assert_eq!(sorted(values(given), true).unwrap().repr(), "[2.0, 2, 1, True, 1.0, 0]");
+        assert_eq!(sorted(values("['b', 'a']"), true).unwrap().repr(), "['b', 'a']");
+    }
 }

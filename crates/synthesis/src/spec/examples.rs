@@ -63,9 +63,9 @@ fn parse_prefix(text: &str) -> Result<(Value, usize), LiteralError> {
 }
 
 /// Arguments by position and by name, up to the closing parenthesis; also how many bytes that took.
-type Given = Vec<(Option<usize>, Value)>;
+pub(super) type Given = Vec<(Option<usize>, Value)>;
 
-fn arguments(text: &str, task: &Task) -> Option<(Given, usize)> {
+pub(super) fn arguments(text: &str, task: &Task) -> Option<(Given, usize)> {
     let mut given = Vec::new();
     let mut at = 0;
     loop {
@@ -98,7 +98,7 @@ fn arguments(text: &str, task: &Task) -> Option<(Given, usize)> {
 }
 
 /// One value for each parameter, defaults included.
-fn complete(given: Given, task: &Task, line: usize) -> Result<Vec<Value>, SpecError> {
+pub(super) fn complete(given: Given, task: &Task, line: usize) -> Result<Vec<Value>, SpecError> {
     let (count, wanted) = (given.len(), task.parameters.len());
     let arity = SpecError::Arity { line, given: count, wanted };
     let mut values: Vec<Option<Value>> = task.parameters.iter().map(|_| None).collect();

@@ -1,7 +1,7 @@
 # The examiner: runs the caller's calls and tests, and says what they came to.
 BUILTINS = set(dir(builtins))
 MODULES = set(sys.argv[1].split())
-OUTPUT_BYTES_MAX, VALUE_BYTES_MAX, MESSAGE_BYTES_MAX = map(int, sys.argv[2].split())
+OUTPUT_BYTES_MAX, VALUE_BYTES_MAX, MESSAGE_BYTES_MAX, INPUTS_COUNTED_MAX, CONSTANTS_MAX = map(int, sys.argv[2].split())
 MISSING = sys.argv[3:]
 UNCALLED = "the tests never call what the source defines; where they define check(candidate), say which function that is"
 
@@ -83,23 +83,47 @@ def call(link, job, text):
     return "=" + value
 
 
+def run(job, space):
+    """Runs the tests, and the `check` that they define, under the names of a space."""
+    before = space.get("check")
+    exec(compile(job["tests"], "<tests>", "exec", dont_inherit=True), space)
+    check = space.get("check")
+    if job["entry"] is not None and callable(check) and check is not before:
+        if job["entry"] not in space:
+            return f"!NameError: the source defines no function `{job['entry']}`"
+        check(space[job["entry"]])
+    return None
+
+
 def test(link, job):
-    tests, entry = job["tests"], job["entry"]
-    link.calls = 0
+    link.inputs, link.results = set(), []
     try:
-        space = space_for(link, job["source"], job["imports"], tests, entry)
-        before = space.get("check")
-        exec(compile(tests, "<tests>", "exec", dont_inherit=True), space)
-        check = space.get("check")
-        if entry is not None and callable(check) and check is not before:
-            if entry not in space:
-                return f"!NameError: the source defines no function `{entry}`"
-            check(space[entry])
+        space = space_for(link, job["source"], job["imports"], job["tests"], job["entry"])
+        failed = run(job, dict(space))
     except (Halt, MemoryError):
         raise
     except BaseException as error:
         return "!" + capped(line(error, "<tests>") + told(error))
-    return "+" if link.calls else "!" + UNCALLED
+    if failed or not link.inputs:
+        return failed or "!" + UNCALLED
+    return f"+{len(link.inputs)}" + ("=" if constant(link, job, space) else "")
+
+
+def constant(link, job, space):
+    """Whether a function passes as well that always gives the same; also where that cannot be told."""
+    for value in [*link.results, None]:
+        link.constant = [value]
+        try:
+            failed = run(job, dict(space))
+        except (Halt, MemoryError):
+            return True
+        except BaseException:
+            failed = True
+        finally:
+            link.constant = None
+        if not failed:
+            return True
+    return False
 
 
 def imports_of(source):

@@ -1,10 +1,12 @@
 //! The session that holds the emitted source.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use monty::{MontyRepl, ReplFunctionCall};
 use monty_types::{MontyException, MontyObject, PrintWriter};
 
+use super::super::limits::{CONSTANTS_MAX, INPUTS_COUNTED_MAX};
 use super::{Printed, Stop, plain, stopped};
 
 /// Names that emitted code cannot use: they lead nowhere but to the check of its names.
@@ -14,13 +16,15 @@ const NAMES: [&str; 2] = [ARGUMENTS, KEYWORDS];
 
 pub(super) struct Candidate {
     repl: MontyRepl,
-    /// How often one of its functions was called.
-    pub(super) calls: u32,
+    /// Different arguments that its functions were called with, as many as are counted.
+    pub(super) inputs: BTreeSet<String>,
+    /// Different results that they gave, the first few.
+    pub(super) results: Vec<MontyObject>,
 }
 
 impl Candidate {
     pub(super) fn new(repl: MontyRepl) -> Self {
-        Self { repl, calls: 0 }
+        Self { repl, inputs: BTreeSet::new(), results: Vec::new() }
     }
 
     /// What a name stands for, where it is plain.
@@ -36,7 +40,9 @@ impl Candidate {
         deadline: Instant,
         printed: &mut Printed,
     ) -> Result<Result<MontyObject, MontyException>, Stop> {
-        self.calls += 1;
+        if self.inputs.len() < INPUTS_COUNTED_MAX {
+            self.inputs.insert(format!("{} {:?} {:?}", call.function_name, call.args, call.kwargs));
+        }
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Err(Stop::TimedOut);
@@ -50,6 +56,9 @@ impl Candidate {
             Err(raised) => stopped(raised, printed).map(Err),
             Ok(value) => {
                 plain::check(&value).map_err(|what| Stop::Unsupported(format!("{what} as a result")))?;
+                if self.results.len() < CONSTANTS_MAX && !self.results.contains(&value) {
+                    self.results.push(value.clone());
+                }
                 Ok(Ok(value))
             }
         }
