@@ -1,11 +1,12 @@
 //! What a receipt changes in the views, read from a typed body (when appending) or from stored
 //! JSON (when rebuilding). Both readings must agree: `fsck` compares the views with a rebuild.
 
-mod rows;
+mod memory;
 
+use cascade_receipt::base64;
 use cascade_receipt::content::{
-    Action, Answer, Body, Draw, Envelope, Forgotten, Genesis, KeyAdded, MemoryState, PackChange, PolicyRef,
-    Rel, SecretChanged, SubjectFact,
+    Action, Answer, Body, Draw, Envelope, Escalation, GenesisKey, GlassBroken, Granted, KeyObject,
+    KeyRevoked, PackChange, PolicyRef, Rel, SecretChanged, SubjectFact,
 };
 use cascade_receipt::digest::{self, Digest};
 use cascade_receipt::id::{PrincipalId, ReceiptId};
@@ -16,6 +17,8 @@ use cascade_receipt::time::Timestamp;
 
 use crate::limit_views::{self, Settlement};
 use crate::regime_views;
+
+pub(crate) use memory::MemoryRow;
 
 /// One receipt's effect on the views.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -93,16 +96,6 @@ pub(crate) enum Change {
     Nothing,
 }
 
-/// An answer that is remembered.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct MemoryRow {
-    pub(crate) id: [u8; 8],
-    pub(crate) answer: ReceiptId,
-    pub(crate) principal: PrincipalId,
-    pub(crate) state: MemoryState,
-    pub(crate) expires: Timestamp,
-}
-
 /// Something done past the gates.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct GlassRow {
@@ -149,7 +142,17 @@ impl Change {
     /// The change that `body` makes. No wildcard: a new kind must say what it does to the views.
     pub(crate) fn of_body(body: &Body, envelope: &Envelope) -> Self {
         match body {
-            Body::Genesis(genesis) => Self::of_genesis(genesis, envelope),
+            Body::Genesis(genesis) => Self::Genesis {
+                policy: envelope.policy.clone(),
+                keys: [
+                    (Purpose::Receipt, &genesis.receipt),
+                    (Purpose::Log, &genesis.log),
+                    (Purpose::Recovery, &genesis.recovery),
+                ]
+                .map(|(purpose, key)| KeyRow::of_genesis(purpose, key))
+                .to_vec(),
+                admins: genesis.admins.iter().map(|admin| (admin.principal, admin.ssh_key.clone())).collect(),
+            },
             Body::DryRun(action) => Self::Subject(Subject::of_dry_run(action)),
             Body::Escalation(escalation) => Self::Subject(Subject::of_escalation(escalation)),
             Body::TaskStarted(action) => Self::Started {
@@ -159,25 +162,13 @@ impl Change {
                 draws: action.draws.clone(),
                 at: envelope.timestamp,
             },
-            Body::Pure(task) => Self::Pure {
-                used: used_of(&task.action),
-                draws: task.action.draws.clone(),
-                at: envelope.timestamp,
-            },
-            Body::Point(action) => {
-                Self::Pure { used: used_of(action), draws: action.draws.clone(), at: envelope.timestamp }
-            }
+            Body::Pure(task) => Self::of_pure(&task.action, envelope.timestamp),
+            Body::Point(action) => Self::of_pure(action, envelope.timestamp),
             Body::ChainStarted(started) => Self::of_start(&started.action, envelope.timestamp),
             Body::ChainClosed(closed) => Self::ChainClosed { chain: closed.chain.receipt_id },
             Body::Learned(learned) => MemoryRow::of_body(learned).map_or(Self::Nothing, Self::Learned),
-            Body::Forgotten(forgotten) => Self::Forgotten {
-                learned: forgotten.learned.receipt_id,
-                wrong: forgotten.reasons.iter().any(|reason| says_wrong(&reason.code)),
-                at: envelope.timestamp,
-            },
-            Body::Released(released) => {
-                Self::Released(released.wrong.iter().map(|one| one.receipt_id).collect())
-            }
+            Body::Forgotten(forgotten) => Self::of_forgetting(forgotten, envelope.timestamp),
+            Body::Released(released) => Self::of_release(released),
             Body::Closing(closing) => Self::Closed {
                 intent: closing.intent.receipt_id,
                 settlement: Settlement::of_closing(closing),
@@ -192,12 +183,13 @@ impl Change {
                 Self::PolicyActivated(activated.activates.clone(), activated.pack.clone())
             }
             Body::Erasure(erasure) => Self::Erased(erasure.erased.iter().map(|one| one.receipt_id).collect()),
-            Body::KeyAdded(added) => Self::of_key(added, envelope),
-            Body::KeyRevoked(revoked) => Self::KeyRevoked {
-                key_id: revoked.statement.key_id.as_str().to_owned(),
-                since: revoked.statement.compromised_since,
-                replacement: revoked.statement.replacement.as_ref().map(KeyRow::of_object),
+            Body::KeyAdded(added) => Self::KeyAdded {
+                key: KeyRow::of_object(&added.key),
+                retires: added.retires.as_ref().map(|id| id.as_str().to_owned()),
+                parent: envelope.key_id.as_str().to_owned(),
+                added: envelope.timestamp,
             },
+            Body::KeyRevoked(revoked) => Self::of_revocation(revoked),
             Body::PersonAdded(added) => Self::PersonAdded {
                 principal: added.principal,
                 ssh_key: added.ssh_key.clone(),
@@ -251,28 +243,6 @@ impl Change {
         }
     }
 
-    fn of_genesis(genesis: &Genesis, envelope: &Envelope) -> Self {
-        let keys = [
-            (Purpose::Receipt, &genesis.receipt),
-            (Purpose::Log, &genesis.log),
-            (Purpose::Recovery, &genesis.recovery),
-        ];
-        Self::Genesis {
-            policy: envelope.policy.clone(),
-            keys: keys.map(|(purpose, key)| KeyRow::of_genesis(purpose, key)).to_vec(),
-            admins: genesis.admins.iter().map(|admin| (admin.principal, admin.ssh_key.clone())).collect(),
-        }
-    }
-
-    fn of_key(added: &KeyAdded, envelope: &Envelope) -> Self {
-        Self::KeyAdded {
-            key: KeyRow::of_object(&added.key),
-            retires: added.retires.as_ref().map(|id| id.as_str().to_owned()),
-            parent: envelope.key_id.as_str().to_owned(),
-            added: envelope.timestamp,
-        }
-    }
-
     /// A start without a specification never gets here: it is refused under the write lock.
     fn of_start(action: &Action, at: Timestamp) -> Self {
         let Some(spec) = action.spec else { return Self::Nothing };
@@ -282,6 +252,18 @@ impl Change {
             used: used_of(action),
             draws: action.draws.clone(),
             at,
+        }
+    }
+
+    fn of_pure(action: &Action, at: Timestamp) -> Self {
+        Self::Pure { used: used_of(action), draws: action.draws.clone(), at }
+    }
+
+    fn of_revocation(revoked: &KeyRevoked) -> Self {
+        Self::KeyRevoked {
+            key_id: revoked.statement.key_id.as_str().to_owned(),
+            since: revoked.statement.compromised_since,
+            replacement: revoked.statement.replacement.as_ref().map(KeyRow::of_object),
         }
     }
 
@@ -419,22 +401,6 @@ impl Change {
         })
     }
 
-    /// What names nothing that was learned releases wrong hits.
-    fn of_forgotten(content: &Value) -> Option<Self> {
-        let refs = refs_of(content)?;
-        let Some((_, learned)) = refs.iter().find(|(rel, _)| *rel == Rel::Memory) else {
-            let wrong = refs.into_iter().filter(|(rel, _)| *rel == Rel::Supersedes);
-            return Some(Self::Released(wrong.map(|(_, wrong)| wrong).collect()));
-        };
-        let reasons = content.member("reasons").and_then(Value::as_array).unwrap_or_default();
-        let code = |reason: &Value| reason.member("code").and_then(Value::as_str).is_some_and(says_wrong);
-        Some(Self::Forgotten {
-            learned: *learned,
-            wrong: reasons.iter().any(code),
-            at: Timestamp::parse(content.member("timestamp")?.as_str()?)?,
-        })
-    }
-
     /// A pure task has no intent and closes nothing.
     fn of_closer(kind: Kind, content: &Value) -> Option<Self> {
         let refs = refs_of(content)?;
@@ -449,6 +415,45 @@ impl Change {
     }
 }
 
+impl GlassRow {
+    fn of_body(broken: &GlassBroken) -> Self {
+        Self {
+            action_hash: broken.action.action_hash,
+            principal: broken.action.principal,
+            groups: broken.groups.clone(),
+            due: broken.review_due,
+        }
+    }
+}
+
+impl GrantRow {
+    fn of_body(granted: &Granted) -> Self {
+        Self {
+            principal: granted.principal,
+            to: granted.to,
+            on_behalf_of: granted.on_behalf_of,
+            parent: granted.parent.as_ref().map(|parent| parent.receipt_id),
+            scope: granted.scope.text(),
+            expires: granted.expires,
+            delegate: granted.delegate,
+        }
+    }
+
+    fn of_value(content: &Value) -> Option<Self> {
+        let text = |key: &str| content.member(key).and_then(Value::as_str);
+        let principal = |key: &str| PrincipalId::parse(text(key)?);
+        Some(Self {
+            principal: principal("principal")?,
+            to: principal("to")?,
+            on_behalf_of: principal("on_behalf_of"),
+            parent: grants_of(content)?.first().copied(),
+            scope: content.member("scope")?.to_canonical(),
+            expires: text("expires").and_then(Timestamp::parse),
+            delegate: content.member("delegate")?.as_u64()?,
+        })
+    }
+}
+
 fn words_of(value: &Value) -> Option<Vec<String>> {
     value.as_array()?.iter().map(|word| word.as_str().map(str::to_owned)).collect()
 }
@@ -459,8 +464,71 @@ fn grants_of(content: &Value) -> Option<Vec<ReceiptId>> {
     Some(named.map(|(_, grant)| grant).collect())
 }
 
-fn says_wrong(code: &str) -> bool {
-    Forgotten::WRONG.contains(&code)
+impl KeyRow {
+    fn of_genesis(purpose: Purpose, key: &GenesisKey) -> Self {
+        Self { key_id: key.key_id.as_str().to_owned(), purpose, public_key: key.public_key }
+    }
+
+    fn of_object(key: &KeyObject) -> Self {
+        Self { key_id: key.key_id.as_str().to_owned(), purpose: key.purpose, public_key: key.public_key }
+    }
+
+    fn of_value(purpose: Purpose, key: &Value) -> Option<Self> {
+        Some(Self {
+            key_id: key.member("key_id")?.as_str()?.to_owned(),
+            purpose,
+            public_key: base64::decode_array(key.member("public_key")?.as_str()?)?,
+        })
+    }
+
+    fn of_value_object(key: &Value) -> Option<Self> {
+        Self::of_value(Purpose::parse(key.member("purpose")?.as_str()?)?, key)
+    }
+}
+
+impl Subject {
+    fn of_dry_run(action: &Action) -> Self {
+        Self {
+            kind: Kind::DryRun,
+            action_hash: action.action_hash,
+            principal: action.principal,
+            required: 1,
+            groups: Vec::new(),
+            expires: None,
+            signature_required: false,
+        }
+    }
+
+    fn of_escalation(escalation: &Escalation) -> Self {
+        Self {
+            kind: Kind::Escalation,
+            action_hash: escalation.action.action_hash,
+            principal: escalation.action.principal,
+            required: escalation.required,
+            groups: escalation.groups.clone(),
+            expires: Some(escalation.expires),
+            signature_required: escalation.signature_required,
+        }
+    }
+
+    fn of_value(kind: Kind, content: &Value) -> Option<Self> {
+        let text = |key: &str| content.member(key).and_then(Value::as_str);
+        let escalation = kind == Kind::Escalation;
+        let groups = content.member("groups").and_then(Value::as_array).unwrap_or_default();
+        Some(Self {
+            kind,
+            action_hash: Digest::from_hex(text("action_hash")?)?,
+            principal: PrincipalId::parse(text("principal")?)?,
+            required: if escalation {
+                u32::try_from(content.member("required")?.as_u64()?).ok()?
+            } else {
+                1
+            },
+            groups: groups.iter().map(|group| group.as_str().map(str::to_owned)).collect::<Option<_>>()?,
+            expires: if escalation { Some(Timestamp::parse(text("expires")?)?) } else { None },
+            signature_required: escalation && content.member("signature_required")?.as_bool()?,
+        })
+    }
 }
 
 /// What an action uses up.

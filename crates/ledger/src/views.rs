@@ -113,7 +113,6 @@ pub(crate) fn apply(conn: &Connection, entry: &Entry, change: &Change) -> rusqli
     }
 }
 
-/// An approval or denial, and where its subject stands after it.
 fn add_answer(conn: &Connection, entry: &Entry, change: &Change) -> rusqlite::Result<()> {
     let Change::Answered { subject, principal, action_hash, approve, expires, signed } = change else {
         return Ok(());

@@ -68,6 +68,9 @@ pub enum ConsentError {
     /// What was approved is a task in words, or a question to a model, not a command.
     #[error("{0} is about a task, not about a command")]
     IsTask(ReceiptId),
+    /// What was approved is what a workflow does by itself, not a command.
+    #[error("{0} is about a workflow, not about a command")]
+    IsWorkflow(ReceiptId),
     /// What was approved is a command that no task in words asked for.
     #[error("{0} is about a command, not about a task")]
     IsNoTask(ReceiptId),
@@ -162,7 +165,7 @@ pub fn approved(ledger: &Reader, id: &str) -> Result<(Approved, Command), Consen
 }
 
 /// What was approved, and the facts it was decided on.
-fn answered(ledger: &Reader, id: &str) -> Result<(Approved, Facts), ConsentError> {
+pub(crate) fn answered(ledger: &Reader, id: &str) -> Result<(Approved, Facts), ConsentError> {
     let (subject, content) = subject_of(ledger, id)?;
     let (action_nonce, _) =
         ledger.private(&subject.action_hash)?.ok_or(ConsentError::Erased(subject.receipt_id))?;
@@ -303,6 +306,7 @@ fn repeat(ledger: &Reader, subject: &Subject, facts: &Facts) -> Result<Command, 
     let argv = match &facts.action.invocation {
         Invocation::Cli(argv) => argv,
         Invocation::Task(_) => return Err(ConsentError::IsTask(subject.receipt_id)),
+        Invocation::Workflow(_) => return Err(ConsentError::IsWorkflow(subject.receipt_id)),
         Invocation::Shell(_) => return Err(ConsentError::Damaged(subject.receipt_id)),
     };
     let (snapshot, _) = policy_store::in_force(ledger)?;

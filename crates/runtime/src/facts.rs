@@ -406,6 +406,30 @@ pub fn of_task(ledger: &Ledger, asker: &Asker, task: facts::Task) -> Result<Fact
     of_action(ledger, asker, action)
 }
 
+/// Everything a decision about what a workflow does by itself may depend on; its steps run in `cwd`.
+///
+/// # Errors
+/// When the ledger cannot be read.
+pub fn of_workflow(
+    ledger: &Ledger,
+    asker: &Asker,
+    act: facts::WorkflowAct,
+    cwd: &Path,
+) -> Result<Facts, Fault> {
+    let action = facts::Action {
+        invocation: Invocation::Workflow(Box::new(act)),
+        executable: None,
+        cwd: cwd.as_os_str().as_bytes().to_vec(),
+        env: Vec::new(),
+        stdin: Stdin::None,
+        script: None,
+        files: Vec::new(),
+        defaults: Vec::new(),
+        resource: None,
+    };
+    of_action(ledger, asker, action)
+}
+
 fn of_action(ledger: &Ledger, asker: &Asker, action: facts::Action) -> Result<Facts, Fault> {
     Ok(Facts {
         at: chain_now(ledger)?,

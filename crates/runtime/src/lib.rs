@@ -44,3 +44,4 @@ pub mod subject;
 pub mod task;
 pub mod tsa;
 pub mod witness;
+pub mod workflow;

@@ -191,6 +191,7 @@ fn request(
         streams,
         runtime: identity::runtime(ledger)?,
         task: None,
+        step: None,
     })
 }
 

@@ -1,10 +1,14 @@
 mod graph;
 mod hash;
 mod inputs;
+mod list;
 mod new;
 mod outlook;
 mod plan;
+mod run;
+mod settle;
 mod sign;
+mod tell;
 mod verify;
 
 use std::fs::File;
@@ -71,6 +75,35 @@ Exit codes: 0 valid, 1 unreadable, 2 not a spec, 4 not signed, not by a trusted 
   cascade spec plan release.yaml --inputs inputs.json
   cascade spec plan release.yaml --graph mermaid")]
     Plan(plan::Plan),
+    /// Run a spec: every step is decided by policy and receipted like any command, and its receipts name the run
+    ///
+    /// The signature is taken from FILE.sig. A run that waits for people ends with exit code 5 and goes on with
+    /// `spec resume`, also after a crash: what is done is not done again.
+    #[command(after_help = "Examples:
+  cascade spec run release.yaml --input tag=v1.2.0
+  cascade spec run --dry-run release.yaml --input tag=v1.2.0
+  cascade spec run --wait release.yaml --inputs inputs.json
+
+Exit codes: 0 completed, 1 a step failed, 3 refused or cancelled, 5 waiting for people.")]
+    Run(run::Run),
+    /// Go on with a run: after an approval, after a crash
+    #[command(after_help = "Examples:
+  cascade spec resume r_0123456789abcdef
+  cascade spec resume --wait r_0123456789abcdef")]
+    Resume(run::Resume),
+    /// End a run: nothing of it starts any more, what runs is ended
+    #[command(after_help = "Example:
+  cascade spec cancel r_0123456789abcdef --reason 'wrong branch'")]
+    Cancel(settle::Cancel),
+    /// Say what became of a step whose outcome nobody knows, so that its run can go on
+    #[command(after_help = "Examples:
+  cascade spec settle r_0123456789abcdef push --happened
+  cascade spec settle r_0123456789abcdef copy --item 3 --did-not-happen")]
+    Settle(settle::Settle),
+    /// Runs that have not ended
+    #[command(after_help = "Example:
+  cascade spec list")]
+    List,
 }
 
 pub(crate) fn run(global: &Global, args: &SpecArgs) -> Exit {
@@ -84,6 +117,11 @@ pub(crate) fn run(global: &Global, args: &SpecArgs) -> Exit {
         What::Sign(args) => sign::run(global, args),
         What::Verify(args) => verify::run(global, args),
         What::Plan(args) => plan::run(global, args),
+        What::Run(args) => run::run(global, args),
+        What::Resume(args) => run::resume(global, args),
+        What::Cancel(args) => settle::cancel(global, args),
+        What::Settle(args) => settle::settle(global, args),
+        What::List => list::run(global),
     }
 }
 

@@ -144,6 +144,7 @@ impl Performer<'_> {
             approved.add_to(self.ledger, &mut facts, Some(self.intent_id))?;
         }
         facts.break_glass = self.break_glass(&facts)?;
+        facts.spec = self.of_specification()?;
         let ruling = decide::decide(&snapshot, &facts);
         let decided = self.decided.as_mut().ok_or_else(undecided)?;
         // A run stands on the grants that its intent names.

@@ -112,6 +112,7 @@ impl Question<'_, '_> {
                 smoke: answer.and_then(|answer| answer.smoke.clone()),
                 question_hash: None,
                 declined: self.of.declined_codes(),
+                recalled: None,
             }),
             review: review
                 .map(|(decision, facts)| Review { decision: decision.clone(), facts_hash: facts.hash }),

@@ -118,6 +118,7 @@ impl Question<'_, '_> {
             streams: StreamsPlan::Capture { cap_bytes: OUTPUT_BYTES_MAX },
             runtime: self.of.request.runtime.clone(),
             task: None,
+            step: None,
         };
         match govern(self.of.ledger, request) {
             Ok(governed) => Ok(self.take_over(argv, governed)),
