@@ -294,6 +294,10 @@ fn what_is_no_spec_is_not_signed_and_agents_sign_nothing() {
     let below = site.run(&["run", "--", cascade, "spec", "sign", "ship.yaml", "--key", key]);
     assert_ne!(below.status.code(), Some(0), "{}", below.stderr);
     assert!(!site.work("ship.yaml.sig").exists());
+    // What a verifier would refuse is not written either.
+    site.set("ssh-keygen", &["-q", "-t", "rsa", "-b", "1024", "-N", "", "-f", "weak"]);
+    site.run(&["spec", "sign", "ship.yaml", "--key", "weak"]).expect_failure(1, "too weak");
+    assert!(!site.work("ship.yaml.sig").exists());
     site.run(&["spec", "sign", "ship.yaml", "--key", "ship.yaml"]).expect_failure(1, "couldn't sign");
     site.run(&["spec", "sign", "ship.yaml", "--key", "none"]).expect_failure(1, "none");
 }
