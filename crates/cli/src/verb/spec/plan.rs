@@ -203,7 +203,7 @@ fn command_document(outlook: &Outlook) -> Value {
     match &outlook.known {
         Known::AtRunTime => members.push(("known", AT_RUN_TIME.into())),
         Known::Failing(fault) => {
-            members.extend([("known", "fails".into()), ("fault", fault.as_str().into())])
+            members.extend([("known", "fails".into()), ("fault", fault.as_str().into())]);
         }
         Known::Decided(judged) => {
             let reason = |(code, text): &(String, String)| {
