@@ -36,7 +36,7 @@ const STACK_BYTES: usize = 16 * 1024 * 1024;
 const WALK: &str = "@walk";
 
 /// Functions that can be called, beside operators.
-const FUNCTIONS: [&str; 14] = [
+pub(super) const FUNCTIONS: [&str; 12] = [
     "bool",
     "bytes",
     "contains",
@@ -45,8 +45,6 @@ const FUNCTIONS: [&str; 14] = [
     "endsWith",
     "int",
     "matches",
-    "max",
-    "min",
     "size",
     "startsWith",
     "string",

@@ -127,7 +127,7 @@ pub(super) fn run(global: &Global, args: &Verify) -> Exit {
     }
     if let Some((_, text, hint)) = WORDS.iter().find(|(code, ..)| *code == finding.code) {
         output::say(text);
-        output::hint_line(hint.replace("FILE", &args.file.display().to_string()));
+        output::hint_line(hint.replace("FILE", &output::safe(&args.file.display().to_string())));
     }
     Ok(if valid { exit::DONE } else { exit::EVIDENCE })
 }
