@@ -24,20 +24,19 @@ fn asking(site: &Site, model: &Model) -> Child {
     child
 }
 
+fn forbid(site: &Site) {
+    let rule =
+        "@id(\"no\") forbid (principal, action == Action::\"exec\", resource == Program::\"model\");\n";
+    activate(site, rule);
+}
+
+fn halt(site: &Site) {
+    site.run(&["halt", "--reason", "stop"]).expect(0);
+}
+
 #[test]
 fn a_question_that_is_no_longer_admitted_ends() {
-    let ends: [(&str, &dyn Fn(&Site)); 2] = [
-        ("revoked.policy", &|site: &Site| {
-            activate(
-                site,
-                "@id(\"no\") forbid (principal, action == Action::\"exec\", resource == Program::\"model\");\n",
-            );
-        }),
-        ("revoked.halted", &|site: &Site| {
-            site.run(&["halt", "--reason", "stop"]).expect(0);
-        }),
-    ];
-    for (reason, end) in ends {
+    for (reason, end) in [("revoked.policy", forbid as fn(&Site)), ("revoked.halted", halt)] {
         let model = Model::new(vec![Says::Nothing]);
         let site = site_with(&model, "");
         let child = asking(&site, &model);
