@@ -24,19 +24,23 @@ fn asking(site: &Site, model: &Model) -> Child {
     child
 }
 
-fn forbid(site: &Site) {
-    let rule =
-        "@id(\"no\") forbid (principal, action == Action::\"exec\", resource == Program::\"model\");\n";
-    activate(site, rule);
-}
-
-fn halt(site: &Site) {
-    site.run(&["halt", "--reason", "stop"]).expect(0);
-}
+/// What ends a question.
+type End<'a> = &'a dyn Fn(&Site);
 
 #[test]
 fn a_question_that_is_no_longer_admitted_ends() {
-    for (reason, end) in [("revoked.policy", forbid as fn(&Site)), ("revoked.halted", halt)] {
+    let ends: [(&str, End<'_>); 2] = [
+        ("revoked.policy", &|site: &Site| {
+            activate(
+                site,
+                "@id(\"no\") forbid (principal, action == Action::\"exec\", resource == Program::\"model\");\n",
+            );
+        }),
+        ("revoked.halted", &|site: &Site| {
+            site.run(&["halt", "--reason", "stop"]).expect(0);
+        }),
+    ];
+    for (reason, end) in ends {
         let model = Model::new(vec![Says::Nothing]);
         let site = site_with(&model, "");
         let child = asking(&site, &model);

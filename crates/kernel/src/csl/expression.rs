@@ -276,7 +276,8 @@ impl Walk {
 
     fn call(&mut self, call: &CallExpr, bound: &mut Vec<String>) -> Result<(), String> {
         let name = call.func_name.as_str();
-        let is_operator = name.contains(['_', '@']);
+        // Operators are called `_+_`, `!_`, `@in`: what no text can call.
+        let is_operator = name.contains(|c: char| !c.is_ascii_alphanumeric() && c != '_');
         if !is_operator && !FUNCTIONS.contains(&name) {
             return Err(format!("there is no function `{name}`; there are {}", FUNCTIONS.join(", ")));
         }

@@ -133,28 +133,7 @@ fn attempt(router: &Router, ledger: &Ledger, request: &Request, spec: Spec) -> R
         Some(Of::Command(command)) => Outcome::Acted(0, performer.run_approved(command)?),
         Some(Of::Task) | None => performer.perform_all(route, effects)?,
     };
-    let answered = matches!(outcome, Outcome::Answered(_) | Outcome::Acted(_, Acted::Answered));
-    if answered {
-        performer.learn();
-        performer.forget_what_differs();
-    }
-    let decided = performer.decided.map(|decided| decided.ruling);
-    Ok(Tasked {
-        outcome,
-        ruling: performer.acted_on.or(decided).ok_or_else(undecided)?,
-        receipts: performer.receipts,
-        waits_for: performer.waits_for,
-        answer: performer.answer.filter(|_| answered),
-        declined: performer.declined,
-        asks: performer.asks,
-        learned: performer.learned,
-        unlearned: performer.unlearned,
-        ran: performer.ran,
-        calls: performer.calls,
-        invented: performer.invented,
-        tokens: performer.tokens,
-        cost_microusd: performer.cost_microusd,
-    })
+    performer.ended(outcome)
 }
 
 impl<'a> Performer<'a> {
@@ -209,6 +188,32 @@ impl<'a> Performer<'a> {
 }
 
 impl Performer<'_> {
+    /// What the caller is told, once what follows the answer is done.
+    fn ended(mut self, outcome: Outcome) -> Result<Tasked, TaskError> {
+        let answered = matches!(outcome, Outcome::Answered(_) | Outcome::Acted(_, Acted::Answered));
+        if answered {
+            self.learn();
+            self.forget_what_differs();
+        }
+        let decided = self.decided.map(|decided| decided.ruling);
+        Ok(Tasked {
+            outcome,
+            ruling: self.acted_on.or(decided).ok_or_else(undecided)?,
+            receipts: self.receipts,
+            waits_for: self.waits_for,
+            answer: self.answer.filter(|_| answered),
+            declined: self.declined,
+            asks: self.asks,
+            learned: self.learned,
+            unlearned: self.unlearned,
+            ran: self.ran,
+            calls: self.calls,
+            invented: self.invented,
+            tokens: self.tokens,
+            cost_microusd: self.cost_microusd,
+        })
+    }
+
     fn perform_all(&mut self, mut route: Route, effects: Vec<Effect>) -> Result<Outcome, TaskError> {
         let mut queue = VecDeque::from(effects);
         while let Some(effect) = queue.pop_front() {
