@@ -120,47 +120,7 @@ fn attempt(router: &Router, ledger: &Ledger, request: &Request, spec: Spec) -> R
         Some(_) => Route::submit_approved(known, request.spend),
         None => Route::submit(known, request.spend),
     };
-    // What follows an escalation or a dry run inherits its nonce, so that all carry the same action_hash.
-    let action_nonce = match request.approved_itself() {
-        Some(approved) => approved.action_nonce,
-        None => cascade_ledger::nonce()?,
-    };
-    let mut performer = Performer {
-        router,
-        ledger,
-        request,
-        asker,
-        spec,
-        found: slots.iter().map(|_| None).collect(),
-        slots,
-        action_nonce,
-        facts_nonce: cascade_ledger::nonce()?,
-        output_nonce: cascade_ledger::nonce()?,
-        intent_id: cascade_ledger::receipt_id()?,
-        intent: None,
-        decided: None,
-        began: Instant::now(),
-        declined: remembered.declined(),
-        remembered,
-        asks: None,
-        receipts: Vec::new(),
-        waits_for: None,
-        refused: None,
-        answer: None,
-        stands_on: None,
-        recalled: None,
-        shadowed: None,
-        learned: Vec::new(),
-        unlearned: None,
-        notes: Notes::default(),
-        lock: None,
-        acted_on: None,
-        ran: None,
-        calls: Vec::new(),
-        invented: 0,
-        tokens: 0,
-        cost_microusd: 0,
-    };
+    let mut performer = Performer::new(router, ledger, request, (asker, spec, remembered, slots))?;
     for (memory, code) in std::mem::take(&mut performer.remembered.spoiled) {
         performer.forget(&memory, code);
     }
@@ -174,6 +134,57 @@ fn attempt(router: &Router, ledger: &Ledger, request: &Request, spec: Spec) -> R
         Some(Of::Task) | None => performer.perform_all(route, effects)?,
     };
     performer.ended(outcome)
+}
+
+impl<'a> Performer<'a> {
+    fn new(
+        router: &'a Router,
+        ledger: &'a Ledger,
+        request: &'a Request,
+        (asker, spec, remembered, slots): (Asker, Spec, Remembered, Vec<(Place, Slot)>),
+    ) -> Result<Self, TaskError> {
+        // What follows an escalation or a dry run inherits its nonce, so that all carry the same action_hash.
+        let action_nonce = match request.approved_itself() {
+            Some(approved) => approved.action_nonce,
+            None => cascade_ledger::nonce()?,
+        };
+        Ok(Self {
+            router,
+            ledger,
+            request,
+            asker,
+            spec,
+            found: slots.iter().map(|_| None).collect(),
+            slots,
+            action_nonce,
+            facts_nonce: cascade_ledger::nonce()?,
+            output_nonce: cascade_ledger::nonce()?,
+            intent_id: cascade_ledger::receipt_id()?,
+            intent: None,
+            decided: None,
+            began: Instant::now(),
+            declined: remembered.declined(),
+            remembered,
+            asks: None,
+            receipts: Vec::new(),
+            waits_for: None,
+            refused: None,
+            answer: None,
+            stands_on: None,
+            recalled: None,
+            shadowed: None,
+            learned: Vec::new(),
+            unlearned: None,
+            notes: Notes::default(),
+            lock: None,
+            acted_on: None,
+            ran: None,
+            calls: Vec::new(),
+            invented: 0,
+            tokens: 0,
+            cost_microusd: 0,
+        })
+    }
 }
 
 impl Performer<'_> {

@@ -70,6 +70,7 @@ fn asked(source: &'static str, grade: u8, examples: &[&str]) -> (Tasked, String)
     let request = Request {
         task,
         asker: Asker::find(&ledger, &[], None).unwrap(),
+        approved: None,
         dry_run: false,
         spend: false,
         approved: None,

@@ -88,6 +88,7 @@ impl Place {
         let request = Request {
             task: task(text, max_layer, tests),
             asker: Asker::find(&self.ledger, &[], None).unwrap(),
+            approved: None,
             dry_run: false,
             spend: false,
             approved: None,
@@ -131,6 +132,7 @@ fn task(text: &str, max_layer: &str, tests: Option<&str>) -> Task {
         schema: None,
         tools: Vec::new(),
         max_layer: max_layer.to_owned(),
+        tools: Vec::new(),
         model: None,
     }
 }
