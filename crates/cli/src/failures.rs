@@ -50,9 +50,11 @@ pub(crate) fn workflow(error: WorkflowError) -> Failure {
         WorkflowError::Known(id) => Some(format!("what nobody knows is told by: cascade spec resume {id}")),
         WorkflowError::Busy(id) => Some(format!("it goes on there; to end it: cascade spec cancel {id}")),
         WorkflowError::Lock(_) => Some("check who may write to the home".to_owned()),
+        WorkflowError::Ended(id) => {
+            Some(format!("`cascade show {id}` tells how it began; a new one begins with `cascade spec run`"))
+        }
         WorkflowError::Consent(_)
         | WorkflowError::Erased(_)
-        | WorkflowError::Ended(_)
         | WorkflowError::Diverged { .. }
         | WorkflowError::Evaluation(_) => None,
     };

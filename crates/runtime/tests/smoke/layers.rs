@@ -73,7 +73,6 @@ fn asked(source: &'static str, grade: u8, examples: &[&str]) -> (Tasked, String)
         approved: None,
         dry_run: false,
         spend: false,
-        approved: None,
         reason: None,
         runtime: identity::runtime(&ledger).unwrap(),
     };

@@ -91,7 +91,6 @@ impl Place {
             approved: None,
             dry_run: false,
             spend: false,
-            approved: None,
             reason: None,
             runtime: identity::runtime(&self.ledger).unwrap(),
         };
@@ -132,7 +131,6 @@ fn task(text: &str, max_layer: &str, tests: Option<&str>) -> Task {
         schema: None,
         tools: Vec::new(),
         max_layer: max_layer.to_owned(),
-        tools: Vec::new(),
         model: None,
     }
 }
