@@ -198,6 +198,7 @@ const WORDS: &[(&str, &str)] = &[
     ("specification.approved", "the workflow asked people, and they approved"),
     ("specification.break_glass", "the workflow would have asked people, and the glass was broken"),
     ("specification.closed", "the workflow has ended"),
+    ("specification.starter", "the specification names who may start it, and this is nobody of them"),
     ("specification.missing", "a workflow does nothing without its specification"),
     ("specification.no_step", "the specification has no such step"),
     ("specification.pack", "a pack that the specification requires is not active"),

@@ -169,6 +169,14 @@ pub enum WorkflowError {
     /// Another process drives it.
     #[error("run {0} is being driven by another process")]
     Busy(ReceiptId),
+    /// A kind of step that this version plans and does not run. Nothing was started.
+    #[error("step `{step}` is of kind `{kind}`, which this version does not run")]
+    Kind {
+        /// Its id.
+        step: String,
+        /// Its kind.
+        kind: &'static str,
+    },
     /// What is to be settled is known.
     #[error("the outcome of that attempt is known")]
     Known(ReceiptId),

@@ -108,8 +108,40 @@ fn what_nobody_trusted_has_signed_does_not_run() {
     std::fs::write(&sig, good).unwrap();
     run(&site, "one", 0);
     assert!(site.work("made").exists());
-    // The author leaves: what they signed does not run any more.
     site.assert_sound();
+}
+
+#[test]
+fn a_spec_says_who_may_start_it() {
+    let site = Site::new();
+    let steps = "  - {id: a, run: [touch, made]}\n";
+    signed(&site, "theirs", "authority: {groups: [release]}\n", steps);
+    let told = run(&site, "theirs", 3);
+    assert_eq!(told["decision_reasons"][0]["code"], "specification.starter");
+    assert!(!site.work("made").exists());
+    signed(&site, "ours", "authority: {groups: [admins]}\n", steps);
+    run(&site, "ours", 0);
+    std::fs::remove_file(site.work("made")).unwrap();
+    assert_eq!(
+        by_agent(&site, &["--json", "spec", "run", "ours.yaml"]).expect(0).json()["outcome"],
+        "completed"
+    );
+    site.assert_sound();
+}
+
+#[test]
+fn what_this_version_cannot_run_is_told_before_anything_starts() {
+    let site = Site::new();
+    signed(
+        &site,
+        "think",
+        "",
+        "  - {id: a, run: [touch, made]}\n  - {id: b, needs: [a], task: {text: sum}}\n",
+    );
+    let told = site.run(&["spec", "run", "think.yaml"]);
+    told.expect_failure(1, "step `b` is of kind `task`, which this version does not run");
+    assert!(!site.work("made").exists());
+    assert_eq!(kinds(&site.receipts()), ["genesis"]);
 }
 
 #[test]

@@ -59,6 +59,8 @@ pub struct SpecLimits {
     pub workers: Option<Vec<String>>,
     /// Packs that must be active.
     pub packs: Vec<String>,
+    /// Groups whose members may start a run; empty: whom the policy admits.
+    pub starters: Vec<String>,
 }
 
 /// What a workflow does that is not the work of a program: it begins, asks people, waits, and is settled.
@@ -246,13 +248,19 @@ impl SpecLimits {
         if let Some(workers) = &self.workers {
             members.insert("workers".to_owned(), write_words(workers));
         }
+        if !self.starters.is_empty() {
+            members.insert("starters".to_owned(), write_words(&self.starters));
+        }
         Value::Object(members)
     }
 
     fn from_json(value: &Value) -> Result<Self, FactsFault> {
         let mut members = Members::of("limits", value)?;
         let workers = if value.member("workers").is_some() { Some(members.words("workers")?) } else { None };
+        let starters =
+            if value.member("starters").is_some() { members.words("starters")? } else { Vec::new() };
         let limits = Self {
+            starters,
             max_tier: members.optional_parsed("max_tier", RiskTier::parse)?,
             workers,
             packs: members.words("packs")?,

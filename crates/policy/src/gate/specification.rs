@@ -38,6 +38,9 @@ pub(super) fn answer(case: &Case<'_>) -> Answer {
     if !spec.open {
         answer.deny("specification.closed");
     }
+    if act.is_some_and(|act| act.act == Act::Start) && !may_start(case, spec) {
+        answer.deny("specification.starter");
+    }
     hold_to_limits(&mut answer, case, spec);
     if let Some(terms) = point(case) {
         // More than a receipt can name would be no receipt.
@@ -47,6 +50,18 @@ pub(super) fn answer(case: &Case<'_>) -> Answer {
         answer.add(GateOutcome::Escalate, Reason::code("specification.approval"));
     }
     answer
+}
+
+/// Whether whoever starts it, or stands behind the agent that does, is one whom the specification names.
+fn may_start(case: &Case<'_>, spec: &Spec) -> bool {
+    let starters = &spec.limits.starters;
+    let facts = case.facts;
+    let (groups, admin) = match &facts.on_behalf_of {
+        Some(person) => (&person.groups, person.admin),
+        None => (&facts.principal.groups, facts.principal.admin),
+    };
+    let speaks = |group: &String| groups.contains(group) || admin && group == ADMINS;
+    starters.is_empty() || starters.iter().any(speaks)
 }
 
 fn hold_to_limits(answer: &mut Answer, case: &Case<'_>, spec: &Spec) {

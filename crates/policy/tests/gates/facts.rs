@@ -63,6 +63,7 @@ fn spec() -> Spec {
             max_tier: Some(RiskTier::Medium),
             workers: Some(vec!["git".to_owned()]),
             packs: vec!["soc2".to_owned()],
+            starters: vec!["release".to_owned()],
         },
         approval: Some(EscalationTerms {
             required: 3,

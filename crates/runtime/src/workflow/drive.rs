@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::Scope;
 use std::time::Duration;
 
+use cascade_kernel::csl::{Step, Work};
 use cascade_kernel::workflow::{Count, Effect, End, Ended, Event, Place, Rendered, Rest, Workflow};
 use cascade_ledger::{AppendError, Appended, Draft, Ledger};
 use cascade_policy::facts::Act;
@@ -40,6 +41,10 @@ pub(super) fn start(
     driver: &Driver,
     tell: &mut dyn FnMut(Progress),
 ) -> Result<Driven, WorkflowError> {
+    let cannot = |step: &&Step| matches!(step.work, Work::Task(_) | Work::Workflow(_));
+    if let Some(step) = start.document.spec.steps.iter().find(cannot) {
+        return Err(WorkflowError::Kind { step: step.id.clone(), kind: step.work.as_str() });
+    }
     let spec_hash = start.document.hash();
     let signers = match &start.signature {
         Some(sshsig) => load::signers(ledger, &spec_hash, sshsig)?,

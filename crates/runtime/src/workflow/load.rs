@@ -92,6 +92,7 @@ impl Loaded {
                 max_tier: constraints.max_tier,
                 workers: constraints.workers.clone(),
                 packs: constraints.packs.clone(),
+                starters: self.spec.starters.clone(),
             },
             approval: None,
         })

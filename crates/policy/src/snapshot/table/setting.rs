@@ -168,6 +168,7 @@ fn spec(words: &[String]) -> Option<Spec> {
             max_tier: valued("up_to:").first().and_then(|tier| RiskTier::parse(tier)),
             workers: (!workers.is_empty()).then_some(workers),
             packs: valued("pack:"),
+            starters: Vec::new(),
         },
         approval: None,
     })
