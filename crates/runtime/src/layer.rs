@@ -5,12 +5,12 @@
 //! by implementing [`Layer`] and handing it to [`Router::with`](crate::task::Router::with); the router is not touched.
 //! Layers that act (commands, models) are governed actions with receipts of their own and are not of this trait.
 
-mod retrieval;
+pub(crate) mod retrieval;
 mod search;
 mod templates;
 
 use std::sync::OnceLock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cascade_policy::facts::{Task, TaskKind};
 use cascade_receipt::content;
@@ -35,7 +35,8 @@ pub struct Manifest {
     pub kinds: Vec<TaskKind>,
     /// The lowest grade that is taken from it.
     pub admit_min: u8,
-    /// How long it may look for an answer.
+    /// How long after the decision it may look for an answer, the layers before it included: what they take is not
+    /// there for it, so that one deadline holds for the whole task.
     pub budget: Duration,
 }
 
@@ -48,6 +49,8 @@ pub struct Asked<'a> {
     pub spec: &'a Spec,
     /// The caller's tests may choose between several candidates, so that more than the best one is wanted.
     pub several: bool,
+    /// When the layer's budget is over.
+    pub until: Instant,
     /// What layers before found out and later ones need not find out again.
     pub notes: &'a Notes,
 }
@@ -79,8 +82,11 @@ pub struct Candidate {
     pub source: String,
     /// The function that it defines, where that is not the one the task names.
     pub entry: Option<String>,
-    /// 0–100, from evidence that the layer can name.
+    /// 0–100, from evidence that the layer can name; asserts of the caller's tests count as examples.
     pub grade: u8,
+    /// The same without these asserts: then they are evidence that the program was not made from. Equal where none
+    /// were looked at.
+    pub unseen: u8,
     /// Another program fits as well.
     pub question: Option<Question>,
 }

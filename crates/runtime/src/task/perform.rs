@@ -100,6 +100,7 @@ pub(super) fn perform(router: &Router, ledger: &Ledger, request: &Request) -> Re
 }
 
 fn attempt(router: &Router, ledger: &Ledger, request: &Request, spec: Spec) -> Result<Tasked, TaskError> {
+    let began = Instant::now();
     let asker = request.asker.again(ledger)?;
     let remembered =
         Remembered::look(ledger, request, &spec, asker.principal_id(), router.asked().as_deref())?;
@@ -119,7 +120,7 @@ fn attempt(router: &Router, ledger: &Ledger, request: &Request, spec: Spec) -> R
         intent_id: cascade_ledger::receipt_id()?,
         intent: None,
         decided: None,
-        began: Instant::now(),
+        began,
         declined: remembered.declined(),
         remembered,
         asks: None,

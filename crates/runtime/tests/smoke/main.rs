@@ -18,6 +18,7 @@ mod cheating;
 mod hostile;
 mod kit;
 mod layers;
+mod model;
 mod probe;
 mod workers;
 
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         cheating::tests(),
         hostile::tests(),
         layers::tests(),
+        model::tests(),
         probe::tests(),
         workers::tests(),
     ]
