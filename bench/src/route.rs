@@ -123,11 +123,13 @@ fn request(
         tests: tests.map(str::to_owned),
         schema: None,
         max_layer: max_layer.to_owned(),
+        tools: Vec::new(),
         model: None,
     };
     Ok(Request {
         task,
         asker: Asker::find(ledger, &[], None)?,
+        approved: None,
         dry_run: false,
         spend: false,
         reason: None,

@@ -62,6 +62,7 @@ fn denial(snapshot: &Snapshot, facts: &Facts) -> Body {
         facts_hash: Digest::of(b"facts"),
         decision: ruling.decision,
         draws: Vec::new(),
+        spec: None,
         refs: Vec::new(),
         runtime: Runtime {
             node: "bench".to_owned(),

@@ -365,6 +365,8 @@ KNOWN_MEMBERS = {
                         GATE_LIST(value) and [item["gate"] for item in value] == GATES}),
     "reasons": REASONS,
     "draws": DRAWS,
+    "step": record({"at": is_count, "item": is_count, "attempt": is_positive},
+                   {"role": one_of("compensation", "reconciler")}),
     "runtime": record({"node": is_text, "version": is_text, "binary_sha256": is_hash}),
     "refs": array_of(record({"receipt_id": is_receipt_id, "entry_hash": is_hash, "rel": one_of(
         "intent", "dry_run", "escalation", "approval", "grant", "chain", "parent", "cron",
@@ -385,6 +387,10 @@ KINDS = {  # kind: required members, optional members
     "genesis": ({"keys": record(dict.fromkeys(("receipt", "log", "recovery"), NAMED_KEY)),
                  "admins": array_of(record({"principal": is_principal, "ssh_key": is_text}))}, {}),
     **dict.fromkeys(("dry_run", "blocked", "task_started"), (ACTION, {})),
+    "chain_started": ({**ACTION, "spec_hash": is_hash}, {}),
+    **dict.fromkeys(("chain_completed", "chain_aborted"), (
+        {"principal": is_principal, "spec_hash": is_hash, "steps": record(dict.fromkeys(
+            ("completed", "failed", "skipped", "unknown"), is_count))}, {})),
     "escalation": ({**ACTION, "required": is_positive, "groups": is_groups,
                     "expires": is_time, "signature_required": is_bool}, {}),
     **dict.fromkeys(("approval", "denial"), (ANSWER, {})),
@@ -422,7 +428,7 @@ KINDS = {  # kind: required members, optional members
                         "statement_id": is_statement_id}, {}),
     **dict.fromkeys((
         "task_completed", "approval_expired", "task_failed", "task_revoked",
-        "task_unknown", "chain_started", "chain_completed", "chain_aborted", "cron_invocation",
+        "task_unknown", "cron_invocation",
         "schedule_changed", "token_issued", "token_revoked",
         "tenant_changed", "tool_pinned", "memory_learned", "memory_forgotten"), ({}, {})),
 }
@@ -828,7 +834,9 @@ class Keys:
 CLOSERS = {"task_completed": "confirmed", "task_failed": "failed", "task_revoked": "revoked",
            "task_unknown": "unknown"}
 REF_KINDS = {"intent": "task_started", "dry_run": "dry_run", "escalation": "escalation",
-             "approval": "approval", "grant": "grant"}
+             "approval": "approval", "grant": "grant", "memory": "memory_learned",
+             "chain": "chain_started"}
+ENDS = ("chain_completed", "chain_aborted")  # of a workflow
 NOT_OF_A_STATEMENT = ("_type", "clock", "hmac_key_id", "key_id", "log_origin", "policy_hash",
                       "policy_version", "receipt_id", "seq", "timestamp", "signatures")
 KEPT = ("timestamp", "principal", "action_hash", "expires", "required", "groups",
@@ -895,6 +903,9 @@ class Past:
         self.subject, self.eligible = None, False  # of an approval (section 6.3)
         self.closed = False  # an intent that ended (section 6.2), a broken glass that was used (6.5)
         self.segments, self.bytes = 0, 0  # of an intent
+        self.gone = False  # a memory_learned that was forgotten or replaced (section 6.6)
+        self.spec_hash = content.get("spec_hash") if self.kind == "chain_started" else None
+        self.chain, self.running = None, 0  # of an intent its workflow, of a workflow its intents
 
     def end(self, code):
         self.ended = self.ended or code
@@ -922,6 +933,7 @@ class Lifecycle:
         me = Past(receipt)
         if not is_extension(kind):
             refs = self.resolve(content)
+            me.chain = self.check_workflow(content, refs)
             self.check_kind(content, refs, me)
             if kind == "genesis":
                 self.register(content)
@@ -946,15 +958,35 @@ class Lifecycle:
             named = self.past.get(ref["receipt_id"])
             demand(named and named.entry_hash == ref["entry_hash"], "lifecycle.ref")
             demand(REF_KINDS.get(ref["rel"], named.kind) == named.kind, "lifecycle.ref_kind")
+            demand(ref["rel"] != "memory" or not named.gone, "lifecycle.memory_gone")
             refs.append((ref["rel"], named))
         if content["kind"] == "erasure":
             demand(all(item["receipt_id"] in self.past for item in content["erased"]),
                    "lifecycle.ref", "erased")
         return refs
 
+    def check_workflow(self, content, refs):
+        """The workflow that a receipt names (section 6, Workflow)."""
+        kind, named = content["kind"], [named for rel, named in refs if rel == "chain"]
+        if kind == "chain_started":
+            demand(not named, "lifecycle.chain_ref")
+        elif kind in ENDS:
+            demand(len(named) == 1, "lifecycle.chain_ref")
+        demand(len(named) <= 1, "lifecycle.chain_ref")
+        if not named:
+            return None
+        demand(content.get("spec_hash") == named[0].spec_hash, "lifecycle.chain_spec")
+        return named[0]
+
     def check_kind(self, content, refs, me):
-        """What the kind demands (sections 6.1 to 6.3)."""
-        kind, run = content["kind"], content["kind"] == "task_started" or is_pure(content)
+        """What the kind demands (sections 6.1 to 6.6)."""
+        if content["kind"] == "task_completed" and content.get("layer_hit") == "L6":
+            demand(any(rel == "memory" for rel, _ in refs), "lifecycle.memory_unnamed")
+        taken = {"memory_forgotten": "memory", "memory_learned": "supersedes"}.get(content["kind"])
+        for named in (named for rel, named in refs if rel == taken):
+            named.gone = True
+        kind = content["kind"]
+        run = kind in ("task_started", "chain_started") or is_pure(content)
         if run or me.glass or kind in ("dry_run", "blocked", "escalation"):
             verdict = content["decision"]["verdict"]
             outcomes = [gate["outcome"] for gate in content["decision"]["gates"]]
@@ -968,7 +1000,13 @@ class Lifecycle:
             if kind == "dry_run" and verdict == "escalate":
                 self.dry_escalated.add(content["action_hash"])
         if run:
-            self.check_run(content, refs)
+            self.check_run(content, refs, me.chain)
+            if kind == "task_started" and me.chain:
+                me.chain.running += 1
+        elif kind in ENDS:  # section 6.2
+            demand(not me.chain.closed, "lifecycle.two_closers")
+            demand(kind == "chain_aborted" or me.chain.running == 0, "lifecycle.chain_running")
+            me.chain.closed = True
         elif me.glass:
             demand(not self.halted, "lifecycle.halted")
             demand(content["decision"]["verdict"] == "admit", "lifecycle.verdict")
@@ -983,7 +1021,7 @@ class Lifecycle:
                    and (key is None or key != glass.signer_key), "lifecycle.self_approval")
             demand(self.people.eligible(content["principal"], glass), "lifecycle.not_eligible")
         elif kind == "heartbeat" or kind in CLOSERS:
-            self.check_follower(content, refs)
+            self.check_follower(content, refs, me.chain)
         elif kind in ("approval", "denial"):
             self.check_answer(content, refs, me)
         elif kind == "approval_expired":
@@ -1004,11 +1042,12 @@ class Lifecycle:
             demand(sha256(content["checkpoint"].encode()).hex() == content["checkpoint_sha256"],
                    "lifecycle.anchor")
 
-    def check_run(self, content, refs):
-        """Section 6.1: a task_started or a pure task_completed."""
+    def check_run(self, content, refs, chain):
+        """Section 6.1: a task_started, a chain_started or a pure task_completed."""
         action = content["action_hash"]
         demand(content["decision"]["verdict"] == "admit", "lifecycle.denied")
         demand(not self.halted, "lifecycle.halted")
+        demand(chain is None or not chain.closed, "lifecycle.chain_closed")
         for grant in (named for rel, named in refs if rel == "grant"):
             self.check_held(grant, content["principal"], content["timestamp"])
             demand(grant.content.get("on_behalf_of") in (None, content.get("on_behalf_of")),
@@ -1080,7 +1119,7 @@ class Lifecycle:
             return self.people.is_admin(given["principal"])
         return given["principal"] in registered and self.holds(grant.above, at)
 
-    def check_follower(self, content, refs):
+    def check_follower(self, content, refs, chain):
         """Section 6.2: a heartbeat or a closer."""
         kind = content["kind"]
         intents = [named for rel, named in refs if rel == "intent"]
@@ -1088,12 +1127,16 @@ class Lifecycle:
         intent = intents[0]
         if kind == "heartbeat":
             demand(not intent.closed, "lifecycle.heartbeat_closed")
+            demand(intent.chain is chain, "lifecycle.chain_ref")
             demand(content["segment"] == intent.segments and content["bytes"] >= intent.bytes,
                    "lifecycle.segment")
             intent.segments, intent.bytes = intent.segments + 1, content["bytes"]
             return
         demand(not intent.closed, "lifecycle.two_closers")
+        demand(intent.chain is chain, "lifecycle.chain_ref")
         intent.closed = True
+        if chain:
+            chain.running -= 1
         demand(content.get("effect_status", CLOSERS[kind]) == CLOSERS[kind], "lifecycle.effect")
         demand(kind != "task_completed"
                or (content.get("exit_code", 0) == 0 and "signal" not in content),
@@ -1511,8 +1554,9 @@ def verify(stream, pinned=None, master=None, checkpoints=(), trust=None, memory=
         fault, seq = found, len(chain.hashes) if found.seq is None else found.seq
     good = len(chain.hashes)
     past = list(chain.lifecycle.past.values())[:good]
-    still_open = [{"seq": one.seq, "receipt_id": one.receipt_id} for one in past
-                  if one.kind == "task_started" and not one.closed]
+    still_open, open_chains = (
+        [{"seq": one.seq, "receipt_id": one.receipt_id} for one in past
+         if one.kind == kind and not one.closed] for kind in ("task_started", "chain_started"))
     asked = {"checkpoint": chain.anchors.asked or bool(checkpoints), "witness": trust is not None,
              "memory": memory is not None or (other_genesis and pinned is None),
              "hmac": master is not None}
@@ -1521,7 +1565,7 @@ def verify(stream, pinned=None, master=None, checkpoints=(), trust=None, memory=
     return {
         "valid": fault is None, "key_pinned": pinned is not None, "receipts": good,
         "head": {"seq": good - 1, "entry_hash": chain.hashes[good - 1]} if good else None,
-        "checks": outcomes(fault, seq, asked), "open": still_open,
+        "checks": outcomes(fault, seq, asked), "open": still_open, "open_chains": open_chains,
         "anchored_through": anchored,
         "not_proven": not_proven(pinned is not None, anchored, len(still_open), other_genesis,
                                  master is not None),
@@ -1819,12 +1863,13 @@ def verify_bundle(data, pinned=None, trust=None, memory=None, other_genesis=Fals
     asked = {"lifecycle": False, "hmac": False, "witness": trust is not None,
              "memory": case.ambiguous or (memory is not None and memory[0] == case.size)}
     through = case.through if fault is None else None
-    said = ["Receipts that were left out are not here: one may have taken a key back."]
+    said = ["Receipts that were left out are not here: one may have taken a key back, or a memory."]
     return {
         "valid": fault is None, "key_pinned": pinned is not None, "receipts": len(shown),
         "head": {"seq": shown[-1]["content"]["seq"], "entry_hash": shown[-1]["entry_hash"]}
                 if shown else None,
         "checks": outcomes(fault, fault and (fault.seq or 0), asked, BUNDLE_CHECKS), "open": [],
+        "open_chains": [],
         "anchored_through": through,
         "not_proven": said + not_proven(pinned is not None, through, 0, other_genesis),
     }
@@ -1884,6 +1929,9 @@ def run_vector(data):
         return expected, ("not_proven is wrong about HMAC tags", None)
     if str(verdict["anchored_through"]) != header.get("anchored_through", "None"):
         return expected, ("anchored through %s" % verdict["anchored_through"], None)
+    open_chains = " ".join(str(one["seq"]) for one in verdict["open_chains"])
+    if verdict["valid"] and open_chains != header.get("open_chains", ""):
+        return expected, ("workflows that have not ended: %s" % open_chains, None)
     return expected, code_and_seq(verdict)
 
 

@@ -97,6 +97,7 @@ pub(crate) enum Verb {
     Pack(verb::pack::Packs),
     Witness(verb::witness::Witness),
     Worker(verb::worker::Worker),
+    Spec(verb::spec::SpecArgs),
     Demo(verb::demo::Demo),
     Bench(verb::bench::Bench),
     Completions(verb::completions::Completions),

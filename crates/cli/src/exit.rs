@@ -3,6 +3,7 @@
 use std::fmt;
 
 use cascade_receipt::id::ReceiptId;
+use cascade_receipt::json::Value;
 
 use crate::failures;
 
@@ -33,11 +34,13 @@ pub(crate) struct Failure {
     pub(crate) reason: Option<&'static str>,
     /// What records it.
     pub(crate) receipt: Option<ReceiptId>,
+    /// What is wrong with a file, each with its place, for programs; the cause tells it to people.
+    pub(crate) faults: Vec<Value>,
 }
 
 impl Failure {
     pub(crate) const fn of(code: u8, cause: anyhow::Error, hint: Option<String>) -> Self {
-        Self { code, cause, hint, reason: None, receipt: None }
+        Self { code, cause, hint, reason: None, receipt: None, faults: Vec::new() }
     }
 
     pub(crate) const fn could_not(cause: anyhow::Error) -> Self {

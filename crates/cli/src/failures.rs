@@ -7,6 +7,7 @@ use cascade_runtime::facts::LookError;
 use cascade_runtime::govern::GovernError;
 use cascade_runtime::ssh::SshError;
 use cascade_runtime::task::TaskError;
+use cascade_runtime::workflow::WorkflowError;
 
 use crate::admin;
 use crate::exit::{self, Failure};
@@ -31,7 +32,28 @@ pub(crate) fn task(error: TaskError) -> Failure {
         TaskError::Look(error) => look(error),
         TaskError::Govern(error) => govern_hint(error),
         TaskError::Lock(_) => Some("check who may write to the home".to_owned()),
-        TaskError::Defect(_) => None,
+        TaskError::ApprovalGone(_) | TaskError::Defect(_) => None,
+    };
+    Failure { hint, ..Failure::could_not(error.into()) }
+}
+
+/// A run of a workflow that could not be driven.
+pub(crate) fn workflow(error: WorkflowError) -> Failure {
+    let hint = match &error {
+        WorkflowError::Append(append) => append_hint(append),
+        WorkflowError::Ledger(below) => fault(below),
+        WorkflowError::Look(below) => look(below),
+        WorkflowError::Step(below) => govern_hint(below),
+        WorkflowError::Unsettled => Some("try again".to_owned()),
+        WorkflowError::Policy(_) | WorkflowError::Damaged(_) => Some("run `cascade fsck`".to_owned()),
+        WorkflowError::NotAChain(_) => Some("`cascade spec list` shows the runs that are open".to_owned()),
+        WorkflowError::Busy(id) => Some(format!("it goes on there; to end it: cascade spec cancel {id}")),
+        WorkflowError::Lock(_) => Some("check who may write to the home".to_owned()),
+        WorkflowError::Consent(_)
+        | WorkflowError::Erased(_)
+        | WorkflowError::Ended(_)
+        | WorkflowError::Diverged { .. }
+        | WorkflowError::Evaluation(_) => None,
     };
     Failure { hint, ..Failure::could_not(error.into()) }
 }
@@ -82,6 +104,11 @@ pub(crate) fn consent(error: ConsentError) -> Failure {
         }
         ConsentError::NotReviewable(..) => Some("`cascade review` lists what waits".to_owned()),
         ConsentError::Erased(_) => Some("ask again with a new `cascade run`".to_owned()),
+        ConsentError::IsWorkflow(id) => {
+            Some(format!("cascade spec run FILE --approval {id}, or cascade spec resume"))
+        }
+        ConsentError::IsTask(id) => Some(format!("cascade task --approval {id}")),
+        ConsentError::IsNoTask(id) => Some(format!("cascade run --approval {id}")),
         ConsentError::Ambiguous(_) => Some("give more of the id".to_owned()),
         ConsentError::Append(append) => append_hint(append),
         ConsentError::Ledger(fault_below) => fault(fault_below),

@@ -165,6 +165,9 @@ pub(crate) fn complain_json(failure: &Failure) {
         let reason = Value::object([("code", reason.into()), ("text", reasons::code_text(reason).into())]);
         members.insert("reasons".to_owned(), Value::Array(vec![reason]));
     }
+    if !failure.faults.is_empty() {
+        members.insert("faults".to_owned(), Value::Array(failure.faults.clone()));
+    }
     if let Some(receipt) = failure.receipt {
         members.insert("receipt_id".to_owned(), receipt.to_string().into());
     }

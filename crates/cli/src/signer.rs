@@ -44,6 +44,17 @@ impl Signer {
     }
 }
 
+/// The public key of a private key file, and its armoured signature of `payload`.
+pub(crate) fn sign_by_file(
+    path: &Path,
+    namespace: &str,
+    payload: &[u8],
+) -> Result<(PublicKey, String), SshError> {
+    let identity = ssh::of_file(path)?;
+    let sshsig = ssh::sign_with(&identity, namespace, payload, &mut ask)?;
+    Ok((identity.key, sshsig))
+}
+
 fn ask(path: &Path) -> Option<String> {
     if !std::io::stderr().is_terminal() {
         return None;

@@ -25,6 +25,8 @@ pub(crate) mod run;
 pub(crate) mod secret;
 pub(crate) mod shell_check;
 pub(crate) mod show;
+pub(crate) mod spec;
+mod standing;
 pub(crate) mod stats;
 pub(crate) mod subject;
 pub(crate) mod task;
@@ -100,6 +102,7 @@ pub(crate) fn dispatch() -> ExitCode {
         Verb::Policy(args) => policy::run(global, args),
         Verb::Witness(args) => witness::run(global, args),
         Verb::Worker(args) => worker::run(global, args),
+        Verb::Spec(args) => spec::run(global, args),
         Verb::Demo(args) => demo::run(args),
         Verb::Bench(args) => bench::run(global, args),
         Verb::Completions(args) => completions::run(args),

@@ -1,4 +1,5 @@
-//! The life of an action as a pure state machine: state and event in, state and effects out.
+//! The life of an action, the route of a task and workflows, as pure state machines: state and event in, state and
+//! effects out.
 //!
 //! The kernel performs nothing. The runtime performs the effects in the order given and answers
 //! each with an event. Two orders are the reason for this crate, and the table in
@@ -6,9 +7,10 @@
 //!
 //! - an effect on the world ([`action::Effect::Start`]) follows only a durable intent;
 //! - output leaves ([`action::Effect::Release`]) only after the receipt that commits to it is durable.
-#![no_std]
 
 extern crate alloc;
 
 pub mod action;
+pub mod csl;
 pub mod route;
+pub mod workflow;

@@ -5,7 +5,9 @@
 //! | `Submitted` | nothing decided, or an answer is at hand whose decision went stale | nothing left, nothing recorded |
 //! | `Recording` | decided; the only receipt is on the way to the disk | recorded or not; no answer left |
 //! | `Asking` | a layer looks for an answer; nothing of the world is touched | nothing happened |
+//! | `Committing` | an approval is about to be used up by an intent, before a layer acts | nothing happened, or the intent becomes `task_unknown` |
 //! | `Acting` | a layer runs an action with receipts of its own | as that action says |
+//! | `Settling` | what became of the action is being recorded for the approved task | as that action says; the intent becomes `task_unknown` |
 //! | `Answering` | an answer is taken; its receipt is on the way | recorded or not; the answer did not leave |
 //! | `Giving up` | no layer has an answer; that is being recorded | an intent without closer becomes `task_unknown` |
 //! | `Closed` | the last receipt is durable | nothing to do |
@@ -78,9 +80,9 @@ pub enum Record {
     Escalation,
     /// `task_completed` of a task without an effect on the world.
     Answer,
-    /// `task_started` of a task that nobody could answer.
+    /// `task_started` of a task that nobody could answer, or that uses up an approval before a layer acts.
     Intent,
-    /// `task_failed` of it.
+    /// The closer of it.
     Closer,
 }
 
@@ -102,8 +104,12 @@ pub enum Status {
     Recording(Record),
     /// This slot is being asked.
     Asking(usize),
+    /// The intent that uses up what the task stands on is being made durable; then this slot acts.
+    Committing(usize),
     /// This slot acts.
     Acting(usize),
+    /// What became of it is being made durable as the closer of the task.
+    Settling(Outcome),
     /// The receipt of the answer is being made durable.
     Answering(Taken),
     /// That nobody has an answer is being made durable.
@@ -195,6 +201,9 @@ pub struct Route {
     status: Status,
     held: Option<Held>,
     attempts: u8,
+    /// It stands on approvals. The first receipt of what is done uses them up, and an action of a layer has receipts
+    /// about something else.
+    bound: bool,
     /// An action of a layer ended without an answer; its receipts stand for the task where no other follows.
     failed: Option<usize>,
 }
@@ -203,9 +212,16 @@ impl Route {
     /// A new task and its first effect. The slots are asked in this order.
     #[must_use]
     pub fn submit(slots: Vec<Slot>, spend: bool) -> (Self, Vec<Effect>) {
-        let route =
-            Self { slots, spend, status: Status::Submitted(None), held: None, attempts: 1, failed: None };
+        let status = Status::Submitted(None);
+        let route = Self { slots, spend, status, held: None, attempts: 1, bound: false, failed: None };
         (route, vec![Effect::Decide])
+    }
+
+    /// The same for a task that people approved: once.
+    #[must_use]
+    pub fn submit_approved(slots: Vec<Slot>, spend: bool) -> (Self, Vec<Effect>) {
+        let (route, effects) = Self::submit(slots, spend);
+        (Self { bound: true, ..route }, effects)
     }
 
     /// Where the task stands.
@@ -230,9 +246,12 @@ impl Route {
                 }
             }
             (Status::Recording(record), Event::Durable) => closed(Outcome::Decided(record), &[]),
-            (Status::Recording(_) | Status::GivingUp(Record::Intent), Event::Stale) => {
-                self.decide_again(None)
-            }
+            (
+                Status::Recording(_) | Status::GivingUp(Record::Intent) | Status::Committing(_),
+                Event::Stale,
+            ) => self.decide_again(None),
+            (Status::Committing(slot), Event::Durable) => (Status::Acting(slot), vec![Effect::Act(slot)]),
+            (Status::Settling(outcome), Event::Durable) => closed(outcome, &[]),
             (Status::Asking(slot), Event::Replied(reply)) => self.replied(slot, reply),
             (Status::Acting(slot), Event::Ended(acted)) => self.acted(slot, acted),
             (Status::Answering(taken), Event::Durable) => {
@@ -243,9 +262,14 @@ impl Route {
                 (Status::GivingUp(Record::Closer), vec![Effect::Append(Record::Closer)])
             }
             (Status::GivingUp(_), Event::Durable) => closed(Outcome::Unanswered, &[]),
-            (Status::Recording(_) | Status::Answering(_) | Status::GivingUp(_), Event::AppendFailed) => {
-                broken(Fault::Ledger)
-            }
+            (
+                Status::Recording(_)
+                | Status::Answering(_)
+                | Status::GivingUp(_)
+                | Status::Committing(_)
+                | Status::Settling(_),
+                Event::AppendFailed,
+            ) => broken(Fault::Ledger),
             (status, event) => return Err(Unexpected { status, event }),
         };
         self.status = status;
@@ -273,6 +297,12 @@ impl Route {
     }
 
     fn acted(&mut self, slot: usize, acted: Acted) -> (Status, Vec<Effect>) {
+        if self.bound {
+            // The approval is used up: whatever another layer has could not stand on it.
+            let passed = acted == Acted::Passed;
+            let outcome = if passed { Outcome::Unanswered } else { Outcome::Acted(slot, acted) };
+            return (Status::Settling(outcome), vec![Effect::Append(Record::Closer)]);
+        }
         match acted {
             Acted::Answered | Acted::Stopped => closed(Outcome::Acted(slot, acted), &[]),
             Acted::Failed => {
@@ -288,7 +318,9 @@ impl Route {
         let waits = self.held.is_some_and(|held| held.question) && !self.spend;
         match self.slots.get(first) {
             Some(slot) if !(slot.spends && waits) => {
-                if slot.acts {
+                if slot.acts && self.bound {
+                    (Status::Committing(first), vec![Effect::Append(Record::Intent)])
+                } else if slot.acts {
                     (Status::Acting(first), vec![Effect::Act(first)])
                 } else {
                     (Status::Asking(first), vec![Effect::Ask(first)])

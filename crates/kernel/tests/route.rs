@@ -28,6 +28,14 @@ fn walk(slots: &[Slot], spend: bool, events: &[Event]) -> Vec<Effect> {
     effects
 }
 
+fn walk_approved(slots: &[Slot], events: &[Event]) -> Vec<Effect> {
+    let (mut route, mut effects) = Route::submit_approved(slots.to_vec(), false);
+    for event in events {
+        effects = route.step(*event).expect("can happen");
+    }
+    effects
+}
+
 fn answered(slot: usize, evidence: Evidence) -> Vec<Effect> {
     vec![Effect::Release, Effect::Report(Outcome::Answered(Taken { slot, evidence }))]
 }
@@ -108,6 +116,35 @@ fn an_answer_whose_decision_went_stale_is_decided_again_and_not_sought_again() {
     assert!(matches!(route.status(), Status::Broken(_)));
 }
 
+#[test]
+fn an_approval_is_used_up_before_a_layer_acts() {
+    let slots = [PURE, MODEL];
+    let rows: &[(&[Event], Vec<Effect>)] = &[
+        // An answer without an action uses it up by its own receipt.
+        (&[ADMIT, checked(60)], vec![Effect::Append(Record::Answer)]),
+        (&[ADMIT, PASS], vec![Effect::Append(Record::Intent)]),
+        (&[ADMIT, PASS, Event::Stale], vec![Effect::Decide]),
+        (&[ADMIT, PASS, Event::Durable], vec![Effect::Act(1)]),
+        (&[ADMIT, PASS, Event::Durable, Event::Ended(Acted::Answered)], vec![Effect::Append(Record::Closer)]),
+        (
+            &[ADMIT, PASS, Event::Durable, Event::Ended(Acted::Stopped), Event::Durable],
+            vec![Effect::Report(Outcome::Acted(1, Acted::Stopped))],
+        ),
+        (
+            &[ADMIT, PASS, Event::Durable, Event::Ended(Acted::Passed), Event::Durable],
+            vec![Effect::Report(Outcome::Unanswered)],
+        ),
+        // What is held cannot stand on an approval that is used up.
+        (
+            &[ADMIT, checked(40), Event::Durable, Event::Ended(Acted::Failed), Event::Durable],
+            vec![Effect::Report(Outcome::Acted(1, Acted::Failed))],
+        ),
+    ];
+    for (events, want) in rows {
+        assert_eq!(walk_approved(&slots, events), *want, "{events:?}");
+    }
+}
+
 /// Over every path: `Release` follows only a durable receipt of the answer that was taken last.
 #[test]
 fn nothing_leaves_without_a_receipt() {
@@ -127,7 +164,7 @@ fn nothing_leaves_without_a_receipt() {
         Event::Stale,
         Event::AppendFailed,
     ];
-    fn explore(route: &Route, asked: Option<Record>, depth: usize) -> usize {
+    fn explore(route: &Route, asked: Option<Record>, (bound, depth): (bool, usize)) -> usize {
         if depth == 0 {
             return 0;
         }
@@ -143,10 +180,16 @@ fn nothing_leaves_without_a_receipt() {
                 assert_eq!((asked, event), (Some(Record::Answer), Event::Durable));
                 released += 1;
             }
-            released += explore(&next, appended, depth - 1);
+            if bound && effects.iter().any(|effect| matches!(effect, Effect::Act(_))) {
+                assert_eq!((asked, event), (Some(Record::Intent), Event::Durable));
+            }
+            released += explore(&next, appended, (bound, depth - 1));
         }
         released
     }
-    let (route, _) = Route::submit(vec![PURE, PURE, MODEL], false);
-    assert!(explore(&route, None, 8) > 0);
+    let slots = vec![PURE, PURE, MODEL];
+    let (route, _) = Route::submit(slots.clone(), false);
+    assert!(explore(&route, None, (false, 8)) > 0);
+    let (route, _) = Route::submit_approved(slots, false);
+    assert!(explore(&route, None, (true, 8)) > 0);
 }

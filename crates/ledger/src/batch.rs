@@ -40,7 +40,7 @@ use crate::statements;
 use crate::store::{Database, to_sql};
 use crate::tail::Tail;
 use crate::views::{self, Entry, Standing};
-use crate::{key_views, limit_views};
+use crate::{chain_views, key_views, limit_views};
 
 /// Writes batches. One thread at a time has it.
 #[derive(Debug)]
@@ -400,7 +400,12 @@ impl<'a> Run<'a> {
         if new_epoch {
             self.ratchet(timestamp)?;
         }
-        let entry = Entry { receipt_id: linked.receipt_id, seq: linked.seq, entry_hash: linked.entry_hash };
+        let entry = Entry {
+            receipt_id: linked.receipt_id,
+            seq: linked.seq,
+            entry_hash: linked.entry_hash,
+            chain: chain_views::of_body(&draft.body),
+        };
         let change = Change::of_body(&draft.body, &envelope);
         self.place.at(views::apply(self.conn, &entry, &change))?;
         if matches!(draft.body, Body::Erasure(_)) {

@@ -3,8 +3,8 @@
 
 use cascade_receipt::base64;
 use cascade_receipt::content::{
-    Action, Answer, Body, Draw, Envelope, Escalation, GenesisKey, GlassBroken, Granted, KeyObject, Learned,
-    MemoryState, PackChange, PolicyRef, Rel, SecretChanged, SubjectFact,
+    Action, Answer, Body, Draw, Envelope, Escalation, Forgotten, GenesisKey, GlassBroken, Granted, KeyObject,
+    Learned, MemoryState, PackChange, PolicyRef, Rel, SecretChanged, SubjectFact,
 };
 use cascade_receipt::digest::{self, Digest};
 use cascade_receipt::id::{PrincipalId, ReceiptId};
@@ -29,12 +29,24 @@ pub(crate) enum Change {
         draws: Vec<Draw>,
         at: Timestamp,
     },
-    /// A task that was answered without an effect on the world; uses and takes what an intent does.
+    /// A task that was answered, or a point of a workflow that was settled, without an effect on the world; uses and takes what an intent does.
     Pure { used: Vec<(Rel, ReceiptId)>, draws: Vec<Draw>, at: Timestamp },
+    /// A run of a workflow began; uses and takes what an intent does.
+    ChainStarted {
+        principal: PrincipalId,
+        spec_hash: Digest,
+        used: Vec<(Rel, ReceiptId)>,
+        draws: Vec<Draw>,
+        at: Timestamp,
+    },
+    /// It ended.
+    ChainClosed { chain: ReceiptId },
     /// An answer is remembered.
     Learned(MemoryRow),
     /// It no longer is.
-    Forgotten { learned: ReceiptId },
+    Forgotten { learned: ReceiptId, wrong: bool, at: Timestamp },
+    /// Wrong hits count no more.
+    Released(Vec<ReceiptId>),
     /// A closer.
     Closed { intent: ReceiptId, settlement: Settlement },
     /// Something that became known of a person outside.
@@ -161,8 +173,20 @@ impl Change {
                 draws: task.action.draws.clone(),
                 at: envelope.timestamp,
             },
+            Body::Point(action) => {
+                Self::Pure { used: used_of(action), draws: action.draws.clone(), at: envelope.timestamp }
+            }
+            Body::ChainStarted(started) => Self::of_start(&started.action, envelope.timestamp),
+            Body::ChainClosed(closed) => Self::ChainClosed { chain: closed.chain.receipt_id },
             Body::Learned(learned) => MemoryRow::of_body(learned).map_or(Self::Nothing, Self::Learned),
-            Body::Forgotten(forgotten) => Self::Forgotten { learned: forgotten.learned.receipt_id },
+            Body::Forgotten(forgotten) => Self::Forgotten {
+                learned: forgotten.learned.receipt_id,
+                wrong: forgotten.reasons.iter().any(|reason| says_wrong(&reason.code)),
+                at: envelope.timestamp,
+            },
+            Body::Released(released) => {
+                Self::Released(released.wrong.iter().map(|one| one.receipt_id).collect())
+            }
             Body::Closing(closing) => Self::Closed {
                 intent: closing.intent.receipt_id,
                 settlement: Settlement::of_closing(closing),
@@ -209,8 +233,12 @@ impl Change {
     /// Whether decisions made before it are stale afterwards.
     pub(crate) fn moves_mark(&self) -> bool {
         match self {
-            Self::Started { used, .. } | Self::Pure { used, .. } => stands_on_answers(used),
+            Self::Started { used, .. } | Self::Pure { used, .. } | Self::ChainStarted { used, .. } => {
+                stands_on_answers(used)
+            }
             Self::Answered { .. }
+            // Steps that run are decided on again: nothing of a workflow outlives its end by itself.
+            | Self::ChainClosed { .. }
             | Self::Expired { .. }
             | Self::Halt(_)
             | Self::Secret { .. }
@@ -225,6 +253,7 @@ impl Change {
             // What stands on it is looked at under the write lock.
             | Self::Learned(_)
             | Self::Forgotten { .. }
+            | Self::Released(_)
             | Self::SubjectFact { .. }
             | Self::Subject(_)
             | Self::KeyAdded { .. }
@@ -233,6 +262,18 @@ impl Change {
             | Self::GlassBroken(_)
             | Self::Reviewed { .. }
             | Self::Nothing => false,
+        }
+    }
+
+    /// A start without a specification never gets here: it is refused under the write lock.
+    fn of_start(action: &Action, at: Timestamp) -> Self {
+        let Some(spec) = action.spec else { return Self::Nothing };
+        Self::ChainStarted {
+            principal: action.principal,
+            spec_hash: spec.spec_hash,
+            used: used_of(action),
+            draws: action.draws.clone(),
+            at,
         }
     }
 
@@ -272,6 +313,7 @@ impl Change {
                 draws: limit_views::draws_of(content)?,
                 at: Timestamp::parse(text("timestamp")?)?,
             },
+            Kind::ChainStarted | Kind::ChainCompleted | Kind::ChainAborted => Self::of_chain(kind, content)?,
             kind if kind.is_closer() => Self::of_closer(kind, content)?,
             kind if kind.is_open() => Self::SubjectFact {
                 fact: limit_views::fact_of(kind, content)?,
@@ -348,11 +390,40 @@ impl Change {
             Kind::Review => Self::Reviewed { glass: refs_of(content)?.first()?.1 },
             // One that says nothing of an answer is another program's.
             Kind::MemoryLearned => MemoryRow::of_value(content).map_or(Self::Nothing, Self::Learned),
-            Kind::MemoryForgotten => {
-                let learned = refs_of(content)?.into_iter().find(|(rel, _)| *rel == Rel::Memory);
-                learned.map_or(Self::Nothing, |(_, learned)| Self::Forgotten { learned })
-            }
+            Kind::MemoryForgotten => Self::of_forgotten(content)?,
             _ => Self::Nothing,
+        })
+    }
+
+    /// The same of a workflow's start and end.
+    fn of_chain(kind: Kind, content: &Value) -> Option<Self> {
+        let text = |key: &str| content.member(key).and_then(Value::as_str);
+        let refs = refs_of(content)?;
+        Some(match kind {
+            Kind::ChainStarted => Self::ChainStarted {
+                principal: PrincipalId::parse(text("principal")?)?,
+                spec_hash: Digest::from_hex(text("spec_hash")?)?,
+                used: refs.into_iter().filter(|(rel, _)| uses(*rel)).collect(),
+                draws: limit_views::draws_of(content)?,
+                at: Timestamp::parse(text("timestamp")?)?,
+            },
+            _ => Self::ChainClosed { chain: refs.into_iter().find(|(rel, _)| *rel == Rel::Chain)?.1 },
+        })
+    }
+
+    /// What names nothing that was learned releases wrong hits.
+    fn of_forgotten(content: &Value) -> Option<Self> {
+        let refs = refs_of(content)?;
+        let Some((_, learned)) = refs.iter().find(|(rel, _)| *rel == Rel::Memory) else {
+            let wrong = refs.into_iter().filter(|(rel, _)| *rel == Rel::Supersedes);
+            return Some(Self::Released(wrong.map(|(_, wrong)| wrong).collect()));
+        };
+        let reasons = content.member("reasons").and_then(Value::as_array).unwrap_or_default();
+        let code = |reason: &Value| reason.member("code").and_then(Value::as_str).is_some_and(says_wrong);
+        Some(Self::Forgotten {
+            learned: *learned,
+            wrong: reasons.iter().any(code),
+            at: Timestamp::parse(content.member("timestamp")?.as_str()?)?,
         })
     }
 
@@ -430,6 +501,10 @@ impl GrantRow {
             delegate: content.member("delegate")?.as_u64()?,
         })
     }
+}
+
+fn says_wrong(code: &str) -> bool {
+    Forgotten::WRONG.contains(&code)
 }
 
 fn words_of(value: &Value) -> Option<Vec<String>> {

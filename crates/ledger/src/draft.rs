@@ -154,6 +154,24 @@ pub enum AppendError {
         /// The intent that was named.
         intent: ReceiptId,
     },
+    /// No workflow of that id, hash and specification.
+    #[error("{chain} is no workflow of this specification")]
+    ChainUnknown {
+        /// What was named as one.
+        chain: ReceiptId,
+    },
+    /// It was completed or aborted.
+    #[error("workflow {chain} has ended")]
+    ChainEnded {
+        /// Its start.
+        chain: ReceiptId,
+    },
+    /// A workflow does not complete while something of it runs.
+    #[error("something of workflow {chain} is still running")]
+    ChainRunning {
+        /// Its start.
+        chain: ReceiptId,
+    },
     /// No such approval of this action.
     #[error("{approval} is no approval of this action")]
     ApprovalUnknown {

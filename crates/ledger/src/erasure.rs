@@ -169,6 +169,11 @@ impl Reader {
         if let Some(action) = open {
             return Err(EraseError::Running(action.receipt_id));
         }
+        // What a workflow was started with is needed until it has ended.
+        let open = self.open_chains()?.into_iter().find(|chain| extent.knows(chain.receipt_id));
+        if let Some(chain) = open {
+            return Err(EraseError::Running(chain.receipt_id));
+        }
         let (mut erased, mut before) = (Vec::new(), Vec::new());
         for part in &extent.parts {
             if let Some(by) = self.erased_by(part.receipt_id)? {

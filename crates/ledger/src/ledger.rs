@@ -111,7 +111,7 @@ impl Ledger {
             if !sweep(&action) {
                 continue;
             }
-            match self.append(Draft::new(random::receipt_id()?, unknown(&action))) {
+            match self.append(Draft::new(random::receipt_id()?, self.unknown(&action)?)) {
                 Ok(appended) => closed.push(appended),
                 // Another opener, or the run itself, was faster.
                 Err(AppendError::NotOpen { .. }) => {}
@@ -126,20 +126,23 @@ impl Ledger {
         }
         Ok(closed)
     }
-}
 
-fn unknown(action: &OpenAction) -> Body {
-    Body::Closing(Closing {
-        ending: Ending::Unknown,
-        intent: Ref { rel: Rel::Intent, receipt_id: action.receipt_id, entry_hash: action.entry_hash },
-        output_hash: None,
-        truncated: false,
-        exit_code: None,
-        signal: None,
-        duration_us: None,
-        reasons: vec![Reason::code("run.orphaned")],
-        spent: Spent::default(),
-        routed: None,
-        review: None,
-    })
+    fn unknown(&self, action: &OpenAction) -> Result<Body, Fault> {
+        let (chain, spec) = self.step_of(action)?;
+        Ok(Body::Closing(Closing {
+            ending: Ending::Unknown,
+            intent: Ref { rel: Rel::Intent, receipt_id: action.receipt_id, entry_hash: action.entry_hash },
+            output_hash: None,
+            truncated: false,
+            exit_code: None,
+            signal: None,
+            duration_us: None,
+            reasons: vec![Reason::code("run.orphaned")],
+            spent: Spent::default(),
+            routed: None,
+            review: None,
+            chain,
+            spec,
+        }))
+    }
 }

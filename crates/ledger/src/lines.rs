@@ -2,8 +2,11 @@
 
 use std::ops::Range;
 
+use cascade_receipt::id::ReceiptId;
+
 use crate::fault::Fault;
 use crate::reader::Reader;
+use crate::segment::Segment;
 
 /// One stored receipt.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -82,6 +85,30 @@ pub struct Stored {
 }
 
 impl Reader {
+    /// Goes back through the log, from the newest receipt to `from`, over every receipt that names `id`, until `read`
+    /// knows enough. No view and no index is asked: whoever edits those changes no answer of this.
+    ///
+    /// # Errors
+    /// [`Fault`] when the disk cannot be read.
+    pub fn newest_naming<T>(
+        &self,
+        id: ReceiptId,
+        from: u64,
+        mut read: impl FnMut(&str) -> Option<T>,
+    ) -> Result<Option<T>, Fault> {
+        let name = id.to_string();
+        let mut before = i64::MAX.cast_unsigned();
+        while let Some(segment) = self.ask(|conn| Segment::newest_naming(conn, &name, from, before))? {
+            let lines: Vec<&[u8]> = segment.lines().collect();
+            let texts = lines.iter().rev().filter_map(|line| std::str::from_utf8(line).ok());
+            if let Some(found) = texts.filter(|text| text.contains(&name)).find_map(&mut read) {
+                return Ok(Some(found));
+            }
+            before = segment.first_seq;
+        }
+        Ok(None)
+    }
+
     /// The commit that holds `seq`, or the first one after it, for those who judge the bytes themselves.
     ///
     /// # Errors

@@ -5,6 +5,7 @@ use cascade_receipt::id::ReceiptId;
 use cascade_receipt::json::{self, Value};
 use cascade_receipt::merkle::Frontier;
 
+use crate::chain_views;
 use crate::change::Change;
 use crate::fault::Fault;
 use crate::frontier;
@@ -50,5 +51,7 @@ fn read(seq: u64, line: &[u8]) -> Option<(Entry, Change)> {
     let text = |key: &str| receipt.member(key).and_then(Value::as_str);
     let receipt_id = ReceiptId::parse(text("receipt_id")?)?;
     let entry_hash = Digest::from_hex(text("entry_hash")?)?;
-    Some((Entry { receipt_id, seq, entry_hash }, Change::of_value(receipt.member("content")?)?))
+    let content = receipt.member("content")?;
+    let entry = Entry { receipt_id, seq, entry_hash, chain: chain_views::of_value(content) };
+    Some((entry, Change::of_value(content)?))
 }

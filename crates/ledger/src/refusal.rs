@@ -1,7 +1,7 @@
 //! What the views keep out of the chain: a receipt that would make the history invalid is refused
 //! under the write lock, whatever its writer believed a moment ago.
 
-use cascade_receipt::content::{Body, PureTask, Ref, Rel};
+use cascade_receipt::content::{Body, ChainStarted, PureTask, Ref, Rel};
 use cascade_receipt::digest::Digest;
 use cascade_receipt::id::ReceiptId;
 use cascade_receipt::time::Timestamp;
@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::draft::AppendError;
 use crate::store::from_sql;
-use crate::{glass_views, grant_views, memory_views, people_views, segment, views};
+use crate::{chain_views, glass_views, grant_views, memory_views, people_views, segment, views};
 
 type Answer = rusqlite::Result<Option<AppendError>>;
 
@@ -19,16 +19,24 @@ pub(crate) fn refusal(conn: &Connection, receipt_id: ReceiptId, body: &Body, now
     if segment::is_indexed(conn, receipt_id)? {
         return Ok(Some(AppendError::IdTaken(receipt_id)));
     }
+    if let Some(refused) = chain_views::refusal(conn, receipt_id, body)? {
+        return Ok(Some(refused));
+    }
     match body {
-        Body::Closing(closing) => not_open(conn, &closing.intent),
-        Body::Heartbeat(heartbeat) => not_open(conn, &heartbeat.intent),
+        Body::Closing(closing) => not_open(conn, &closing.intent, closing.chain.as_ref()),
+        Body::Heartbeat(heartbeat) => not_open(conn, &heartbeat.intent, heartbeat.chain.as_ref()),
         Body::DryRun(action) | Body::Blocked(action) => stands_on_erased(conn, &action.refs),
         Body::Escalation(escalation) => stands_on_erased(conn, &escalation.action.refs),
         // Whatever its writer saw, nothing starts once `halted` stands in the chain.
-        Body::TaskStarted(_) | Body::Pure(_) if views::standing(conn)?.halted => {
+        Body::TaskStarted(_) | Body::Pure(_) | Body::Point(_) | Body::ChainStarted(_)
+            if views::standing(conn)?.halted =>
+        {
             Ok(Some(AppendError::Halted))
         }
-        Body::TaskStarted(action) | Body::Pure(PureTask { action, .. }) => {
+        Body::TaskStarted(action)
+        | Body::Point(action)
+        | Body::ChainStarted(ChainStarted { action, .. })
+        | Body::Pure(PureTask { action, .. }) => {
             for one in &action.refs {
                 let refused = match one.rel {
                     Rel::Approval => unusable_approval(conn, one, &action.action_hash, now)?,
@@ -53,6 +61,7 @@ pub(crate) fn refusal(conn: &Connection, receipt_id: ReceiptId, body: &Body, now
         Body::GlassBroken(_) if views::standing(conn)?.halted => Ok(Some(AppendError::Halted)),
         Body::GlassBroken(broken) => glass_views::refuses_break(conn, broken, now),
         Body::Forgotten(forgotten) => memory_views::refuses_forget(conn, &forgotten.learned),
+        Body::Released(released) => memory_views::refuses_release(conn, &released.wrong),
         Body::Reviewed(reviewed) => glass_views::refuses_review(conn, reviewed),
         Body::PersonAdded(added) => people_views::refuses_add(conn, added),
         Body::PersonRemoved(removed) => people_views::refuses_remove(conn, removed.principal),
@@ -73,12 +82,16 @@ pub(crate) fn refusal(conn: &Connection, receipt_id: ReceiptId, body: &Body, now
     }
 }
 
-fn not_open(conn: &Connection, intent: &Ref) -> Answer {
+/// What follows an intent names the same workflow, or none as well.
+fn not_open(conn: &Connection, intent: &Ref, chain: Option<&Ref>) -> Answer {
     let open: bool = conn
         .prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM open_actions WHERE receipt_id = ?1 AND entry_hash = ?2)",
+            "SELECT EXISTS (SELECT 1 FROM open_actions WHERE receipt_id = ?1 AND entry_hash = ?2 AND chain IS ?3)",
         )?
-        .query_row(params![intent.receipt_id.0, intent.entry_hash.0], |row| row.get(0))?;
+        .query_row(
+            params![intent.receipt_id.0, intent.entry_hash.0, chain.map(|one| one.receipt_id.0)],
+            |row| row.get(0),
+        )?;
     Ok((!open).then_some(AppendError::NotOpen { intent: intent.receipt_id }))
 }
 

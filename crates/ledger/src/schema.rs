@@ -67,7 +67,23 @@ CREATE TABLE open_actions (
     entry_hash BLOB NOT NULL,
     seq INTEGER NOT NULL,
     principal BLOB NOT NULL,
-    action_hash BLOB NOT NULL
+    action_hash BLOB NOT NULL,
+    chain BLOB
+) STRICT, WITHOUT ROWID;
+CREATE INDEX open_actions_chain ON open_actions (chain) WHERE chain IS NOT NULL;
+CREATE TABLE chains (
+    receipt_id BLOB PRIMARY KEY,
+    seq INTEGER NOT NULL,
+    entry_hash BLOB NOT NULL,
+    spec_hash BLOB NOT NULL,
+    principal BLOB NOT NULL,
+    closed BLOB
+) STRICT, WITHOUT ROWID;
+CREATE INDEX chains_open ON chains (seq) WHERE closed IS NULL;
+CREATE TABLE chain_receipts (
+    chain BLOB NOT NULL,
+    seq INTEGER NOT NULL,
+    PRIMARY KEY (chain, seq)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE subjects (
     receipt_id BLOB PRIMARY KEY,
@@ -152,6 +168,15 @@ CREATE TABLE memory (
     forgotten BLOB
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX memory_learned ON memory (learned);
+CREATE TABLE wrong_hits (
+    receipt_id BLOB PRIMARY KEY,
+    seq INTEGER NOT NULL,
+    entry_hash BLOB NOT NULL,
+    learned BLOB NOT NULL,
+    at_ms INTEGER NOT NULL,
+    lifted_by BLOB
+) STRICT, WITHOUT ROWID;
+CREATE INDEX wrong_hits_counted ON wrong_hits (seq) WHERE lifted_by IS NULL;
 CREATE TABLE budgets (
     name TEXT NOT NULL,
     owner BLOB NOT NULL,
@@ -206,9 +231,11 @@ CREATE TABLE erased (
 ";
 
 /// Each table of [`VIEWS`] with its order and the finding when it differs from a rebuild.
-pub(crate) const VIEW_TABLES: [(&str, &str, &str); 18] = [
+pub(crate) const VIEW_TABLES: [(&str, &str, &str); 21] = [
     ("standing", "id", "views.standing"),
     ("open_actions", "receipt_id", "views.open_actions"),
+    ("chains", "receipt_id", "views.chains"),
+    ("chain_receipts", "chain, seq", "views.chain_receipts"),
     ("subjects", "receipt_id", "views.subjects"),
     ("approvals", "receipt_id", "views.approvals"),
     ("policies", "seq", "views.policies"),
@@ -217,6 +244,7 @@ pub(crate) const VIEW_TABLES: [(&str, &str, &str); 18] = [
     ("grants", "receipt_id", "views.grants"),
     ("glass", "receipt_id", "views.glass"),
     ("memory", "id", "views.memory"),
+    ("wrong_hits", "receipt_id", "views.wrong_hits"),
     ("budgets", "name, owner, at_ms, intent", "views.budgets"),
     ("known", "subject", "views.known"),
     ("zones", "subject", "views.zones"),

@@ -4,7 +4,7 @@ use cascade_receipt::chain::LINE_END_BYTES;
 use cascade_receipt::digest::Digest;
 use cascade_receipt::id::ReceiptId;
 use cascade_receipt::time::Timestamp;
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use crate::head::HeadRow;
 use crate::store::{from_sql, to_sql};
@@ -54,15 +54,35 @@ impl Segment {
                        ORDER BY first_seq DESC LIMIT 1), ?1)
              ORDER BY first_seq LIMIT 1",
         )?
-        .query_row([to_sql(seq)], |row| {
-            Ok(Self {
-                first_seq: from_sql(row.get(0)?),
-                count: from_sql(row.get(1)?),
-                ends_sha256: Digest(row.get(2)?),
-                bytes: row.get(3)?,
-            })
-        })
+        .query_row([to_sql(seq)], Self::read)
         .optional()
+    }
+
+    /// The last one before `before` that holds a receipt from `from` on and in which this text stands.
+    pub(crate) fn newest_naming(
+        conn: &Connection,
+        text: &str,
+        from: u64,
+        before: u64,
+    ) -> rusqlite::Result<Option<Self>> {
+        conn.prepare_cached(
+            "SELECT first_seq, count, ends_sha256, bytes FROM segments
+             WHERE first_seq < ?1
+               AND first_seq >= coalesce((SELECT max(first_seq) FROM segments WHERE first_seq <= ?2), ?2)
+               AND instr(bytes, ?3) > 0
+             ORDER BY first_seq DESC LIMIT 1",
+        )?
+        .query_row(params![to_sql(before), to_sql(from), text.as_bytes()], Self::read)
+        .optional()
+    }
+
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            first_seq: from_sql(row.get(0)?),
+            count: from_sql(row.get(1)?),
+            ends_sha256: Digest(row.get(2)?),
+            bytes: row.get(3)?,
+        })
     }
 
     /// The last one.

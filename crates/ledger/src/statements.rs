@@ -3,7 +3,7 @@
 //! A verifier refuses a chain with a signature by somebody who had left, had lost his office, or had another key. So
 //! none is recorded, however fast people change while somebody signs.
 
-use cascade_receipt::content::{Body, Signature};
+use cascade_receipt::content::{Action, Body, ChainStarted, Signature};
 use cascade_receipt::id::{LogOrigin, PrincipalId};
 use cascade_receipt::sshsig::SshKey;
 use cascade_receipt::statement;
@@ -28,8 +28,11 @@ pub(crate) fn refusal(
         let person = people_views::person(conn, signature.principal)?;
         let Some(person) = person.filter(|person| {
             person.is_registered()
-                && signed.by.is_none_or(|by| by == person.principal)
-                && (signed.by.is_some() || person.is_admin())
+                && match signed.by {
+                    By::Admins => person.is_admin(),
+                    By::Principal(principal) => principal == person.principal,
+                    By::Registered => true,
+                }
         }) else {
             return Ok(Some(refused));
         };
@@ -42,25 +45,34 @@ pub(crate) fn refusal(
     Ok(None)
 }
 
+/// Whose signatures count.
+#[derive(Clone, Copy)]
+enum By {
+    Admins,
+    /// Whoever acts, administrator or not.
+    Principal(PrincipalId),
+    /// Anybody who is registered. Whose specifications may run is for the policy to say.
+    Registered,
+}
+
 /// What people signed of a body.
 struct Signed<'a> {
     signatures: &'a [Signature],
     namespace: &'static str,
-    /// Who must sign, where that need not be an administrator.
-    by: Option<PrincipalId>,
+    by: By,
 }
 
 impl<'a> Signed<'a> {
     fn of(body: &'a Body) -> Option<Self> {
-        let admin = |signatures: &'a Vec<Signature>| (signatures, statement::ADMIN, None);
+        let admin = |signatures: &'a Vec<Signature>| (signatures, statement::ADMIN, By::Admins);
+        let by = By::Principal;
         let (signatures, namespace, by) = match body {
-            Body::Answer(answer) => (&answer.signatures, statement::APPROVAL, Some(answer.principal)),
-            Body::Granted(granted) => (&granted.signatures, statement::ADMIN, Some(granted.principal)),
-            Body::GrantRevoked(revoked) => (&revoked.signatures, statement::ADMIN, Some(revoked.principal)),
-            Body::GlassBroken(broken) => {
-                (&broken.signatures, statement::ADMIN, Some(broken.action.principal))
-            }
-            Body::Reviewed(reviewed) => (&reviewed.signatures, statement::ADMIN, Some(reviewed.principal)),
+            Body::Answer(answer) => (&answer.signatures, statement::APPROVAL, by(answer.principal)),
+            Body::Granted(granted) => (&granted.signatures, statement::ADMIN, by(granted.principal)),
+            Body::GrantRevoked(revoked) => (&revoked.signatures, statement::ADMIN, by(revoked.principal)),
+            Body::GlassBroken(broken) => (&broken.signatures, statement::ADMIN, by(broken.action.principal)),
+            Body::Reviewed(reviewed) => (&reviewed.signatures, statement::ADMIN, by(reviewed.principal)),
+            Body::ChainStarted(started) => (&started.signatures, statement::SPEC, By::Registered),
             Body::SecretChanged(changed) => admin(&changed.signatures),
             Body::PersonAdded(added) => admin(&added.signatures),
             Body::PersonRemoved(removed) => admin(&removed.signatures),
@@ -87,6 +99,9 @@ fn text(body: &Body, log_origin: &LogOrigin) -> String {
             expires: &answer.expires,
         }
         .text(),
+        Body::ChainStarted(ChainStarted { action: Action { spec: Some(spec), .. }, .. }) => {
+            statement::spec(&spec.spec_hash)
+        }
         _ => statement::admin(log_origin.as_str(), &body.statement()),
     }
 }

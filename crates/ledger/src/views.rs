@@ -10,7 +10,9 @@ use rusqlite::{Connection, params};
 
 use crate::change::{Change, KeyRow, Subject};
 use crate::store::{from_sql, to_sql};
-use crate::{glass_views, grant_views, key_views, limit_views, memory_views, people_views, regime_views};
+use crate::{
+    chain_views, glass_views, grant_views, key_views, limit_views, memory_views, people_views, regime_views,
+};
 
 /// Where a receipt stands.
 #[derive(Clone, Copy, Debug)]
@@ -18,6 +20,8 @@ pub(crate) struct Entry {
     pub(crate) receipt_id: ReceiptId,
     pub(crate) seq: u64,
     pub(crate) entry_hash: Digest,
+    /// The run of a workflow that it names.
+    pub(crate) chain: Option<ReceiptId>,
 }
 
 /// The one row of `standing`.
@@ -47,25 +51,37 @@ pub(crate) fn apply(conn: &Connection, entry: &Entry, change: &Change) -> rusqli
     if change.moves_mark() {
         conn.prepare_cached("UPDATE standing SET mark = mark + 1")?.execute(())?;
     }
+    chain_views::follow(conn, entry)?;
     let id = entry.receipt_id.0;
     match change {
         Change::Genesis { policy, admins, keys } => found(conn, entry, policy, admins, keys),
         Change::Started { principal, action_hash, used, draws, at } => {
             limit_views::take(conn, entry.receipt_id, *at, draws)?;
-            conn.prepare_cached("INSERT INTO open_actions VALUES (?1, ?2, ?3, ?4, ?5)")?.execute(params![
-                id,
-                entry.entry_hash.0,
-                to_sql(entry.seq),
-                principal.0,
-                action_hash.0
-            ])?;
+            conn.prepare_cached("INSERT INTO open_actions VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?.execute(
+                params![
+                    id,
+                    entry.entry_hash.0,
+                    to_sql(entry.seq),
+                    principal.0,
+                    action_hash.0,
+                    entry.chain.map(|chain| chain.0)
+                ],
+            )?;
             use_up(conn, entry.receipt_id, used)
         }
         Change::Pure { used, draws, at } => {
             limit_views::take(conn, entry.receipt_id, *at, draws)?;
             use_up(conn, entry.receipt_id, used)
         }
-        Change::Learned(_) | Change::Forgotten { .. } => memory_views::apply(conn, entry, change),
+        Change::ChainStarted { used, draws, at, .. } => {
+            limit_views::take(conn, entry.receipt_id, *at, draws)?;
+            chain_views::apply(conn, entry, change)?;
+            use_up(conn, entry.receipt_id, used)
+        }
+        Change::ChainClosed { .. } => chain_views::apply(conn, entry, change),
+        Change::Learned(_) | Change::Forgotten { .. } | Change::Released(_) => {
+            memory_views::apply(conn, entry, change)
+        }
         Change::SubjectFact { fact, at } => limit_views::learn(conn, entry.seq, *at, fact),
         Change::Closed { intent, settlement } => {
             limit_views::settle(conn, *intent, *settlement)?;

@@ -10,6 +10,7 @@ use cascade_receipt::merkle::Frontier;
 use cascade_receipt::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _};
 
+use crate::chain_views;
 use crate::change::Change;
 use crate::frontier::TreeRow;
 use crate::fsck::FsckReport;
@@ -173,7 +174,12 @@ impl<'a> Walk<'a> {
             report.add("log.origin", Some(seq), "the receipt belongs to another chain");
         }
         Some(Read {
-            entry: Entry { receipt_id: ReceiptId::parse(inner("receipt_id")?)?, seq, entry_hash: claimed },
+            entry: Entry {
+                receipt_id: ReceiptId::parse(inner("receipt_id")?)?,
+                seq,
+                entry_hash: claimed,
+                chain: chain_views::of_value(content),
+            },
             timestamp: Timestamp::parse(inner("timestamp")?)?,
             epoch: inner("hmac_key_id")?.strip_prefix('e')?.parse().ok()?,
             change: Change::of_value(content)?,

@@ -193,6 +193,7 @@ fn read(registry: &Registry, action: &Action) -> Classification {
             Err(_) => refusal("encoding"),
         },
         Invocation::Task(task) => task.classification(),
+        Invocation::Workflow(act) => act.classification(),
     }
 }
 
@@ -214,7 +215,7 @@ const TEMPORARY: &[&str] = &["/tmp/", "/var/tmp/", "/dev/shm/"];
 
 /// A bare name that `PATH` leads into the working directory or a temporary place need not be the program that
 /// the manifest of that name describes. (A name with a slash is judged where words are.)
-fn is_elsewhere(action: &Action) -> bool {
+pub(crate) fn is_elsewhere(action: &Action) -> bool {
     let (Invocation::Cli(argv), Some(executable)) = (&action.invocation, &action.executable) else {
         return false;
     };

@@ -8,6 +8,7 @@
 mod action;
 mod read;
 mod task;
+mod workflow;
 mod write;
 
 use cascade_receipt::decision::RiskTier;
@@ -25,6 +26,7 @@ pub(crate) use self::write::{terms as write_terms, words as write_words};
 
 pub use self::read::FactsFault;
 pub use self::task::{AskedModel, TASK_BYTES_MAX, TASK_EXAMPLES_MAX, Task, TaskKind};
+pub use self::workflow::{Act, Signer, Spec, SpecLimits, WorkflowAct};
 
 /// The `_type` of the JSON form. Another one is refused: facts of a later version may hold
 /// something that forbids the action.
@@ -46,7 +48,7 @@ pub struct Facts {
     pub assumed: Option<PrincipalId>,
     /// What is to be done.
     pub action: Action,
-    /// The workflow step this action claims to be.
+    /// The specification of the workflow that this action claims to be a part of.
     pub spec: Option<Spec>,
     /// The terms of the escalation receipt that `approvals` answer. They hold together with the
     /// terms that today's policy asks for, so neither an old nor a new policy can be undercut.
@@ -237,6 +239,8 @@ pub enum Invocation {
     Shell(Vec<u8>),
     /// A task in words for the router, or a question to a model about it.
     Task(Box<Task>),
+    /// What a workflow does by itself.
+    Workflow(Box<WorkflowAct>),
 }
 
 impl Invocation {
@@ -247,6 +251,7 @@ impl Invocation {
             Self::Cli(_) => "cli",
             Self::Shell(_) => "shell",
             Self::Task(task) => task.action_kind(),
+            Self::Workflow(_) => WorkflowAct::action_kind(),
         }
     }
 }
@@ -312,19 +317,6 @@ pub enum Stdin {
     Stream,
     /// Bytes that were read beforehand; their SHA-256.
     Captured(Digest),
-}
-
-/// Claim to be a step of a workflow, already compared with the stored spec.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Spec {
-    /// `spec_hash`.
-    pub hash: Digest,
-    /// Signed by an author whom the tenant trusts.
-    pub trusted: bool,
-    /// The run was started with exactly this hash.
-    pub pinned: bool,
-    /// The spec holds a step with this action.
-    pub has_step: bool,
 }
 
 /// One person's answer to an escalation or a dry run.

@@ -117,7 +117,7 @@ pub(crate) fn evaluate(case: &Case<'_>) -> Evaluation {
             hear(answer, forbid);
         }
     }
-    let terms = demand(&answers, &case.thresholds.escalation);
+    let terms = demand(&answers, &case.thresholds.escalation, specification::point(case));
     let approval = approval::answer(case.facts, terms.as_ref());
     if approval.outcome == GateOutcome::Pass {
         answers.iter_mut().for_each(|(name, answer)| lift(*name, answer));
@@ -136,7 +136,7 @@ fn own_rules(name: GateName, case: &Case<'_>) -> Answer {
         GateName::Standing => standing::answer(case),
         GateName::Identity => identity::answer(&case.facts.principal),
         GateName::Authority => authority::answer(case),
-        GateName::Specification => specification::answer(case.facts.spec.as_ref()),
+        GateName::Specification => specification::answer(case),
         GateName::Policy => policy::answer(case.judgement),
         GateName::Risk => risk::answer(case),
         GateName::Failfast => failfast::answer(case),
@@ -197,12 +197,24 @@ fn hear(answer: &mut Answer, forbid: &Forbid) {
     answer.add(outcome, reason);
 }
 
-/// What people would have to approve, if any gate escalates.
-fn demand(answers: &BTreeMap<GateName, Answer>, defaults: &EscalationTerms) -> Option<EscalationTerms> {
-    let escalating = || answers.values().filter(|answer| answer.outcome == GateOutcome::Escalate);
-    escalating().next()?;
-    let groups: BTreeSet<&String> = escalating().flat_map(|answer| &answer.groups).collect();
-    Some(EscalationTerms { groups: groups.into_iter().cloned().collect(), ..defaults.clone() })
+/// What people would have to approve, if any gate escalates. An approval point of a workflow brings terms of its own,
+/// which hold together with those of whatever else escalates.
+fn demand(
+    answers: &BTreeMap<GateName, Answer>,
+    defaults: &EscalationTerms,
+    point: Option<EscalationTerms>,
+) -> Option<EscalationTerms> {
+    let escalating = || answers.iter().filter(|(_, answer)| answer.outcome == GateOutcome::Escalate);
+    // What escalates at the gate of the point for another reason names a group.
+    let mut others = escalating().filter(|(name, answer)| {
+        point.is_none() || **name != GateName::Specification || !answer.groups.is_empty()
+    });
+    if others.next().is_none() {
+        return escalating().next().and(point);
+    }
+    let groups: BTreeSet<&String> = escalating().flat_map(|(_, answer)| &answer.groups).collect();
+    let terms = EscalationTerms { groups: groups.into_iter().cloned().collect(), ..defaults.clone() };
+    Some(approval::stricter(&terms, point.as_ref()))
 }
 
 /// The approvals suffice: what escalated passes, and says by which rule it was held.

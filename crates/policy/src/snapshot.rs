@@ -35,6 +35,7 @@ pub use self::fault::PolicyFault;
 pub use self::lexical::{DEPTH_MAX, POLICY_BYTES_MAX};
 pub use self::source::SnapshotSource;
 pub use self::table::{TableRow, TestFailure, TestReport, rows, run_tests};
+pub(crate) use self::thresholds::EXPIRES_MS_MAX;
 pub use self::thresholds::{ActivationTerms, SIGNERS_MAX, Thresholds};
 
 use crate::cedar::Engine;

@@ -14,6 +14,7 @@ mod people;
 mod routed;
 mod run;
 mod secret;
+mod workflow;
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -37,9 +38,12 @@ pub use people::{
     ANY_COMMAND, DELEGATION_MAX, GRANT_COMMANDS_MAX, GrantRevoked, Granted, PersonAdded, PersonRemoved,
     Right, Scope,
 };
-pub use routed::{Evidence, Forgotten, Layer, Learned, MemoryState, PureTask, Routed};
+pub use routed::{
+    Evidence, Forgotten, Layer, Learned, MemoryState, PureTask, Recollection, Released, Routed, Shadow,
+};
 pub use run::{Closing, Ending, Heartbeat};
 pub use secret::SecretChanged;
+pub use workflow::{ChainClosed, ChainStarted, OfSpec, StepAt, StepCounts, StepRole};
 
 /// `_type` of content.
 pub const TYPE: &str = "cascade/receipt/v1";
@@ -193,10 +197,18 @@ pub enum Body {
     TaskStarted(Action),
     /// `task_completed` without an intent.
     Pure(PureTask),
+    /// `task_completed` without an intent or an answer of the router: what a person settled or time brought about.
+    Point(Action),
+    /// `chain_started`.
+    ChainStarted(ChainStarted),
+    /// `chain_completed`, `chain_aborted`.
+    ChainClosed(ChainClosed),
     /// `memory_learned`.
     Learned(Learned),
     /// `memory_forgotten`.
     Forgotten(Forgotten),
+    /// `memory_forgotten` of wrong hits.
+    Released(Released),
     /// `heartbeat`.
     Heartbeat(Heartbeat),
     /// `task_completed`, `task_failed`, `task_revoked`, `task_unknown`.
@@ -252,9 +264,12 @@ impl Body {
             Self::AnswerRefused(_) => Kind::ApprovalRefused,
             Self::AnswerExpired(_) => Kind::ApprovalExpired,
             Self::TaskStarted(_) => Kind::TaskStarted,
-            Self::Pure(_) => Kind::TaskCompleted,
+            Self::Pure(_) | Self::Point(_) => Kind::TaskCompleted,
+            Self::ChainStarted(_) => Kind::ChainStarted,
+            Self::ChainClosed(closed) if closed.completed => Kind::ChainCompleted,
+            Self::ChainClosed(_) => Kind::ChainAborted,
             Self::Learned(_) => Kind::MemoryLearned,
-            Self::Forgotten(_) => Kind::MemoryForgotten,
+            Self::Forgotten(_) | Self::Released(_) => Kind::MemoryForgotten,
             Self::Heartbeat(_) => Kind::Heartbeat,
             Self::Closing(closing) => match closing.ending {
                 Ending::Completed => Kind::TaskCompleted,
@@ -285,7 +300,12 @@ impl Body {
     pub(crate) fn add_to(&self, to: &mut Members<'_>) {
         match self {
             Self::Genesis(genesis) => genesis.add_to(to),
-            Self::DryRun(action) | Self::Blocked(action) | Self::TaskStarted(action) => action.add_to(to),
+            Self::DryRun(action)
+            | Self::Blocked(action)
+            | Self::TaskStarted(action)
+            | Self::Point(action) => action.add_to(to),
+            Self::ChainStarted(started) => started.add_to(to),
+            Self::ChainClosed(closed) => closed.add_to(to),
             Self::Escalation(escalation) => escalation.action.add_with(&Terms::of(escalation), to),
             Self::GlassBroken(broken) => broken.action.add_with(&Terms::of_glass(broken), to),
             Self::Reviewed(reviewed) => reviewed.add_to(to),
@@ -295,6 +315,7 @@ impl Body {
             Self::Pure(task) => task.add_to(to),
             Self::Learned(learned) => learned.add_to(to),
             Self::Forgotten(forgotten) => forgotten.add_to(to),
+            Self::Released(released) => released.add_to(to),
             Self::Heartbeat(heartbeat) => heartbeat.add_to(to),
             Self::Closing(closing) => closing.add_to(to),
             Self::PolicyActivated(activated) => activated.add_to(to),
@@ -364,9 +385,17 @@ impl PolicyActivated {
 }
 
 fn add_refs(to: &mut Members<'_>, refs: &[Ref]) {
-    if refs.is_empty() {
-        return;
+    if !refs.is_empty() {
+        add_each_ref(to, refs.iter());
     }
+}
+
+/// What follows an intent names it and, if it is a step's, the run of the workflow.
+fn add_intent(to: &mut Members<'_>, intent: &Ref, chain: Option<&Ref>) {
+    add_each_ref(to, core::iter::once(intent).chain(chain));
+}
+
+fn add_each_ref<'r>(to: &mut Members<'_>, refs: impl Iterator<Item = &'r Ref>) {
     to.add("refs", |out| {
         out.array(|out| {
             for one in refs {

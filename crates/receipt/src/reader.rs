@@ -15,7 +15,7 @@ use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::content::{self, Admin, PolicyRef, Ref, Rel, Scope, Signature};
+use crate::content::{self, Admin, PolicyRef, Ref, Rel, Scope, Signature, StepAt, StepCounts};
 use crate::decision::{RiskTier, Verdict};
 use crate::digest::Digest;
 use crate::id::{LogOrigin, PrincipalId, ReceiptId};
@@ -69,6 +69,10 @@ pub struct Content<'a> {
     pub signatures: Vec<Signature>,
     /// `spec_hash`.
     pub spec_hash: Option<Digest>,
+    /// A `task_completed` whose `layer_hit` is `L6`.
+    pub from_memory: bool,
+    /// `step`.
+    pub step: Option<StepAt>,
     /// The statement that `signatures` cover when they are an administrator's; set when there are
     /// signatures.
     pub statement: Option<String>,
@@ -119,6 +123,17 @@ pub enum Meaning {
     Started(Action),
     /// `task_completed` without an intent: decision and outcome in one receipt.
     Pure(Action),
+    /// `chain_started`: a decided action that steps follow.
+    ChainStarted(Action),
+    /// `chain_completed`, `chain_aborted`.
+    ChainClosed {
+        /// True for `chain_completed`.
+        completed: bool,
+        /// Who ended it, or whose run it was.
+        principal: PrincipalId,
+        /// What became of its steps.
+        steps: StepCounts,
+    },
     /// `escalation`.
     Escalation {
         /// The action that waits.
@@ -305,7 +320,9 @@ impl<'a> Content<'a> {
             content.refs = kinds::refs(&fields)?;
             content.signatures = kinds::signatures(&fields)?;
             content.spec_hash = fields.opt("spec_hash", fields::digest)?;
+            content.step = fields.opt("step", kinds::step)?;
             let common = kinds::common(&fields)?;
+            content.from_memory = kind == Kind::TaskCompleted && common.from_memory;
             content.meaning = kinds::meaning(kind, &fields, common, &content.refs)?;
             if !content.signatures.is_empty() {
                 content.statement = view.without(|key| is_envelope(key) || key == "signatures");
@@ -339,6 +356,8 @@ impl<'a> Content<'a> {
             refs: Vec::new(),
             signatures: Vec::new(),
             spec_hash: None,
+            from_memory: false,
+            step: None,
             statement: None,
             meaning: Meaning::Other,
         })

@@ -20,9 +20,11 @@ mod grants;
 mod keys;
 mod lifecycle;
 mod people;
+mod remembered;
 pub mod report;
 mod stamps;
 mod verdict;
+mod workflows;
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -263,6 +265,7 @@ impl Verifier {
             root: self.anchors.root(),
             anchored_through: if self.fault.is_none() { self.anchors.anchored_through() } else { None },
             open: self.lifecycle.open(),
+            open_chains: self.lifecycle.open_chains(),
             fault: self.fault,
             stamped: self.stamped,
         })

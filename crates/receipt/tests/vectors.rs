@@ -32,6 +32,8 @@ mod limits;
 mod packs;
 #[path = "../examples/vectors/people.rs"]
 mod people;
+#[path = "../examples/vectors/remembered.rs"]
+mod remembered;
 #[path = "../examples/vectors/runs.rs"]
 mod runs;
 #[path = "../examples/vectors/secret.rs"]
@@ -40,6 +42,8 @@ mod secret;
 mod ssh;
 #[path = "../examples/vectors/valid.rs"]
 mod valid;
+#[path = "../examples/vectors/workflows.rs"]
+mod workflows;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -177,6 +181,11 @@ fn every_vector_gives_what_it_says() {
             let anchored = verdict.anchored_through().map(|through| through.to_string());
             if anchored.as_ref() != vector.headers.get("anchored_through") {
                 wrong.push(format!("{name}: anchored through {anchored:?}"));
+            }
+            let open: Vec<String> = verdict.open_chains().map(|open| open.seq.to_string()).collect();
+            let listed = vector.headers.get("open_chains").map_or("", String::as_str);
+            if verdict.valid() && open.join(" ") != listed {
+                wrong.push(format!("{name}: open workflows {open:?}"));
             }
         }
     }

@@ -5,6 +5,7 @@
 
 mod asked;
 mod needed;
+mod tasks;
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -38,6 +39,7 @@ use asked::captured;
 pub use asked::{asked_as, stdin_of};
 use needed::groups_of;
 pub use needed::{Needed, needed};
+pub use tasks::{Of, Standing, approved_task, is_task, task_objections};
 
 /// How long an approval of a dry run may be used, unless told otherwise.
 pub const DRY_RUN_APPROVAL_MS: u64 = 60 * 60 * 1000;
@@ -63,6 +65,15 @@ pub enum ConsentError {
     /// The receipt is of a kind that nobody reviews.
     #[error("{0} is a `{1}`: only a `break_glass` is reviewed")]
     NotReviewable(ReceiptId, String),
+    /// What was approved is a task in words, or a question to a model, not a command.
+    #[error("{0} is about a task, not about a command")]
+    IsTask(ReceiptId),
+    /// What was approved is what a workflow does by itself, not a command.
+    #[error("{0} is about a workflow, not about a command")]
+    IsWorkflow(ReceiptId),
+    /// What was approved is a command that no task in words asked for.
+    #[error("{0} is about a command, not about a task")]
+    IsNoTask(ReceiptId),
     /// Its private bytes were erased.
     #[error("the action of {0} is erased; it can no longer be run or approved")]
     Erased(ReceiptId),
@@ -129,7 +140,7 @@ pub fn subject_of(reader: &Reader, id: &str) -> Result<(Subject, Value), Consent
 }
 
 /// An action that people answered, with all it takes to run exactly that.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Approved {
     /// The escalation or dry run.
     pub subject: Subject,
@@ -148,11 +159,17 @@ pub struct Approved {
 /// # Errors
 /// [`ConsentError`].
 pub fn approved(ledger: &Reader, id: &str) -> Result<(Approved, Command), ConsentError> {
+    let (approved, facts) = answered(ledger, id)?;
+    let command = repeat(ledger, &approved.subject, &facts)?;
+    Ok((approved, command))
+}
+
+/// What was approved, and the facts it was decided on.
+pub(crate) fn answered(ledger: &Reader, id: &str) -> Result<(Approved, Facts), ConsentError> {
     let (subject, content) = subject_of(ledger, id)?;
     let (action_nonce, _) =
         ledger.private(&subject.action_hash)?.ok_or(ConsentError::Erased(subject.receipt_id))?;
     let facts = stored_facts(ledger, subject.receipt_id, &content)?;
-    let command = repeat(ledger, &subject, &facts)?;
     let approvals: Vec<_> = ledger.approvals_of(subject.receipt_id)?;
     let rel = if subject.kind == Kind::DryRun { Rel::DryRun } else { Rel::Escalation };
     let mut refs = vec![Ref { rel, receipt_id: subject.receipt_id, entry_hash: subject.entry_hash }];
@@ -167,8 +184,8 @@ pub fn approved(ledger: &Reader, id: &str) -> Result<(Approved, Command), Consen
         expires_after_ms: 0,
         signature_required: subject.signature_required,
     });
-    let action = facts.action;
-    Ok((Approved { subject, refs, action_nonce, approvals, terms, action }, command))
+    let action = facts.action.clone();
+    Ok((Approved { subject, refs, action_nonce, approvals, terms, action }, facts))
 }
 
 impl Approved {
@@ -286,8 +303,11 @@ fn stored_facts(ledger: &Reader, id: ReceiptId, content: &Value) -> Result<Facts
 /// The command of stored facts. The governing variables are set as they were; the rest of the
 /// environment is this process's own, which by definition does not change what the program does.
 fn repeat(ledger: &Reader, subject: &Subject, facts: &Facts) -> Result<Command, ConsentError> {
-    let Invocation::Cli(argv) = &facts.action.invocation else {
-        return Err(ConsentError::Damaged(subject.receipt_id));
+    let argv = match &facts.action.invocation {
+        Invocation::Cli(argv) => argv,
+        Invocation::Task(_) => return Err(ConsentError::IsTask(subject.receipt_id)),
+        Invocation::Workflow(_) => return Err(ConsentError::IsWorkflow(subject.receipt_id)),
+        Invocation::Shell(_) => return Err(ConsentError::Damaged(subject.receipt_id)),
     };
     let (snapshot, _) = policy_store::in_force(ledger)?;
     let patterns = snapshot.registry().governing_env(argv);
@@ -357,7 +377,11 @@ pub fn run_objections(
     command: &Command,
 ) -> Result<Objections, ConsentError> {
     let (snapshot, _) = policy_store::in_force(ledger)?;
-    let facts = facts::look(ledger, &snapshot, asker, command)?;
+    objections_to(ledger, approved, &facts::look(ledger, &snapshot, asker, command)?)
+}
+
+/// Why an action of these facts may not stand on `approved` now.
+fn objections_to(ledger: &Ledger, approved: &Approved, facts: &Facts) -> Result<Objections, ConsentError> {
     let action_hash = Digest::salted(&approved.action_nonce, facts.action().to_canonical().as_bytes());
     let mut reasons = approved.refusals(facts.at, &action_hash);
     let changed = obeyed::differences(&approved.action, &facts.action);

@@ -34,6 +34,9 @@ use crate::subject::{self, Concerned};
 /// Most bytes of standard input that are read before a decision, for programs that execute them.
 pub const STDIN_BYTES_MAX: usize = 8 * 1024 * 1024;
 
+/// What the agent is called that a model is which has commands run.
+const MODEL_AGENT: &str = "model";
+
 /// Programs that execute their standard input as shell lines.
 const SHELLS: &[&str] = &["sh", "bash", "dash", "zsh", "ksh", "ash"];
 
@@ -93,6 +96,18 @@ impl Asker {
             None => None,
         };
         Ok(Self { person, person_id, entry, agent, assumed, enclosure })
+    }
+
+    /// The agent that a model is which acts for this asker; whoever is one already stays who it is.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub(crate) fn behind_model(&self, ledger: &Ledger) -> Result<Self, Fault> {
+        if self.agent.is_some() {
+            return Ok(self.clone());
+        }
+        let id = ledger.principal_for(NameKind::Agent, &grants::agent_of(MODEL_AGENT, &self.person.name))?;
+        Ok(Self { agent: Some((MODEL_AGENT.to_owned(), id)), ..self.clone() })
     }
 
     /// The same asker, as the chain knows it now.
@@ -201,7 +216,7 @@ impl Input {
         }
     }
 
-    fn fact(&self) -> Stdin {
+    pub(crate) fn fact(&self) -> Stdin {
         match self {
             Self::None => Stdin::None,
             Self::Terminal => Stdin::Terminal,
@@ -299,7 +314,7 @@ impl Command {
     }
 
     /// What a shell will execute, where it was captured and is short enough to be read as a line.
-    fn script(&self) -> Option<Vec<u8>> {
+    pub(crate) fn script(&self) -> Option<Vec<u8>> {
         let program = Path::new(self.argv.first()?).file_name()?.to_str()?;
         match &self.input {
             Input::Captured(bytes) if SHELLS.contains(&program) && bytes.len() <= LENGTH_MAX => {
@@ -309,12 +324,12 @@ impl Command {
         }
     }
 
-    fn argv_bytes(&self) -> Vec<Vec<u8>> {
+    pub(crate) fn argv_bytes(&self) -> Vec<Vec<u8>> {
         self.argv.iter().map(|word| word.as_bytes().to_vec()).collect()
     }
 
     /// The variables that can change what the program does.
-    fn governing_env(&self, snapshot: &Snapshot) -> Vec<(Vec<u8>, Vec<u8>)> {
+    pub(crate) fn governing_env(&self, snapshot: &Snapshot) -> Vec<(Vec<u8>, Vec<u8>)> {
         let patterns = snapshot.registry().governing_env(&self.argv_bytes());
         self.env
             .iter()
@@ -381,6 +396,30 @@ pub fn of_task(ledger: &Ledger, asker: &Asker, task: facts::Task) -> Result<Fact
         invocation: Invocation::Task(Box::new(task)),
         executable: None,
         cwd: Vec::new(),
+        env: Vec::new(),
+        stdin: Stdin::None,
+        script: None,
+        files: Vec::new(),
+        defaults: Vec::new(),
+        resource: None,
+    };
+    of_action(ledger, asker, action)
+}
+
+/// Everything a decision about what a workflow does by itself may depend on; its steps run in `cwd`.
+///
+/// # Errors
+/// When the ledger cannot be read.
+pub fn of_workflow(
+    ledger: &Ledger,
+    asker: &Asker,
+    act: facts::WorkflowAct,
+    cwd: &Path,
+) -> Result<Facts, Fault> {
+    let action = facts::Action {
+        invocation: Invocation::Workflow(Box::new(act)),
+        executable: None,
+        cwd: cwd.as_os_str().as_bytes().to_vec(),
         env: Vec::new(),
         stdin: Stdin::None,
         script: None,

@@ -1,10 +1,10 @@
 //! Takes one action through its life: performs the kernel's effects in the order given and answers
 //! each with an event. What must precede what is decided in `cascade_kernel::action`, not here.
 
-mod closing;
+pub(crate) mod closing;
 mod drafts;
 mod glass;
-mod running;
+pub(crate) mod running;
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -20,7 +20,7 @@ use cascade_ledger::Ledger;
 use cascade_ledger::Mark;
 use cascade_ledger::{About, AppendError, Appended, PrivateItem};
 use cascade_policy::decide::{self, Ruling};
-use cascade_policy::facts::{Facts, Grant};
+use cascade_policy::facts::{self as policy_facts, Facts, Grant};
 use cascade_policy::snapshot::BreakGlassTerms;
 use cascade_receipt::content::{Ending, Ref, Rel, Routed, Runtime};
 use cascade_receipt::decision::{Decision, Reason};
@@ -42,6 +42,7 @@ use crate::process::{
     self, Captured, Guard, Pending, Plan, Prepared, RunError, Segment, Status, StdinPlan, StreamsPlan,
     TRUST_INTERVAL,
 };
+use crate::workflow::OfStep;
 
 /// What is asked for.
 #[derive(Debug)]
@@ -64,6 +65,8 @@ pub struct Request {
     pub runtime: Runtime,
     /// The task in words that it is run for.
     pub task: Option<OfTask>,
+    /// The step of a workflow that it is.
+    pub step: Option<OfStep>,
 }
 
 /// A task in words that a command is run for.
@@ -73,6 +76,8 @@ pub struct OfTask {
     pub routed: Routed,
     /// What was asked; kept in the vault.
     pub task: Value,
+    /// Exit codes besides 0 that are an answer to it.
+    pub answers: Vec<u8>,
 }
 
 /// How it went.
@@ -332,6 +337,7 @@ impl<'a> Performer<'a> {
         let about = self.about()?;
         let mut facts = facts::look(self.ledger, &snapshot, &self.request.asker, &self.request.command)?;
         facts.dry_run = self.request.dry_run;
+        facts.spec = self.of_specification()?;
         limits::count(self.ledger, &snapshot, &mut facts, None)?;
         if let Some(approved) = &self.request.approved {
             let gone = approved.gone(self.ledger)?;
@@ -352,6 +358,12 @@ impl<'a> Performer<'a> {
         let holds_until = holds_until(&ruling, &facts, &grants);
         self.decided = Some(Decided { facts, about, holds_until, ruling, grants, review, mark });
         Ok(event)
+    }
+
+    /// What the gates hear of the specification that it belongs to.
+    fn of_specification(&self) -> Result<Option<policy_facts::Spec>, Fault> {
+        let argv = &self.request.command.argv;
+        self.request.step.as_ref().map(|step| step.facts(self.ledger, argv)).transpose()
     }
 
     /// The credentials that the decision names. They stay in this process until the intent is durable.
@@ -538,7 +550,7 @@ const fn ending_of(status: &Status) -> Ending {
     }
 }
 
-const fn is_about_consent(error: &AppendError) -> bool {
+pub(crate) const fn is_about_consent(error: &AppendError) -> bool {
     matches!(
         error,
         AppendError::ApprovalUnknown { .. }

@@ -1,4 +1,4 @@
-//! Facts of an action nobody asks for yet: what would be decided about a shell line.
+//! Facts of an action nobody asks for yet: what would be decided about a shell line or a command.
 
 use std::os::unix::ffi::OsStrExt as _;
 
@@ -6,9 +6,10 @@ use cascade_ledger::{Fault, PrincipalKind as NameKind, Reader};
 use cascade_policy::facts::{
     Action, Authentication, Delegator, Facts, Invocation, Principal, PrincipalKind, Stdin, Tenant,
 };
+use cascade_policy::snapshot::Snapshot;
 use cascade_receipt::id::PrincipalId;
 
-use crate::facts;
+use crate::facts::{self, Command};
 use crate::people::{Person, Whom};
 
 /// Nobody's id: hypothetical facts enter no chain.
@@ -37,9 +38,24 @@ pub fn within(ledger: &Reader, facts: &mut Facts) -> Result<(), Fault> {
     Ok(())
 }
 
+/// A command as an agent of the caller would submit it, or as `whom` says. The files that it names are not looked at.
+#[must_use]
+pub fn command(snapshot: &Snapshot, command: &Command, whom: Option<&str>) -> Facts {
+    let mut facts = of_action(Invocation::Cli(command.argv_bytes()), whom);
+    facts.action.cwd = command.cwd.as_os_str().as_bytes().to_vec();
+    facts.action.env = command.governing_env(snapshot);
+    facts.action.stdin = command.input.fact();
+    facts.action.script = command.script();
+    facts
+}
+
 /// A shell line as an agent of the caller would submit it, or as `whom` says.
 #[must_use]
 pub fn shell_line(line: &[u8], whom: Option<&str>) -> Facts {
+    of_action(Invocation::Shell(line.to_vec()), whom)
+}
+
+fn of_action(invocation: Invocation, whom: Option<&str>) -> Facts {
     let person = Person::current();
     let whom = whom.map_or_else(|| Whom::Agent(String::new()), |text| Whom::parse(text, &person));
     let agent = matches!(whom, Whom::Agent(_));
@@ -59,7 +75,7 @@ pub fn shell_line(line: &[u8], whom: Option<&str>) -> Facts {
         on_behalf_of: agent.then(|| Delegator { id: SOMEBODY, groups: Vec::new(), admin: true, alive: true }),
         assumed: matches!(whom, Whom::Other(_)).then_some(SOMEBODY),
         action: Action {
-            invocation: Invocation::Shell(line.to_vec()),
+            invocation,
             executable: None,
             cwd: cwd.as_os_str().as_bytes().to_vec(),
             env: Vec::new(),

@@ -49,7 +49,7 @@ pub struct Asked<'a> {
     pub spec: &'a Spec,
     /// The caller's tests may choose between several candidates, so that more than the best one is wanted.
     pub several: bool,
-    /// When the layer's budget is over.
+    /// When the layer's budget is over, or nobody waits any longer.
     pub until: Instant,
     /// What layers before found out and later ones need not find out again.
     pub notes: &'a Notes,
@@ -89,6 +89,16 @@ pub struct Candidate {
     pub unseen: u8,
     /// Another program fits as well.
     pub question: Option<Question>,
+}
+
+/// From which grade on the caller's tests verify a program whose grade their own asserts made: passing them proves
+/// nothing more of it, so that much more must speak for it.
+pub(crate) const VERIFY_FITTED_MIN: u8 = 80;
+
+/// The grade of a program with asserts among its examples and without them: what asserts speak for without verifying it
+/// is left to the layers behind, which may find what they verify.
+pub(crate) const fn with_asserts(seen: u8, unseen: u8) -> u8 {
+    if seen >= VERIFY_FITTED_MIN { seen } else { unseen }
 }
 
 /// An input whose answer would tell the two best programs apart.

@@ -43,5 +43,5 @@ pub mod stats;
 pub mod subject;
 pub mod task;
 pub mod tsa;
-mod watch;
 pub mod witness;
+pub mod workflow;

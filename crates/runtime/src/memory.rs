@@ -6,24 +6,22 @@
 //! whoever changes the vault changes no answer unseen.
 
 mod key;
+mod learning;
+mod log;
+mod quarantine;
 
-use cascade_ledger::{
-    AppendError, Appended, Draft, Fault, Found, Ledger, Memory, PrincipalKind, PrivateItem, Reader,
-};
-use cascade_receipt::content::{Body, Evidence, Forgotten, Layer, Learned, MemoryState, Ref, Rel};
-use cascade_receipt::decision::Reason;
+use cascade_ledger::{AppendError, Fault, Memory, PrincipalKind, Reader};
+use cascade_receipt::content::{Evidence, Layer, MemoryState, Ref, Rel};
 use cascade_receipt::digest::{Digest, Nonce};
 use cascade_receipt::id::{PrincipalId, ReceiptId};
 use cascade_receipt::json::{self, Value};
 use cascade_receipt::time::Timestamp;
 
-pub use key::{Key, Origin, Scope};
-
-/// How long something is remembered that nobody verified, in milliseconds.
-pub const OBSERVED_MS: u64 = 7 * DAY_MS;
-/// How long something verified is remembered, in milliseconds.
-pub const VERIFIED_MS: u64 = 90 * DAY_MS;
-const DAY_MS: u64 = 86_400_000;
+pub use key::{Key, Origin, SHADOW_EVERY, Scope};
+pub use learning::{Lesson, OBSERVED_MS, TRUSTED_MS, VERIFIED_MS, forget, forget_wrong, learn};
+use log::content_of;
+pub use log::{Happened, OriginCall, Story, origin_call, story};
+pub use quarantine::{Charges, Maker, Quarantine, WINDOW_MS, WRONG_MAX, release};
 
 /// An answer from memory, as far as the ledger vouches for it; its verifier has yet to run.
 #[derive(Clone, Debug)]
@@ -38,6 +36,8 @@ pub struct Recalled {
     pub grade: u8,
     /// The layer that gave it.
     pub layer: Layer,
+    /// How many times it was used before.
+    pub uses: u64,
 }
 
 impl Recalled {
@@ -75,6 +75,7 @@ pub fn recall(reader: &Reader, key: &Key, asker: PrincipalId, at: Timestamp) -> 
     if !is_as_learned(reader, &memory)? {
         return Ok(Recall::Spoiled(Box::new(memory), "memory.spoiled"));
     }
+    let Some(uses) = log::uses(reader, &memory)? else { return Ok(Recall::Nothing("memory.forgotten")) };
     if !memory.is_alive(at) {
         return Ok(Recall::Nothing("memory.expired"));
     }
@@ -86,12 +87,16 @@ pub fn recall(reader: &Reader, key: &Key, asker: PrincipalId, at: Timestamp) -> 
     if !is_of_key(reader, &memory, key)? {
         return Ok(Recall::Spoiled(Box::new(memory), "memory.other_key"));
     }
+    if quarantine::holds(reader, &memory)? {
+        return Ok(Recall::Nothing("memory.quarantined"));
+    }
     Ok(match answer(reader, &memory)? {
         Some((answer, given)) => Recall::Answer(Box::new(Recalled {
             answer,
             evidence: given.evidence,
             grade: given.grade,
             layer: given.layer,
+            uses,
             memory,
         })),
         None => Recall::Spoiled(Box::new(memory), "memory.spoiled"),
@@ -101,10 +106,7 @@ pub fn recall(reader: &Reader, key: &Key, asker: PrincipalId, at: Timestamp) -> 
 fn is_as_learned(reader: &Reader, memory: &Memory) -> Result<bool, Fault> {
     let Some(content) = content_of(reader, memory.learned)? else { return Ok(false) };
     let text = |key: &str| content.member(key).and_then(Value::as_str);
-    let refs = content.member("refs").and_then(Value::as_array).unwrap_or_default();
-    let parent =
-        refs.iter().find(|one| one.member("rel").and_then(Value::as_str) == Some(Rel::Parent.as_str()));
-    let answer = parent.and_then(|one| one.member("receipt_id")?.as_str()).and_then(ReceiptId::parse);
+    let answer = log::named(&content, Rel::Parent).next();
     Ok(answer == Some(memory.answer)
         && text("principal").and_then(PrincipalId::parse) == Some(memory.principal)
         && text("memory_state") == Some(memory.state.as_str())
@@ -154,104 +156,6 @@ fn unframed(bytes: &[u8]) -> Option<String> {
     (crate::task::frame(text) == bytes).then(|| String::from_utf8(text.to_vec()).ok()).flatten()
 }
 
-fn content_of(reader: &Reader, id: ReceiptId) -> Result<Option<Value>, Fault> {
-    let Found::One(found, _, line) = reader.find(&id.to_string())? else { return Ok(None) };
-    let receipt = json::parse(line.as_bytes()).ok().filter(|_| found == id);
-    Ok(receipt.and_then(|receipt| receipt.member("content").cloned()))
-}
-
-/// An answer that was given, to be remembered.
-#[derive(Clone, Debug)]
-pub struct Lesson<'a> {
-    /// What it is an answer to.
-    pub key: &'a Key,
-    /// Its receipt.
-    pub answer: &'a Appended,
-    /// What stands behind it.
-    pub evidence: Evidence,
-    /// Whose task it was.
-    pub principal: PrincipalId,
-}
-
-/// Remembers an answer; `None` where what is remembered already is worth as much.
-///
-/// # Errors
-/// When it could not be made durable.
-pub fn learn(ledger: &Ledger, lesson: &Lesson<'_>) -> Result<Option<Appended>, AppendError> {
-    let id =
-        ledger.principal_for(PrincipalKind::Memory, &lesson.key.name()).map_err(AppendError::NotRecorded)?.0;
-    let known = ledger.memory(id).map_err(AppendError::NotRecorded)?;
-    let at = lesson.answer.timestamp;
-    let state =
-        if lesson.evidence == Evidence::Verified { MemoryState::Verified } else { MemoryState::Observed };
-    let alive = known.as_ref().filter(|known| known.is_alive(at));
-    let state = match alive {
-        // Somebody else has verified an answer to the same task independently.
-        Some(known)
-            if state == MemoryState::Verified
-                && known.state >= state
-                && known.principal != lesson.principal =>
-        {
-            MemoryState::Trusted
-        }
-        Some(known) if known.state >= state && known.principal == lesson.principal => return Ok(None),
-        // What nobody verified takes nothing's place that somebody did.
-        Some(known) if known.state > state => return Ok(None),
-        _ => state,
-    };
-    let lasts = if state == MemoryState::Observed { OBSERVED_MS } else { VERIFIED_MS };
-    let key = PrivateItem::new("memory_key_hash", nonce()?, lesson.key.text().as_bytes().to_vec());
-    let mut refs = vec![crate::govern::reference(Rel::Parent, lesson.answer)];
-    refs.extend(alive.map(|known| Ref { rel: Rel::Supersedes, ..reference(known) }));
-    let body = Body::Learned(Learned {
-        memory: id,
-        key_hash: key.hash,
-        state,
-        principal: lesson.principal,
-        expires: Timestamp::from_ms(at.ms().saturating_add(lasts)),
-        refs,
-    });
-    let mut draft = Draft::new(receipt_id()?, body);
-    draft.private = vec![key];
-    ledger.append(draft).map(Some)
-}
-
-/// Forgets something. What stands on it from here on is refused.
-///
-/// # Errors
-/// When it could not be made durable, or is forgotten already.
-pub fn forget(
-    ledger: &Ledger,
-    memory: &Memory,
-    principal: PrincipalId,
-    code: &str,
-    reason: Option<&str>,
-) -> Result<Appended, AppendError> {
-    let body = Body::Forgotten(Forgotten {
-        memory: memory.id,
-        learned: reference(memory),
-        principal,
-        reasons: vec![Reason::code(code)],
-    });
-    let mut draft = Draft::new(receipt_id()?, body);
-    if let Some(reason) = reason {
-        draft.private.push(PrivateItem::new("reason", nonce()?, reason.as_bytes().to_vec()));
-    }
-    ledger.append(draft)
-}
-
-fn reference(memory: &Memory) -> Ref {
-    Ref { rel: Rel::Memory, receipt_id: memory.learned, entry_hash: memory.entry_hash }
-}
-
-fn nonce() -> Result<Nonce, AppendError> {
-    cascade_ledger::nonce().map_err(AppendError::NotRecorded)
-}
-
-fn receipt_id() -> Result<ReceiptId, AppendError> {
-    cascade_ledger::receipt_id().map_err(AppendError::NotRecorded)
-}
-
 /// The answer that is remembered; `None` where its bytes are gone or are not those that its receipt commits to.
 ///
 /// # Errors
@@ -266,7 +170,24 @@ pub fn answer_of(reader: &Reader, memory: &Memory) -> Result<Option<String>, Fau
 /// When the ledger cannot be read.
 pub fn key_of(reader: &Reader, memory: &Memory) -> Result<Option<Value>, Fault> {
     let Some(content) = content_of(reader, memory.learned)? else { return Ok(None) };
+    key_of_learned(reader, &content)
+}
+
+/// The same by the content of the `memory_learned`.
+fn key_of_learned(reader: &Reader, content: &Value) -> Result<Option<Value>, Fault> {
     let hash = content.member("memory_key_hash").and_then(Value::as_str).and_then(Digest::from_hex);
     let stored = hash.map(|hash| reader.private(&hash)).transpose()?.flatten();
     Ok(stored.and_then(|(_, bytes)| json::parse(&bytes).ok()))
+}
+
+fn reference(memory: &Memory) -> Ref {
+    Ref { rel: Rel::Memory, receipt_id: memory.learned, entry_hash: memory.entry_hash }
+}
+
+fn nonce() -> Result<Nonce, AppendError> {
+    cascade_ledger::nonce().map_err(AppendError::NotRecorded)
+}
+
+fn receipt_id() -> Result<ReceiptId, AppendError> {
+    cascade_ledger::receipt_id().map_err(AppendError::NotRecorded)
 }

@@ -49,6 +49,29 @@ pub struct Prompt {
     pub user: String,
     /// What it may ask to have called.
     pub tools: Vec<ToolSpec>,
+    /// What was called for this question already, and what that gave.
+    pub turns: Vec<Turn>,
+    /// Calls of tools that there are not are handed over; the caller answers them. Otherwise they are a fault.
+    pub takes_invented: bool,
+}
+
+/// A round of calls, and what each gave.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Turn {
+    /// What the model said beside them.
+    pub text: String,
+    /// What it wanted called.
+    pub calls: Vec<ToolCall>,
+    /// What that gave, in the order of the calls.
+    pub results: Vec<String>,
+}
+
+impl Turn {
+    fn bytes(&self) -> usize {
+        let call = |call: &ToolCall| call.id.len() + call.name.len() + call.arguments.to_string().len();
+        let results = self.results.iter().map(String::len).sum::<usize>();
+        self.text.len() + self.calls.iter().map(call).sum::<usize>() + results
+    }
 }
 
 impl Prompt {
@@ -56,7 +79,8 @@ impl Prompt {
     #[must_use]
     pub fn bytes(&self) -> usize {
         let tool = |tool: &ToolSpec| tool.name.len() + tool.description.len() + tool.schema.to_string().len();
-        self.system.len() + self.user.len() + self.tools.iter().map(tool).sum::<usize>()
+        let turns = self.turns.iter().map(Turn::bytes).sum::<usize>();
+        self.system.len() + self.user.len() + self.tools.iter().map(tool).sum::<usize>() + turns
     }
 }
 

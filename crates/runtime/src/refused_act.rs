@@ -73,6 +73,7 @@ pub fn record(ledger: &Ledger, asker: &Asker, act: &Act<'_>, code: &str) -> Resu
         decision: denied(code),
         refs: Vec::new(),
         draws: Vec::new(),
+        spec: None,
         runtime: identity::runtime(ledger)?,
     };
     let mut draft = Draft::new(cascade_ledger::receipt_id()?, Body::Blocked(body));

@@ -136,6 +136,17 @@ pub fn sign(
     sign_with(&identity, namespace, payload, passphrase)
 }
 
+/// The identity of a private key file. Its public half can be read without unlocking it.
+///
+/// # Errors
+/// See [`SshError`].
+pub fn of_file(path: &Path) -> Result<PublicIdentity, SshError> {
+    let text = read(path).map_err(|source| SshError::Io { path: path.to_owned(), source })?;
+    let key =
+        PrivateKey::from_openssh(&text).map_err(|source| SshError::Key { path: path.to_owned(), source })?;
+    Ok(PublicIdentity { key: key.public_key().clone(), source: Source::File(path.to_owned()) })
+}
+
 /// Signs `payload` with this identity and returns the armoured SSHSIG text.
 ///
 /// # Errors

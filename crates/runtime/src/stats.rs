@@ -8,6 +8,9 @@ use cascade_receipt::json::{self, Value};
 use cascade_receipt::kind::Kind;
 use cascade_receipt::time::Timestamp;
 
+use crate::govern::closing::ANSWERED;
+use crate::task::ACTED;
+
 /// Of how many standard deviations an interval is: 95 %.
 const Z: f64 = 1.959_964;
 
@@ -157,7 +160,12 @@ impl Counting {
         stats.tokens += tokens;
         stats.cost_microusd += number("cost_microusd").unwrap_or_default();
         let layer = text("layer_hit").and_then(Layer::parse);
-        if kind != Kind::TaskCompleted || layer.is_none() {
+        if has_code(content, ACTED) {
+            // What a layer did for it has receipts of its own, which are counted.
+            return;
+        }
+        let answered = kind == Kind::TaskCompleted || has_code(content, ANSWERED);
+        if !answered || layer.is_none() {
             if kind.is_closer() && (ours || layer.is_some() || has_code(content, "route.unanswered")) {
                 stats.tasks += 1;
                 stats.unanswered += 1;
@@ -197,7 +205,7 @@ fn was_asked_before(content: &Value) -> bool {
     let declined = content.member("route").and_then(|route| route.member("declined")?.as_array());
     let asked = |one: &Value| {
         let text = |key: &str| one.member(key).and_then(Value::as_str);
-        let unasked = ["model.none", "model.not_admitted"];
+        let unasked = ["model.none", "model.unchosen", "model.not_admitted"];
         text("layer") == Some("L7") && text("code").is_some_and(|code| !unasked.contains(&code))
     };
     content.member("decision").is_some() && declined.unwrap_or_default().iter().any(asked)

@@ -7,6 +7,7 @@ mod drafts;
 mod perform;
 mod question;
 mod remembered;
+mod shadow;
 mod spec;
 mod trial;
 
@@ -20,7 +21,10 @@ use cascade_policy::decide::Ruling;
 use cascade_policy::facts::{Task, TaskKind};
 use cascade_policy::snapshot::Snapshot;
 use cascade_receipt::content::{Evidence, Layer as LayerName, Runtime};
+use cascade_receipt::decision::{Reason, Verdict};
+use cascade_receipt::id::ReceiptId;
 
+use crate::consent::{Approved, Of, Standing};
 use crate::facts::{Asker, LookError};
 use crate::govern::GovernError;
 use crate::layer::{Layer, Question, Retrieval, Search, Templates};
@@ -28,8 +32,10 @@ use crate::model::{Model, Models};
 use crate::policy_store::{self, StoreError};
 use crate::smoke::{Options, Smoke, SmokeError};
 
-pub(crate) use drafts::frame;
-pub use spec::{Call, Spec, kind_of};
+pub(crate) use drafts::{ACTED, frame};
+pub use question::tools;
+pub use shadow::SHADOW_MAX;
+pub use spec::{Call, Spec};
 pub use trial::{TRIAL_MAX, Trial};
 
 /// What is asked for.
@@ -39,6 +45,8 @@ pub struct Request {
     pub task: Task,
     /// Who asks.
     pub asker: Asker,
+    /// What people answered that it stands on.
+    pub approved: Option<Standing>,
     /// Only the decision is wanted.
     pub dry_run: bool,
     /// Tokens may be spent before a question to the caller.
@@ -53,6 +61,12 @@ impl Request {
     /// A dry run of a task that only an action can answer: the decision that is wanted is that of the action.
     pub(crate) fn rehearses_an_act(&self) -> bool {
         self.dry_run && self.task.kind != TaskKind::Code
+    }
+
+    /// What people answered about the task itself, not about an action for it.
+    pub(crate) fn approved_itself(&self) -> Option<&Approved> {
+        let standing = self.approved.as_ref()?;
+        matches!(standing.of, Of::Task).then_some(&standing.approved)
     }
 }
 
@@ -93,6 +107,8 @@ pub struct Tasked {
     pub ruling: Ruling,
     /// Every receipt of this task, in order.
     pub receipts: Vec<Appended>,
+    /// The escalation that people must answer first, where there is one.
+    pub waits_for: Option<ReceiptId>,
     /// The answer, where there is one.
     pub answer: Option<Answer>,
     /// Layers that were asked and had none.
@@ -105,10 +121,27 @@ pub struct Tasked {
     pub unlearned: Option<String>,
     /// The command that ran for it.
     pub ran: Option<Ran>,
+    /// Commands that a model had run.
+    pub calls: Vec<Called>,
+    /// How often a model wanted a tool called that there is not.
+    pub invented: u64,
     /// Tokens given to a model and taken from it.
     pub tokens: u64,
     /// What they cost, in millionths of a dollar.
     pub cost_microusd: u64,
+}
+
+/// A command that a model wanted run. What it wrote went back to the model alone.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Called {
+    /// The command.
+    pub argv: Vec<String>,
+    /// What the gates said.
+    pub verdict: Verdict,
+    /// Its exit code, when it ran and ended by itself.
+    pub exit_code: Option<u8>,
+    /// The last receipt of it.
+    pub receipt_id: ReceiptId,
 }
 
 /// A command that ran for a task. Its output left behind its closer, as every output does.
@@ -120,6 +153,8 @@ pub struct Ran {
     pub intent: String,
     /// Its exit code, when it ended by itself.
     pub exit_code: Option<u8>,
+    /// What that exit code says, where it is an answer though it is not 0.
+    pub says: Option<String>,
     /// What it wrote.
     pub stdout: Vec<u8>,
     /// What it complained of.
@@ -145,7 +180,10 @@ pub enum TaskError {
     Look(#[from] LookError),
     /// A command that ran for the task has no end.
     #[error(transparent)]
-    Govern(#[from] GovernError),
+    Govern(GovernError),
+    /// Another run used the approval, or somebody took it back, in the meantime.
+    #[error("the approval is gone: {}", .0.iter().map(|reason| reason.code.as_str()).collect::<Vec<_>>().join(", "))]
+    ApprovalGone(Vec<Reason>),
     /// A receipt could not be made durable.
     #[error("couldn't record the task: {0}")]
     Append(AppendError),
@@ -158,6 +196,15 @@ pub enum TaskError {
     /// A defect in Cascade.
     #[error("internal defect: {0}")]
     Defect(String),
+}
+
+impl From<GovernError> for TaskError {
+    fn from(error: GovernError) -> Self {
+        match error {
+            GovernError::ApprovalGone(reasons) => Self::ApprovalGone(reasons),
+            other => Self::Govern(other),
+        }
+    }
 }
 
 impl From<Unexpected> for TaskError {
@@ -227,6 +274,23 @@ impl Router {
     /// The model that would be asked, with everything of its configuration that an answer depends on.
     fn asked(&self) -> Option<String> {
         self.models.pick(None).map(Model::identity)
+    }
+
+    /// What kind of task this is, where the caller does not say. With a signature, examples, tests or a schema it is
+    /// code, and so are words that define a function; words that an intent of a worker accounts for, every one of them,
+    /// are a command; anything else is a question.
+    ///
+    /// # Errors
+    /// When the policy in force cannot be loaded.
+    pub fn kind_of(&self, ledger: &Ledger, task: &Task) -> Result<TaskKind, StoreError> {
+        let Task { signature, examples, tests, schema, .. } = task;
+        let structured = signature.is_some() || !examples.is_empty() || tests.is_some() || schema.is_some();
+        if structured || spec::defines(&task.text) {
+            return Ok(TaskKind::Code);
+        }
+        let (snapshot, _) = self.policy(ledger)?;
+        let is_command = !snapshot.registry().plans(&task.text).is_empty();
+        Ok(if is_command { TaskKind::Cli } else { TaskKind::Ask })
     }
 
     /// Answers one task.

@@ -16,7 +16,7 @@ pub mod library;
 pub mod limits;
 pub mod ops;
 pub mod outcome;
-mod probes;
+pub mod probes;
 pub mod search;
 pub mod snippets;
 pub mod spec;

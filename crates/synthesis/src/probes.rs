@@ -6,13 +6,26 @@ use crate::value::Value;
 
 /// How many inputs are derived.
 pub(crate) const PROBES: usize = 8;
+/// How many where two programs are compared once and for all.
+pub const PROBES_WIDE: usize = 24;
 
 /// Inputs derived from the examples, the same every time, none of them an example's.
 pub(crate) fn derive(task: &Task) -> Vec<Vec<Value>> {
+    near(task, PROBES, |round| round)
+}
+
+/// More of them: every example is changed in every way.
+#[must_use]
+pub fn derive_wide(task: &Task) -> Vec<Vec<Value>> {
+    let examples = task.examples.len().max(1);
+    near(task, PROBES_WIDE, |round| round / examples + round % examples)
+}
+
+fn near(task: &Task, most: usize, way: impl Fn(usize) -> usize) -> Vec<Vec<Value>> {
     let mut found: Vec<Vec<Value>> = Vec::new();
-    for round in 0..PROBES * 4 {
+    for round in 0..most * 4 {
         let Some(example) = task.examples.get(round % task.examples.len().max(1)) else { break };
-        let mut at = round;
+        let mut at = way(round);
         let probe: Vec<Value> = example
             .arguments
             .iter()
@@ -25,7 +38,7 @@ pub(crate) fn derive(task: &Task) -> Vec<Vec<Value>> {
         if !found.iter().any(known) && !task.examples.iter().any(|example| known(&example.arguments)) {
             found.push(probe);
         }
-        if found.len() == PROBES {
+        if found.len() == most {
             break;
         }
     }

@@ -147,7 +147,7 @@ class Case {
     const sameSize = Boolean(this.options.memory) && this.options.memory?.size === this.size;
     if (!sameSize && !isAmbiguous(this.options)) notAsked.add("memory");
     const anchored = fault ? null : this.anchored;
-    const left = "Receipts that were left out are not here: one may have taken a key back.";
+    const left = "Receipts that were left out are not here: one may have taken a key back, or a memory.";
     return {
       valid: fault === null,
       key_pinned: Boolean(this.options.pinned),
@@ -155,6 +155,7 @@ class Case {
       head: this.last && { seq: this.last.content.seq, entry_hash: this.last.entry_hash },
       checks: outcomes(BUNDLE_CHECKS, fault, fault?.seq ?? 0, notAsked),
       open: [],
+      open_chains: [],
       anchored_through: anchored,
       not_proven: [left, ...notProven(this.options, anchored, 0, false)],
     };

@@ -6,7 +6,9 @@ import { canonical, type JsonObject, parse } from "./json.js";
 import { Keys } from "./keys.js";
 import { Lifecycle } from "./lifecycle.js";
 import { checkShape } from "./shape.js";
-import { type Head, isAmbiguous, LEDGER_CHECKS, notProven, type Options, outcomes, type Verdict } from "./verdict.js";
+import {
+  type Head, isAmbiguous, LEDGER_CHECKS, notProven, type Open, type Options, outcomes, type Verdict,
+} from "./verdict.js";
 
 export const LINE_BYTES_MAX = 65_536;
 export const GENESIS_PREV = "88a8fbac09ad1ec58dc06c0cbccff9a2a787d5bc9a0ff6958b01d3e6cf06280c";
@@ -140,9 +142,11 @@ class Chain {
     if (!options.trust) notAsked.add("witness");
     if (!options.memory && !isAmbiguous(options)) notAsked.add("memory");
     if (!options.master) notAsked.add("hmac");
-    const open = [...this.lifecycle.past.values()]
-      .filter((one) => one.kind === "task_started" && !one.closed)
-      .map((one) => ({ seq: one.seq, receipt_id: one.receiptId }));
+    const openOf = (kind: string): Open[] =>
+      [...this.lifecycle.past.values()]
+        .filter((one) => one.kind === kind && !one.closed)
+        .map((one) => ({ seq: one.seq, receipt_id: one.receiptId }));
+    const open = openOf("task_started");
     const anchored = !fault && anchors.quorums.length > 0 ? largest(anchors.quorums) - 1 : null;
     return {
       valid: fault === null,
@@ -151,6 +155,7 @@ class Chain {
       head: this.head,
       checks: outcomes(LEDGER_CHECKS, fault, fault?.seq ?? this.receipts, notAsked),
       open,
+      open_chains: openOf("chain_started"),
       anchored_through: anchored,
       not_proven: notProven(options, anchored, open.length, Boolean(options.master)),
     };

@@ -14,8 +14,12 @@ const CLOSERS: Record<string, string> = {
 };
 const REF_KINDS: Record<string, string> = {
   intent: "task_started", dry_run: "dry_run", escalation: "escalation", approval: "approval",
-  grant: "grant",
+  grant: "grant", memory: "memory_learned", chain: "chain_started",
 };
+/** By which rel a kind takes back what was learned (section 6.6). */
+const TAKES_BACK: Record<string, string> = { memory_forgotten: "memory", memory_learned: "supersedes" };
+/** Ends of a workflow. */
+const ENDS = ["chain_completed", "chain_aborted"];
 const NOT_OF_A_STATEMENT = new Set([
   "_type", "clock", "hmac_key_id", "key_id", "log_origin", "policy_hash", "policy_version", "receipt_id", "seq",
   "timestamp", "signatures",
@@ -42,6 +46,7 @@ export class Lifecycle {
     const me = new Past(receipt);
     if (!isExtension(me.kind)) {
       const refs = this.resolve(content);
+      me.chain = checkWorkflow(content, refs);
       await this.checkKind(content, refs, me);
       if (me.kind === "genesis") await this.register(content);
       if (me.kind !== "approval" && me.kind !== "denial") await this.checkSignatures(content);
@@ -65,6 +70,7 @@ export class Lifecycle {
       const named = this.past.get(ref.receipt_id);
       demand(named && named.entryHash === ref.entry_hash, "lifecycle.ref");
       demand((REF_KINDS[ref.rel] ?? named.kind) === named.kind, "lifecycle.ref_kind");
+      demand(ref.rel !== "memory" || !named.gone, "lifecycle.memory_gone");
       return [ref.rel, named];
     });
     if (content.kind === "erasure") {
@@ -75,18 +81,25 @@ export class Lifecycle {
 
   private async checkKind(content: JsonObject, refs: Ref[], me: Past): Promise<void> {
     const kind = me.kind;
-    const run = kind === "task_started" || isPure(content);
+    if (kind === "task_completed" && content.layer_hit === "L6") {
+      demand(refs.some(([rel]) => rel === "memory"), "lifecycle.memory_unnamed");
+    }
+    for (const [rel, named] of refs) if (rel === TAKES_BACK[kind]) named.gone = true;
+    const run = kind === "task_started" || kind === "chain_started" || isPure(content);
     const decided = run || isGlass(content) || ["dry_run", "blocked", "escalation"].includes(kind);
     if (decided) this.checkDecision(content);
     if (run) {
-      this.checkRun(content, refs);
+      this.checkRun(content, refs, me.chain);
+      if (kind === "task_started" && me.chain) me.chain.running += 1;
+    } else if (ENDS.includes(kind)) {
+      checkEnd(kind, me.chain);
     } else if (isGlass(content)) {
       checkGlass(content, me, this.halted, this.people);
       this.pastGates.add(content.action_hash);
     } else if (kind === "x_break_glass_review") {
       checkReview(content, refs, this.people);
     } else if (kind === "heartbeat" || Object.hasOwn(CLOSERS, kind)) {
-      checkFollower(content, refs);
+      checkFollower(content, refs, me.chain);
     } else if (kind === "approval" || kind === "denial") {
       await this.checkAnswer(content, refs, me);
     } else if (kind === "approval_expired") {
@@ -116,11 +129,12 @@ export class Lifecycle {
     if (content.kind === "dry_run" && verdict === "escalate") this.dryEscalated.add(content.action_hash);
   }
 
-  /** Section 6.1: a task_started or a pure task_completed. */
-  private checkRun(content: JsonObject, refs: Ref[]): void {
+  /** Section 6.1: a task_started, a chain_started or a pure task_completed. */
+  private checkRun(content: JsonObject, refs: Ref[], chain: Past | null): void {
     const action: string = content.action_hash;
     demand(content.decision.verdict === "admit", "lifecycle.denied");
     demand(!this.halted, "lifecycle.halted");
+    demand(!chain?.closed, "lifecycle.chain_closed");
     checkGrantsOfRun(content, refs, this.people);
     checkGlassOfRun(content, refs, this.pastGates);
     const subjects = subjectsOf(refs);
@@ -206,6 +220,24 @@ function checkPolicy(content: JsonObject, before: JsonObject | null): void {
   demand(same("policy_version") && same("policy_hash"), "lifecycle.policy");
 }
 
+/** The workflow that a receipt names (section 6, Workflow). */
+function checkWorkflow(content: JsonObject, refs: Ref[]): Past | null {
+  const named = refs.filter(([rel]) => rel === "chain").map(([, past]) => past);
+  const [least, most] = [ENDS.includes(content.kind) ? 1 : 0, content.kind === "chain_started" ? 0 : 1];
+  demand(named.length >= least && named.length <= most, "lifecycle.chain_ref");
+  const [chain] = named;
+  if (!chain) return null;
+  demand(content.spec_hash === chain.specHash, "lifecycle.chain_spec");
+  return chain;
+}
+
+/** Section 6.2: the end of a workflow. */
+function checkEnd(kind: string, chain: Past | null): void {
+  demand(chain && !chain.closed, "lifecycle.two_closers");
+  demand(kind === "chain_aborted" || chain.running === 0, "lifecycle.chain_running");
+  chain.closed = true;
+}
+
 /** The approvals that a run uses up, as pairs of subject and principal. */
 function usedApprovals(content: JsonObject, refs: Ref[], subjects: Past[]): (readonly [Past, string])[] {
   const answered: (readonly [Past, string])[] = [];
@@ -228,18 +260,21 @@ function usedApprovals(content: JsonObject, refs: Ref[], subjects: Past[]): (rea
 }
 
 /** Section 6.2: a heartbeat or a closer. */
-function checkFollower(content: JsonObject, refs: Ref[]): void {
+function checkFollower(content: JsonObject, refs: Ref[], chain: Past | null): void {
   const intents = refs.filter(([rel]) => rel === "intent").map(([, named]) => named);
   const [intent] = intents;
   demand(intent && intents.length === 1, "lifecycle.no_intent");
   if (content.kind === "heartbeat") {
     demand(!intent.closed, "lifecycle.heartbeat_closed");
+    demand(intent.chain === chain, "lifecycle.chain_ref");
     demand(content.segment === intent.segments && content.bytes >= intent.bytes, "lifecycle.segment");
     [intent.segments, intent.bytes] = [intent.segments + 1, content.bytes];
     return;
   }
   demand(!intent.closed, "lifecycle.two_closers");
+  demand(intent.chain === chain, "lifecycle.chain_ref");
   intent.closed = true;
+  if (chain) chain.running -= 1;
   const status = CLOSERS[content.kind];
   demand((content.effect_status ?? status) === status, "lifecycle.effect");
   const clean = (content.exit_code ?? 0) === 0 && !("signal" in content);

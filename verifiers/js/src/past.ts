@@ -21,8 +21,14 @@ export class Past {
   /** A broken glass that owes a review (section 6.5). */
   glass = false;
   signerKey: string | null = null;
-  /** An intent that ended (section 6.2), a broken glass that was used (section 6.5). */
+  /** An intent or a workflow that ended (section 6.2), a broken glass that was used (section 6.5). */
   closed = false;
+  /** A memory_learned that was forgotten or replaced (section 6.6). */
+  gone = false;
+  /** The workflow that it names; of a workflow its specification, and how many intents of it have no closer. */
+  chain: Past | null = null;
+  readonly specHash: string | null = null;
+  running = 0;
   segments = 0;
   bytes = 0;
 
@@ -30,6 +36,7 @@ export class Past {
     const content = receipt.content;
     [this.seq, this.kind] = [content.seq, content.kind];
     [this.receiptId, this.entryHash] = [receipt.receipt_id, receipt.entry_hash];
+    if (this.kind === "chain_started") this.specHash = content.spec_hash;
     if (["dry_run", "escalation", "approval", "break_glass"].includes(this.kind)) {
       for (const name of KEPT) if (name in content) this.content[name] = content[name];
       this.verdict = content.decision?.verdict ?? null;

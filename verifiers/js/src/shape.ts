@@ -87,6 +87,10 @@ const KNOWN: Members = {
   draws: arrayOf(
     record({ budget: isText, actions: isCount }, { of: isPrincipal, tokens: isCount, microusd: isCount }),
   ),
+  step: record(
+    { at: isCount, item: isCount, attempt: isPositive },
+    { role: oneOf("compensation", "reconciler") },
+  ),
   runtime: record({ node: isText, version: isText, binary_sha256: isHash }),
   refs: arrayOf(record({
     receipt_id: isReceiptId,
@@ -126,6 +130,10 @@ const isScope: Fits = (value) =>
   !("assume" in value && "resources" in value) &&
   (!("resources" in value) || (value.resources.length > 0 && value.resources.length <= GRANT_COMMANDS_MAX)) &&
   (value.commands ?? []).length <= GRANT_COMMANDS_MAX;
+const END: Members = {
+  principal: isPrincipal, spec_hash: isHash,
+  steps: record(alike(["completed", "failed", "skipped", "unknown"], isCount)),
+};
 const ANSWER: Members = { principal: isPrincipal, action_hash: isHash, expires: isTime };
 
 /** Required and optional members of the kinds that have some of their own. */
@@ -137,6 +145,9 @@ const KINDS: Record<string, [Members, Members?]> = {
   dry_run: [ACTION],
   blocked: [ACTION],
   task_started: [ACTION],
+  chain_started: [{ ...ACTION, spec_hash: isHash }],
+  chain_completed: [END],
+  chain_aborted: [END],
   escalation: [{
     ...ACTION, required: isPositive, groups: isGroups, expires: isTime, signature_required: isBool,
   }],
@@ -188,7 +199,7 @@ const KINDS: Record<string, [Members, Members?]> = {
 };
 const PLAIN_KINDS = new Set([
   "task_completed", "approval_expired", "break_glass", "task_failed", "task_revoked", "task_unknown",
-  "chain_started", "chain_completed", "chain_aborted", "cron_invocation",
+  "cron_invocation",
   "schedule_changed", "token_issued", "token_revoked", "tenant_changed", "tool_pinned",
   "memory_learned", "memory_forgotten",
 ]);

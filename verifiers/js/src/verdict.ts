@@ -31,13 +31,20 @@ export interface Head {
   readonly entry_hash: string;
 }
 
+/** An intent without a closer, or a workflow without an end. */
+export interface Open {
+  readonly seq: number;
+  readonly receipt_id: string;
+}
+
 export interface Verdict {
   readonly valid: boolean;
   readonly key_pinned: boolean;
   readonly receipts: number;
   readonly head: Head | null;
   readonly checks: Row[];
-  readonly open: { readonly seq: number; readonly receipt_id: string }[];
+  readonly open: Open[];
+  readonly open_chains: Open[];
   readonly anchored_through: number | null;
   readonly not_proven: string[];
 }

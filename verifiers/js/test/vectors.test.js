@@ -30,7 +30,8 @@ function answer(verdict) {
   assert.equal(verdict.valid, !failed);
   const tags = verdict.checks.find((row) => row.check === "hmac")?.outcome !== "not_asked";
   assert.equal(verdict.not_proven.some((line) => line.includes("HMAC")), !tags);
-  return `${said}, anchored through ${verdict.anchored_through}`;
+  const open = verdict.valid ? verdict.open_chains.map((one) => one.seq).join(" ") : "";
+  return `${said}, anchored through ${verdict.anchored_through}, open workflows: ${open}`;
 }
 
 test("there are vectors", () => assert.ok(names.length > 290, `${names.length}`));
@@ -48,7 +49,8 @@ for (const name of names) {
       memory: header.memory === undefined ? null : { size: Number(size), root: hex(root) },
     };
     const code = header.seq === undefined ? header.expect : `${header.expect} at ${header.seq}`;
-    const want = `${code}, anchored through ${header.anchored_through ?? null}`;
+    const open = `open workflows: ${header.open_chains ?? ""}`;
+    const want = `${code}, anchored through ${header.anchored_through ?? null}, ${open}`;
     for (const step of [1 << 20, 1000]) {
       assert.equal(answer(await verify(pieces(evidence, step), options)), want);
     }

@@ -112,7 +112,10 @@ pub(crate) fn run(global: &Global, signed: &Signed) -> Exit {
     }
     if code == exit::DONE && signed.reply.approve {
         let who = consent::asked_as(&ledger, receipt.receipt_id).map_err(failures::consent)?;
-        let next = again::for_other(who.as_deref(), &format!("run --approval {}", receipt.receipt_id));
+        let of_task =
+            consent::is_task(&ledger, &receipt.receipt_id.to_string()).map_err(failures::consent)?;
+        let verb = if of_task { "task" } else { "run" };
+        let next = again::for_other(who.as_deref(), &format!("{verb} --approval {}", receipt.receipt_id));
         output::hint_line(format_args!("the requester runs: {next}"));
     }
     output::say(format_args!("receipt {}", receipt.receipt_id));

@@ -1,24 +1,27 @@
+mod shown;
+
 use cascade_ledger::{Ledger, Memory, PrincipalKind, Reader};
-use cascade_receipt::content::MemoryState;
+use cascade_receipt::content::{Forgotten, Layer, MemoryState};
 use cascade_receipt::digest;
 use cascade_receipt::json::Value;
 use cascade_receipt::time::Timestamp;
 use cascade_runtime::facts::{self, Asker};
-use cascade_runtime::memory;
+use cascade_runtime::memory::{self, Charges, Quarantine};
 use cascade_runtime::people;
 use clap::{Args, Subcommand};
 
 use crate::args::Global;
 use crate::exit::{self, Exit, Failure};
-use crate::output::{BAD, BOLD, CARE, DIM, GOOD, Painted};
+use crate::output::{BOLD, CARE, DIM, GOOD, Painted};
 use crate::{admin, output, place, reasons};
 
-/// What the router remembers: list, show, revoke, count
+/// What the router remembers: list, show, revoke, release, count
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   cascade memory list
   cascade memory show 0123456789abcdef
   cascade memory revoke 0123456789abcdef --reason 'wrong for negative numbers'
+  cascade memory release L4 --reason 'the engine is mended'
   cascade memory stats --json")]
 pub(crate) struct MemoryArgs {
     #[command(subcommand)]
@@ -34,7 +37,7 @@ enum MemoryVerb {
         #[arg(long)]
         all: bool,
     },
-    /// One entry: the task, the answer, what stands behind it
+    /// One entry: the task, the answer, where it is from, how it was used, what happened to it
     #[command(after_help = "Example:\n  cascade memory show 01234567")]
     Show {
         /// Its id, from `memory list`; the beginning is enough
@@ -51,7 +54,16 @@ enum MemoryVerb {
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
     },
-    /// How much is remembered, by state
+    /// Lift the quarantine of a layer: its wrong answers stay forgotten and count against it no more
+    #[command(after_help = "Example:\n  cascade memory release L4 --reason 'the engine is mended'")]
+    Release {
+        /// The layer, as `memory stats` names it
+        layer: String,
+        /// Why, in your words; kept privately with the receipt
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+    },
+    /// How much is remembered, by state, and what is in quarantine
     #[command(after_help = "Example:\n  cascade memory stats --json")]
     Stats,
 }
@@ -59,44 +71,59 @@ enum MemoryVerb {
 pub(crate) fn run(global: &Global, args: &MemoryArgs) -> Exit {
     match &args.verb {
         MemoryVerb::List { all } => list(global, *all),
-        MemoryVerb::Show { id } => show(global, id),
+        MemoryVerb::Show { id } => shown::show(global, id),
         MemoryVerb::Revoke { id, reason } => revoke(global, id, reason.as_deref()),
+        MemoryVerb::Release { layer, reason } => release(global, layer, reason.as_deref()),
         MemoryVerb::Stats => count(global),
     }
 }
 
 /// How an entry stands.
-fn standing(memory: &Memory, at: Timestamp) -> &'static str {
-    if memory.forgotten.is_some() {
-        "revoked"
-    } else if !memory.is_alive(at) {
-        "expired"
-    } else {
-        memory.state.as_str()
+struct Standing {
+    at: Timestamp,
+    charges: Charges,
+}
+
+impl Standing {
+    fn look(reader: &Reader) -> Result<Self, Failure> {
+        Ok(Self { at: facts::chain_now(reader)?, charges: Charges::read(reader)? })
+    }
+
+    fn of(&self, reader: &Reader, memory: &Memory) -> Result<&'static str, Failure> {
+        Ok(if memory.forgotten.is_some() {
+            "revoked"
+        } else if !memory.is_alive(self.at) {
+            "expired"
+        } else if self.charges.hold(reader, memory)? {
+            "quarantined"
+        } else {
+            memory.state.as_str()
+        })
     }
 }
 
 fn list(global: &Global, all: bool) -> Exit {
     let reader = place::reader(global)?;
-    let at = facts::chain_now(&reader)?;
+    let look = Standing::look(&reader)?;
     let memories = reader.memories()?;
-    let shown: Vec<&Memory> = memories.iter().filter(|memory| all || memory.is_alive(at)).collect();
+    let shown: Vec<&Memory> = memories.iter().filter(|memory| all || memory.is_alive(look.at)).collect();
     if shown.is_empty() && !global.json {
         output::say("nothing is remembered");
     }
     for memory in shown {
+        let standing = look.of(&reader, memory)?;
         if global.json {
-            output::json(&Value::Object(members(memory, at).into_iter().collect()))?;
+            output::json(&Value::Object(members(memory, standing).into_iter().collect()))?;
         } else {
-            let style = match standing(memory, at) {
+            let style = match standing {
                 "verified" | "trusted" => GOOD,
                 "observed" => CARE,
                 _ => DIM,
             };
             output::line(format_args!(
-                "{}  {:<8}  {}  {}",
+                "{}  {:<11}  {}  {}",
                 Painted(BOLD, digest::to_hex(&memory.id)),
-                Painted(style, standing(memory, at)),
+                Painted(style, standing),
                 output::shortened(&task_text(&reader, memory)?, 60),
                 Painted(DIM, memory.learned)
             ))?;
@@ -105,13 +132,13 @@ fn list(global: &Global, all: bool) -> Exit {
     Ok(exit::DONE)
 }
 
-fn members(memory: &Memory, at: Timestamp) -> Vec<(String, Value)> {
+fn members(memory: &Memory, standing: &'static str) -> Vec<(String, Value)> {
     let mut members = vec![
         ("answer_receipt", memory.answer.to_string().into()),
         ("expires", memory.expires.to_string().into()),
         ("id", digest::to_hex(&memory.id).into()),
         ("learned", memory.learned.to_string().into()),
-        ("state", standing(memory, at).into()),
+        ("state", standing.into()),
     ];
     members.extend(memory.forgotten.map(|forgotten| ("forgotten", forgotten.to_string().into())));
     members.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
@@ -125,34 +152,6 @@ fn task_text(reader: &Reader, memory: &Memory) -> Result<String, Failure> {
     let signature = task.and_then(|task| task.member("signature")?.as_str());
     let words = text.or(signature).unwrap_or("a function of the same types and examples");
     Ok(words.split_whitespace().collect::<Vec<_>>().join(" "))
-}
-
-fn show(global: &Global, id: &str) -> Exit {
-    let reader = place::reader(global)?;
-    let at = facts::chain_now(&reader)?;
-    let memory = find(&reader, id)?;
-    let answer = memory::answer_of(&reader, &memory)?.filter(|_| may_see(&reader, &memory));
-    if global.json {
-        let mut members = members(&memory, at);
-        members.extend(memory::key_of(&reader, &memory)?.map(|key| ("key".to_owned(), key)));
-        members.extend(answer.map(|answer| ("answer".to_owned(), answer.into())));
-        output::json(&Value::Object(members.into_iter().collect()))?;
-        return Ok(exit::DONE);
-    }
-    output::line(format_args!("{}  {}", Painted(BOLD, digest::to_hex(&memory.id)), standing(&memory, at)))?;
-    output::line(format_args!("  task         {}", output::safe(&task_text(&reader, &memory)?)))?;
-    output::line(format_args!("  until        {}", memory.expires))?;
-    output::line(format_args!("  learned by   {}", memory.learned))?;
-    output::line(format_args!("  answer of    {}", memory.answer))?;
-    if let Some(forgotten) = memory.forgotten {
-        output::line(format_args!("  forgotten by {forgotten}"))?;
-    }
-    let gone = "the answer is erased, not yours to see, or its bytes are not those of its receipt";
-    match answer {
-        Some(answer) => output::line(format_args!("\n{answer}"))?,
-        None => output::line(Painted(BAD, gone))?,
-    }
-    Ok(exit::DONE)
 }
 
 /// What nobody verified is for whoever was given it; an agent sees no more of it than a task would tell it.
@@ -171,17 +170,14 @@ fn revoke(global: &Global, id: &str, reason: Option<&str>) -> Exit {
     let env: Vec<_> = std::env::vars_os().collect();
     let asker = Asker::find(&ledger, &env, global.acting_as.as_deref())?;
     let memory = find(&ledger, id)?;
-    // Who is governed does not govern; whoever works beneath a run may be anybody.
-    if asker.agent.is_some() || asker.enclosure.objection().is_some() {
-        let cause = anyhow::anyhow!("{}", reasons::code_text("approval.agent"));
-        let refused = Failure::refused(cause, "approval.agent").hint(admin::hint("approval.agent"));
-        return Err(admin::on_record(&ledger, &asker, "memory_revoke", refused));
-    }
+    only_a_person(&ledger, &asker, "memory_revoke")?;
     if memory.forgotten.is_some() {
         output::say("it is revoked already");
         return Ok(exit::DONE);
     }
-    let appended = memory::forget(&ledger, &memory, asker.principal_id(), "memory.revoked", reason)?;
+    let principal = asker.principal_id();
+    let appended = memory::forget_wrong(&ledger, &memory, principal, Forgotten::REVOKED, reason)?;
+    let Some(appended) = appended.first() else { return Ok(exit::DONE) };
     if global.json {
         let members = [
             ("id", digest::to_hex(&memory.id).into()),
@@ -191,28 +187,93 @@ fn revoke(global: &Global, id: &str, reason: Option<&str>) -> Exit {
     } else {
         output::say(format_args!("{}: it is not used any more", Painted(GOOD, "revoked")));
         output::say(format_args!("receipt {}", appended.receipt_id));
+        for one in Charges::read(&ledger)?.quarantines() {
+            output::say(told(&one));
+        }
     }
     Ok(exit::DONE)
 }
 
+/// Who is governed does not govern; whoever works beneath a run may be anybody.
+fn only_a_person(ledger: &Ledger, asker: &Asker, act: &str) -> Result<(), Failure> {
+    if asker.agent.is_none() && asker.enclosure.objection().is_none() {
+        return Ok(());
+    }
+    let cause = anyhow::anyhow!("{}", reasons::code_text("approval.agent"));
+    let refused = Failure::refused(cause, "approval.agent").hint(admin::hint("approval.agent"));
+    Err(admin::on_record(ledger, asker, act, refused))
+}
+
+fn release(global: &Global, layer: &str, reason: Option<&str>) -> Exit {
+    let ledger: Ledger = place::existing(global)?;
+    let env: Vec<_> = std::env::vars_os().collect();
+    let asker = Asker::find(&ledger, &env, global.acting_as.as_deref())?;
+    let layer = Layer::parse(layer).ok_or_else(|| {
+        Failure::could_not(anyhow::anyhow!("there is no layer `{layer}`"))
+            .hint("`cascade memory stats` names the layers in quarantine")
+    })?;
+    only_a_person(&ledger, &asker, "memory_release")?;
+    let receipts = memory::release(&ledger, &layer, asker.principal_id(), reason)?;
+    if global.json {
+        let ids = receipts.iter().map(|receipt| receipt.receipt_id.to_string().into()).collect();
+        output::json(&Value::object([("layer", layer.to_string().into()), ("receipts", Value::Array(ids))]))?;
+    } else if receipts.is_empty() {
+        output::say(format_args!("nothing counts against {layer}"));
+    } else {
+        output::say(format_args!("{}: what {layer} answered is used again", Painted(GOOD, "released")));
+        for receipt in receipts {
+            output::say(format_args!("receipt {}", receipt.receipt_id));
+        }
+    }
+    Ok(exit::DONE)
+}
+
+/// A quarantine, for people.
+fn told(one: &Quarantine) -> String {
+    let Quarantine { maker, since, wrong } = one;
+    format!(
+        "quarantine: nothing is used that {} answered before {}, for {wrong} wrong hits; `cascade memory release {}` lifts it",
+        maker.layer, since.at, maker.layer
+    )
+}
+
 fn count(global: &Global) -> Exit {
     let reader = place::reader(global)?;
-    let at = facts::chain_now(&reader)?;
+    let look = Standing::look(&reader)?;
+    let quarantines = look.charges.quarantines();
     let memories = reader.memories()?;
-    let of = |state: &str| memories.iter().filter(|memory| standing(memory, at) == state).count();
-    let states = MemoryState::ALL.map(MemoryState::as_str).into_iter().chain(["expired", "revoked"]);
+    let standings = memories.iter().map(|memory| look.of(&reader, memory)).collect::<Result<Vec<_>, _>>()?;
+    let of = |state: &str| standings.iter().filter(|standing| **standing == state).count();
+    let states = MemoryState::ALL.map(MemoryState::as_str).into_iter();
+    let states = states.chain(["quarantined", "expired", "revoked"]);
     let counts: Vec<(&str, usize)> = states.map(|state| (state, of(state))).collect();
     if global.json {
         let members = counts
             .into_iter()
             .map(|(state, count)| (state.to_owned(), Value::from(u32::try_from(count).unwrap_or(u32::MAX))));
+        let makers = quarantines.iter().map(in_json).collect();
+        let members = members.chain([("quarantines".to_owned(), Value::Array(makers))]);
         output::json(&Value::Object(members.collect()))?;
     } else {
         for (state, count) in counts {
-            output::line(format_args!("{state:<9} {count}"))?;
+            output::line(format_args!("{state:<11} {count}"))?;
+        }
+        for one in quarantines {
+            output::line(Painted(CARE, told(&one)))?;
         }
     }
     Ok(exit::DONE)
+}
+
+fn in_json(one: &Quarantine) -> Value {
+    let mut members = vec![
+        ("layer", one.maker.layer.to_string().into()),
+        ("since", one.since.at.to_string().into()),
+        ("since_receipt", one.since.receipt_id.to_string().into()),
+        ("wrong", u32::try_from(one.wrong).unwrap_or(u32::MAX).into()),
+    ];
+    members.extend(one.maker.engine.clone().map(|engine| ("engine", engine.into())));
+    Value::Object(members.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
 }
 
 fn find(reader: &Reader, id: &str) -> Result<Memory, Failure> {

@@ -9,9 +9,7 @@ use anyhow::Context as _;
 use cascade_kernel::action::{Outcome, Record};
 use cascade_ledger::Ledger;
 use cascade_receipt::content::Ref;
-use cascade_receipt::decision::Verdict;
 use cascade_receipt::id::ReceiptId;
-use cascade_receipt::json::Value;
 use cascade_runtime::consent::{self, Approved, Objections};
 use cascade_runtime::facts::{Asker, Command};
 use cascade_runtime::govern::{GovernError, Governed, Request, govern, govern_past_gates};
@@ -21,10 +19,10 @@ use cascade_runtime::subject::Named;
 use clap::Args;
 
 use crate::args::Global;
-use crate::exit::{self, Exit, Failure};
-use crate::output::{Painted, verdict_style};
+use crate::exit::{Exit, Failure};
 use crate::signer::Signer;
-use crate::{admin, failures, output, place, reasons};
+use crate::verb::standing::{self, Words};
+use crate::{admin, failures, output, place};
 
 /// Most output kept for `--json`; beyond it the rest is dropped and said so.
 const CAPTURE_BYTES_MAX: u64 = 16 * 1024 * 1024;
@@ -71,9 +69,6 @@ pub(crate) struct Run {
     #[arg(last = true, required_unless_present = "approval", value_name = "CMD")]
     command: Vec<OsString>,
 }
-
-/// What stands against a run that more approvals would lift.
-const WAITING_CODES: [&str; 2] = ["approval.missing", "approval.too_few"];
 
 /// What came of asking.
 enum Asked {
@@ -149,13 +144,13 @@ fn ask_approved(global: &Global, args: &Run, ledger: &Ledger, id: &str) -> Resul
     let stands_on = (approved.refs.clone(), approved.subject.receipt_id);
     let against = consent::run_objections(ledger, &asker, &approved, &command).map_err(failures::consent)?;
     if !against.reasons.is_empty() {
-        return turned_away(global, ledger, &asker, stands_on, against).map(Asked::TurnedAway);
+        return turned_away(global, ledger, &asker, (stands_on, against)).map(Asked::TurnedAway);
     }
     let who = asker.clone();
     match govern(ledger, request(global, args, ledger, (command, asker), Some(approved))?) {
         Err(GovernError::ApprovalGone(reasons)) => {
             let against = Objections { reasons, ..Objections::default() };
-            turned_away(global, ledger, &who, stands_on, against).map(Asked::TurnedAway)
+            turned_away(global, ledger, &who, (stands_on, against)).map(Asked::TurnedAway)
         }
         other => Ok(Asked::Governed(Box::new(other.map_err(failures::govern)?), program)),
     }
@@ -196,6 +191,7 @@ fn request(
         streams,
         runtime: identity::runtime(ledger)?,
         task: None,
+        step: None,
     })
 }
 
@@ -212,7 +208,8 @@ fn wait(
     program: String,
 ) -> Result<Asked, Failure> {
     let asked = governed.receipts.last().context("an escalation without a receipt")?.receipt_id;
-    announce(ledger, &governed, asked)?;
+    tell::findings(&governed);
+    standing::announce(ledger, asked)?;
     let until = args.timeout.and_then(|time| Instant::now().checked_add(time));
     if !consent::wait(ledger, asked, until)? {
         output::say("nobody answered in time; it goes on waiting for an approval");
@@ -225,18 +222,6 @@ fn wait(
         }
         turned_away @ Asked::TurnedAway(_) => Ok(turned_away),
     }
-}
-
-/// Who is waited for, on stderr also with `--json`: the person who reads it can do something.
-fn announce(ledger: &Ledger, governed: &Governed, asked: ReceiptId) -> Result<(), Failure> {
-    tell::findings(governed);
-    if let Some(subject) = ledger.subject(asked)? {
-        let until = subject.expires.map(|time| format!(", until {time}")).unwrap_or_default();
-        let groups = subject.groups.join(", ");
-        output::say(format_args!("waiting for {} approval(s) of {groups}{until}", subject.required));
-    }
-    output::hint_line(format_args!("somebody eligible runs: cascade approve {asked}"));
-    Ok(())
 }
 
 fn told(global: &Global, governed: &Governed, program: &str) -> Exit {
@@ -258,42 +243,13 @@ fn turned_away(
     global: &Global,
     ledger: &Ledger,
     asker: &Asker,
-    (refs, subject): (Vec<Ref>, ReceiptId),
-    against: Objections,
+    (stands_on, against): ((Vec<Ref>, ReceiptId), Objections),
 ) -> Exit {
-    let Objections { reasons, changed } = against;
-    let waiting = reasons.iter().all(|reason| WAITING_CODES.contains(&reason.code.as_str()));
-    let (receipt, reasons) = consent::refuse(ledger, asker, refs, reasons).map_err(failures::consent)?;
-    let verdict = if waiting { Verdict::Escalate } else { Verdict::Deny };
-    let code = if waiting { exit::WAITING } else { exit::DENIED };
-    if global.json {
-        output::json(&Value::object([
-            ("exit_code", u32::from(code).into()),
-            ("stdout", "".into()),
-            ("stderr", "".into()),
-            ("reasons", reasons::codes(&reasons)),
-            ("receipt_id", receipt.receipt_id.to_string().into()),
-            ("receipts", Value::Array(vec![receipt.receipt_id.to_string().into()])),
-            ("changed", Value::Array(changed.iter().map(|text| text.as_str().into()).collect())),
-            ("verdict", verdict.as_str().into()),
-        ]))?;
-    } else {
-        output::say(format_args!("{}: not run", Painted(verdict_style(verdict), verdict)));
-        for reason in &reasons {
-            output::say(format_args!("  {}", reasons::code_text(&reason.code)));
-        }
-        for text in &changed {
-            output::say(format_args!("  {text}"));
-        }
-        if !changed.is_empty() {
-            output::hint_line(
-                "put back what was approved, or run the command anew and have it approved as it is",
-            );
-        }
-        if waiting {
-            output::hint_line(format_args!("somebody eligible runs: cascade approve {subject}"));
-        }
-        output::say(format_args!("receipt {}", receipt.receipt_id));
-    }
-    Ok(code)
+    standing::turned_away(global, ledger, asker, (stands_on, against), &RUN)
 }
+
+const RUN: Words = Words {
+    empty: &["stderr", "stdout"],
+    not_done: "not run",
+    anew: "put back what was approved, or run the command anew and have it approved as it is",
+};

@@ -35,6 +35,7 @@ fn every_verb_explains_itself() {
         "policy",
         "pack",
         "worker",
+        "spec",
         "task",
         "memory",
         "stats",

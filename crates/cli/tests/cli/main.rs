@@ -5,6 +5,10 @@ mod aftermath;
 #[cfg(test)]
 mod again;
 #[cfg(test)]
+mod approved;
+#[cfg(test)]
+mod asking;
+#[cfg(test)]
 mod bad;
 #[cfg(test)]
 mod beneath;
@@ -43,6 +47,8 @@ mod memory;
 #[cfg(test)]
 mod messages;
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod names;
 #[cfg(test)]
 mod out;
@@ -76,6 +82,8 @@ mod scripts;
 mod secret;
 #[cfg(test)]
 mod site;
+#[cfg(test)]
+mod spec;
 #[cfg(test)]
 mod steps;
 #[cfg(test)]

@@ -189,6 +189,7 @@ fn denied() -> Action {
         decision: ruling.decision,
         refs: Vec::new(),
         draws: Vec::new(),
+        spec: None,
         runtime: Runtime {
             node: "test".to_owned(),
             version: "0.1.0".to_owned(),

@@ -249,3 +249,128 @@ fn what_the_receipt_says_of_a_memory_holds_whatever_the_view_says() {
         assert!(answer["declined"].to_string().contains("memory.spoiled"), "{change}: {answer}");
     }
 }
+
+/// Edits a database of the tenant as somebody with access to its files would.
+fn edit(site: &Site, database: &str, sql: &str) {
+    let path = site.home().join("tenants/default").join(database);
+    let path = path.to_str().unwrap();
+    let program = format!(
+        "import sqlite3\ncon = sqlite3.connect({path:?})\ncon.executescript({sql:?})\ncon.commit()\n"
+    );
+    std::fs::write(site.work("edit.py"), program).unwrap();
+    site.set("python3", &["edit.py"]);
+}
+
+fn entries(site: &Site) -> Vec<Value> {
+    let list = site.run(&["--json", "memory", "list"]).expect(0).stdout;
+    list.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn by_an_agent(site: &Site, args: &[&str]) -> crate::site::Done {
+    let mut command = site.cascade(args);
+    command.env("CLAUDECODE", "1");
+    finish(command, b"")
+}
+
+#[test]
+fn what_the_log_forgot_is_forgotten_whatever_the_view_says() {
+    let (site, more) = verified();
+    let entry = entries(&site).remove(0);
+    edit(&site, "ledger.db", "create table kept as select * from memory;");
+    site.run(&["memory", "revoke", entry["id"].as_str().unwrap()]).expect(0);
+    assert!(entries(&site).is_empty(), "every key of a wrong answer is forgotten with it");
+    let resurrect = "delete from memory; insert into memory select * from kept;";
+    edit(&site, "ledger.db", resurrect);
+    assert_eq!(entries(&site).len(), 2, "the view has them again");
+    // Nor is it forgotten twice, which a verifier would refuse.
+    site.run(&["memory", "revoke", entry["id"].as_str().unwrap()]).expect(1);
+    let (layer_hit, answer) = layer(&site, &more);
+    assert!(layer_hit != "L6" && layer_hit != "L2", "{answer}");
+    assert!(answer["declined"].to_string().contains("memory.forgotten"), "{answer}");
+    assert_eq!(layer(&site, &more).0, "L6", "it is learned anew");
+    // What it took the place of does not come back either.
+    edit(&site, "ledger.db", resurrect);
+    assert_ne!(layer(&site, &more).0, "L6");
+    edit(&site, "ledger.db", "drop table kept;");
+    site.assert_sound();
+}
+
+#[test]
+fn a_person_and_no_agent_lifts_a_quarantine() {
+    let site = Site::new();
+    let ask = |text: &str| asked(&site, text, &SUM).expect(0).json();
+    let layers: Vec<Value> =
+        ["sum it", "sum all", "sum up", "sum"].map(|text| ask(text)["layer"].clone()).into();
+    assert!(layers.iter().all(|layer| *layer == layers[0]), "{layers:?}");
+    let layer = layers[0].as_str().unwrap();
+    // The newest comes first: "sum" stays.
+    let wrong: Vec<Value> = entries(&site).into_iter().skip(1).collect();
+    assert_eq!(ask("sum")["layer"], "L6");
+    for (at, entry) in wrong.iter().enumerate() {
+        let told = site.run(&["memory", "revoke", entry["id"].as_str().unwrap()]).expect(0);
+        assert_eq!(told.stderr.contains("quarantine"), at == 2, "{}", told.stderr);
+    }
+    assert_eq!(entries(&site)[0]["state"], "quarantined");
+    let stats = site.run(&["memory", "stats"]).expect(0).stdout;
+    assert!(stats.contains("quarantined 1") && stats.contains(&format!("release {layer}`")), "{stats}");
+    let stats = site.run(&["--json", "memory", "stats"]).expect(0).json();
+    assert_eq!(
+        (&stats["quarantines"][0]["layer"], &stats["quarantines"][0]["wrong"]),
+        (&layer.into(), &3.into())
+    );
+
+    by_an_agent(&site, &["memory", "release", layer]).expect(3);
+    assert_eq!(site.last().kind(), "blocked");
+    assert_eq!(entries(&site)[0]["state"], "quarantined");
+    site.run(&["memory", "release", "L9"]).expect_failure(1, "no layer");
+    site.run(&["memory", "release", layer, "--reason", "looked into it"]).expect(0);
+    assert_eq!(site.last().kind(), "memory_forgotten");
+    assert_eq!(site.last().reasons(), ["memory.released"]);
+    assert_eq!(entries(&site)[0]["state"], "observed");
+    assert_eq!(ask("sum")["layer"], "L6");
+    assert!(site.run(&["memory", "release", layer]).expect(0).stderr.contains("nothing counts"));
+    site.assert_sound();
+}
+
+#[test]
+fn the_agent_of_a_person_confirms_nothing_for_that_person() {
+    let (site, more) = verified();
+    let low =
+        [&["--json", "task", "the sum of a list"], &SUM[..], &more[..], &["--max-layer", "L5"]].concat();
+    let anew = by_an_agent(&site, &low).expect(0).json();
+    assert_eq!((&anew["evidence"], anew["layer"] == "L2"), (&"verified".into(), false), "{anew}");
+    assert!(entries(&site).iter().all(|entry| entry["state"] == "verified"), "{:?}", entries(&site));
+    site.assert_sound();
+}
+
+#[test]
+fn an_entry_tells_its_life() {
+    let (site, more) = verified();
+    assert_eq!(layer(&site, &more).0, "L6");
+    let id = entries(&site).into_iter().map(|entry| entry["id"].as_str().unwrap().to_owned());
+    let show = |id: &str| site.run(&["--json", "memory", "show", id]).expect(0).json();
+    let own: Vec<Value> = id.map(|id| show(&id)).filter(|shown| shown["key"]["scope"] == "task").collect();
+    let [shown] = own.as_slice() else { panic!("{own:?}") };
+    let id = shown["id"].as_str().unwrap();
+    assert_eq!(shown["hits"], 2, "{shown}");
+    assert_eq!(shown["verifier"], "the tests of the task, and 3 examples");
+    let receipts = site.receipts();
+    let origin = receipts.iter().find(|receipt| receipt.id() == shown["answer_receipt"]).unwrap();
+    assert_eq!(&shown["origin"]["layer"], origin.content("layer_hit"));
+    let last = receipts.iter().rfind(|receipt| receipt.content("layer_hit") == "L6").unwrap();
+    assert_eq!((shown["last_hit"].as_str(), &last.content("route")["hit"]), (Some(last.id()), &2.into()));
+    site.run(&["memory", "revoke", id]).expect(0);
+    assert_ne!(layer(&site, &more).0, "L6");
+    let history = show(id)["history"].clone();
+    let told: Vec<&str> =
+        history.as_array().unwrap().iter().map(|one| one["what"].as_str().unwrap()).collect();
+    assert_eq!(told, ["learned, verified", "forgotten: somebody revoked it", "learned, verified"]);
+    let receipts = site.receipts();
+    for one in history.as_array().unwrap() {
+        assert!(receipts.iter().any(|receipt| receipt.id() == one["receipt_id"]), "{one}");
+    }
+    let text = site.run(&["memory", "show", id]).expect(0).stdout;
+    for word in ["origin", "verifier", "hits", "shadow", "history", "def total"] {
+        assert!(text.contains(word), "{word}: {text}");
+    }
+}

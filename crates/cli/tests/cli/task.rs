@@ -137,15 +137,27 @@ fn what_nobody_can_answer_is_named_bounded_and_receipted() {
     let lines = [line(1_000_000), line(1 << 20), line((1 << 20) + 2)];
     std::fs::write(&file, lines.map(|line| line.to_string()).join("\n")).unwrap();
     let before = site.receipts().len();
-    let done = site.run(&["task", "--batch", "long.jsonl"]).expect(1);
+    let done = site.run(&["task", "--batch", "long.jsonl"]).expect(0);
     let results: Vec<Value> = done.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(results.len(), 3);
-    assert!(results[0]["receipt_id"].is_string() && results[1]["receipt_id"].is_string());
-    assert!(results[2]["error"]["message"].as_str().unwrap().contains("at most 1048576"), "{}", results[2]);
-    assert_eq!(site.receipts().len(), before + 4);
+    let codes = |result: &Value| result["reasons"].to_string();
+    assert!(results.iter().all(|result| result["receipt_id"].is_string() && result["answer"].is_null()));
+    assert!(codes(&results[2]).contains("risk.limit") && !codes(&results[1]).contains("risk.limit"));
+    assert_eq!(site.receipts().len(), before + 5);
+    let last = site.last();
+    assert_eq!((last.kind(), last.content("task_type")), ("blocked", &json!("code")));
     site.assert_sound();
 
-    site.run(&["task", "  "]).expect_failure(2, "say what is wanted");
+    // Whoever asks for nothing has asked; whoever gives no words at all has mistyped.
+    let nothing = site.run(&["task", "  "]).expect_failure(3, "hint: a task says something");
+    assert!(nothing.stderr.contains(site.last().id()));
+    assert_eq!(site.last().kind(), "blocked");
+    site.run(&["task"]).expect_failure(2, "say what is wanted");
+    let many = site.work("many.jsonl");
+    let examples = vec!["f(1) == 1"; 257];
+    std::fs::write(&many, json!({"signature": "f(x)", "examples": examples}).to_string()).unwrap();
+    let done = site.run(&["task", "--batch", "many.jsonl"]).expect(0).json();
+    assert!(codes(&done).contains("risk.limit"), "{done}");
     site.run(&["task", "x", "--example", "f(1)"]).expect(2);
     site.run(&["task", "x", "--max-layer", "L9"]).expect(2);
     site.run(&["task", "x", "--tests", "nosuch.py"]).expect(1);
@@ -192,6 +204,105 @@ fn a_batch_gives_one_result_for_each_line_in_order() {
         assert_eq!(answered, [true, false, false, true, false], "{}", done.stdout);
         assert!(results[2]["error"]["message"].as_str().unwrap().contains("`exmaples` is not known"));
     }
+    site.assert_sound();
+}
+
+#[test]
+fn the_id_of_a_line_comes_back_to_the_letter() {
+    let site = Site::new();
+    let ids = [
+        "9007199254740993",
+        "123456789012345678901234567890",
+        "1.0",
+        "1E2",
+        r#""\u0041""#,
+        r#"{"b":1,"a":2}"#,
+    ];
+    let line = |id: &str| format!(r#"{{"id": {id}, "text": "x", "kind": "code", "max_layer": "L1"}}"#);
+    let lines: Vec<String> = ids.iter().map(|id| line(id)).collect();
+    let batch = |input: &str| finish(site.cascade(&["task", "--batch", "-"]), input.as_bytes());
+    let done = batch(&lines.join("\n")).expect(0);
+    for (result, id) in done.stdout.lines().zip(ids) {
+        assert!(result.starts_with(&format!(r#"{{"id":{id},"#)), "{result}");
+    }
+    assert_eq!(done.stdout.lines().count(), ids.len());
+    // A member that stands there twice says two things.
+    let before = site.receipts().len();
+    for (line, id) in
+        [(r#"{"id":1,"text":"a","text":"b"}"#, json!(1)), (r#"{"id":1,"id":2,"text":"a"}"#, Value::Null)]
+    {
+        let told = batch(line).expect(1).json();
+        assert_eq!(told["id"], id);
+        assert!(told["error"]["message"].as_str().unwrap().ends_with("stands there twice"), "{told}");
+    }
+    assert_eq!(site.receipts().len(), before);
+    site.run(&["task", "x", "--jobs", "2"]).expect_failure(2, "for many tasks");
+}
+
+#[test]
+fn what_could_not_be_told_is_on_record() {
+    let site = Site::new();
+    for args in [&["task", "x", "--kind", "code"][..], &SUM_TASK, &["task", "--batch", "tasks.jsonl"]] {
+        std::fs::write(site.work("tasks.jsonl"), r#"{"text": "x", "kind": "code", "max_layer": "L1"}"#)
+            .unwrap();
+        for json in [false, true] {
+            if args.len() == 4 && !json {
+                // Nothing of it goes to stdout.
+                continue;
+            }
+            let mut command = site.cascade(if json { &["--json"] } else { &[] });
+            command.args(args).stdout(std::fs::File::create("/dev/full").unwrap());
+            let child = command.stderr(std::process::Stdio::piped()).spawn().unwrap();
+            let done = crate::site::ended(child, b"").expect(1);
+            let last = site.receipts().into_iter().rfind(|one| one.kind().starts_with("task_")).unwrap();
+            assert!(done.stderr.contains(last.id()), "{args:?} {json}: {}", done.stderr);
+        }
+    }
+    site.assert_sound();
+}
+
+/// A task whose answer is told without `--json`.
+const SUM_TASK: [&str; 10] =
+    ["task", "the sum of a list", SUM[0], SUM[1], SUM[2], SUM[3], SUM[4], SUM[5], SUM[6], SUM[7]];
+
+#[test]
+fn a_batch_whose_reader_is_gone_asks_no_further_task() {
+    let site = Site::new();
+    site.run(&["init"]).expect(0);
+    let mut command = site.cascade(&["task", "--batch", "-"]);
+    let mut child =
+        command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let mut lines = child.stdin.take().unwrap();
+    let line = "{\"text\": \"x\", \"kind\": \"code\", \"max_layer\": \"L1\"}\n";
+    let mut written = 0;
+    // It stops reading at the first line that nobody takes; a pipe holds no more than 64 KiB.
+    while written < 10_000 && std::io::Write::write_all(&mut lines, line.as_bytes()).is_ok() {
+        written += 1;
+    }
+    drop(lines);
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+    let decided = site.receipts().iter().filter(|one| one.kind() == "task_started").count();
+    assert!((1..=8).contains(&decided), "{decided} tasks were decided for nobody");
+    assert!(written < 10_000, "it read {written} lines for nobody");
+    site.assert_sound();
+}
+
+#[test]
+fn a_models_file_that_is_none_is_told() {
+    let site = Site::new();
+    site.run(&["init"]).expect(0);
+    let file = site.home().join("models.toml");
+    let ask = || site.run(&["task", "why", "--kind", "ask"]);
+    let two = "[models.b]\nprovider = \"ollama\"\nmodel = \"x\"\n[models.a]\nprovider = \"ollama\"\nmodel = \"y\"\n";
+    std::fs::write(&file, two).unwrap();
+    let told = ask().expect(1).stderr;
+    assert!(told.contains("of `a`, `b`; write `use = \"a\"` at the top of models.toml"), "{told}");
+    std::fs::write(&file, "# é\n".repeat(20_000)).unwrap();
+    ask().expect_failure(1, "longer than 64 KiB");
+    std::fs::remove_file(&file).unwrap();
+    site.set("mkfifo", &[file.to_str().unwrap()]);
+    ask().expect_failure(1, "it is no file");
     site.assert_sound();
 }
 

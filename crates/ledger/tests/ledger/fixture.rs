@@ -31,7 +31,7 @@ pub(crate) fn birth(passphrase: Option<&Passphrase>) -> Birth<'_> {
         host: "test.example",
         admins: vec![Admin {
             principal: ADMIN,
-            ssh_key: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAdmin".to_owned(),
+            ssh_key: include_str!("../../../receipt/examples/vectors/openssh/ecdsa-256.pub").to_owned(),
         }],
         names: vec![(ADMIN, PrincipalKind::Person, "ada".to_owned())],
         policy: policy(SNAPSHOT, "default/1"),
@@ -71,6 +71,7 @@ pub(crate) fn action(name: &str) -> Action {
         decision: Decision::from_gates(gates),
         refs: Vec::new(),
         draws: Vec::new(),
+        spec: None,
         runtime: Runtime {
             node: "node-1".to_owned(),
             version: "0.1.0".to_owned(),
@@ -108,6 +109,8 @@ pub(crate) fn closed(intent: &cascade_ledger::Appended) -> Draft {
         spent: Spent::default(),
         routed: None,
         review: None,
+        chain: None,
+        spec: None,
     }))
 }
 

@@ -33,6 +33,8 @@ fn closer(intent: &Appended, ending: Ending, spent: Spent, code: Option<&str>) -
         spent,
         routed: None,
         review: None,
+        chain: None,
+        spec: None,
     }))
 }
 

@@ -22,3 +22,5 @@ mod limits;
 mod orphans;
 #[cfg(test)]
 mod processes;
+#[cfg(test)]
+mod workflows;

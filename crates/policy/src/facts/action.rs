@@ -36,6 +36,7 @@ pub(super) fn members_of(action: &Action) -> BTreeMap<String, Value> {
         Invocation::Cli(argv) => insert_list(&mut members, "argv", argv),
         Invocation::Shell(line) => insert_bytes(&mut members, "line", line),
         Invocation::Task(task) => task.add_to(&mut members),
+        Invocation::Workflow(act) => act.add_to(&mut members),
     }
     if let Some(executable) = &action.executable {
         members.insert("executable".to_owned(), executable_value(executable));

@@ -12,7 +12,7 @@ use cascade_receipt::time::Timestamp;
 use super::{
     Action, Approval, Authentication, BreakGlass, Budget, Counter, Covers, Delegator, Executable, FACTS_TYPE,
     Facts, Found, Grant, Invocation, ObeyedFile, Principal, PrincipalKind, Spec, Stdin, Subject, Task,
-    Tenant, Unreviewed, Window, WindowKind,
+    Tenant, Unreviewed, Window, WindowKind, WorkflowAct,
 };
 use crate::decide::EscalationTerms;
 use crate::limits::Amounts;
@@ -46,7 +46,7 @@ pub(super) fn facts(value: &Value) -> Read<Facts> {
         on_behalf_of: members.optional("on_behalf_of").map(delegator).transpose()?,
         assumed: members.optional_parsed("assumed", PrincipalId::parse)?,
         action: action(members.take("action")?)?,
-        spec: members.optional("spec").map(spec).transpose()?,
+        spec: members.optional("spec").map(Spec::from_json).transpose()?,
         answers: members.optional("answers").map(terms).transpose()?,
         approvals: members.list("approvals", approval)?,
         grants: members.list("grants", grant)?,
@@ -126,6 +126,7 @@ fn action(value: &Value) -> Read<Action> {
             }
             Invocation::Task(Box::new(Task::from_json(task, model)?))
         }
+        "workflow" => Invocation::Workflow(Box::new(WorkflowAct::from_json(members.take("workflow")?)?)),
         _ => return Err(FactsFault::Malformed("kind")),
     };
     let action = Action {
@@ -209,18 +210,6 @@ fn stdin(word: &str) -> Option<Stdin> {
         "stream" => Some(Stdin::Stream),
         hex => Digest::from_hex(hex).map(Stdin::Captured),
     }
-}
-
-fn spec(value: &Value) -> Read<Spec> {
-    let mut members = Members::of("spec", value)?;
-    let spec = Spec {
-        hash: members.parsed("hash", Digest::from_hex)?,
-        trusted: members.truth("trusted")?,
-        pinned: members.truth("pinned")?,
-        has_step: members.truth("has_step")?,
-    };
-    members.end()?;
-    Ok(spec)
 }
 
 fn approval(value: &Value) -> Read<Approval> {

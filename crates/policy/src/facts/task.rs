@@ -69,6 +69,8 @@ pub struct Task {
     pub schema: Option<String>,
     /// The last layer that may be asked.
     pub max_layer: String,
+    /// Tools that a model is offered.
+    pub tools: Vec<String>,
     /// The model that is asked, where that is what is decided.
     pub model: Option<AskedModel>,
 }
@@ -98,6 +100,12 @@ impl Task {
         self.text.len() + self.examples.iter().map(String::len).sum::<usize>() + optional.sum::<usize>()
     }
 
+    /// Nothing is asked for.
+    fn says_nothing(&self) -> bool {
+        let stated = [&self.signature, &self.tests, &self.schema].into_iter().flatten().next().is_some();
+        !stated && self.examples.is_empty() && self.text.trim().is_empty()
+    }
+
     /// What it is, for the gates: a task is a call of `cascade task`; with a model it is that, and a call of `model`.
     pub(crate) fn classification(&self) -> Classification {
         let mut commands = vec![called(TASK.0, TASK.1, vec![self.kind.as_str().to_owned()], RiskTier::Low)];
@@ -111,7 +119,9 @@ impl Task {
         Classification {
             tier: commands.iter().map(|command| command.tier).max().unwrap_or(RiskTier::Low),
             classified: true,
-            refused: (self.bytes() > TASK_BYTES_MAX || self.examples.len() > TASK_EXAMPLES_MAX)
+            refused: (self.says_nothing()
+                || self.bytes() > TASK_BYTES_MAX
+                || self.examples.len() > TASK_EXAMPLES_MAX)
                 .then(|| "task".to_owned()),
             failfast: Vec::new(),
             commands,
@@ -145,6 +155,10 @@ impl Task {
             let examples = self.examples.iter().map(|one| one.as_str().into()).collect();
             members.insert("examples".to_owned(), Value::Array(examples));
         }
+        if !self.tools.is_empty() {
+            let tools = self.tools.iter().map(|one| one.as_str().into()).collect();
+            members.insert("tools".to_owned(), Value::Array(tools));
+        }
         for (key, text) in [("schema", &self.schema), ("signature", &self.signature), ("tests", &self.tests)]
         {
             if let Some(text) = text {
@@ -152,6 +166,14 @@ impl Task {
             }
         }
         Value::Object(members)
+    }
+
+    /// Reads what [`Task::to_json`] wrote.
+    ///
+    /// # Errors
+    /// [`FactsFault`].
+    pub fn read(task: &Value) -> Result<Self, FactsFault> {
+        Self::from_json(task, None)
     }
 
     pub(super) fn from_json(task: &Value, model: Option<&Value>) -> Result<Self, FactsFault> {
@@ -162,6 +184,10 @@ impl Task {
             Some(examples) => texts(examples).ok_or(FactsFault::Malformed("examples"))?,
             None => Vec::new(),
         };
+        let tools = match members.optional("tools") {
+            Some(tools) => texts(tools).ok_or(FactsFault::Malformed("tools"))?,
+            None => Vec::new(),
+        };
         let found = Self {
             kind: members.parsed("kind", TaskKind::parse)?,
             text: members.text("text")?.to_owned(),
@@ -170,6 +196,7 @@ impl Task {
             tests,
             schema,
             max_layer: members.text("max_layer")?.to_owned(),
+            tools,
             model: model.map(AskedModel::from_json).transpose()?,
         };
         members.end()?;
@@ -212,7 +239,8 @@ fn texts(value: &Value) -> Option<Vec<String>> {
     (!texts.is_empty()).then_some(texts)
 }
 
-fn called(program: &str, subcommand: &str, rest: Vec<String>, tier: RiskTier) -> Classified {
+/// A call that is no command line.
+pub(super) fn called(program: &str, subcommand: &str, rest: Vec<String>, tier: RiskTier) -> Classified {
     let mut words = vec![program.to_owned(), subcommand.to_owned()];
     words.extend(rest);
     Classified {

@@ -29,7 +29,7 @@ pub(super) fn facts(facts: &Facts) -> Value {
     ]);
     insert(&mut value, "on_behalf_of", facts.on_behalf_of.as_ref().map(delegator));
     insert(&mut value, "assumed", facts.assumed.map(|id| id.to_string().into()));
-    insert(&mut value, "spec", facts.spec.as_ref().map(spec));
+    insert(&mut value, "spec", facts.spec.as_ref().map(Spec::to_json));
     insert(&mut value, "answers", facts.answers.as_ref().map(terms));
     // Absent where nothing is declared, so that facts from before there were limits have one spelling.
     let counters = (!facts.counters.is_empty()).then(|| list(&facts.counters, counter));
@@ -92,15 +92,6 @@ fn delegator(delegator: &Delegator) -> Value {
         ("groups", words(&delegator.groups)),
         ("admin", delegator.admin.into()),
         ("alive", delegator.alive.into()),
-    ])
-}
-
-fn spec(spec: &Spec) -> Value {
-    Value::object([
-        ("hash", spec.hash.to_hex().into()),
-        ("trusted", spec.trusted.into()),
-        ("pinned", spec.pinned.into()),
-        ("has_step", spec.has_step.into()),
     ])
 }
 

@@ -74,7 +74,7 @@ fn weigh(approval: &Approval, facts: &Facts, terms: &EscalationTerms) -> Result<
 }
 
 /// Terms that are met only when both are met.
-fn stricter(demand: &EscalationTerms, answered: Option<&EscalationTerms>) -> EscalationTerms {
+pub(super) fn stricter(demand: &EscalationTerms, answered: Option<&EscalationTerms>) -> EscalationTerms {
     let Some(answered) = answered else { return demand.clone() };
     let groups: BTreeSet<&String> = demand.groups.iter().chain(&answered.groups).collect();
     EscalationTerms {

@@ -213,6 +213,7 @@ fn thresholds(before: &Thresholds, after: &Thresholds) -> Vec<Difference> {
             ("authority.grant_required", if kinds.is_empty() { nobody() } else { kinds.join(", ") }),
             ("activation.required", own.activation.required.to_string()),
             ("activation.groups", own.activation.groups.join(", ")),
+            ("specs.authors", own.authors.join(", ")),
             ("break_glass.groups", glass.map_or_else(nobody, |terms| terms.groups.join(", "))),
             ("break_glass.review_groups", glass.map_or_else(nobody, |terms| terms.review_groups.join(", "))),
             (
@@ -325,7 +326,7 @@ fn documents(before: &Snapshot, after: &Snapshot) -> Vec<Difference> {
 }
 
 /// Settings that [`thresholds`], [`families`] and [`environments`] tell of in words of their own.
-const TOLD: [&str; 9] = [
+const TOLD: [&str; 10] = [
     "person",
     "agent",
     "node",
@@ -334,6 +335,7 @@ const TOLD: [&str; 9] = [
     "families",
     "environments",
     "activation",
+    "authors",
     "break_glass",
 ];
 

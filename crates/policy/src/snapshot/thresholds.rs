@@ -40,6 +40,8 @@ pub struct Thresholds {
     pub activation: ActivationTerms,
     /// Who may go past the gates in an emergency; nobody where it is not said.
     pub break_glass: Option<BreakGlassTerms>,
+    /// Groups whose members' signatures make the specification of a workflow one that may run; sorted.
+    pub authors: Vec<String>,
     /// Budgets and windows: limits.toml.
     pub limits: Limits,
 }
@@ -96,6 +98,7 @@ impl Default for Thresholds {
             environments: Environments::default(),
             activation: ActivationTerms::default(),
             break_glass: None,
+            authors: default_authors(),
             limits: Limits::default(),
         }
     }
@@ -104,6 +107,12 @@ impl Default for Thresholds {
 const MS_PER_MINUTE: u64 = 60_000;
 /// A year. An approval that outlives the people who gave it protects nothing.
 const EXPIRES_MINUTES_MAX: u64 = 366 * 24 * 60;
+/// The same in milliseconds.
+pub(crate) const EXPIRES_MS_MAX: u64 = EXPIRES_MINUTES_MAX * MS_PER_MINUTE;
+
+fn default_authors() -> Vec<String> {
+    vec![ADMINS.to_owned()]
+}
 
 impl Thresholds {
     /// The highest tier this kind of principal runs without asking.
@@ -193,6 +202,9 @@ impl Thresholds {
         if !self.environments.is_empty() {
             members.insert("environments".to_owned(), self.environments.to_json());
         }
+        if self.authors != default_authors() {
+            members.insert("authors".to_owned(), write_words(&self.authors));
+        }
         if !self.limits.is_empty() {
             members.insert("limits".to_owned(), self.limits.to_json());
         }
@@ -220,6 +232,13 @@ impl Thresholds {
             Some(environments) => Environments::from_json(environments)?,
             None => Environments::default(),
         };
+        let authors = match value.member("authors") {
+            Some(groups) => {
+                let groups = groups.as_array()?.iter();
+                groups.map(|group| group.as_str().map(str::to_owned)).collect::<Option<_>>()?
+            }
+            None => default_authors(),
+        };
         let limits = match value.member("limits") {
             Some(limits) => Limits::from_json(limits)?,
             None => Limits::default(),
@@ -227,6 +246,7 @@ impl Thresholds {
         Some(Self {
             activation,
             break_glass,
+            authors,
             person: tier("person")?,
             agent: tier("agent")?,
             node: tier("node")?,
@@ -252,6 +272,13 @@ struct File {
     environments: BTreeMap<String, Vec<Spanned<String>>>,
     activation: Activation,
     break_glass: Option<break_glass::Section>,
+    specs: Specs,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct Specs {
+    authors: Option<Vec<String>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -309,6 +336,7 @@ impl File {
             environments: Environments::default(),
             activation: self.activation.read(default.activation)?,
             break_glass,
+            authors: groups_of(("[specs]", "authors"), self.specs.authors, default.authors)?,
             limits: Limits::default(),
         })
     }

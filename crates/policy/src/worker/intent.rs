@@ -18,6 +18,8 @@ mod slot;
 mod template;
 mod text;
 
+use std::collections::BTreeMap;
+
 use cascade_receipt::decision::RiskTier;
 
 use super::registry::Registry;
@@ -50,6 +52,8 @@ pub struct Planned {
     pub tier: RiskTier,
     /// The intent says that it only looks, and it ranks LOW.
     pub reads: bool,
+    /// Exit codes besides 0 that are an answer, and what they say.
+    pub answers: BTreeMap<u8, String>,
     /// Every word of the text, in order, with what it was taken for.
     pub words: Vec<Heard>,
     /// 100 less what `words` cost; at least [`GRADE_MIN`].

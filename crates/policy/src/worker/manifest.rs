@@ -514,6 +514,9 @@ pub(super) struct Intent {
     /// Values of slots that a phrase does not name.
     #[serde(default)]
     pub(super) defaults: BTreeMap<String, String>,
+    /// Exit codes besides 0 that are an answer, and what they say: a search without hits has found out something.
+    #[serde(default)]
+    pub(super) answers: BTreeMap<String, String>,
     /// Texts and the argv that they must give.
     pub(super) tests: Vec<Said>,
     /// Texts that must not mean it.

@@ -19,6 +19,7 @@ fn task() -> Task {
         tests: None,
         schema: None,
         max_layer: "L7".to_owned(),
+        tools: Vec::new(),
         model: None,
     }
 }

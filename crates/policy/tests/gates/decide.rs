@@ -158,5 +158,8 @@ fn every_code_is_documented_and_every_documented_code_has_a_row() {
     seen.extend(["policy.request", "budget.unread"]);
     // Needs another policy, or more of them than a row holds.
     seen.extend(["failfast.break_glass_undefined", "failfast.break_glass_unreviewed"]);
+    // What a workflow does by itself is no command.
+    seen.extend(["specification.missing", "specification.terms"]);
+    seen.extend(["specification.approval", "specification.approved"]);
     assert_eq!(seen, documented());
 }

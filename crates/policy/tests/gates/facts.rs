@@ -1,8 +1,8 @@
 use cascade_policy::decide::EscalationTerms;
 use cascade_policy::facts::{
     Action, Approval, AskedModel, Authentication, BreakGlass, Budget, Covers, Delegator, Executable, Facts,
-    FactsFault, Found, Grant, Invocation, ObeyedFile, Principal, PrincipalKind, Spec, Stdin, Task, TaskKind,
-    Tenant, Unreviewed, Window, WindowKind,
+    FactsFault, Found, Grant, Invocation, ObeyedFile, Principal, PrincipalKind, Signer, Spec, SpecLimits,
+    Stdin, Task, TaskKind, Tenant, Unreviewed, Window, WindowKind,
 };
 use cascade_receipt::decision::RiskTier;
 use cascade_receipt::digest::Digest;
@@ -83,7 +83,24 @@ pub(crate) fn full() -> Facts {
             defaults: Vec::new(),
             resource: Some("db".to_owned()),
         },
-        spec: Some(Spec { hash: Digest([7; 32]), trusted: true, pinned: false, has_step: true }),
+        spec: Some(Spec {
+            hash: Digest([7; 32]),
+            signers: vec![Signer { principal: PrincipalId([4; 8]), groups: groups.clone(), admin: true }],
+            pinned: false,
+            has_step: true,
+            open: false,
+            limits: SpecLimits {
+                max_tier: Some(RiskTier::Medium),
+                workers: Some(vec!["git".to_owned()]),
+                packs: vec!["soc2".to_owned()],
+            },
+            approval: Some(EscalationTerms {
+                required: 3,
+                groups: groups.clone(),
+                expires_after_ms: 6,
+                signature_required: true,
+            }),
+        }),
         answers: Some(EscalationTerms {
             required: 2,
             groups: groups.clone(),
@@ -133,6 +150,7 @@ fn json_holds_everything_and_is_canonical() {
         tests: Some("assert f(2, 2) == 4".to_owned()),
         schema: None,
         max_layer: "L5".to_owned(),
+        tools: Vec::new(),
         model: None,
     };
     let model = AskedModel {

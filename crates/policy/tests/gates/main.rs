@@ -26,3 +26,5 @@ mod setting;
 mod stack;
 #[cfg(test)]
 mod tasks;
+#[cfg(test)]
+mod workflows;

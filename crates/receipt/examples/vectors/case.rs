@@ -86,6 +86,12 @@ impl Case {
         self.with("anchored_through", through.to_string())
     }
 
+    /// The verdict lists the workflows of these receipts as not ended.
+    pub(crate) fn open_chains(self, seqs: &[u64]) -> Self {
+        let seqs: Vec<String> = seqs.iter().map(u64::to_string).collect();
+        self.with("open_chains", seqs.join(" "))
+    }
+
     fn with(mut self, name: &'static str, value: String) -> Self {
         self.extra.push((name, value));
         self
@@ -137,12 +143,14 @@ pub(crate) fn all() -> Vec<Case> {
     crate::grants::valid(&mut cases);
     crate::grants::cases(&mut cases);
     crate::halt::cases(&mut cases);
+    crate::remembered::cases(&mut cases);
     crate::glass::cases(&mut cases);
     crate::packs::cases(&mut cases);
     crate::secret::cases(&mut cases);
     crate::anchors::cases(&mut cases);
     crate::bundles::cases(&mut cases);
     crate::limits::cases(&mut cases);
+    crate::workflows::cases(&mut cases);
     let mut names: Vec<String> = cases.iter().map(Case::file_name).collect();
     names.sort();
     names.dedup();

@@ -297,6 +297,7 @@ pub(crate) fn action(name: &str, verdict: Verdict, refs: &[Ref]) -> Action {
         decision: decision(verdict),
         refs: refs.to_vec(),
         draws: vec![],
+        spec: None,
         runtime: Runtime {
             node: "node-1".into(),
             version: "0.1.0".into(),

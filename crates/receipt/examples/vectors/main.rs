@@ -22,10 +22,12 @@ mod keys;
 mod limits;
 mod packs;
 mod people;
+mod remembered;
 mod runs;
 mod secret;
 mod ssh;
 mod valid;
+mod workflows;
 
 fn main() -> std::io::Result<()> {
     let dir = std::env::args().nth(1).unwrap_or_else(|| "vectors".to_owned());

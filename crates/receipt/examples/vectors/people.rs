@@ -14,9 +14,10 @@ use ssh_key::{HashAlg, Mpint, PublicKey};
 
 use crate::case::Case;
 use crate::chain::{AGENT, ALICE, BOB, Chain, Key, Made, action, remove, set};
-use crate::keys::{add_signed, signature_list};
+use crate::keys::add_signed;
 use crate::runs::{closing, started};
 use crate::ssh::Person;
+use crate::workflows::chain_started;
 
 fn alice() -> Person {
     Person::new(ALICE(), 31)
@@ -255,13 +256,9 @@ fn governance(out: &mut Vec<Case>) {
     let spec_hash = Digest::of(b"spec");
     let signature = alice().sign(statement::SPEC, &statement::spec(&spec_hash));
     for _ in 0..2 {
-        let members = [
-            ("spec_hash", spec_hash.to_hex().into()),
-            ("signatures", signature_list(std::slice::from_ref(&signature))),
-        ];
-        chain.add_kind("chain_started", &members);
+        chain.add(&chain_started(b"spec", vec![signature.clone()]));
     }
-    out.push(Case::valid("spec", "one signed spec runs twice", &chain));
+    out.push(Case::valid("spec", "one signed spec runs twice", &chain).open_chains(&[1, 2]));
     openssh(out);
 }
 
@@ -282,17 +279,14 @@ fn openssh(out: &mut Vec<Case>) {
         people.map(|(principal, (_, sig))| Signature { principal, sshsig: sig.to_owned() }).collect();
     let signed = {
         let mut chain = Chain::founded(&admins);
-        let spec_hash = Digest::of(b"spec").to_hex().into();
-        let members = [("spec_hash", spec_hash), ("signatures", signature_list(&signatures))];
-        chain.add_kind("chain_started", &members);
+        chain.add(&chain_started(b"spec", signatures.clone()));
         chain
     };
-    out.push(Case::valid("openssh", "signatures by ssh-keygen: RSA, three NIST curves", &signed));
+    let comment = "signatures by ssh-keygen: RSA, three NIST curves";
+    out.push(Case::valid("openssh", comment, &signed).open_chains(&[1]));
     for (index, name) in ["rsa", "p256", "p384", "p521"].into_iter().enumerate() {
         let mut chain = Chain::founded(&admins);
-        let spec_hash = Digest::of(b"other").to_hex().into();
-        let one = signature_list(&signatures[index..=index]);
-        chain.add_kind("chain_started", &[("spec_hash", spec_hash), ("signatures", one)]);
+        chain.add(&chain_started(b"other", vec![signatures[index].clone()]));
         out.push(Case::fault(Code::Sshsig, 1, "another spec was signed", chain.bytes()).named(name));
     }
 }
@@ -549,10 +543,8 @@ fn administrators(out: &mut Vec<Case>) {
     out.push(fault(Code::Sshsig, "the statement is not the one that was signed", &chain).named("statement"));
 
     let mut chain = Chain::founded(&[alice().admin()]);
-    let members = [("spec_hash", Digest::of(b"spec").to_hex().into())];
     let signature = alice().sign(statement::SPEC, &statement::spec(&Digest::of(b"other")));
-    let all: Vec<_> = members.into_iter().chain([("signatures", signature_list(&[signature]))]).collect();
-    chain.add_kind("chain_started", &all);
+    chain.add(&chain_started(b"spec", vec![signature]));
     out.push(fault(Code::Sshsig, "the spec is not the one that was signed", &chain).named("spec"));
 }
 

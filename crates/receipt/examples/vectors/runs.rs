@@ -31,6 +31,8 @@ pub(crate) fn closing(ending: Ending, intent: &Made) -> Body {
         spent: Spent::default(),
         routed: None,
         review: None,
+        chain: None,
+        spec: None,
     })
 }
 
@@ -40,6 +42,8 @@ pub(crate) fn heartbeat(intent: &Made, segment: u64, bytes: u64) -> Body {
         segment,
         bytes,
         running_hash: Digest::of(&segment.to_be_bytes()),
+        chain: None,
+        spec: None,
     })
 }
 

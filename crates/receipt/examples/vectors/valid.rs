@@ -32,6 +32,7 @@ fn routed(chain: &mut Chain) {
         smoke: Some("interpreter 1.0".into()),
         question_hash: Some(Digest::of(b"salted question")),
         declined: vec![(Layer::L2, "memory.unknown".into())],
+        recalled: None,
     };
     let pure = |name: &str, refs: &[Ref], routed| {
         Body::Pure(PureTask {
@@ -192,7 +193,7 @@ fn other_kinds(out: &mut Vec<Case>) {
     );
     let note = cosigned(&chain, chain.seq(), &[]);
     anchor(&mut chain, &note);
-    for kind in ["schedule_changed", "tool_pinned", "cron_invocation", "chain_started", "memory_learned"] {
+    for kind in ["schedule_changed", "tool_pinned", "cron_invocation", "memory_learned"] {
         chain.add_kind(kind, &[]);
     }
     out.push(Case::valid("log-kinds", "erasure, recovery, anchor and kinds without own members", &chain));

@@ -4,7 +4,10 @@ use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 
 use super::limits::{self, Draw};
-use super::{GlassBroken, PureTask, Ref, Signature, add_reasons, add_refs, add_signatures};
+use super::workflow::{add_spec_hash, add_step};
+use super::{
+    ChainStarted, GlassBroken, OfSpec, PureTask, Ref, Signature, add_reasons, add_refs, add_signatures,
+};
 use crate::decision::{Decision, Reason, RiskTier};
 use crate::digest::Digest;
 use crate::id::PrincipalId;
@@ -45,6 +48,8 @@ pub struct Action {
     pub refs: Vec<Ref>,
     /// What a run takes out of budgets.
     pub draws: Vec<Draw>,
+    /// The workflow that it is a step of, or is.
+    pub spec: Option<OfSpec>,
     /// Which program.
     pub runtime: Runtime,
 }
@@ -149,10 +154,14 @@ impl Action {
         if let Some(required) = terms.signature_required {
             to.add("signature_required", |out| out.bool(required));
         }
-        if let Some((signatures, statement_id)) = terms.signed {
+        if let Some(signatures) = terms.signatures {
             add_signatures(to, signatures);
+        }
+        add_spec_hash(to, self.spec.as_ref());
+        if let Some(statement_id) = terms.statement_id {
             to.add("statement_id", |out| out.hex(statement_id));
         }
+        add_step(to, self.spec.as_ref());
         to.add("task_type", |out| out.str(&self.task_type));
     }
 }
@@ -166,7 +175,8 @@ pub(super) struct Terms<'a> {
     required: Option<u32>,
     review_due: Option<&'a Timestamp>,
     signature_required: Option<bool>,
-    signed: Option<(&'a [Signature], &'a [u8; 8])>,
+    signatures: Option<&'a [Signature]>,
+    statement_id: Option<&'a [u8; 8]>,
 }
 
 impl<'a> Terms<'a> {
@@ -184,11 +194,18 @@ impl<'a> Terms<'a> {
         Self { pure: Some(pure), ..Self::default() }
     }
 
+    /// A specification that nobody signed has no signatures to show.
+    pub(super) fn of_chain(started: &'a ChainStarted) -> Self {
+        let signatures = Some(started.signatures.as_slice()).filter(|all| !all.is_empty());
+        Self { signatures, ..Self::default() }
+    }
+
     pub(super) fn of_glass(broken: &'a GlassBroken) -> Self {
         Self {
             groups: Some(&broken.groups),
             review_due: Some(&broken.review_due),
-            signed: Some((&broken.signatures, &broken.statement_id)),
+            signatures: Some(&broken.signatures),
+            statement_id: Some(&broken.statement_id),
             ..Self::default()
         }
     }

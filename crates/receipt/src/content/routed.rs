@@ -121,6 +121,49 @@ pub struct Routed {
     pub question_hash: Option<Digest>,
     /// Layers that were asked before it and why they have no answer, as codes.
     pub declined: Vec<(Layer, String)>,
+    /// Of an answer that stands on something remembered.
+    pub recalled: Option<Recollection>,
+}
+
+/// How something remembered was used.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Recollection {
+    /// How many times it has been used since it was learned, this time included.
+    pub hit: u64,
+    /// What a shadow check of this hit found, where there was one.
+    pub shadow: Option<Shadow>,
+}
+
+/// What the layer that had given an answer gives when it is asked once more, without anybody seeing it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Shadow {
+    /// A program that does the same.
+    Same,
+    /// A program that does something else on some input.
+    Differs,
+    /// None that it would answer with, or none in time.
+    Nothing,
+}
+
+impl Shadow {
+    /// Every outcome.
+    pub const ALL: [Self; 3] = [Self::Same, Self::Differs, Self::Nothing];
+
+    /// The word in receipts.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Same => "same",
+            Self::Differs => "differs",
+            Self::Nothing => "nothing",
+        }
+    }
+
+    /// Reads the word.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|shadow| shadow.as_str() == text)
+    }
 }
 
 /// `task_completed` of a task without an effect on the world: decision and answer in one.
@@ -198,6 +241,28 @@ pub struct Forgotten {
     pub reasons: Vec<Reason>,
 }
 
+impl Forgotten {
+    /// A shadow check found that the answer is another one than its layer gives.
+    pub const SHADOW_DIFFERS: &str = "memory.shadow_differs";
+    /// What the task demands does not hold of the answer any more.
+    pub const VERIFIER_FAILED: &str = "memory.verifier_failed";
+    /// A person took it back.
+    pub const REVOKED: &str = "memory.revoked";
+    /// Reasons that say that the answer was wrong, and not only that it is used no more.
+    pub const WRONG: [&str; 3] = [Self::SHADOW_DIFFERS, Self::VERIFIER_FAILED, Self::REVOKED];
+}
+
+/// `memory_forgotten` of wrong hits: they count against nobody any more.
+#[derive(Clone, Debug)]
+pub struct Released {
+    /// Who asked for it.
+    pub principal: PrincipalId,
+    /// Why, as codes.
+    pub reasons: Vec<Reason>,
+    /// Each `memory_forgotten` that does not count any more (supersedes).
+    pub wrong: Vec<Ref>,
+}
+
 impl Routed {
     /// The member `route`: what no verifier looks at.
     pub(super) fn write(&self, out: &mut Writer<'_>) {
@@ -213,8 +278,14 @@ impl Routed {
                 });
             }
             out.key("grade").int(u64::from(self.grade));
+            if let Some(recalled) = &self.recalled {
+                out.key("hit").int(recalled.hit);
+            }
             if let Some(hash) = &self.question_hash {
                 out.key("question_hash").hex(&hash.0);
+            }
+            if let Some(shadow) = self.recalled.and_then(|recalled| recalled.shadow) {
+                out.key("shadow").str(shadow.as_str());
             }
             if let Some(smoke) = &self.smoke {
                 out.key("smoke").str(smoke);
@@ -246,6 +317,14 @@ impl Forgotten {
         to.add("principal", |out| out.spelled(&self.principal));
         add_reasons(to, &self.reasons);
         add_refs(to, core::slice::from_ref(&self.learned));
+    }
+}
+
+impl Released {
+    pub(super) fn add_to(&self, to: &mut Members<'_>) {
+        to.add("principal", |out| out.spelled(&self.principal));
+        add_reasons(to, &self.reasons);
+        add_refs(to, &self.wrong);
     }
 }
 

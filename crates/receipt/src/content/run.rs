@@ -3,7 +3,8 @@
 use alloc::string::ToString as _;
 use alloc::vec::Vec;
 
-use super::{Ref, Review, Routed, Spent, add_reasons, add_refs};
+use super::workflow::{add_spec_hash, add_step};
+use super::{OfSpec, Ref, Review, Routed, Spent, add_intent, add_reasons};
 use crate::decision::Reason;
 use crate::digest::Digest;
 use crate::member::Members;
@@ -46,6 +47,10 @@ pub struct Closing {
     pub routed: Option<Routed>,
     /// The decision by which it was ended (`task_revoked`).
     pub review: Option<Review>,
+    /// The run of the workflow that its intent names.
+    pub chain: Option<Ref>,
+    /// The step that its intent names.
+    pub spec: Option<OfSpec>,
 }
 
 /// `heartbeat`.
@@ -59,14 +64,20 @@ pub struct Heartbeat {
     pub bytes: u64,
     /// SHA-256(output nonce ‖ frames so far).
     pub running_hash: Digest,
+    /// The run of the workflow that its intent names.
+    pub chain: Option<Ref>,
+    /// The step that its intent names.
+    pub spec: Option<OfSpec>,
 }
 
 impl Heartbeat {
     pub(super) fn add_to(&self, to: &mut Members<'_>) {
         to.add("bytes", |out| out.int(self.bytes));
-        add_refs(to, core::slice::from_ref(&self.intent));
+        add_intent(to, &self.intent, self.chain.as_ref());
         to.add("running_hash", |out| out.hex(&self.running_hash.0));
         to.add("segment", |out| out.int(self.segment));
+        add_spec_hash(to, self.spec.as_ref());
+        add_step(to, self.spec.as_ref());
     }
 }
 
@@ -107,13 +118,15 @@ impl Closing {
         if !self.reasons.is_empty() {
             add_reasons(to, &self.reasons);
         }
-        add_refs(to, core::slice::from_ref(&self.intent));
+        add_intent(to, &self.intent, self.chain.as_ref());
         if let Some(routed) = &self.routed {
             to.add("route", |out| routed.write(out));
         }
         if let Some(signal) = self.signal {
             to.add("signal", |out| out.int(u64::from(signal)));
         }
+        add_spec_hash(to, self.spec.as_ref());
+        add_step(to, self.spec.as_ref());
         for (key, tokens) in [("tokens_in", self.spent.tokens_in), ("tokens_out", self.spent.tokens_out)] {
             if let Some(tokens) = tokens {
                 to.add(key, |out| out.int(tokens));

@@ -5,10 +5,10 @@ use std::string::String;
 
 use super::*;
 use crate::content::{
-    Action as Written, Answer, AnswerRefused, Body, Closing, Content as Writing, Draw, Ending, Envelope,
-    Escalation, Genesis, GenesisKey, GlassBroken, GrantRevoked, Granted, Halted, Heartbeat, Known,
-    PackChange, PersonAdded, PersonRemoved, PolicyActivated, Resumed, Review, Reviewed, Right, Runtime,
-    SecretChanged, Spent, SubjectFact,
+    Action as Written, Answer, AnswerRefused, Body, ChainClosed, ChainStarted, Closing, Content as Writing,
+    Draw, Ending, Envelope, Escalation, Genesis, GenesisKey, GlassBroken, GrantRevoked, Granted, Halted,
+    Heartbeat, Known, OfSpec, PackChange, PersonAdded, PersonRemoved, PolicyActivated, Resumed, Review,
+    Reviewed, Right, Runtime, SecretChanged, Spent, StepAt, StepCounts, StepRole, SubjectFact,
 };
 use crate::decision::{Decision, Gate, GateName, GateOutcome, Reason};
 use crate::id::KeyId;
@@ -29,6 +29,11 @@ fn envelope() -> Envelope {
 
 fn reference(rel: Rel) -> Ref {
     Ref { rel, receipt_id: ReceiptId([5; 8]), entry_hash: Digest([6; 32]) }
+}
+
+fn of_spec() -> OfSpec {
+    let role = Some(StepRole::Compensation);
+    OfSpec { spec_hash: Digest([12; 32]), step: Some(StepAt { at: 1, item: 2, attempt: 3, role }) }
 }
 
 fn action() -> Written {
@@ -52,6 +57,7 @@ fn action() -> Written {
             Draw { budget: "b".into(), of: Some(PrincipalId([3; 8])), actions: 1, tokens: 2, microusd: 3 },
             Draw { budget: "c".into(), of: None, actions: 0, tokens: 0, microusd: 0 },
         ],
+        spec: Some(of_spec()),
         runtime: Runtime { node: "n".into(), version: "0".into(), binary_sha256: Digest([11; 32]) },
     }
 }
@@ -85,10 +91,24 @@ fn expect_action(read: &Action) {
 
 #[test]
 fn actions() {
-    for body in [Body::DryRun(action()), Body::Blocked(action()), Body::TaskStarted(action())] {
+    let signatures = vec![Signature { principal: PrincipalId([7; 8]), sshsig: "a\nb\n".into() }];
+    let chain = ChainStarted { action: action(), signatures };
+    for body in [
+        Body::DryRun(action()),
+        Body::Blocked(action()),
+        Body::TaskStarted(action()),
+        Body::Point(action()),
+        Body::ChainStarted(ChainStarted { signatures: vec![], ..chain.clone() }),
+        Body::ChainStarted(chain),
+    ] {
         read(&body, |content| {
             assert_eq!(content.refs, action().refs);
-            let (Meaning::DryRun(read) | Meaning::Blocked(read) | Meaning::Started(read)) = &content.meaning
+            assert_eq!((content.spec_hash, content.step), (Some(of_spec().spec_hash), of_spec().step));
+            let (Meaning::DryRun(read)
+            | Meaning::Blocked(read)
+            | Meaning::Started(read)
+            | Meaning::Pure(read)
+            | Meaning::ChainStarted(read)) = &content.meaning
             else {
                 panic!("{:?}", content.meaning)
             };
@@ -195,6 +215,8 @@ fn runs() {
             spent: Spent { tokens_in: Some(4), tokens_out: Some(5), cost_microusd: Some(6) },
             routed: None,
             review: Some(Review { decision: action().decision, facts_hash: Digest([10; 32]) }),
+            chain: Some(reference(Rel::Chain)),
+            spec: Some(of_spec()),
         };
         read(&Body::Closing(written), |content| {
             let Meaning::Closing { effect_status, exit_code, signal, output_hash, truncated } =
@@ -204,15 +226,47 @@ fn runs() {
             };
             assert_eq!((effect_status, exit_code, signal), (Some(status), Some(3), Some(9)));
             assert_eq!((output_hash, truncated), (Some(Digest([1; 32])), true));
-            assert_eq!(content.refs, vec![reference(Rel::Intent)]);
+            assert_eq!(content.refs, vec![reference(Rel::Intent), reference(Rel::Chain)]);
+            assert_eq!((content.spec_hash, content.step), (Some(of_spec().spec_hash), of_spec().step));
         });
     }
-    let written =
-        Heartbeat { intent: reference(Rel::Intent), segment: 4, bytes: 5, running_hash: Digest([6; 32]) };
+    let written = Heartbeat {
+        intent: reference(Rel::Intent),
+        segment: 4,
+        bytes: 5,
+        running_hash: Digest([6; 32]),
+        chain: Some(reference(Rel::Chain)),
+        spec: Some(of_spec()),
+    };
     read(&Body::Heartbeat(written), |content| {
+        assert_eq!(content.refs, vec![reference(Rel::Intent), reference(Rel::Chain)]);
+        assert_eq!((content.spec_hash, content.step), (Some(of_spec().spec_hash), of_spec().step));
         let Meaning::Heartbeat { segment, bytes, running_hash } = content.meaning else { panic!("none") };
         assert_eq!((segment, bytes, running_hash), (4, 5, Digest([6; 32])));
     });
+}
+
+#[test]
+fn ends_of_workflows() {
+    for completed in [true, false] {
+        let counts = StepCounts { completed: 1, failed: 2, skipped: 3, unknown: 4 };
+        let written = ChainClosed {
+            completed,
+            chain: reference(Rel::Chain),
+            spec_hash: Digest([12; 32]),
+            principal: PrincipalId([1; 8]),
+            reasons: if completed { vec![] } else { vec![Reason::code("a.b")] },
+            steps: counts,
+        };
+        read(&Body::ChainClosed(written), |content| {
+            let Meaning::ChainClosed { completed: read, principal, steps } = content.meaning else {
+                panic!("no end")
+            };
+            assert_eq!((read, principal, steps), (completed, PrincipalId([1; 8]), counts));
+            assert_eq!(content.refs, vec![reference(Rel::Chain)]);
+            assert_eq!((content.spec_hash, content.step), (Some(Digest([12; 32])), None));
+        });
+    }
 }
 
 #[test]

@@ -3,7 +3,9 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::content::{Admin, GROUPS_MAX, PolicyRef, Ref, Rel, SecretChanged, Signature};
+use crate::content::{
+    Admin, GROUPS_MAX, PolicyRef, Ref, Rel, SecretChanged, Signature, StepAt, StepCounts, StepRole,
+};
 use crate::decision::{GateName, GateOutcome, RiskTier, Verdict};
 use crate::kind::Kind;
 use crate::reader::fields::{self, Fields, missing};
@@ -17,6 +19,8 @@ pub(super) struct Common {
     /// The verdict that stands there and the one that follows from the ten gates.
     decided: Option<(Verdict, Verdict)>,
     runtime: bool,
+    /// `layer_hit` is that of memory.
+    pub(super) from_memory: bool,
 }
 
 /// Checks the named members that any kind may carry, in one pass: most receipts have few of them.
@@ -30,7 +34,10 @@ pub(super) fn common(fields: &Fields<'_, '_>) -> Result<Common, ContentFault> {
             "output_hash" | "action_hash" | "facts_hash" => fields::digest(value).is_some(),
             "principal" | "on_behalf_of" => fields::principal(value).is_some(),
             "task_type" => value.text().is_some(),
-            "layer_hit" => value.plain().is_some_and(is_layer),
+            "layer_hit" => {
+                common.from_memory = value.plain() == Some("L6");
+                value.plain().is_some_and(is_layer)
+            }
             "risk_tier" => value.plain().and_then(RiskTier::parse).is_some(),
             "classified" | "truncated" => value.bool().is_some(),
             "effect_status" => value.plain().and_then(EffectStatus::parse).is_some(),
@@ -90,6 +97,11 @@ pub(super) fn meaning(
         Kind::DryRun => Meaning::DryRun(action(fields, common)?),
         Kind::Blocked => Meaning::Blocked(action(fields, common)?),
         Kind::TaskStarted => Meaning::Started(action(fields, common)?),
+        Kind::ChainStarted => {
+            fields.req("spec_hash", fields::digest)?;
+            Meaning::ChainStarted(action(fields, common)?)
+        }
+        Kind::ChainCompleted | Kind::ChainAborted => chain_closed(kind, fields)?,
         Kind::Escalation => escalation(fields, common)?,
         Kind::Approval | Kind::Denial => answer(kind, fields)?,
         Kind::ApprovalRefused => {
@@ -223,6 +235,34 @@ fn answer(kind: Kind, fields: &Fields<'_, '_>) -> Result<Meaning, ContentFault> 
         principal: fields.req("principal", fields::principal)?,
         action_hash: fields.req("action_hash", fields::digest)?,
         expires: fields.req("expires", fields::timestamp)?,
+    })
+}
+
+fn chain_closed(kind: Kind, fields: &Fields<'_, '_>) -> Result<Meaning, ContentFault> {
+    fields.req("spec_hash", fields::digest)?;
+    let steps = fields.object("steps")?;
+    Ok(Meaning::ChainClosed {
+        completed: kind == Kind::ChainCompleted,
+        principal: fields.req("principal", fields::principal)?,
+        steps: StepCounts {
+            completed: steps.req("completed", View::uint)?,
+            failed: steps.req("failed", View::uint)?,
+            skipped: steps.req("skipped", View::uint)?,
+            unknown: steps.req("unknown", View::uint)?,
+        },
+    })
+}
+
+/// `{at, attempt, item, role?}`; tries are counted from 1.
+pub(super) fn step(view: View<'_, '_>) -> Option<StepAt> {
+    Some(StepAt {
+        at: view.member("at")?.uint()?,
+        item: view.member("item")?.uint()?,
+        attempt: view.member("attempt")?.uint().filter(|attempt| *attempt > 0)?,
+        role: match view.member("role") {
+            Some(role) => Some(StepRole::parse(role.plain()?)?),
+            None => None,
+        },
     })
 }
 

@@ -71,6 +71,7 @@ pub fn verify_bundle(bytes: &[u8], options: Options) -> Verdict {
         root: None,
         anchored_through: if fault.is_none() { quorum.map(|quorum| quorum.size - 1) } else { None },
         open: Vec::new(),
+        open_chains: Vec::new(),
         fault,
         stamped,
     })

@@ -182,7 +182,7 @@ codes! {
     Denied = Lifecycle "lifecycle.denied", "something ran that was denied";
     Halted = Lifecycle "lifecycle.halted", "something ran while the tenant was halted";
     NoIntent = Lifecycle "lifecycle.no_intent", "a closer or heartbeat does not name exactly one intent";
-    TwoClosers = Lifecycle "lifecycle.two_closers", "an intent is closed twice";
+    TwoClosers = Lifecycle "lifecycle.two_closers", "an intent or a workflow is closed twice";
     HeartbeatClosed = Lifecycle "lifecycle.heartbeat_closed", "a heartbeat follows the closer of its intent";
     Segment = Lifecycle "lifecycle.segment", "heartbeats are not in order";
     Effect = Lifecycle "lifecycle.effect", "a closer contradicts its kind";
@@ -206,6 +206,12 @@ codes! {
     GrantHolder = Lifecycle "lifecycle.grant_holder", "a grant is used by somebody who does not hold it";
     GrantEnded = Lifecycle "lifecycle.grant_ended", "a grant is used that was revoked, had run out, or that its giver may no longer give";
     GrantWider = Lifecycle "lifecycle.grant_wider", "a grant gives more than the one it stands on";
+    MemoryGone = Lifecycle "lifecycle.memory_gone", "what stands on a memory was written after that one was forgotten or replaced";
+    MemoryUnnamed = Lifecycle "lifecycle.memory_unnamed", "an answer from memory does not name what was learned";
+    ChainRef = Lifecycle "lifecycle.chain_ref", "a receipt names more than one workflow, the end of one not exactly one, or a closer another than its intent";
+    ChainSpec = Lifecycle "lifecycle.chain_spec", "a receipt of a workflow has another spec_hash than its start";
+    ChainClosed = Lifecycle "lifecycle.chain_closed", "something of a workflow ran after its end";
+    ChainRunning = Lifecycle "lifecycle.chain_running", "a workflow completed while something of it was running";
     Anchor = Lifecycle "lifecycle.anchor", "an embedded checkpoint does not fit its hash";
 
     CheckpointMalformed = Checkpoint "checkpoint.malformed", "a checkpoint is no signed note of three lines";

@@ -17,6 +17,8 @@ use crate::verify::code::Code;
 use crate::verify::glass::Glass;
 use crate::verify::grants::Grants;
 use crate::verify::people::{self, People};
+use crate::verify::remembered::Memories;
+use crate::verify::workflows::Workflows;
 
 /// What a later receipt may need to know about an earlier one.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +29,8 @@ pub(super) struct Lifecycle {
     people: People,
     grants: Grants,
     glass: Glass,
+    memories: Memories,
+    workflows: Workflows,
     /// Label and hash of the policy that the next receipt must name; unknown before genesis and
     /// after a kind that may change it without naming the new one.
     policy: Option<PolicyRef>,
@@ -45,6 +49,8 @@ pub struct OpenIntent {
     next_segment: u64,
     /// Output bytes that the last heartbeat counted.
     bytes: u64,
+    /// The run of a workflow that it belongs to.
+    chain: Option<ReceiptId>,
 }
 
 impl Lifecycle {
@@ -60,13 +66,19 @@ impl Lifecycle {
         open
     }
 
+    /// Runs of workflows without an end, in the order of the chain.
+    pub(super) fn open_chains(&self) -> Vec<(u64, ReceiptId)> {
+        self.workflows.open()
+    }
+
     /// Runs check 7 on one receipt and takes over what it says.
     pub(super) fn check(&mut self, receipt: &Receipt<'_>) -> Result<(), Code> {
         let content = &receipt.content;
         self.check_epoch(content.hmac_epoch)?;
         self.check_policy(content)?;
         self.check_refs(receipt)?;
-        self.check_meaning(receipt)?;
+        let chain = self.workflows.named(content)?;
+        self.check_meaning(receipt, chain)?;
         if !people::is_answer(content.kind) {
             self.people.check_statement(content)?;
         }
@@ -104,7 +116,7 @@ impl Lifecycle {
         Ok(())
     }
 
-    /// Every reference names an earlier receipt by id and hash; five relations also demand a kind.
+    /// Every reference names an earlier receipt by id and hash; six relations also demand a kind.
     fn check_refs(&self, receipt: &Receipt<'_>) -> Result<(), Code> {
         for one in &receipt.content.refs {
             let (hash, kind) = self.seen.get(&one.receipt_id).ok_or(Code::Ref)?;
@@ -117,10 +129,15 @@ impl Lifecycle {
                 Rel::Escalation => Kind::Escalation,
                 Rel::Approval => Kind::Approval,
                 Rel::Grant => Kind::Grant,
-                Rel::Chain | Rel::Parent | Rel::Cron | Rel::Memory | Rel::Supersedes => continue,
+                Rel::Memory => Kind::MemoryLearned,
+                Rel::Chain => Kind::ChainStarted,
+                Rel::Parent | Rel::Cron | Rel::Supersedes => continue,
             };
             if *kind != Some(wanted) {
                 return Err(Code::RefKind);
+            }
+            if one.rel == Rel::Memory {
+                self.memories.check_use(one.receipt_id)?;
             }
         }
         if let Meaning::Erasure(erased) = &receipt.content.meaning
@@ -131,8 +148,9 @@ impl Lifecycle {
         Ok(())
     }
 
-    fn check_meaning(&mut self, receipt: &Receipt<'_>) -> Result<(), Code> {
+    fn check_meaning(&mut self, receipt: &Receipt<'_>, chain: Option<ReceiptId>) -> Result<(), Code> {
         let content = &receipt.content;
+        self.memories.follow(content)?;
         match &content.meaning {
             Meaning::Genesis { admins, .. } => self.people.found(admins),
             Meaning::DryRun(action) => {
@@ -147,12 +165,19 @@ impl Lifecycle {
                 Ok(())
             }
             Meaning::Started(action) => {
-                self.check_run(receipt, action)?;
-                let intent = OpenIntent { seq: content.seq, next_segment: 0, bytes: 0 };
+                self.check_run(receipt, action, chain)?;
+                let intent = OpenIntent { seq: content.seq, next_segment: 0, bytes: 0, chain };
                 self.open.insert(content.receipt_id, intent);
+                self.workflows.intent_opened(chain);
                 Ok(())
             }
-            Meaning::Pure(action) => self.check_run(receipt, action),
+            Meaning::Pure(action) => self.check_run(receipt, action, chain),
+            Meaning::ChainStarted(action) => {
+                self.check_run(receipt, action, chain)?;
+                self.workflows.start(content);
+                Ok(())
+            }
+            Meaning::ChainClosed { completed, .. } => self.workflows.close(chain, *completed),
             Meaning::Answer { .. } => self.check_answer(receipt),
             Meaning::GlassBroken { action, .. } => {
                 check_decision(action, None)?;
@@ -167,8 +192,10 @@ impl Lifecycle {
                 self.halted = matches!(content.meaning, Meaning::Halted);
                 Ok(())
             }
-            Meaning::Heartbeat { segment, bytes, .. } => self.check_heartbeat(receipt, *segment, *bytes),
-            Meaning::Closing { .. } => self.check_closer(receipt),
+            Meaning::Heartbeat { segment, bytes, .. } => {
+                self.check_heartbeat(receipt, chain, *segment, *bytes)
+            }
+            Meaning::Closing { .. } => self.check_closer(receipt, chain),
             Meaning::Granted(given) => self.grants.give(receipt, given, &self.people),
             Meaning::GrantRevoked(principal) => self.grants.revoke(receipt, *principal, &self.people),
             Meaning::Anchor { checkpoint, checkpoint_sha256, .. } => {
@@ -180,7 +207,12 @@ impl Lifecycle {
     }
 
     /// Something ran: its own decision admits it, and what it followed was approved.
-    fn check_run(&mut self, receipt: &Receipt<'_>, action: &Action) -> Result<(), Code> {
+    fn check_run(
+        &mut self,
+        receipt: &Receipt<'_>,
+        action: &Action,
+        chain: Option<ReceiptId>,
+    ) -> Result<(), Code> {
         check_decision(action, None)?;
         if action.verdict != Verdict::Admit {
             return Err(Code::Denied);
@@ -188,6 +220,7 @@ impl Lifecycle {
         if self.halted {
             return Err(Code::Halted);
         }
+        self.workflows.check_run(chain)?;
         self.grants.check_run(receipt, action, &self.people)?;
         self.glass.check_run(receipt, action)?;
         self.approvals.check_run(receipt, action)
@@ -213,9 +246,18 @@ impl Lifecycle {
         Ok(())
     }
 
-    fn check_heartbeat(&mut self, receipt: &Receipt<'_>, segment: u64, bytes: u64) -> Result<(), Code> {
+    fn check_heartbeat(
+        &mut self,
+        receipt: &Receipt<'_>,
+        chain: Option<ReceiptId>,
+        segment: u64,
+        bytes: u64,
+    ) -> Result<(), Code> {
         let id = intent_of(receipt)?;
         let intent = self.open.get_mut(&id).ok_or(Code::HeartbeatClosed)?;
+        if intent.chain != chain {
+            return Err(Code::ChainRef);
+        }
         if segment != intent.next_segment || bytes < intent.bytes {
             return Err(Code::Segment);
         }
@@ -223,9 +265,13 @@ impl Lifecycle {
         Ok(())
     }
 
-    fn check_closer(&mut self, receipt: &Receipt<'_>) -> Result<(), Code> {
+    fn check_closer(&mut self, receipt: &Receipt<'_>, chain: Option<ReceiptId>) -> Result<(), Code> {
         let id = intent_of(receipt)?;
-        self.open.remove(&id).ok_or(Code::TwoClosers)?;
+        let intent = self.open.remove(&id).ok_or(Code::TwoClosers)?;
+        if intent.chain != chain {
+            return Err(Code::ChainRef);
+        }
+        self.workflows.intent_closed(chain);
         check_effect(receipt.content.kind, &receipt.content.meaning)
     }
 }

@@ -70,7 +70,7 @@ pub struct CheckResult {
     pub fault: Option<Fault>,
 }
 
-/// An intent in flight at the end.
+/// An intent in flight at the end, or a workflow that has not ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Open {
     /// Its position.
@@ -109,6 +109,7 @@ pub(super) struct Parts {
     pub(super) root: Option<Digest>,
     pub(super) anchored_through: Option<u64>,
     pub(super) open: Vec<(u64, ReceiptId)>,
+    pub(super) open_chains: Vec<(u64, ReceiptId)>,
     pub(super) fault: Option<Fault>,
     pub(super) stamped: Vec<(Stamp, u64)>,
 }
@@ -201,6 +202,11 @@ impl Verdict {
     /// Intents in flight at the end.
     pub fn open(&self) -> impl ExactSizeIterator<Item = Open> {
         self.parts.open.iter().map(|(seq, receipt_id)| Open { seq: *seq, receipt_id: *receipt_id })
+    }
+
+    /// Runs of workflows that have not ended.
+    pub fn open_chains(&self) -> impl ExactSizeIterator<Item = Open> {
+        self.parts.open_chains.iter().map(|(seq, receipt_id)| Open { seq: *seq, receipt_id: *receipt_id })
     }
 
     /// The last receipt that the trusted witnesses vouch for. Without a trust policy nothing is anchored.
@@ -311,14 +317,8 @@ impl Verdict {
                     out.item().str(&line);
                 }
             });
-            out.key("open").array(|out| {
-                for open in self.open() {
-                    out.item().object(|out| {
-                        out.key("receipt_id").spelled(&open.receipt_id);
-                        out.key("seq").int(open.seq);
-                    });
-                }
-            });
+            out.key("open").array(|out| self.open().for_each(|open| open.write(out)));
+            out.key("open_chains").array(|out| self.open_chains().for_each(|open| open.write(out)));
             out.key("receipts").int(self.receipts());
             out.key("timestamps").array(|out| {
                 for stamp in &self.timestamps {
@@ -328,6 +328,15 @@ impl Verdict {
             out.key("valid").bool(self.valid());
         });
         text
+    }
+}
+
+impl Open {
+    fn write(self, out: &mut Writer<'_>) {
+        out.item().object(|out| {
+            out.key("receipt_id").spelled(&self.receipt_id);
+            out.key("seq").int(self.seq);
+        });
     }
 }
 

@@ -10,6 +10,7 @@ use super::{Decided, GovernError, Performer, undecided};
 use crate::facts;
 use crate::limits;
 use crate::process::Segment;
+use crate::workflow::OfStep;
 
 impl Performer<'_> {
     pub(super) fn decision_draft(&mut self, record: Record) -> Result<Draft, GovernError> {
@@ -39,8 +40,9 @@ impl Performer<'_> {
             action_hash: action.hash,
             facts_hash: facts.hash,
             decision: decided.ruling.decision.clone(),
-            refs: if is_new_matter { decided.grants.clone() } else { self.refs(decided) },
+            refs: self.all_refs(decided, is_new_matter),
             draws: if record == Record::Intent { limits::taken(&decided.ruling) } else { Vec::new() },
+            spec: self.request.step.as_ref().map(OfStep::of_spec),
             runtime: self.request.runtime.clone(),
         };
         let body = match record {
@@ -72,6 +74,12 @@ impl Performer<'_> {
         draft.private = vec![action, facts];
         self.add_private(record, &mut draft)?;
         Ok(draft)
+    }
+
+    fn all_refs(&self, decided: &Decided, is_new_matter: bool) -> Vec<Ref> {
+        let mut refs = if is_new_matter { decided.grants.clone() } else { self.refs(decided) };
+        refs.extend(self.request.step.as_ref().and_then(OfStep::chain));
+        refs
     }
 
     /// What the action follows and stands on.
@@ -116,6 +124,8 @@ impl Performer<'_> {
             segment: segment.index,
             bytes: segment.bytes_total,
             running_hash: segment.running_hash,
+            chain: self.request.step.as_ref().and_then(OfStep::chain),
+            spec: self.request.step.as_ref().map(OfStep::of_spec),
         });
         let mut draft = Draft::new(cascade_ledger::receipt_id()?, body);
         if self.revoked.is_empty() {

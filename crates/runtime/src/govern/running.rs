@@ -144,6 +144,7 @@ impl Performer<'_> {
             approved.add_to(self.ledger, &mut facts, Some(self.intent_id))?;
         }
         facts.break_glass = self.break_glass(&facts)?;
+        facts.spec = self.of_specification()?;
         let ruling = decide::decide(&snapshot, &facts);
         let decided = self.decided.as_mut().ok_or_else(undecided)?;
         // A run stands on the grants that its intent names.
@@ -164,7 +165,7 @@ impl Performer<'_> {
 }
 
 /// A code for each gate that no longer passes: `revoked.halted`, or `revoked.` and its name.
-fn revocations(decision: &Decision) -> Vec<Reason> {
+pub(crate) fn revocations(decision: &Decision) -> Vec<Reason> {
     let against = if decision.verdict == Verdict::Deny { GateOutcome::Deny } else { GateOutcome::Escalate };
     let gates = decision.gates.iter().filter(|gate| gate.outcome == against);
     gates

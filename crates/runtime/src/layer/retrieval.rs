@@ -6,7 +6,7 @@ use cascade_policy::facts::TaskKind;
 use cascade_receipt::content;
 use cascade_synthesis::snippets;
 
-use super::{Asked, CANDIDATES_MAX, Candidate, Layer, Manifest, Reply};
+use super::{Asked, CANDIDATES_MAX, Candidate, Layer, Manifest, Reply, with_asserts};
 
 /// Nothing is searched: an index by type is looked into.
 const BUDGET: Duration = Duration::from_millis(50);
@@ -48,7 +48,8 @@ impl Layer for Retrieval {
     fn ask(&self, asked: &Asked<'_>) -> Reply {
         let Ok(task) = &asked.spec.read else { return Reply::Pass("spec.unread") };
         let examples = task.examples.len();
-        let (grade, unseen) = (grade(examples), grade(examples - task.asserted));
+        let unseen = grade(examples - task.asserted);
+        let grade = with_asserts(grade(examples), unseen);
         let answer = |snippet: &&snippets::Snippet| {
             Some(Candidate {
                 source: snippet.answer(task)?,

@@ -7,7 +7,7 @@ use cascade_receipt::content;
 use cascade_synthesis::spec::Task;
 use cascade_synthesis::templates::{self, Declined, Emitted, OVERLAP_MIN, Spec, overlap};
 
-use super::{Asked, CANDIDATES_MAX, Candidate, Layer, Manifest, Reply};
+use super::{Asked, CANDIDATES_MAX, Candidate, Layer, Manifest, Reply, with_asserts};
 
 /// No search, so no budget that matters; what it took is in the receipt.
 const BUDGET: Duration = Duration::from_millis(5);
@@ -72,7 +72,8 @@ fn candidate(asked: &Asked<'_>, emitted: Emitted) -> Candidate {
         _ if asked.task.schema.is_some() => (COMPLETE, COMPLETE),
         Ok(task) => {
             let examples = task.examples.len();
-            (chain_grade(task, examples, &emitted), chain_grade(task, examples - task.asserted, &emitted))
+            let unseen = chain_grade(task, examples - task.asserted, &emitted);
+            (with_asserts(chain_grade(task, examples, &emitted), unseen), unseen)
         }
         Err(_) => (0, 0),
     };

@@ -8,6 +8,9 @@ use unicode_normalization::UnicodeNormalization as _;
 
 use crate::task::Spec;
 
+/// Of so many hits of one entry, one is checked by asking again whoever gave the answer.
+pub const SHADOW_EVERY: u64 = 20;
+
 /// Everything that an answer depends on beside the task.
 #[derive(Clone, Debug)]
 pub struct Origin<'a> {
@@ -96,6 +99,14 @@ impl Key {
     #[must_use]
     pub fn text(&self) -> &str {
         &self.0
+    }
+
+    /// Whether this hit of it is one of those that are checked. Which one of [`SHADOW_EVERY`] hangs on the key, so that
+    /// not all entries have theirs at the same time.
+    #[must_use]
+    pub fn is_checked_at(&self, hit: u64) -> bool {
+        let [first, second, ..] = Digest::of(self.0.as_bytes()).0;
+        (hit % SHADOW_EVERY + u64::from(u16::from_be_bytes([first, second]))).is_multiple_of(SHADOW_EVERY)
     }
 
     /// The name in the vault: the hash of the text.

@@ -6,6 +6,7 @@ use std::path::Path;
 use futures_util::StreamExt as _;
 use genai::chat::{
     ChatMessage, ChatOptions, ChatRequest, ChatStreamEvent, StopReason, StreamEnd, Tool, ToolCall as Called,
+    ToolResponse,
 };
 use genai::resolver::{AuthData, Endpoint};
 use genai::{Client, ModelIden, ServiceTarget};
@@ -115,7 +116,9 @@ fn options(model: &Model) -> ChatOptions {
 }
 
 fn request(prompt: &Prompt) -> ChatRequest {
-    let mut request = ChatRequest::new(vec![ChatMessage::user(prompt.user.as_str())]);
+    let mut messages = vec![ChatMessage::user(prompt.user.as_str())];
+    prompt.turns.iter().for_each(|turn| add_turn(&mut messages, turn));
+    let mut request = ChatRequest::new(messages);
     if !prompt.system.is_empty() {
         request = request.with_system(prompt.system.as_str());
     }
@@ -128,6 +131,25 @@ fn request(prompt: &Prompt) -> ChatRequest {
             .with_schema(spec.schema.clone())
     };
     request.with_tools(prompt.tools.iter().map(tool).collect::<Vec<_>>())
+}
+
+/// What the model wanted called, and what it gave, each under the provider's name for the call.
+fn add_turn(messages: &mut Vec<ChatMessage>, turn: &super::Turn) {
+    if !turn.text.is_empty() {
+        messages.push(ChatMessage::assistant(turn.text.as_str()));
+    }
+    let call = |call: &ToolCall| Called {
+        call_id: call.id.clone(),
+        fn_name: call.name.clone(),
+        fn_arguments: call.arguments.clone(),
+        thought_signatures: None,
+    };
+    let calls: Vec<Called> = turn.calls.iter().map(call).collect();
+    let results = calls.iter().zip(&turn.results);
+    let results: Vec<_> =
+        results.map(|(call, result)| ToolResponse::from_tool_call(call, result.as_str())).collect();
+    messages.push(ChatMessage::from(calls));
+    messages.extend(results.into_iter().map(ChatMessage::from));
 }
 
 fn answer(
@@ -164,7 +186,7 @@ fn answer(
 }
 
 fn offered(prompt: &Prompt, call: Called) -> Result<ToolCall, ModelFault> {
-    if prompt.tools.iter().any(|tool| tool.name == call.fn_name) {
+    if prompt.takes_invented || prompt.tools.iter().any(|tool| tool.name == call.fn_name) {
         return Ok(ToolCall { id: call.call_id, name: call.fn_name, arguments: call.fn_arguments });
     }
     Err(ModelFault::InventedTool(super::frames::words(&call.fn_name)))

@@ -1,13 +1,15 @@
 //! `models.toml`: which models there are.
 
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::io::Read as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cascade_policy::credential::{self, endpoint::Endpoint};
 use genai::chat::ReasoningEffort;
+use rustix::fs::OFlags;
 use serde::Deserialize;
 
 use super::Provider;
@@ -120,13 +122,21 @@ impl Models {
         let unread = |error: std::io::Error| {
             ConfigFault::new(format!("it cannot be read: {error}"), "check who may read it")
         };
-        let file = match File::open(path) {
+        // Nobody waits for whoever may write into a pipe.
+        let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or(0);
+        let file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
             Ok(file) => file,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
             Err(error) => return Err(unread(error)),
         };
+        if !file.metadata().map_err(unread)?.is_file() {
+            return Err(ConfigFault::new("it is no file", "put a file there, or nothing"));
+        }
         let mut bytes = Vec::new();
         file.take(FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).map_err(unread)?;
+        if bytes.len() > FILE_BYTES_MAX {
+            return Err(too_long());
+        }
         let text = String::from_utf8(bytes)
             .map_err(|_| ConfigFault::new("it is no UTF-8 text", "save it as UTF-8"))?;
         Self::parse(&text)
@@ -138,7 +148,7 @@ impl Models {
     /// See [`ConfigFault`].
     pub fn parse(text: &str) -> Result<Self, ConfigFault> {
         if text.len() > FILE_BYTES_MAX {
-            return Err(ConfigFault::new("it is longer than 64 KiB", "leave out models that nobody uses"));
+            return Err(too_long());
         }
         let document: Document = toml::from_str(text).map_err(|error| syntax(text, &error))?;
         if document.models.len() > MODELS_MAX {
@@ -170,6 +180,14 @@ impl Models {
             None if self.models.len() == 1 => self.models.values().next(),
             None => None,
         }
+    }
+
+    /// Why [`Models::pick`] picks none without a name, though there are several, and what to write.
+    #[must_use]
+    pub fn unchosen(&self) -> Option<String> {
+        let first = self.models.keys().next().filter(|_| self.pick(None).is_none())?;
+        let names: Vec<String> = self.models.keys().map(|name| format!("`{name}`")).collect();
+        Some(format!("of {}; write `use = \"{first}\"` at the top of {FILE}", names.join(", ")))
     }
 
     /// All, by name.
@@ -275,6 +293,10 @@ impl Entry {
             seed: self.seed,
         })
     }
+}
+
+fn too_long() -> ConfigFault {
+    ConfigFault::new("it is longer than 64 KiB", "leave out models that nobody uses")
 }
 
 fn syntax(text: &str, error: &toml::de::Error) -> ConfigFault {

@@ -91,13 +91,8 @@ pub(super) fn command(executable: &Path, role: Role, missing: &[String]) -> Comm
     command.args(["-s", "-S", "-B", "-c"]).env_clear().env("PYTHONHASHSEED", "0");
     match role {
         Role::Examiner => {
-            let limits = [
-                OUTPUT_BYTES_MAX,
-                VALUE_BYTES_MAX,
-                MESSAGE_BYTES_MAX,
-                INPUTS_COUNTED_MAX,
-                CONSTANTS_MAX,
-            ];
+            let limits =
+                [OUTPUT_BYTES_MAX, VALUE_BYTES_MAX, MESSAGE_BYTES_MAX, INPUTS_COUNTED_MAX, CONSTANTS_MAX];
             let limits = limits.map(|limit| limit.to_string()).join(" ");
             command.arg(format!("{LINK}\n{EXAMINER}")).arg(MODULES.join(" ")).arg(limits);
         }

@@ -234,8 +234,12 @@ mod tests {
     #[test]
     fn answers_come_back_as_they_were_and_fit_their_questions() {
         let called = vec![Called::Value("1".to_owned())];
-        let answers =
-            Answers { called, tested: Some(Tested::Failed("no".to_owned())), worth: None, doubt: Some("?".to_owned()) };
+        let answers = Answers {
+            called,
+            tested: Some(Tested::Failed("no".to_owned())),
+            worth: None,
+            doubt: Some("?".to_owned()),
+        };
         let stops = [Stop::TimedOut, Stop::MemoryExceeded, Stop::OutputExceeded, Stop::Crashed];
         let told = [
             Stop::Refused("r".to_owned()),

@@ -99,9 +99,7 @@ impl Exam<'_> {
             return Ok((Tested::Failed(why), None));
         }
         Ok(match self.pass_tests(tests, &inputs, &mut Asked::Candidate(&mut candidate))? {
-            Ok(_) if candidate.inputs.is_empty() => {
-                (Tested::Failed(super::exam::UNCALLED.to_owned()), None)
-            }
+            Ok(_) if candidate.inputs.is_empty() => (Tested::Failed(super::exam::UNCALLED.to_owned()), None),
             Ok(_) => (Tested::Passed, Some(self.weigh(tests, &inputs, candidate))),
             Err(raised) => (Tested::Failed(self.told_with_line(&raised)), None),
         })

@@ -2,13 +2,15 @@
 
 use std::ffi::OsString;
 
-use cascade_kernel::action::Outcome as RunOutcome;
+use cascade_kernel::action::{Outcome as RunOutcome, Record as RunRecord};
 use cascade_kernel::route::Acted;
 use cascade_policy::worker::{GRADE_MIN, Planned};
 use cascade_receipt::content::{Ending, Evidence, Layer as LayerName, Routed};
+use cascade_receipt::decision::Reason;
 
 use super::perform::{Performer, Place};
 use super::{Answer, Ran, TaskError};
+use crate::consent::Approved;
 use crate::facts::{Command, Input};
 use crate::govern::{self, Governed, govern};
 use crate::process::{Captured, Status, StreamsPlan};
@@ -31,7 +33,27 @@ impl Performer<'_> {
         let (snapshot, _) = self.router.policy(self.ledger)?;
         let plans = snapshot.registry().plans(&self.request.task.text);
         let Some(plan) = self.chosen(&plans) else { return Ok(Acted::Passed) };
-        let mut command = Command::here(plan.argv.iter().map(OsString::from).collect())?;
+        let command = Command::here(plan.argv.iter().map(OsString::from).collect())?;
+        self.run(plan, command, None)
+    }
+
+    /// The very command that people approved, as long as the words mean it.
+    pub(super) fn run_approved(&mut self, command: &Command) -> Result<Acted, TaskError> {
+        let (snapshot, _) = self.router.policy(self.ledger)?;
+        let approved = self.request.approved.as_ref().map(|standing| standing.approved.clone());
+        let same = |plan: &Planned| plan.argv.iter().map(OsString::from).eq(command.argv.iter().cloned());
+        let plan = snapshot.registry().plans(&self.request.task.text).into_iter().find(same);
+        let plan =
+            plan.ok_or_else(|| TaskError::ApprovalGone(vec![Reason::code("approval.changed_words")]))?;
+        self.run(plan, command.clone(), approved)
+    }
+
+    fn run(
+        &mut self,
+        plan: Planned,
+        mut command: Command,
+        approved: Option<Approved>,
+    ) -> Result<Acted, TaskError> {
         // A task has no input of its own; a program that waits for some is told at once that there is none.
         command.input = Input::None;
         let routed = Routed {
@@ -41,17 +63,23 @@ impl Performer<'_> {
             smoke: None,
             question_hash: None,
             declined: self.declined_codes(),
+            recalled: None,
         };
         let request = govern::Request {
             command,
             asker: self.asker.clone(),
             dry_run: self.request.dry_run,
-            approved: None,
+            approved,
             reason: self.request.reason.clone(),
             timeout: None,
             streams: StreamsPlan::Capture { cap_bytes: OUTPUT_BYTES_MAX },
             runtime: self.request.runtime.clone(),
-            task: Some(govern::OfTask { routed: routed.clone(), task: self.request.task.to_json() }),
+            task: Some(govern::OfTask {
+                routed: routed.clone(),
+                task: self.request.task.to_json(),
+                answers: plan.answers.keys().copied().collect(),
+            }),
+            step: None,
         };
         let governed = govern(self.ledger, request)?;
         Ok(self.take_over(governed, plan, &routed))
@@ -83,15 +111,21 @@ impl Performer<'_> {
             Some(Status::Exited(code)) => Some(code),
             _ => None,
         };
+        if governed.outcome == RunOutcome::Decided(RunRecord::Escalation) {
+            self.waits_for = governed.receipts.last().map(|receipt| receipt.receipt_id);
+        }
         self.receipts.extend(governed.receipts);
+        let says = exit_code.and_then(|code| plan.answers.get(&code)).cloned();
         let acted = match governed.outcome {
             RunOutcome::Ran(Ending::Completed) => Acted::Answered,
+            RunOutcome::Ran(Ending::Failed) if says.is_some() => Acted::Answered,
             RunOutcome::Ran(_) | RunOutcome::ClosedElsewhere => Acted::Failed,
             RunOutcome::Decided(_) => Acted::Stopped,
         };
         if acted == Acted::Answered {
+            let silent = says.as_ref().filter(|_| stdout.is_empty());
             self.answer = Some(Answer {
-                text: String::from_utf8_lossy(&stdout).into_owned(),
+                text: silent.cloned().unwrap_or_else(|| String::from_utf8_lossy(&stdout).into_owned()),
                 layer: routed.layer.clone(),
                 evidence: routed.evidence,
                 grade: routed.grade,
@@ -102,10 +136,9 @@ impl Performer<'_> {
             let code = if acted == Acted::Stopped { "cli.not_admitted" } else { "cli.failed" };
             self.decline(LayerName::L6Cli, code, None);
         }
-        if let Some(decided) = self.decided.as_mut() {
-            decided.ruling = governed.ruling;
-        }
-        self.ran = Some(Ran { argv: plan.argv, intent: plan.intent, exit_code, stdout, stderr, truncated });
+        self.acted_on = Some(governed.ruling);
+        self.ran =
+            Some(Ran { argv: plan.argv, intent: plan.intent, exit_code, says, stdout, stderr, truncated });
         acted
     }
 }

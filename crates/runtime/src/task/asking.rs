@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use cascade_kernel::route::{Reply, Slot};
 use cascade_policy::facts::TaskKind;
-use cascade_receipt::content::{Evidence, Layer as LayerName};
+use cascade_receipt::content::{Evidence, Forgotten, Layer as LayerName};
 use cascade_synthesis::spec;
 
 use super::perform::{Found, Performer, Place};
@@ -18,11 +18,13 @@ use crate::memory::Recalled;
 const FUNCTION_MIN: u8 = 70;
 /// What a program must be worth without the caller's tests so that these verify it.
 const VERIFY_MIN: u8 = 60;
-/// The same for one that was made from their asserts: passing them proves nothing more of it, so that much more must
-/// speak for it.
-const VERIFY_FITTED_MIN: u8 = 80;
 /// How long after the decision a layer's second and further candidates are run.
 const TRIALS_UNTIL: Duration = Duration::from_millis(1_350);
+
+/// Whether a program is worth so much that the caller's tests verify it.
+pub(super) const fn verifies(candidate: &Candidate) -> bool {
+    candidate.unseen >= VERIFY_MIN || candidate.grade >= layer::VERIFY_FITTED_MIN
+}
 
 /// The layers that a task may be asked of, in their order. What is remembered of exactly this task comes first: the
 /// layers before it were asked when it was learned, and the same engine finds the same.
@@ -31,10 +33,14 @@ pub(super) fn slots(router: &Router, request: &Request, remembered: &Remembered)
     let last = LayerName::parse(&task.max_layer).unwrap_or(LayerName::L7);
     let slot = |smoked, admit_min| Slot { acts: false, spends: false, smoked, admit_min };
     let mut slots = Vec::new();
-    if last >= LayerName::L6 && remembered.answer.is_some() && !request.rehearses_an_act() {
+    if last >= LayerName::L6
+        && remembered.answer.is_some()
+        && task.tools.is_empty()
+        && !request.rehearses_an_act()
+    {
         slots.push((Place::Memory, slot(task.kind == TaskKind::Code, 0)));
     }
-    let mut function = (last >= LayerName::L2 && remembered.function.is_some())
+    let mut function = (last >= LayerName::L2 && remembered.knows_another_function())
         .then(|| (Place::Function, slot(true, FUNCTION_MIN)));
     for (at, layer) in router.layers.iter().enumerate() {
         let manifest = layer.manifest();
@@ -50,7 +56,9 @@ pub(super) fn slots(router: &Router, request: &Request, remembered: &Remembered)
     if last >= LayerName::L6Cli && task.kind == TaskKind::Cli {
         slots.push((Place::Command, acts(false)));
     }
-    if last >= LayerName::L7 && task.kind != TaskKind::Cli {
+    // An intent that nobody follows up would use up what the task stands on.
+    let in_vain = request.approved_itself().is_some() && router.asked().is_none();
+    if last >= LayerName::L7 && task.kind != TaskKind::Cli && !in_vain {
         slots.push((Place::Model, acts(true)));
     }
     slots
@@ -117,7 +125,8 @@ impl Performer<'_> {
         let grade = |read: &Result<spec::Task, _>| {
             retrieval::grade(read.as_ref().map_or(0, |read| read.examples.len()))
         };
-        let (grade, unseen) = (grade(&self.spec.read), grade(&self.spec.told));
+        let unseen = grade(&self.spec.told);
+        let grade = layer::with_asserts(grade(&self.spec.read), unseen);
         let candidate = Candidate { source, entry: None, grade, unseen, question: None };
         self.try_out(slot, LayerName::L2, vec![candidate])
     }
@@ -125,7 +134,7 @@ impl Performer<'_> {
     /// The very answer to this task. Its verifier runs again; what fails is forgotten.
     pub(super) fn ask_memory(&mut self, slot: usize) -> Result<Reply, TaskError> {
         let Some(recalled) = self.remembered.answer.clone() else { return Ok(Reply::Pass) };
-        let Recalled { memory, answer, evidence, grade, .. } = *recalled;
+        let Recalled { memory, answer, evidence, grade, .. } = recalled.as_ref().clone();
         let candidate = Candidate { source: answer, entry: None, grade, unseen: grade, question: None };
         if self.request.task.kind != TaskKind::Code {
             if let Some(place) = self.found.get_mut(slot) {
@@ -139,7 +148,7 @@ impl Performer<'_> {
             // A machine on which nothing can be run says nothing about the answer.
             let told = self.declined.get(before).map(|declined| declined.code.as_str());
             if told.is_some_and(|code| ["smoke.examples", "smoke.tests"].contains(&code)) {
-                self.forget(&memory, "memory.verifier_failed");
+                self.forget(&memory, Forgotten::VERIFIER_FAILED);
             }
             return Ok(Reply::Pass);
         };
@@ -148,6 +157,7 @@ impl Performer<'_> {
         if let Some(Some(found)) = self.found.get_mut(slot) {
             found.evidence = evidence;
         }
+        self.shadowed = self.shadow(&recalled);
         Ok(Reply::Take { grade, evidence, smoked: true, question: false })
     }
 
@@ -166,8 +176,7 @@ impl Performer<'_> {
             };
             // A few asserts are examples in another spelling, and among many programs one passes them by luck: they
             // verify what speaks for itself without them.
-            let verifies = candidate.unseen >= VERIFY_MIN || candidate.grade >= VERIFY_FITTED_MIN;
-            let evidence = if verifies { evidence } else { evidence.min(Evidence::Checked) };
+            let evidence = if verifies(&candidate) { evidence } else { evidence.min(Evidence::Checked) };
             let reply = Reply::Take {
                 grade: candidate.grade,
                 evidence,

@@ -1,6 +1,6 @@
 //! The receipts of a task.
 
-use cascade_kernel::route::Record;
+use cascade_kernel::route::{Acted, Outcome, Record};
 use cascade_ledger::{Draft, PrivateItem};
 use cascade_receipt::content::{
     self, Body, Closing, Ending, Escalation, Layer as LayerName, PureTask, Routed, Spent,
@@ -16,6 +16,8 @@ use crate::limits;
 
 /// Most reasons of layers that one receipt names.
 const DECLINED_MAX: usize = 32;
+/// The reason of a closer whose task was answered, or not, by an action with receipts of its own.
+pub(crate) const ACTED: &str = "route.acted";
 /// The stream of an answer in the frames that `output_hash` is of: standard output.
 const OUT: u8 = 1;
 
@@ -26,20 +28,19 @@ impl Performer<'_> {
         decided: &Decided,
         answer: Option<&Answer>,
     ) -> Result<Draft, TaskError> {
-        if record == Record::Closer {
-            return self.closer();
-        }
-        let action = PrivateItem::new(
-            "action_hash",
-            self.action_nonce,
-            decided.facts.action().to_canonical().into_bytes(),
-        );
+        let approved = self.request.approved_itself();
+        // Asked anew, it is a matter of its own: under the old hash, what was approved before could never run again.
+        let is_new_matter = record == Record::Escalation && approved.is_some();
+        let action_nonce = if is_new_matter { cascade_ledger::nonce()? } else { self.action_nonce };
+        let action =
+            PrivateItem::new("action_hash", action_nonce, decided.facts.action().to_canonical().into_bytes());
         let facts = PrivateItem::new(
             "facts_hash",
             self.facts_nonce,
             decided.facts.to_json().to_canonical().into_bytes(),
         );
         let runs = matches!(record, Record::Answer | Record::Intent);
+        let stands_on = approved.filter(|_| !is_new_matter).map(|approved| approved.counted(&decided.facts));
         let body = content::Action {
             refs: self
                 .stands_on
@@ -47,8 +48,10 @@ impl Performer<'_> {
                 .filter(|_| record == Record::Answer)
                 .chain(&decided.grants)
                 .cloned()
+                .chain(stands_on.into_iter().flatten())
                 .collect(),
             draws: if runs { limits::taken(&decided.ruling) } else { Vec::new() },
+            spec: None,
             ..self.action(decided, action.hash, facts.hash)
         };
         let mut private = vec![action, facts];
@@ -107,6 +110,7 @@ impl Performer<'_> {
             decision: decided.ruling.decision.clone(),
             refs: Vec::new(),
             draws: Vec::new(),
+            spec: None,
             runtime: self.request.runtime.clone(),
         }
     }
@@ -119,6 +123,7 @@ impl Performer<'_> {
             smoke: answer.smoke.clone(),
             question_hash: None,
             declined: self.declined_codes(),
+            recalled: self.recalled,
         }
     }
 
@@ -128,13 +133,28 @@ impl Performer<'_> {
     }
 
     /// Nobody had an answer: the layers that were asked, and why.
-    fn closer(&self) -> Result<Draft, TaskError> {
+    pub(super) fn closer(&self) -> Result<Draft, TaskError> {
+        self.closing(Ending::Failed, "route.unanswered")
+    }
+
+    /// What became of the action that a layer took for an approved task. Answer and cost stand in that action's own
+    /// receipts.
+    pub(super) fn settled(&self, outcome: Outcome) -> Result<Draft, TaskError> {
+        match outcome {
+            Outcome::Acted(_, Acted::Answered) => self.closing(Ending::Completed, ACTED),
+            Outcome::Acted(..) => self.closing(Ending::Failed, ACTED),
+            Outcome::Decided(_) | Outcome::Answered(_) | Outcome::Unanswered => self.closer(),
+        }
+    }
+
+    fn closing(&self, ending: Ending, code: &str) -> Result<Draft, TaskError> {
         let intent =
             self.intent.clone().ok_or_else(|| TaskError::Defect("closer without intent".to_owned()))?;
-        let mut reasons = vec![Reason::code("route.unanswered")];
-        reasons.extend(self.declined.iter().take(DECLINED_MAX).map(|declined| Reason::code(&declined.code)));
+        let mut reasons = vec![Reason::code(code)];
+        let declined = self.declined.iter().filter(|_| ending == Ending::Failed).take(DECLINED_MAX);
+        reasons.extend(declined.map(|declined| Reason::code(&declined.code)));
         let body = Body::Closing(Closing {
-            ending: Ending::Failed,
+            ending,
             intent,
             output_hash: None,
             truncated: false,
@@ -145,6 +165,8 @@ impl Performer<'_> {
             spent: Spent::default(),
             routed: None,
             review: None,
+            chain: None,
+            spec: None,
         });
         Ok(Draft::new(cascade_ledger::receipt_id()?, body))
     }

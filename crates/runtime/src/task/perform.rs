@@ -8,19 +8,21 @@ use cascade_kernel::route::{Acted, Effect, Event, Outcome, Record, Route, Slot, 
 use cascade_ledger::{AppendError, Appended, Ledger, Mark};
 use cascade_policy::decide::{self, Ruling};
 use cascade_policy::facts::Facts;
-use cascade_receipt::content::{Evidence, Layer as LayerName, Ref, Rel};
+use cascade_receipt::content::{Evidence, Layer as LayerName, Recollection, Ref, Rel, Shadow};
 use cascade_receipt::digest::Nonce;
 use cascade_receipt::id::ReceiptId;
 use cascade_receipt::time::Timestamp;
 
 use super::asking::slots;
 use super::remembered::Remembered;
-use super::{Answer, Declined, Ran, Request, Router, Spec, TaskError, Tasked};
+use super::{Answer, Called, Declined, Ran, Request, Router, Spec, TaskError, Tasked};
+use crate::consent::Of;
 use crate::facts::{self, Asker};
-use crate::govern::{holds_until, reference};
+use crate::govern::{holds_until, is_about_consent, reference};
 use crate::grants;
 use crate::layer::{Candidate, Notes};
 use crate::limits;
+use crate::memory::Recalled;
 use crate::run_lock::RunLock;
 
 /// What a decision was made of; replaced when the task is decided again.
@@ -74,15 +76,24 @@ pub(super) struct Performer<'a> {
     pub(super) declined: Vec<Declined>,
     pub(super) asks: Option<String>,
     pub(super) receipts: Vec<Appended>,
+    pub(super) waits_for: Option<ReceiptId>,
     pub(super) refused: Option<AppendError>,
     pub(super) answer: Option<Answer>,
     /// What is remembered that the answer stands on.
     pub(super) stands_on: Option<Ref>,
+    /// How that was used.
+    pub(super) recalled: Option<Recollection>,
+    /// What a shadow check of the remembered answer found.
+    pub(super) shadowed: Option<Shadow>,
     pub(super) learned: Vec<Appended>,
     pub(super) unlearned: Option<String>,
     pub(super) notes: Notes,
     lock: Option<RunLock>,
+    /// What the gates said of the action that a layer took.
+    pub(super) acted_on: Option<Ruling>,
     pub(super) ran: Option<Ran>,
+    pub(super) calls: Vec<Called>,
+    pub(super) invented: u64,
     pub(super) tokens: u64,
     pub(super) cost_microusd: u64,
 }
@@ -105,7 +116,16 @@ fn attempt(router: &Router, ledger: &Ledger, request: &Request, spec: Spec) -> R
     let remembered =
         Remembered::look(ledger, request, &spec, asker.principal_id(), router.asked().as_deref())?;
     let slots = slots(router, request, &remembered);
-    let (route, effects) = Route::submit(slots.iter().map(|(_, slot)| *slot).collect(), request.spend);
+    let known = slots.iter().map(|(_, slot)| *slot).collect();
+    let (route, effects) = match request.approved_itself() {
+        Some(_) => Route::submit_approved(known, request.spend),
+        None => Route::submit(known, request.spend),
+    };
+    // What follows an escalation or a dry run inherits its nonce, so that all carry the same action_hash.
+    let action_nonce = match request.approved_itself() {
+        Some(approved) => approved.action_nonce,
+        None => cascade_ledger::nonce()?,
+    };
     let mut performer = Performer {
         router,
         ledger,
@@ -114,7 +134,7 @@ fn attempt(router: &Router, ledger: &Ledger, request: &Request, spec: Spec) -> R
         spec,
         found: slots.iter().map(|_| None).collect(),
         slots,
-        action_nonce: cascade_ledger::nonce()?,
+        action_nonce,
         facts_nonce: cascade_ledger::nonce()?,
         output_nonce: cascade_ledger::nonce()?,
         intent_id: cascade_ledger::receipt_id()?,
@@ -125,36 +145,54 @@ fn attempt(router: &Router, ledger: &Ledger, request: &Request, spec: Spec) -> R
         remembered,
         asks: None,
         receipts: Vec::new(),
+        waits_for: None,
         refused: None,
         answer: None,
         stands_on: None,
+        recalled: None,
+        shadowed: None,
         learned: Vec::new(),
         unlearned: None,
         notes: Notes::default(),
         lock: None,
+        acted_on: None,
         ran: None,
+        calls: Vec::new(),
+        invented: 0,
         tokens: 0,
         cost_microusd: 0,
     };
     for (memory, code) in std::mem::take(&mut performer.remembered.spoiled) {
         performer.forget(&memory, code);
     }
-    let outcome = performer.perform_all(route, effects)?;
+    if request.approved_itself().is_some() && router.asked().is_none() {
+        performer.lacks_model();
+    }
+    let outcome = match request.approved.as_ref().map(|standing| &standing.of) {
+        // What was approved is this very action: no other layer is asked.
+        Some(Of::Question) => Outcome::Acted(0, performer.ask_model()?),
+        Some(Of::Command(command)) => Outcome::Acted(0, performer.run_approved(command)?),
+        Some(Of::Task) | None => performer.perform_all(route, effects)?,
+    };
     let answered = matches!(outcome, Outcome::Answered(_) | Outcome::Acted(_, Acted::Answered));
     if answered {
         performer.learn();
+        performer.forget_what_differs();
     }
-    let decided = performer.decided.ok_or_else(undecided)?;
+    let decided = performer.decided.map(|decided| decided.ruling);
     Ok(Tasked {
         outcome,
-        ruling: decided.ruling,
+        ruling: performer.acted_on.or(decided).ok_or_else(undecided)?,
         receipts: performer.receipts,
+        waits_for: performer.waits_for,
         answer: performer.answer.filter(|_| answered),
         declined: performer.declined,
         asks: performer.asks,
         learned: performer.learned,
         unlearned: performer.unlearned,
         ran: performer.ran,
+        calls: performer.calls,
+        invented: performer.invented,
         tokens: performer.tokens,
         cost_microusd: performer.cost_microusd,
     })
@@ -193,6 +231,13 @@ impl Performer<'_> {
         let dry_run = self.request.dry_run && !self.request.rehearses_an_act();
         facts.dry_run = dry_run;
         limits::count(self.ledger, &snapshot, &mut facts, None)?;
+        if let Some(approved) = self.request.approved_itself() {
+            let gone = approved.gone(self.ledger)?;
+            if !gone.is_empty() {
+                return Err(TaskError::ApprovalGone(gone));
+            }
+            approved.add_to(self.ledger, &mut facts, None)?;
+        }
         let ruling = decide::decide(&snapshot, &facts);
         let event = Event::Decided { verdict: ruling.decision.verdict, dry_run };
         let grants = grants::used(self.ledger, &ruling.decision)?;
@@ -223,7 +268,10 @@ impl Performer<'_> {
             smoke: found.smoke,
             question: found.candidate.question,
         });
-        self.stands_on = self.remembered.reference(place);
+        let used = self.remembered.used(place);
+        self.stands_on = used.map(Recalled::reference);
+        let shadow = self.shadowed.filter(|_| place == Place::Memory);
+        self.recalled = used.map(|used| Recollection { hit: used.uses + 1, shadow });
         Ok(())
     }
 
@@ -236,20 +284,27 @@ impl Performer<'_> {
             // Nobody else closes it before we do.
             self.lock = Some(RunLock::take(self.ledger, self.intent_id)?);
         }
-        let draft = self.draft(record, &decided, self.answer.as_ref());
+        let draft = match (record, route.status()) {
+            (Record::Closer, Status::Settling(outcome)) => self.settled(outcome),
+            (Record::Closer, _) => self.closer(),
+            _ => self.draft(record, &decided, self.answer.as_ref()),
+        };
         self.decided = Some(decided);
         match self.ledger.append(draft?) {
             Ok(appended) => {
                 if record == Record::Intent {
                     self.intent = Some(reference(Rel::Intent, &appended));
                 }
+                if record == Record::Escalation {
+                    self.waits_for = Some(appended.receipt_id);
+                }
                 self.receipts.push(appended);
                 Ok(Event::Durable)
             }
             Err(AppendError::MemoryGone { .. }) => Err(TaskError::Outdated),
-            Err(AppendError::Stale | AppendError::Halted | AppendError::GrantEnded { .. }) => {
-                Ok(Event::Stale)
-            }
+            Err(AppendError::Stale | AppendError::Halted) => Ok(Event::Stale),
+            // Somebody used or changed the approval or grant in between: the gates look again.
+            Err(error) if is_about_consent(&error) => Ok(Event::Stale),
             Err(error) => {
                 self.refused = Some(error);
                 Ok(Event::AppendFailed)

@@ -1,7 +1,7 @@
 //! What memory has of a task, and what it keeps of the answer.
 
 use cascade_ledger::{AppendError, Fault, Ledger, Memory};
-use cascade_receipt::content::{Evidence, Layer as LayerName, Ref};
+use cascade_receipt::content::{Evidence, Forgotten, Layer as LayerName};
 use cascade_receipt::digest::Digest;
 use cascade_receipt::id::PrincipalId;
 
@@ -71,10 +71,18 @@ impl Remembered {
         self.answer.is_some() || self.function.is_some()
     }
 
-    pub(super) fn reference(&self, place: Place) -> Option<Ref> {
+    /// Whether a function is remembered that is not the very answer to this task: whoever does not want that one, or
+    /// has seen it fail, wants another.
+    pub(super) fn knows_another_function(&self) -> bool {
+        let answer = self.answer.as_ref().map(|recalled| recalled.memory.answer);
+        self.function.as_ref().is_some_and(|function| Some(function.memory.answer) != answer)
+    }
+
+    /// What an answer from here stands on.
+    pub(super) fn used(&self, place: Place) -> Option<&Recalled> {
         match place {
-            Place::Memory => self.answer.as_ref().map(|recalled| recalled.reference()),
-            Place::Function => self.function.as_ref().map(|recalled| recalled.reference()),
+            Place::Memory => self.answer.as_deref(),
+            Place::Function => self.function.as_deref(),
             Place::Layer(_) | Place::Command | Place::Model => None,
         }
     }
@@ -82,9 +90,14 @@ impl Remembered {
 
 impl Performer<'_> {
     pub(super) fn forget(&mut self, memory: &Memory, code: &'static str) {
-        let forgotten = memory::forget(self.ledger, memory, self.asker.principal_id(), code, None);
+        let who = self.asker.principal_id();
+        let forgotten = if Forgotten::WRONG.contains(&code) {
+            memory::forget_wrong(self.ledger, memory, who, code, None)
+        } else {
+            memory::forget(self.ledger, memory, who, code, None).map(|appended| vec![appended])
+        };
         match forgotten {
-            Ok(appended) => self.receipts.push(appended),
+            Ok(appended) => self.receipts.extend(appended),
             // Somebody else was faster.
             Err(AppendError::MemoryGone { .. }) => {}
             Err(error) => self.unlearned = Some(error.to_string()),
@@ -96,14 +109,18 @@ impl Performer<'_> {
         let (Some(answer), Some(receipt)) = (&self.answer, self.receipts.last().cloned()) else { return };
         // A candidate of an engine costs nothing to find again, with the question that belongs to it.
         let cheap = answer.evidence == Evidence::Proposed && answer.layer != LayerName::L7;
-        if cheap || matches!(answer.layer, LayerName::L6 | LayerName::L6Cli) {
+        // What a model found out with tools is so now.
+        let passing = !self.request.task.tools.is_empty();
+        if cheap || passing || matches!(answer.layer, LayerName::L6 | LayerName::L6Cli) {
             return;
         }
         let (evidence, principal) = (answer.evidence, self.asker.principal_id());
+        let (owner, found_anew) = (self.asker.person_id, self.stands_on.is_none());
         let function = self.remembered.function_key.as_ref().filter(|_| evidence == Evidence::Verified);
         let mut learned = Vec::new();
         for key in [Some(&self.remembered.key), function].into_iter().flatten() {
-            match memory::learn(self.ledger, &Lesson { key, answer: &receipt, evidence, principal }) {
+            let lesson = Lesson { key, answer: &receipt, evidence, principal, owner, found_anew };
+            match memory::learn(self.ledger, &lesson) {
                 Ok(appended) => learned.extend(appended),
                 Err(error) => self.unlearned = Some(error.to_string()),
             }

@@ -1,6 +1,6 @@
 //! What a task asks for, as far as engines can read it: a function, examples, what is said besides.
 
-use cascade_policy::facts::{Task, TaskKind};
+use cascade_policy::facts::Task;
 use cascade_synthesis::spec::{self, SpecError};
 use cascade_synthesis::value::{self, Value};
 
@@ -176,14 +176,15 @@ fn inferred(example: &str) -> Option<String> {
     Some(format!("def {}({}):", name.trim(), names.join(", ")))
 }
 
-/// What kind of task this is, where the caller does not say.
-#[must_use]
-pub fn kind_of(text: &str, structured: bool) -> TaskKind {
-    if structured || named(text).is_some() { TaskKind::Code } else { TaskKind::Ask }
+/// Whether words alone say that a program text is wanted: they define a function.
+pub(super) fn defines(text: &str) -> bool {
+    named(text).is_some()
 }
 
 #[cfg(test)]
 mod tests {
+    use cascade_policy::facts::TaskKind;
+
     use super::*;
 
     fn task(text: &str, signature: Option<&str>, examples: &[&str]) -> Task {
@@ -195,6 +196,7 @@ mod tests {
             tests: None,
             schema: None,
             max_layer: "L5".into(),
+            tools: Vec::new(),
             model: None,
         }
     }

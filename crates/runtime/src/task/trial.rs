@@ -39,13 +39,25 @@ fn proves(worth: Option<Worth>) -> bool {
 /// Runs one answer.
 #[must_use]
 pub(super) fn run(smoke: &Smoke, spec: &Spec, candidate: &Candidate, tests: Option<&str>) -> Trial {
+    run_within(smoke, spec, candidate, tests, TRIAL_MAX)
+}
+
+/// The same, for no longer than this.
+#[must_use]
+pub(super) fn run_within(
+    smoke: &Smoke,
+    spec: &Spec,
+    candidate: &Candidate,
+    tests: Option<&str>,
+    limit: Duration,
+) -> Trial {
     let job = Job {
         source: candidate.source.clone(),
         calls: spec.calls.iter().map(|call| call.expression.clone()).collect(),
         tests: tests.map(str::to_owned),
         entry: candidate.entry.clone().or_else(|| spec.entry.clone()),
     };
-    let checked = match smoke.check(&job, TRIAL_MAX) {
+    let checked = match smoke.check(&job, limit.min(TRIAL_MAX)) {
         Ok(checked) => checked,
         Err(error) => {
             let gave = Some(error.to_string());

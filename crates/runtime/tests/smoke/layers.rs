@@ -90,6 +90,7 @@ fn routed(layers: Vec<Box<dyn Layer>>, examples: &[&str], tests: Option<&str>) -
         tests: tests.map(str::to_owned),
         schema: None,
         max_layer: "L1".to_owned(),
+        tools: Vec::new(),
         model: None,
     };
     answered(&router, task)
@@ -104,6 +105,7 @@ pub(crate) fn answered(router: &Router, task: Task) -> (Tasked, String) {
     let request = Request {
         task,
         asker: Asker::find(&ledger, &[], None).unwrap(),
+        approved: None,
         dry_run: false,
         spend: false,
         reason: None,

@@ -19,6 +19,7 @@ mod hostile;
 mod kit;
 mod layers;
 mod model;
+mod memory;
 mod probe;
 mod workers;
 
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
         hostile::tests(),
         layers::tests(),
         model::tests(),
+        memory::tests(),
         probe::tests(),
         workers::tests(),
     ]

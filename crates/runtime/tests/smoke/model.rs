@@ -36,6 +36,7 @@ fn few_tests_do_not_verify() {
             tests: Some(tests),
             schema: None,
             max_layer: "L7".to_owned(),
+            tools: Vec::new(),
             model: None,
         };
         let (tasked, line) = answered(&router, task);

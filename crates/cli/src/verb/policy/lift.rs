@@ -46,9 +46,20 @@ fn sentence(reason: &Reason) -> Option<String> {
         "authority.assume" | "authority.no_grant" | "authority.grant_expired" | "authority.grant_broken" => {
             "a grant in force that covers it".to_owned()
         }
-        "specification.untrusted" | "specification.unpinned" | "specification.no_step" => {
-            "a trusted specification with this step".to_owned()
+        "specification.unsigned"
+        | "specification.untrusted"
+        | "specification.unpinned"
+        | "specification.no_step"
+        | "specification.missing" => {
+            "a specification with this step, as its run was started, signed by one of [specs] authors"
+                .to_owned()
         }
+        "specification.closed" => "a new run of the workflow".to_owned(),
+        "specification.tier" | "specification.worker" => {
+            "a step within the constraints of its specification, or one signed with wider ones".to_owned()
+        }
+        "specification.pack" => format!("the pack `{id}`: `cascade pack activate {id}`"),
+        "specification.terms" => "an approval point that asks fewer groups".to_owned(),
         "policy.no_permit" => "a permit that covers each of its commands".to_owned(),
         "policy.no_command" => "a command that can be taken apart".to_owned(),
         "policy.evaluation_error" => format!("a policy `{id}` that can be evaluated"),

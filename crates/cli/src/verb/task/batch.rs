@@ -11,7 +11,10 @@ use anyhow::Context as _;
 use cascade_policy::facts::TASK_BYTES_MAX;
 use serde_json::{Value, json};
 
-use super::{Desk, TaskArgs, read, tell};
+use cascade_receipt::id::ReceiptId;
+
+use super::members::Members;
+use super::{Desk, TaskArgs, last, read, tell, untold};
 use crate::args::Global;
 use crate::exit::{self, Exit, Failure};
 use crate::{output, place};
@@ -31,7 +34,7 @@ pub(super) fn run(global: &Global, args: &TaskArgs, file: &Path) -> Exit {
         Box::new(File::open(file).with_context(|| format!("couldn't open {}", file.display()))?)
     };
     let ledger = place::ledger(global)?;
-    let jobs = usize::from(args.jobs);
+    let jobs = usize::from(args.jobs.unwrap_or(1));
     let desk = Desk::open(global, args, &ledger, jobs)?;
     let (sender, receiver) = mpsc::sync_channel::<Job>(jobs);
     let (results, finished) = mpsc::channel();
@@ -80,39 +83,62 @@ fn feed(mut input: impl io::BufRead, jobs: &mpsc::SyncSender<Job>) {
 }
 
 /// A result, and whether the line was a task.
-fn answered(desk: &Desk<'_>, line: Result<Vec<u8>, String>) -> (Option<Value>, bool) {
+fn answered(desk: &Desk<'_>, line: Result<Vec<u8>, String>) -> (Option<Line>, bool) {
     let line = match line {
         Ok(line) if line.iter().all(u8::is_ascii_whitespace) => return (None, true),
         Ok(line) => line,
         Err(error) => return (Some(failed(None, &error)), false),
     };
-    let value = match serde_json::from_slice::<Value>(&line) {
-        Ok(value) => value,
-        Err(error) => return (Some(failed(None, &format!("the line is no JSON: {error}"))), false),
+    let members = match Members::of(&line) {
+        Ok(members) => members,
+        Err(error) => return (Some(failed(None, &error)), false),
     };
-    let id = value.get("id").cloned();
-    match read::line(&value, desk.args.max_layer.as_deref()) {
-        Err(error) => (Some(failed(id.as_ref(), &error)), false),
-        Ok(task) => match desk.answer(task) {
-            Ok(tasked) => (Some(tell::document(&tasked, id)), true),
-            Err(failure) => (Some(failed(id.as_ref(), &output::causes(&failure.cause))), false),
+    let id = members.text("id");
+    match read::line(&members, desk.args.max_layer.as_deref()) {
+        Err(error) => (Some(failed(id, &error)), false),
+        Ok(stated) => match desk.answer(stated) {
+            Ok(tasked) => {
+                (Some(Line { receipt: last(&tasked), ..Line::of(id, tell::document(&tasked)) }), true)
+            }
+            Err(failure) => (Some(failed(id, &output::causes(&failure.cause))), false),
         },
     }
 }
 
-fn failed(id: Option<&Value>, message: &str) -> Value {
-    json!({"id": id, "answer": null, "error": {"message": message}})
+/// A result line, and the receipt that a failure to write it names.
+struct Line {
+    text: String,
+    receipt: Option<ReceiptId>,
+}
+
+impl Line {
+    /// The id of the task goes back to whoever gave it, to the letter.
+    fn of(id: Option<&str>, mut document: Value) -> Self {
+        if let Some(members) = document.as_object_mut().filter(|_| id.is_some()) {
+            members.remove("id");
+        }
+        let text = document.to_string();
+        let text = match id {
+            Some(id) => format!("{{\"id\":{id},{}", text.strip_prefix('{').unwrap_or_default()),
+            None => text,
+        };
+        Self { text, receipt: None }
+    }
+}
+
+fn failed(id: Option<&str>, message: &str) -> Line {
+    Line::of(id, json!({"id": null, "answer": null, "error": {"message": message}}))
 }
 
 /// Ends at the first line that nobody reads any more; what is asked by then is answered, nothing else is.
-fn write_in_order(finished: mpsc::Receiver<(u64, (Option<Value>, bool))>) -> Result<u8, Failure> {
+fn write_in_order(finished: mpsc::Receiver<(u64, (Option<Line>, bool))>) -> Result<u8, Failure> {
     let mut waiting = BTreeMap::new();
     let (mut next, mut code) = (0, exit::DONE);
     for (number, result) in finished {
         waiting.insert(number, result);
-        while let Some((document, good)) = waiting.remove(&next) {
-            if let Some(document) = document
-                && !output::json_line(&document.to_string())?
+        while let Some((line, good)) = waiting.remove(&next) {
+            if let Some(line) = line
+                && !output::json_line(&line.text).map_err(|error| untold(error, line.receipt))?
             {
                 return Ok(exit::COULD_NOT);
             }

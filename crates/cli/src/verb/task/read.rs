@@ -7,10 +7,10 @@ use std::path::Path;
 use anyhow::Context as _;
 use cascade_policy::facts::{TASK_BYTES_MAX, TASK_EXAMPLES_MAX, Task, TaskKind};
 use cascade_receipt::content::Layer;
-use cascade_runtime::task::kind_of;
 use serde_json::Value;
 
 use super::TaskArgs;
+use super::members::Members;
 use crate::exit::Failure;
 
 pub(super) fn layer(text: &str) -> Result<String, String> {
@@ -33,39 +33,58 @@ pub(super) fn example(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
+/// A task as it was stated.
+pub(super) struct Stated {
+    /// What is wanted; of which kind is said by `kind`.
+    pub(super) task: Task,
+    /// Of which kind, where the caller says so.
+    pub(super) kind: Option<TaskKind>,
+}
+
 /// The task on the command line.
-pub(super) fn task(args: &TaskArgs) -> Result<Task, Failure> {
+pub(super) fn task(args: &TaskArgs) -> Result<Stated, Failure> {
     let stated = &args.stated;
     let file = |path: Option<&Path>| path.map(text_of).transpose();
     let (tests, schema) = (file(stated.tests.as_deref())?, file(stated.schema.as_deref())?);
-    let text = args.text.clone().unwrap_or_default();
     let structured =
         stated.signature.is_some() || !stated.example.is_empty() || tests.is_some() || schema.is_some();
-    if text.trim().is_empty() && !structured {
+    if args.text.is_none() && !structured {
         return Err(Failure::usage(
             "say what is wanted: in words, or by --signature with --example, or --schema",
         )
         .hint("cascade task --help has examples"));
     }
-    let kind = stated.kind.as_deref().and_then(TaskKind::parse);
-    bounded(Task {
-        kind: kind.unwrap_or_else(|| kind_of(&text, structured)),
+    let text = args.text.clone().unwrap_or_default();
+    // Tools are for whoever answers in words.
+    let asks = (!args.tools.is_empty()).then_some(TaskKind::Ask);
+    let kind = stated.kind.as_deref().and_then(TaskKind::parse).or(asks);
+    if asks.is_some() && (structured || kind != asks) {
+        return Err(Failure::usage("a model is offered tools only with a question")
+            .hint("leave --tools out, or ask in words with --kind ask"));
+    }
+    let task = bounded(Task {
+        kind: TaskKind::Ask,
         text,
         signature: stated.signature.clone(),
         examples: stated.example.clone(),
         tests,
         schema,
         max_layer: args.max_layer.clone().unwrap_or_else(|| Layer::L7.to_string()),
+        tools: args.tools.clone(),
         model: None,
-    })
-    .map_err(Failure::usage)
+    });
+    Ok(Stated { task, kind })
 }
 
 /// Members of a batch's line.
 const KNOWN: [&str; 8] = ["id", "text", "kind", "signature", "examples", "tests", "schema", "max_layer"];
 
 /// A line of a batch as a task, or what is wrong with it.
-pub(super) fn line(value: &Value, max_layer: Option<&str>) -> Result<Task, String> {
+pub(super) fn line(members: &Members<'_>, max_layer: Option<&str>) -> Result<Stated, String> {
+    if let Some(twice) = members.twice() {
+        return Err(format!("`{twice}` stands there twice"));
+    }
+    let value = Value::Object(members.values()?);
     let members = value.as_object().ok_or("a line is a JSON object")?;
     if let Some(unknown) = members.keys().find(|key| !KNOWN.contains(&key.as_str())) {
         return Err(format!("`{unknown}` is not known; there are {}", KNOWN.join(", ")));
@@ -86,30 +105,38 @@ pub(super) fn line(value: &Value, max_layer: Option<&str>) -> Result<Task, Strin
         }
     };
     let (signature, tests, schema) = (text("signature")?, text("tests")?, text("schema")?);
-    let structured = signature.is_some() || !examples.is_empty() || tests.is_some() || schema.is_some();
     let words = text("text")?.unwrap_or_default();
-    if words.trim().is_empty() && !structured {
-        return Err("the task is empty: give `text`, or `signature` with `examples`, or `schema`".to_owned());
-    }
     let kind = match text("kind")? {
-        Some(word) => TaskKind::parse(&word).ok_or("`kind` is code, cli or ask")?,
-        None => kind_of(&words, structured),
+        Some(word) => Some(TaskKind::parse(&word).ok_or("`kind` is code, cli or ask")?),
+        None => None,
     };
     let last = match text("max_layer")? {
         Some(word) => layer(&word)?,
         None => max_layer.map_or_else(|| Layer::L7.to_string(), str::to_owned),
     };
-    bounded(Task { kind, text: words, signature, examples, tests, schema, max_layer: last, model: None })
+    let task = Task {
+        kind: TaskKind::Ask,
+        text: words,
+        signature,
+        examples,
+        tests,
+        schema,
+        max_layer: last,
+        tools: Vec::new(),
+        model: None,
+    };
+    Ok(Stated { task: bounded(task), kind })
 }
 
-fn bounded(task: Task) -> Result<Task, String> {
-    if task.bytes() > TASK_BYTES_MAX {
-        return Err(format!("the task has {} bytes, at most {TASK_BYTES_MAX}", task.bytes()));
-    }
-    if task.examples.len() > TASK_EXAMPLES_MAX {
-        return Err(format!("{} examples, at most {TASK_EXAMPLES_MAX}", task.examples.len()));
-    }
-    Ok(task)
+/// What is longer than a task may be goes to the gates all the same, which refuse it on record: as much of it as shows
+/// that it is too long.
+fn bounded(mut task: Task) -> Task {
+    task.examples.truncate(TASK_EXAMPLES_MAX + 1);
+    let excess = task.bytes().saturating_sub(TASK_BYTES_MAX + 1);
+    let keep = task.text.len().saturating_sub(excess);
+    let keep = (keep..=task.text.len()).find(|at| task.text.is_char_boundary(*at)).unwrap_or(keep);
+    task.text.truncate(keep);
+    task
 }
 
 /// A file of text, no longer than a task may be.

@@ -3,14 +3,15 @@
 use std::io::{self, IsTerminal as _};
 
 use cascade_kernel::route::{Acted, Outcome, Record};
+use cascade_policy::facts::{TASK_BYTES_MAX, TASK_EXAMPLES_MAX};
 use cascade_receipt::base64;
 use cascade_receipt::content::Evidence;
 use cascade_receipt::decision::{GateName, Reason, Verdict};
 use cascade_runtime::layer::Question;
-use cascade_runtime::task::{Answer, Declined, Ran, Tasked};
+use cascade_runtime::task::{Answer, Called, Declined, Ran, Tasked};
 use serde_json::{Value, json};
 
-use crate::exit::{self, Failure};
+use crate::exit;
 use crate::output::{self, BOLD, CARE, DIM, GOOD, Painted, verdict_style};
 use crate::reasons;
 use crate::record::quoted;
@@ -26,13 +27,13 @@ pub(super) const fn code(tasked: &Tasked) -> u8 {
     }
 }
 
-/// The document of `--json` and of a batch's line, whose `id` comes from its input.
-pub(super) fn document(tasked: &Tasked, id: Option<Value>) -> Value {
+/// The document of `--json` and of a batch's line.
+pub(super) fn document(tasked: &Tasked) -> Value {
     let receipts: Vec<String> =
         tasked.receipts.iter().map(|receipt| receipt.receipt_id.to_string()).collect();
     let answer = tasked.answer.as_ref();
     let mut document = json!({
-        "id": id.unwrap_or_else(|| json!(receipts.last())),
+        "id": receipts.last(),
         "receipt_id": receipts.last(),
         "receipts": receipts,
         "verdict": tasked.ruling.decision.verdict.as_str(),
@@ -48,10 +49,25 @@ pub(super) fn document(tasked: &Tasked, id: Option<Value>) -> Value {
         "declined": tasked.declined.iter().map(declined).collect::<Vec<_>>(),
     });
     if let Some(members) = document.as_object_mut() {
+        if !tasked.calls.is_empty() || tasked.invented > 0 {
+            members.insert("calls".to_owned(), tasked.calls.iter().map(called).collect());
+            members.insert("invented".to_owned(), json!(tasked.invented));
+        }
+        members.extend(tasked.waits_for.map(|id| ("waits_for".to_owned(), json!(id.to_string()))));
         members.extend(tasked.asks.as_ref().map(|asks| ("asks".to_owned(), json!(asks))));
         members.extend(tasked.ran.as_ref().map(|ran| ("command".to_owned(), command(ran))));
     }
     document
+}
+
+/// A command that a model had run.
+fn called(called: &Called) -> Value {
+    json!({
+        "argv": called.argv,
+        "exit_code": called.exit_code,
+        "receipt_id": called.receipt_id.to_string(),
+        "verdict": called.verdict.as_str(),
+    })
 }
 
 fn command(ran: &Ran) -> Value {
@@ -59,6 +75,7 @@ fn command(ran: &Ran) -> Value {
         "argv": ran.argv,
         "intent": ran.intent,
         "exit_code": ran.exit_code,
+        "says": ran.says,
         "truncated": ran.truncated,
     });
     for (name, bytes) in [("stdout", &ran.stdout), ("stderr", &ran.stderr)] {
@@ -88,7 +105,7 @@ fn asked(question: &Question) -> Value {
     json!({"call": question.call, "outputs": [question.first, question.second]})
 }
 
-pub(super) fn tell(tasked: &Tasked) -> Result<(), Failure> {
+pub(super) fn tell(tasked: &Tasked) -> io::Result<()> {
     match (&tasked.answer, &tasked.outcome) {
         (Some(answer), _) => match &tasked.ran {
             Some(ran) => {
@@ -164,6 +181,9 @@ fn ended(ran: &Ran) -> io::Result<()> {
     if ran.truncated {
         output::say("its output was longer than is kept; the rest was dropped, as the receipt says");
     }
+    if let Some(says) = &ran.says {
+        output::say(output::safe(says));
+    }
     let code = ran.exit_code.map(|code| format!("exit {code}")).unwrap_or_default();
     output::say(format_args!(
         "{}  ran: {}  {}",
@@ -179,6 +199,11 @@ fn line(ran: &Ran) -> String {
 }
 
 fn about(answer: &Answer, tasked: &Tasked) {
+    for called in &tasked.calls {
+        let words = called.argv.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ");
+        let verdict = Painted(verdict_style(called.verdict), called.verdict);
+        output::say(format_args!("  {verdict}  {}  {}", output::safe(&words), called.receipt_id));
+    }
     let (style, what) = match answer.evidence {
         Evidence::Verified => (GOOD, "verified by your tests"),
         Evidence::Checked => (CARE, "checked: reproduces the examples, not verified"),
@@ -211,7 +236,14 @@ fn refused(tasked: &Tasked, dry_run: bool) {
     for text in reasons::texts(&tasked.ruling).iter().chain(&tasked.ruling.limits) {
         output::say(format_args!("  {}", output::safe(text)));
     }
-    if let (Verdict::Escalate, Some(last)) = (verdict, tasked.receipts.last()) {
-        output::hint_line(format_args!("somebody eligible runs: cascade approve {}", last.receipt_id));
+    if tasked.ruling.decision.reasons().any(|(_, reason)| reason.code == "risk.limit") {
+        output::hint_line(format_args!(
+            "a task says something, in at most {TASK_BYTES_MAX} bytes and {TASK_EXAMPLES_MAX} examples"
+        ));
+    }
+    let last = tasked.receipts.last().map(|receipt| receipt.receipt_id).filter(|_| dry_run);
+    if let (Verdict::Escalate, Some(asked)) = (verdict, tasked.waits_for.or(last)) {
+        output::hint_line(format_args!("somebody eligible runs: cascade approve {asked}"));
+        output::hint_line(format_args!("then: cascade task --approval {asked}"));
     }
 }

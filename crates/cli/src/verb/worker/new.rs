@@ -78,6 +78,7 @@ fn ask(global: &Global, program: &str) -> Result<Governed, Failure> {
         streams: StreamsPlan::Capture { cap_bytes: HELP_BYTES_MAX as u64 },
         runtime: identity::runtime(&ledger)?,
         task: None,
+        step: None,
     };
     govern(&ledger, request).map_err(failures::govern)
 }

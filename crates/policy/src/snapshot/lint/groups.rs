@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::gate::ADMINS;
 use crate::snapshot::compile::{self, Parsed};
 use crate::snapshot::fault::PolicyFault;
 use crate::snapshot::lexical;
@@ -18,7 +19,11 @@ pub(in crate::snapshot) fn warnings(source: &SnapshotSource, peopled: &BTreeSet<
     let (escalation, activation) =
         (&source.thresholds.escalation.groups, &source.thresholds.activation.groups);
     let asked = escalation.iter().map(|group| ("escalation", group));
-    for (section, group) in asked.chain(activation.iter().map(|group| ("activation", group))) {
+    let authors = source.thresholds.authors.iter().map(|group| ("specs", group));
+    let activation = activation.iter().map(|group| ("activation", group));
+    // The administrators are named by default, and then under another section already.
+    let authors = authors.filter(|(_, group)| *group != ADMINS);
+    for (section, group) in asked.chain(activation).chain(authors) {
         if !peopled.contains(group) {
             let message = format!("nobody is in the group `{group}`, which [{section}] asks");
             found.push(advised(PolicyFault::of_file(THRESHOLDS_FILE, CODE, message), group, peopled));

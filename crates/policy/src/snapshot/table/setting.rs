@@ -11,7 +11,8 @@ use cascade_receipt::time::Timestamp;
 use crate::decide::EscalationTerms;
 use crate::facts::{
     Action, Approval, Authentication, BreakGlass, Budget, Counter, Covers, Delegator, Facts, Grant,
-    Invocation, Principal, PrincipalKind, Spec, Stdin, Subject, Tenant, Unreviewed, Window, WindowKind,
+    Invocation, Principal, PrincipalKind, Signer, Spec, SpecLimits, Stdin, Subject, Tenant, Unreviewed,
+    Window, WindowKind,
 };
 use crate::gate::ADMINS;
 use crate::limits::{Amounts, is_zone};
@@ -22,6 +23,8 @@ const ASSUMED: PrincipalId = PrincipalId([3; 8]);
 const SUBJECT: PrincipalId = PrincipalId([4; 8]);
 /// What the row's principal did past the gates before.
 const GLASS: ReceiptId = ReceiptId([9; 8]);
+/// Who signed the specification.
+const AUTHOR: PrincipalId = PrincipalId([8; 8]);
 const MATTER: PrincipalId = PrincipalId([6; 8]);
 const HOUR_MS: u64 = 3_600_000;
 /// 2026-01-05T12:00:00.000Z, a Monday.
@@ -122,13 +125,8 @@ fn circumstance(facts: &mut Facts, key: &str, value: &str) -> bool {
         }
         "stdin" => return stdin(value).map(|stdin| facts.action.stdin = stdin).is_some(),
         "spec" => {
-            let lacks = |word| words(value).iter().any(|other| other == word);
-            facts.spec = Some(Spec {
-                hash: Digest([7; 32]),
-                trusted: !lacks("untrusted"),
-                pinned: !lacks("unpinned"),
-                has_step: !lacks("no_step"),
-            });
+            facts.spec = spec(&words(value));
+            return facts.spec.is_some();
         }
         "budget" => return budget(value).map(|budget| facts.budgets.push(budget)).is_some(),
         "freeze" | "open" => {
@@ -138,6 +136,41 @@ fn circumstance(facts: &mut Facts, key: &str, value: &str) -> bool {
         _ => return false,
     }
     true
+}
+
+/// A specification that an administrator signed, unless the words say otherwise.
+fn spec(words: &[String]) -> Option<Spec> {
+    const WORDS: [&str; 6] = ["signed", "unsigned", "untrusted", "unpinned", "no_step", "closed"];
+    let known = |word: &String| {
+        let tier = |word: &str| RiskTier::parse(word).is_some();
+        WORDS.contains(&word.as_str())
+            || word.strip_prefix("up_to:").is_some_and(tier)
+            || word.starts_with("worker:")
+            || word.starts_with("pack:")
+    };
+    if !words.iter().all(known) {
+        return None;
+    }
+    let says = |word: &str| words.iter().any(|other| other == word);
+    let groups = if says("untrusted") { Vec::new() } else { vec![ADMINS.to_owned()] };
+    let signer = Signer { principal: AUTHOR, groups, admin: false };
+    let valued = |key: &str| -> Vec<String> {
+        words.iter().filter_map(|word| word.strip_prefix(key)).map(str::to_owned).collect()
+    };
+    let workers = valued("worker:");
+    Some(Spec {
+        hash: Digest([7; 32]),
+        signers: if says("unsigned") { Vec::new() } else { vec![signer] },
+        pinned: !says("unpinned"),
+        has_step: !says("no_step"),
+        open: !says("closed"),
+        limits: SpecLimits {
+            max_tier: valued("up_to:").first().and_then(|tier| RiskTier::parse(tier)),
+            workers: (!workers.is_empty()).then_some(workers),
+            packs: valued("pack:"),
+        },
+        approval: None,
+    })
 }
 
 /// Settings about counters and about whom the action concerns.

@@ -14,6 +14,9 @@ use crate::worker::grammar::Worker;
 use crate::worker::manifest::Intent;
 use crate::worker::registry::Registry;
 
+/// Longest text of what an exit code says.
+const ANSWER_BYTES_MAX: usize = 80;
+
 /// Every phrase that can be said.
 #[derive(Debug)]
 pub(crate) struct Index {
@@ -31,6 +34,7 @@ pub(super) struct Entry {
     pub(super) argv: Vec<String>,
     pub(super) reads: bool,
     pub(super) defaults: BTreeMap<String, String>,
+    pub(super) answers: BTreeMap<u8, String>,
     /// Words that its worker has in phrases, as the tree has them.
     pub(super) own: Arc<BTreeSet<String>>,
 }
@@ -101,6 +105,7 @@ impl Index {
                 argv: intent.argv.clone(),
                 reads: intent.reads,
                 defaults: intent.defaults.clone(),
+                answers: answers(intent).unwrap_or_default(),
                 own: own.clone(),
             });
             for way in ways {
@@ -206,7 +211,26 @@ pub(super) fn whole(worker: &Worker, intent: &Intent) -> Result<Vec<Way>, String
         ways.extend(template::ways(phrase).map_err(wrong)?);
     }
     slots_agree(intent, &ways).map_err(wrong)?;
+    answers(intent).map_err(wrong)?;
     Ok(ways)
+}
+
+/// What exit codes besides 0 say. Of what changes something, only 0 says that it was done.
+fn answers(intent: &Intent) -> Result<BTreeMap<u8, String>, String> {
+    if !intent.reads && !intent.answers.is_empty() {
+        return Err(
+            "it has `answers`, but not `reads`: only what looks answers by another exit code".to_owned()
+        );
+    }
+    let answer = |(code, words): (&String, &String)| {
+        let code = code.parse().ok().filter(|code| *code != 0);
+        let code = code.ok_or("`answers` has a key that is no exit code from 1 to 255")?;
+        if words.trim().is_empty() || words.len() > ANSWER_BYTES_MAX || words.chars().any(char::is_control) {
+            return Err(format!("`answers` says nothing for {code}, or more than {ANSWER_BYTES_MAX} bytes"));
+        }
+        Ok((code, words.clone()))
+    };
+    intent.answers.iter().map(answer).collect()
 }
 
 /// Every slot of the argv has a value however the phrase is said, and every slot of a phrase is used.

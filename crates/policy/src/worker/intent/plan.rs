@@ -55,7 +55,8 @@ fn planned(registry: &Registry, text: &Text, entry: &Entry, end: &End, met: &[Me
     let asked = text.question && !end.asks();
     let fits = reads || (!asked && !is_loose(text, &words) && (tier <= RiskTier::Medium || exact));
     let (worker, intent) = (entry.worker.clone(), entry.id.clone());
-    fits.then_some(Planned { worker, intent, argv, tier, reads, words, grade })
+    let answers = entry.answers.clone();
+    fits.then_some(Planned { worker, intent, argv, tier, reads, answers, words, grade })
 }
 
 /// What the words leave of 100. Words that carry nothing cost something only where the phrase has others.

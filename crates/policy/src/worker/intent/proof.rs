@@ -121,6 +121,7 @@ not = ["show the widget w1 and polish it"]
     #[test]
     fn an_intent_that_holds_together_has_no_faults() {
         assert_eq!(faults(&[]), "");
+        assert_eq!(faults(&[("defaults = {", "answers = { 1 = \"none\" }\ndefaults = {")]), "");
     }
 
     #[test]
@@ -146,6 +147,11 @@ not = ["show the widget w1 and polish it"]
         check(&[("and polish it", "")], "which it must not");
         check(&[("\"frob\", \"look\"", "\"frob\", \"--unheard\"")], "does not vouch for");
         check(&[("\"frob\", \"look\"", "\"frob\", \"polish\"")], "is said to only look, but ranks MEDIUM");
+        let answers = |says: &str| format!("answers = {{ {says} }}\ndefaults = {{");
+        check(&[("defaults = {", &answers("0 = \"done\""))], "no exit code from 1 to 255");
+        check(&[("defaults = {", &answers("256 = \"done\""))], "no exit code from 1 to 255");
+        check(&[("defaults = {", &answers("1 = \" \""))], "says nothing for 1");
+        check(&[("defaults = {", &answers("1 = \"none\"")), ("reads = true", "")], "but not `reads`");
         let again = FROB.split("[[worker.intent]]").nth(1).unwrap().to_owned();
         check(
             &[("not = [", &format!("not = []\n[[worker.intent]]{}#", again.replace("not = [", "#")))],

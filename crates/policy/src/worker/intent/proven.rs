@@ -38,6 +38,7 @@ fn intents() -> impl Iterator<Item = (&'static Worker, &'static Intent)> {
 const fn sample(kind: SlotKind) -> &'static str {
     match kind {
         SlotKind::Int => "7",
+        SlotKind::Pid => "4711",
         SlotKind::Port => "8123",
         SlotKind::Size => "30M",
         SlotKind::Path => "x1/y2.z3",

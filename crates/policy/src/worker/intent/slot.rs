@@ -12,6 +12,8 @@ use super::text::Word;
 pub(super) enum SlotKind {
     /// `5`, `five`, `#42`.
     Int,
+    /// A process that may be ended: 0, 1 and -1 mean many, or the one that all others come from.
+    Pid,
     /// 1 to 65535.
     Port,
     /// `100M`, `2 GB`.
@@ -69,6 +71,7 @@ pub(super) struct Value {
 /// Kinds by the names that phrases use.
 const KINDS: &[(&str, SlotKind)] = &[
     ("int", SlotKind::Int),
+    ("pid", SlotKind::Pid),
     ("port", SlotKind::Port),
     ("size", SlotKind::Size),
     ("path", SlotKind::Path),
@@ -120,6 +123,7 @@ impl SlotKind {
         let one = |text: String, shown: bool| Some(Value { text, words: 1, shown: shown || first.quoted });
         match self {
             Self::Int => one(int(raw)?.to_string(), true),
+            Self::Pid => one(int(raw).filter(|pid| *pid >= 2)?.to_string(), true),
             Self::Port => one(int(raw).filter(|port| (1..=65_535).contains(port))?.to_string(), true),
             Self::Size => size(first, rest),
             Self::Duration => duration(first, rest),

@@ -24,7 +24,12 @@ fn prompt() -> Prompt {
         description: "a tool".to_owned(),
         schema: serde_json::json!({"type": "object", "properties": {}}),
     };
-    Prompt { system: "Be brief.".to_owned(), user: "Why?".to_owned(), tools: vec![tool("look_up")] }
+    Prompt {
+        system: "Be brief.".to_owned(),
+        user: "Why?".to_owned(),
+        tools: vec![tool("look_up")],
+        ..Prompt::default()
+    }
 }
 
 fn ask(wire: &Wire, limits: &CallLimits) -> Result<Reply, ModelError> {

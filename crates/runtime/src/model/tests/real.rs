@@ -24,7 +24,7 @@ fn limits() -> CallLimits {
 }
 
 fn question(text: &str) -> Prompt {
-    Prompt { system: "You answer in one sentence.".to_owned(), user: text.to_owned(), tools: Vec::new() }
+    Prompt { system: "You answer in one sentence.".to_owned(), user: text.to_owned(), ..Prompt::default() }
 }
 
 fn ask(model: &Model, prompt: &Prompt) -> (Reply, Vec<String>) {

@@ -1,0 +1,112 @@
+//! A language model that says what a test wants, behind a real connection.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+
+use serde_json::{Value, json};
+
+use crate::site::{PATIENCE, Site};
+
+/// What one question is answered.
+#[derive(Clone)]
+pub(crate) enum Says {
+    /// A whole answer.
+    Text(&'static str),
+    /// The beginning of one: the limit of its length was reached.
+    Cut(&'static str),
+    /// Nothing, until the other side leaves.
+    Nothing,
+    /// It wants these tools called, with these arguments.
+    Calls(Vec<(&'static str, Value)>),
+}
+
+/// Answers each question by the next of what it is to say, the last one from then on.
+pub(crate) struct Model {
+    address: String,
+    asked: Receiver<Value>,
+    left: Receiver<()>,
+}
+
+impl Model {
+    pub(crate) fn new(says: Vec<Says>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let ((tell, asked), (leave, left)) = (mpsc::channel(), mpsc::channel());
+        thread::spawn(move || {
+            let (mut says, mut now) = (says.into_iter(), Says::Nothing);
+            for stream in listener.incoming() {
+                let Ok(stream) = stream else { return };
+                now = says.next().unwrap_or(now);
+                let (tell, leave, now) = (tell.clone(), leave.clone(), now.clone());
+                thread::spawn(move || {
+                    serve(stream, &tell, &now);
+                    _ = leave.send(());
+                });
+            }
+        });
+        Self { address, asked, left }
+    }
+
+    /// The home's configuration says that this model is asked.
+    pub(crate) fn configure(&self, site: &Site, more: &str) {
+        let text = format!(
+            "[models.m]\nprovider = \"openai_compatible\"\nmodel = \"some-model\"\n\
+             endpoint = \"http://{}/v1/\"\nattempts = 1\n{more}\n",
+            self.address
+        );
+        std::fs::write(site.home().join("models.toml"), text).unwrap();
+    }
+
+    /// The next question that arrived: what was sent.
+    pub(crate) fn question(&self) -> Value {
+        self.asked.recv_timeout(PATIENCE).unwrap()
+    }
+
+    /// How many questions arrived that nobody has looked at.
+    pub(crate) fn more_questions(&self) -> usize {
+        self.asked.try_iter().count()
+    }
+
+    /// Waits until a connection is over.
+    pub(crate) fn wait_until_left(&self) {
+        self.left.recv_timeout(PATIENCE).unwrap();
+    }
+}
+
+fn serve(mut stream: TcpStream, tell: &mpsc::Sender<Value>, says: &Says) {
+    let mut request = BufReader::new(stream.try_clone().unwrap());
+    let (mut line, mut length) = (String::new(), 0);
+    while request.read_line(&mut line).is_ok_and(|count| count > 2) {
+        if let Some(text) = line.trim_end().to_ascii_lowercase().strip_prefix("content-length: ") {
+            length = text.parse().unwrap();
+        }
+        line.clear();
+    }
+    let mut body = vec![0; length];
+    if request.read_exact(&mut body).is_err() {
+        return;
+    }
+    drop(tell.send(serde_json::from_slice(&body).unwrap_or_default()));
+    let (delta, finish) = match says {
+        Says::Nothing => return drop(request.read_to_end(&mut Vec::new())),
+        Says::Text(text) => (json!({"content": text}), "stop"),
+        Says::Cut(text) => (json!({"content": text}), "length"),
+        Says::Calls(calls) => {
+            let call = |(at, (name, arguments)): (usize, &(&str, Value))| {
+                json!({"index": at, "id": format!("call_{at}"), "type": "function",
+                       "function": {"name": name, "arguments": arguments.to_string()}})
+            };
+            (json!({"tool_calls": calls.iter().enumerate().map(call).collect::<Vec<_>>()}), "tool_calls")
+        }
+    };
+    let events = [
+        json!({"choices": [{"index": 0, "delta": delta, "finish_reason": null}]}),
+        json!({"choices": [{"index": 0, "delta": {}, "finish_reason": finish}]}),
+        json!({"choices": [], "usage": {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}}),
+    ];
+    let body: String = events.iter().map(|event| format!("data: {event}\n\n")).collect();
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
+    drop(stream.write_all(format!("{head}{body}data: [DONE]\n\n").as_bytes()));
+}

@@ -1,0 +1,380 @@
+//! Runs of workflows in a scripted world: what starts when, and that a run that is broken off anywhere comes to the same
+//! end from what was recorded.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use cascade_kernel::csl::{Document, Spec};
+use cascade_kernel::workflow::{Effect, End, Ended, Event, Place, Rendered, Rest, Role, Workflow};
+use cascade_receipt::json::Value;
+use cascade_receipt::time::Timestamp;
+
+const START: u64 = 1_800_000_000_000;
+
+fn spec(steps: &str) -> Arc<Spec> {
+    let text = format!(
+        "csl: 1\nname: a\nversion: '1'\ninputs: {{hosts: {{type: list<string>, default: [x, yy, z]}}}}\n{steps}"
+    );
+    Arc::new(Document::read(text.as_bytes()).map_err(|faults| faults.to_string()).unwrap().spec)
+}
+
+fn inputs() -> Value {
+    Value::object([("hosts", Value::Array(vec!["x".into(), "yy".into(), "z".into()]))])
+}
+
+/// What the world answers to a command by its program: exit codes, one for each attempt, the last one for ever.
+type Script<'a> = BTreeMap<&'a str, Vec<Ended>>;
+
+struct World<'a> {
+    script: Script<'a>,
+    workflow: Workflow,
+    /// What runs, the oldest first.
+    running: Vec<(Place, Rendered)>,
+    /// Everything that happened, as a chain would hold it.
+    log: Vec<Event>,
+    words: Vec<String>,
+    end: Option<End>,
+    clock: u64,
+}
+
+fn word(spec: &Spec, place: Place) -> String {
+    let id = &spec.steps.get(place.step).unwrap().id;
+    let role = match place.role {
+        Role::Step => "",
+        Role::Compensation => "undo ",
+        Role::Reconciler => "ask ",
+    };
+    format!(
+        "{role}{id}{}#{}",
+        if place.item > 0 { format!("[{}]", place.item) } else { String::new() },
+        place.attempt
+    )
+}
+
+impl<'a> World<'a> {
+    fn new(spec: &Arc<Spec>, script: Script<'a>) -> Self {
+        let (workflow, effects) =
+            Workflow::begin(Arc::clone(spec), &inputs(), "r_00", Timestamp::from_ms(START));
+        let mut world =
+            Self { script, workflow, running: vec![], log: vec![], words: vec![], end: None, clock: START };
+        world.take(effects);
+        world
+    }
+
+    fn take(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Start { place, what } => {
+                    self.words.push(word(self.workflow.spec(), place));
+                    self.running.push((place, what));
+                }
+                Effect::Finish(end) => self.end = Some(end),
+            }
+        }
+    }
+
+    fn feed(&mut self, event: Event) {
+        let effects = self.workflow.step(event.clone()).unwrap();
+        self.log.push(event);
+        self.take(effects);
+    }
+
+    fn answer(&mut self, place: Place, what: &Rendered) -> Event {
+        self.clock += 1;
+        let Rendered::Command(command) = what else {
+            let at = if let Rendered::Wait(until) = what { until.ms() } else { self.clock };
+            self.clock = self.clock.max(at);
+            let at = Timestamp::from_ms(self.clock);
+            return Event::Ended { place, at, ended: Ended::Completed, result: BTreeMap::new() };
+        };
+        let program = command.argv.first().unwrap().as_str();
+        let endings = self.script.get(program);
+        let nth = usize::try_from(place.attempt - 1).unwrap();
+        let ended = endings.and_then(|all| all.get(nth).or(all.last())).cloned().unwrap_or(Ended::Completed);
+        let code = i64::from(ended != Ended::Completed);
+        let stdout = format!("{{\"said\": \"{program}\", \"argv\": {}}}", command.argv.len());
+        let result = [("exit_code".to_owned(), Value::Int(code)), ("stdout".to_owned(), stdout.into())];
+        Event::Ended { place, at: Timestamp::from_ms(self.clock), ended, result: result.into() }
+    }
+
+    /// Ends the attempt at `at` of those that run, or lets time pass. False where only people can help.
+    fn go_on(&mut self, at: usize) -> bool {
+        if self.running.is_empty() {
+            match self.workflow.rest() {
+                Rest::Until(until) => {
+                    self.clock = self.clock.max(until.ms());
+                    self.feed(Event::Woke { at: until });
+                    return true;
+                }
+                Rest::Running | Rest::People => return false,
+            }
+        }
+        let (place, what) = self.running.remove(at % self.running.len());
+        let event = self.answer(place, &what);
+        self.feed(event);
+        true
+    }
+
+    fn run(mut self) -> Self {
+        while self.end.is_none() && self.go_on(0) {}
+        self
+    }
+}
+
+fn ran(spec: &Arc<Spec>, script: &[(&'static str, &[Ended])]) -> (String, Option<(bool, String)>) {
+    let script = script.iter().map(|(program, endings)| (*program, endings.to_vec())).collect();
+    let world = World::new(spec, script).run();
+    let end = world.end.map(|end| (end.completed, end.reasons.join(" ")));
+    (world.words.join(" "), end)
+}
+
+#[test]
+fn steps_start_when_what_they_need_is_over() {
+    let spec = spec(
+        "steps:\n  - {id: a, run: [a]}\n  - {id: b, run: [b], needs: [a]}\n  - {id: c, run: [c], needs: [a]}\n  - {id: d, run: [d], needs: [b, c]}\n",
+    );
+    assert_eq!(ran(&spec, &[]), ("a#1 b#1 c#1 d#1".to_owned(), Some((true, String::new()))));
+}
+
+#[test]
+fn no_more_run_at_once_than_may() {
+    let spec = spec(
+        "constraints: {max_parallel: 2}\nsteps:\n  - {id: all, foreach: inputs.hosts, run: [go, '${item}', '${index}']}\n  - {id: w, wait: 5s}\n",
+    );
+    let world = World::new(&spec, Script::new());
+    assert_eq!(world.words.join(" "), "all#1 all[1]#1 w#1", "a wait takes no room");
+    let world = world.run();
+    assert_eq!(world.words.join(" "), "all#1 all[1]#1 w#1 all[2]#1");
+    assert_eq!(world.end.unwrap().count.completed, 4);
+}
+
+#[test]
+fn results_flow_and_conditions_skip() {
+    let steps = "steps:\n  - {id: a, run: [say]}\n  - {id: b, needs: [a], when: steps.a.exit_code == 1, run: [never]}\n  - {id: c, needs: [b], when: steps.b.status == 'skipped' && steps.a.json.argv == 1, run: [get, '${steps.a.json.said}']}\n  - {id: d, needs: [c], foreach: '[1, 2, 3].filter(x, x > 1)', run: [each, '${item}']}\n  - {id: e, needs: [d], run: [sum, '${steps.d.items.size()}', '${steps.d.ok}']}\noutputs: {last: '${steps.e.json.argv}'}\n";
+    let world = World::new(&spec(steps), Script::new()).run();
+    assert_eq!(world.words.join(" "), "a#1 c#1 d#1 d[1]#1 e#1");
+    let end = world.end.unwrap();
+    assert_eq!(end.outputs, BTreeMap::from([("last".to_owned(), "3".to_owned())]));
+    assert_eq!((end.count.completed, end.count.skipped), (5, 1));
+}
+
+#[test]
+fn what_fails_is_tried_again_and_then_ends_the_run() {
+    let spec = spec(
+        "steps:\n  - {id: a, run: [a], retry: {attempts: 3, backoff: 2s}}\n  - {id: b, run: [b], needs: [a]}\n",
+    );
+    let failed = Ended::Failed;
+    let world =
+        World::new(&spec, Script::from([("a", vec![failed.clone(), failed.clone(), Ended::Completed])]))
+            .run();
+    assert_eq!(world.words.join(" "), "a#1 a#2 a#3 b#1");
+    assert!(world.clock >= START + 6_000, "2 s and then 4 s");
+    assert_eq!(
+        ran(&spec, &[("a", &[failed])]),
+        ("a#1 a#2 a#3".to_owned(), Some((false, "step.failed".to_owned())))
+    );
+    assert_eq!(
+        ran(&spec, &[("a", &[Ended::Refused])]),
+        ("a#1".to_owned(), Some((false, "step.refused".to_owned())))
+    );
+}
+
+#[test]
+fn what_was_done_is_undone_the_last_first() {
+    let steps = "steps:\n  - {id: a, run: [a], compensate: {run: [una, '${run.key}']}}\n  - {id: b, run: [b], needs: [a], foreach: inputs.hosts, compensate: {run: [unb, '${item}']}}\n  - {id: c, run: [c], needs: [b]}\n  - {id: d, run: [d], needs: [c]}\n";
+    let (words, end) = ran(&spec(steps), &[("d", &[Ended::Failed])]);
+    assert_eq!(words, "a#1 b#1 b[1]#1 b[2]#1 c#1 d#1 undo b[2]#1 undo b[1]#1 undo b#1 undo a#1");
+    assert_eq!(end, Some((false, "step.failed".to_owned())));
+    let (words, end) = ran(&spec(steps), &[("d", &[Ended::Failed]), ("unb", &[Ended::Failed])]);
+    assert!(words.ends_with("undo b#1 undo a#1"), "the others are undone all the same: {words}");
+    assert_eq!(end, Some((false, "step.failed compensation.failed".to_owned())));
+    let world = World::new(&spec(steps), Script::from([("d", vec![Ended::Failed])]));
+    let argv_of = |wanted: &str| {
+        let mut world =
+            World { log: vec![], ..World::new(&spec(steps), Script::from([("d", vec![Ended::Failed])])) };
+        loop {
+            let found = world.running.iter().find(|(place, _)| word(world.workflow.spec(), *place) == wanted);
+            if let Some((_, Rendered::Command(command))) = found {
+                return command.argv.clone();
+            }
+            assert!(world.go_on(0), "{wanted} never starts");
+        }
+    };
+    drop(world);
+    assert_eq!(argv_of("undo b[2]#1"), ["unb", "z"], "undone with the values it was done with");
+}
+
+#[test]
+fn a_failure_that_may_be_lets_the_run_go_on() {
+    let steps = "steps:\n  - {id: a, run: [a], on_failure: continue}\n  - {id: b, run: [b, '${steps.a.ok}'], needs: [a]}\n";
+    assert_eq!(
+        ran(&spec(steps), &[("a", &[Ended::Failed])]),
+        ("a#1 b#1".to_owned(), Some((true, String::new())))
+    );
+}
+
+#[test]
+fn what_nobody_knows_is_never_simply_run_again() {
+    let unknown = [Ended::Unknown, Ended::Completed];
+    let alone = spec("steps:\n  - {id: a, run: [a], retry: {attempts: 9}}\n  - {id: b, run: [b]}\n");
+    let world = World::new(&alone, Script::from([("a", unknown.to_vec())])).run();
+    assert_eq!((world.words.join(" "), world.workflow.rest()), ("a#1 b#1".to_owned(), Rest::People));
+    let place = world.workflow.unknown().next().unwrap();
+    for (happened, words) in [(true, "a#1 b#1"), (false, "a#1 b#1 a#2")] {
+        let mut world = World::new(&alone, Script::from([("a", unknown.to_vec())])).run();
+        world.feed(Event::Settled { place, at: Timestamp::from_ms(world.clock), happened });
+        let world = world.run();
+        assert_eq!((world.words.join(" ").as_str(), world.end.unwrap().completed), (words, true));
+    }
+    let steps = "steps:\n  - {id: a, run: [a], reconcile: {run: [look]}}\n";
+    let (words, end) = ran(&spec(steps), &[("a", &unknown), ("look", &[Ended::Completed])]);
+    assert_eq!((words.as_str(), end.unwrap().0), ("a#1 ask a#1", true), "it took effect");
+    let (words, end) = ran(&spec(steps), &[("a", &unknown), ("look", &[Ended::Failed])]);
+    assert_eq!((words.as_str(), end.unwrap().0), ("a#1 ask a#1 a#2", true), "it did not");
+    let (words, end) = ran(&spec(steps), &[("a", &unknown), ("look", &[Ended::Unknown])]);
+    assert_eq!((words.as_str(), end), ("a#1 ask a#1", None), "a person is asked");
+}
+
+#[test]
+fn a_run_waits_for_people_while_the_rest_goes_on() {
+    let steps = "steps:\n  - {id: a, run: [a]}\n  - {id: b, run: [b], needs: [a]}\n  - {id: c, run: [c]}\n";
+    let world = World::new(&spec(steps), Script::from([("a", vec![Ended::Waiting])])).run();
+    assert_eq!(
+        (world.words.join(" ").as_str(), world.workflow.rest(), world.end),
+        ("a#1 c#1", Rest::People, None)
+    );
+}
+
+#[test]
+fn a_cancelled_run_undoes_what_it_did() {
+    let steps = "steps:\n  - {id: a, run: [a], compensate: {run: [una]}}\n  - {id: b, run: [b], needs: [a]}\n  - {id: c, run: [c], needs: [b]}\n";
+    let mut world = World::new(&spec(steps), Script::new());
+    assert!(world.go_on(0));
+    world.feed(Event::Cancelled { at: Timestamp::from_ms(world.clock) });
+    let world = world.run();
+    assert_eq!(world.words.join(" "), "a#1 b#1 undo a#1", "what runs is waited for");
+    let end = world.end.unwrap();
+    assert_eq!((end.completed, end.reasons.join(" ")), (false, "cancelled".to_owned()));
+    assert_eq!(
+        (end.count.completed, end.count.skipped),
+        (2, 0),
+        "what never came to its turn is not counted"
+    );
+}
+
+#[test]
+fn a_run_ends_at_its_limits() {
+    for (constraints, reason) in [("max_attempts: 2", "attempts"), ("duration: 1s", "duration")] {
+        let steps = format!(
+            "constraints: {{{constraints}}}\nsteps:\n  - {{id: a, run: [a]}}\n  - {{id: w, wait: 2s}}\n  - {{id: b, run: [b], needs: [a, w]}}\n"
+        );
+        let (words, end) = ran(&spec(&steps), &[]);
+        assert_eq!((words.as_str(), end), ("a#1 w#1", Some((false, reason.to_owned()))), "{constraints}");
+    }
+}
+
+#[test]
+fn steps_start_only_while_the_window_is_open() {
+    // 1_800_000_000 is 15 January 2027, a Friday, 08:00 UTC: 09:00 in Berlin.
+    for (window, waits_ms) in [
+        ("{from: \"09:00\", to: \"17:00\", zone: Europe/Berlin}", 0),
+        ("{from: \"09:01\", to: \"17:00\", zone: Europe/Berlin}", 60_000),
+        ("{from: \"08:00\", to: \"09:00\", zone: Europe/Berlin}", 23 * 3_600_000),
+        ("{days: [mon], from: \"00:00\", to: \"24:00\", zone: Europe/Berlin}", (2 * 24 + 15) * 3_600_000),
+    ] {
+        let steps = format!("constraints: {{window: {window}}}\nsteps:\n  - {{id: a, run: [a]}}\n");
+        let world = World::new(&spec(&steps), Script::new()).run();
+        assert_eq!((world.words.join(" ").as_str(), world.clock), ("a#1", START + waits_ms + 1), "{window}");
+    }
+}
+
+/// Broken off after any event and fed what was recorded, the run comes to the same end, and nothing that was recorded is
+/// started again.
+#[test]
+fn a_run_goes_on_from_its_record_wherever_it_was_broken_off() {
+    let steps = "constraints: {max_parallel: 3}\nsteps:\n  - {id: a, run: [a], retry: {attempts: 2}, compensate: {run: [una]}}\n  - {id: b, run: [b], needs: [a], foreach: inputs.hosts, compensate: {run: [unb, '${item}']}}\n  - {id: c, run: [c], needs: [a], reconcile: {run: [look]}}\n  - {id: w, wait: 3s, needs: [c]}\n  - {id: d, run: [d, '${steps.c.status}'], needs: [b, w], on_failure: continue}\n  - {id: e, run: [e], needs: [d], when: '!steps.d.ok'}\n  - {id: f, run: [f], needs: [e]}\n";
+    let spec = spec(steps);
+    let script: Script<'_> = BTreeMap::from([
+        ("a", vec![Ended::Failed, Ended::Completed]),
+        ("c", vec![Ended::Unknown, Ended::Completed]),
+        ("look", vec![Ended::Failed]),
+        ("d", vec![Ended::Failed]),
+        ("f", vec![Ended::Failed]),
+    ]);
+    for order in 0..40_usize {
+        let mut whole = World::new(&spec, script.clone());
+        let mut turn = order;
+        while whole.end.is_none() {
+            turn = turn.wrapping_mul(31).wrapping_add(7);
+            assert!(whole.go_on(turn >> 2));
+        }
+        assert_eq!(whole.end.as_ref().unwrap().reasons, ["step.failed"]);
+        for cut in 0..=whole.log.len() {
+            let mut again = World::new(&spec, script.clone());
+            for event in whole.log.iter().take(cut) {
+                if let Event::Ended { place, .. } = event {
+                    again.running.retain(|(running, _)| running != place);
+                }
+                again.feed(event.clone());
+            }
+            let recorded: BTreeSet<Place> = whole.log.iter().take(cut).filter_map(place_of).collect();
+            assert!(
+                again.running.iter().all(|(place, _)| !recorded.contains(place)),
+                "nothing is done twice"
+            );
+            again.clock = again.clock.max(whole.clock);
+            let again = again.run();
+            let (mut once, mut twice) = (whole.words.clone(), again.words.clone());
+            once.sort();
+            twice.sort();
+            assert_eq!(once, twice, "order {order}, cut {cut}");
+            assert_eq!(whole.end, again.end, "order {order}, cut {cut}");
+        }
+    }
+}
+
+fn place_of(event: &Event) -> Option<Place> {
+    if let Event::Ended { place, .. } = event { Some(*place) } else { None }
+}
+
+#[test]
+fn an_end_that_nothing_ran_for_is_refused() {
+    let spec = spec("steps:\n  - {id: a, run: [a]}\n  - {id: b, run: [b], needs: [a]}\n");
+    let (mut workflow, _) = Workflow::begin(spec, &inputs(), "r_00", Timestamp::from_ms(START));
+    for (step, attempt, role) in
+        [(1, 1, Role::Step), (0, 2, Role::Step), (0, 1, Role::Compensation), (7, 1, Role::Step)]
+    {
+        let place = Place { step, item: 0, attempt, role };
+        let ended = Event::Ended {
+            place,
+            at: Timestamp::from_ms(START),
+            ended: Ended::Completed,
+            result: BTreeMap::new(),
+        };
+        assert!(workflow.step(ended).is_err(), "{place:?}");
+    }
+}
+
+#[test]
+fn keys_name_the_item_and_not_the_attempt() {
+    let steps = "steps:\n  - {id: a, foreach: inputs.hosts, run: [a, '${run.key}'], retry: {attempts: 2, backoff: 1ms}, compensate: {run: [una, '${run.key}']}}\n  - {id: b, needs: [a], run: [b]}\n";
+    let mut world = World::new(
+        &spec(steps),
+        Script::from([("a", vec![Ended::Failed, Ended::Completed]), ("b", vec![Ended::Failed])]),
+    );
+    let mut keys: BTreeMap<String, BTreeSet<(Role, usize)>> = BTreeMap::new();
+    while world.end.is_none() {
+        for (place, what) in &world.running {
+            if let Rendered::Command(command) = what
+                && let [_, key] = command.argv.as_slice()
+            {
+                keys.entry(key.clone()).or_default().insert((place.role, place.item));
+                assert!(command.env.contains(&("CASCADE_IDEMPOTENCY_KEY".to_owned(), key.clone())));
+            }
+        }
+        assert!(world.go_on(0));
+    }
+    assert_eq!(keys.len(), 6, "three items, and three to undo");
+    assert!(keys.values().all(|places| places.len() == 1), "{keys:?}");
+}

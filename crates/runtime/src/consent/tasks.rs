@@ -1,0 +1,78 @@
+//! Tasks in words that people answered: the task itself, a question to a model, a command that words became.
+
+use cascade_ledger::{Ledger, Reader};
+use cascade_policy::facts::{Invocation, Task};
+use cascade_receipt::json;
+
+use super::{Approved, ConsentError, Objections, answered, objections_to, repeat, run_objections};
+use crate::facts::{self, Asker, Command};
+
+/// What people answered about a task.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    /// The answers, and what they are about.
+    pub approved: Approved,
+    /// Which action of the task it is.
+    pub of: Of,
+}
+
+/// Which action of a task was answered.
+#[derive(Clone, Debug)]
+pub enum Of {
+    /// The task itself.
+    Task,
+    /// A question to a model about it, which names model, host and price.
+    Question,
+    /// The command that its words became.
+    Command(Box<Command>),
+}
+
+/// The task that was approved, and what it stands on.
+///
+/// # Errors
+/// [`ConsentError`].
+pub fn approved_task(ledger: &Reader, id: &str) -> Result<(Task, Standing), ConsentError> {
+    let (approved, facts) = answered(ledger, id)?;
+    if let Invocation::Task(task) = &facts.action.invocation {
+        let of = if task.model.is_some() { Of::Question } else { Of::Task };
+        let task = Task { model: None, ..task.as_ref().clone() };
+        return Ok((task, Standing { approved, of }));
+    }
+    let id = approved.subject.receipt_id;
+    let stored = ledger.private_of(id)?.into_iter().find(|item| item.field == "task");
+    let stored = stored.ok_or(ConsentError::IsNoTask(id))?;
+    let value = json::parse_canonical(&stored.bytes).map_err(|_| ConsentError::Damaged(id))?;
+    let task = Task::read(&value).map_err(|fault| ConsentError::Facts(id, fault))?;
+    let command = Box::new(repeat(ledger, &approved.subject, &facts)?);
+    Ok((task, Standing { approved, of: Of::Command(command) }))
+}
+
+/// Whether what `id` names, or answers, was asked for as a task in words.
+///
+/// # Errors
+/// [`ConsentError`].
+pub fn is_task(ledger: &Reader, id: &str) -> Result<bool, ConsentError> {
+    let (approved, facts) = answered(ledger, id)?;
+    let stored = ledger.private_of(approved.subject.receipt_id)?;
+    Ok(matches!(facts.action.invocation, Invocation::Task(_))
+        || stored.iter().any(|item| item.field == "task"))
+}
+
+/// Why a task may not stand on what people answered now. `asked` is what would be done today: the task, with the model
+/// that would be asked where a question was approved.
+///
+/// # Errors
+/// [`ConsentError`].
+pub fn task_objections(
+    ledger: &Ledger,
+    asker: &Asker,
+    standing: &Standing,
+    asked: Task,
+) -> Result<Objections, ConsentError> {
+    match &standing.of {
+        Of::Command(command) => run_objections(ledger, asker, &standing.approved, command),
+        Of::Task | Of::Question => {
+            objections_to(ledger, &standing.approved, &facts::of_task(ledger, asker, asked)?)
+        }
+    }
+}

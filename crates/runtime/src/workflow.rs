@@ -1,0 +1,273 @@
+//! Runs of workflows: performs the effects of `cascade_kernel::workflow`. What starts when, what is tried again and what is
+//! undone is decided there, not here.
+//!
+//! Every step is an action of its own, decided by all gates and receipted like any other; its receipts name the run and
+//! the specification. What a run needs to go on after a crash is in the chain: the specification and the inputs are
+//! private bytes of its `chain_started`, the output of a step of the step's closer. Going on is beginning again: the same
+//! machine is fed what is recorded ([`record`]) and asks for the rest.
+
+mod attempt;
+mod drive;
+mod http;
+mod load;
+mod point;
+mod record;
+mod rehearse;
+mod step;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use cascade_kernel::csl::{Document, EvaluationFault, Spec};
+use cascade_kernel::workflow::{Count, Place, Role};
+use cascade_ledger::{AppendError, Appended, Chain, Fault, Ledger, Reader};
+use cascade_policy::decide::Ruling;
+use cascade_receipt::content::Runtime;
+use cascade_receipt::digest::Digest;
+use cascade_receipt::id::ReceiptId;
+use cascade_receipt::json::Value;
+
+use crate::consent::ConsentError;
+use crate::facts::{Asker, LookError};
+use crate::policy_store::StoreError;
+
+pub use self::load::{Verified, load, signers};
+pub use self::point::Pointed;
+pub use self::step::OfStep;
+
+/// Bytes of output of one step that are kept.
+pub const OUTPUT_BYTES_MAX: u64 = 1024 * 1024;
+
+/// A run that is to begin.
+#[derive(Debug)]
+pub struct Start {
+    /// The specification.
+    pub document: Arc<Document>,
+    /// The armoured SSHSIG over its hash, where there is one.
+    pub signature: Option<String>,
+    /// Its inputs, checked ([`Document::inputs`]).
+    pub inputs: Value,
+    /// Where its commands run.
+    pub cwd: PathBuf,
+    /// What was approved, where the start itself was escalated.
+    pub approval: Option<String>,
+    /// Only the decisions are wanted.
+    pub dry_run: bool,
+}
+
+/// Who drives a run, and how.
+#[derive(Clone, Debug)]
+pub struct Driver {
+    /// Who asks.
+    pub asker: Asker,
+    /// Why, in the asker's words; kept in the vault.
+    pub reason: Option<String>,
+    /// Which program writes the receipts.
+    pub runtime: Runtime,
+}
+
+/// What is told while a run goes on.
+#[derive(Clone, Debug)]
+pub enum Progress {
+    /// The run has begun; its receipt is durable.
+    Begun(ReceiptId),
+    /// An attempt starts.
+    Starts(Place),
+    /// An attempt has ended, and this is its last receipt.
+    Ended(Attempt),
+}
+
+/// One attempt and what became of it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Attempt {
+    /// Which.
+    pub place: Place,
+    /// How: `completed`, `failed`, `refused`, `waiting`, `unknown`.
+    pub ended: &'static str,
+    /// Its last receipt; none where it could not be asked.
+    pub receipt_id: Option<ReceiptId>,
+    /// Why, as codes or a text for people.
+    pub reasons: Vec<String>,
+    /// The exit code of its command.
+    pub exit_code: Option<i64>,
+}
+
+/// How a run stands when nobody drives it any more.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Standing {
+    /// It did not begin: the gates said no.
+    Blocked,
+    /// It did not begin: people must approve first.
+    Escalated,
+    /// Only the decisions were wanted.
+    Rehearsed,
+    /// Every step is over.
+    Completed,
+    /// It was ended before.
+    Aborted,
+    /// People must approve, or say what became of a step.
+    Waits,
+}
+
+/// What came of driving a run.
+#[derive(Debug)]
+pub struct Driven {
+    /// Where it stands.
+    pub standing: Standing,
+    /// The `chain_started`, once there is one.
+    pub chain: Option<ReceiptId>,
+    /// What the gates said of the start; of a run that goes on, nothing.
+    pub ruling: Option<Ruling>,
+    /// The receipts written now, in order.
+    pub receipts: Vec<ReceiptId>,
+    /// Attempts that ended now.
+    pub attempts: Vec<Attempt>,
+    /// What the run gives.
+    pub outputs: BTreeMap<String, String>,
+    /// Why it was ended, as codes.
+    pub reasons: Vec<String>,
+    /// How many steps ended how.
+    pub count: Count,
+    /// Attempts whose outcome only a person can tell.
+    pub unknown: Vec<Place>,
+}
+
+/// Why a run could not be driven. Whatever ran has its receipts.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkflowError {
+    /// The policy in force could not be loaded.
+    #[error(transparent)]
+    Policy(#[from] StoreError),
+    /// The ledger could not be read.
+    #[error(transparent)]
+    Ledger(#[from] Fault),
+    /// The world could not be looked at.
+    #[error(transparent)]
+    Look(#[from] LookError),
+    /// An approval could not be looked at.
+    #[error(transparent)]
+    Consent(#[from] ConsentError),
+    /// A receipt could not be made durable.
+    #[error("couldn't record the run: {0}")]
+    Append(AppendError),
+    /// Governance kept changing while something was decided.
+    #[error("policy or approvals kept changing while the run was decided")]
+    Unsettled,
+    /// No run began with this receipt.
+    #[error("{0} is not the start of a run")]
+    NotAChain(ReceiptId),
+    /// Its private bytes were erased.
+    #[error("what {0} was started with is erased; it cannot go on")]
+    Erased(ReceiptId),
+    /// Stored bytes that are not what they should be.
+    #[error("what {0} was started with is damaged")]
+    Damaged(ReceiptId),
+    /// It has ended.
+    #[error("run {0} has ended")]
+    Ended(ReceiptId),
+    /// Another process drives it.
+    #[error("run {0} is being driven by another process")]
+    Busy(ReceiptId),
+    /// A step has no end. Whatever had started of it is ended.
+    #[error(transparent)]
+    Step(Box<crate::govern::GovernError>),
+    /// The lock of the run could not be taken.
+    #[error("couldn't take the lock of the run: {0}")]
+    Lock(std::io::Error),
+    /// The chain holds what the specification does not.
+    #[error("the receipts of {chain} do not follow its specification: {why}")]
+    Diverged {
+        /// The run.
+        chain: ReceiptId,
+        /// What does not fit.
+        why: String,
+    },
+    /// An expression has no value.
+    #[error(transparent)]
+    Evaluation(#[from] EvaluationFault),
+}
+
+/// Begins a run and drives it as far as it goes.
+///
+/// # Errors
+/// [`WorkflowError`].
+pub fn start(
+    ledger: &Ledger,
+    start: Start,
+    driver: &Driver,
+    tell: &mut dyn FnMut(Progress),
+) -> Result<Driven, WorkflowError> {
+    drive::start(ledger, start, driver, tell)
+}
+
+/// Drives a run that has begun, as far as it goes.
+///
+/// # Errors
+/// [`WorkflowError`].
+pub fn resume(
+    ledger: &Ledger,
+    chain: ReceiptId,
+    driver: &Driver,
+    tell: &mut dyn FnMut(Progress),
+) -> Result<Driven, WorkflowError> {
+    drive::resume(ledger, chain, driver, tell)
+}
+
+/// Ends a run: nothing of it starts any more, and what runs is ended by the gates.
+///
+/// # Errors
+/// [`WorkflowError`].
+pub fn cancel(ledger: &Ledger, chain: ReceiptId, driver: &Driver) -> Result<Appended, WorkflowError> {
+    drive::cancel(ledger, chain, driver)
+}
+
+/// Says what became of an attempt that nobody knew of, on record.
+///
+/// # Errors
+/// [`WorkflowError`].
+pub fn settle(
+    ledger: &Ledger,
+    chain: ReceiptId,
+    place: Place,
+    happened: bool,
+    driver: &Driver,
+) -> Result<Pointed, WorkflowError> {
+    drive::settle(ledger, chain, place, happened, driver)
+}
+
+/// The specification of a run, and its hash.
+///
+/// # Errors
+/// [`WorkflowError`].
+pub fn spec_of(ledger: &Ledger, chain: ReceiptId) -> Result<(Arc<Spec>, Digest), WorkflowError> {
+    let (run, chain) = load::run(ledger, chain)?;
+    Ok((Arc::clone(&run.spec), chain.spec_hash))
+}
+
+/// Name and version of the specification of a run; nothing where they are erased.
+///
+/// # Errors
+/// [`WorkflowError`].
+pub fn name_of(reader: &Reader, chain: &Chain) -> Result<String, WorkflowError> {
+    let id = chain.receipt_id;
+    let items = reader.private_of(id)?;
+    let spec = items.iter().find(|item| item.field == "spec").ok_or(WorkflowError::Erased(id))?;
+    let document = Document::read(&spec.bytes).map_err(|_| WorkflowError::Damaged(id))?;
+    Ok(format!("{} {}", document.spec.name, document.spec.version))
+}
+
+/// The number of the last attempt at an item of a step, from 1; 1 where there was none.
+///
+/// # Errors
+/// [`WorkflowError`].
+pub fn last_attempt(
+    ledger: &Ledger,
+    chain: ReceiptId,
+    (step, item): (usize, usize),
+) -> Result<u32, WorkflowError> {
+    let recorded = record::of_run(ledger, chain)?;
+    let own = recorded.iter().map(|one| one.place);
+    let own = own.filter(|place| place.role == Role::Step && (place.step, place.item) == (step, item));
+    Ok(own.map(|place| place.attempt).max().unwrap_or(1))
+}

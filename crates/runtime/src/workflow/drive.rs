@@ -1,0 +1,433 @@
+//! Drives a run: begins it, feeds its machine what is recorded, performs what it asks for, a thread an attempt.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::Scope;
+use std::time::Duration;
+
+use cascade_kernel::workflow::{Count, Effect, End, Ended, Event, Place, Rendered, Rest, Workflow};
+use cascade_ledger::{AppendError, Appended, Draft, Ledger};
+use cascade_policy::facts::Act;
+use cascade_receipt::content::{Body, ChainClosed, Ref, Rel, StepCounts};
+use cascade_receipt::decision::{Reason, Verdict};
+use cascade_receipt::digest::Digest;
+use cascade_receipt::id::ReceiptId;
+use cascade_receipt::time::Timestamp;
+
+use super::attempt::{Attempting, Done, act_of};
+use super::load::{self, Loaded};
+use super::point::{Point, Pointed};
+use super::record::{self, Recorded, What};
+use super::rehearse;
+use super::step::step_at;
+use super::{Attempt, Driven, Driver, Progress, Standing, Start, WorkflowError};
+use crate::consent;
+use crate::facts;
+use crate::govern::reference;
+use crate::run_lock::RunLock;
+
+/// What somebody says of an attempt that took effect.
+pub(super) const HAPPENED: &str = "it took effect";
+/// What somebody says of one that did not.
+const DID_NOT: &str = "it did not take effect";
+/// Longest time that a run sleeps before it looks at the clock again, which may be set meanwhile.
+const NAP_MAX: Duration = Duration::from_secs(30);
+
+pub(super) fn start(
+    ledger: &Ledger,
+    start: Start,
+    driver: &Driver,
+    tell: &mut dyn FnMut(Progress),
+) -> Result<Driven, WorkflowError> {
+    let spec_hash = start.document.hash();
+    let signers = match &start.signature {
+        Some(sshsig) => load::signers(ledger, &spec_hash, sshsig)?,
+        None => Vec::new(),
+    };
+    let mut run = Loaded {
+        spec: Arc::new(start.document.spec.clone()),
+        document: start.document,
+        spec_hash,
+        signers,
+        inputs: start.inputs,
+        cwd: start.cwd,
+        chain: None,
+        started: facts::now(),
+    };
+    let approved = start.approval.as_deref().map(|id| consent::answered(ledger, id)).transpose()?;
+    let pointed = Point {
+        run: &run,
+        act: act_of(&run, Act::Start, None, String::new()),
+        step: None,
+        terms: None,
+        approved: approved.as_ref().map(|(approved, _)| approved),
+        refs: Vec::new(),
+        dry_run: start.dry_run,
+    }
+    .record(ledger, driver)?;
+    let id = pointed.receipt.receipt_id;
+    let verdict = pointed.ruling.decision.verdict;
+    if verdict != Verdict::Admit || start.dry_run {
+        let standing = match verdict {
+            _ if start.dry_run => Standing::Rehearsed,
+            Verdict::Escalate => Standing::Escalated,
+            Verdict::Admit | Verdict::Deny => Standing::Blocked,
+        };
+        let mut driven = nothing_driven(standing);
+        if start.dry_run && verdict != Verdict::Deny {
+            driven.attempts = rehearse::steps(ledger, &Arc::new(run), driver, tell)?;
+        }
+        driven.receipts.push(id);
+        driven.ruling = Some(pointed.ruling);
+        return Ok(driven);
+    }
+    let _lock = lock(ledger, id)?;
+    run.chain = Some(reference(Rel::Chain, &pointed.receipt));
+    run.started = pointed.receipt.timestamp;
+    tell(Progress::Begun(id));
+    let mut driven = drive(ledger, Arc::new(run), Vec::new(), driver, tell)?;
+    driven.receipts.insert(0, id);
+    driven.ruling = Some(pointed.ruling);
+    Ok(driven)
+}
+
+pub(super) fn resume(
+    ledger: &Ledger,
+    id: ReceiptId,
+    driver: &Driver,
+    tell: &mut dyn FnMut(Progress),
+) -> Result<Driven, WorkflowError> {
+    let _lock = lock(ledger, id)?;
+    let (run, chain) = load::run(ledger, id)?;
+    if chain.closed.is_some() {
+        return Err(WorkflowError::Ended(id));
+    }
+    let recorded = record::of_run(ledger, id)?;
+    drive(ledger, Arc::new(run), recorded, driver, tell)
+}
+
+pub(super) fn cancel(ledger: &Ledger, id: ReceiptId, driver: &Driver) -> Result<Appended, WorkflowError> {
+    let chain = ledger.chain(id)?.ok_or(WorkflowError::NotAChain(id))?;
+    if chain.closed.is_some() {
+        return Err(WorkflowError::Ended(id));
+    }
+    let end = End {
+        completed: false,
+        reasons: vec!["cancelled".to_owned()],
+        outputs: BTreeMap::new(),
+        count: Count::default(),
+    };
+    close(ledger, (chain.reference(), chain.spec_hash), &end, driver)
+}
+
+pub(super) fn settle(
+    ledger: &Ledger,
+    id: ReceiptId,
+    place: Place,
+    happened: bool,
+    driver: &Driver,
+) -> Result<Pointed, WorkflowError> {
+    let _lock = lock(ledger, id)?;
+    let (run, chain) = load::run(ledger, id)?;
+    if chain.closed.is_some() {
+        return Err(WorkflowError::Ended(id));
+    }
+    let recorded = record::of_run(ledger, id)?;
+    let last = recorded.iter().rev().find(|one| one.place == place);
+    let unknown = last.filter(|one| matches!(one.what, What::Ended(Ended::Unknown, _)));
+    let Some(unknown) = unknown else {
+        let why = "the outcome of that attempt is known".to_owned();
+        return Err(WorkflowError::Diverged { chain: id, why });
+    };
+    let refs = match entry_of(ledger, unknown.receipt_id)? {
+        Some(entry_hash) => {
+            vec![Ref { rel: Rel::Supersedes, receipt_id: unknown.receipt_id, entry_hash }]
+        }
+        None => Vec::new(),
+    };
+    let text = if happened { HAPPENED } else { DID_NOT };
+    Point {
+        run: &run,
+        act: act_of(&run, Act::Settle, Some(place.step), text.to_owned()),
+        step: Some(step_at(place)),
+        terms: None,
+        approved: None,
+        refs,
+        dry_run: false,
+    }
+    .record(ledger, driver)
+}
+
+fn entry_of(ledger: &Ledger, id: ReceiptId) -> Result<Option<Digest>, WorkflowError> {
+    let cascade_ledger::Found::One(_, _, line) = ledger.find(&id.to_string())? else { return Ok(None) };
+    let receipt = cascade_receipt::json::parse(line.as_bytes()).ok();
+    Ok(receipt.and_then(|receipt| Digest::from_hex(receipt.member("entry_hash")?.as_str()?)))
+}
+
+fn lock(ledger: &Ledger, id: ReceiptId) -> Result<RunLock, WorkflowError> {
+    RunLock::take(ledger, id).map_err(|error| match error.kind() {
+        std::io::ErrorKind::WouldBlock => WorkflowError::Busy(id),
+        _ => WorkflowError::Lock(error),
+    })
+}
+
+const fn nothing_driven(standing: Standing) -> Driven {
+    Driven {
+        standing,
+        chain: None,
+        ruling: None,
+        receipts: Vec::new(),
+        attempts: Vec::new(),
+        outputs: BTreeMap::new(),
+        reasons: Vec::new(),
+        count: Count { completed: 0, failed: 0, skipped: 0, unknown: 0 },
+        unknown: Vec::new(),
+    }
+}
+
+/// A run in this process.
+struct Drive<'a> {
+    ledger: &'a Ledger,
+    run: Arc<Loaded>,
+    driver: &'a Driver,
+    machine: Workflow,
+    /// What the machine has asked for and is not over.
+    asked_for: BTreeMap<Place, Rendered>,
+    /// The escalation that each attempt has left.
+    escalations: BTreeMap<Place, ReceiptId>,
+    /// To be started.
+    queue: VecDeque<Place>,
+    /// Waits, by when they are over.
+    timers: Vec<(Timestamp, Place)>,
+    flying: usize,
+    end: Option<End>,
+    driven: Driven,
+}
+
+fn drive(
+    ledger: &Ledger,
+    run: Arc<Loaded>,
+    recorded: Vec<Recorded>,
+    driver: &Driver,
+    tell: &mut dyn FnMut(Progress),
+) -> Result<Driven, WorkflowError> {
+    let chain = run.chain.clone().ok_or(WorkflowError::Unsettled)?;
+    let id = chain.receipt_id;
+    let (machine, effects) =
+        Workflow::begin(Arc::clone(&run.spec), &run.inputs, &id.to_string(), run.started);
+    let mut drive = Drive {
+        ledger,
+        driver,
+        machine,
+        asked_for: BTreeMap::new(),
+        escalations: BTreeMap::new(),
+        queue: VecDeque::new(),
+        timers: Vec::new(),
+        flying: 0,
+        end: None,
+        driven: nothing_driven(Standing::Waits),
+        run,
+    };
+    drive.driven.chain = Some(id);
+    drive.take(effects);
+    drive.replay(id, recorded)?;
+    match drive.perform(tell) {
+        Ok(()) => drive.finish(chain),
+        // Somebody else has ended the run: whatever was running was ended with it.
+        Err(WorkflowError::Append(AppendError::ChainEnded { .. })) => {
+            drive.driven.standing = Standing::Aborted;
+            drive.driven.reasons.push("cancelled".to_owned());
+            Ok(drive.driven)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+impl Drive<'_> {
+    fn take(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Start { place, what } => {
+                    self.queue.push_back(place);
+                    self.asked_for.insert(place, what);
+                }
+                Effect::Finish(end) => self.end = Some(end),
+            }
+        }
+    }
+
+    fn feed(&mut self, event: Event) -> Result<(), WorkflowError> {
+        let chain = self.driven.chain.unwrap_or(ReceiptId([0; 8]));
+        let effects = self.machine.step(event);
+        let effects =
+            effects.map_err(|unexpected| WorkflowError::Diverged { chain, why: unexpected.to_string() })?;
+        self.take(effects);
+        Ok(())
+    }
+
+    /// Takes over what is recorded, in its order. What is there without having been asked for yet was asked for once time
+    /// had passed.
+    fn replay(&mut self, chain: ReceiptId, recorded: Vec<Recorded>) -> Result<(), WorkflowError> {
+        for one in recorded {
+            let settles = matches!(one.what, What::Settled { .. });
+            if !settles && !self.asked_for.contains_key(&one.place) {
+                self.feed(Event::Woke { at: one.at })?;
+            }
+            if !settles && !self.asked_for.contains_key(&one.place) {
+                let why = format!("{} was not due", one.receipt_id);
+                return Err(WorkflowError::Diverged { chain, why });
+            }
+            if let What::Asked = one.what {
+                self.escalations.insert(one.place, one.receipt_id);
+            }
+            if let Some(event) = one.event() {
+                self.asked_for.remove(&one.place);
+                self.feed(event)?;
+            }
+        }
+        let due = &self.asked_for;
+        self.queue.retain(|place| due.contains_key(place));
+        Ok(())
+    }
+
+    /// Performs attempts until there is nothing to do: the run is over, or waits for people.
+    fn perform(&mut self, tell: &mut dyn FnMut(Progress)) -> Result<(), WorkflowError> {
+        let (ledger, driver, run) = (self.ledger, self.driver, Arc::clone(&self.run));
+        let (to, from) = channel();
+        std::thread::scope(|scope| {
+            let mut failed = None;
+            while failed.is_none() {
+                let attempting = Attempting { ledger, run: &run, driver };
+                self.launch(scope, attempting, &to, tell);
+                if self.flying == 0 && self.timers.is_empty() {
+                    if self.end.is_some() {
+                        return Ok(());
+                    }
+                    match self.machine.rest() {
+                        Rest::Until(_) => {}
+                        Rest::Running | Rest::People => return Ok(()),
+                    }
+                }
+                failed = self.wait(&from, tell).err();
+            }
+            // What runs is waited for: every attempt has its receipt before the error is told.
+            while self.flying > 0 && from.recv().is_ok() {
+                self.flying -= 1;
+            }
+            failed.map_or(Ok(()), Err)
+        })
+    }
+
+    fn launch<'scope, 'env: 'scope>(
+        &mut self,
+        scope: &'scope Scope<'scope, 'env>,
+        attempting: Attempting<'env>,
+        to: &Sender<Result<Done, WorkflowError>>,
+        tell: &mut dyn FnMut(Progress),
+    ) {
+        let now = facts::now();
+        let (due, later) = self.timers.drain(..).partition(|(until, _)| *until <= now);
+        self.timers = later;
+        let due: Vec<(Timestamp, Place)> = due;
+        let mut ready: Vec<Place> = due.into_iter().map(|(_, place)| place).collect();
+        while let Some(place) = self.queue.pop_front() {
+            match self.asked_for.get(&place) {
+                Some(Rendered::Wait(until)) if *until > now => self.timers.push((*until, place)),
+                Some(_) => ready.push(place),
+                None => {}
+            }
+        }
+        for place in ready {
+            let Some(what) = self.asked_for.get(&place).cloned() else { continue };
+            let (asked, to) = (self.escalations.get(&place).copied(), to.clone());
+            self.flying += 1;
+            tell(Progress::Starts(place));
+            scope.spawn(move || {
+                // Nobody hears it only where the drive itself has gone.
+                drop(to.send(attempting.perform(place, &what, asked)));
+            });
+        }
+    }
+
+    /// Waits for the end of an attempt, or until time has passed.
+    fn wait(
+        &mut self,
+        from: &Receiver<Result<Done, WorkflowError>>,
+        tell: &mut dyn FnMut(Progress),
+    ) -> Result<(), WorkflowError> {
+        let due = self.timers.iter().map(|(until, _)| *until).min();
+        let rest = match self.machine.rest() {
+            Rest::Until(until) => Some(until),
+            Rest::Running | Rest::People => None,
+        };
+        let nap = due.into_iter().chain(rest).min().map_or(NAP_MAX, |until| {
+            Duration::from_millis(until.ms().saturating_sub(facts::now().ms())).min(NAP_MAX)
+        });
+        match from.recv_timeout(nap) {
+            Ok(done) => {
+                self.flying -= 1;
+                self.ended(done?, tell)
+            }
+            Err(RecvTimeoutError::Timeout) => self.feed(Event::Woke { at: facts::now() }),
+            Err(RecvTimeoutError::Disconnected) => Ok(()),
+        }
+    }
+
+    fn ended(&mut self, done: Done, tell: &mut dyn FnMut(Progress)) -> Result<(), WorkflowError> {
+        let attempt = Attempt {
+            place: done.place,
+            ended: match done.ended {
+                Ended::Completed => "completed",
+                Ended::Failed => "failed",
+                Ended::Refused => "refused",
+                Ended::Waiting => "waiting",
+                Ended::Unknown => "unknown",
+            },
+            receipt_id: done.asks.or_else(|| done.receipts.last().copied()),
+            reasons: done.reasons.clone(),
+            exit_code: done.result.get("exit_code").and_then(cascade_receipt::json::Value::as_int),
+        };
+        tell(Progress::Ended(attempt.clone()));
+        self.driven.attempts.push(attempt);
+        self.driven.receipts.extend(&done.receipts);
+        self.asked_for.remove(&done.place);
+        self.feed(Event::Ended { place: done.place, at: done.at, ended: done.ended, result: done.result })
+    }
+
+    fn finish(mut self, chain: Ref) -> Result<Driven, WorkflowError> {
+        self.driven.unknown = self.machine.unknown().collect();
+        let Some(end) = self.end else { return Ok(self.driven) };
+        let closed = close(self.ledger, (chain, self.run.spec_hash), &end, self.driver)?;
+        self.driven.receipts.push(closed.receipt_id);
+        self.driven.standing = if end.completed { Standing::Completed } else { Standing::Aborted };
+        (self.driven.outputs, self.driven.reasons, self.driven.count) = (end.outputs, end.reasons, end.count);
+        Ok(self.driven)
+    }
+}
+
+/// The last receipt of a run.
+fn close(
+    ledger: &Ledger,
+    (chain, spec_hash): (Ref, Digest),
+    end: &End,
+    driver: &Driver,
+) -> Result<Appended, WorkflowError> {
+    let body = Body::ChainClosed(ChainClosed {
+        completed: end.completed,
+        chain,
+        spec_hash,
+        principal: driver.asker.principal_id(),
+        reasons: end.reasons.iter().map(|code| Reason::code(code)).collect(),
+        steps: StepCounts {
+            completed: end.count.completed,
+            failed: end.count.failed,
+            skipped: end.count.skipped,
+            unknown: end.count.unknown,
+        },
+    });
+    ledger.append(Draft::new(cascade_ledger::receipt_id()?, body)).map_err(|error| match error {
+        AppendError::ChainEnded { chain } => WorkflowError::Ended(chain),
+        other => WorkflowError::Append(other),
+    })
+}

@@ -1,0 +1,204 @@
+//! What the chain says of a run, as events of its machine.
+
+use std::collections::BTreeMap;
+
+use cascade_kernel::workflow::{Ended, Event, Place, Role};
+use cascade_ledger::{CHAIN_LINES_MAX, Ledger, Line};
+use cascade_receipt::base64;
+use cascade_receipt::content::StepRole;
+use cascade_receipt::digest::Digest;
+use cascade_receipt::id::ReceiptId;
+use cascade_receipt::json::{self, Value};
+use cascade_receipt::kind::Kind;
+use cascade_receipt::time::Timestamp;
+
+use super::WorkflowError;
+
+/// One receipt of a run.
+#[derive(Clone, Debug)]
+pub(super) struct Recorded {
+    pub(super) place: Place,
+    pub(super) at: Timestamp,
+    pub(super) receipt_id: ReceiptId,
+    pub(super) what: What,
+}
+
+/// What it says.
+#[derive(Clone, Debug)]
+pub(super) enum What {
+    /// An attempt has started.
+    Started,
+    /// It has ended.
+    Ended(Ended, BTreeMap<String, Value>),
+    /// People are asked.
+    Asked,
+    /// Somebody said what became of it.
+    Settled { happened: bool },
+}
+
+impl Recorded {
+    pub(super) fn event(&self) -> Option<Event> {
+        let (place, at) = (self.place, self.at);
+        match &self.what {
+            What::Ended(ended, result) => {
+                Some(Event::Ended { place, at, ended: ended.clone(), result: result.clone() })
+            }
+            What::Settled { happened } => Some(Event::Settled { place, at, happened: *happened }),
+            What::Started | What::Asked => None,
+        }
+    }
+}
+
+/// Everything recorded of a run, in order.
+pub(super) fn of_run(ledger: &Ledger, chain: ReceiptId) -> Result<Vec<Recorded>, WorkflowError> {
+    let mut all = Vec::new();
+    let mut from = 0;
+    loop {
+        let lines = ledger.receipts_of_chain(chain, from)?;
+        for line in &lines {
+            all.extend(read(ledger, chain, line)?);
+        }
+        match lines.last() {
+            Some(last) if lines.len() >= usize::try_from(CHAIN_LINES_MAX).unwrap_or(usize::MAX) => {
+                from = last.seq + 1
+            }
+            _ => return Ok(all),
+        }
+    }
+}
+
+fn read(ledger: &Ledger, chain: ReceiptId, line: &Line) -> Result<Option<Recorded>, WorkflowError> {
+    let damaged = || WorkflowError::Damaged(chain);
+    let receipt = json::parse(line.text.as_bytes()).map_err(|_| damaged())?;
+    let content = receipt.member("content").ok_or_else(damaged)?;
+    let text = |key: &str| content.member(key).and_then(Value::as_str);
+    let kind = text("kind").and_then(Kind::parse).ok_or_else(damaged)?;
+    let Some(place) = content.member("step").map(place_of) else { return Ok(None) };
+    let what = match kind {
+        Kind::TaskStarted => What::Started,
+        Kind::Escalation => What::Asked,
+        Kind::Blocked => What::Ended(Ended::Refused, BTreeMap::new()),
+        Kind::TaskCompleted if content.member("decision").is_some() => {
+            pointed(ledger, content)?.ok_or_else(damaged)?
+        }
+        kind if kind.is_closer() => closed(ledger, kind, content)?,
+        _ => return Ok(None),
+    };
+    Ok(Some(Recorded {
+        place: place.ok_or_else(damaged)?,
+        at: text("timestamp").and_then(Timestamp::parse).ok_or_else(damaged)?,
+        receipt_id: text("receipt_id").and_then(ReceiptId::parse).ok_or_else(damaged)?,
+        what,
+    }))
+}
+
+fn place_of(step: &Value) -> Option<Place> {
+    let number = |key: &str| step.member(key).and_then(Value::as_u64);
+    let role = match step.member("role") {
+        None => Role::Step,
+        Some(role) => match StepRole::parse(role.as_str()?)? {
+            StepRole::Compensation => Role::Compensation,
+            StepRole::Reconciler => Role::Reconciler,
+        },
+    };
+    Some(Place {
+        step: usize::try_from(number("at")?).ok()?,
+        item: usize::try_from(number("item")?).ok()?,
+        attempt: u32::try_from(number("attempt")?).ok()?,
+        role,
+    })
+}
+
+/// An approval point that was passed, a wait that is over, or what somebody said of an attempt.
+fn pointed(ledger: &Ledger, content: &Value) -> Result<Option<What>, WorkflowError> {
+    let hash = content.member("action_hash").and_then(Value::as_str).and_then(Digest::from_hex);
+    let Some((_, action)) = hash.map(|hash| ledger.private(&hash)).transpose()?.flatten() else {
+        return Ok(None);
+    };
+    let Ok(action) = json::parse(&action) else { return Ok(None) };
+    let act = action.member("workflow").and_then(|act| act.member("act")?.as_str().map(str::to_owned));
+    let said = action.member("workflow").and_then(|act| act.member("text")?.as_str().map(str::to_owned));
+    Ok(Some(match act.as_deref() {
+        Some("settle") => What::Settled { happened: said.as_deref() == Some(super::drive::HAPPENED) },
+        _ => What::Ended(Ended::Completed, BTreeMap::new()),
+    }))
+}
+
+fn closed(ledger: &Ledger, kind: Kind, content: &Value) -> Result<What, WorkflowError> {
+    let number = |key: &str| content.member(key).and_then(Value::as_int);
+    let is_timed_out = reasons(content).iter().any(|code| code == TIMED_OUT);
+    let ended = match kind {
+        Kind::TaskCompleted => Ended::Completed,
+        Kind::TaskFailed => Ended::Failed,
+        Kind::TaskRevoked if is_timed_out => Ended::Failed,
+        Kind::TaskRevoked => Ended::Refused,
+        _ => Ended::Unknown,
+    };
+    let output = content.member("output_hash").and_then(Value::as_str).and_then(Digest::from_hex);
+    let frames = output.map(|hash| ledger.private(&hash)).transpose()?.flatten();
+    let (stdout, stderr) = frames.map(|(_, frames)| streams_of(&frames)).unwrap_or_default();
+    let truncated = content.member("truncated").and_then(Value::as_bool).unwrap_or(false);
+    Ok(What::Ended(ended, result_of(number("exit_code"), &stdout, &stderr, truncated)))
+}
+
+/// The reason of a run that was ended by its own deadline.
+pub(super) const TIMED_OUT: &str = "run.timed_out";
+
+pub(super) fn reasons(content: &Value) -> Vec<String> {
+    let code = |reason: &Value| Some(reason.member("code")?.as_str()?.to_owned());
+    content
+        .member("reasons")
+        .and_then(Value::as_array)
+        .map(|all| all.iter().filter_map(code).collect())
+        .unwrap_or_default()
+}
+
+/// What a command left, as expressions see it. The last line feed of a text is the program's, not the value's.
+pub(super) fn result_of(
+    exit_code: Option<i64>,
+    stdout: &[u8],
+    stderr: &[u8],
+    truncated: bool,
+) -> BTreeMap<String, Value> {
+    let mut result = BTreeMap::new();
+    if let Some(code) = exit_code {
+        result.insert("exit_code".to_owned(), Value::Int(code));
+    }
+    if truncated {
+        result.insert("truncated".to_owned(), Value::Bool(true));
+        return result;
+    }
+    for (name, bytes) in [("stdout", stdout), ("stderr", stderr)] {
+        match std::str::from_utf8(bytes) {
+            Ok(text) => {
+                let text = text.strip_suffix('\n').unwrap_or(text);
+                result.insert(name.to_owned(), text.into());
+            }
+            Err(_) => {
+                result.insert(format!("{name}_b64"), base64::encode(bytes).into());
+            }
+        }
+    }
+    result
+}
+
+/// The streams of stored frames (format section 2.1, `heartbeat`): u8 stream ‖ u32 big-endian length ‖ bytes.
+pub(super) fn streams_of(frames: &[u8]) -> (Vec<u8>, Vec<u8>) {
+    let (mut stdout, mut stderr, mut rest) = (Vec::new(), Vec::new(), frames);
+    while let Some(((head, length), after)) = header(rest) {
+        let Some((bytes, behind)) = after.split_at_checked(length) else { break };
+        if head == 2 {
+            stderr.extend_from_slice(bytes)
+        } else {
+            stdout.extend_from_slice(bytes)
+        }
+        rest = behind;
+    }
+    (stdout, stderr)
+}
+
+fn header(bytes: &[u8]) -> Option<((u8, usize), &[u8])> {
+    let (head, rest) = bytes.split_first_chunk::<5>()?;
+    let [stream, length @ ..] = head;
+    Some(((*stream, usize::try_from(u32::from_be_bytes(*length)).ok()?), rest))
+}
