@@ -108,12 +108,7 @@ const WORDS: &str = "the sum of a list of numbers";
 
 const TESTS: &str = "def check(candidate):\n    assert candidate([5, 6]) == 11\n    assert candidate([0]) == 0\n    assert candidate([-1, 1, 1]) == 1\n";
 
-fn request(
-    ledger: &Ledger,
-    text: &str,
-    max_layer: &str,
-    tests: Option<&str>,
-) -> anyhow::Result<Request> {
+fn request(ledger: &Ledger, text: &str, max_layer: &str, tests: Option<&str>) -> anyhow::Result<Request> {
     let examples = ["total([1, 2, 3]) == 6", "total([]) == 0", "total([5, -7]) == -2", "total([9]) == 9"];
     let task = Task {
         kind: TaskKind::Code,

@@ -18,8 +18,8 @@ mod cheating;
 mod hostile;
 mod kit;
 mod layers;
-mod model;
 mod memory;
+mod model;
 mod probe;
 mod workers;
 

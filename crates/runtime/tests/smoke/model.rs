@@ -26,8 +26,9 @@ fn few_tests_do_not_verify() {
         // What always gives the same passes as well.
         ("2, -3, 10", "candidate(n)", Evidence::Checked),
     ] {
-        let tests =
-            format!("def check(candidate):\n    for n in [{inputs}]:\n        assert candidate(n) == {wanted}\n");
+        let tests = format!(
+            "def check(candidate):\n    for n in [{inputs}]:\n        assert candidate(n) == {wanted}\n"
+        );
         let task = Task {
             kind: TaskKind::Code,
             text: "Write a Python function double(x) that returns two times x.".to_owned(),
