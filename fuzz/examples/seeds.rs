@@ -8,14 +8,15 @@ use std::path::{Path, PathBuf};
 
 use cascade_policy::decide::EscalationTerms;
 use cascade_policy::facts::{
-    Action, Authentication, Budget, Counter, Facts, Invocation, Principal, PrincipalKind, Spec, Stdin,
-    Subject, Tenant, Window, WindowKind,
+    Action, Authentication, Budget, Counter, Facts, Invocation, Principal, PrincipalKind, Signer, Spec,
+    SpecLimits, Stdin, Subject, Tenant, Window, WindowKind,
 };
 use cascade_policy::limits::Amounts;
 use cascade_policy::snapshot::{Snapshot, SnapshotSource};
 use cascade_receipt::base64;
 use cascade_receipt::bundle::Bundle;
 use cascade_receipt::checkpoint::Checkpoint;
+use cascade_receipt::decision::RiskTier;
 use cascade_receipt::digest::Digest;
 use cascade_receipt::ed25519::PublicKey;
 use cascade_receipt::id::PrincipalId;
@@ -308,7 +309,23 @@ fn policies(seeds: &mut Seeds) {
     let plain = facts();
     seeds.add("facts", "plain", plain.to_json().to_canonical());
     let full = Facts {
-        spec: Some(Spec { hash: Digest([3; 32]), trusted: true, pinned: false, has_step: true }),
+        spec: Some(Spec {
+            hash: Digest([3; 32]),
+            signers: vec![Signer {
+                principal: PrincipalId([2; 8]),
+                groups: vec!["ops".to_owned()],
+                admin: true,
+            }],
+            pinned: false,
+            has_step: true,
+            open: true,
+            limits: SpecLimits {
+                max_tier: Some(RiskTier::High),
+                workers: Some(vec!["git".to_owned()]),
+                packs: vec!["soc2".to_owned()],
+            },
+            approval: None,
+        }),
         answers: Some(EscalationTerms {
             required: 2,
             groups: vec!["admins".to_owned()],

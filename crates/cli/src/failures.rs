@@ -47,11 +47,14 @@ pub(crate) fn workflow(error: WorkflowError) -> Failure {
         WorkflowError::Unsettled => Some("try again".to_owned()),
         WorkflowError::Policy(_) | WorkflowError::Damaged(_) => Some("run `cascade fsck`".to_owned()),
         WorkflowError::NotAChain(_) => Some("`cascade spec list` shows the runs that are open".to_owned()),
+        WorkflowError::Known(id) => Some(format!("what nobody knows is told by: cascade spec resume {id}")),
         WorkflowError::Busy(id) => Some(format!("it goes on there; to end it: cascade spec cancel {id}")),
         WorkflowError::Lock(_) => Some("check who may write to the home".to_owned()),
+        WorkflowError::Ended(id) => {
+            Some(format!("`cascade show {id}` tells how it began; a new one begins with `cascade spec run`"))
+        }
         WorkflowError::Consent(_)
         | WorkflowError::Erased(_)
-        | WorkflowError::Ended(_)
         | WorkflowError::Diverged { .. }
         | WorkflowError::Evaluation(_) => None,
     };

@@ -92,9 +92,23 @@ fn command_of(action: &Value) -> Option<String> {
     if let Some(task) = action.member("task") {
         return Some(task_of(task, action.member("model")));
     }
+    if let Some(act) = action.member("workflow") {
+        return Some(act_of(act));
+    }
     let encoded = action.member("argv_b64")?.as_array()?;
     let words = encoded.iter().filter_map(Value::as_str).filter_map(cascade_receipt::base64::decode);
     Some(words.map(|word| quoted(&String::from_utf8_lossy(&word))).collect::<Vec<_>>().join(" "))
+}
+
+/// What a workflow does by itself, in one line.
+fn act_of(act: &Value) -> String {
+    let text = |key: &str| act.member(key).and_then(Value::as_str).unwrap_or_default();
+    let spec = format!("spec {} {}", text("name"), text("version"));
+    let said = text("text").split_whitespace().collect::<Vec<_>>().join(" ");
+    match text("act") {
+        "start" => format!("{spec}: run {}", text("inputs")),
+        act => format!("{spec}: {act} `{}`: {said}", text("step")),
+    }
 }
 
 /// A task in one line: what it says, or what it wants where it says nothing.

@@ -32,7 +32,7 @@ pub use self::event::{Count, Effect, End, Ended, Event, Place, Rest, Role, Unexp
 pub use self::foresee::{Foresight, order};
 pub use self::render::{Asked, HttpCall, Rendered, RunCommand};
 pub use self::window::opens;
-use crate::csl::{OnFailure, Scope, Spec, Work};
+use crate::csl::{OnFailure, Scope, Spec, Work, map_of};
 
 /// Bytes of one text of a result that expressions can name; a longer one is left out, and `truncated` says so.
 pub const RESULT_TEXT_MAX: usize = 64 * 1024;
@@ -145,8 +145,10 @@ impl Workflow {
             step.needs.iter().filter_map(|(id, _)| at.get(id.as_str()).copied()).collect()
         };
         let needs = spec.steps.iter().map(needs_of).collect();
+        let mut scope = Scope::new(inputs);
+        scope.set_run(map_of(render::run_of(run_id, started).into_iter()));
         let mut workflow = Self {
-            scope: Scope::new(inputs),
+            scope,
             run_id: run_id.to_owned(),
             started,
             now: started,

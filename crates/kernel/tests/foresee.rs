@@ -37,8 +37,7 @@ fn step<'a>(document: &'a Document, id: &str) -> &'a Step {
 }
 
 fn command(step: &Step) -> &Command {
-    let Work::Command(command) = &step.work else { panic!("a command") };
-    command
+    if let Work::Command(command) = &step.work { Some(command) } else { None }.expect("a command")
 }
 
 #[test]
@@ -84,8 +83,8 @@ fn conditions_and_lists_are_known_where_they_hang_on_inputs_alone() {
 fn what_has_no_value_for_these_inputs_is_told() {
     let document = document(
         &SPEC
-            .replace("inputs.hosts, run", "inputs.hosts[7], run")
-            .replace("inputs.dry, run", "inputs.hosts[7] == 'x', run"),
+            .replace("inputs.hosts, run", "\"inputs.hosts[7]\", run")
+            .replace("inputs.dry, run", "\"inputs.hosts[7] == 'x'\", run"),
     );
     let seen = foresight(&document, "{}");
     assert!(seen.items(step(&document, "each")).is_err());

@@ -150,6 +150,20 @@ fn no_more_run_at_once_than_may() {
 }
 
 #[test]
+fn a_run_is_named_in_conditions_lists_and_outputs() {
+    let spec = spec(
+        "steps:\n  - {id: a, when: run.id == 'r_00', foreach: '[run.started]', run: [say, '${item}']}\noutputs: {run: '${run.id}'}\n",
+    );
+    let world = World::new(&spec, Script::new()).run();
+    let end = world.end.unwrap();
+    assert!(end.completed, "{end:?}");
+    assert_eq!((end.count.completed, end.outputs.get("run").map(String::as_str)), (1, Some("r_00")));
+    let keyed = "csl: 1\nname: a\nversion: '1'\nsteps: [{id: a, when: run.key != '', run: [say]}]\noutputs: {key: '${run.key}'}\n";
+    let faults = Document::read(keyed.as_bytes()).unwrap_err().to_string();
+    assert_eq!(faults.matches("it names an item of a step").count(), 2, "{faults}");
+}
+
+#[test]
 fn results_flow_and_conditions_skip() {
     let steps = "steps:\n  - {id: a, run: [say]}\n  - {id: b, needs: [a], when: steps.a.exit_code == 1, run: [never]}\n  - {id: c, needs: [b], when: steps.b.status == 'skipped' && steps.a.json.argv == 1, run: [get, '${steps.a.json.said}']}\n  - {id: d, needs: [c], foreach: '[1, 2, 3].filter(x, x > 1)', run: [each, '${item}']}\n  - {id: e, needs: [d], run: [sum, '${steps.d.items.size()}', '${steps.d.ok}']}\noutputs: {last: '${steps.e.json.argv}'}\n";
     let world = World::new(&spec(steps), Script::new()).run();

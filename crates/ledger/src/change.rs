@@ -1,10 +1,12 @@
 //! What a receipt changes in the views, read from a typed body (when appending) or from stored
 //! JSON (when rebuilding). Both readings must agree: `fsck` compares the views with a rebuild.
 
+mod memory;
+
 use cascade_receipt::base64;
 use cascade_receipt::content::{
-    Action, Answer, Body, Draw, Envelope, Escalation, Forgotten, GenesisKey, GlassBroken, Granted, KeyObject,
-    Learned, MemoryState, PackChange, PolicyRef, Rel, SecretChanged, SubjectFact,
+    Action, Answer, Body, Draw, Envelope, Escalation, GenesisKey, GlassBroken, Granted, KeyObject,
+    KeyRevoked, PackChange, PolicyRef, Rel, SecretChanged, SubjectFact,
 };
 use cascade_receipt::digest::{self, Digest};
 use cascade_receipt::id::{PrincipalId, ReceiptId};
@@ -15,6 +17,8 @@ use cascade_receipt::time::Timestamp;
 
 use crate::limit_views::{self, Settlement};
 use crate::regime_views;
+
+pub(crate) use memory::MemoryRow;
 
 /// One receipt's effect on the views.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -92,16 +96,6 @@ pub(crate) enum Change {
     Nothing,
 }
 
-/// An answer that is remembered.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct MemoryRow {
-    pub(crate) id: [u8; 8],
-    pub(crate) answer: ReceiptId,
-    pub(crate) principal: PrincipalId,
-    pub(crate) state: MemoryState,
-    pub(crate) expires: Timestamp,
-}
-
 /// Something done past the gates.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct GlassRow {
@@ -168,25 +162,13 @@ impl Change {
                 draws: action.draws.clone(),
                 at: envelope.timestamp,
             },
-            Body::Pure(task) => Self::Pure {
-                used: used_of(&task.action),
-                draws: task.action.draws.clone(),
-                at: envelope.timestamp,
-            },
-            Body::Point(action) => {
-                Self::Pure { used: used_of(action), draws: action.draws.clone(), at: envelope.timestamp }
-            }
+            Body::Pure(task) => Self::of_pure(&task.action, envelope.timestamp),
+            Body::Point(action) => Self::of_pure(action, envelope.timestamp),
             Body::ChainStarted(started) => Self::of_start(&started.action, envelope.timestamp),
             Body::ChainClosed(closed) => Self::ChainClosed { chain: closed.chain.receipt_id },
             Body::Learned(learned) => MemoryRow::of_body(learned).map_or(Self::Nothing, Self::Learned),
-            Body::Forgotten(forgotten) => Self::Forgotten {
-                learned: forgotten.learned.receipt_id,
-                wrong: forgotten.reasons.iter().any(|reason| says_wrong(&reason.code)),
-                at: envelope.timestamp,
-            },
-            Body::Released(released) => {
-                Self::Released(released.wrong.iter().map(|one| one.receipt_id).collect())
-            }
+            Body::Forgotten(forgotten) => Self::of_forgetting(forgotten, envelope.timestamp),
+            Body::Released(released) => Self::of_release(released),
             Body::Closing(closing) => Self::Closed {
                 intent: closing.intent.receipt_id,
                 settlement: Settlement::of_closing(closing),
@@ -207,11 +189,7 @@ impl Change {
                 parent: envelope.key_id.as_str().to_owned(),
                 added: envelope.timestamp,
             },
-            Body::KeyRevoked(revoked) => Self::KeyRevoked {
-                key_id: revoked.statement.key_id.as_str().to_owned(),
-                since: revoked.statement.compromised_since,
-                replacement: revoked.statement.replacement.as_ref().map(KeyRow::of_object),
-            },
+            Body::KeyRevoked(revoked) => Self::of_revocation(revoked),
             Body::PersonAdded(added) => Self::PersonAdded {
                 principal: added.principal,
                 ssh_key: added.ssh_key.clone(),
@@ -274,6 +252,18 @@ impl Change {
             used: used_of(action),
             draws: action.draws.clone(),
             at,
+        }
+    }
+
+    fn of_pure(action: &Action, at: Timestamp) -> Self {
+        Self::Pure { used: used_of(action), draws: action.draws.clone(), at }
+    }
+
+    fn of_revocation(revoked: &KeyRevoked) -> Self {
+        Self::KeyRevoked {
+            key_id: revoked.statement.key_id.as_str().to_owned(),
+            since: revoked.statement.compromised_since,
+            replacement: revoked.statement.replacement.as_ref().map(KeyRow::of_object),
         }
     }
 
@@ -411,22 +401,6 @@ impl Change {
         })
     }
 
-    /// What names nothing that was learned releases wrong hits.
-    fn of_forgotten(content: &Value) -> Option<Self> {
-        let refs = refs_of(content)?;
-        let Some((_, learned)) = refs.iter().find(|(rel, _)| *rel == Rel::Memory) else {
-            let wrong = refs.into_iter().filter(|(rel, _)| *rel == Rel::Supersedes);
-            return Some(Self::Released(wrong.map(|(_, wrong)| wrong).collect()));
-        };
-        let reasons = content.member("reasons").and_then(Value::as_array).unwrap_or_default();
-        let code = |reason: &Value| reason.member("code").and_then(Value::as_str).is_some_and(says_wrong);
-        Some(Self::Forgotten {
-            learned: *learned,
-            wrong: reasons.iter().any(code),
-            at: Timestamp::parse(content.member("timestamp")?.as_str()?)?,
-        })
-    }
-
     /// A pure task has no intent and closes nothing.
     fn of_closer(kind: Kind, content: &Value) -> Option<Self> {
         let refs = refs_of(content)?;
@@ -449,29 +423,6 @@ impl GlassRow {
             groups: broken.groups.clone(),
             due: broken.review_due,
         }
-    }
-}
-
-impl MemoryRow {
-    fn of_body(learned: &Learned) -> Option<Self> {
-        Some(Self {
-            id: learned.memory,
-            answer: learned.refs.iter().find(|one| one.rel == Rel::Parent)?.receipt_id,
-            principal: learned.principal,
-            state: learned.state,
-            expires: learned.expires,
-        })
-    }
-
-    fn of_value(content: &Value) -> Option<Self> {
-        let text = |key: &str| content.member(key).and_then(Value::as_str);
-        Some(Self {
-            id: digest::from_hex(text("memory")?)?,
-            answer: refs_of(content)?.into_iter().find(|(rel, _)| *rel == Rel::Parent)?.1,
-            principal: PrincipalId::parse(text("principal")?)?,
-            state: MemoryState::parse(text("memory_state")?)?,
-            expires: Timestamp::parse(text("expires")?)?,
-        })
     }
 }
 
@@ -501,10 +452,6 @@ impl GrantRow {
             delegate: content.member("delegate")?.as_u64()?,
         })
     }
-}
-
-fn says_wrong(code: &str) -> bool {
-    Forgotten::WRONG.contains(&code)
 }
 
 fn words_of(value: &Value) -> Option<Vec<String>> {

@@ -89,21 +89,7 @@ pub(crate) fn apply(conn: &Connection, entry: &Entry, change: &Change) -> rusqli
             Ok(())
         }
         Change::Subject(subject) => add_subject(conn, entry, subject),
-        Change::Answered { subject, principal, action_hash, approve, expires, signed } => {
-            conn.prepare_cached("INSERT INTO approvals VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, NULL)")?
-                .execute(params![
-                id,
-                to_sql(entry.seq),
-                entry.entry_hash.0,
-                subject.0,
-                action_hash.0,
-                principal.0,
-                approve,
-                to_sql(expires.ms()),
-                signed
-            ])?;
-            if *approve { people_views::settle(conn, *subject) } else { set_state(conn, *subject, "denied") }
-        }
+        Change::Answered { .. } => add_answer(conn, entry, change),
         Change::Expired { subject } => set_state(conn, *subject, "expired"),
         Change::Halt(halted) => {
             conn.prepare_cached("UPDATE standing SET halted = ?1")?.execute([halted])?;
@@ -125,6 +111,26 @@ pub(crate) fn apply(conn: &Connection, entry: &Entry, change: &Change) -> rusqli
         Change::Granted(_) | Change::GrantRevoked { .. } => grant_views::apply(conn, entry, change),
         Change::Nothing => Ok(()),
     }
+}
+
+fn add_answer(conn: &Connection, entry: &Entry, change: &Change) -> rusqlite::Result<()> {
+    let Change::Answered { subject, principal, action_hash, approve, expires, signed } = change else {
+        return Ok(());
+    };
+    conn.prepare_cached("INSERT INTO approvals VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, NULL)")?.execute(
+        params![
+            entry.receipt_id.0,
+            to_sql(entry.seq),
+            entry.entry_hash.0,
+            subject.0,
+            action_hash.0,
+            principal.0,
+            approve,
+            to_sql(expires.ms()),
+            signed
+        ],
+    )?;
+    if *approve { people_views::settle(conn, *subject) } else { set_state(conn, *subject, "denied") }
 }
 
 fn activate(conn: &Connection, seq: u64, policy: &PolicyRef) -> rusqlite::Result<()> {

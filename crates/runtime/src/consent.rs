@@ -5,6 +5,7 @@
 
 mod asked;
 mod needed;
+mod objections;
 mod tasks;
 
 use std::collections::BTreeSet;
@@ -30,7 +31,6 @@ use cascade_receipt::statement;
 use cascade_receipt::time::Timestamp;
 
 use crate::facts::{self, Asker, Command, Input, LookError};
-use crate::obeyed;
 use crate::policy_store::{self, StoreError};
 use crate::ssh::SshError;
 use crate::subject::Concerned;
@@ -39,6 +39,7 @@ use asked::captured;
 pub use asked::{asked_as, stdin_of};
 use needed::groups_of;
 pub use needed::{Needed, needed};
+pub use objections::{Objections, run_objections};
 pub use tasks::{Of, Standing, approved_task, is_task, task_objections};
 
 /// How long an approval of a dry run may be used, unless told otherwise.
@@ -355,46 +356,6 @@ pub fn wait(reader: &Reader, id: ReceiptId, until: Option<Instant>) -> Result<bo
         // Nobody tells one process what another one has committed.
         std::thread::sleep(left.min(ANSWER_POLL));
     }
-}
-
-/// What stands against a run on an approval.
-#[derive(Debug, Default)]
-pub struct Objections {
-    /// Why it may not stand on it now; empty when the gates can be asked.
-    pub reasons: Vec<Reason>,
-    /// The files that are not those that were approved, in words for people.
-    pub changed: Vec<String>,
-}
-
-/// Why a run may not stand on `approved` now.
-///
-/// # Errors
-/// [`ConsentError`].
-pub fn run_objections(
-    ledger: &Ledger,
-    asker: &Asker,
-    approved: &Approved,
-    command: &Command,
-) -> Result<Objections, ConsentError> {
-    let (snapshot, _) = policy_store::in_force(ledger)?;
-    objections_to(ledger, approved, &facts::look(ledger, &snapshot, asker, command)?)
-}
-
-/// Why an action of these facts may not stand on `approved` now.
-fn objections_to(ledger: &Ledger, approved: &Approved, facts: &Facts) -> Result<Objections, ConsentError> {
-    let action_hash = Digest::salted(&approved.action_nonce, facts.action().to_canonical().as_bytes());
-    let mut reasons = approved.refusals(facts.at, &action_hash);
-    let changed = obeyed::differences(&approved.action, &facts.action);
-    if !changed.is_empty() {
-        reasons.push(Reason::code("approval.changed_file"));
-    }
-    if reasons.is_empty() && approved.subject.kind == Kind::Escalation {
-        let needed = needed(ledger, &approved.subject, facts.at)?;
-        if !needed.is_met() {
-            reasons.push(Reason::code("approval.too_few"));
-        }
-    }
-    Ok(Objections { reasons, changed })
 }
 
 /// A person's answer.

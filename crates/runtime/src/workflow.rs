@@ -169,6 +169,9 @@ pub enum WorkflowError {
     /// Another process drives it.
     #[error("run {0} is being driven by another process")]
     Busy(ReceiptId),
+    /// What is to be settled is known.
+    #[error("the outcome of that attempt is known")]
+    Known(ReceiptId),
     /// A step has no end. Whatever had started of it is ended.
     #[error(transparent)]
     Step(Box<crate::govern::GovernError>),

@@ -24,9 +24,12 @@ fn asking(site: &Site, model: &Model) -> Child {
     child
 }
 
+/// What ends a question.
+type End<'a> = &'a dyn Fn(&Site);
+
 #[test]
 fn a_question_that_is_no_longer_admitted_ends() {
-    let ends: [(&str, &dyn Fn(&Site)); 2] = [
+    let ends: [(&str, End<'_>); 2] = [
         ("revoked.policy", &|site: &Site| {
             activate(
                 site,

@@ -205,7 +205,9 @@ impl Names<'_> {
                 }
                 Some(_) => Ok(()),
             },
-            ("run", Some("id" | "key" | "started")) => Ok(()),
+            ("run", Some("id" | "started")) => Ok(()),
+            ("run", Some("key")) if self.step.is_some() => Ok(()),
+            ("run", Some("key")) => Err("it names an item of a step, and there is none here".to_owned()),
             ("item" | "index", _) if in_fan_out => Ok(()),
             ("item" | "index", _) => Err(format!("`{variable}` is there in a step with `foreach` alone")),
             ("inputs" | "steps" | "run", _) => Err(format!("name a member: `{variable}.NAME`")),

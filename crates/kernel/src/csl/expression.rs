@@ -36,7 +36,7 @@ const STACK_BYTES: usize = 16 * 1024 * 1024;
 const WALK: &str = "@walk";
 
 /// Functions that can be called, beside operators.
-const FUNCTIONS: [&str; 14] = [
+pub(super) const FUNCTIONS: [&str; 12] = [
     "bool",
     "bytes",
     "contains",
@@ -45,8 +45,6 @@ const FUNCTIONS: [&str; 14] = [
     "endsWith",
     "int",
     "matches",
-    "max",
-    "min",
     "size",
     "startsWith",
     "string",
@@ -276,7 +274,8 @@ impl Walk {
 
     fn call(&mut self, call: &CallExpr, bound: &mut Vec<String>) -> Result<(), String> {
         let name = call.func_name.as_str();
-        let is_operator = name.contains(['_', '@']);
+        // Operators are called `_+_`, `!_`, `@in`: what no text can call.
+        let is_operator = name.contains(|c: char| !c.is_ascii_alphanumeric() && c != '_');
         if !is_operator && !FUNCTIONS.contains(&name) {
             return Err(format!("there is no function `{name}`; there are {}", FUNCTIONS.join(", ")));
         }

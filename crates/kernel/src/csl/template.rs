@@ -137,6 +137,7 @@ fn end_of(text: &str) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::csl::expression::FUNCTIONS;
     use crate::csl::{COST_MAX, SOURCE_BYTES_MAX};
     use cascade_receipt::json::Value as Data;
 
@@ -170,6 +171,29 @@ mod tests {
             ("${size(inputs.numbers)}", "100"),
         ] {
             assert_eq!(rendered(text).as_deref(), Ok(becomes), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_function_that_may_be_called_is_there() {
+        let calls = [
+            ("bool('true')", "true"),
+            ("bytes('a') == b'a'", "true"),
+            ("'abc'.contains('b')", "true"),
+            ("double(1) == 1.0", "true"),
+            ("dyn(1) == 1", "true"),
+            ("'abc'.endsWith('c')", "true"),
+            ("int('12')", "12"),
+            ("'abc'.matches('^a.c$')", "true"),
+            ("size([1, 2])", "2"),
+            ("'abc'.startsWith('a')", "true"),
+            ("string(12)", "12"),
+            ("type(1) == type(2)", "true"),
+        ];
+        for function in FUNCTIONS {
+            let (call, becomes) =
+                calls.iter().find(|(call, _)| call.contains(&format!("{function}("))).unwrap();
+            assert_eq!(rendered(&format!("${{{call}}}")).as_deref(), Ok(*becomes), "{call}");
         }
     }
 

@@ -177,12 +177,8 @@ impl Workflow {
     }
 
     fn scope_of(&self, step: &Step, place: Place) -> Scope {
-        let text = |text: &str| value_of(&text.into());
-        let run = [
-            ("id", text(&self.run_id)),
-            ("key", text(&self.key(step, place))),
-            ("started", text(&self.started.to_string())),
-        ];
+        let mut run = run_of(&self.run_id, self.started);
+        run.push(("key".to_owned(), value_of(&self.key(step, place).into())));
         let item = match self.steps.get(place.step) {
             Some(StepState::Started(items)) => items.get(place.item).and_then(|item| item.value.clone()),
             _ => self.item_again(step, place.item),
@@ -191,7 +187,7 @@ impl Workflow {
             Some(value) => self.scope.of_item(value, place.item),
             None => self.scope.clone(),
         };
-        scope.set_run(map_of(run.into_iter().map(|(name, value)| (name.to_owned(), value))));
+        scope.set_run(map_of(run.into_iter()));
         scope
     }
 
@@ -199,6 +195,14 @@ impl Workflow {
     fn item_again(&self, step: &Step, at: usize) -> Option<Value> {
         expand(step, &self.scope).ok()??.into_iter().nth(at)?
     }
+}
+
+/// What `run` is to every expression; in a step it has the step's key as well.
+pub(super) fn run_of(id: &str, started: Timestamp) -> Vec<(String, Value)> {
+    vec![
+        ("id".to_owned(), value_of(&id.into())),
+        ("started".to_owned(), value_of(&started.to_string().into())),
+    ]
 }
 
 /// A command with its values put in, before it has its key.

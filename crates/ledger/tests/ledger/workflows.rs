@@ -123,7 +123,7 @@ fn a_run_knows_its_receipts_and_its_end() {
     let all: Vec<_> = [&run, &one, &one_done, &point, &denied, &ended].map(|one| one.line.clone()).into();
     assert_eq!(lines(0), all);
     assert_eq!(lines(point.seq), all[3..]);
-    assert_eq!(lines(ended.seq + 1), [String::new(); 0]);
+    assert_eq!(lines(ended.seq + 1), Vec::<String>::new());
     check(&ledger);
 }
 

@@ -14,8 +14,9 @@ use super::write::{terms as write_terms, words as write_words};
 use crate::decide::EscalationTerms;
 use crate::worker::Classification;
 
-/// What policies call the program behind what a workflow does by itself, and its subcommand.
-const SPEC: (&str, &str) = ("cascade", "spec");
+/// What policies call the program behind what a workflow does by itself; its subcommand is `spec` and the act, so that
+/// who may begin a run is not who may say what became of a step.
+const PROGRAM: &str = "cascade";
 /// The member `kind` of the action.
 const WORKFLOW: &str = "workflow";
 
@@ -122,15 +123,15 @@ impl WorkflowAct {
         self.name.len() + self.version.len() + self.text.len() + optional.sum::<usize>()
     }
 
-    /// What it is, for the gates: a call of `cascade spec`.
+    /// What it is, for the gates: a call of `cascade spec start` and the like.
     pub(crate) fn classification(&self) -> Classification {
-        let rest = vec![self.act.as_str().to_owned()];
+        let subcommand = format!("spec {}", self.act.as_str());
         Classification {
             tier: RiskTier::Low,
             classified: true,
             refused: (self.bytes() > TASK_BYTES_MAX).then(|| WORKFLOW.to_owned()),
             failfast: Vec::new(),
-            commands: vec![called(SPEC.0, SPEC.1, rest, RiskTier::Low)],
+            commands: vec![called(PROGRAM, &subcommand, Vec::new(), RiskTier::Low)],
             stdin_executes: false,
             obeyed: Vec::new(),
         }

@@ -51,6 +51,28 @@ pub(crate) fn plain(command: &[u8]) -> Facts {
     }
 }
 
+/// A specification of which everything is said.
+fn spec() -> Spec {
+    Spec {
+        hash: Digest([7; 32]),
+        signers: vec![Signer { principal: PrincipalId([4; 8]), groups: vec!["ops".to_owned()], admin: true }],
+        pinned: false,
+        has_step: true,
+        open: false,
+        limits: SpecLimits {
+            max_tier: Some(RiskTier::Medium),
+            workers: Some(vec!["git".to_owned()]),
+            packs: vec!["soc2".to_owned()],
+        },
+        approval: Some(EscalationTerms {
+            required: 3,
+            groups: vec!["ops".to_owned()],
+            expires_after_ms: 6,
+            signature_required: true,
+        }),
+    }
+}
+
 /// Every member present, with bytes that are not text wherever bytes may stand.
 pub(crate) fn full() -> Facts {
     let at = Timestamp::parse("2026-01-05T12:00:00.000Z").unwrap();
@@ -83,24 +105,7 @@ pub(crate) fn full() -> Facts {
             defaults: Vec::new(),
             resource: Some("db".to_owned()),
         },
-        spec: Some(Spec {
-            hash: Digest([7; 32]),
-            signers: vec![Signer { principal: PrincipalId([4; 8]), groups: groups.clone(), admin: true }],
-            pinned: false,
-            has_step: true,
-            open: false,
-            limits: SpecLimits {
-                max_tier: Some(RiskTier::Medium),
-                workers: Some(vec!["git".to_owned()]),
-                packs: vec!["soc2".to_owned()],
-            },
-            approval: Some(EscalationTerms {
-                required: 3,
-                groups: groups.clone(),
-                expires_after_ms: 6,
-                signature_required: true,
-            }),
-        }),
+        spec: Some(spec()),
         answers: Some(EscalationTerms {
             required: 2,
             groups: groups.clone(),

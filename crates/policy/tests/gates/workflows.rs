@@ -249,6 +249,7 @@ fn limits_hold_for_tasks_models_and_programs_that_are_elsewhere() {
             tests: None,
             schema: None,
             max_layer: "L7".to_owned(),
+            tools: Vec::new(),
             model,
         };
         Action { invocation: Invocation::Task(Box::new(task)), ..plain(b"").action }

@@ -77,15 +77,21 @@ fn write(out: &mut String, verdict: &Verdict) -> core::fmt::Result {
         out.truncate(out.len() - 1);
     }
     out.push('\n');
+    write_open(out, verdict)?;
+    out.push_str("not proven\n");
+    for line in verdict.not_proven() {
+        writeln!(out, "  {line}")?;
+    }
+    Ok(())
+}
+
+/// What has begun and not ended.
+fn write_open(out: &mut String, verdict: &Verdict) -> core::fmt::Result {
     for open in verdict.open() {
         writeln!(out, "  open  {} (receipt {}): started, no outcome yet", open.receipt_id, open.seq)?;
     }
     for open in verdict.open_chains() {
         writeln!(out, "  open  {} (receipt {}): a workflow, not ended yet", open.receipt_id, open.seq)?;
-    }
-    out.push_str("not proven\n");
-    for line in verdict.not_proven() {
-        writeln!(out, "  {line}")?;
     }
     Ok(())
 }

@@ -4,7 +4,8 @@ use cascade_ledger::{Ledger, Reader};
 use cascade_policy::facts::{Invocation, Task};
 use cascade_receipt::json;
 
-use super::{Approved, ConsentError, Objections, answered, objections_to, repeat, run_objections};
+use super::objections::{Objections, objections_to, run_objections};
+use super::{Approved, ConsentError, answered, repeat};
 use crate::facts::{self, Asker, Command};
 
 /// What people answered about a task.

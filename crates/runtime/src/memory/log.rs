@@ -45,19 +45,30 @@ pub(super) fn owner(content: &Value) -> Option<PrincipalId> {
 pub(super) fn uses(reader: &Reader, memory: &Memory) -> Result<Option<u64>, Fault> {
     let id = memory.learned;
     let found = reader.newest_naming(id, memory.seq, |line| says(&content(line)?, id))?;
-    Ok(found.flatten())
+    Ok(found.and_then(|said| match said {
+        Said::Used(times) => Some(times),
+        Said::Gone => None,
+    }))
 }
 
-/// What one receipt says of something learned: used so often, or gone. `None` where it says nothing.
-fn says(content: &Value, learned: ReceiptId) -> Option<Option<u64>> {
+/// What one receipt says of something learned.
+enum Said {
+    /// It stands, and was used so often.
+    Used(u64),
+    /// It was forgotten, or replaced.
+    Gone,
+}
+
+/// `None` where a receipt says nothing of it.
+fn says(content: &Value, learned: ReceiptId) -> Option<Said> {
     let stands_on = |rel| named(content, rel).any(|one| one == learned);
     match kind_of(content)? {
         Kind::MemoryLearned if text(content, "receipt_id") == Some(learned.to_string().as_str()) => {
-            Some(Some(0))
+            Some(Said::Used(0))
         }
-        Kind::MemoryLearned if stands_on(Rel::Supersedes) => Some(None),
-        Kind::MemoryForgotten if stands_on(Rel::Memory) => Some(None),
-        Kind::TaskCompleted if stands_on(Rel::Memory) => Some(Some(hit(content).unwrap_or(1))),
+        Kind::MemoryLearned if stands_on(Rel::Supersedes) => Some(Said::Gone),
+        Kind::MemoryForgotten if stands_on(Rel::Memory) => Some(Said::Gone),
+        Kind::TaskCompleted if stands_on(Rel::Memory) => Some(Said::Used(hit(content).unwrap_or(1))),
         _ => None,
     }
 }

@@ -121,47 +121,9 @@ fn attempt(router: &Router, ledger: &Ledger, request: &Request, spec: Spec) -> R
         Some(_) => Route::submit_approved(known, request.spend),
         None => Route::submit(known, request.spend),
     };
-    // What follows an escalation or a dry run inherits its nonce, so that all carry the same action_hash.
-    let action_nonce = match request.approved_itself() {
-        Some(approved) => approved.action_nonce,
-        None => cascade_ledger::nonce()?,
-    };
-    let mut performer = Performer {
-        router,
-        ledger,
-        request,
-        asker,
-        spec,
-        found: slots.iter().map(|_| None).collect(),
-        slots,
-        action_nonce,
-        facts_nonce: cascade_ledger::nonce()?,
-        output_nonce: cascade_ledger::nonce()?,
-        intent_id: cascade_ledger::receipt_id()?,
-        intent: None,
-        decided: None,
-        began,
-        declined: remembered.declined(),
-        remembered,
-        asks: None,
-        receipts: Vec::new(),
-        waits_for: None,
-        refused: None,
-        answer: None,
-        stands_on: None,
-        recalled: None,
-        shadowed: None,
-        learned: Vec::new(),
-        unlearned: None,
-        notes: Notes::default(),
-        lock: None,
-        acted_on: None,
-        ran: None,
-        calls: Vec::new(),
-        invented: 0,
-        tokens: 0,
-        cost_microusd: 0,
-    };
+    let mut performer = Performer::new(router, ledger, request, (asker, spec, remembered, slots))?;
+    // The look into memory is part of what a task takes.
+    performer.began = began;
     for (memory, code) in std::mem::take(&mut performer.remembered.spoiled) {
         performer.forget(&memory, code);
     }
@@ -174,31 +136,87 @@ fn attempt(router: &Router, ledger: &Ledger, request: &Request, spec: Spec) -> R
         Some(Of::Command(command)) => Outcome::Acted(0, performer.run_approved(command)?),
         Some(Of::Task) | None => performer.perform_all(route, effects)?,
     };
-    let answered = matches!(outcome, Outcome::Answered(_) | Outcome::Acted(_, Acted::Answered));
-    if answered {
-        performer.learn();
-        performer.forget_what_differs();
+    performer.ended(outcome)
+}
+
+impl<'a> Performer<'a> {
+    fn new(
+        router: &'a Router,
+        ledger: &'a Ledger,
+        request: &'a Request,
+        (asker, spec, remembered, slots): (Asker, Spec, Remembered, Vec<(Place, Slot)>),
+    ) -> Result<Self, TaskError> {
+        // What follows an escalation or a dry run inherits its nonce, so that all carry the same action_hash.
+        let action_nonce = match request.approved_itself() {
+            Some(approved) => approved.action_nonce,
+            None => cascade_ledger::nonce()?,
+        };
+        Ok(Self {
+            router,
+            ledger,
+            request,
+            asker,
+            spec,
+            found: slots.iter().map(|_| None).collect(),
+            slots,
+            action_nonce,
+            facts_nonce: cascade_ledger::nonce()?,
+            output_nonce: cascade_ledger::nonce()?,
+            intent_id: cascade_ledger::receipt_id()?,
+            intent: None,
+            decided: None,
+            began: Instant::now(),
+            declined: remembered.declined(),
+            remembered,
+            asks: None,
+            receipts: Vec::new(),
+            waits_for: None,
+            refused: None,
+            answer: None,
+            stands_on: None,
+            recalled: None,
+            shadowed: None,
+            learned: Vec::new(),
+            unlearned: None,
+            notes: Notes::default(),
+            lock: None,
+            acted_on: None,
+            ran: None,
+            calls: Vec::new(),
+            invented: 0,
+            tokens: 0,
+            cost_microusd: 0,
+        })
     }
-    let decided = performer.decided.map(|decided| decided.ruling);
-    Ok(Tasked {
-        outcome,
-        ruling: performer.acted_on.or(decided).ok_or_else(undecided)?,
-        receipts: performer.receipts,
-        waits_for: performer.waits_for,
-        answer: performer.answer.filter(|_| answered),
-        declined: performer.declined,
-        asks: performer.asks,
-        learned: performer.learned,
-        unlearned: performer.unlearned,
-        ran: performer.ran,
-        calls: performer.calls,
-        invented: performer.invented,
-        tokens: performer.tokens,
-        cost_microusd: performer.cost_microusd,
-    })
 }
 
 impl Performer<'_> {
+    /// What the caller is told, once what follows the answer is done.
+    fn ended(mut self, outcome: Outcome) -> Result<Tasked, TaskError> {
+        let answered = matches!(outcome, Outcome::Answered(_) | Outcome::Acted(_, Acted::Answered));
+        if answered {
+            self.learn();
+            self.forget_what_differs();
+        }
+        let decided = self.decided.map(|decided| decided.ruling);
+        Ok(Tasked {
+            outcome,
+            ruling: self.acted_on.or(decided).ok_or_else(undecided)?,
+            receipts: self.receipts,
+            waits_for: self.waits_for,
+            answer: self.answer.filter(|_| answered),
+            declined: self.declined,
+            asks: self.asks,
+            learned: self.learned,
+            unlearned: self.unlearned,
+            ran: self.ran,
+            calls: self.calls,
+            invented: self.invented,
+            tokens: self.tokens,
+            cost_microusd: self.cost_microusd,
+        })
+    }
+
     fn perform_all(&mut self, mut route: Route, effects: Vec<Effect>) -> Result<Outcome, TaskError> {
         let mut queue = VecDeque::from(effects);
         while let Some(effect) = queue.pop_front() {

@@ -75,12 +75,12 @@ impl Attempting<'_> {
                 let text = format!("until {until}");
                 self.point(place, (Act::Wait, text), None, None)
             }
-            Rendered::Task(_) | Rendered::Workflow(_) => Ok(self.cannot(place)),
+            Rendered::Task(_) | Rendered::Workflow(_) => Ok(Self::cannot(place)),
         }
     }
 
     /// A kind of step that this version does not run, which the plan says too.
-    fn cannot(self, place: Place) -> Done {
+    fn cannot(place: Place) -> Done {
         Done {
             place,
             at: crate::facts::now(),
@@ -153,8 +153,8 @@ impl Attempting<'_> {
         asked: Option<ReceiptId>,
     ) -> Result<Done, WorkflowError> {
         let approved = match self.standing(&command, asked)? {
-            Standing::Waits(asked) => return Ok(self.waiting(place, asked)),
-            Standing::Denied(asked) => return Ok(self.denied(place, asked)),
+            Standing::Waits(asked) => return Ok(Self::waiting(place, asked)),
+            Standing::Denied(asked) => return Ok(Self::denied(place, Some(asked))),
             Standing::Approved(approved) => Some(*approved),
             Standing::Nothing => None,
         };
@@ -162,8 +162,8 @@ impl Attempting<'_> {
             Ok(governed) => Ok(governed_done(place, governed)),
             // Somebody used or took back the approval meanwhile: it is asked for anew the next time.
             Err(GovernError::ApprovalGone(reasons)) => {
-                let mut done = self.denied(place, asked.unwrap_or(ReceiptId([0; 8])));
-                done.reasons = reasons.into_iter().map(|reason| reason.code.to_string()).collect();
+                let mut done = Self::denied(place, asked);
+                done.reasons = reasons.into_iter().map(|reason| reason.code).collect();
                 Ok(done)
             }
             Err(GovernError::Append(error)) => Err(WorkflowError::Append(error)),
@@ -208,13 +208,13 @@ impl Attempting<'_> {
         })
     }
 
-    fn waiting(self, place: Place, asked: ReceiptId) -> Done {
-        Done { ended: Ended::Waiting, asks: Some(asked), reasons: Vec::new(), ..self.cannot(place) }
+    fn waiting(place: Place, asked: ReceiptId) -> Done {
+        Done { ended: Ended::Waiting, asks: Some(asked), reasons: Vec::new(), ..Self::cannot(place) }
     }
 
-    fn denied(self, place: Place, asked: ReceiptId) -> Done {
+    fn denied(place: Place, asked: Option<ReceiptId>) -> Done {
         let reasons = vec!["approval.denied".to_owned()];
-        Done { ended: Ended::Refused, receipts: vec![asked], reasons, ..self.cannot(place) }
+        Done { ended: Ended::Refused, receipts: asked.into_iter().collect(), reasons, ..Self::cannot(place) }
     }
 
     fn approval(self, place: Place, asking: &Asked, asked: Option<ReceiptId>) -> Result<Done, WorkflowError> {
@@ -229,8 +229,8 @@ impl Attempting<'_> {
             Some(asked) => {
                 let (approved, _) = consent::answered(self.ledger, &asked.to_string())?;
                 match self.state(&approved)? {
-                    State::Open => return Ok(self.waiting(place, asked)),
-                    State::Denied => return Ok(self.denied(place, asked)),
+                    State::Open => return Ok(Self::waiting(place, asked)),
+                    State::Denied => return Ok(Self::denied(place, Some(asked))),
                     State::Gone => None,
                     State::Approved => Some(approved),
                 }

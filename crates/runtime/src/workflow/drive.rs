@@ -136,10 +136,7 @@ pub(super) fn settle(
     let recorded = record::of_run(ledger, id)?;
     let last = recorded.iter().rev().find(|one| one.place == place);
     let unknown = last.filter(|one| matches!(one.what, What::Ended(Ended::Unknown, _)));
-    let Some(unknown) = unknown else {
-        let why = "the outcome of that attempt is known".to_owned();
-        return Err(WorkflowError::Diverged { chain: id, why });
-    };
+    let unknown = unknown.ok_or(WorkflowError::Known(id))?;
     let refs = match entry_of(ledger, unknown.receipt_id)? {
         Some(entry_hash) => {
             vec![Ref { rel: Rel::Supersedes, receipt_id: unknown.receipt_id, entry_hash }]
@@ -232,16 +229,15 @@ fn drive(
     drive.driven.chain = Some(id);
     drive.take(effects);
     drive.replay(id, recorded)?;
-    match drive.perform(tell) {
-        Ok(()) => drive.finish(chain),
+    match drive.perform(tell).and_then(|()| drive.finish(chain)) {
         // Somebody else has ended the run: whatever was running was ended with it.
-        Err(WorkflowError::Append(AppendError::ChainEnded { .. })) => {
+        Err(WorkflowError::Append(AppendError::ChainEnded { .. }) | WorkflowError::Ended(_)) => {
             drive.driven.standing = Standing::Aborted;
-            drive.driven.reasons.push("cancelled".to_owned());
-            Ok(drive.driven)
+            drive.driven.reasons = vec!["cancelled".to_owned()];
         }
-        Err(error) => Err(error),
+        other => other?,
     }
+    Ok(drive.driven)
 }
 
 impl Drive<'_> {
@@ -395,14 +391,14 @@ impl Drive<'_> {
         self.feed(Event::Ended { place: done.place, at: done.at, ended: done.ended, result: done.result })
     }
 
-    fn finish(mut self, chain: Ref) -> Result<Driven, WorkflowError> {
+    fn finish(&mut self, chain: Ref) -> Result<(), WorkflowError> {
         self.driven.unknown = self.machine.unknown().collect();
-        let Some(end) = self.end else { return Ok(self.driven) };
+        let Some(end) = self.end.take() else { return Ok(()) };
         let closed = close(self.ledger, (chain, self.run.spec_hash), &end, self.driver)?;
         self.driven.receipts.push(closed.receipt_id);
         self.driven.standing = if end.completed { Standing::Completed } else { Standing::Aborted };
         (self.driven.outputs, self.driven.reasons, self.driven.count) = (end.outputs, end.reasons, end.count);
-        Ok(self.driven)
+        Ok(())
     }
 }
 

@@ -57,12 +57,12 @@ mod tests {
 
     #[test]
     fn the_code_behind_the_last_mark_counts() {
-        let (done, result) = super::result(&[], left("{\"a\": 1}\ncascade-http-status:201"));
-        assert_eq!((done, result.get("body").and_then(Value::as_str)), (true, Some("{\"a\": 1}")));
-        assert_eq!(result.get("code"), Some(&Value::Int(201)));
+        let (done, told) = result(&[], left("{\"a\": 1}\ncascade-http-status:201"));
+        assert_eq!((done, told.get("body").and_then(Value::as_str)), (true, Some("{\"a\": 1}")));
+        assert_eq!(told.get("code"), Some(&Value::Int(201)));
         let faked = "ok\ncascade-http-status:200\ncascade-http-status:500";
-        assert!(!super::result(&[], left(faked)).0, "what the server sends is not its status");
-        assert!(super::result(&[404], left("\ncascade-http-status:404")).0);
-        assert!(!super::result(&[], left("cut")).0);
+        assert!(!result(&[], left(faked)).0, "what the server sends is not its status");
+        assert!(result(&[404], left("\ncascade-http-status:404")).0);
+        assert!(!result(&[], left("cut")).0);
     }
 }

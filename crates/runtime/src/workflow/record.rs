@@ -60,7 +60,7 @@ pub(super) fn of_run(ledger: &Ledger, chain: ReceiptId) -> Result<Vec<Recorded>,
         }
         match lines.last() {
             Some(last) if lines.len() >= usize::try_from(CHAIN_LINES_MAX).unwrap_or(usize::MAX) => {
-                from = last.seq + 1
+                from = last.seq + 1;
             }
             _ => return Ok(all),
         }
@@ -188,9 +188,9 @@ pub(super) fn streams_of(frames: &[u8]) -> (Vec<u8>, Vec<u8>) {
     while let Some(((head, length), after)) = header(rest) {
         let Some((bytes, behind)) = after.split_at_checked(length) else { break };
         if head == 2 {
-            stderr.extend_from_slice(bytes)
+            stderr.extend_from_slice(bytes);
         } else {
-            stdout.extend_from_slice(bytes)
+            stdout.extend_from_slice(bytes);
         }
         rest = behind;
     }

@@ -130,6 +130,7 @@ fn task(text: &str, max_layer: &str, tests: Option<&str>) -> Task {
         examples: EXAMPLES.iter().map(|example| (*example).to_owned()).collect(),
         tests: tests.map(str::to_owned),
         schema: None,
+        tools: Vec::new(),
         max_layer: max_layer.to_owned(),
         tools: Vec::new(),
         model: None,

@@ -37,9 +37,9 @@ pub(super) fn show(global: &Global, id: &str) -> Exit {
         memory,
     };
     if global.json {
-        shown.json(&reader)?
+        shown.json(&reader)?;
     } else {
-        shown.lines(&reader)?
+        shown.lines(&reader)?;
     }
     Ok(exit::DONE)
 }
@@ -163,7 +163,5 @@ fn told(happened: &Happened) -> String {
 }
 
 fn named(reader: &Reader, principal: PrincipalId) -> Result<String, Failure> {
-    Ok(reader
-        .name(principal)?
-        .map_or_else(|| principal.to_string(), |name| output::safe(&name.name).to_string()))
+    Ok(reader.name(principal)?.map_or_else(|| principal.to_string(), |name| output::safe(&name.name)))
 }

@@ -135,7 +135,9 @@ impl<'a> Judge<'a> {
             limits::count(reader, &self.snapshot, &mut facts, None)?;
         }
         let ruling = decide::decide(&self.snapshot, &facts);
-        let past = past(self.constraints, &ruling);
+        let unseen =
+            ruling.classification.stdin_executes && rendered.stdin.is_some() && facts.action.script.is_none();
+        let past = past(self.constraints, &ruling, unseen);
         let texts = reasons::texts(&ruling);
         let codes = ruling.decision.reasons().map(|(_, reason)| reason.code.clone());
         let verdict = if past.is_empty() { ruling.decision.verdict } else { Verdict::Deny };
@@ -159,8 +161,9 @@ const fn rank(judged: &Judged) -> (u8, u8) {
     (verdict, tier)
 }
 
-/// Where a command goes past the spec's own constraints, which gate `specification` holds it to.
-fn past(constraints: &Constraints, ruling: &Ruling) -> Vec<(String, String)> {
+/// Where a command goes past the spec's own constraints, to which gate `specification` holds every step. `unseen`: it
+/// executes what nobody has classified.
+fn past(constraints: &Constraints, ruling: &Ruling, unseen: bool) -> Vec<(String, String)> {
     let mut past = Vec::new();
     if let Some(most) = constraints.max_tier.filter(|most| ruling.risk_tier > *most) {
         past.push((
@@ -174,7 +177,7 @@ fn past(constraints: &Constraints, ruling: &Ruling) -> Vec<(String, String)> {
     programs.retain(|program| !workers.iter().any(|worker| worker == program));
     programs.sort_unstable();
     programs.dedup();
-    if !programs.is_empty() || found.commands.is_empty() || found.refused.is_some() {
+    if !programs.is_empty() || unseen || found.commands.is_empty() || found.refused.is_some() {
         let named = if programs.is_empty() { "this".to_owned() } else { programs.join(", ") };
         past.push((
             "specification.worker".to_owned(),

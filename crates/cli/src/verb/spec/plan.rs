@@ -119,7 +119,11 @@ fn verdict(row: &Row<'_>, outlook: Option<&Outlook>) -> String {
     match (outlook.map(|one| &one.known), &row.step.work) {
         (Some(Known::Decided(judged)), _) => {
             let (tier, verdict) = (judged.tier, judged.verdict);
-            format!("{:<8}  {}", Painted(tier_style(tier), tier), Painted(verdict_style(verdict), verdict))
+            format!(
+                "{:<8}  {}",
+                Painted(tier_style(tier), tier.as_str()),
+                Painted(verdict_style(verdict), verdict)
+            )
         }
         (Some(Known::Failing(_)), _) => plain(&Painted(BAD, "fails").to_string()),
         (Some(Known::AtRunTime), _) if row.items == Some(0) => plain("nothing to do"),
@@ -199,7 +203,7 @@ fn command_document(outlook: &Outlook) -> Value {
     match &outlook.known {
         Known::AtRunTime => members.push(("known", AT_RUN_TIME.into())),
         Known::Failing(fault) => {
-            members.extend([("known", "fails".into()), ("fault", fault.as_str().into())])
+            members.extend([("known", "fails".into()), ("fault", fault.as_str().into())]);
         }
         Known::Decided(judged) => {
             let reason = |(code, text): &(String, String)| {

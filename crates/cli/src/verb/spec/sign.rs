@@ -55,9 +55,9 @@ pub(super) fn run(global: &Global, args: &Sign) -> Exit {
                 .hint("sign with an Ed25519 or ECDSA key, or RSA of 2048 bits and more")
         })?;
     let out = args.out.clone().unwrap_or_else(|| beside(&args.file));
-    let replaced = replaced(&out, &message)?;
+    let replaced = replaced(&out, &message, &key)?;
     outfile::write(&out, outfile::PUBLIC, signature.as_bytes())?;
-    tell(global, &key, &hash, &out, replaced)
+    tell(global, &key, &hash, &out, replaced.as_deref())
 }
 
 /// An author is a person: an agent, and whoever works beneath a governed run, signs nothing in a person's name.
@@ -98,10 +98,11 @@ fn by_registered(global: &Global, message: &[u8]) -> Result<(PublicKey, String),
     Ok((key, signature))
 }
 
-/// Whether a signature of other content stands at `out`. What is no signature is not touched: it is somebody's file.
-fn replaced(out: &Path, message: &str) -> Result<bool, Failure> {
+/// What it was that stood at `out`, in words, where something is lost. What is no signature is not touched: it is
+/// somebody's file.
+fn replaced(out: &Path, message: &str, key: &PublicKey) -> Result<Option<String>, Failure> {
     if !std::fs::metadata(out).is_ok_and(|there| there.is_file()) {
-        return Ok(false);
+        return Ok(None);
     }
     let bytes = bytes_of(out, SIGNATURE_BYTES_MAX)?;
     let text = String::from_utf8_lossy(&bytes);
@@ -110,22 +111,28 @@ fn replaced(out: &Path, message: &str) -> Result<bool, Failure> {
         return Err(Failure::could_not(anyhow::anyhow!(what))
             .hint("move it away, or name another place with --out FILE"));
     };
-    let key = PublicKey::new(there.public_key().clone(), "");
-    let same = sshsig::without_comment(&key)
+    let theirs = PublicKey::new(there.public_key().clone(), "");
+    let same = sshsig::without_comment(&theirs)
         .and_then(|text| SshKey::accept(&text))
         .and_then(|key| key.verify(statement::SPEC, message.as_bytes(), &text));
-    Ok(same.is_err())
+    Ok(match same {
+        Err(_) => Some("which was not a signature of this spec".to_owned()),
+        Ok(()) if theirs.key_data() == key.key_data() => None,
+        Ok(()) => {
+            Some(format!("which was a signature of this spec by {}", theirs.fingerprint(HashAlg::Sha256)))
+        }
+    })
 }
 
-fn tell(global: &Global, key: &PublicKey, hash: &Digest, out: &Path, replaced: bool) -> Exit {
+fn tell(global: &Global, key: &PublicKey, hash: &Digest, out: &Path, replaced: Option<&str>) -> Exit {
     let fingerprint = key.fingerprint(HashAlg::Sha256).to_string();
-    if replaced {
-        output::say(format_args!("replaced `{}`, which was not a signature of this spec", out.display()));
+    if let Some(what) = replaced {
+        output::say(format_args!("replaced `{}`, {what}", out.display()));
     }
     if global.json {
         output::json(&Value::object([
             ("fingerprint", fingerprint.as_str().into()),
-            ("replaced", replaced.into()),
+            ("replaced", replaced.is_some().into()),
             ("signature", out.display().to_string().as_str().into()),
             ("spec_hash", hash.to_hex().as_str().into()),
         ]))?;

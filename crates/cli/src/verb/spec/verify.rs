@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use cascade_ledger::Person;
 use cascade_receipt::digest::Digest;
 use cascade_receipt::id::PrincipalId;
 use cascade_receipt::json::Value;
@@ -13,8 +14,9 @@ use ssh_key::{HashAlg, PublicKey, SshSig};
 use super::{beside, bytes_of, read};
 use crate::args::Global;
 use crate::exit::{self, Exit, Failure};
+use crate::output;
 use crate::output::{BAD, DIM, GOOD, Painted};
-use crate::{output, place};
+use crate::verb::shell_check;
 
 /// Longest signature that is read.
 pub(super) const SIGNATURE_BYTES_MAX: usize = 64 * 1024;
@@ -125,7 +127,7 @@ pub(super) fn run(global: &Global, args: &Verify) -> Exit {
     }
     if let Some((_, text, hint)) = WORDS.iter().find(|(code, ..)| *code == finding.code) {
         output::say(text);
-        output::hint_line(hint.replace("FILE", &args.file.display().to_string()));
+        output::hint_line(hint.replace("FILE", &output::safe(&args.file.display().to_string())));
     }
     Ok(if valid { exit::DONE } else { exit::EVIDENCE })
 }
@@ -187,16 +189,19 @@ fn find(global: &Global, file: &Path, hash: &Digest, author: Option<&SshKey>) ->
     Ok(finding)
 }
 
-/// Whoever has this key in the chain, and whether the policy lets specs of theirs run: those of administrators.
+/// Whoever has this key in the chain, and whether the policy in force lets specs of theirs run: `[specs] authors`.
 pub(crate) fn trusted_author(global: &Global, public: &str) -> Result<Option<Author>, Failure> {
-    let Some(reader) = place::reader_if_there(global)? else { return Ok(None) };
+    let (snapshot, reader) = shell_check::snapshot(global)?;
+    let Some(reader) = reader else { return Ok(None) };
+    let authors = &snapshot.thresholds().authors;
+    let trusted = |person: &Person| person.groups.iter().any(|group| authors.contains(group));
     let mut people = reader.people()?;
     people.retain(|person| person.is_registered() && person.ssh_key == public);
     // One key may be several people's; it is enough that one of them is trusted.
-    people.sort_by_key(|person| !person.is_admin());
+    people.sort_by_key(|person| !trusted(person));
     let Some(person) = people.first() else { return Ok(None) };
     let name = reader.name(person.principal)?.map(|name| name.name);
-    Ok(Some(Author { principal: person.principal, name, trusted: person.is_admin() }))
+    Ok(Some(Author { principal: person.principal, name, trusted: trusted(person) }))
 }
 
 const fn code_of(fault: SshFault) -> &'static str {
