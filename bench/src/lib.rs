@@ -6,6 +6,7 @@
 mod append;
 mod chain;
 mod decide;
+mod route;
 mod run;
 mod sample;
 mod sign;
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 pub use chain::Chain;
 pub use decide::Decide;
+pub use route::Route;
 pub use run::Run;
 
 /// How much is measured.
@@ -29,15 +31,17 @@ pub struct Effort {
     pub receipts: u64,
     /// How many runs of `true` are timed.
     pub runs: usize,
+    /// How many tasks of each kind are timed.
+    pub tasks: usize,
 }
 
 impl Effort {
     /// Figures to publish.
     pub const FULL: Self =
-        Self { each: Duration::from_secs(3), decisions: 20_000, receipts: 20_000, runs: 60 };
+        Self { each: Duration::from_secs(3), decisions: 20_000, receipts: 20_000, runs: 60, tasks: 500 };
     /// A look in a few seconds.
     pub const QUICK: Self =
-        Self { each: Duration::from_millis(300), decisions: 5_000, receipts: 2_000, runs: 10 };
+        Self { each: Duration::from_millis(300), decisions: 5_000, receipts: 2_000, runs: 10, tasks: 100 };
 }
 
 /// What was measured, in the units of the names.
@@ -69,6 +73,8 @@ pub struct Figures {
     pub replay_per_s: f64,
     /// `cascade run -- true` against `true`.
     pub run: Run,
+    /// Tasks through the router.
+    pub route: Route,
 }
 
 /// Measures everything in a throw-away home under `dir`, whose disk is the one measured.
@@ -96,6 +102,8 @@ pub fn measure(dir: &Path, effort: Effort, progress: &mut dyn FnMut(&str)) -> an
     let replay_per_s = decide::replay_per_s(effort.each)?;
     progress("running");
     let run = run::times(stage.path(), effort.runs)?;
+    progress("routing");
+    let route = route::times(stage.path(), effort.tasks)?;
     Ok(Figures {
         cores: cores(),
         receipt_bytes: sample.line_bytes()?,
@@ -110,6 +118,7 @@ pub fn measure(dir: &Path, effort: Effort, progress: &mut dyn FnMut(&str)) -> an
         decide,
         replay_per_s,
         run,
+        route,
     })
 }
 

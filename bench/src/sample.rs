@@ -73,7 +73,7 @@ fn denial(snapshot: &Snapshot, facts: &Facts) -> Body {
 }
 
 /// An administrator's key of its own: the user's agent has no business here.
-fn key(dir: &Path) -> anyhow::Result<std::path::PathBuf> {
+pub(crate) fn key(dir: &Path) -> anyhow::Result<std::path::PathBuf> {
     let path = dir.join("bench_ed25519");
     cascade_runtime::ssh::generate(&path, "bench")?;
     Ok(path.with_extension("pub"))

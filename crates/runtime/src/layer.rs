@@ -5,7 +5,7 @@
 //! by implementing [`Layer`] and handing it to [`Router::with`](crate::task::Router::with); the router is not touched.
 //! Layers that act (commands, models) are governed actions with receipts of their own and are not of this trait.
 
-mod retrieval;
+pub(crate) mod retrieval;
 mod search;
 mod templates;
 
@@ -35,7 +35,8 @@ pub struct Manifest {
     pub kinds: Vec<TaskKind>,
     /// The lowest grade that is taken from it.
     pub admit_min: u8,
-    /// How long it may look for an answer.
+    /// How long after the decision it may look for an answer, the layers before it included: what they take is not
+    /// there for it, so that one deadline holds for the whole task.
     pub budget: Duration,
 }
 
@@ -48,10 +49,10 @@ pub struct Asked<'a> {
     pub spec: &'a Spec,
     /// The caller's tests may choose between several candidates, so that more than the best one is wanted.
     pub several: bool,
+    /// When the layer's budget is over, or nobody waits any longer.
+    pub until: Instant,
     /// What layers before found out and later ones need not find out again.
     pub notes: &'a Notes,
-    /// Nobody waits longer than until then, whatever the layer's budget.
-    pub until: Option<Instant>,
 }
 
 /// What layers leave for each other while one task is on its way.
@@ -81,10 +82,23 @@ pub struct Candidate {
     pub source: String,
     /// The function that it defines, where that is not the one the task names.
     pub entry: Option<String>,
-    /// 0–100, from evidence that the layer can name.
+    /// 0–100, from evidence that the layer can name; asserts of the caller's tests count as examples.
     pub grade: u8,
+    /// The same without these asserts: then they are evidence that the program was not made from. Equal where none
+    /// were looked at.
+    pub unseen: u8,
     /// Another program fits as well.
     pub question: Option<Question>,
+}
+
+/// From which grade on the caller's tests verify a program whose grade their own asserts made: passing them proves
+/// nothing more of it, so that much more must speak for it.
+pub(crate) const VERIFY_FITTED_MIN: u8 = 80;
+
+/// The grade of a program with asserts among its examples and without them: what asserts speak for without verifying it
+/// is left to the layers behind, which may find what they verify.
+pub(crate) const fn with_asserts(seen: u8, unseen: u8) -> u8 {
+    if seen >= VERIFY_FITTED_MIN { seen } else { unseen }
 }
 
 /// An input whose answer would tell the two best programs apart.

@@ -81,7 +81,17 @@ fn print(figures: &Figures) -> std::io::Result<()> {
     output::line(format_args!(
         "run -- true             {:>10.0} us p50 ({:.0} plain, {:.0} starting the program once)",
         run.governed_us_p50, run.plain_us_p50, run.start_us_p50
-    ))
+    ))?;
+    let route = figures.route;
+    output::line(format_args!(
+        "task, answered by L1    {:>10.0} us p50, its smoke gate included, the commit not",
+        route.l1_p50
+    ))?;
+    output::line(format_args!(
+        "task, from memory       {:>10.0} us p50, its tests run again ({:.0} with the commit)",
+        route.l6_p50, route.l6_call_p50
+    ))?;
+    output::line(format_args!("task, a layer declines  {:>10.2} us more", route.declined))
 }
 
 /// One JSON document. Figures here have fractions, which the canonical JSON of receipts forbids, so they
@@ -103,7 +113,7 @@ fn document(figures: &Figures) -> String {
         .map(|(callers, rate)| format!("\"{callers}\":{rate:.0}"))
         .collect();
     format!(
-        "{{\"append_1_us_p50\":{:.1},\"append_1_us_p99\":{:.1},\"append_durable_per_s\":{{{}}},\"commit_bare_us_p50\":{:.1},\"cores\":{},\"decide_us\":{{{}}},\"receipt_bytes\":{},\"replay_per_s\":{:.0},\"run_true_us_p50\":{{\"governed\":{:.0},\"plain\":{:.0},\"start\":{:.0}}},\"seal_per_s\":{:.0},\"sign_raw_per_s\":{:.0},\"verify_limit_per_s\":{:.0},\"verify_per_s\":{:.0}}}\n",
+        "{{\"append_1_us_p50\":{:.1},\"append_1_us_p99\":{:.1},\"append_durable_per_s\":{{{}}},\"commit_bare_us_p50\":{:.1},\"cores\":{},\"decide_us\":{{{}}},\"receipt_bytes\":{},\"replay_per_s\":{:.0},\"run_true_us_p50\":{{\"governed\":{:.0},\"plain\":{:.0},\"start\":{:.0}}},\"route_us\":{{\"declined\":{:.2},\"l1_p50\":{:.0},\"l6_call_p50\":{:.0},\"l6_p50\":{:.0}}},\"seal_per_s\":{:.0},\"sign_raw_per_s\":{:.0},\"verify_limit_per_s\":{:.0},\"verify_per_s\":{:.0}}}\n",
         figures.append_1_us_p50,
         figures.append_1_us_p99,
         durable.join(","),
@@ -115,6 +125,10 @@ fn document(figures: &Figures) -> String {
         figures.run.governed_us_p50,
         figures.run.plain_us_p50,
         figures.run.start_us_p50,
+        figures.route.declined,
+        figures.route.l1_p50,
+        figures.route.l6_call_p50,
+        figures.route.l6_p50,
         figures.seal_per_s,
         figures.sign_raw_per_s,
         figures.verify_limit_per_s,

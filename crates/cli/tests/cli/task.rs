@@ -96,6 +96,30 @@ fn only_the_callers_tests_verify() {
 }
 
 #[test]
+fn literal_asserts_are_examples_and_the_tests_still_verify() {
+    let site = Site::new();
+    let asked = |tests: &str| {
+        std::fs::write(site.work("check.py"), tests).unwrap();
+        let args = ["--signature", "total(xs: list[int]) -> int", "--tests", "check.py", "--max-layer", "L5"];
+        asked(&site, "a number", &args)
+    };
+    // No example but these.
+    let literal = "def check(candidate):\n    assert candidate([1, 2, 3]) == 6\n    assert candidate([]) == 0\n    assert candidate([5, -7]) == -2\n    assert candidate([4]) == 4\n    assert candidate([10, 20, 30, 40]) == 100\n";
+    let found = asked(literal).expect(0).json();
+    assert_eq!((&found["evidence"], &found["tokens"]), (&json!("verified"), &json!(0)), "{found}");
+    // What is made to fit one assert is not verified by it.
+    let found = asked("assert total([7, 1]) == 8\n").json();
+    assert_ne!(found["evidence"], "verified", "{found}");
+    // What holds beside the asserts must hold.
+    let more = format!("{literal}    for n in range(9):\n        assert candidate([n] * 3) == 3 * n + 1\n");
+    let failed = asked(&more).expect(1).json();
+    assert!(failed["declined"].to_string().contains("smoke.tests"), "{failed}");
+    let unread = asked("for n in range(9):\n    assert total([n]) == n\n").expect(1).json();
+    assert!(unread["declined"].to_string().contains("spec.unread"), "{unread}");
+    site.assert_sound();
+}
+
+#[test]
 fn what_nobody_can_answer_is_named_bounded_and_receipted() {
     let site = Site::new();
     let contradiction =

@@ -13,10 +13,10 @@ use cascade_synthesis::value::Value;
 
 use super::{Asked, CANDIDATES_MAX, Candidate, Layer, Manifest, Question, Reply};
 
-/// How long the first search looks.
-const FIRST: Duration = Duration::from_millis(500);
-/// How long the second one does.
-const SECOND: Duration = Duration::from_secs(5);
+/// How long after the decision the first search looks.
+const FIRST: Duration = Duration::from_millis(400);
+/// How long after it the second one does: the end of all searching for one task.
+pub(crate) const SEARCH_UNTIL: Duration = Duration::from_millis(1_300);
 /// What the first search must reach: nobody looks longer behind it.
 const FIRST_MIN: u8 = 70;
 /// Terms that no budget of time reaches.
@@ -26,24 +26,28 @@ const TERMS_MAX: u64 = 1_000_000_000;
 #[derive(Debug)]
 pub struct Search {
     manifest: Manifest,
+    /// Asserts of the caller's tests are examples for it. For the first search they are not: a program that was made
+    /// without them and passes them was right about something it had not seen.
+    asserts: bool,
 }
 
 impl Search {
-    /// L4: what a short search finds and much speaks for.
+    /// L4: what a short search finds and much speaks for, from the examples alone.
     #[must_use]
     pub fn enumerate() -> Self {
-        Self::of(content::Layer::L4, FIRST_MIN, FIRST)
+        Self::of(content::Layer::L4, FIRST_MIN, FIRST, false)
     }
 
-    /// L5: a longer search; a lower grade, below which the verdict is to try the next layer.
+    /// L5: a longer search, with the asserts of the caller's tests; a lower grade, below which the verdict is to try
+    /// the next layer.
     #[must_use]
     pub fn forge() -> Self {
-        Self::of(content::Layer::L5, ADMIT_MIN, SECOND)
+        Self::of(content::Layer::L5, ADMIT_MIN, SEARCH_UNTIL, true)
     }
 
-    fn of(layer: content::Layer, admit_min: u8, budget: Duration) -> Self {
+    fn of(layer: content::Layer, admit_min: u8, budget: Duration, asserts: bool) -> Self {
         let kinds = vec![TaskKind::Code];
-        Self { manifest: Manifest { behind: layer.clone(), layer, kinds, admit_min, budget } }
+        Self { manifest: Manifest { behind: layer.clone(), layer, kinds, admit_min, budget }, asserts }
     }
 }
 
@@ -53,8 +57,9 @@ impl Layer for Search {
     }
 
     fn ask(&self, asked: &Asked<'_>) -> Reply {
-        let Ok(task) = &asked.spec.read else { return Reply::Pass("spec.unread") };
-        let candidates = match asked.notes.searched.get() {
+        let read = if self.asserts { &asked.spec.read } else { &asked.spec.told };
+        let Ok(task) = read else { return Reply::Pass("spec.unread") };
+        let candidates = match asked.notes.searched.get().filter(|_| task.asserted == 0) {
             Some(known) => known.clone(),
             None => self.search(asked, task),
         };
@@ -64,8 +69,7 @@ impl Layer for Search {
 
 impl Search {
     fn search(&self, asked: &Asked<'_>, task: &spec::Task) -> Vec<Candidate> {
-        let own = Instant::now() + self.manifest.budget;
-        let end = asked.until.map_or(own, |until| until.min(own));
+        let end = asked.until;
         let mut keep_going = || Instant::now() < end;
         let forged = forge::forge(task, &mut Budget { terms: TERMS_MAX, keep_going: &mut keep_going });
         let most = if asked.several { CANDIDATES_MAX } else { 1 };
@@ -74,6 +78,7 @@ impl Search {
             source: graded.candidate.python.clone(),
             entry: Some(task.name.clone()),
             grade: graded.grade.total,
+            unseen: if task.asserted == 0 { graded.grade.total } else { 0 },
             question: question.clone().filter(|_| at == 0),
         });
         let candidates: Vec<Candidate> = candidates.collect();

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use cascade_policy::facts::TaskKind;
 use cascade_receipt::content;
+use cascade_synthesis::spec::Task;
 use cascade_synthesis::templates::{self, Declined, Emitted, OVERLAP_MIN, Spec, overlap};
 
-use super::{Asked, CANDIDATES_MAX, Candidate, Layer, Manifest, Reply};
+use super::{Asked, CANDIDATES_MAX, Candidate, Layer, Manifest, Reply, with_asserts};
 
 /// No search, so no budget that matters; what it took is in the receipt.
 const BUDGET: Duration = Duration::from_millis(5);
@@ -67,26 +68,36 @@ impl Layer for Templates {
 }
 
 fn candidate(asked: &Asked<'_>, emitted: Emitted) -> Candidate {
-    let grade = if asked.task.schema.is_some() { COMPLETE } else { chain_grade(asked, &emitted) };
+    let (grade, unseen) = match &asked.spec.read {
+        _ if asked.task.schema.is_some() => (COMPLETE, COMPLETE),
+        Ok(task) => {
+            let examples = task.examples.len();
+            let unseen = chain_grade(task, examples - task.asserted, &emitted);
+            (with_asserts(chain_grade(task, examples, &emitted), unseen), unseen)
+        }
+        Err(_) => (0, 0),
+    };
     // A name that the task gives is the name of the answer.
     match &asked.spec.entry {
         Some(name) if *name != emitted.entry => {
             let source = format!("{}\n\n{name} = {}\n", emitted.python, emitted.entry);
-            Candidate { source, entry: Some(name.clone()), grade, question: None }
+            Candidate { source, entry: Some(name.clone()), grade, unseen, question: None }
         }
-        _ => Candidate { source: emitted.python, entry: Some(emitted.entry), grade, question: None },
+        _ => {
+            let (source, entry) = (emitted.python, Some(emitted.entry));
+            Candidate { source, entry, grade, unseen, question: None }
+        }
     }
 }
 
 /// A chain was made to fit: what speaks for it is how many examples it fits, how short it is, and that it says what
 /// the task says. The published rule, a share of common words, is necessary here and never enough.
-fn chain_grade(asked: &Asked<'_>, emitted: &Emitted) -> u8 {
-    let Ok(task) = &asked.spec.read else { return 0 };
+fn chain_grade(task: &Task, examples: usize, emitted: &Emitted) -> u8 {
     let common = overlap(&task.description, &emitted.python);
     if common < OVERLAP_MIN {
         return 0;
     }
-    let examples = u8::try_from(task.examples.len().min(EXAMPLES_MOST)).unwrap_or(0);
+    let examples = u8::try_from(examples.min(EXAMPLES_MOST)).unwrap_or(0);
     let longer = u8::try_from(emitted.operations.len().saturating_sub(1).min(5)).unwrap_or(5);
     let words = if common >= 0.7 { 30 } else { 20 };
     (EXAMPLE_POINTS * examples + words).saturating_sub(OPERATION_POINTS * longer)

@@ -1,23 +1,30 @@
 //! Layers without an effect on the world: they are asked, and what they propose is run.
 
+use std::time::Duration;
+
 use cascade_kernel::route::{Reply, Slot};
 use cascade_policy::facts::TaskKind;
 use cascade_receipt::content::{Evidence, Forgotten, Layer as LayerName};
+use cascade_synthesis::spec;
 
 use super::perform::{Found, Performer, Place};
 use super::remembered::Remembered;
 use super::trial::{self, Trial};
 use super::{Request, Router, TaskError};
-use crate::layer::{self, Asked, Candidate};
+use crate::layer::{self, Asked, Candidate, retrieval};
 use crate::memory::Recalled;
 
-/// What a function of the same types that was verified for another task is worth, by how many examples it shares with
-/// this one: few examples fit much.
-const FUNCTION_GRADES: [u8; 5] = [0, 40, 45, 72, 80];
-/// The lowest of them that is taken.
+/// The lowest grade that is taken of a function that was verified for another task.
 const FUNCTION_MIN: u8 = 70;
 /// What a program must be worth without the caller's tests so that these verify it.
-pub(super) const VERIFY_MIN: u8 = 60;
+const VERIFY_MIN: u8 = 60;
+/// How long after the decision a layer's second and further candidates are run.
+const TRIALS_UNTIL: Duration = Duration::from_millis(1_350);
+
+/// Whether a program is worth so much that the caller's tests verify it.
+pub(super) const fn verifies(candidate: &Candidate) -> bool {
+    candidate.unseen >= VERIFY_MIN || candidate.grade >= layer::VERIFY_FITTED_MIN
+}
 
 /// The layers that a task may be asked of, in their order. What is remembered of exactly this task comes first: the
 /// layers before it were asked when it was learned, and the same engine finds the same.
@@ -89,8 +96,9 @@ impl Performer<'_> {
         let Some(layer) = self.router.layers.get(at) else { return Reply::Pass };
         let name = layer.manifest().layer.clone();
         let task = &self.request.task;
-        let several = task.tests.is_some();
-        let asked = Asked { task, spec: &self.spec, several, notes: &self.notes, until: None };
+        let until = self.began + layer.manifest().budget;
+        let asked =
+            Asked { task, spec: &self.spec, several: task.tests.is_some(), until, notes: &self.notes };
         match layer.ask(&asked) {
             layer::Reply::Pass(code) => {
                 self.decline(name, code, None);
@@ -113,9 +121,13 @@ impl Performer<'_> {
     pub(super) fn ask_function(&mut self, slot: usize) -> Reply {
         let Some(recalled) = &self.remembered.function else { return Reply::Pass };
         let source = self.spec.renamed(&recalled.answer);
-        let examples = self.spec.read.as_ref().map_or(0, |read| read.examples.len());
-        let grade = FUNCTION_GRADES.get(examples.min(FUNCTION_GRADES.len() - 1)).copied().unwrap_or(0);
-        let candidate = Candidate { source, entry: None, grade, question: None };
+        // It was made for another task, as what is retrieved was.
+        let grade = |read: &Result<spec::Task, _>| {
+            retrieval::grade(read.as_ref().map_or(0, |read| read.examples.len()))
+        };
+        let unseen = grade(&self.spec.told);
+        let grade = layer::with_asserts(grade(&self.spec.read), unseen);
+        let candidate = Candidate { source, entry: None, grade, unseen, question: None };
         self.try_out(slot, LayerName::L2, vec![candidate])
     }
 
@@ -123,7 +135,7 @@ impl Performer<'_> {
     pub(super) fn ask_memory(&mut self, slot: usize) -> Result<Reply, TaskError> {
         let Some(recalled) = self.remembered.answer.clone() else { return Ok(Reply::Pass) };
         let Recalled { memory, answer, evidence, grade, .. } = recalled.as_ref().clone();
-        let candidate = Candidate { source: answer, entry: None, grade, question: None };
+        let candidate = Candidate { source: answer, entry: None, grade, unseen: grade, question: None };
         if self.request.task.kind != TaskKind::Code {
             if let Some(place) = self.found.get_mut(slot) {
                 *place = Some(Found { candidate, evidence, smoke: None });
@@ -153,7 +165,10 @@ impl Performer<'_> {
     pub(super) fn try_out(&mut self, slot: usize, name: LayerName, candidates: Vec<Candidate>) -> Reply {
         let tests = self.request.task.tests.as_deref();
         let mut first: Option<Trial> = None;
-        for candidate in candidates.into_iter().take(layer::CANDIDATES_MAX) {
+        for (at, candidate) in candidates.into_iter().take(layer::CANDIDATES_MAX).enumerate() {
+            if at > 0 && self.began.elapsed() > TRIALS_UNTIL {
+                break;
+            }
             let trial = trial::run(&self.router.smoke, &self.spec, &candidate, tests);
             let Some(evidence) = trial.evidence else {
                 first.get_or_insert(trial);
@@ -161,8 +176,7 @@ impl Performer<'_> {
             };
             // A few asserts are examples in another spelling, and among many programs one passes them by luck: they
             // verify what speaks for itself without them.
-            let evidence =
-                if candidate.grade < VERIFY_MIN { evidence.min(Evidence::Checked) } else { evidence };
+            let evidence = if verifies(&candidate) { evidence } else { evidence.min(Evidence::Checked) };
             let reply = Reply::Take {
                 grade: candidate.grade,
                 evidence,

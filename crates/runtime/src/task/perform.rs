@@ -111,6 +111,7 @@ pub(super) fn perform(router: &Router, ledger: &Ledger, request: &Request) -> Re
 }
 
 fn attempt(router: &Router, ledger: &Ledger, request: &Request, spec: Spec) -> Result<Tasked, TaskError> {
+    let began = Instant::now();
     let asker = request.asker.again(ledger)?;
     let remembered =
         Remembered::look(ledger, request, &spec, asker.principal_id(), router.asked().as_deref())?;
@@ -121,6 +122,8 @@ fn attempt(router: &Router, ledger: &Ledger, request: &Request, spec: Spec) -> R
         None => Route::submit(known, request.spend),
     };
     let mut performer = Performer::new(router, ledger, request, (asker, spec, remembered, slots))?;
+    // The look into memory is part of what a task takes.
+    performer.began = began;
     for (memory, code) in std::mem::take(&mut performer.remembered.spoiled) {
         performer.forget(&memory, code);
     }

@@ -9,7 +9,7 @@ use cascade_receipt::content::{Evidence, Forgotten, Layer as LayerName, Shadow};
 use cascade_synthesis::probes;
 use cascade_synthesis::value::{self, Value};
 
-use super::asking::VERIFY_MIN;
+use super::asking::verifies;
 use super::perform::Performer;
 use super::trial;
 use crate::layer::{self, Asked, CANDIDATES_MAX, Candidate, Layer, Notes};
@@ -32,7 +32,8 @@ impl Performer<'_> {
     fn look_again(&self, layer: &dyn Layer, recalled: &Recalled, end: Instant) -> Shadow {
         let (task, notes) = (&self.request.task, Notes::default());
         let several = task.tests.is_some();
-        let asked = Asked { task, spec: &self.spec, several, notes: &notes, until: Some(end) };
+        let until = end.min(Instant::now() + layer.manifest().budget);
+        let asked = Asked { task, spec: &self.spec, several, notes: &notes, until };
         let layer::Reply::Take(candidates) = layer.ask(&asked) else { return Shadow::Nothing };
         // A search that was cut short may have missed what it found then.
         if layer.manifest().budget > SHADOW_MAX && notes.searched.get().is_none() {
@@ -47,7 +48,7 @@ impl Performer<'_> {
             let trial =
                 trial::run_within(&self.router.smoke, &self.spec, &candidate, task.tests.as_deref(), left);
             let Some(evidence) = trial.evidence else { continue };
-            let verified = evidence == Evidence::Verified && candidate.grade >= VERIFY_MIN;
+            let verified = evidence == Evidence::Verified && verifies(&candidate);
             // What the layer would not answer with says nothing against what it did answer with.
             return if verified || candidate.grade >= layer.manifest().admit_min {
                 self.compare(&recalled.answer, &candidate, end)

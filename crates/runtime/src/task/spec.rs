@@ -9,8 +9,10 @@ use cascade_synthesis::value::{self, Value};
 pub struct Spec {
     /// The function that is wanted, where the task names one.
     pub entry: Option<String>,
-    /// The task as engines read it, or why they cannot.
+    /// The task as engines read it, asserts of its tests among its examples; or why they cannot.
     pub read: Result<spec::Task, SpecError>,
+    /// The same without the asserts.
+    pub told: Result<spec::Task, SpecError>,
     /// What an answer must reproduce.
     pub calls: Vec<Call>,
 }
@@ -31,10 +33,15 @@ impl Spec {
     #[must_use]
     pub fn of(task: &Task) -> Self {
         let text = composed(task);
-        let read = spec::Task::parse(&text, None);
+        let told = spec::Task::parse(&text, None);
+        let read = match &task.tests {
+            Some(tests) => spec::Task::parse_with(&text, None, tests),
+            None => told.clone(),
+        };
+        // Asserts are run where they stand, with the tests.
         let mut calls = Vec::new();
-        if let Ok(read) = &read {
-            calls.extend(read.examples.iter().map(|example| Call::of(&read.name, example)));
+        if let Ok(told) = &told {
+            calls.extend(told.examples.iter().map(|example| Call::of(&told.name, example)));
         }
         let entry = read.as_ref().ok().map(|read| read.name.clone()).or_else(|| named(&text));
         // What engines cannot read must hold all the same.
@@ -44,7 +51,7 @@ impl Spec {
                 calls.push(call);
             }
         }
-        Self { entry, read, calls }
+        Self { entry, read, told, calls }
     }
 
     /// A source that defines another function, so that it defines this one.

@@ -6,7 +6,7 @@ use cascade_receipt::content::Evidence;
 
 use super::Spec;
 use crate::layer::Candidate;
-use crate::smoke::{Backend, Called, Job, Smoke, SmokeError, Tested};
+use crate::smoke::{Backend, Called, Job, Smoke, SmokeError, Tested, Worth};
 
 /// How long one answer may run, tests included.
 pub const TRIAL_MAX: Duration = Duration::from_secs(5);
@@ -18,12 +18,22 @@ pub struct Trial {
     pub evidence: Option<Evidence>,
     /// What ran it.
     pub backend: Option<String>,
+    /// The tests hold, and are many and different enough to verify what nothing else speaks for.
+    pub proves: bool,
     /// Why it is not taken: a code.
     pub fault: Option<&'static str>,
     /// For people, in the caller's own words: nothing of what a rejected answer gave leaves.
     pub detail: Option<String>,
     /// What it did instead, for whoever tries again; never handed to the caller.
     pub gave: Option<String>,
+}
+
+/// Calls with different arguments that tests must make of an answer so that they verify it by themselves.
+pub(super) const PROVING_INPUTS_MIN: usize = 3;
+
+/// Whether tests alone verify what they passed: enough is asked, and what always gives the same does not pass.
+fn proves(worth: Option<Worth>) -> bool {
+    worth.is_some_and(|worth| worth.inputs >= PROVING_INPUTS_MIN && !worth.constant)
 }
 
 /// Runs one answer.
@@ -83,12 +93,13 @@ pub(super) fn run_within(
         (None, _) if !spec.calls.iter().any(|call| call.asks) => Evidence::Proposed,
         (None, _) => Evidence::Checked,
     };
-    Trial { evidence: Some(evidence), backend, fault: None, detail: None, gave: None }
+    let proves = proves(checked.worth);
+    Trial { evidence: Some(evidence), backend, proves, fault: None, detail: None, gave: None }
 }
 
 impl Trial {
     const fn failed(fault: &'static str, detail: Option<String>, backend: Option<String>) -> Self {
-        Self { evidence: None, backend, fault: Some(fault), detail, gave: None }
+        Self { evidence: None, backend, proves: false, fault: Some(fault), detail, gave: None }
     }
 }
 

@@ -1,6 +1,6 @@
 //! A customer's layer in the router: asked in its place, held to the same gate, named in the receipt.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cascade_ledger::TenantId;
 use cascade_policy::facts::{Task, TaskKind};
@@ -10,7 +10,7 @@ use cascade_runtime::facts::Asker;
 use cascade_runtime::identity;
 use cascade_runtime::layer::{Asked, Candidate, Layer, Manifest, Reply};
 use cascade_runtime::model::Models;
-use cascade_runtime::task::{Request, Router, Tasked};
+use cascade_runtime::task::{Declined, Request, Router, Tasked};
 
 use crate::kit::Tests;
 
@@ -18,6 +18,8 @@ pub(crate) fn tests() -> Tests {
     vec![
         ("a_customers_layer_answers_behind_the_one_it_names", answers),
         ("a_customers_layer_passes_the_same_gate", is_held_to_the_gate),
+        ("asserts_that_a_program_was_made_from_verify_less", seen_asserts_verify_less),
+        ("layers_share_one_deadline", layers_share_one_deadline),
     ]
 }
 
@@ -26,6 +28,7 @@ struct Ours {
     manifest: Manifest,
     source: &'static str,
     grade: u8,
+    unseen: u8,
 }
 
 impl Layer for Ours {
@@ -38,35 +41,67 @@ impl Layer for Ours {
             source: self.source.to_owned(),
             entry: None,
             grade: self.grade,
+            unseen: self.unseen,
             question: None,
         }])
     }
 }
 
-fn asked(source: &'static str, grade: u8, examples: &[&str]) -> (Tasked, String) {
-    let home = tempfile::tempdir().unwrap();
-    let wishes = Wishes { recovery_out: Some(home.path().join("recovery")), ..Wishes::default() };
-    let created = birth::create(&home.path().join("home"), &TenantId::parse("default").unwrap(), &wishes);
-    let ledger = created.unwrap().ledger;
-    let manifest = Manifest {
-        layer: Name::Ext("ours".to_owned()),
+/// Looks for an answer until its time is over, and has none.
+struct Slow(Manifest);
+
+impl Layer for Slow {
+    fn manifest(&self) -> &Manifest {
+        &self.0
+    }
+
+    fn ask(&self, asked: &Asked<'_>) -> Reply {
+        let came = Instant::now();
+        while Instant::now() < asked.until {
+            std::hint::spin_loop();
+        }
+        Reply::Pass(if came < asked.until { "slow.looked" } else { "slow.came_late" })
+    }
+}
+
+fn manifest(name: &str) -> Manifest {
+    Manifest {
+        layer: Name::Ext(name.to_owned()),
         behind: Name::L1,
         kinds: vec![TaskKind::Code],
         admit_min: 70,
-        budget: Duration::from_millis(1),
-    };
-    let router = Router::new(1, Models::default()).unwrap().with(Box::new(Ours { manifest, source, grade }));
+        budget: Duration::from_millis(50),
+    }
+}
+
+fn asked(source: &'static str, grade: u8, examples: &[&str]) -> (Tasked, String) {
+    let ours = Ours { manifest: manifest("ours"), source, grade, unseen: grade };
+    routed(vec![Box::new(ours)], examples, None)
+}
+
+fn routed(layers: Vec<Box<dyn Layer>>, examples: &[&str], tests: Option<&str>) -> (Tasked, String) {
+    let router = Router::new(1, Models::default()).unwrap();
+    let router = layers.into_iter().fold(router, Router::with);
     let task = Task {
         kind: TaskKind::Code,
         text: "adds the answer".to_owned(),
         signature: Some("f(x: int) -> int".to_owned()),
         examples: examples.iter().map(|example| (*example).to_owned()).collect(),
-        tests: None,
+        tests: tests.map(str::to_owned),
         schema: None,
         max_layer: "L1".to_owned(),
         tools: Vec::new(),
         model: None,
     };
+    answered(&router, task)
+}
+
+/// What a router says in a home of its own, and the last receipt.
+pub(crate) fn answered(router: &Router, task: Task) -> (Tasked, String) {
+    let home = tempfile::tempdir().unwrap();
+    let wishes = Wishes { recovery_out: Some(home.path().join("recovery")), ..Wishes::default() };
+    let created = birth::create(&home.path().join("home"), &TenantId::parse("default").unwrap(), &wishes);
+    let ledger = created.unwrap().ledger;
     let request = Request {
         task,
         asker: Asker::find(&ledger, &[], None).unwrap(),
@@ -106,4 +141,30 @@ fn is_held_to_the_gate() {
         assert_eq!(declined.code, code, "{:?}", declined.detail);
         assert!(line.contains("\"kind\":\"task_failed\"") && line.contains(code), "{line}");
     }
+}
+
+fn seen_asserts_verify_less() {
+    let tests = "def check(candidate):\n    assert candidate(0) == 42\n    assert candidate(7) == 49\n";
+    for (grade, unseen, evidence) in [
+        (59, 59, Evidence::Proposed),
+        (60, 60, Evidence::Verified),
+        (79, 59, Evidence::Checked),
+        (79, 0, Evidence::Checked),
+        (80, 0, Evidence::Verified),
+    ] {
+        let ours = Ours { manifest: manifest("ours"), source: OURS, grade, unseen };
+        let (tasked, _) = routed(vec![Box::new(ours)], &["f(1) == 43"], Some(tests));
+        assert_eq!(tasked.answer.unwrap().evidence, evidence, "{grade} {unseen}");
+    }
+}
+
+fn layers_share_one_deadline() {
+    let slow = |name| -> Box<dyn Layer> { Box::new(Slow(manifest(name))) };
+    let (tasked, _) = routed(vec![slow("first"), slow("second")], &["f(1) == 43"], None);
+    let told = |name: &str| {
+        let is = |one: &&Declined| one.layer == Name::Ext(name.to_owned());
+        tasked.declined.iter().find(is).unwrap().code.clone()
+    };
+    assert_eq!(told("second"), "slow.came_late", "what the first took is not there for the second");
+    assert!(["slow.looked", "slow.came_late"].contains(&told("first").as_str()));
 }

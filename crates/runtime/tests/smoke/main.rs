@@ -19,6 +19,7 @@ mod hostile;
 mod kit;
 mod layers;
 mod memory;
+mod model;
 mod probe;
 mod workers;
 
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         cheating::tests(),
         hostile::tests(),
         layers::tests(),
+        model::tests(),
         memory::tests(),
         probe::tests(),
         workers::tests(),

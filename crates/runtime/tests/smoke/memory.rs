@@ -49,10 +49,11 @@ impl Layer for Double {
     fn ask(&self, asked: &Asked<'_>) -> Reply {
         // What a search does: it goes on until it is told to end.
         let end = std::time::Instant::now() + self.takes;
-        while asked.until.map_or(end, |until| until.min(end)) > std::time::Instant::now() {
+        while asked.until.min(end) > std::time::Instant::now() {
             std::hint::spin_loop();
         }
-        let candidate = Candidate { source: self.source.to_owned(), entry: None, grade: 90, question: None };
+        let source = self.source.to_owned();
+        let candidate = Candidate { source, entry: None, grade: 90, unseen: 90, question: None };
         Reply::Take(vec![candidate])
     }
 }
@@ -131,6 +132,7 @@ fn task(text: &str, max_layer: &str, tests: Option<&str>) -> Task {
         schema: None,
         tools: Vec::new(),
         max_layer: max_layer.to_owned(),
+        tools: Vec::new(),
         model: None,
     }
 }

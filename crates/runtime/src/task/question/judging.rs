@@ -24,11 +24,14 @@ impl Question<'_, '_> {
         let (text, evidence, smoke) = if self.of.request.task.kind == TaskKind::Code {
             let source = code(&reply.text, &["python", "py", "python3"], looks_like_code)
                 .map_err(|error| ("model.no_code", Some(error.to_string())))?;
-            let candidate = Candidate { source: source.to_owned(), entry: None, grade: 0, question: None };
+            let source = source.to_owned();
+            let candidate = Candidate { source, entry: None, grade: 0, unseen: 0, question: None };
             let tests = self.of.request.task.tests.as_deref();
-            let Trial { evidence, backend, fault, gave, .. } =
+            let Trial { evidence, backend, proves, fault, gave, .. } =
                 trial::run(&self.of.router.smoke, &self.of.spec, &candidate, tests);
             let evidence = evidence.ok_or((fault.unwrap_or("smoke.failed"), gave))?;
+            // Nothing but the tests speaks for it.
+            let evidence = if proves { evidence } else { evidence.min(Evidence::Checked) };
             (candidate.source, evidence, backend)
         } else {
             if reply.text.trim().is_empty() {
