@@ -11,6 +11,7 @@ mod run;
 mod sample;
 mod sign;
 mod verify;
+mod workflow;
 
 use std::path::Path;
 use std::time::Duration;
@@ -44,6 +45,9 @@ impl Effort {
         Self { each: Duration::from_millis(300), decisions: 5_000, receipts: 2_000, runs: 10, tasks: 100 };
 }
 
+/// Items of the fan-out whose steps are timed.
+const FAN_OUT: u32 = 1_000;
+
 /// What was measured, in the units of the names.
 #[derive(Clone, Debug)]
 pub struct Figures {
@@ -75,6 +79,8 @@ pub struct Figures {
     pub run: Run,
     /// Tasks through the router.
     pub route: Route,
+    /// What the machine of a workflow takes for each step of a fan-out over a thousand, beside the step's own receipts.
+    pub step_us: f64,
 }
 
 /// Measures everything in a throw-away home under `dir`, whose disk is the one measured.
@@ -104,6 +110,7 @@ pub fn measure(dir: &Path, effort: Effort, progress: &mut dyn FnMut(&str)) -> an
     let run = run::times(stage.path(), effort.runs)?;
     progress("routing");
     let route = route::times(stage.path(), effort.tasks)?;
+    let step_us = workflow::us_per_step(FAN_OUT)?;
     Ok(Figures {
         cores: cores(),
         receipt_bytes: sample.line_bytes()?,
@@ -119,6 +126,7 @@ pub fn measure(dir: &Path, effort: Effort, progress: &mut dyn FnMut(&str)) -> an
         replay_per_s,
         run,
         route,
+        step_us,
     })
 }
 

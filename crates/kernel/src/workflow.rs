@@ -11,14 +11,16 @@
 //! The run ends as completed when every step is over, or as aborted: nothing new starts, what runs is waited for, and what
 //! was completed and declares how it is undone is undone, the last first.
 //!
-//! There is no second way in for a run that goes on after a crash: the same machine is fed what the chain says
-//! ([`Event::Ended`] with the times that stand there), and asks for whatever has not been done. So nothing here may look
-//! at a clock or a map without order.
+//! A run that goes on after a crash is the same machine: [`Workflow::restore`] takes over what the chain says, in its order,
+//! and [`Workflow::go_on`] asks for whatever has not been done. While it takes over it decides nothing: the ends of
+//! attempts were heard in another order than their receipts were written, so what was started when is known from the
+//! record alone. Nothing here may look at a clock or a map without order.
 
 mod compensate;
 mod event;
 mod foresee;
 mod render;
+mod restore;
 mod settle;
 mod window;
 
@@ -122,8 +124,12 @@ pub struct Workflow {
     idle: u64,
     attempts: u64,
     spent: Spent,
-    /// Items in the order in which they were completed.
-    completed: Vec<(usize, usize)>,
+    /// Items that were completed, with the times of their receipts.
+    completed: Vec<(Timestamp, usize, usize)>,
+    /// The place of each step in an order that can run.
+    ranks: Vec<usize>,
+    /// The record is being taken over; nothing is decided.
+    restoring: bool,
     count: Count,
     stopping: Option<Stopping>,
     is_finished: bool,
@@ -139,6 +145,14 @@ impl Workflow {
     /// A run of `spec` with inputs that were checked ([`crate::csl::Document::inputs`]), and its first effects.
     #[must_use]
     pub fn begin(spec: Arc<Spec>, inputs: &Value, run_id: &str, started: Timestamp) -> (Self, Vec<Effect>) {
+        let mut workflow = Self::new(spec, inputs, run_id, started);
+        let effects = workflow.go_on();
+        (workflow, effects)
+    }
+
+    /// The same before its first effects, for a record to be taken over.
+    #[must_use]
+    pub fn new(spec: Arc<Spec>, inputs: &Value, run_id: &str, started: Timestamp) -> Self {
         let at: BTreeMap<&str, usize> =
             spec.steps.iter().enumerate().map(|(index, step)| (step.id.as_str(), index)).collect();
         let needs_of = |step: &crate::csl::Step| {
@@ -147,7 +161,13 @@ impl Workflow {
         let needs = spec.steps.iter().map(needs_of).collect();
         let mut scope = Scope::new(inputs);
         scope.set_run(map_of(render::run_of(run_id, started).into_iter()));
-        let mut workflow = Self {
+        let mut ranks = vec![0; spec.steps.len()];
+        for (rank, step) in order(&spec).into_iter().enumerate() {
+            if let Some(place) = ranks.get_mut(step) {
+                *place = rank;
+            }
+        }
+        Self {
             scope,
             run_id: run_id.to_owned(),
             started,
@@ -159,13 +179,20 @@ impl Workflow {
             attempts: 0,
             spent: Spent::default(),
             completed: Vec::new(),
+            ranks,
+            restoring: true,
             count: Count::default(),
             stopping: None,
             is_finished: false,
             spec,
-        };
-        let effects = workflow.advance();
-        (workflow, effects)
+        }
+    }
+
+    /// What is to be done next, the record taken over.
+    pub fn go_on(&mut self) -> Vec<Effect> {
+        self.restoring = false;
+        self.end_steps();
+        self.advance()
     }
 
     /// Takes one event.
@@ -174,7 +201,8 @@ impl Workflow {
     /// [`Unexpected`] when it names an attempt that does not run; the state is unchanged.
     pub fn step(&mut self, event: Event) -> Result<Vec<Effect>, Unexpected> {
         let at = match &event {
-            Event::Ended { at, .. }
+            Event::Started { at, .. }
+            | Event::Ended { at, .. }
             | Event::Settled { at, .. }
             | Event::Woke { at }
             | Event::Cancelled { at } => *at,
@@ -183,14 +211,15 @@ impl Workflow {
             Event::Ended { place, ended, result, .. } => {
                 self.is_expected(place)?;
                 self.now = self.now.max(at);
-                self.ended(place, &ended, &result);
+                self.ended(place, at, &ended, &result);
             }
             Event::Settled { place, happened, .. } => {
                 let item = self.item(place).filter(|item| item.stage == Stage::Unknown);
                 item.ok_or(Unexpected(place))?;
                 self.now = self.now.max(at);
-                self.settled(place, happened);
+                self.settled(place, at, happened);
             }
+            Event::Started { place, .. } => return Err(Unexpected(place)),
             Event::Woke { .. } => self.now = self.now.max(at),
             Event::Cancelled { .. } => {
                 self.now = self.now.max(at);

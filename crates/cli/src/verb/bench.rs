@@ -91,7 +91,8 @@ fn print(figures: &Figures) -> std::io::Result<()> {
         "task, from memory       {:>10.0} us p50, its tests run again ({:.0} with the commit)",
         route.l6_p50, route.l6_call_p50
     ))?;
-    output::line(format_args!("task, a layer declines  {:>10.2} us more", route.declined))
+    output::line(format_args!("task, a layer declines  {:>10.2} us more", route.declined))?;
+    output::line(format_args!("workflow, a step more   {:>10.1} us beside its receipts", figures.step_us))
 }
 
 /// One JSON document. Figures here have fractions, which the canonical JSON of receipts forbids, so they
@@ -113,7 +114,7 @@ fn document(figures: &Figures) -> String {
         .map(|(callers, rate)| format!("\"{callers}\":{rate:.0}"))
         .collect();
     format!(
-        "{{\"append_1_us_p50\":{:.1},\"append_1_us_p99\":{:.1},\"append_durable_per_s\":{{{}}},\"commit_bare_us_p50\":{:.1},\"cores\":{},\"decide_us\":{{{}}},\"receipt_bytes\":{},\"replay_per_s\":{:.0},\"run_true_us_p50\":{{\"governed\":{:.0},\"plain\":{:.0},\"start\":{:.0}}},\"route_us\":{{\"declined\":{:.2},\"l1_p50\":{:.0},\"l6_call_p50\":{:.0},\"l6_p50\":{:.0}}},\"seal_per_s\":{:.0},\"sign_raw_per_s\":{:.0},\"verify_limit_per_s\":{:.0},\"verify_per_s\":{:.0}}}\n",
+        "{{\"append_1_us_p50\":{:.1},\"append_1_us_p99\":{:.1},\"append_durable_per_s\":{{{}}},\"commit_bare_us_p50\":{:.1},\"cores\":{},\"decide_us\":{{{}}},\"receipt_bytes\":{},\"replay_per_s\":{:.0},\"run_true_us_p50\":{{\"governed\":{:.0},\"plain\":{:.0},\"start\":{:.0}}},\"route_us\":{{\"declined\":{:.2},\"l1_p50\":{:.0},\"l6_call_p50\":{:.0},\"l6_p50\":{:.0}}},\"seal_per_s\":{:.0},\"sign_raw_per_s\":{:.0},\"step_us\":{:.1},\"verify_limit_per_s\":{:.0},\"verify_per_s\":{:.0}}}\n",
         figures.append_1_us_p50,
         figures.append_1_us_p99,
         durable.join(","),
@@ -131,6 +132,7 @@ fn document(figures: &Figures) -> String {
         figures.route.l6_p50,
         figures.seal_per_s,
         figures.sign_raw_per_s,
+        figures.step_us,
         figures.verify_limit_per_s,
         figures.verify_per_s,
     )

@@ -5,13 +5,7 @@ use super::{Effect, End, Ended, Item, Place, Role, Stage, Status, StepState, Wor
 impl Workflow {
     /// The next thing to undo, or the end.
     pub(super) fn undo(&mut self, effects: &mut Vec<Effect>) {
-        if self.stopping.as_ref().is_some_and(|stopping| stopping.left.is_none()) {
-            self.close_items();
-            let left = self.completed.clone();
-            if let Some(stopping) = &mut self.stopping {
-                stopping.left = Some(left);
-            }
-        }
+        self.begin_undoing();
         while let Some((step, item)) = self.next_to_undo() {
             let place = Place { step, item, attempt: 1, role: Role::Compensation };
             match self.render(place) {
@@ -29,6 +23,21 @@ impl Workflow {
         let reasons = self.stopping.as_ref().map(|stopping| stopping.reasons.clone()).unwrap_or_default();
         let count = self.count;
         effects.push(Effect::Finish(End { completed: false, reasons, outputs: Default::default(), count }));
+    }
+
+    /// Finds out what there is to undo, once. The last that was completed comes first, by the times of the receipts: the
+    /// order in which their ends were heard is nobody's to know afterwards.
+    pub(super) fn begin_undoing(&mut self) {
+        if self.stopping.as_ref().is_none_or(|stopping| stopping.left.is_some()) {
+            return;
+        }
+        self.close_items();
+        let rank = |step: &usize| self.ranks.get(*step).copied().unwrap_or(usize::MAX);
+        let mut done = self.completed.clone();
+        done.sort_by_key(|(at, step, item)| (*at, rank(step), *item));
+        if let Some(stopping) = &mut self.stopping {
+            stopping.left = Some(done.into_iter().map(|(_, step, item)| (step, item)).collect());
+        }
     }
 
     pub(super) fn undone(&mut self, _: Place, ended: &Ended) {

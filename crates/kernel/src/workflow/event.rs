@@ -49,6 +49,13 @@ pub enum Ended {
 /// What happened.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Event {
+    /// An attempt has started; told by the record alone ([`super::Workflow::restore`]).
+    Started {
+        /// Which.
+        place: Place,
+        /// When its receipt was written.
+        at: Timestamp,
+    },
     /// An attempt has ended.
     Ended {
         /// Which.

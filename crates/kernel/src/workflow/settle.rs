@@ -11,19 +11,25 @@ use super::{Ended, Item, Place, RESULT_TEXT_MAX, Role, Stage, Status, Workflow};
 use crate::csl::{OnFailure, Step, json_of, map_of, value_of};
 
 impl Workflow {
-    pub(super) fn ended(&mut self, place: Place, ended: &Ended, result: &BTreeMap<String, Data>) {
+    pub(super) fn ended(
+        &mut self,
+        place: Place,
+        at: Timestamp,
+        ended: &Ended,
+        result: &BTreeMap<String, Data>,
+    ) {
         self.running = self.running.saturating_sub(1);
         if place.role == Role::Step && self.is_idle(place.step) {
             self.idle = self.idle.saturating_sub(1);
         }
         match place.role {
-            Role::Step => self.attempt_ended(place, ended, result),
-            Role::Reconciler => self.reconciled(place, ended, result),
+            Role::Step => self.attempt_ended(place, at, ended, result),
+            Role::Reconciler => self.reconciled(place, at, ended, result),
             Role::Compensation => self.undone(place, ended),
         }
     }
 
-    fn attempt_ended(&mut self, place: Place, ended: &Ended, result: &BTreeMap<String, Data>) {
+    fn attempt_ended(&mut self, place: Place, at: Timestamp, ended: &Ended, result: &BTreeMap<String, Data>) {
         let of_result = |name: &str| result.get(name).and_then(Data::as_u64).unwrap_or(0);
         self.spent.tokens = self.spent.tokens.saturating_add(of_result("tokens"));
         self.spent.microusd = self.spent.microusd.saturating_add(of_result("cost_microusd"));
@@ -33,10 +39,10 @@ impl Workflow {
             Ended::Waiting => Stage::Waiting,
             Ended::Unknown if self.has_reconciler(place) => Stage::Reconcile,
             Ended::Unknown => self.nobody_knows(),
-            Ended::Failed => self.after_failure(place),
+            Ended::Failed => self.after_failure(place, at),
         };
         if stage == Stage::Over(Status::Completed) {
-            self.completed.push((place.step, place.item));
+            self.completed.push((at, place.step, place.item));
         }
         let status = match &stage {
             Stage::Over(status) => *status,
@@ -62,28 +68,33 @@ impl Workflow {
         self.spec.steps.get(place.step).is_some_and(|step| step.reconcile.is_some())
     }
 
-    /// Where everything is being ended, nobody is asked either; the end says that it is not known.
-    pub(super) const fn nobody_knows(&self) -> Stage {
-        if self.stopping.is_some() { Stage::Over(Status::Unknown) } else { Stage::Unknown }
+    /// While a record is taken over nobody knows what had been heard by then: what had been tried again says so itself.
+    const fn is_stopping(&self) -> bool {
+        self.stopping.is_some() && !self.restoring
     }
 
-    fn after_failure(&self, place: Place) -> Stage {
+    /// Where everything is being ended, nobody is asked either; the end says that it is not known.
+    pub(super) const fn nobody_knows(&self) -> Stage {
+        if self.is_stopping() { Stage::Over(Status::Unknown) } else { Stage::Unknown }
+    }
+
+    fn after_failure(&self, place: Place, at: Timestamp) -> Stage {
         let retry = self.spec.steps.get(place.step).map(|step| step.retry);
         match retry {
-            Some(retry) if place.attempt < retry.attempts && self.stopping.is_none() => {
+            Some(retry) if place.attempt < retry.attempts && !self.is_stopping() => {
                 let wait = retry.wait_ms(place.attempt.saturating_add(1));
-                Stage::Backoff(Timestamp::from_ms(self.now.ms().saturating_add(wait)))
+                Stage::Backoff(Timestamp::from_ms(at.ms().saturating_add(wait)))
             }
             _ => Stage::Over(Status::Failed),
         }
     }
 
     /// Exit 0: it took effect. 1: it did not. Anything else: the reconciler does not know either.
-    fn reconciled(&mut self, place: Place, ended: &Ended, result: &BTreeMap<String, Data>) {
+    fn reconciled(&mut self, place: Place, at: Timestamp, ended: &Ended, result: &BTreeMap<String, Data>) {
         let code = result.get("exit_code").and_then(Data::as_int);
         match (ended, code) {
-            (Ended::Completed, _) => self.settled(place, true),
-            (Ended::Failed, Some(1)) => self.settled(place, false),
+            (Ended::Completed, _) => self.settled(place, at, true),
+            (Ended::Failed, Some(1)) => self.settled(place, at, false),
             _ => {
                 let stage = self.nobody_knows();
                 if let Some(item) = self.item_mut(place) {
@@ -93,10 +104,10 @@ impl Workflow {
         }
     }
 
-    pub(super) fn settled(&mut self, place: Place, happened: bool) {
-        let stopping = self.stopping.is_some();
+    pub(super) fn settled(&mut self, place: Place, at: Timestamp, happened: bool) {
+        let stopping = self.is_stopping();
         if happened {
-            self.completed.push((place.step, place.item));
+            self.completed.push((at, place.step, place.item));
         }
         let Some(item) = self.item_mut(place) else { return };
         item.stage = match happened {

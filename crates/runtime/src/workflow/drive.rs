@@ -232,8 +232,7 @@ fn drive(
         run,
     };
     drive.driven.chain = Some(id);
-    drive.take(effects);
-    drive.replay(id, recorded)?;
+    drive.restore(id, recorded)?;
     match drive.perform(tell).and_then(|()| drive.finish(chain)) {
         // Somebody else has ended the run: whatever was running was ended with it.
         Err(WorkflowError::Append(AppendError::ChainEnded { .. }) | WorkflowError::Ended(_)) => {
@@ -267,28 +266,21 @@ impl Drive<'_> {
         Ok(())
     }
 
-    /// Takes over what is recorded, in its order. What is there without having been asked for yet was asked for once time
-    /// had passed.
-    fn replay(&mut self, chain: ReceiptId, recorded: Vec<Recorded>) -> Result<(), WorkflowError> {
+    /// Takes over what is recorded, in its order.
+    fn restore(&mut self, chain: ReceiptId, recorded: Vec<Recorded>) -> Result<(), WorkflowError> {
         for one in recorded {
-            let settles = matches!(one.what, What::Settled { .. });
-            if !settles && !self.asked_for.contains_key(&one.place) {
-                self.feed(Event::Woke { at: one.at })?;
-            }
-            if !settles && !self.asked_for.contains_key(&one.place) {
-                let why = format!("{} was not due", one.receipt_id);
-                return Err(WorkflowError::Diverged { chain, why });
-            }
             if let What::Asked = one.what {
                 self.escalations.insert(one.place, one.receipt_id);
             }
             if let Some(event) = one.event() {
-                self.asked_for.remove(&one.place);
-                self.feed(event)?;
+                self.machine.restore(&event).map_err(|_| {
+                    let why = format!("{} was not due", one.receipt_id);
+                    WorkflowError::Diverged { chain, why }
+                })?;
             }
         }
-        let due = &self.asked_for;
-        self.queue.retain(|place| due.contains_key(place));
+        let effects = self.machine.go_on();
+        self.take(effects);
         Ok(())
     }
 

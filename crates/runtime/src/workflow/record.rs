@@ -37,6 +37,7 @@ pub(super) enum What {
 }
 
 impl Recorded {
+    /// What the machine takes over; a question to people is asked again, or has its answer.
     pub(super) fn event(&self) -> Option<Event> {
         let (place, at) = (self.place, self.at);
         match &self.what {
@@ -44,7 +45,8 @@ impl Recorded {
                 Some(Event::Ended { place, at, ended: ended.clone(), result: result.clone() })
             }
             What::Settled { happened } => Some(Event::Settled { place, at, happened: *happened }),
-            What::Started | What::Asked => None,
+            What::Started => Some(Event::Started { place, at }),
+            What::Asked => None,
         }
     }
 }
