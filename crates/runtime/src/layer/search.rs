@@ -61,14 +61,14 @@ impl Layer for Search {
         let Ok(task) = read else { return Reply::Pass("spec.unread") };
         let candidates = match asked.notes.searched.get().filter(|_| task.asserted == 0) {
             Some(known) => known.clone(),
-            None => self.search(asked, task),
+            None => Self::search(asked, task),
         };
         if candidates.is_empty() { Reply::Pass("search.nothing") } else { Reply::Take(candidates) }
     }
 }
 
 impl Search {
-    fn search(&self, asked: &Asked<'_>, task: &spec::Task) -> Vec<Candidate> {
+    fn search(asked: &Asked<'_>, task: &spec::Task) -> Vec<Candidate> {
         let end = asked.until;
         let mut keep_going = || Instant::now() < end;
         let forged = forge::forge(task, &mut Budget { terms: TERMS_MAX, keep_going: &mut keep_going });
