@@ -132,7 +132,6 @@ fn task(text: &str, max_layer: &str, tests: Option<&str>) -> Task {
         schema: None,
         tools: Vec::new(),
         max_layer: max_layer.to_owned(),
-        tools: Vec::new(),
         model: None,
     }
 }
