@@ -216,8 +216,7 @@ fn drive(
 ) -> Result<Driven, WorkflowError> {
     let chain = run.chain.clone().ok_or(WorkflowError::Unsettled)?;
     let id = chain.receipt_id;
-    let (machine, effects) =
-        Workflow::begin(Arc::clone(&run.spec), &run.inputs, &id.to_string(), run.started);
+    let machine = Workflow::new(Arc::clone(&run.spec), &run.inputs, &id.to_string(), run.started);
     let mut drive = Drive {
         ledger,
         driver,
