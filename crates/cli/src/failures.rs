@@ -47,6 +47,11 @@ pub(crate) fn workflow(error: WorkflowError) -> Failure {
         WorkflowError::Unsettled => Some("try again".to_owned()),
         WorkflowError::Policy(_) | WorkflowError::Damaged(_) => Some("run `cascade fsck`".to_owned()),
         WorkflowError::NotAChain(_) => Some("`cascade spec list` shows the runs that are open".to_owned()),
+        WorkflowError::Altered(_) => Some("run `cascade fsck`".to_owned()),
+        WorkflowError::StillEnding(id) => Some(format!("in a moment: cascade spec resume {id}")),
+        WorkflowError::OtherAction(_) => {
+            Some("give the same file and inputs, or ask anew without --approval".to_owned())
+        }
         WorkflowError::Kind { .. } => {
             Some("nothing was started; `cascade task` does it by itself".to_owned())
         }

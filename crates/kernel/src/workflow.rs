@@ -19,6 +19,7 @@
 mod compensate;
 mod event;
 mod foresee;
+mod look;
 mod render;
 mod restore;
 mod settle;
@@ -47,6 +48,17 @@ enum Status {
     Refused,
     Skipped,
     Unknown,
+}
+
+impl Count {
+    const fn add(&mut self, status: Status) {
+        match status {
+            Status::Completed => self.completed += 1,
+            Status::Failed | Status::Refused => self.failed += 1,
+            Status::Skipped => self.skipped += 1,
+            Status::Unknown => self.unknown += 1,
+        }
+    }
 }
 
 impl Status {
@@ -128,6 +140,12 @@ pub struct Workflow {
     completed: Vec<(Timestamp, usize, usize)>,
     /// The place of each step in an order that can run.
     ranks: Vec<usize>,
+    /// When each step that is over was.
+    over_at: Vec<Timestamp>,
+    /// For each step, how many of its first items are over.
+    passed: Vec<usize>,
+    /// Steps that could not be asked for, and why.
+    faults: Vec<(Place, String)>,
     /// The record is being taken over; nothing is decided.
     restoring: bool,
     count: Count,
@@ -180,6 +198,9 @@ impl Workflow {
             spent: Spent::default(),
             completed: Vec::new(),
             ranks,
+            over_at: vec![started; spec.steps.len()],
+            passed: vec![0; spec.steps.len()],
+            faults: Vec::new(),
             restoring: true,
             count: Count::default(),
             stopping: None,
@@ -227,35 +248,6 @@ impl Workflow {
             }
         }
         Ok(self.advance())
-    }
-
-    /// Why there is nothing to do now.
-    #[must_use]
-    pub fn rest(&self) -> Rest {
-        if self.running > 0 {
-            return Rest::Running;
-        }
-        let items = self.items();
-        let backoff = items.filter_map(|item| match item.stage {
-            Stage::Backoff(until) => Some(until),
-            _ => None,
-        });
-        let opens =
-            self.items().any(|item| item.stage == Stage::Ready).then(|| self.window_opens()).flatten();
-        match backoff.chain(opens).min() {
-            Some(until) => Rest::Until(until),
-            None => Rest::People,
-        }
-    }
-
-    /// Attempts whose outcome only a person can tell.
-    pub fn unknown(&self) -> impl Iterator<Item = Place> {
-        self.places(|stage| *stage == Stage::Unknown)
-    }
-
-    /// Attempts that wait for an approval.
-    pub fn waiting(&self) -> impl Iterator<Item = Place> {
-        self.places(|stage| *stage == Stage::Waiting)
     }
 
     /// The spec of the run.
@@ -351,9 +343,9 @@ impl Workflow {
     }
 
     /// The items of a step; one that is over where there is nothing to do.
-    fn expand(&mut self, step: usize) -> Vec<Item> {
+    fn expand(&mut self, at: usize) -> Vec<Item> {
         let spec = Arc::clone(&self.spec);
-        let Some(step) = spec.steps.get(step) else { return Vec::new() };
+        let Some(step) = spec.steps.get(at) else { return Vec::new() };
         match render::expand(step, &self.scope) {
             Ok(None) => {
                 vec![Item { stage: Stage::Over(Status::Skipped), attempt: 0, value: None, result: None }]
@@ -363,6 +355,8 @@ impl Workflow {
                 .map(|value| Item { stage: Stage::Ready, attempt: 0, value, result: None })
                 .collect(),
             Err(fault) => {
+                let place = Place { step: at, item: 0, attempt: 1, role: Role::Step };
+                self.faults.push((place, fault.to_string()));
                 let result = Some(settle::result_of_fault(&fault.to_string()));
                 vec![Item { stage: Stage::Over(Status::Failed), attempt: 0, value: None, result }]
             }
@@ -379,7 +373,7 @@ impl Workflow {
                 Some(StepState::Started(items)) => items.len(),
                 _ => 0,
             };
-            for at in 0..count {
+            for at in self.pass(step)..count {
                 if self.stopping.is_some() {
                     return;
                 }
@@ -421,6 +415,7 @@ impl Workflow {
             Err(fault) => {
                 item.stage = Stage::Over(Status::Failed);
                 item.result = Some(settle::result_of_fault(&fault.to_string()));
+                self.faults.push((place, fault.to_string()));
             }
         }
     }
@@ -483,9 +478,7 @@ impl Workflow {
         let mut any = false;
         for step in 0..self.steps.len() {
             let is_over = match self.steps.get(step) {
-                Some(StepState::Started(items)) => {
-                    items.iter().all(|item| matches!(item.stage, Stage::Over(_)))
-                }
+                Some(StepState::Started(items)) => items.len() == self.pass(step),
                 _ => false,
             };
             if is_over {
@@ -496,7 +489,24 @@ impl Workflow {
         any
     }
 
+    /// How many of the first items of a step are over. Looked at from where it was found last, so that a fan-out is gone
+    /// through once and not once an item.
+    fn pass(&mut self, step: usize) -> usize {
+        let (Some(StepState::Started(items)), Some(passed)) =
+            (self.steps.get(step), self.passed.get_mut(step))
+        else {
+            return 0;
+        };
+        while items.get(*passed).is_some_and(|item| matches!(item.stage, Stage::Over(_))) {
+            *passed += 1;
+        }
+        *passed
+    }
+
     fn end_step(&mut self, step: usize) {
+        if let Some(over_at) = self.over_at.get_mut(step) {
+            *over_at = self.now;
+        }
         let Some(state) = self.steps.get_mut(step) else { return };
         let StepState::Started(items) = std::mem::replace(state, StepState::Over) else { return };
         let spec = Arc::clone(&self.spec);
@@ -506,12 +516,7 @@ impl Workflow {
             _ => None,
         });
         for status in statuses.clone() {
-            match status {
-                Status::Completed => self.count.completed += 1,
-                Status::Failed | Status::Refused => self.count.failed += 1,
-                Status::Skipped => self.count.skipped += 1,
-                Status::Unknown => self.count.unknown += 1,
-            }
+            self.count.add(status);
         }
         let worst = settle::worst(statuses);
         self.scope.add_step(&of.id, settle::result_of_step(of, worst, &items));

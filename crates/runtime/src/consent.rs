@@ -40,7 +40,7 @@ pub use asked::{asked_as, stdin_of};
 use needed::groups_of;
 pub use needed::{Needed, needed};
 pub use objections::{Objections, run_objections};
-pub use tasks::{Of, Standing, approved_task, is_task, task_objections};
+pub use tasks::{Of, OfWorkflow, Standing, approved_task, is_task, of_workflow, task_objections};
 
 /// How long an approval of a dry run may be used, unless told otherwise.
 pub const DRY_RUN_APPROVAL_MS: u64 = 60 * 60 * 1000;
@@ -161,6 +161,10 @@ pub struct Approved {
 /// [`ConsentError`].
 pub fn approved(ledger: &Reader, id: &str) -> Result<(Approved, Command), ConsentError> {
     let (approved, facts) = answered(ledger, id)?;
+    // A step runs as a step of its run, or not at all.
+    if facts.spec.is_some() {
+        return Err(ConsentError::IsWorkflow(approved.subject.receipt_id));
+    }
     let command = repeat(ledger, &approved.subject, &facts)?;
     Ok((approved, command))
 }

@@ -37,7 +37,7 @@ pub use self::point::Pointed;
 pub use self::step::OfStep;
 
 /// Bytes of output of one step that are kept.
-pub const OUTPUT_BYTES_MAX: u64 = 1024 * 1024;
+pub const OUTPUT_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 /// A run that is to begin.
 #[derive(Debug)]
@@ -177,6 +177,15 @@ pub enum WorkflowError {
         /// Its kind.
         kind: &'static str,
     },
+    /// Private bytes that are not those that a receipt commits to.
+    #[error("what is kept behind {0} was changed after it was recorded")]
+    Altered(Digest),
+    /// The last driver's command is still being ended.
+    #[error("something of run {0} is still being ended")]
+    StillEnding(ReceiptId),
+    /// What was approved is not this start.
+    #[error("{0} is not about this start of this spec with these inputs")]
+    OtherAction(ReceiptId),
     /// What is to be settled is known.
     #[error("the outcome of that attempt is known")]
     Known(ReceiptId),
@@ -277,7 +286,8 @@ pub fn last_attempt(
     chain: ReceiptId,
     (step, item): (usize, usize),
 ) -> Result<u32, WorkflowError> {
-    let recorded = record::of_run(ledger, chain)?;
+    let chain = ledger.chain(chain)?.ok_or(WorkflowError::NotAChain(chain))?;
+    let recorded = record::of_run(ledger, &chain)?;
     let own = recorded.iter().map(|one| one.place);
     let own = own.filter(|place| place.role == Role::Step && (place.step, place.item) == (step, item));
     Ok(own.map(|place| place.attempt).max().unwrap_or(1))

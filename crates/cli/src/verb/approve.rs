@@ -4,7 +4,7 @@ use std::time::Duration;
 use cascade_ledger::Appended;
 use cascade_receipt::decision::Reason;
 use cascade_receipt::json::Value;
-use cascade_runtime::consent::{self, Replied, Reply};
+use cascade_runtime::consent::{self, OfWorkflow, Replied, Reply};
 use cascade_runtime::facts::Asker;
 use clap::Args;
 
@@ -112,10 +112,16 @@ pub(crate) fn run(global: &Global, signed: &Signed) -> Exit {
     }
     if code == exit::DONE && signed.reply.approve {
         let who = consent::asked_as(&ledger, receipt.receipt_id).map_err(failures::consent)?;
-        let of_task =
-            consent::is_task(&ledger, &receipt.receipt_id.to_string()).map_err(failures::consent)?;
-        let verb = if of_task { "task" } else { "run" };
-        let next = again::for_other(who.as_deref(), &format!("{verb} --approval {}", receipt.receipt_id));
+        let id = receipt.receipt_id.to_string();
+        let next = match consent::of_workflow(&ledger, &id).map_err(failures::consent)? {
+            Some(OfWorkflow::Step(run)) => format!("spec resume {run}"),
+            Some(OfWorkflow::Start) => format!("spec run FILE --approval {id}"),
+            None if consent::is_task(&ledger, &id).map_err(failures::consent)? => {
+                format!("task --approval {id}")
+            }
+            None => format!("run --approval {id}"),
+        };
+        let next = again::for_other(who.as_deref(), &next);
         output::hint_line(format_args!("the requester runs: {next}"));
     }
     output::say(format_args!("receipt {}", receipt.receipt_id));

@@ -375,6 +375,121 @@ fn a_rehearsal_decides_what_can_be_known_and_runs_nothing() {
     site.assert_sound();
 }
 
+/// Kills the driver once `file` is there, and gives the id of its run.
+fn killed_at(site: &Site, args: &[&str], file: &str) -> String {
+    let child = site.cascade(args).stderr(std::process::Stdio::null()).spawn().unwrap();
+    let since = Instant::now();
+    while !site.work(file).exists() {
+        assert!(since.elapsed() < Duration::from_secs(60), "it never begins");
+        std::thread::yield_now();
+    }
+    _ = rustix::process::kill_process(
+        rustix::process::Pid::from_child(&child),
+        rustix::process::Signal::KILL,
+    );
+    crate::site::ended(child, b"");
+    let runs = site.run(&["--json", "spec", "list"]).expect(0).json();
+    runs["runs"][0]["chain"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn what_a_dead_driver_left_running_is_not_started_again() {
+    let site = Site::new();
+    // It ignores TERM, so that ending it takes a while, and resume comes meanwhile.
+    let steps = "  - {id: a, run: [sh, -c, \"trap '' TERM; echo x >> done; while :; do sleep 0.1; done\"]}\n";
+    signed(&site, "slow", "", steps);
+    for _ in 0..3 {
+        let chain = killed_at(&site, &["spec", "run", "slow.yaml"], "done");
+        let told = site.run(&["--json", "spec", "resume", &chain]).expect(5).json();
+        assert_eq!(told["unknown"], json!([{"id": "a", "item": 0}]));
+        assert_eq!(std::fs::read_to_string(site.work("done")).unwrap(), "x\n");
+        site.run(&["spec", "cancel", &chain]).expect(0);
+        std::fs::remove_file(site.work("done")).unwrap();
+    }
+    site.assert_sound();
+}
+
+#[test]
+fn what_a_server_said_is_known_after_a_crash() {
+    let site = Site::new();
+    let (port, served) = server(vec![500]);
+    let steps = format!(
+        "  - {{id: call, http: {{url: \"http://127.0.0.1:{port}/\"}}, on_failure: continue}}\n  - {{id: hold, needs: [call], run: [sh, -c, \"touch held; test -e go || exec sleep 600\"]}}\n  - {{id: no_use, needs: [hold], when: steps.call.ok, run: [touch, made]}}\n  - {{id: say, needs: [no_use], run: [echo, \"${{steps.call.code}}\", \"${{steps.call.status}}\"]}}\noutputs: {{said: \"${{steps.say.stdout}}\"}}\n"
+    );
+    signed(&site, "call", "", &steps);
+    let chain = killed_at(&site, &["spec", "run", "call.yaml"], "held");
+    served.join().unwrap();
+    site.run(&["spec", "resume", &chain]).expect(5);
+    std::fs::write(site.work("go"), "").unwrap();
+    site.run(&["spec", "settle", &chain, "hold", "--did-not-happen"]).expect(0);
+    let told = site.run(&["--json", "spec", "resume", &chain]).expect(0).json();
+    assert_eq!(told["outputs"], json!({"said": "500 failed"}));
+    assert!(!site.work("made").exists());
+    site.assert_sound();
+}
+
+#[test]
+fn questions_to_people_take_no_place_and_denials_are_remembered() {
+    let site = Site::new();
+    let steps = "  - {id: ask, approval: {text: \"well?\", groups: [admins]}, on_failure: continue}\n  - {id: b, needs: [ask], run: [touch, b]}\n  - {id: again, needs: [b], approval: {text: \"now?\", groups: [admins]}}\n  - {id: held, run: [rm, -rf, d]}\n  - {id: beside, run: [touch, beside]}\n";
+    signed(&site, "one", "constraints: {max_parallel: 1}\n", steps);
+    std::fs::create_dir(site.work("d")).unwrap();
+    let told = by_agent(&site, &["--json", "spec", "run", "one.yaml"]).expect(5).json();
+    let chain = told["chain"].as_str().unwrap().to_owned();
+    assert!(site.work("beside").exists());
+    let asked = |told: &Value, id: &str| {
+        let steps = told["steps"].as_array().unwrap();
+        let step = steps.iter().find(|step| step["id"] == id && step["status"] == "waiting");
+        step.unwrap()["receipt_id"].as_str().unwrap().to_owned()
+    };
+    // What a step of a run was approved for is no command of its own.
+    let held = asked(&told, "held");
+    site.run(&["approve", &held]).expect(0);
+    by_agent(&site, &["run", "--approval", &held]).expect_failure(1, "is about a workflow");
+    site.run(&["deny", &asked(&told, "ask")]).expect(0);
+    let told = by_agent(&site, &["--json", "spec", "resume", &chain]).expect(5).json();
+    assert!(site.work("b").exists() && !site.work("d").exists());
+    site.run(&["approve", &asked(&told, "again")]).expect(0);
+    by_agent(&site, &["spec", "resume", &chain]).expect(0);
+    site.assert_sound();
+}
+
+#[test]
+fn a_run_goes_on_only_with_what_was_recorded() {
+    let site = Site::new();
+    let steps = "  - {id: a, run: [echo, good]}\n  - {id: hold, needs: [a], run: [sh, -c, \"touch held; test -e go || exec sleep 600\"]}\n  - {id: b, needs: [hold], run: [touch, \"${steps.a.stdout}\"]}\n";
+    signed(&site, "keep", "", steps);
+    let sql = |database: &str, text: &str| {
+        let file = site.home().join("tenants/default").join(database);
+        let run = "import sqlite3, sys\nbase = sqlite3.connect(sys.argv[1])\nbase.execute(sys.argv[2])\nbase.commit()";
+        site.set("python3", &["-c", run, file.to_str().unwrap(), text]);
+    };
+    // Frames: one byte for the stream, four for the length, the text.
+    let rewrite = |from: &str, to: &str| {
+        let hex = |word: &str| word.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let frame = |word: &str| format!("X'0100000005{}0a'", hex(word));
+        format!("UPDATE items SET bytes = {} WHERE bytes = {}", frame(to), frame(from))
+    };
+    let chain = killed_at(&site, &["spec", "run", "keep.yaml"], "held");
+    site.run(&["spec", "resume", &chain]).expect(5);
+    std::fs::write(site.work("go"), "").unwrap();
+    // A refused settling is nothing that became of the step.
+    let mut agent = site.cascade(&["spec", "settle", &chain, "hold", "--did-not-happen"]);
+    agent.env("CLAUDECODE", "1");
+    finish(agent, b"").expect(3);
+    site.run(&["spec", "settle", &chain, "hold", "--did-not-happen"]).expect(0);
+    // Somebody edits what the step said.
+    sql("vault.db", &rewrite("good", "evil"));
+    site.run(&["spec", "resume", &chain]).expect_failure(1, "was changed after it was recorded");
+    sql("vault.db", &rewrite("evil", "good"));
+    // A view that has lost receipts does not bring anything back.
+    sql("ledger.db", "DELETE FROM chain_receipts");
+    site.run(&["spec", "resume", &chain]).expect(0);
+    let receipts = site.receipts();
+    assert_eq!(ids(&receipts, "task_started").len(), 4, "a, hold, hold again, b: {:?}", kinds(&receipts));
+    assert!(site.work("good").exists() && !site.work("evil").exists());
+}
+
 /// SIGKILL at random moments of a workflow of thirty steps in parallel branches: every run comes to the same end, every
 /// effect happened once or was reported unknown and settled by looking.
 #[test]

@@ -138,8 +138,11 @@ impl Workflow {
             }
             Work::Http(http) => Rendered::Http(call(http, scope)?),
             Work::Wait(Wait::For(ms)) => {
-                // From the time of the receipt that let the step start: a run that goes on after a crash waits no longer.
-                Rendered::Wait(Timestamp::from_ms(self.now.ms().saturating_add(*ms)))
+                // From when what it needs was over: a run that goes on after a crash waits no longer.
+                let needs = self.needs.get(place.step).map(Vec::as_slice).unwrap_or_default();
+                let over = needs.iter().filter_map(|need| self.over_at.get(*need).copied());
+                let reached = over.max().unwrap_or(self.started);
+                Rendered::Wait(Timestamp::from_ms(reached.ms().saturating_add(*ms)))
             }
             Work::Wait(Wait::Until(moment)) => {
                 let text = moment.render(scope)?;

@@ -2,10 +2,11 @@
 
 use cascade_ledger::{Ledger, Reader};
 use cascade_policy::facts::{Invocation, Task};
-use cascade_receipt::json;
+use cascade_receipt::id::ReceiptId;
+use cascade_receipt::json::{self, Value};
 
 use super::objections::{Objections, objections_to, run_objections};
-use super::{Approved, ConsentError, answered, repeat};
+use super::{Approved, ConsentError, answered, repeat, subject_of};
 use crate::facts::{self, Asker, Command};
 
 /// What people answered about a task.
@@ -46,6 +47,30 @@ pub fn approved_task(ledger: &Reader, id: &str) -> Result<(Task, Standing), Cons
     let task = Task::read(&value).map_err(|fault| ConsentError::Facts(id, fault))?;
     let command = Box::new(repeat(ledger, &approved.subject, &facts)?);
     Ok((task, Standing { approved, of: Of::Command(command) }))
+}
+
+/// What belongs to a workflow.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum OfWorkflow {
+    /// The start of a run.
+    Start,
+    /// A step of this run.
+    Step(ReceiptId),
+}
+
+/// Whether what `id` names, or answers, belongs to a workflow.
+///
+/// # Errors
+/// [`ConsentError`].
+pub fn of_workflow(ledger: &Reader, id: &str) -> Result<Option<OfWorkflow>, ConsentError> {
+    let (_, content) = subject_of(ledger, id)?;
+    if content.member("spec_hash").is_none() {
+        return Ok(None);
+    }
+    let refs = content.member("refs").and_then(Value::as_array).unwrap_or_default();
+    let chain = refs.iter().find(|one| one.member("rel").and_then(Value::as_str) == Some("chain"));
+    let chain = chain.and_then(|one| ReceiptId::parse(one.member("receipt_id")?.as_str()?));
+    Ok(Some(chain.map_or(OfWorkflow::Start, OfWorkflow::Step)))
 }
 
 /// Whether what `id` names, or answers, was asked for as a task in words.

@@ -329,7 +329,11 @@ fn governed_done(place: Place, governed: Governed) -> Done {
         place,
         at,
         ended,
-        result: result_of(exit_code, &stdout, &stderr, governed.truncated),
+        // What did not run has left nothing, not empty texts: a run that goes on sees the same.
+        result: match governed.outcome {
+            Outcome::Decided(_) => BTreeMap::new(),
+            _ => result_of(exit_code, &stdout, &stderr, governed.truncated),
+        },
         receipts: governed.receipts.iter().map(|receipt| receipt.receipt_id).collect(),
         reasons,
         asks,

@@ -7,8 +7,8 @@ use std::thread::Scope;
 use std::time::Duration;
 
 use cascade_kernel::csl::{Step, Work};
-use cascade_kernel::workflow::{Count, Effect, End, Ended, Event, Place, Rendered, Rest, Workflow};
-use cascade_ledger::{AppendError, Appended, Draft, Ledger};
+use cascade_kernel::workflow::{Count, Effect, End, Ended, Event, Place, Rendered, Rest, Role, Workflow};
+use cascade_ledger::{AppendError, Appended, Chain, Draft, Ledger, SubjectState};
 use cascade_policy::facts::Act;
 use cascade_receipt::content::{Body, ChainClosed, Ref, Rel, StepCounts};
 use cascade_receipt::decision::{Reason, Verdict};
@@ -17,6 +17,7 @@ use cascade_receipt::id::ReceiptId;
 use cascade_receipt::time::Timestamp;
 
 use super::attempt::{Attempting, Done, act_of};
+use super::http;
 use super::load::{self, Loaded};
 use super::point::{Point, Pointed};
 use super::record::{self, Recorded, What};
@@ -32,6 +33,8 @@ use crate::run_lock::RunLock;
 pub(super) const HAPPENED: &str = "it took effect";
 /// What somebody says of one that did not.
 const DID_NOT: &str = "it did not take effect";
+/// Attempts, points and waits that are performed at once, a thread each.
+const FLYING_MAX: usize = 64;
 /// Longest time that a run sleeps before it looks at the clock again, which may be set meanwhile.
 const NAP_MAX: Duration = Duration::from_secs(30);
 
@@ -61,7 +64,7 @@ pub(super) fn start(
         started: facts::now(),
     };
     let approved = start.approval.as_deref().map(|id| consent::answered(ledger, id)).transpose()?;
-    let pointed = Point {
+    let point = Point {
         run: &run,
         act: act_of(&run, Act::Start, None, String::new()),
         step: None,
@@ -69,8 +72,14 @@ pub(super) fn start(
         approved: approved.as_ref().map(|(approved, _)| approved),
         refs: Vec::new(),
         dry_run: start.dry_run,
+    };
+    if let Some((approved, _)) = &approved {
+        let action = point.facts(ledger, &driver.asker)?.action().to_canonical();
+        if Digest::salted(&approved.action_nonce, action.as_bytes()) != approved.subject.action_hash {
+            return Err(WorkflowError::OtherAction(approved.subject.receipt_id));
+        }
     }
-    .record(ledger, driver)?;
+    let pointed = point.record(ledger, driver)?;
     let id = pointed.receipt.receipt_id;
     let verdict = pointed.ruling.decision.verdict;
     if verdict != Verdict::Admit || start.dry_run {
@@ -108,7 +117,7 @@ pub(super) fn resume(
     if chain.closed.is_some() {
         return Err(WorkflowError::Ended(id));
     }
-    let recorded = record::of_run(ledger, id)?;
+    let recorded = record::of_run(ledger, &chain)?;
     drive(ledger, Arc::new(run), recorded, driver, tell)
 }
 
@@ -117,13 +126,40 @@ pub(super) fn cancel(ledger: &Ledger, id: ReceiptId, driver: &Driver) -> Result<
     if chain.closed.is_some() {
         return Err(WorkflowError::Ended(id));
     }
-    let end = End {
-        completed: false,
-        reasons: vec!["cancelled".to_owned()],
-        outputs: BTreeMap::new(),
-        count: Count::default(),
-    };
+    // What is erased cannot be counted; the run can be ended all the same.
+    let count = counted(ledger, id, &chain).unwrap_or_default();
+    let end =
+        End { completed: false, reasons: vec!["cancelled".to_owned()], outputs: BTreeMap::new(), count };
     close(ledger, (chain.reference(), chain.spec_hash), &end, driver)
+}
+
+/// What is over of a run by now.
+fn counted(ledger: &Ledger, id: ReceiptId, chain: &Chain) -> Result<Count, WorkflowError> {
+    let (run, _) = load::run(ledger, id)?;
+    let mut machine = Workflow::new(Arc::clone(&run.spec), &run.inputs, &id.to_string(), run.started);
+    for one in record::of_run(ledger, chain)? {
+        if let Some(event) = judged(&run, &one) {
+            machine.restore(&event).map_err(|_| WorkflowError::Unsettled)?;
+        }
+    }
+    Ok(machine.tally())
+}
+
+/// A record as its machine takes it over: of an HTTP call what the server said decides.
+fn judged(run: &Loaded, one: &Recorded) -> Option<Event> {
+    let mut event = one.event()?;
+    let step = run.spec.steps.get(one.place.step);
+    if let (Event::Ended { place, ended, result, .. }, Some(Work::Http(http))) =
+        (&mut event, step.map(|step| &step.work))
+        && place.role == Role::Step
+    {
+        let (is_done, told) = http::result(&http.status, std::mem::take(result));
+        *result = told;
+        if *ended == Ended::Completed && !is_done {
+            *ended = Ended::Failed;
+        }
+    }
+    Some(event)
 }
 
 pub(super) fn settle(
@@ -138,7 +174,7 @@ pub(super) fn settle(
     if chain.closed.is_some() {
         return Err(WorkflowError::Ended(id));
     }
-    let recorded = record::of_run(ledger, id)?;
+    let recorded = record::of_run(ledger, &chain)?;
     let last = recorded.iter().rev().find(|one| one.place == place);
     let unknown = last.filter(|one| matches!(one.what, What::Ended(Ended::Unknown, _)));
     let unknown = unknown.ok_or(WorkflowError::Known(id))?;
@@ -232,6 +268,7 @@ fn drive(
     };
     drive.driven.chain = Some(id);
     drive.restore(id, recorded)?;
+    drive.tell_faults(tell);
     match drive.perform(tell).and_then(|()| drive.finish(chain)) {
         // Somebody else has ended the run: whatever was running was ended with it.
         Err(WorkflowError::Append(AppendError::ChainEnded { .. }) | WorkflowError::Ended(_)) => {
@@ -265,21 +302,53 @@ impl Drive<'_> {
         Ok(())
     }
 
-    /// Takes over what is recorded, in its order.
+    /// Takes over what is recorded, in its order. A denial leaves no receipt of its step: where what follows could not
+    /// have started without it, it had been heard.
     fn restore(&mut self, chain: ReceiptId, recorded: Vec<Recorded>) -> Result<(), WorkflowError> {
+        let mut open = std::collections::BTreeSet::new();
         for one in recorded {
             if let What::Asked = one.what {
                 self.escalations.insert(one.place, one.receipt_id);
             }
-            if let Some(event) = one.event() {
-                self.machine.restore(&event).map_err(|_| {
-                    let why = format!("{} was not due", one.receipt_id);
-                    WorkflowError::Diverged { chain, why }
-                })?;
+            let Some(event) = judged(&self.run, &one) else { continue };
+            match event {
+                Event::Started { place, .. } => _ = open.insert(place),
+                Event::Ended { place, .. } => _ = open.remove(&place),
+                Event::Settled { .. } | Event::Woke { .. } | Event::Cancelled { .. } => {}
             }
+            self.escalations.retain(|place, _| *place != one.place || matches!(one.what, What::Asked));
+            if self.machine.restore(&event).is_ok() {
+                continue;
+            }
+            self.take_denials(one.at)?;
+            self.machine.restore(&event).map_err(|_| {
+                let why = format!("{} was not due", one.receipt_id);
+                WorkflowError::Diverged { chain, why }
+            })?;
+        }
+        if !open.is_empty() {
+            return Err(WorkflowError::StillEnding(chain));
+        }
+        // Windows and limits are those of now, whatever the record ends with.
+        if self.machine.restore(&Event::Woke { at: facts::now() }).is_err() {
+            return Err(WorkflowError::Unsettled);
         }
         let effects = self.machine.go_on();
         self.take(effects);
+        Ok(())
+    }
+
+    fn take_denials(&mut self, at: Timestamp) -> Result<(), WorkflowError> {
+        let asked: Vec<(Place, ReceiptId)> = self.escalations.iter().map(|(at, id)| (*at, *id)).collect();
+        for (place, id) in asked {
+            let denied = |subject: &cascade_ledger::Subject| subject.state == SubjectState::Denied;
+            if self.ledger.subject(id)?.as_ref().is_some_and(denied) {
+                let ended = Ended::Refused;
+                // One that cannot have been denied by then stays as it is.
+                _ = self.machine.restore(&Event::Ended { place, at, ended, result: BTreeMap::new() });
+                self.escalations.remove(&place);
+            }
+        }
         Ok(())
     }
 
@@ -331,6 +400,10 @@ impl Drive<'_> {
             }
         }
         for place in ready {
+            if self.flying >= FLYING_MAX {
+                self.queue.push_back(place);
+                continue;
+            }
             let Some(what) = self.asked_for.get(&place).cloned() else { continue };
             let (asked, to) = (self.escalations.get(&place).copied(), to.clone());
             self.flying += 1;
@@ -384,7 +457,19 @@ impl Drive<'_> {
         self.driven.attempts.push(attempt);
         self.driven.receipts.extend(&done.receipts);
         self.asked_for.remove(&done.place);
-        self.feed(Event::Ended { place: done.place, at: done.at, ended: done.ended, result: done.result })
+        self.feed(Event::Ended { place: done.place, at: done.at, ended: done.ended, result: done.result })?;
+        self.tell_faults(tell);
+        Ok(())
+    }
+
+    /// Steps that could not even be asked for, because an expression of theirs has no value.
+    fn tell_faults(&mut self, tell: &mut dyn FnMut(Progress)) {
+        for (place, message) in self.machine.take_faults() {
+            let attempt =
+                Attempt { place, ended: "failed", receipt_id: None, reasons: vec![message], exit_code: None };
+            tell(Progress::Ended(attempt.clone()));
+            self.driven.attempts.push(attempt);
+        }
     }
 
     fn finish(&mut self, chain: Ref) -> Result<(), WorkflowError> {

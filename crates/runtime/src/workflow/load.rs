@@ -112,14 +112,14 @@ pub(super) fn run(ledger: &Ledger, id: ReceiptId) -> Result<(Loaded, Chain), Wor
     let text = |key: &str| content.member(key).and_then(Value::as_str);
     let action_hash = text("action_hash").and_then(Digest::from_hex).ok_or_else(damaged)?;
     let started = text("timestamp").and_then(Timestamp::parse).ok_or_else(damaged)?;
-    let (_, action) = ledger.private(&action_hash)?.ok_or(WorkflowError::Erased(id))?;
+    let action = super::record::kept(ledger, &action_hash)?.ok_or(WorkflowError::Erased(id))?;
     let action = json::parse(&action).map_err(|_| damaged())?;
     let inputs =
         action.member("workflow").and_then(|act| act.member("inputs")?.as_str()).ok_or_else(damaged)?;
     let inputs = json::parse(inputs.as_bytes()).map_err(|_| damaged())?;
     let items = ledger.private_of(id)?;
     let spec = items.iter().find(|item| item.field == "spec").ok_or(WorkflowError::Erased(id))?;
-    let place = items.iter().find(|item| item.field == "cwd").ok_or(WorkflowError::Erased(id))?;
+    let cwd = cwd_of(&action).ok_or_else(damaged)?;
     let document = Arc::new(Document::read(&spec.bytes).map_err(|_| damaged())?);
     // What lies in the vault is believed as far as it is what was started.
     if document.hash() != chain.spec_hash {
@@ -137,11 +137,20 @@ pub(super) fn run(ledger: &Ledger, id: ReceiptId) -> Result<(Loaded, Chain), Wor
         spec_hash: chain.spec_hash,
         signers: verified,
         inputs,
-        cwd: PathBuf::from(std::ffi::OsString::from_vec(place.bytes.clone())),
+        cwd,
         chain: Some(chain.reference()),
         started,
     };
     Ok((loaded, chain))
+}
+
+/// The directory that the start was decided for.
+fn cwd_of(action: &Value) -> Option<PathBuf> {
+    let bytes = match action.member("cwd").and_then(Value::as_str) {
+        Some(text) => text.as_bytes().to_vec(),
+        None => cascade_receipt::base64::decode(action.member("cwd_b64")?.as_str()?)?,
+    };
+    Some(PathBuf::from(std::ffi::OsString::from_vec(bytes)))
 }
 
 /// Reads a specification file's text.

@@ -147,20 +147,15 @@ impl Point<'_> {
             draft.private.push(PrivateItem::new("reason", cascade_ledger::nonce()?, reason));
         }
         if is_start {
-            draft.private.extend(self.kept()?);
+            draft.private.push(self.kept()?);
         }
         Ok(draft)
     }
 
-    /// What a run needs to go on in another process.
-    fn kept(&self) -> Result<[PrivateItem; 2], WorkflowError> {
-        use std::os::unix::ffi::OsStrExt as _;
+    /// What a run needs to go on in another process, beside its action.
+    fn kept(&self) -> Result<PrivateItem, WorkflowError> {
         let spec = self.run.document.canonical().into_bytes();
-        let cwd = self.run.cwd.as_os_str().as_bytes().to_vec();
-        Ok([
-            PrivateItem::new("spec", cascade_ledger::nonce()?, spec),
-            PrivateItem::new("cwd", cascade_ledger::nonce()?, cwd),
-        ])
+        Ok(PrivateItem::new("spec", cascade_ledger::nonce()?, spec))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use cascade_kernel::workflow::{Ended, Event, Place, Role};
-use cascade_ledger::{CHAIN_LINES_MAX, Ledger, Line};
+use cascade_ledger::{Chain, Ledger, Line};
 use cascade_receipt::base64;
 use cascade_receipt::content::StepRole;
 use cascade_receipt::digest::Digest;
@@ -51,22 +51,18 @@ impl Recorded {
     }
 }
 
-/// Everything recorded of a run, in order.
-pub(super) fn of_run(ledger: &Ledger, chain: ReceiptId) -> Result<Vec<Recorded>, WorkflowError> {
+/// Everything recorded of a run, in order. From the log itself: what a view had lost would be done again.
+pub(super) fn of_run(ledger: &Ledger, chain: &Chain) -> Result<Vec<Recorded>, WorkflowError> {
+    let id = chain.receipt_id.to_string();
     let mut all = Vec::new();
-    let mut from = 0;
-    loop {
-        let lines = ledger.receipts_of_chain(chain, from)?;
-        for line in &lines {
-            all.extend(read(ledger, chain, line)?);
-        }
-        match lines.last() {
-            Some(last) if lines.len() >= usize::try_from(CHAIN_LINES_MAX).unwrap_or(usize::MAX) => {
-                from = last.seq + 1;
-            }
-            _ => return Ok(all),
+    for line in ledger.lines(chain.seq..ledger.head()?.next_seq) {
+        let line = line?;
+        // Ids are random: a line without it names another run, or none.
+        if line.text.contains(&id) {
+            all.extend(read(ledger, chain.receipt_id, &line)?);
         }
     }
+    Ok(all)
 }
 
 fn read(ledger: &Ledger, chain: ReceiptId, line: &Line) -> Result<Option<Recorded>, WorkflowError> {
@@ -76,8 +72,23 @@ fn read(ledger: &Ledger, chain: ReceiptId, line: &Line) -> Result<Option<Recorde
     let text = |key: &str| content.member(key).and_then(Value::as_str);
     let kind = text("kind").and_then(Kind::parse).ok_or_else(damaged)?;
     let Some(place) = content.member("step").map(place_of) else { return Ok(None) };
+    let refs = content.member("refs").and_then(Value::as_array).unwrap_or_default();
+    let names_it = |one: &Value| {
+        let text = |key: &str| one.member(key).and_then(Value::as_str);
+        text("rel") == Some("chain") && text("receipt_id").and_then(ReceiptId::parse) == Some(chain)
+    };
+    if !refs.iter().any(names_it) {
+        return Ok(None);
+    }
+    let is_act = text("task_type") == Some("workflow");
     let what = match kind {
         Kind::TaskStarted => What::Started,
+        // That somebody may not say what became of an attempt is nothing that became of it.
+        Kind::Escalation | Kind::Blocked
+            if is_act && act_of(ledger, content)?.as_deref() == Some("settle") =>
+        {
+            return Ok(None);
+        }
         Kind::Escalation => What::Asked,
         Kind::Blocked => What::Ended(Ended::Refused, BTreeMap::new()),
         Kind::TaskCompleted if content.member("decision").is_some() => {
@@ -111,17 +122,24 @@ fn place_of(step: &Value) -> Option<Place> {
     })
 }
 
+/// The act of a workflow that a receipt is of.
+fn act_of(ledger: &Ledger, content: &Value) -> Result<Option<String>, WorkflowError> {
+    Ok(action_of(ledger, content)?
+        .and_then(|action| Some(action.member("workflow")?.member("act")?.as_str()?.to_owned())))
+}
+
+fn action_of(ledger: &Ledger, content: &Value) -> Result<Option<Value>, WorkflowError> {
+    let hash = content.member("action_hash").and_then(Value::as_str).and_then(Digest::from_hex);
+    let action = hash.map(|hash| kept(ledger, &hash)).transpose()?.flatten();
+    Ok(action.and_then(|action| json::parse(&action).ok()))
+}
+
 /// An approval point that was passed, a wait that is over, or what somebody said of an attempt.
 fn pointed(ledger: &Ledger, content: &Value) -> Result<Option<What>, WorkflowError> {
-    let hash = content.member("action_hash").and_then(Value::as_str).and_then(Digest::from_hex);
-    let Some((_, action)) = hash.map(|hash| ledger.private(&hash)).transpose()?.flatten() else {
-        return Ok(None);
-    };
-    let Ok(action) = json::parse(&action) else { return Ok(None) };
-    let act = action.member("workflow").and_then(|act| act.member("act")?.as_str().map(str::to_owned));
-    let said = action.member("workflow").and_then(|act| act.member("text")?.as_str().map(str::to_owned));
-    Ok(Some(match act.as_deref() {
-        Some("settle") => What::Settled { happened: said.as_deref() == Some(super::drive::HAPPENED) },
+    let Some(action) = action_of(ledger, content)? else { return Ok(None) };
+    let text = |key: &str| action.member("workflow").and_then(|act| act.member(key)?.as_str());
+    Ok(Some(match text("act") {
+        Some("settle") => What::Settled { happened: text("text") == Some(super::drive::HAPPENED) },
         _ => What::Ended(Ended::Completed, BTreeMap::new()),
     }))
 }
@@ -137,10 +155,31 @@ fn closed(ledger: &Ledger, kind: Kind, content: &Value) -> Result<What, Workflow
         _ => Ended::Unknown,
     };
     let output = content.member("output_hash").and_then(Value::as_str).and_then(Digest::from_hex);
-    let frames = output.map(|hash| ledger.private(&hash)).transpose()?.flatten();
-    let (stdout, stderr) = frames.map(|(_, frames)| streams_of(&frames)).unwrap_or_default();
+    let frames = output.map(|hash| kept(ledger, &hash)).transpose()?;
     let truncated = content.member("truncated").and_then(Value::as_bool).unwrap_or(false);
-    Ok(What::Ended(ended, result_of(number("exit_code"), &stdout, &stderr, truncated)))
+    let mut result = match &frames {
+        // Erased since: what names it has no value, rather than an empty one.
+        Some(None) => result_of(number("exit_code"), &[], &[], true),
+        Some(Some(frames)) => {
+            let (stdout, stderr) = streams_of(frames);
+            result_of(number("exit_code"), &stdout, &stderr, truncated)
+        }
+        None => result_of(number("exit_code"), &[], &[], truncated),
+    };
+    if matches!(frames, Some(None)) {
+        result.remove("truncated");
+        result.insert("erased".to_owned(), Value::Bool(true));
+    }
+    Ok(What::Ended(ended, result))
+}
+
+/// The private bytes behind a salted hash. What does not fit its hash is not what was recorded.
+pub(super) fn kept(ledger: &Ledger, hash: &Digest) -> Result<Option<Vec<u8>>, WorkflowError> {
+    let Some((nonce, bytes)) = ledger.private(hash)? else { return Ok(None) };
+    if Digest::salted(&nonce, &bytes) != *hash {
+        return Err(WorkflowError::Altered(*hash));
+    }
+    Ok(Some(bytes))
 }
 
 /// The reason of a run that was ended by its own deadline.

@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use cascade_kernel::csl::Spec;
 use cascade_ledger::Ledger;
 use cascade_receipt::id::ReceiptId;
 use cascade_runtime::facts::Asker;
-use cascade_runtime::workflow::{self, Attempt, Driven, Driver, Progress, Standing, Start};
+use cascade_runtime::workflow::{self, Attempt, Driven, Driver, Progress, Standing, Start, WorkflowError};
 use cascade_runtime::{consent, identity};
 use clap::Args;
 
@@ -19,6 +20,11 @@ use crate::args::Global;
 use crate::exit::{Exit, Failure};
 use crate::verb::standing;
 use crate::{failures, place};
+
+/// How long what a dead driver had running is waited for.
+const ENDING_MAX: Duration = Duration::from_secs(30);
+/// How often it is looked at: nobody tells one process what another one ends.
+const ENDING_POLL: Duration = Duration::from_millis(100);
 
 #[derive(Args, Debug)]
 pub(super) struct Run {
@@ -76,15 +82,25 @@ pub(super) fn run(global: &Global, args: &Run) -> Exit {
 }
 
 pub(super) fn resume(global: &Global, args: &Resume) -> Exit {
-    let ledger = place::ledger(global)?;
-    let id = chain_id(&ledger, &args.id)?;
-    let driver = driver(global, &ledger, args.reason.as_ref())?;
-    let (spec, hash) = workflow::spec_of(&ledger, id).map_err(failures::workflow)?;
-    let mut teller = Teller::new(global, &spec);
-    let driven = workflow::resume(&ledger, id, &driver, &mut |progress| teller.hear(progress));
-    let driven = driven.map_err(failures::workflow)?;
-    let driven = if args.wait { until_settled(&ledger, driven, &driver, &mut teller)? } else { driven };
-    tell::told(global, &spec, &hash, &driven)
+    let since = Instant::now();
+    loop {
+        // What a driver that died had running is ended by its supervisor, and closed by whoever opens the chain then.
+        let ledger = place::ledger(global)?;
+        let id = chain_id(&ledger, &args.id)?;
+        let driver = driver(global, &ledger, args.reason.as_ref())?;
+        let (spec, hash) = workflow::spec_of(&ledger, id).map_err(failures::workflow)?;
+        let mut teller = Teller::new(global, &spec);
+        let driven = match workflow::resume(&ledger, id, &driver, &mut |progress| teller.hear(progress)) {
+            Err(WorkflowError::StillEnding(_)) if since.elapsed() < ENDING_MAX => {
+                drop(ledger);
+                std::thread::sleep(ENDING_POLL);
+                continue;
+            }
+            other => other.map_err(failures::workflow)?,
+        };
+        let driven = if args.wait { until_settled(&ledger, driven, &driver, &mut teller)? } else { driven };
+        return tell::told(global, &spec, &hash, &driven);
+    }
 }
 
 /// Goes on whenever somebody has answered, until nothing waits for an approval any more.

@@ -1,0 +1,51 @@
+//! Where a run stands, for whoever drives it.
+
+use super::{Count, Place, Rest, Stage, Workflow};
+
+impl Workflow {
+    /// Why there is nothing to do now.
+    #[must_use]
+    pub fn rest(&self) -> Rest {
+        if self.running > 0 {
+            return Rest::Running;
+        }
+        let items = self.items();
+        let backoff = items.filter_map(|item| match item.stage {
+            Stage::Backoff(until) => Some(until),
+            _ => None,
+        });
+        let opens =
+            self.items().any(|item| item.stage == Stage::Ready).then(|| self.window_opens()).flatten();
+        match backoff.chain(opens).min() {
+            Some(until) => Rest::Until(until),
+            None => Rest::People,
+        }
+    }
+
+    /// Attempts whose outcome only a person can tell.
+    pub fn unknown(&self) -> impl Iterator<Item = Place> {
+        self.places(|stage| *stage == Stage::Unknown)
+    }
+
+    /// Attempts that wait for an approval.
+    pub fn waiting(&self) -> impl Iterator<Item = Place> {
+        self.places(|stage| *stage == Stage::Waiting)
+    }
+
+    /// How many items have ended how by now.
+    #[must_use]
+    pub fn tally(&self) -> Count {
+        let mut count = self.count;
+        for item in self.items() {
+            if let Stage::Over(status) = item.stage {
+                count.add(status);
+            }
+        }
+        count
+    }
+
+    /// Steps that failed since the last call because an expression of theirs has no value, and why.
+    pub fn take_faults(&mut self) -> Vec<(Place, String)> {
+        std::mem::take(&mut self.faults)
+    }
+}
