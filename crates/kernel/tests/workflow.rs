@@ -424,6 +424,29 @@ fn a_run_goes_on_from_its_record_wherever_it_was_broken_off() {
     }
 }
 
+/// What had not started when a run was broken off starts under the limits of the moment at which it goes on.
+#[test]
+fn a_run_that_goes_on_keeps_to_the_limits_of_now() {
+    for (constraints, later_ms, rest) in [
+        ("duration: 3s", 6_000, None),
+        ("window: {from: \"00:00\", to: \"08:01\", zone: UTC}", 120_000, Some(24 * 3_600_000)),
+    ] {
+        let text = format!("constraints: {{{constraints}}}\nsteps:\n  - {{id: a, run: [a]}}\n");
+        let spec = spec(&text);
+        let mut machine = Workflow::new(spec, &inputs(), "r_00", Timestamp::from_ms(START));
+        machine.restore(&Event::Woke { at: Timestamp::from_ms(START + later_ms) }).unwrap();
+        let effects = machine.go_on();
+        assert!(!effects.iter().any(|effect| matches!(effect, Effect::Start { .. })), "{constraints}");
+        if let Some(wait) = rest {
+            assert_eq!(
+                machine.rest(),
+                Rest::Until(Timestamp::from_ms(START - 8 * 3_600_000 + wait)),
+                "{constraints}"
+            );
+        }
+    }
+}
+
 #[test]
 fn a_record_of_another_run_is_no_record() {
     let spec = spec("steps:\n  - {id: a, run: [a]}\n  - {id: b, run: [b], needs: [a]}\n");
