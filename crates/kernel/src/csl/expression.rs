@@ -124,7 +124,7 @@ impl Expression {
 
     fn evaluate_here(&self, scope: &Scope) -> Result<Value, EvaluationFault> {
         let mut context = Context::with_env(standard());
-        scope.add_to(&mut context);
+        scope.add_to(&mut context, &self.names);
         // A text can grow with every part of the expression.
         let texts = self.parts.saturating_mul(scope.longest_text() / TEXT_BYTES_FREE);
         let weight = self.parts.saturating_mul(texts.saturating_add(1));

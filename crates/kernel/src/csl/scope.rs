@@ -1,5 +1,6 @@
 //! What an expression can name.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use cascade_receipt::json::Value as Data;
@@ -21,10 +22,10 @@ pub struct EvaluationFault {
 /// Everything that can be named at one step: `inputs`, `steps`, `run`, and in a fan-out `item` and `index`.
 #[derive(Clone, Debug)]
 pub struct Scope {
-    inputs: Value,
-    /// A map, shared by every evaluation until a step is over.
+    inputs: Map,
+    /// Shared by every evaluation until a step is over.
     steps: Map,
-    run: Value,
+    run: Map,
     item: Option<(Value, usize)>,
     longest_text: u64,
 }
@@ -34,13 +35,13 @@ impl Scope {
     #[must_use]
     pub fn new(inputs: &Data) -> Self {
         let mut scope = Self {
-            inputs: value_of(inputs),
+            inputs: as_map(value_of(inputs)),
             steps: Map { map: Arc::default() },
-            run: map_of(std::iter::empty()),
+            run: Map { map: Arc::default() },
             item: None,
             longest_text: 0,
         };
-        scope.longest_text = longest_in(&scope.inputs);
+        scope.longest_text = longest_in(&Value::Map(scope.inputs.clone()));
         scope
     }
 
@@ -52,7 +53,7 @@ impl Scope {
 
     /// Members of `run`.
     pub(crate) fn set_run(&mut self, run: Value) {
-        self.run = run;
+        self.run = as_map(run);
     }
 
     /// The scope of one item of a fan-out.
@@ -65,15 +66,35 @@ impl Scope {
         self.longest_text
     }
 
-    pub(super) fn add_to(&self, context: &mut Context<'_, '_>) {
-        context.add_variable_from_value("inputs", self.inputs.clone());
-        context.add_variable_from_value("steps", Value::Map(self.steps.clone()));
-        context.add_variable_from_value("run", self.run.clone());
+    /// Adds what an expression names: variables, with the member that is read of each where one is. Nothing else, since
+    /// the evaluator goes through all that it is given, and a fan-out evaluates once for each of its items.
+    pub(super) fn add_to(&self, context: &mut Context<'_, '_>, names: &BTreeSet<(String, Option<String>)>) {
+        for (variable, whole) in [("inputs", &self.inputs), ("steps", &self.steps), ("run", &self.run)] {
+            let mut members: Vec<&str> = Vec::new();
+            let mut all = false;
+            for (_, member) in names.iter().filter(|(name, _)| name == variable) {
+                match member {
+                    Some(member) => members.push(member),
+                    None => all = true,
+                }
+            }
+            if all {
+                context.add_variable_from_value(variable, Value::Map(whole.clone()));
+            } else if !members.is_empty() {
+                let named =
+                    |name: &&str| Some(((*name).to_owned(), whole.map.get(&Key::from(*name))?.clone()));
+                context.add_variable_from_value(variable, map_of(members.iter().filter_map(named)));
+            }
+        }
         if let Some((item, index)) = &self.item {
             context.add_variable_from_value("item", item.clone());
             context.add_variable_from_value("index", Value::Int(i64::try_from(*index).unwrap_or(i64::MAX)));
         }
     }
+}
+
+fn as_map(value: Value) -> Map {
+    if let Value::Map(map) = value { map } else { Map { map: Arc::default() } }
 }
 
 /// Bytes of the longest text inside.
