@@ -119,6 +119,8 @@ struct Stopping {
     left: Option<Vec<(usize, usize)>>,
     /// What is being undone.
     undoing: Option<Place>,
+    /// People must answer before the next thing can be undone.
+    waits: bool,
 }
 
 /// One run.

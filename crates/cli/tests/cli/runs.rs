@@ -490,6 +490,27 @@ fn a_run_goes_on_only_with_what_was_recorded() {
     assert!(site.work("good").exists() && !site.work("evil").exists());
 }
 
+#[test]
+fn what_undoes_waits_for_people_and_for_the_end_of_a_halt() {
+    let site = Site::new();
+    std::fs::create_dir(site.work("d")).unwrap();
+    let steps = "  - {id: a, run: [touch, made], compensate: {run: [rm, -rf, d]}}\n  - {id: b, needs: [a], run: [\"false\"]}\n";
+    signed(&site, "back", "", steps);
+    let told = by_agent(&site, &["--json", "spec", "run", "back.yaml"]).expect(5).json();
+    assert_eq!((&told["outcome"], statuses(&told)["compensationa"].as_str()), (&json!("waiting"), "waiting"));
+    let chain = told["chain"].as_str().unwrap().to_owned();
+    let asked = site.last_of("escalation");
+    site.run(&["halt", "--reason", "look first"]).expect(0);
+    site.run(&["approve", &asked]).expect(0);
+    by_agent(&site, &["spec", "resume", &chain]).expect(5);
+    assert!(site.work("d").exists());
+    site.run(&["resume", "--reason", "go on"]).expect(0);
+    let told = by_agent(&site, &["--json", "spec", "resume", &chain]).expect(1).json();
+    assert_eq!((&told["outcome"], &told["reasons"]), (&json!("aborted"), &json!(["step.failed"])));
+    assert!(!site.work("d").exists());
+    site.assert_sound();
+}
+
 /// SIGKILL at random moments of a workflow of thirty steps in parallel branches: every run comes to the same end, every
 /// effect happened once or was reported unknown and settled by looking.
 #[test]

@@ -6,6 +6,9 @@ impl Workflow {
     /// The next thing to undo, or the end.
     pub(super) fn undo(&mut self, effects: &mut Vec<Effect>) {
         self.begin_undoing();
+        if self.stopping.as_ref().is_some_and(|stopping| stopping.waits) {
+            return;
+        }
         while let Some((step, item)) = self.next_to_undo() {
             let place = Place { step, item, attempt: 1, role: Role::Compensation };
             match self.render(place) {
@@ -40,9 +43,14 @@ impl Workflow {
         }
     }
 
-    pub(super) fn undone(&mut self, _: Place, ended: &Ended) {
+    pub(super) fn undone(&mut self, place: Place, ended: &Ended) {
         if let Some(stopping) = &mut self.stopping {
             stopping.undoing = None;
+            if *ended == Ended::Waiting {
+                stopping.waits = true;
+                stopping.left.get_or_insert_default().push((place.step, place.item));
+                return;
+            }
         }
         // It goes on with the others: as much as can be undone is.
         if *ended != Ended::Completed {

@@ -26,6 +26,9 @@ use crate::facts::{Command, Input};
 use crate::govern::{self, GovernError, Governed};
 use crate::process::{Captured, Status, StreamsPlan};
 
+/// The reason of whatever is refused while the tenant is halted.
+pub(super) const HALTED: &str = "standing.halted";
+
 /// An attempt that is over.
 #[derive(Debug)]
 pub(super) struct Done {
@@ -305,6 +308,8 @@ fn governed_done(place: Place, governed: Governed) -> Done {
     let timed_out = matches!(governed.status, Some(Status::TimedOut));
     let ended = match governed.outcome {
         Outcome::Decided(Record::Escalation) => Ended::Waiting,
+        // What is stopped for everyone goes on when it may.
+        Outcome::Decided(_) if is_halted(&governed) => Ended::Waiting,
         Outcome::Decided(_) => Ended::Refused,
         Outcome::Ran(Ending::Completed) => Ended::Completed,
         Outcome::Ran(Ending::Failed) => Ended::Failed,
@@ -340,6 +345,10 @@ fn governed_done(place: Place, governed: Governed) -> Done {
     }
 }
 
+fn is_halted(governed: &Governed) -> bool {
+    governed.ruling.decision.reasons().any(|(_, reason)| reason.code == HALTED)
+}
+
 fn pointed_done(place: Place, pointed: &Pointed) -> Done {
     let verdict = pointed.ruling.decision.verdict;
     let id = pointed.receipt.receipt_id;
@@ -350,6 +359,9 @@ fn pointed_done(place: Place, pointed: &Pointed) -> Done {
         ended: match verdict {
             Verdict::Admit => Ended::Completed,
             Verdict::Escalate => Ended::Waiting,
+            Verdict::Deny if pointed.ruling.decision.reasons().any(|(_, reason)| reason.code == HALTED) => {
+                Ended::Waiting
+            }
             Verdict::Deny => Ended::Refused,
         },
         result: BTreeMap::new(),

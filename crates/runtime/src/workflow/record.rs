@@ -13,6 +13,7 @@ use cascade_receipt::kind::Kind;
 use cascade_receipt::time::Timestamp;
 
 use super::WorkflowError;
+use super::attempt::HALTED;
 
 /// One receipt of a run.
 #[derive(Clone, Debug)]
@@ -90,6 +91,8 @@ fn read(ledger: &Ledger, chain: ReceiptId, line: &Line) -> Result<Option<Recorde
             return Ok(None);
         }
         Kind::Escalation => What::Asked,
+        // What was stopped for everyone has not been tried.
+        Kind::Blocked if is_halted(content) => return Ok(None),
         Kind::Blocked => What::Ended(Ended::Refused, BTreeMap::new()),
         Kind::TaskCompleted if content.member("decision").is_some() => {
             pointed(ledger, content)?.ok_or_else(damaged)?
@@ -103,6 +106,12 @@ fn read(ledger: &Ledger, chain: ReceiptId, line: &Line) -> Result<Option<Recorde
         receipt_id: text("receipt_id").and_then(ReceiptId::parse).ok_or_else(damaged)?,
         what,
     }))
+}
+
+fn is_halted(content: &Value) -> bool {
+    let gates = content.member("decision").and_then(|decision| decision.member("gates")?.as_array());
+    let reasons = gates.into_iter().flatten().filter_map(|gate| gate.member("reasons")?.as_array()).flatten();
+    reasons.filter_map(|reason| reason.member("code")?.as_str()).any(|code| code == HALTED)
 }
 
 fn place_of(step: &Value) -> Option<Place> {
