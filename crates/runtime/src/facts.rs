@@ -392,17 +392,7 @@ pub fn look(
 /// # Errors
 /// When the ledger cannot be read.
 pub fn of_task(ledger: &Ledger, asker: &Asker, task: facts::Task) -> Result<Facts, Fault> {
-    let action = facts::Action {
-        invocation: Invocation::Task(Box::new(task)),
-        executable: None,
-        cwd: Vec::new(),
-        env: Vec::new(),
-        stdin: Stdin::None,
-        script: None,
-        files: Vec::new(),
-        defaults: Vec::new(),
-        resource: None,
-    };
+    let action = without_world(Invocation::Task(Box::new(task)), Vec::new());
     of_action(ledger, asker, action)
 }
 
@@ -416,18 +406,24 @@ pub fn of_workflow(
     act: facts::WorkflowAct,
     cwd: &Path,
 ) -> Result<Facts, Fault> {
-    let action = facts::Action {
-        invocation: Invocation::Workflow(Box::new(act)),
+    let cwd = cwd.as_os_str().as_bytes().to_vec();
+    let action = without_world(Invocation::Workflow(Box::new(act)), cwd);
+    of_action(ledger, asker, action)
+}
+
+/// An action that is no program: it has no environment, no input and no files.
+const fn without_world(invocation: Invocation, cwd: Vec<u8>) -> facts::Action {
+    facts::Action {
+        invocation,
         executable: None,
-        cwd: cwd.as_os_str().as_bytes().to_vec(),
+        cwd,
         env: Vec::new(),
         stdin: Stdin::None,
         script: None,
         files: Vec::new(),
         defaults: Vec::new(),
         resource: None,
-    };
-    of_action(ledger, asker, action)
+    }
 }
 
 fn of_action(ledger: &Ledger, asker: &Asker, action: facts::Action) -> Result<Facts, Fault> {

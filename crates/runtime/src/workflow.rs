@@ -32,7 +32,6 @@ use crate::consent::ConsentError;
 use crate::facts::{Asker, LookError};
 use crate::policy_store::StoreError;
 
-pub use self::load::{Verified, load, signers};
 pub use self::point::Pointed;
 pub use self::step::OfStep;
 

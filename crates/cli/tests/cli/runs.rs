@@ -262,21 +262,8 @@ fn an_unknown_outcome_waits_for_a_reconciler_or_a_person() {
     let site = Site::new();
     let steps = "  - {id: a, run: [sh, -c, \"echo a >> done; test -e stay || exec sleep 600\"]}\n  - {id: b, needs: [a], run: [touch, made]}\n";
     signed(&site, "gap", "", steps);
-    let child =
-        site.cascade(&["spec", "run", "gap.yaml"]).stderr(std::process::Stdio::null()).spawn().unwrap();
-    let since = Instant::now();
-    while !site.work("done").exists() {
-        assert!(since.elapsed() < Duration::from_secs(60), "it never begins");
-        std::thread::yield_now();
-    }
-    _ = rustix::process::kill_process(
-        rustix::process::Pid::from_child(&child),
-        rustix::process::Signal::KILL,
-    );
-    crate::site::ended(child, b"");
+    let chain = killed_at(&site, &["spec", "run", "gap.yaml"], "done");
     site.wait_until_quiet();
-    let runs = site.run(&["--json", "spec", "list"]).expect(0).json();
-    let chain = runs["runs"][0]["chain"].as_str().unwrap().to_owned();
     let told = site.run(&["--json", "spec", "resume", &chain]).expect(5).json();
     assert_eq!(told["unknown"], json!([{"id": "a", "item": 0}]));
     std::fs::write(site.work("stay"), "").unwrap();

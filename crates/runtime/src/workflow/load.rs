@@ -20,11 +20,11 @@ use super::WorkflowError;
 
 /// A signature that verified, and the key that it did with.
 #[derive(Clone, Debug)]
-pub struct Verified {
+pub(super) struct Verified {
     /// Who.
-    pub principal: PrincipalId,
+    pub(super) principal: PrincipalId,
     /// The armoured text.
-    pub sshsig: String,
+    pub(super) sshsig: String,
     key: String,
 }
 
@@ -32,7 +32,7 @@ pub struct Verified {
 ///
 /// # Errors
 /// When the ledger cannot be read.
-pub fn signers(reader: &Reader, spec_hash: &Digest, sshsig: &str) -> Result<Vec<Verified>, Fault> {
+pub(super) fn signers(reader: &Reader, spec_hash: &Digest, sshsig: &str) -> Result<Vec<Verified>, Fault> {
     let message = statement::spec(spec_hash);
     let signed = |person: &Person| {
         let key = SshKey::accept(&person.ssh_key).ok()?;
@@ -151,12 +151,4 @@ fn cwd_of(action: &Value) -> Option<PathBuf> {
         None => cascade_receipt::base64::decode(action.member("cwd_b64")?.as_str()?)?,
     };
     Some(PathBuf::from(std::ffi::OsString::from_vec(bytes)))
-}
-
-/// Reads a specification file's text.
-///
-/// # Errors
-/// What is wrong with it.
-pub fn load(text: &[u8]) -> Result<Arc<Document>, cascade_kernel::csl::Faults> {
-    Document::read(text).map(Arc::new)
 }
