@@ -233,6 +233,14 @@ pub fn resume(
     drive::resume(ledger, chain, driver, tell)
 }
 
+/// Where a run stands, from its record alone; nothing is done.
+///
+/// # Errors
+/// [`WorkflowError`].
+pub fn look(ledger: &Ledger, chain: ReceiptId) -> Result<Driven, WorkflowError> {
+    drive::look(ledger, chain)
+}
+
 /// Ends a run: nothing of it starts any more, and what runs is ended by the gates.
 ///
 /// # Errors

@@ -100,6 +100,10 @@ Exit codes: 0 completed, 1 a step failed, 3 refused or cancelled, 5 waiting for 
   cascade spec settle r_0123456789abcdef push --happened
   cascade spec settle r_0123456789abcdef copy --item 3 --did-not-happen")]
     Settle(settle::Settle),
+    /// Show where a run stands, and what it gave; nothing is run
+    #[command(after_help = "Example:
+  cascade spec show r_0123456789abcdef")]
+    Show(list::Show),
     /// Runs that have not ended
     #[command(after_help = "Example:
   cascade spec list")]
@@ -121,6 +125,7 @@ pub(crate) fn run(global: &Global, args: &SpecArgs) -> Exit {
         What::Resume(args) => run::resume(global, args),
         What::Cancel(args) => settle::cancel(global, args),
         What::Settle(args) => settle::settle(global, args),
+        What::Show(args) => list::show(global, args),
         What::List => list::run(global),
     }
 }

@@ -56,6 +56,8 @@ fn a_signed_run_leaves_a_chain_that_strangers_verify() {
         site.run(&["--json", "spec", "run", "first.yaml", "--input", "who=you; rm -rf ."]).expect(0).json();
     assert_eq!(told["outcome"], "completed");
     assert_eq!(told["outputs"], json!({"said": "hello you; rm -rf . 2"}));
+    let again = site.run(&["--json", "spec", "show", told["chain"].as_str().unwrap()]).expect(0).json();
+    assert_eq!((&again["outcome"], &again["outputs"]), (&told["outcome"], &told["outputs"]));
     let hash = site.run(&["spec", "hash", "first.yaml"]).expect(0).stdout.trim().to_owned();
     let receipts = site.receipts();
     let start = receipts.iter().find(|receipt| receipt.kind() == "chain_started").unwrap();

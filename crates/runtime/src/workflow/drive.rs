@@ -8,12 +8,14 @@ use std::time::Duration;
 
 use cascade_kernel::csl::{Step, Work};
 use cascade_kernel::workflow::{Count, Effect, End, Ended, Event, Place, Rendered, Rest, Role, Workflow};
-use cascade_ledger::{AppendError, Appended, Chain, Draft, Ledger, SubjectState};
+use cascade_ledger::{AppendError, Appended, Chain, Draft, Found, Ledger, SubjectState};
 use cascade_policy::facts::Act;
 use cascade_receipt::content::{Body, ChainClosed, Ref, Rel, StepCounts};
 use cascade_receipt::decision::{Reason, Verdict};
 use cascade_receipt::digest::Digest;
 use cascade_receipt::id::ReceiptId;
+use cascade_receipt::json::{self, Value};
+use cascade_receipt::kind::Kind;
 use cascade_receipt::time::Timestamp;
 
 use super::attempt::{Attempting, Done, act_of};
@@ -135,14 +137,76 @@ pub(super) fn cancel(ledger: &Ledger, id: ReceiptId, driver: &Driver) -> Result<
 
 /// What is over of a run by now.
 fn counted(ledger: &Ledger, id: ReceiptId, chain: &Chain) -> Result<Count, WorkflowError> {
+    Ok(restored(ledger, id, chain)?.0.tally())
+}
+
+/// The machine of a run as its record leaves it, and the record.
+fn restored(
+    ledger: &Ledger,
+    id: ReceiptId,
+    chain: &Chain,
+) -> Result<(Workflow, Vec<Recorded>), WorkflowError> {
     let (run, _) = load::run(ledger, id)?;
     let mut machine = Workflow::new(Arc::clone(&run.spec), &run.inputs, &id.to_string(), run.started);
-    for one in record::of_run(ledger, chain)? {
-        if let Some(event) = judged(&run, &one) {
-            machine.restore(&event).map_err(|_| WorkflowError::Unsettled)?;
+    let recorded = record::of_run(ledger, chain)?;
+    for one in &recorded {
+        if let Some(event) = judged(&run, one) {
+            machine.restore(&event).map_err(|_| WorkflowError::Diverged {
+                chain: id,
+                why: format!("{} was not due", one.receipt_id),
+            })?;
         }
     }
-    Ok(machine.tally())
+    Ok((machine, recorded))
+}
+
+/// Where a run stands, from its record alone; nothing is done.
+pub(super) fn look(ledger: &Ledger, id: ReceiptId) -> Result<Driven, WorkflowError> {
+    let chain = ledger.chain(id)?.ok_or(WorkflowError::NotAChain(id))?;
+    let (mut machine, recorded) = restored(ledger, id, &chain)?;
+    let mut driven = nothing_driven(Standing::Waits);
+    driven.chain = Some(id);
+    driven.count = machine.tally();
+    driven.unknown = machine.unknown().collect();
+    for one in recorded {
+        if let What::Ended(ended, result) = &one.what {
+            driven.attempts.push(Attempt {
+                place: one.place,
+                ended: word_of(ended),
+                receipt_id: Some(one.receipt_id),
+                reasons: Vec::new(),
+                exit_code: result.get("exit_code").and_then(Value::as_int),
+            });
+        }
+    }
+    if let Some(closed) = chain.closed {
+        driven.receipts.push(closed);
+        driven.standing = Standing::Aborted;
+        let Found::One(_, _, line) = ledger.find(&closed.to_string())? else { return Ok(driven) };
+        let receipt = json::parse(line.as_bytes()).map_err(|_| WorkflowError::Damaged(id))?;
+        let kind = receipt.member("content").and_then(|content| content.member("kind")?.as_str());
+        if kind != Some(Kind::ChainCompleted.as_str()) {
+            return Ok(driven);
+        }
+        driven.standing = Standing::Completed;
+        // What it gives follows from the record, and is given again.
+        let end = machine.go_on().into_iter().find_map(|effect| match effect {
+            Effect::Finish(end) => Some(end.outputs),
+            Effect::Start { .. } => None,
+        });
+        driven.outputs = end.unwrap_or_default();
+    }
+    Ok(driven)
+}
+
+const fn word_of(ended: &Ended) -> &'static str {
+    match ended {
+        Ended::Completed => "completed",
+        Ended::Failed => "failed",
+        Ended::Refused => "refused",
+        Ended::Waiting => "waiting",
+        Ended::Unknown => "unknown",
+    }
 }
 
 /// A record as its machine takes it over: of an HTTP call what the server said decides.
@@ -198,8 +262,8 @@ pub(super) fn settle(
 }
 
 fn entry_of(ledger: &Ledger, id: ReceiptId) -> Result<Option<Digest>, WorkflowError> {
-    let cascade_ledger::Found::One(_, _, line) = ledger.find(&id.to_string())? else { return Ok(None) };
-    let receipt = cascade_receipt::json::parse(line.as_bytes()).ok();
+    let Found::One(_, _, line) = ledger.find(&id.to_string())? else { return Ok(None) };
+    let receipt = json::parse(line.as_bytes()).ok();
     Ok(receipt.and_then(|receipt| Digest::from_hex(receipt.member("entry_hash")?.as_str()?)))
 }
 
@@ -442,16 +506,10 @@ impl Drive<'_> {
     fn ended(&mut self, done: Done, tell: &mut dyn FnMut(Progress)) -> Result<(), WorkflowError> {
         let attempt = Attempt {
             place: done.place,
-            ended: match done.ended {
-                Ended::Completed => "completed",
-                Ended::Failed => "failed",
-                Ended::Refused => "refused",
-                Ended::Waiting => "waiting",
-                Ended::Unknown => "unknown",
-            },
+            ended: word_of(&done.ended),
             receipt_id: done.asks.or_else(|| done.receipts.last().copied()),
             reasons: done.reasons.clone(),
-            exit_code: done.result.get("exit_code").and_then(cascade_receipt::json::Value::as_int),
+            exit_code: done.result.get("exit_code").and_then(Value::as_int),
         };
         tell(Progress::Ended(attempt.clone()));
         self.driven.attempts.push(attempt);

@@ -1,12 +1,37 @@
-//! `spec list`.
+//! `spec list` and `spec show`.
 
 use cascade_receipt::json::Value;
 use cascade_runtime::workflow;
 
+use clap::Args;
+
+use super::run::chain_id;
+use super::tell::{self, Teller};
 use crate::args::Global;
 use crate::exit::{self, Exit};
 use crate::output::{self, DIM, Painted};
-use crate::place;
+use crate::{failures, place};
+
+#[derive(Args, Debug)]
+pub(super) struct Show {
+    /// The run: the id of its `chain_started`
+    #[arg(value_name = "ID")]
+    id: String,
+}
+
+pub(super) fn show(global: &Global, args: &Show) -> Exit {
+    let ledger = place::ledger(global)?;
+    let id = chain_id(&ledger, &args.id)?;
+    let (spec, hash) = workflow::spec_of(&ledger, id).map_err(failures::workflow)?;
+    let driven = workflow::look(&ledger, id).map_err(failures::workflow)?;
+    let mut teller = Teller::new(global, &spec);
+    for attempt in &driven.attempts {
+        teller.hear(workflow::Progress::Ended(attempt.clone()));
+    }
+    // It was looked at; how it went is what is told, not how the looking went.
+    tell::told(global, &spec, &hash, &driven)?;
+    Ok(exit::DONE)
+}
 
 pub(super) fn run(global: &Global) -> Exit {
     let reader = place::reader(global)?;
