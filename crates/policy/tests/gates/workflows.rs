@@ -101,7 +101,7 @@ fn an_act_is_low_and_stands_on_a_spec() {
 #[test]
 fn policies_name_acts_of_workflows() {
     let text = "@id(\"no-workflows\") forbid (principal, action == Action::\"exec\", resource == Program::\"cascade\")\n\
-                when { context.kind == \"workflow\" && context.subcommand == \"spec\" && context.argv like \"* start\" };";
+                when { context.kind == \"workflow\" && context.subcommand == \"spec start\" };";
     let snapshot = Snapshot::compile(&bundled_and("workflows.cedar", text)).unwrap();
     let verdict = |which| decide(&snapshot, &acting(which, Some(spec()))).decision.verdict;
     assert_eq!((verdict(Act::Start), verdict(Act::Wait)), (Verdict::Deny, Verdict::Admit));
