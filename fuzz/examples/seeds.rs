@@ -323,6 +323,7 @@ fn policies(seeds: &mut Seeds) {
                 max_tier: Some(RiskTier::High),
                 workers: Some(vec!["git".to_owned()]),
                 packs: vec!["soc2".to_owned()],
+                starters: Vec::new(),
             },
             approval: None,
         }),
