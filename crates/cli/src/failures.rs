@@ -52,17 +52,16 @@ pub(crate) fn workflow(error: WorkflowError) -> Failure {
         WorkflowError::OtherAction(_) => {
             Some("give the same file and inputs, or ask anew without --approval".to_owned())
         }
-        WorkflowError::Kind { .. } => {
-            Some("nothing was started; `cascade task` does it by itself".to_owned())
-        }
+        WorkflowError::Kind { .. } => Some("nothing was started".to_owned()),
         WorkflowError::Known(id) => Some(format!("what nobody knows is told by: cascade spec resume {id}")),
         WorkflowError::Busy(id) => Some(format!("it goes on there; to end it: cascade spec cancel {id}")),
         WorkflowError::Lock(_) => Some("check who may write to the home".to_owned()),
         WorkflowError::Ended(id) => {
             Some(format!("`cascade show {id}` tells how it began; a new one begins with `cascade spec run`"))
         }
-        WorkflowError::Consent(_)
-        | WorkflowError::Erased(_)
+        // What it says of itself holds for a task that is a step as well.
+        WorkflowError::Task(below) => task_hint(below),
+        WorkflowError::Smoke(_) | WorkflowError::Consent(_) | WorkflowError::Erased(_)
         | WorkflowError::Diverged { .. }
         | WorkflowError::Evaluation(_) => None,
     };
