@@ -24,7 +24,12 @@ pub(crate) fn govern(error: GovernError) -> Failure {
 
 /// A task that has no end.
 pub(crate) fn task(error: TaskError) -> Failure {
-    let hint = match &error {
+    let hint = task_hint(&error);
+    Failure { hint, ..Failure::could_not(error.into()) }
+}
+
+fn task_hint(error: &TaskError) -> Option<String> {
+    match error {
         TaskError::Append(append) => append_hint(append),
         TaskError::Ledger(fault_below) => fault(fault_below),
         TaskError::Unsettled | TaskError::Outdated => Some("try again".to_owned()),
@@ -33,8 +38,7 @@ pub(crate) fn task(error: TaskError) -> Failure {
         TaskError::Govern(error) => govern_hint(error),
         TaskError::Lock(_) => Some("check who may write to the home".to_owned()),
         TaskError::ApprovalGone(_) | TaskError::Defect(_) => None,
-    };
-    Failure { hint, ..Failure::could_not(error.into()) }
+    }
 }
 
 /// A run of a workflow that could not be driven.
@@ -61,7 +65,9 @@ pub(crate) fn workflow(error: WorkflowError) -> Failure {
         }
         // What it says of itself holds for a task that is a step as well.
         WorkflowError::Task(below) => task_hint(below),
-        WorkflowError::Smoke(_) | WorkflowError::Consent(_) | WorkflowError::Erased(_)
+        WorkflowError::Smoke(_)
+        | WorkflowError::Consent(_)
+        | WorkflowError::Erased(_)
         | WorkflowError::Diverged { .. }
         | WorkflowError::Evaluation(_) => None,
     };

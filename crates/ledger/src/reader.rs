@@ -1,6 +1,7 @@
 //! Reading a tenant: lines, views, vault. Nothing here writes, and nothing holds a read
 //! transaction open between calls, so that folding the write-ahead log is never kept waiting long.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -15,7 +16,7 @@ use rusqlite::Row;
 
 use crate::fault::Fault;
 use crate::head::{Head, HeadRow};
-use crate::lines::Lines;
+use crate::lines::{Lines, Named};
 use crate::segment::{self, Segment};
 use crate::store::{Access, Database, from_sql};
 use crate::vault::{self, Item, Name, PrincipalKind};
@@ -130,6 +131,7 @@ pub struct Reader {
     genesis_public_key: [u8; 32],
     ledger: Mutex<Database>,
     vault: Mutex<Option<Database>>,
+    pub(crate) named: Mutex<HashMap<ReceiptId, Named>>,
 }
 
 impl Reader {
@@ -148,6 +150,7 @@ impl Reader {
             genesis_public_key: public,
             ledger: Mutex::new(ledger),
             vault: Mutex::new(None),
+            named: Mutex::default(),
         })
     }
 

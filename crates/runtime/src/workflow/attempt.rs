@@ -142,7 +142,11 @@ impl<'a> Attempting<'a> {
     ) -> govern::Request {
         let step = self.run.spec.steps.get(place.step);
         let timeout = step.and_then(|step| step.timeout_ms).map(Duration::from_millis);
-        let of = OfStep { run: Arc::clone(self.run), at: step_at(place), says: Says::Command(command.argv.clone()) };
+        let of = OfStep {
+            run: Arc::clone(self.run),
+            at: step_at(place),
+            says: Says::Command(command.argv.clone()),
+        };
         govern::Request {
             command,
             asker: self.driver.asker.clone(),

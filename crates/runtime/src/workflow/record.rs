@@ -123,9 +123,7 @@ fn read(ledger: &Ledger, chain: ReceiptId, line: &str) -> Result<Option<Recorded
         // What was stopped for everyone has not been tried.
         Kind::Blocked if is_halted(content) => return Ok(None),
         Kind::Blocked => What::Ended(Ended::Refused, BTreeMap::new()),
-        Kind::TaskCompleted if is_act => {
-            pointed(ledger, content)?.ok_or_else(damaged)?
-        }
+        Kind::TaskCompleted if is_act => pointed(ledger, content)?.ok_or_else(damaged)?,
         kind if kind.is_closer() => closed(ledger, kind, content)?,
         _ => return Ok(None),
     };

@@ -55,7 +55,12 @@ impl Question<'_, '_> {
         let body = content::Action {
             task_type: "model".to_owned(),
             draws: if is_intent { limits::taken(&decided.ruling) } else { Vec::new() },
-            refs: stands_on.into_iter().flatten().chain(decided.grants.iter().cloned()).chain(self.of.chain()).collect(),
+            refs: stands_on
+                .into_iter()
+                .flatten()
+                .chain(decided.grants.iter().cloned())
+                .chain(self.of.chain())
+                .collect(),
             ..self.of.action(decided, action.hash, facts.hash)
         };
         let body = match record {
