@@ -19,6 +19,7 @@ use crate::head::{Head, HeadRow};
 use crate::lines::{Lines, Named};
 use crate::segment::{self, Segment};
 use crate::store::{Access, Database, from_sql};
+use crate::tail::Tail;
 use crate::vault::{self, Item, Name, PrincipalKind};
 use crate::{keys, views};
 
@@ -132,6 +133,7 @@ pub struct Reader {
     ledger: Mutex<Database>,
     vault: Mutex<Option<Database>>,
     pub(crate) named: Mutex<HashMap<ReceiptId, Named>>,
+    tail: Mutex<Tail>,
 }
 
 impl Reader {
@@ -151,6 +153,7 @@ impl Reader {
             ledger: Mutex::new(ledger),
             vault: Mutex::new(None),
             named: Mutex::default(),
+            tail: Mutex::default(),
         })
     }
 
@@ -327,7 +330,10 @@ impl Reader {
     /// # Errors
     /// [`Fault`].
     pub fn find(&self, prefix: &str) -> Result<Found, Fault> {
-        let found = self.ask(|conn| segment::find(conn, prefix))?;
+        let found = match ReceiptId::parse(prefix) {
+            Some(whole) => self.place_of(whole)?.map(|seq| (whole, seq)).into_iter().collect(),
+            None => self.ask(|conn| segment::find(conn, prefix))?,
+        };
         match found.as_slice() {
             [] => Ok(Found::Nothing),
             [(id, seq)] => match self.lines(*seq..*seq + 1).next() {
@@ -336,6 +342,22 @@ impl Reader {
             },
             _ => Ok(Found::Several),
         }
+    }
+
+    /// Where a receipt stands. What the index does not hold yet is read once, however often is asked.
+    fn place_of(&self, id: ReceiptId) -> Result<Option<u64>, Fault> {
+        self.ask(|conn| {
+            if let Some(seq) = segment::indexed(conn, id)? {
+                return Ok(Some(seq));
+            }
+            let mut tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
+            tail.follow(conn, &HeadRow::read(conn)?)?;
+            // It may have been indexed between the two looks.
+            match tail.place_of(id) {
+                Some(seq) => Ok(Some(seq)),
+                None => segment::indexed(conn, id),
+            }
+        })
     }
 
     /// Private bytes and their salt; `None` once erased.
