@@ -75,6 +75,8 @@ mod recall;
 #[cfg(test)]
 mod refused;
 #[cfg(test)]
+mod replayed;
+#[cfg(test)]
 mod resources;
 #[cfg(test)]
 mod runs;
