@@ -125,7 +125,7 @@ fn people_lift_what_names_their_group_and_nothing_else() {
 }
 
 /// The zone of whole hours in which it is now about `hour` o'clock.
-fn zone_at(hour: i64) -> String {
+pub(crate) fn zone_at(hour: i64) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     let utc = i64::try_from(now / 3600 % 24).unwrap();
     let ahead = (hour - utc + 12).rem_euclid(24) - 12;

@@ -56,7 +56,7 @@ fn of_step(
     };
     let mut decided = Vec::new();
     for (item, scope) in items.iter().enumerate() {
-        match scope.command(words)? {
+        match scope.command(step, words)? {
             Some(command) if item < most => decided.push(attempting.rehearse(later(item).place, &command)?),
             _ => decided.push(later(item)),
         }
