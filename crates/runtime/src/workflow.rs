@@ -14,6 +14,7 @@ mod point;
 mod record;
 mod rehearse;
 mod step;
+mod task;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -30,7 +31,10 @@ use cascade_receipt::json::Value;
 
 use crate::consent::ConsentError;
 use crate::facts::{Asker, LookError};
+use crate::model::Models;
 use crate::policy_store::StoreError;
+use crate::smoke::SmokeError;
+use crate::task::TaskError;
 
 pub use self::point::Pointed;
 pub use self::step::OfStep;
@@ -64,6 +68,8 @@ pub struct Driver {
     pub reason: Option<String>,
     /// Which program writes the receipts.
     pub runtime: Runtime,
+    /// Models that tasks may be put to.
+    pub models: Models,
 }
 
 /// What is told while a run goes on.
@@ -188,6 +194,12 @@ pub enum WorkflowError {
     /// What is to be settled is known.
     #[error("the outcome of that attempt is known")]
     Known(ReceiptId),
+    /// A task has no end.
+    #[error(transparent)]
+    Task(Box<TaskError>),
+    /// What answers of tasks are run in could not be set up.
+    #[error(transparent)]
+    Smoke(#[from] SmokeError),
     /// A step has no end. Whatever had started of it is ended.
     #[error(transparent)]
     Step(Box<crate::govern::GovernError>),
@@ -293,8 +305,8 @@ pub fn last_attempt(
     chain: ReceiptId,
     (step, item): (usize, usize),
 ) -> Result<u32, WorkflowError> {
-    let chain = ledger.chain(chain)?.ok_or(WorkflowError::NotAChain(chain))?;
-    let recorded = record::of_run(ledger, &chain)?;
+    let (run, chain) = load::run(ledger, chain)?;
+    let recorded = record::of_run(ledger, &chain, &run.spec)?;
     let own = recorded.iter().map(|one| one.place);
     let own = own.filter(|place| place.role == Role::Step && (place.step, place.item) == (step, item));
     Ok(own.map(|place| place.attempt).max().unwrap_or(1))

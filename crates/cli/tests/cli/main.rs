@@ -109,6 +109,8 @@ mod task;
 #[cfg(test)]
 mod team;
 #[cfg(test)]
+mod thinking;
+#[cfg(test)]
 mod timestamp;
 #[cfg(test)]
 mod trace;

@@ -19,13 +19,14 @@ use cascade_receipt::time::Timestamp;
 use super::load::Loaded;
 use super::point::{Point, Pointed};
 use super::record::{TIMED_OUT, result_of};
-use super::step::{OfStep, step_at};
+use super::step::{OfStep, Says, step_at};
 use super::{Attempt, Driver, OUTPUT_BYTES_MAX, WorkflowError, http};
 use crate::consent::{self, Approved};
 use crate::facts::{Command, Input};
 use crate::govern::{self, GovernError, Governed};
 use crate::process::{Captured, Status, StreamsPlan};
 use crate::subject::{self, Concerned, Named};
+use crate::task::Router;
 
 /// The reason of whatever is refused while the tenant is halted.
 pub(super) const HALTED: &str = "standing.halted";
@@ -49,9 +50,11 @@ pub(super) struct Attempting<'a> {
     pub(super) ledger: &'a Ledger,
     pub(super) run: &'a Arc<Loaded>,
     pub(super) driver: &'a Driver,
+    /// Who answers its tasks, where it has some.
+    pub(super) router: Option<&'a Router>,
 }
 
-impl Attempting<'_> {
+impl<'a> Attempting<'a> {
     /// Performs it. `asked` is the escalation that an earlier try of the same attempt left.
     pub(super) fn perform(
         self,
@@ -80,12 +83,13 @@ impl Attempting<'_> {
                 let text = format!("until {until}");
                 self.point(place, (Act::Wait, text), None, None)
             }
-            Rendered::Task(_) | Rendered::Workflow(_) => Ok(Self::cannot(place)),
+            Rendered::Task(text) => self.task(place, text, asked),
+            Rendered::Workflow(_) => Ok(Self::cannot(place)),
         }
     }
 
     /// A kind of step that this version does not run, which the plan says too.
-    fn cannot(place: Place) -> Done {
+    pub(super) fn cannot(place: Place) -> Done {
         Done {
             place,
             at: crate::facts::now(),
@@ -95,6 +99,10 @@ impl Attempting<'_> {
             reasons: vec!["step.kind".to_owned()],
             asks: None,
         }
+    }
+
+    pub(super) fn router(&self) -> Result<&'a Router, WorkflowError> {
+        self.router.ok_or(WorkflowError::Unsettled)
     }
 
     pub(super) fn command_of(self, command: &RunCommand) -> Result<Command, WorkflowError> {
@@ -140,7 +148,11 @@ impl Attempting<'_> {
     ) -> govern::Request {
         let step = self.run.spec.steps.get(place.step);
         let timeout = step.and_then(|step| step.timeout_ms).map(Duration::from_millis);
-        let of = OfStep { run: Arc::clone(self.run), at: step_at(place), argv: command.argv.clone() };
+        let of = OfStep {
+            run: Arc::clone(self.run),
+            at: step_at(place),
+            says: Says::Command(command.argv.clone()),
+        };
         govern::Request {
             command,
             asker: self.driver.asker.clone(),
@@ -206,7 +218,7 @@ impl Attempting<'_> {
         })
     }
 
-    fn state(self, approved: &Approved) -> Result<State, WorkflowError> {
+    pub(super) fn state(self, approved: &Approved) -> Result<State, WorkflowError> {
         let now = crate::facts::now();
         Ok(match approved.subject.state {
             SubjectState::Denied => State::Denied,
@@ -217,11 +229,11 @@ impl Attempting<'_> {
         })
     }
 
-    fn waiting(place: Place, asked: ReceiptId) -> Done {
+    pub(super) fn waiting(place: Place, asked: ReceiptId) -> Done {
         Done { ended: Ended::Waiting, asks: Some(asked), reasons: Vec::new(), ..Self::cannot(place) }
     }
 
-    fn denied(place: Place, asked: Option<ReceiptId>) -> Done {
+    pub(super) fn denied(place: Place, asked: Option<ReceiptId>) -> Done {
         let reasons = vec!["approval.denied".to_owned()];
         Done { ended: Ended::Refused, receipts: asked.into_iter().collect(), reasons, ..Self::cannot(place) }
     }
@@ -276,7 +288,7 @@ enum Standing {
     Approved(Box<Approved>),
 }
 
-enum State {
+pub(super) enum State {
     Open,
     Approved,
     Denied,

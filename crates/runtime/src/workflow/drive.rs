@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::Scope;
 use std::time::Duration;
 
-use cascade_kernel::csl::{Step, Work};
+use cascade_kernel::csl::{Spec, Step, Work};
 use cascade_kernel::workflow::{Count, Effect, End, Ended, Event, Place, Rendered, Rest, Role, Workflow};
 use cascade_ledger::{AppendError, Appended, Chain, Draft, Found, Ledger, SubjectState};
 use cascade_policy::facts::Act;
@@ -25,11 +25,13 @@ use super::point::{Point, Pointed};
 use super::record::{self, Recorded, What};
 use super::rehearse;
 use super::step::step_at;
+use super::task;
 use super::{Attempt, Driven, Driver, Progress, Standing, Start, WorkflowError};
 use crate::consent;
 use crate::facts;
 use crate::govern::reference;
 use crate::run_lock::RunLock;
+use crate::task::Router;
 
 /// What somebody says of an attempt that took effect.
 pub(super) const HAPPENED: &str = "it took effect";
@@ -37,6 +39,8 @@ pub(super) const HAPPENED: &str = "it took effect";
 const DID_NOT: &str = "it did not take effect";
 /// Attempts, points and waits that are performed at once, a thread each.
 const FLYING_MAX: usize = 64;
+/// Answers of tasks that are run at once, a process each.
+const SMOKES_MAX: usize = 4;
 /// Longest time that a run sleeps before it looks at the clock again, which may be set meanwhile.
 const NAP_MAX: Duration = Duration::from_secs(30);
 
@@ -46,7 +50,7 @@ pub(super) fn start(
     driver: &Driver,
     tell: &mut dyn FnMut(Progress),
 ) -> Result<Driven, WorkflowError> {
-    let cannot = |step: &&Step| matches!(step.work, Work::Task(_) | Work::Workflow(_));
+    let cannot = |step: &&Step| matches!(step.work, Work::Workflow(_));
     if let Some(step) = start.document.spec.steps.iter().find(cannot) {
         return Err(WorkflowError::Kind { step: step.id.clone(), kind: step.work.as_str() });
     }
@@ -119,7 +123,7 @@ pub(super) fn resume(
     if chain.closed.is_some() {
         return Err(WorkflowError::Ended(id));
     }
-    let recorded = record::of_run(ledger, &chain)?;
+    let recorded = record::of_run(ledger, &chain, &run.spec)?;
     drive(ledger, Arc::new(run), recorded, driver, tell)
 }
 
@@ -148,7 +152,7 @@ fn restored(
 ) -> Result<(Workflow, Vec<Recorded>), WorkflowError> {
     let (run, _) = load::run(ledger, id)?;
     let mut machine = Workflow::new(Arc::clone(&run.spec), &run.inputs, &id.to_string(), run.started);
-    let recorded = record::of_run(ledger, chain)?;
+    let recorded = record::of_run(ledger, chain, &run.spec)?;
     for one in &recorded {
         if let Some(event) = judged(&run, one) {
             machine.restore(&event).map_err(|_| WorkflowError::Diverged {
@@ -209,19 +213,22 @@ const fn word_of(ended: &Ended) -> &'static str {
     }
 }
 
-/// A record as its machine takes it over: of an HTTP call what the server said decides.
+/// A record as its machine takes it over: of an HTTP call what the server said decides, of a task what stands behind
+/// its answer.
 fn judged(run: &Loaded, one: &Recorded) -> Option<Event> {
     let mut event = one.event()?;
     let step = run.spec.steps.get(one.place.step);
-    if let (Event::Ended { place, ended, result, .. }, Some(Work::Http(http))) =
-        (&mut event, step.map(|step| &step.work))
-        && place.role == Role::Step
-    {
-        let (is_done, told) = http::result(&http.status, std::mem::take(result));
-        *result = told;
-        if *ended == Ended::Completed && !is_done {
-            *ended = Ended::Failed;
+    let Event::Ended { place, ended, result, .. } = &mut event else { return Some(event) };
+    match step.map(|step| &step.work).filter(|_| place.role == Role::Step) {
+        Some(Work::Http(http)) => {
+            let (is_done, told) = http::result(&http.status, std::mem::take(result));
+            *result = told;
+            if *ended == Ended::Completed && !is_done {
+                *ended = Ended::Failed;
+            }
         }
+        Some(Work::Task(of)) => (*ended, *result) = task::result(of, ended.clone(), std::mem::take(result)),
+        _ => {}
     }
     Some(event)
 }
@@ -238,7 +245,7 @@ pub(super) fn settle(
     if chain.closed.is_some() {
         return Err(WorkflowError::Ended(id));
     }
-    let recorded = record::of_run(ledger, &chain)?;
+    let recorded = record::of_run(ledger, &chain, &run.spec)?;
     let last = recorded.iter().rev().find(|one| one.place == place);
     let unknown = last.filter(|one| matches!(one.what, What::Ended(Ended::Unknown, _)));
     let unknown = unknown.ok_or(WorkflowError::Known(id))?;
@@ -293,6 +300,7 @@ struct Drive<'a> {
     ledger: &'a Ledger,
     run: Arc<Loaded>,
     driver: &'a Driver,
+    router: Option<Router>,
     machine: Workflow,
     /// What the machine has asked for and is not over.
     asked_for: BTreeMap<Place, Rendered>,
@@ -320,6 +328,7 @@ fn drive(
     let mut drive = Drive {
         ledger,
         driver,
+        router: router_of(&run.spec, driver)?,
         machine,
         asked_for: BTreeMap::new(),
         escalations: BTreeMap::new(),
@@ -420,10 +429,11 @@ impl Drive<'_> {
     fn perform(&mut self, tell: &mut dyn FnMut(Progress)) -> Result<(), WorkflowError> {
         let (ledger, driver, run) = (self.ledger, self.driver, Arc::clone(&self.run));
         let (to, from) = channel();
+        let router = self.router.take();
         std::thread::scope(|scope| {
             let mut failed = None;
             while failed.is_none() {
-                let attempting = Attempting { ledger, run: &run, driver };
+                let attempting = Attempting { ledger, run: &run, driver, router: router.as_ref() };
                 self.launch(scope, attempting, &to, tell);
                 if self.flying == 0 && self.timers.is_empty() {
                     if self.end.is_some() {
@@ -539,6 +549,15 @@ impl Drive<'_> {
         (self.driven.outputs, self.driven.reasons, self.driven.count) = (end.outputs, end.reasons, end.count);
         Ok(())
     }
+}
+
+/// Whoever answers the tasks of a specification; nobody where it has none.
+pub(super) fn router_of(spec: &Spec, driver: &Driver) -> Result<Option<Router>, WorkflowError> {
+    if !spec.steps.iter().any(|step| matches!(step.work, Work::Task(_))) {
+        return Ok(None);
+    }
+    let workers = usize::try_from(spec.constraints.max_parallel).unwrap_or(SMOKES_MAX).min(SMOKES_MAX);
+    Ok(Some(Router::new(workers.max(1), driver.models.clone())?))
 }
 
 /// The last receipt of a run.

@@ -18,7 +18,7 @@ use super::verify::SIGNATURE_BYTES_MAX;
 use super::{beside, bytes_of, read};
 use crate::args::Global;
 use crate::exit::{Exit, Failure};
-use crate::verb::standing;
+use crate::verb::{standing, task};
 use crate::{failures, place};
 
 /// How long what a dead driver had running is waited for.
@@ -141,6 +141,7 @@ pub(super) fn driver(global: &Global, ledger: &Ledger, reason: Option<&String>) 
         asker: Asker::find(ledger, &env, global.acting_as.as_deref())?,
         reason: reason.cloned(),
         runtime: identity::runtime(ledger)?,
+        models: task::models(global)?,
     })
 }
 
