@@ -66,7 +66,9 @@ mod tests {
         for bad in ["", "/loan", "ada/", "a\nb", &format!("{longest}a")] {
             assert!(Named::parse(bad).is_err(), "{bad:?}");
         }
-        for (person, matter) in [("ada/loan", Some("3")), ("ada/loan", None), ("", Some("3")), ("ada", Some(""))] {
+        for (person, matter) in
+            [("ada/loan", Some("3")), ("ada/loan", None), ("", Some("3")), ("ada", Some(""))]
+        {
             assert!(Named::of(person, matter).is_err(), "{person:?} {matter:?}");
         }
     }

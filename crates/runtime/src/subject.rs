@@ -62,10 +62,7 @@ pub enum SubjectError {
 pub fn concerned(ledger: &Ledger, named: &Named) -> Result<Concerned, Fault> {
     Ok(Concerned {
         subject: ledger.principal_for(PrincipalKind::Subject, named.person())?,
-        matter: named
-            .matter()
-            .map(|name| ledger.principal_for(PrincipalKind::Matter, name))
-            .transpose()?,
+        matter: named.matter().map(|name| ledger.principal_for(PrincipalKind::Matter, name)).transpose()?,
     })
 }
 
@@ -76,7 +73,10 @@ pub fn concerned(ledger: &Ledger, named: &Named) -> Result<Concerned, Fault> {
 pub fn look_up(reader: &Reader, named: &Named) -> Result<facts::Subject, Fault> {
     let subject = reader.principal(PrincipalKind::Subject, named.person())?;
     let matter = named.matter().map(|name| reader.principal(PrincipalKind::Matter, name)).transpose()?;
-    look(reader, Concerned { subject: subject.unwrap_or(NOBODY), matter: matter.map(|id| id.unwrap_or(NOBODY)) })
+    look(
+        reader,
+        Concerned { subject: subject.unwrap_or(NOBODY), matter: matter.map(|id| id.unwrap_or(NOBODY)) },
+    )
 }
 
 /// What the log knows of whom an action concerns.

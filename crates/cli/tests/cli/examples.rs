@@ -194,7 +194,8 @@ fn the_old_secret_comes_back_when_anything_fails_or_is_refused() {
 #[test]
 fn a_rotation_killed_before_or_after_a_step_takes_effect_goes_on() {
     for moment in [Moment::Before, Moment::After] {
-        for (program, word) in [("cp", "api.key"), ("install", "600"), ("openssl", "rand"), ("mv", "api.key")] {
+        for (program, word) in [("cp", "api.key"), ("install", "600"), ("openssl", "rand"), ("mv", "api.key")]
+        {
             let mut stage = with_secret();
             stage.stall(program, word, moment);
             let asked = (program == "mv").then(|| {

@@ -8,15 +8,15 @@ use crate::stage::spec;
 use crate::team::Team;
 
 /// The specs of the repository, each with a byte of it and the inputs that a run needs.
-const SPECS: [(&str, (&str, &str), &[&str]); 4] = [
+const SPECS: [(&str, (&str, &str), &[&str]); 5] = [
     ("release", ("--prefix=", "--prefiy="), &["tag=v1.0.0", "to=/tmp"]),
     ("rotate-secret", ("\"600\"", "\"640\""), &["file=api.key"]),
-    ("migrate", ("--single-transaction, -d", "--single-transactiom, -d"), &[
-        "database=shop",
-        "up=up.sql",
-        "down=down.sql",
-        "applied=select true",
-    ]),
+    (
+        "migrate",
+        ("--single-transaction, -d", "--single-transactiom, -d"),
+        &["database=shop", "up=up.sql", "down=down.sql", "applied=select true"],
+    ),
+    ("claims-triage", ("default: 500", "default: 900"), &["claim=C-1", "amount=1"]),
     ("campaign", ("max_parallel: 4", "max_parallel: 8"), &["contacts=a.json", "dialer=http://127.0.0.1:9"]),
 ];
 
@@ -27,13 +27,14 @@ const FORGERIES: [Forgery; 5] = [
     ("one byte", |text, (from, to)| text.replacen(from, to, 1)),
     ("a step put in", |text, _| text.replacen("steps:\n", "steps:\n  - {id: more, run: [touch, made]}\n", 1)),
     ("a step taken out", |text, _| {
-        // Whatever comes last: nothing needs it.
-        let (head, rest) = text.split_once("\noutputs:").unwrap();
+        // Whatever comes last: nothing but the outputs needs it.
+        let (head, _) = text.split_once("\noutputs:").unwrap();
         let at = head.rfind("\n  - id: ").unwrap();
-        drop(rest);
         head[..at].to_owned() + "\n"
     }),
-    ("a tier widened", |text, _| text.replace("max_tier: HIGH", "max_tier: CRITICAL").replace("max_tier: MEDIUM", "max_tier: HIGH")),
+    ("a tier widened", |text, _| {
+        text.replace("max_tier: HIGH", "max_tier: CRITICAL").replace("max_tier: MEDIUM", "max_tier: HIGH")
+    }),
     ("a program let in", |text, _| text.replacen("  workers: [", "  workers: [sh, ", 1)),
 ];
 
@@ -74,7 +75,12 @@ fn a_forged_spec_is_refused_with_a_receipt_and_runs_nothing() {
             let forged = forge(&text, byte);
             assert_ne!(forged, text, "{name}: {how}");
             std::fs::write(&file, forged).unwrap();
-            assert_refused(&team, start(&team, name, inputs), "specification.unsigned", &format!("{name}: {how}"));
+            assert_refused(
+                &team,
+                start(&team, name, inputs),
+                "specification.unsigned",
+                &format!("{name}: {how}"),
+            );
         }
         std::fs::write(&file, &text).unwrap();
         let good = std::fs::read(&sig).unwrap();
@@ -83,7 +89,12 @@ fn a_forged_spec_is_refused_with_a_receipt_and_runs_nothing() {
     }
     // The signature of one does not do for another.
     std::fs::copy(site.work("release.yaml.sig"), site.work("migrate.yaml.sig")).unwrap();
-    assert_refused(&team, start(&team, "migrate", SPECS[2].2), "specification.unsigned", "another's signature");
+    assert_refused(
+        &team,
+        start(&team, "migrate", SPECS[2].2),
+        "specification.unsigned",
+        "another's signature",
+    );
     let receipts = site.receipts();
     assert!(!receipts.iter().any(|one| ["chain_started", "task_started"].contains(&one.kind())));
     let blocked = receipts.iter().filter(|one| one.kind() == "blocked").count();

@@ -85,7 +85,10 @@ fn a_migration_is_taken_back_when_the_check_afterwards_fails() {
 
 /// Sessions of the shop that wait for a lock.
 fn waiting(base: &Postgres) -> bool {
-    base.ask("postgres", "select count(*) from pg_stat_activity where datname = 'shop' and wait_event_type = 'Lock'") != "0"
+    base.ask(
+        "postgres",
+        "select count(*) from pg_stat_activity where datname = 'shop' and wait_event_type = 'Lock'",
+    ) != "0"
 }
 
 #[test]

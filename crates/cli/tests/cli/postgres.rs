@@ -75,7 +75,7 @@ impl Postgres {
 impl Drop for Postgres {
     fn drop(&mut self) {
         // At once, but not without taking its shared memory back.
-        drop(rustix::process::kill_process(Pid::from_child(&self.server), Signal::QUIT));
+        _ = rustix::process::kill_process(Pid::from_child(&self.server), Signal::QUIT);
         drop(self.server.wait());
     }
 }

@@ -94,8 +94,10 @@ impl Stage {
     /// From now on a program that is called with this word stalls once, before or after it has done its work.
     pub(crate) fn stall(&mut self, program: &str, word: &str, moment: Moment) {
         let path = std::env::var_os("PATH").unwrap();
-        let real = std::env::split_paths(&path).map(|dir| dir.join(program)).find(|file| file.is_file()).unwrap();
-        let (real, bin) = (real.display(), self.team.site.path("bin"));
+        let real =
+            std::env::split_paths(&path).map(|dir| dir.join(program)).find(|file| file.is_file()).unwrap();
+        // Where a project keeps programs of its own: from anywhere else below a temporary directory none is let in.
+        let (real, bin) = (real.display(), self.team.site.path(".venv/bin"));
         let (reached, stall) = (self.team.site.path(REACHED), self.team.site.path(STALL));
         let wait = format!(": > '{}'; exec sleep 600", reached.display());
         let work = match moment {
@@ -133,7 +135,11 @@ impl Stage {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let since = Instant::now();
         while !holds() {
-            assert!(since.elapsed() < PATIENCE && child.try_wait().unwrap().is_none(), "it is never reached");
+            if since.elapsed() > PATIENCE || child.try_wait().unwrap().is_some() {
+                drop(child.kill());
+                let done = ended(child, b"");
+                panic!("it is never reached: {} {}", done.stdout, done.stderr);
+            }
             std::thread::yield_now();
         }
         child.kill().unwrap();

@@ -4,7 +4,8 @@ use super::fault::Faults;
 use super::fields::{Fields, duration_ms, list, map, template};
 use super::node::{Data, Node, Place};
 use super::read::{
-    Approval, Command, FanOut, Http, OnFailure, Retry, Step, SubWorkflow, Subject, TaskOf, Wait, Work, is_name,
+    Approval, Command, FanOut, Http, OnFailure, Retry, Step, SubWorkflow, Subject, TaskOf, Wait, Work,
+    is_name,
 };
 
 /// Most words of one command.

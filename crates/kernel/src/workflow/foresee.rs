@@ -87,7 +87,8 @@ impl Foresight {
     /// An expression has no value for these inputs.
     pub fn command(&self, step: &Step, command: &Command) -> Result<Option<RunCommand>, EvaluationFault> {
         let env = command.env.iter().map(|(_, value)| value);
-        let concerned = step.subject.iter().flat_map(|subject| [&subject.person].into_iter().chain(&subject.matter));
+        let concerned =
+            step.subject.iter().flat_map(|subject| [&subject.person].into_iter().chain(&subject.matter));
         let words = command.argv.iter().chain(&command.cwd).chain(env).chain(&command.stdin);
         let mut parts = words.chain(concerned);
         if !parts.all(|part| self.knows_all(part)) {
