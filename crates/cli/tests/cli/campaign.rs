@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::limits::zone_at;
+use crate::limits::{limited, zone_at};
 use crate::runs::server;
-use crate::site::{Receipt, finish};
+use crate::site::{Receipt, Site, finish};
 use crate::stage::Stage;
 
 const DEFAULT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../policies/default");
@@ -129,5 +129,63 @@ fn no_campaign_runs_without_its_regimes_and_no_call_without_somebody() {
     let mut command = site.cascade(&["subject", "consent", "stranger", "--scope", "calls"]);
     command.env("CLAUDECODE", "1");
     finish(command, b"").expect(3);
+    site.assert_sound();
+}
+
+/// A site on which `touch` and `rm` need the consent of whom they concern, and a spec that does both.
+fn with_consent() -> Site {
+    let site =
+        limited("[[window]]\nname = \"agreed\"\ncommands = [\"touch\", \"rm\"]\nconsent = \"calls\"\n");
+    let steps = "steps:\n  - {id: each, foreach: inputs.people, run: [touch, \"${item}\"], subject: {person: \"${item}\"}, on_failure: continue}\n  - {id: drop, needs: [each], run: [rm, -rf, d], subject: {person: ada-k}}\n";
+    let head = "csl: 1\nname: agreed\nversion: \"1\"\ninputs: {people: {type: list<string>, default: [ada-k, bob-k]}}\n";
+    std::fs::write(site.work("agreed.yaml"), format!("{head}{steps}")).unwrap();
+    site.run(&["spec", "sign", "agreed.yaml"]).expect(0);
+    std::fs::create_dir(site.work("d")).unwrap();
+    site
+}
+
+#[test]
+fn plan_rehearsal_and_run_decide_for_whom_a_step_concerns() {
+    let site = with_consent();
+    let planned = |people: &str| {
+        let input = format!("people={people}");
+        let args = ["--json", "--as", "person", "spec", "plan", "agreed.yaml", "--input", &input];
+        site.run(&args).expect(0).json()["steps"][0]["commands"][0]["verdict"].clone()
+    };
+    assert_eq!(planned("[\"ada-k\"]"), "deny");
+    // Looking makes nobody known.
+    site.run(&["subject", "show", "ada-k"]).expect_failure(1, "no subject");
+    site.run(&["subject", "consent", "ada-k", "--scope", "calls"]).expect(0);
+    assert_eq!((planned("[\"ada-k\"]"), planned("[\"ada-k\", \"bob-k\"]")), (json!("admit"), json!("deny")));
+
+    let told = site.run(&["--json", "spec", "run", "--dry-run", "agreed.yaml"]).expect(3).json();
+    let decided: Vec<&Value> = told["steps"].as_array().unwrap().iter().map(|step| &step["status"]).collect();
+    assert_eq!(decided, ["admit", "deny", "admit"]);
+    site.assert_sound();
+}
+
+#[test]
+fn what_was_approved_for_somebody_runs_for_that_person() {
+    let site = with_consent();
+    site.run(&["subject", "consent", "ada-k", "--scope", "calls"]).expect(0);
+    let agent = |args: &[&str]| {
+        let mut command = site.cascade(args);
+        command.env("CLAUDECODE", "1");
+        finish(command, b"")
+    };
+    let told = agent(&["--json", "spec", "run", "agreed.yaml"]).expect(5).json();
+    assert!(site.work("ada-k").exists() && !site.work("bob-k").exists());
+    let chain = told["chain"].as_str().unwrap();
+    site.run(&["approve", &site.last_of("escalation")]).expect(0);
+    // Consent taken back meanwhile is stronger than the approval.
+    site.run(&["subject", "consent", "ada-k", "--scope", "calls", "--revoke"]).expect(0);
+    agent(&["spec", "resume", chain]).expect(3);
+    assert!(site.work("d").exists());
+
+    site.run(&["subject", "consent", "ada-k", "--scope", "calls"]).expect(0);
+    let told = agent(&["--json", "spec", "run", "agreed.yaml"]).expect(5).json();
+    site.run(&["approve", &site.last_of("escalation")]).expect(0);
+    agent(&["spec", "resume", told["chain"].as_str().unwrap()]).expect(0);
+    assert!(!site.work("d").exists());
     site.assert_sound();
 }

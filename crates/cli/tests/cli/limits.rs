@@ -10,7 +10,7 @@ use crate::site::{Done, Site, ended, finish, kinds, script};
 const DEFAULT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../policies/default");
 
 /// A site whose policy is the default one with these limits.
-fn limited(limits: &str) -> Site {
+pub(crate) fn limited(limits: &str) -> Site {
     let site = Site::new();
     site.run(&["init"]).expect(0);
     site.set("cp", &["-r", DEFAULT, "policy"]);
