@@ -56,7 +56,9 @@ pub(crate) fn workflow(error: WorkflowError) -> Failure {
         WorkflowError::OtherAction(_) => {
             Some("give the same file and inputs, or ask anew without --approval".to_owned())
         }
-        WorkflowError::Kind { .. } => Some("nothing was started".to_owned()),
+        WorkflowError::Sub { .. } => {
+            Some("nothing was started; its `spec_hash` is what `cascade spec hash` prints".to_owned())
+        }
         WorkflowError::Known(id) => Some(format!("what nobody knows is told by: cascade spec resume {id}")),
         WorkflowError::Busy(id) => Some(format!("it goes on there; to end it: cascade spec cancel {id}")),
         WorkflowError::Lock(_) => Some("check who may write to the home".to_owned()),

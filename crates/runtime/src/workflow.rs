@@ -14,6 +14,7 @@ mod point;
 mod record;
 mod rehearse;
 mod step;
+mod sub;
 mod task;
 
 use std::collections::BTreeMap;
@@ -36,6 +37,7 @@ use crate::policy_store::StoreError;
 use crate::smoke::SmokeError;
 use crate::task::TaskError;
 
+pub use self::load::Sub;
 pub use self::point::Pointed;
 pub use self::step::OfStep;
 
@@ -43,7 +45,7 @@ pub use self::step::OfStep;
 pub const OUTPUT_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 /// A run that is to begin.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Start {
     /// The specification.
     pub document: Arc<Document>,
@@ -57,6 +59,8 @@ pub struct Start {
     pub approval: Option<String>,
     /// Only the decisions are wanted.
     pub dry_run: bool,
+    /// The specifications that its steps run, and those that steps of these run.
+    pub subs: Vec<Sub>,
 }
 
 /// Who drives a run, and how.
@@ -174,13 +178,15 @@ pub enum WorkflowError {
     /// Another process drives it.
     #[error("run {0} is being driven by another process")]
     Busy(ReceiptId),
-    /// A kind of step that this version plans and does not run. Nothing was started.
-    #[error("step `{step}` is of kind `{kind}`, which this version does not run")]
-    Kind {
+    /// The specification that a step runs is not there, or is given inputs that it does not have. Nothing was started.
+    #[error("step `{step}` runs `{file}`, which {why}")]
+    Sub {
         /// Its id.
         step: String,
-        /// Its kind.
-        kind: &'static str,
+        /// The file that it names.
+        file: String,
+        /// What does not fit.
+        why: String,
     },
     /// Private bytes that are not those that a receipt commits to.
     #[error("what is kept behind {0} was changed after it was recorded")]
@@ -229,7 +235,7 @@ pub fn start(
     driver: &Driver,
     tell: &mut dyn FnMut(Progress),
 ) -> Result<Driven, WorkflowError> {
-    drive::start(ledger, start, driver, tell)
+    drive::begin(ledger, start, None, driver, tell)
 }
 
 /// Drives a run that has begun, as far as it goes.

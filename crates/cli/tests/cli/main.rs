@@ -61,6 +61,8 @@ mod model;
 #[cfg(test)]
 mod names;
 #[cfg(test)]
+mod nested;
+#[cfg(test)]
 mod out;
 #[cfg(test)]
 mod outside;

@@ -132,21 +132,6 @@ fn a_spec_says_who_may_start_it() {
 }
 
 #[test]
-fn what_this_version_cannot_run_is_told_before_anything_starts() {
-    let site = Site::new();
-    signed(
-        &site,
-        "think",
-        "",
-        "  - {id: a, run: [touch, made]}\n  - {id: b, needs: [a], workflow: {file: other.yaml, spec_hash: \"0000000000000000000000000000000000000000000000000000000000000000\"}}\n",
-    );
-    let told = site.run(&["spec", "run", "think.yaml"]);
-    told.expect_failure(1, "step `b` is of kind `workflow`, which this version does not run");
-    assert!(!site.work("made").exists());
-    assert_eq!(kinds(&site.receipts()), ["genesis"]);
-}
-
-#[test]
 fn a_step_past_the_constraints_is_refused_by_its_own_gate() {
     let site = Site::new();
     signed(
@@ -365,7 +350,7 @@ fn a_rehearsal_decides_what_can_be_known_and_runs_nothing() {
 }
 
 /// Kills the driver once `file` is there, and gives the id of its run.
-fn killed_at(site: &Site, args: &[&str], file: &str) -> String {
+pub(crate) fn killed_at(site: &Site, args: &[&str], file: &str) -> String {
     let child = site.cascade(args).stderr(std::process::Stdio::null()).spawn().unwrap();
     let since = Instant::now();
     while !site.work(file).exists() {

@@ -44,6 +44,15 @@ pub(super) struct Done {
     pub(super) asks: Option<ReceiptId>,
 }
 
+/// What an earlier try of the same attempt left.
+#[derive(Clone, Copy, Default, Debug)]
+pub(super) struct Before {
+    /// An escalation.
+    pub(super) asked: Option<ReceiptId>,
+    /// A run that it started.
+    pub(super) called: Option<ReceiptId>,
+}
+
 /// What an attempt needs.
 #[derive(Clone, Copy)]
 pub(super) struct Attempting<'a> {
@@ -55,13 +64,14 @@ pub(super) struct Attempting<'a> {
 }
 
 impl<'a> Attempting<'a> {
-    /// Performs it. `asked` is the escalation that an earlier try of the same attempt left.
+    /// Performs it.
     pub(super) fn perform(
         self,
         place: Place,
         what: &Rendered,
-        asked: Option<ReceiptId>,
+        before: Before,
     ) -> Result<Done, WorkflowError> {
+        let asked = before.asked;
         match what {
             Rendered::Command(command) => self.command(place, self.command_of(command)?, asked),
             Rendered::Http(call) => {
@@ -84,19 +94,19 @@ impl<'a> Attempting<'a> {
                 self.point(place, (Act::Wait, text), None, None)
             }
             Rendered::Task(text) => self.task(place, text, asked),
-            Rendered::Workflow(_) => Ok(Self::cannot(place)),
+            Rendered::Workflow(inputs) => self.workflow(place, inputs, before),
         }
     }
 
-    /// A kind of step that this version does not run, which the plan says too.
-    pub(super) fn cannot(place: Place) -> Done {
+    /// What has done nothing yet.
+    pub(super) fn nothing(place: Place, ended: Ended) -> Done {
         Done {
             place,
             at: crate::facts::now(),
-            ended: Ended::Refused,
+            ended,
             result: BTreeMap::new(),
             receipts: Vec::new(),
-            reasons: vec!["step.kind".to_owned()],
+            reasons: Vec::new(),
             asks: None,
         }
     }
@@ -230,12 +240,12 @@ impl<'a> Attempting<'a> {
     }
 
     pub(super) fn waiting(place: Place, asked: ReceiptId) -> Done {
-        Done { ended: Ended::Waiting, asks: Some(asked), reasons: Vec::new(), ..Self::cannot(place) }
+        Done { asks: Some(asked), ..Self::nothing(place, Ended::Waiting) }
     }
 
     pub(super) fn denied(place: Place, asked: Option<ReceiptId>) -> Done {
         let reasons = vec!["approval.denied".to_owned()];
-        Done { ended: Ended::Refused, receipts: asked.into_iter().collect(), reasons, ..Self::cannot(place) }
+        Done { receipts: asked.into_iter().collect(), reasons, ..Self::nothing(place, Ended::Refused) }
     }
 
     fn approval(self, place: Place, asking: &Asked, asked: Option<ReceiptId>) -> Result<Done, WorkflowError> {
@@ -306,6 +316,7 @@ pub(super) fn act_of(run: &Loaded, act: Act, step: Option<usize>, text: String) 
         step: step.map(|step| step.id.clone()),
         text,
         inputs: (act == Act::Start).then(|| run.inputs.to_canonical()),
+        caller: run.caller.as_ref().filter(|_| act == Act::Start).map(|(caller, _)| *caller),
     }
 }
 

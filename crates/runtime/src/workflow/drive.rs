@@ -6,10 +6,10 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::Scope;
 use std::time::Duration;
 
-use cascade_kernel::csl::{Spec, Step, Work};
+use cascade_kernel::csl::{Spec, Work};
 use cascade_kernel::workflow::{Count, Effect, End, Ended, Event, Place, Rendered, Rest, Role, Workflow};
 use cascade_ledger::{AppendError, Appended, Chain, Draft, Found, Ledger, SubjectState};
-use cascade_policy::facts::Act;
+use cascade_policy::facts::{Act, Caller};
 use cascade_receipt::content::{Body, ChainClosed, Ref, Rel, StepCounts};
 use cascade_receipt::decision::{Reason, Verdict};
 use cascade_receipt::digest::Digest;
@@ -18,15 +18,15 @@ use cascade_receipt::json::{self, Value};
 use cascade_receipt::kind::Kind;
 use cascade_receipt::time::Timestamp;
 
-use super::attempt::{Attempting, Done, act_of};
+use super::attempt::{Attempting, Before, Done, act_of};
 use super::http;
 use super::load::{self, Loaded};
 use super::point::{Point, Pointed};
 use super::record::{self, Recorded, What};
 use super::rehearse;
 use super::step::step_at;
-use super::task;
 use super::{Attempt, Driven, Driver, Progress, Standing, Start, WorkflowError};
+use super::{sub, task};
 use crate::consent;
 use crate::facts;
 use crate::govern::reference;
@@ -44,16 +44,14 @@ const SMOKES_MAX: usize = 4;
 /// Longest time that a run sleeps before it looks at the clock again, which may be set meanwhile.
 const NAP_MAX: Duration = Duration::from_secs(30);
 
-pub(super) fn start(
+pub(super) fn begin(
     ledger: &Ledger,
     start: Start,
+    caller: Option<(Caller, Arc<Loaded>)>,
     driver: &Driver,
     tell: &mut dyn FnMut(Progress),
 ) -> Result<Driven, WorkflowError> {
-    let cannot = |step: &&Step| matches!(step.work, Work::Workflow(_));
-    if let Some(step) = start.document.spec.steps.iter().find(cannot) {
-        return Err(WorkflowError::Kind { step: step.id.clone(), kind: step.work.as_str() });
-    }
+    sub::check(&start.document.spec, &start.subs)?;
     let spec_hash = start.document.hash();
     let signers = match &start.signature {
         Some(sshsig) => load::signers(ledger, &spec_hash, sshsig)?,
@@ -68,6 +66,8 @@ pub(super) fn start(
         cwd: start.cwd,
         chain: None,
         started: facts::now(),
+        subs: start.subs.into_iter().map(Arc::new).collect(),
+        caller,
     };
     let approved = start.approval.as_deref().map(|id| consent::answered(ledger, id)).transpose()?;
     let point = Point {
@@ -131,6 +131,12 @@ pub(super) fn cancel(ledger: &Ledger, id: ReceiptId, driver: &Driver) -> Result<
     let chain = ledger.chain(id)?.ok_or(WorkflowError::NotAChain(id))?;
     if chain.closed.is_some() {
         return Err(WorkflowError::Ended(id));
+    }
+    for child in sub::open_children(ledger, id)? {
+        match cancel(ledger, child, driver) {
+            Ok(_) | Err(WorkflowError::Ended(_)) => {}
+            Err(other) => return Err(other),
+        }
     }
     // What is erased cannot be counted; the run can be ended all the same.
     let count = counted(ledger, id, &chain).unwrap_or_default();
@@ -306,6 +312,8 @@ struct Drive<'a> {
     asked_for: BTreeMap<Place, Rendered>,
     /// The escalation that each attempt has left.
     escalations: BTreeMap<Place, ReceiptId>,
+    /// The run that each attempt has started.
+    calls: BTreeMap<Place, ReceiptId>,
     /// To be started.
     queue: VecDeque<Place>,
     /// Waits, by when they are over.
@@ -332,6 +340,7 @@ fn drive(
         machine,
         asked_for: BTreeMap::new(),
         escalations: BTreeMap::new(),
+        calls: BTreeMap::new(),
         queue: VecDeque::new(),
         timers: Vec::new(),
         flying: 0,
@@ -380,8 +389,13 @@ impl Drive<'_> {
     fn restore(&mut self, chain: ReceiptId, recorded: Vec<Recorded>) -> Result<(), WorkflowError> {
         let mut open = std::collections::BTreeSet::new();
         for one in recorded {
-            if let What::Asked = one.what {
-                self.escalations.insert(one.place, one.receipt_id);
+            match one.what {
+                What::Asked => _ = self.escalations.insert(one.place, one.receipt_id),
+                What::Called => {
+                    self.escalations.remove(&one.place);
+                    self.calls.insert(one.place, one.receipt_id);
+                }
+                _ => {}
             }
             let Some(event) = judged(&self.run, &one) else { continue };
             match event {
@@ -479,12 +493,13 @@ impl Drive<'_> {
                 continue;
             }
             let Some(what) = self.asked_for.get(&place).cloned() else { continue };
-            let (asked, to) = (self.escalations.get(&place).copied(), to.clone());
+            let of = |known: &BTreeMap<Place, ReceiptId>| known.get(&place).copied();
+            let (before, to) = (Before { asked: of(&self.escalations), called: of(&self.calls) }, to.clone());
             self.flying += 1;
             tell(Progress::Starts(place));
             scope.spawn(move || {
                 // Nobody hears it only where the drive itself has gone.
-                drop(to.send(attempting.perform(place, &what, asked)));
+                drop(to.send(attempting.perform(place, &what, before)));
             });
         }
     }
@@ -517,7 +532,11 @@ impl Drive<'_> {
         let attempt = Attempt {
             place: done.place,
             ended: word_of(&done.ended),
-            receipt_id: done.asks.or_else(|| done.receipts.last().copied()),
+            // What waits names what people can answer, and nothing else.
+            receipt_id: match done.ended {
+                Ended::Waiting => done.asks,
+                _ => done.receipts.last().copied(),
+            },
             reasons: done.reasons.clone(),
             exit_code: done.result.get("exit_code").and_then(Value::as_int),
         };
@@ -543,6 +562,16 @@ impl Drive<'_> {
     fn finish(&mut self, chain: Ref) -> Result<(), WorkflowError> {
         self.driven.unknown = self.machine.unknown().collect();
         let Some(end) = self.end.take() else { return Ok(()) };
+        // A run that waits for people is not waited for where everything is being ended.
+        let calls = self.run.spec.steps.iter().any(|step| matches!(step.work, Work::Workflow(_)));
+        let open = if calls { sub::open_children(self.ledger, chain.receipt_id)? } else { Vec::new() };
+        for child in open {
+            match cancel(self.ledger, child, self.driver) {
+                Ok(closed) => self.driven.receipts.push(closed.receipt_id),
+                Err(WorkflowError::Ended(_)) => {}
+                Err(other) => return Err(other),
+            }
+        }
         let closed = close(self.ledger, (chain, self.run.spec_hash), &end, self.driver)?;
         self.driven.receipts.push(closed.receipt_id);
         self.driven.standing = if end.completed { Standing::Completed } else { Standing::Aborted };

@@ -1,10 +1,11 @@
 //! What the chain says of a run, as events of its machine.
 
 mod attempts;
+mod called;
 
 use std::collections::BTreeMap;
 
-use cascade_kernel::csl::Spec;
+use cascade_kernel::csl::{Spec, Work};
 use cascade_kernel::workflow::{Ended, Event, Place, Role};
 use cascade_ledger::{Chain, Found, Ledger};
 use cascade_receipt::base64;
@@ -19,6 +20,7 @@ use super::WorkflowError;
 use super::attempt::HALTED;
 use crate::govern::closing::ANSWERED;
 use crate::task::ACTED;
+pub(super) use called::started_by;
 
 /// Types of tasks that change nothing in the world: a program text, words, a question to a model.
 const PURE: [&str; 3] = ["code", "ask", "model"];
@@ -45,6 +47,8 @@ pub(super) enum What {
     Ended(Ended, BTreeMap<String, Value>),
     /// People are asked.
     Asked,
+    /// A run was started for it.
+    Called,
     /// Somebody said what became of it.
     Settled { happened: bool },
 }
@@ -59,7 +63,7 @@ impl Recorded {
             }
             What::Settled { happened } => Some(Event::Settled { place, at, happened: *happened }),
             What::Started { .. } => Some(Event::Started { place, at }),
-            What::Asked => None,
+            What::Asked | What::Called => None,
         }
     }
 }
@@ -67,12 +71,16 @@ impl Recorded {
 /// Everything recorded of a run, in order. From the log itself: what a view had lost would be done again.
 pub(super) fn of_run(ledger: &Ledger, chain: &Chain, spec: &Spec) -> Result<Vec<Recorded>, WorkflowError> {
     let id = chain.receipt_id.to_string();
-    let mut all = Vec::new();
+    let calls = spec.steps.iter().any(|step| matches!(step.work, Work::Workflow(_)));
+    let (mut all, mut called) = (Vec::new(), called::Calls::default());
     for line in ledger.lines(chain.seq..ledger.head()?.next_seq) {
         let line = line?;
         // Ids are random: a line without it names another run, or none.
         if line.text.contains(&id) {
             all.extend(read(ledger, chain.receipt_id, &line.text)?);
+        }
+        if calls {
+            all.extend(called.read(ledger, chain.receipt_id, &line.text)?);
         }
     }
     Ok(attempts::of(all, spec))
@@ -101,12 +109,7 @@ fn read(ledger: &Ledger, chain: ReceiptId, line: &str) -> Result<Option<Recorded
     let text = |key: &str| content.member(key).and_then(Value::as_str);
     let kind = text("kind").and_then(Kind::parse).ok_or_else(damaged)?;
     let Some(place) = content.member("step").map(place_of) else { return Ok(None) };
-    let refs = content.member("refs").and_then(Value::as_array).unwrap_or_default();
-    let names_it = |one: &Value| {
-        let text = |key: &str| one.member(key).and_then(Value::as_str);
-        text("rel") == Some("chain") && text("receipt_id").and_then(ReceiptId::parse) == Some(chain)
-    };
-    if !refs.iter().any(names_it) {
+    if !names(content, "chain", chain) {
         return Ok(None);
     }
     let task_type = text("task_type");
@@ -127,6 +130,7 @@ fn read(ledger: &Ledger, chain: ReceiptId, line: &str) -> Result<Option<Recorded
         kind if kind.is_closer() => closed(ledger, kind, content)?,
         _ => return Ok(None),
     };
+    let refs = content.member("refs").and_then(Value::as_array).unwrap_or_default();
     let intent = refs.iter().find(|one| one.member("rel").and_then(Value::as_str) == Some("intent"));
     Ok(Some(Recorded {
         intent: intent.and_then(|one| ReceiptId::parse(one.member("receipt_id")?.as_str()?)),
@@ -136,6 +140,15 @@ fn read(ledger: &Ledger, chain: ReceiptId, line: &str) -> Result<Option<Recorded
         receipt_id: text("receipt_id").and_then(ReceiptId::parse).ok_or_else(damaged)?,
         what,
     }))
+}
+
+/// Whether a receipt refers to another one by this relation.
+fn names(content: &Value, rel: &str, id: ReceiptId) -> bool {
+    let refs = content.member("refs").and_then(Value::as_array).unwrap_or_default();
+    refs.iter().any(|one| {
+        let text = |key: &str| one.member(key).and_then(Value::as_str);
+        text("rel") == Some(rel) && text("receipt_id").and_then(ReceiptId::parse) == Some(id)
+    })
 }
 
 fn is_halted(content: &Value) -> bool {

@@ -140,9 +140,8 @@ impl Attempting<'_> {
         let chain = self.run.chain.as_ref().map(|chain| chain.receipt_id).ok_or(WorkflowError::Unsettled)?;
         let receipts: Vec<ReceiptId> = tasked.receipts.iter().map(|receipt| receipt.receipt_id).collect();
         let recorded = record::of_receipts(self.ledger, chain, &self.run.spec, &receipts)?;
-        let mut done = Done { receipts, ..Self::cannot(place) };
         // What was stopped for everyone has left nothing, and goes on when it may.
-        (done.ended, done.reasons) = (Ended::Waiting, Vec::new());
+        let mut done = Done { receipts, ..Self::nothing(place, Ended::Waiting) };
         let Some(last) = recorded.into_iter().rfind(|one| !matches!(one.what, What::Started { .. })) else {
             return Ok(done);
         };
@@ -155,7 +154,7 @@ impl Attempting<'_> {
                     _ => (ended, left),
                 };
             }
-            What::Started { .. } | What::Settled { .. } => {}
+            What::Started { .. } | What::Settled { .. } | What::Called => {}
         }
         if done.ended == Ended::Refused {
             let codes = tasked.ruling.decision.reasons().map(|(_, reason)| reason.code.to_string());

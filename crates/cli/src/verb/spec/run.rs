@@ -13,6 +13,7 @@ use cascade_runtime::{consent, identity};
 use clap::Args;
 
 use super::inputs::{self, Given};
+use super::subs;
 use super::tell::{self, Teller};
 use super::verify::SIGNATURE_BYTES_MAX;
 use super::{beside, bytes_of, read};
@@ -73,6 +74,7 @@ pub(super) fn run(global: &Global, args: &Run) -> Exit {
         cwd: std::env::current_dir()?,
         approval: args.approval.clone(),
         dry_run: args.dry_run,
+        subs: subs::of(&args.file, &document)?,
     };
     let mut teller = Teller::new(global, &document.spec);
     let driven = workflow::start(&ledger, start, &driver, &mut |progress| teller.hear(progress));
@@ -145,7 +147,7 @@ pub(super) fn driver(global: &Global, ledger: &Ledger, reason: Option<&String>) 
     })
 }
 
-fn signature(file: &Path) -> Result<Option<String>, Failure> {
+pub(super) fn signature(file: &Path) -> Result<Option<String>, Failure> {
     let place = beside(file);
     if !place.try_exists()? {
         return Ok(None);

@@ -49,7 +49,7 @@ pub(super) fn of(all: Vec<Recorded>, spec: &Spec) -> Vec<Recorded> {
         match one.what {
             What::Ended(_, result) => outer.given = Some(result),
             What::Asked => outer.asked = Some(one),
-            What::Started { .. } | What::Settled { .. } => {}
+            What::Started { .. } | What::Settled { .. } | What::Called => {}
         }
     }
     kept
