@@ -15,6 +15,8 @@ mod beneath;
 #[cfg(test)]
 mod bundle;
 #[cfg(test)]
+mod campaign;
+#[cfg(test)]
 mod checkpoint;
 #[cfg(test)]
 mod consent;
@@ -24,6 +26,12 @@ mod crash;
 mod disk;
 #[cfg(test)]
 mod erase;
+#[cfg(test)]
+mod examples;
+#[cfg(test)]
+mod fan_out;
+#[cfg(test)]
+mod forged;
 #[cfg(test)]
 mod git;
 #[cfg(test)]
@@ -47,6 +55,8 @@ mod memory;
 #[cfg(test)]
 mod messages;
 #[cfg(test)]
+mod migration;
+#[cfg(test)]
 mod model;
 #[cfg(test)]
 mod names;
@@ -64,6 +74,8 @@ mod passing;
 mod people;
 #[cfg(test)]
 mod policy;
+#[cfg(test)]
+mod postgres;
 #[cfg(test)]
 mod powercut;
 #[cfg(test)]
@@ -91,6 +103,8 @@ mod site;
 #[cfg(test)]
 mod spec;
 #[cfg(test)]
+mod stage;
+#[cfg(test)]
 mod steps;
 #[cfg(test)]
 mod tamper;
@@ -104,6 +118,8 @@ mod thinking;
 mod timestamp;
 #[cfg(test)]
 mod trace;
+#[cfg(test)]
+mod triage;
 #[cfg(test)]
 mod tty;
 #[cfg(test)]

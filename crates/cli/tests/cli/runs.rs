@@ -267,7 +267,7 @@ fn an_unknown_outcome_waits_for_a_reconciler_or_a_person() {
 }
 
 /// A server that answers one request after the other with these codes, and tells what it was asked.
-fn server(codes: Vec<u16>) -> (u16, std::thread::JoinHandle<Vec<String>>) {
+pub(crate) fn server(codes: Vec<u16>) -> (u16, std::thread::JoinHandle<Vec<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let served = std::thread::spawn(move || {

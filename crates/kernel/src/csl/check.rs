@@ -137,6 +137,10 @@ fn check_step(names: &Names<'_>, step: &Step, faults: &mut Faults) {
     for command in [&step.compensate, &step.reconcile].into_iter().flatten() {
         names.command(command, faults);
     }
+    if let Some(subject) = &step.subject {
+        let parts = [&subject.person].into_iter().chain(&subject.matter);
+        parts.for_each(|part| names.template(part, faults));
+    }
     match &step.work {
         Work::Command(command) => names.command(command, faults),
         Work::Task(task) => names.template(&task.text, faults),

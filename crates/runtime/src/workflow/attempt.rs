@@ -25,6 +25,7 @@ use crate::consent::{self, Approved};
 use crate::facts::{Command, Input};
 use crate::govern::{self, GovernError, Governed};
 use crate::process::{Captured, Status, StreamsPlan};
+use crate::subject::{self, Concerned, Named};
 use crate::task::Router;
 
 /// The reason of whatever is refused while the tenant is halted.
@@ -72,12 +73,13 @@ impl<'a> Attempting<'a> {
     ) -> Result<Done, WorkflowError> {
         let asked = before.asked;
         match what {
-            Rendered::Command(command) => self.command(place, self.command_of(command), asked),
+            Rendered::Command(command) => self.command(place, self.command_of(command)?, asked),
             Rendered::Http(call) => {
                 let argv = http::argv(call).into_iter().map(OsString::from).collect();
                 let input = call.body.clone().map_or(Input::None, |body| Input::Captured(body.into_bytes()));
+                let subject = self.concerned(call.subject.as_ref())?;
                 let command =
-                    Command { argv, cwd: self.run.cwd.clone(), env: environment(&[]), input, subject: None };
+                    Command { argv, cwd: self.run.cwd.clone(), env: environment(&[]), input, subject };
                 let mut done = self.command(place, command, asked)?;
                 let (is_done, result) = http::result(&call.status, std::mem::take(&mut done.result));
                 done.result = result;
@@ -113,24 +115,28 @@ impl<'a> Attempting<'a> {
         self.router.ok_or(WorkflowError::Unsettled)
     }
 
-    pub(super) fn command_of(self, command: &RunCommand) -> Command {
+    pub(super) fn command_of(self, command: &RunCommand) -> Result<Command, WorkflowError> {
         let cwd = match &command.cwd {
             Some(cwd) => self.run.cwd.join(cwd),
             None => self.run.cwd.clone(),
         };
         let input = command.stdin.clone().map_or(Input::None, |text| Input::Captured(text.into_bytes()));
-        Command {
+        Ok(Command {
             argv: command.argv.iter().map(OsString::from).collect(),
             cwd,
             env: environment(&command.env),
             input,
-            subject: None,
-        }
+            subject: self.concerned(command.subject.as_ref())?,
+        })
+    }
+
+    fn concerned(self, named: Option<&Named>) -> Result<Option<Concerned>, WorkflowError> {
+        Ok(named.map(|named| subject::concerned(self.ledger, named)).transpose()?)
     }
 
     /// Decides a command and records that, without running it.
     pub(super) fn rehearse(self, place: Place, command: &RunCommand) -> Result<Attempt, WorkflowError> {
-        let command = self.command_of(command);
+        let command = self.command_of(command)?;
         let governed = govern::govern(self.ledger, self.request(place, command, None, true));
         let governed = governed.map_err(|error| WorkflowError::Step(Box::new(error)))?;
         let decision = &governed.ruling.decision;

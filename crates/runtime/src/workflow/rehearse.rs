@@ -60,7 +60,7 @@ fn of_step(
         let one = match &step.work {
             _ if item >= most => None,
             Work::Command(words) => {
-                let command = scope.command(words)?;
+                let command = scope.command(step, words)?;
                 command.map(|command| attempting.rehearse(place, &command)).transpose()?
             }
             Work::Task(task) => {
