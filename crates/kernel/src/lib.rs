@@ -13,4 +13,5 @@ extern crate alloc;
 pub mod action;
 pub mod csl;
 pub mod route;
+pub mod schedule;
 pub mod workflow;

@@ -17,6 +17,7 @@ use cascade_receipt::time::Timestamp;
 
 use crate::limit_views::{self, Settlement};
 use crate::regime_views;
+use crate::schedule_views::{InvocationRow, ScheduleStep};
 
 pub(crate) use memory::MemoryRow;
 
@@ -43,6 +44,10 @@ pub(crate) enum Change {
         draws: Vec<Draw>,
         at: Timestamp,
     },
+    /// A schedule was added, paused, resumed or removed; uses and takes what an intent does.
+    Scheduled { step: ScheduleStep, used: Vec<(Rel, ReceiptId)>, draws: Vec<Draw>, at: Timestamp },
+    /// A time at which a schedule was due is dealt with.
+    Invoked(InvocationRow),
     /// It ended.
     ChainClosed { chain: ReceiptId },
     /// An answer is remembered.
@@ -165,6 +170,15 @@ impl Change {
             Body::Pure(task) => Self::of_pure(&task.action, envelope.timestamp),
             Body::Point(action) => Self::of_pure(action, envelope.timestamp),
             Body::ChainStarted(started) => Self::of_start(&started.action, envelope.timestamp),
+            Body::ScheduleChanged(changed) => {
+                ScheduleStep::of_body(changed).map_or(Self::Nothing, |step| Self::Scheduled {
+                    step,
+                    used: used_of(&changed.action),
+                    draws: changed.action.draws.clone(),
+                    at: envelope.timestamp,
+                })
+            }
+            Body::CronInvocation(fired) => Self::Invoked(InvocationRow::of_body(fired, envelope.timestamp)),
             Body::ChainClosed(closed) => Self::ChainClosed { chain: closed.chain.receipt_id },
             Body::Learned(learned) => MemoryRow::of_body(learned).map_or(Self::Nothing, Self::Learned),
             Body::Forgotten(forgotten) => Self::of_forgetting(forgotten, envelope.timestamp),
@@ -211,9 +225,10 @@ impl Change {
     /// Whether decisions made before it are stale afterwards.
     pub(crate) fn moves_mark(&self) -> bool {
         match self {
-            Self::Started { used, .. } | Self::Pure { used, .. } | Self::ChainStarted { used, .. } => {
-                stands_on_answers(used)
-            }
+            Self::Started { used, .. }
+            | Self::Pure { used, .. }
+            | Self::ChainStarted { used, .. }
+            | Self::Scheduled { used, .. } => stands_on_answers(used),
             Self::Answered { .. }
             // Steps that run are decided on again: nothing of a workflow outlives its end by itself.
             | Self::ChainClosed { .. }
@@ -229,6 +244,7 @@ impl Change {
             Self::Genesis { .. }
             | Self::Closed { .. }
             // What stands on it is looked at under the write lock.
+            | Self::Invoked(_)
             | Self::Learned(_)
             | Self::Forgotten { .. }
             | Self::Released(_)
@@ -304,6 +320,13 @@ impl Change {
                 at: Timestamp::parse(text("timestamp")?)?,
             },
             Kind::ChainStarted | Kind::ChainCompleted | Kind::ChainAborted => Self::of_chain(kind, content)?,
+            Kind::ScheduleChanged => Self::Scheduled {
+                step: ScheduleStep::of_value(content)?,
+                used: refs_of(content)?.into_iter().filter(|(rel, _)| uses(*rel)).collect(),
+                draws: limit_views::draws_of(content)?,
+                at: Timestamp::parse(text("timestamp")?)?,
+            },
+            Kind::CronInvocation => Self::Invoked(InvocationRow::of_value(content)?),
             kind if kind.is_closer() => Self::of_closer(kind, content)?,
             kind if kind.is_open() => Self::SubjectFact {
                 fact: limit_views::fact_of(kind, content)?,

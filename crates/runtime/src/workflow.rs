@@ -23,7 +23,7 @@ use cascade_kernel::csl::{Document, EvaluationFault, Spec};
 use cascade_kernel::workflow::{Count, Place, Role};
 use cascade_ledger::{AppendError, Appended, Chain, Fault, Ledger, Reader};
 use cascade_policy::decide::Ruling;
-use cascade_receipt::content::Runtime;
+use cascade_receipt::content::{Ref, Runtime};
 use cascade_receipt::digest::Digest;
 use cascade_receipt::id::ReceiptId;
 use cascade_receipt::json::Value;
@@ -53,6 +53,8 @@ pub struct Start {
     pub approval: Option<String>,
     /// Only the decisions are wanted.
     pub dry_run: bool,
+    /// The invocation of a schedule that it is begun for.
+    pub cron: Option<Ref>,
 }
 
 /// Who drives a run, and how.

@@ -146,6 +146,7 @@ impl Attempting<'_> {
             runtime: self.driver.runtime.clone(),
             task: None,
             step: Some(of),
+            cron: None,
         }
     }
 

@@ -73,6 +73,7 @@ pub(super) fn run(global: &Global, args: &Run) -> Exit {
         cwd: std::env::current_dir()?,
         approval: args.approval.clone(),
         dry_run: args.dry_run,
+        cron: None,
     };
     let mut teller = Teller::new(global, &document.spec);
     let driven = workflow::start(&ledger, start, &driver, &mut |progress| teller.hear(progress));
@@ -144,7 +145,7 @@ pub(super) fn driver(global: &Global, ledger: &Ledger, reason: Option<&String>) 
     })
 }
 
-fn signature(file: &Path) -> Result<Option<String>, Failure> {
+pub(super) fn signature(file: &Path) -> Result<Option<String>, Failure> {
     let place = beside(file);
     if !place.try_exists()? {
         return Ok(None);
