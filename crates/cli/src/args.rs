@@ -78,6 +78,7 @@ pub(crate) enum Verb {
     Halt(verb::halt::Halt),
     Resume(verb::halt::Resume),
     Memory(verb::memory::MemoryArgs),
+    Cron(verb::cron::CronArgs),
     Stats(verb::stats::StatsArgs),
     Log(verb::log::Log),
     Show(verb::show::Show),

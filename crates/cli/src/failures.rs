@@ -3,6 +3,7 @@
 use cascade_ledger::{AppendError, Fault};
 use cascade_receipt::id::ReceiptId;
 use cascade_runtime::consent::ConsentError;
+use cascade_runtime::cron::CronError;
 use cascade_runtime::facts::LookError;
 use cascade_runtime::govern::GovernError;
 use cascade_runtime::ssh::SshError;
@@ -76,6 +77,29 @@ pub(crate) fn workflow(error: WorkflowError) -> Failure {
     Failure { hint, ..Failure::could_not(error.into()) }
 }
 
+/// A schedule that could not be changed, or looked after.
+pub(crate) fn cron(error: CronError) -> Failure {
+    let hint = match &error {
+        CronError::Append(append) => append_hint(append),
+        CronError::Ledger(below) => fault(below),
+        CronError::Look(below) => look(below),
+        CronError::Unsettled => Some("try again".to_owned()),
+        CronError::Policy(_) | CronError::Damaged(_) => Some("run `cascade fsck`".to_owned()),
+        CronError::OtherAction(_) => Some("give the same words, or ask anew without --approval".to_owned()),
+        CronError::Erased(_) => Some("`cascade cron remove` it, and add it anew".to_owned()),
+        CronError::Prepare(_) => Some("check who may write to the home".to_owned()),
+        CronError::Others(_) => {
+            Some("`cascade grant add --assume` lets you be taken for somebody".to_owned())
+        }
+        CronError::Consent(_) => None,
+    };
+    match error {
+        CronError::Consent(below) => consent(below),
+        error @ CronError::Others(_) => Failure { hint, ..Failure::refused(error, "authority.assume") },
+        other => Failure { hint, ..Failure::could_not(other.into()) },
+    }
+}
+
 fn govern_hint(error: &GovernError) -> Option<String> {
     match error {
         GovernError::Started(below) => Some(after_start(below)),
@@ -124,6 +148,9 @@ pub(crate) fn consent(error: ConsentError) -> Failure {
         ConsentError::Erased(_) => Some("ask again with a new `cascade run`".to_owned()),
         ConsentError::IsWorkflow(id) => {
             Some(format!("cascade spec run FILE --approval {id}, or cascade spec resume"))
+        }
+        ConsentError::IsSchedule(id) => {
+            Some(format!("give the same words as then, and --approval {id} to `cascade cron`"))
         }
         ConsentError::IsTask(id) => Some(format!("cascade task --approval {id}")),
         ConsentError::IsNoTask(id) => Some(format!("cascade run --approval {id}")),

@@ -7,6 +7,7 @@ pub(crate) mod bench;
 pub(crate) mod bundle;
 pub(crate) mod checkpoint;
 pub(crate) mod completions;
+pub(crate) mod cron;
 pub(crate) mod demo;
 pub(crate) mod erase;
 pub(crate) mod export;
@@ -85,6 +86,7 @@ pub(crate) fn dispatch() -> ExitCode {
         Verb::Resume(args) => halt::resume(global, args),
         Verb::Memory(args) => memory::run(global, args),
         Verb::Replay(args) => replay::run(global, args),
+        Verb::Cron(args) => cron::run(global, args),
         Verb::Stats(args) => stats::run(global, args),
         Verb::Log(args) => log::run(global, args),
         Verb::Show(args) => show::run(global, args),

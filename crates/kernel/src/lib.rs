@@ -13,5 +13,6 @@ extern crate alloc;
 pub mod action;
 pub mod csl;
 pub mod route;
+pub mod schedule;
 pub mod subject;
 pub mod workflow;

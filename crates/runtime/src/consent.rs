@@ -72,6 +72,9 @@ pub enum ConsentError {
     /// What was approved is what a workflow does by itself, not a command.
     #[error("{0} is about a workflow, not about a command")]
     IsWorkflow(ReceiptId),
+    /// What was approved is a change of a schedule, not a command.
+    #[error("{0} is about a schedule, not about a command")]
+    IsSchedule(ReceiptId),
     /// What was approved is a command that no task in words asked for.
     #[error("{0} is about a command, not about a task")]
     IsNoTask(ReceiptId),
@@ -312,6 +315,7 @@ fn repeat(ledger: &Reader, subject: &Subject, facts: &Facts) -> Result<Command, 
         Invocation::Cli(argv) => argv,
         Invocation::Task(_) => return Err(ConsentError::IsTask(subject.receipt_id)),
         Invocation::Workflow(_) => return Err(ConsentError::IsWorkflow(subject.receipt_id)),
+        Invocation::Schedule(_) => return Err(ConsentError::IsSchedule(subject.receipt_id)),
         Invocation::Shell(_) => return Err(ConsentError::Damaged(subject.receipt_id)),
     };
     let (snapshot, _) = policy_store::in_force(ledger)?;

@@ -10,6 +10,7 @@ pub mod anchor;
 pub mod birth;
 pub mod consent;
 pub mod credentials;
+pub mod cron;
 mod defaults;
 pub mod erase;
 pub mod facts;

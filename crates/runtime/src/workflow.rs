@@ -25,7 +25,7 @@ use cascade_kernel::csl::{Document, EvaluationFault, Spec};
 use cascade_kernel::workflow::{Count, Place, Role};
 use cascade_ledger::{AppendError, Appended, Chain, Fault, Ledger, Reader};
 use cascade_policy::decide::Ruling;
-use cascade_receipt::content::Runtime;
+use cascade_receipt::content::{Ref, Runtime};
 use cascade_receipt::digest::Digest;
 use cascade_receipt::id::ReceiptId;
 use cascade_receipt::json::Value;
@@ -37,6 +37,7 @@ use crate::policy_store::StoreError;
 use crate::smoke::SmokeError;
 use crate::task::TaskError;
 
+pub(crate) use self::load::SUB;
 pub use self::load::Sub;
 pub use self::point::Pointed;
 pub use self::step::OfStep;
@@ -61,6 +62,8 @@ pub struct Start {
     pub dry_run: bool,
     /// The specifications that its steps run, and those that steps of these run.
     pub subs: Vec<Sub>,
+    /// The invocation of a schedule that it is begun for.
+    pub cron: Option<Ref>,
 }
 
 /// Who drives a run, and how.

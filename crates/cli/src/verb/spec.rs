@@ -1,6 +1,6 @@
 mod graph;
 mod hash;
-mod inputs;
+pub(crate) mod inputs;
 mod list;
 mod new;
 mod outlook;
@@ -8,7 +8,7 @@ mod plan;
 mod run;
 mod settle;
 mod sign;
-mod subs;
+pub(crate) mod subs;
 mod tell;
 mod verify;
 
@@ -167,6 +167,11 @@ fn no_spec(file: &Path, faults: &Faults) -> Failure {
         ..Failure::usage(told)
             .hint("`cascade spec new` prints one to start from; docs/csl.md says what there is")
     }
+}
+
+/// The signature beside a spec, where there is one.
+pub(crate) fn signature(file: &Path) -> Result<Option<String>, Failure> {
+    run::signature(file)
 }
 
 /// Where the signature of a spec stands.

@@ -23,6 +23,8 @@ mod consent;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod cron;
+#[cfg(test)]
 mod disk;
 #[cfg(test)]
 mod erase;

@@ -79,6 +79,7 @@ impl Performer<'_> {
     fn all_refs(&self, decided: &Decided, is_new_matter: bool) -> Vec<Ref> {
         let mut refs = if is_new_matter { decided.grants.clone() } else { self.refs(decided) };
         refs.extend(self.request.step.as_ref().and_then(OfStep::chain));
+        refs.extend(self.request.cron.clone());
         refs
     }
 

@@ -174,6 +174,7 @@ impl<'a> Attempting<'a> {
             runtime: self.driver.runtime.clone(),
             task: None,
             step: Some(of),
+            cron: None,
         }
     }
 

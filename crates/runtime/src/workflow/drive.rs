@@ -76,7 +76,7 @@ pub(super) fn begin(
         step: None,
         terms: None,
         approved: approved.as_ref().map(|(approved, _)| approved),
-        refs: Vec::new(),
+        refs: start.cron.into_iter().collect(),
         dry_run: start.dry_run,
     };
     if let Some((approved, _)) = &approved {

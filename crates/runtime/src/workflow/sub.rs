@@ -73,6 +73,7 @@ impl Attempting<'_> {
             cwd: self.run.cwd.clone(),
             approval,
             dry_run: false,
+            cron: None,
             subs: self.run.subs.iter().map(|sub| sub.as_ref().clone()).collect(),
         };
         let caller = (self.caller(place)?, Arc::clone(self.run));

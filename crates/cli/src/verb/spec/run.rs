@@ -75,6 +75,7 @@ pub(super) fn run(global: &Global, args: &Run) -> Exit {
         approval: args.approval.clone(),
         dry_run: args.dry_run,
         subs: subs::of(&args.file, &document)?,
+        cron: None,
     };
     let mut teller = Teller::new(global, &document.spec);
     let driven = workflow::start(&ledger, start, &driver, &mut |progress| teller.hear(progress));
