@@ -8,6 +8,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::hint::black_box;
+use std::io::Write as _;
 use std::time::Instant;
 
 use cascade_kernel::schedule::{CatchUp, Overlap, Rules, Standing, Timing};
@@ -49,7 +50,7 @@ fn main() {
         ("wake_ns", number(wake_ns)),
         ("wakes", number(wakes)),
     ]);
-    writeln!(std::io::stdout(), "{}", told.to_canonical())?;
+    writeln!(std::io::stdout(), "{}", told.to_canonical()).expect("standard output");
 }
 
 /// Mean time of a wake-up among so many schedules, over an hour of their clocks.
