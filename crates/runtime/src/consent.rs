@@ -149,6 +149,8 @@ pub struct Approved {
     pub refs: Vec<Ref>,
     /// The nonce of `action_hash`, inherited so that the hash is the same.
     pub action_nonce: Nonce,
+    /// The closer of the action that it undoes.
+    pub takes_back: Option<Ref>,
     approvals: Vec<Approval>,
     terms: Option<EscalationTerms>,
     action: policy_facts::Action,
@@ -190,7 +192,21 @@ pub(crate) fn answered(ledger: &Reader, id: &str) -> Result<(Approved, Facts), C
         signature_required: subject.signature_required,
     });
     let action = facts.action.clone();
-    Ok((Approved { subject, refs, action_nonce, approvals, terms, action }, facts))
+    let takes_back = refs_of(&content).find(|one| one.rel == Rel::Supersedes);
+    Ok((Approved { subject, refs, action_nonce, takes_back, approvals, terms, action }, facts))
+}
+
+/// The references of a receipt's content.
+pub(crate) fn refs_of(content: &Value) -> impl Iterator<Item = Ref> {
+    let all = content.member("refs").and_then(Value::as_array).unwrap_or_default();
+    all.iter().filter_map(|one| {
+        let text = |key: &str| one.member(key).and_then(Value::as_str);
+        Some(Ref {
+            rel: Rel::parse(text("rel")?)?,
+            receipt_id: ReceiptId::parse(text("receipt_id")?)?,
+            entry_hash: Digest::from_hex(text("entry_hash")?)?,
+        })
+    })
 }
 
 impl Approved {
@@ -294,7 +310,7 @@ impl Approved {
     }
 }
 
-fn stored_facts(ledger: &Reader, id: ReceiptId, content: &Value) -> Result<Facts, ConsentError> {
+pub(crate) fn stored_facts(ledger: &Reader, id: ReceiptId, content: &Value) -> Result<Facts, ConsentError> {
     let hash = content
         .member("facts_hash")
         .and_then(Value::as_str)

@@ -67,6 +67,8 @@ pub struct Request {
     pub task: Option<OfTask>,
     /// The step of a workflow that it is.
     pub step: Option<OfStep>,
+    /// The closer of the action that it undoes.
+    pub takes_back: Option<Ref>,
 }
 
 /// A task in words that a command is run for.

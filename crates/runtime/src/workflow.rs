@@ -14,6 +14,7 @@ mod point;
 mod record;
 mod rehearse;
 mod step;
+mod undo;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -34,6 +35,9 @@ use crate::policy_store::StoreError;
 
 pub use self::point::Pointed;
 pub use self::step::OfStep;
+pub(crate) use self::attempt::{State, state};
+pub(crate) use self::record::place_of;
+pub(crate) use self::undo::{Undoes, undoes};
 
 /// Bytes of output of one step that are kept.
 pub const OUTPUT_BYTES_MAX: u64 = 16 * 1024 * 1024;

@@ -192,6 +192,7 @@ fn request(
         runtime: identity::runtime(ledger)?,
         task: None,
         step: None,
+        takes_back: None,
     })
 }
 

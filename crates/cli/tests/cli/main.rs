@@ -75,6 +75,8 @@ mod refused;
 #[cfg(test)]
 mod resources;
 #[cfg(test)]
+mod rollback;
+#[cfg(test)]
 mod runs;
 #[cfg(test)]
 mod screen;

@@ -119,6 +119,7 @@ impl Question<'_, '_> {
             runtime: self.of.request.runtime.clone(),
             task: None,
             step: None,
+            takes_back: None,
         };
         match govern(self.of.ledger, request) {
             Ok(governed) => Ok(self.take_over(argv, governed)),
