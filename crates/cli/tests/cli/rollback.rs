@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::site::{Done, Site, ended, finish};
+use crate::site::{Done, Receipt, Site, ended, finish};
+use crate::tty::Seat;
 
 /// A spec of these steps, signed and run to this end; gives its run.
 fn run_spec(site: &Site, name: &str, steps: &str, code: i32) -> String {
@@ -99,8 +100,11 @@ fn everything_since_is_undone_the_last_first() {
     let site = Site::new();
     repository(&site);
     done(&site, &["mkdir", "old"]);
-    let since = site.last().content("timestamp").as_str().unwrap().to_owned();
-    std::thread::sleep(Duration::from_millis(5));
+    let moment = || site.last().content("timestamp").as_str().unwrap().to_owned();
+    let before = moment();
+    done(&site, &["true"]);
+    let since = moment();
+    assert!(since > before);
     for argv in [
         &["mkdir", "a"][..],
         &["mkdir", "a/b"],
@@ -294,8 +298,8 @@ fn an_undoing_waits_for_people_and_goes_on_with_their_approval() {
     let expected = [("mkdir d", "rm -rf d", "undone"), ("mkdir low", "rmdir -- low", "undone")];
     assert_eq!(fates(&told), triples(&expected));
     let receipts = site.receipts();
-    let intent = receipts.iter().find(|receipt| receipt.reference("escalation") == Some(&asked));
-    let intent = intent.filter(|receipt| receipt.kind() == "task_started").unwrap();
+    let stands_on = |receipt: &&Receipt| receipt.reference("escalation") == Some(&asked);
+    let intent = receipts.iter().filter(stands_on).find(|receipt| receipt.kind() == "task_started").unwrap();
     assert!(intent.reference("approval").is_some() && intent.reference("supersedes").is_some());
     site.assert_sound();
 }
@@ -393,5 +397,22 @@ fn what_is_erased_or_unknown_is_left() {
     let told = rollback(&site, &[&chain, "--yes"], 1);
     assert_eq!(told["plan"][0]["reason"], json!("erased"));
     assert!(site.work("d").exists() && site.work("e").exists());
+    site.assert_sound();
+}
+
+#[test]
+fn on_a_terminal_the_person_is_asked() {
+    let site = Site::new();
+    let made = done(&site, &["mkdir", "d"]);
+    let mut seat = Seat::take(&site, &["rollback", &made]);
+    seat.until("undo 1 action(s)?").keys("n\r");
+    let (code, screen) = seat.leave();
+    assert_eq!(code, Some(1), "{screen}");
+    assert!(site.work("d").exists() && screen.contains("rmdir -- d"), "{screen}");
+    let mut seat = Seat::take(&site, &["rollback", &made]);
+    seat.until("undo 1 action(s)?").keys("y\r");
+    let (code, screen) = seat.leave();
+    assert_eq!(code, Some(0), "{screen}");
+    assert!(!site.work("d").exists());
     site.assert_sound();
 }
