@@ -51,6 +51,8 @@ mod model;
 #[cfg(test)]
 mod names;
 #[cfg(test)]
+mod nested;
+#[cfg(test)]
 mod out;
 #[cfg(test)]
 mod outside;
@@ -96,6 +98,8 @@ mod tamper;
 mod task;
 #[cfg(test)]
 mod team;
+#[cfg(test)]
+mod thinking;
 #[cfg(test)]
 mod timestamp;
 #[cfg(test)]

@@ -248,7 +248,10 @@ fn sample_result(step: &Step) -> Value {
     match &step.work {
         Work::Command(_) => members.extend([("exit_code", number()), ("stdout", text()), ("stderr", text())]),
         Work::Http(_) => members.extend([("code", number()), ("body", text())]),
-        Work::Task(_) => members.extend([("answer", text()), ("layer", text()), ("evidence", text())]),
+        Work::Task(_) => {
+            members.extend([("answer", text()), ("layer", text()), ("evidence", text())]);
+            members.extend([("tokens", number()), ("cost_microusd", number())]);
+        }
         Work::Approval(_) | Work::Wait(_) | Work::Workflow(_) => {}
     }
     let one = map_of(members.into_iter().map(|(name, value)| (name.to_owned(), value)));

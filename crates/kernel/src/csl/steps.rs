@@ -65,12 +65,15 @@ pub(super) fn step(node: &Node, faults: &mut Faults) -> Option<Step> {
     Some(step)
 }
 
-/// A point for people and a wait have no attempts, and nothing to undo.
+/// A point for people and a wait have no attempts, and nothing to undo; tasks and workflows have limits of their own.
 fn only_where_it_means_something(step: &Step, faults: &mut Faults) {
+    let kind = step.work.as_str();
+    if matches!(step.work, Work::Task(_) | Work::Workflow(_)) && step.timeout_ms.is_some() {
+        faults.add(step.place, format!("a step of kind `{kind}` has no `timeout`"));
+    }
     if !matches!(step.work, Work::Approval(_) | Work::Wait(_)) {
         return;
     }
-    let kind = step.work.as_str();
     let has = [
         ("retry", step.retry.attempts > 1),
         ("timeout", step.timeout_ms.is_some()),

@@ -94,6 +94,14 @@ impl Foresight {
         render::command(command, &self.scope).map(Some)
     }
 
+    /// A text with its values put in.
+    ///
+    /// # Errors
+    /// An expression has no value for these inputs.
+    pub fn text(&self, template: &Template) -> Result<Option<String>, EvaluationFault> {
+        if self.knows_all(template) { template.render(&self.scope).map(Some) } else { Ok(None) }
+    }
+
     fn knows_all(&self, template: &Template) -> bool {
         template.expressions().all(|expression| self.knows(expression))
     }

@@ -18,7 +18,7 @@ use super::record::Started;
 use crate::consent::{self, ConsentError};
 use crate::facts::{self, Command, Input};
 use crate::policy_store;
-use crate::workflow::{Undoes, WorkflowError, undoes};
+use crate::workflow::{Outer, Undoes, WorkflowError, undoes};
 
 /// What undoes actions, and what was looked at to know it.
 pub(super) struct Inverses<'a> {
@@ -49,15 +49,19 @@ impl<'a> Inverses<'a> {
         let Run::Ended(undoes) = self.run(chain)? else { return Ok(started.outcome) };
         Ok(match started.outcome {
             Outcome::Unknown if undoes.took_effect(place, closer.receipt_id) => Outcome::Completed,
-            Outcome::Completed if !undoes.took_effect(place, closer.receipt_id) => Outcome::Failed,
+            Outcome::Completed
+                if undoes.is_call(place) && !undoes.took_effect(place, closer.receipt_id) =>
+            {
+                Outcome::Failed
+            }
             other => other,
         })
     }
 
     /// What undoes it.
     pub(super) fn of(&mut self, id: ReceiptId, started: &Started) -> Result<Inverse<Command>, RollbackError> {
-        if let Some((chain, place)) = started.of
-            && let Some(own) = self.of_step(chain, place)?
+        if let (Some((chain, place)), Some(closer)) = (started.of, &started.closer)
+            && let Some(own) = self.of_step(chain, place, closer.receipt_id)?
         {
             return Ok(own);
         }
@@ -69,17 +73,33 @@ impl<'a> Inverses<'a> {
     }
 
     /// What a step says of it; nothing where that is left to the manifest.
-    fn of_step(&mut self, chain: ReceiptId, place: Place) -> Result<Option<Inverse<Command>>, RollbackError> {
-        Ok(match self.run(chain)? {
-            Run::Open => Some(Inverse::None(Why::OfOpenRun(chain))),
-            Run::Erased => Some(Inverse::None(Why::Erased)),
-            Run::Ended(undoes) => match undoes.command(place) {
-                None => None,
-                Some(Ok(command)) => {
-                    Some(Inverse::Command(Undoing { command, source: Source::Step, assumes: None }))
-                }
-                Some(Err(fault)) => Some(Inverse::None(Why::NoInverse(fault.to_string()))),
-            },
+    fn of_step(
+        &mut self,
+        chain: ReceiptId,
+        place: Place,
+        closer: ReceiptId,
+    ) -> Result<Option<Inverse<Command>>, RollbackError> {
+        let undoes = match self.run(chain)? {
+            Run::Open => return Ok(Some(Inverse::None(Why::OfOpenRun(chain)))),
+            Run::Erased => return Ok(Some(Inverse::None(Why::Erased))),
+            Run::Ended(undoes) => undoes,
+        };
+        match undoes.outer() {
+            Some(Outer::Open(outer)) => return Ok(Some(Inverse::None(Why::OfOpenRun(*outer)))),
+            Some(Outer::Whole(step)) => {
+                let why = format!("step `{step}`, which started its run, has a `compensate` for all of it");
+                return Ok(Some(Inverse::None(Why::NoInverse(why))));
+            }
+            None => {}
+        }
+        Ok(match undoes.command(place) {
+            None => None,
+            // Within an attempt at a task, the attempt is what is undone.
+            Some(_) if !undoes.took_effect(place, closer) => Some(Inverse::Nothing),
+            Some(Ok(command)) => {
+                Some(Inverse::Command(Undoing { command, source: Source::Step, assumes: None }))
+            }
+            Some(Err(fault)) => Some(Inverse::None(Why::NoInverse(fault.to_string()))),
         })
     }
 

@@ -37,6 +37,8 @@ pub(super) struct Log {
     started: BTreeMap<ReceiptId, Started>,
     /// In the order in which they were completed.
     ended: Vec<ReceiptId>,
+    /// Runs that were started for steps of others, and for which.
+    callers: BTreeMap<ReceiptId, ReceiptId>,
     /// What people were asked about undoing an action, by its closer.
     asked: BTreeMap<ReceiptId, Vec<ReceiptId>>,
     /// Receipts before this place were looked at.
@@ -87,8 +89,26 @@ impl Log {
         let counts = |one: &Started| {
             one.outcome == Outcome::Completed || one.item().is_none_or(|item| !completed.contains(&item))
         };
-        let wanted = self.started.iter().filter(|(_, one)| one.is_to_be_undone(chain) && counts(one));
+        let is_of = |one: &Started| {
+            chain.is_none_or(|chain| one.of.is_some_and(|(own, _)| self.belongs_to(own, chain)))
+        };
+        // What is still running was not completed since.
+        let is_over = |one: &Started| chain.is_some() || one.closer.is_some();
+        let wanted = self.started.iter().filter(|(_, one)| {
+            one.is_for_its_own_sake() && is_of(one) && is_over(one) && counts(one)
+        });
         wanted.map(|(id, _)| *id).collect()
+    }
+
+    /// Whether a run is this one, or was started for one of its steps, or for one of theirs.
+    fn belongs_to(&self, mut run: ReceiptId, chain: ReceiptId) -> bool {
+        while run != chain {
+            match self.callers.get(&run) {
+                Some(caller) => run = *caller,
+                None => return false,
+            }
+        }
+        true
     }
 
     /// Takes over what has been written since.
@@ -111,6 +131,7 @@ impl Log {
         let named = |rel: Rel| refs_of(content).find(|one| one.rel == rel).map(|one| one.receipt_id);
         match kind {
             Kind::TaskStarted => drop(self.started.insert(id, Started::of(content))),
+            Kind::ChainStarted => self.callers.extend(named(Rel::Parent).map(|caller| (id, caller))),
             Kind::Escalation | Kind::DryRun => {
                 if let Some(of) = named(Rel::Supersedes) {
                     self.asked.entry(of).or_default().push(id);
@@ -165,6 +186,8 @@ impl Log {
         }
     }
 
+    /// Runs that were started for steps of others, and for which.
+    callers: BTreeMap<ReceiptId, ReceiptId>,
     /// What people were asked about undoing the action of this closer, the last first.
     pub(super) fn asked(&self, closer: ReceiptId) -> impl Iterator<Item = ReceiptId> {
         self.asked.get(&closer).into_iter().flatten().rev().copied()
@@ -228,13 +251,9 @@ impl Started {
         self.item().filter(|_| is_step && self.outcome == Outcome::Completed)
     }
 
-    /// Whether it is something that was done for its own sake, of this run where one is given.
-    fn is_to_be_undone(&self, chain: Option<ReceiptId>) -> bool {
-        let is_own = self.of.is_none_or(|(_, place)| place.role == Role::Step);
-        let is_of = chain.is_none() || self.of.map(|(chain, _)| chain) == chain;
-        // What is still running was not completed since.
-        let is_over = chain.is_some() || self.closer.is_some();
-        is_own && is_of && is_over && self.takes_back.is_none()
+    /// Whether it undid nothing and asked nothing, but did something.
+    fn is_for_its_own_sake(&self) -> bool {
+        self.of.is_none_or(|(_, place)| place.role == Role::Step) && self.takes_back.is_none()
     }
 }
 

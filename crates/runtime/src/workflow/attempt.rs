@@ -19,12 +19,13 @@ use cascade_receipt::time::Timestamp;
 use super::load::Loaded;
 use super::point::{Point, Pointed};
 use super::record::{TIMED_OUT, result_of};
-use super::step::{OfStep, step_at};
+use super::step::{OfStep, Says, step_at};
 use super::{Attempt, Driver, OUTPUT_BYTES_MAX, WorkflowError, http};
 use crate::consent::{self, Approved};
 use crate::facts::{Command, Input};
 use crate::govern::{self, GovernError, Governed};
 use crate::process::{Captured, Status, StreamsPlan};
+use crate::task::Router;
 
 /// The reason of whatever is refused while the tenant is halted.
 pub(super) const HALTED: &str = "standing.halted";
@@ -42,22 +43,34 @@ pub(super) struct Done {
     pub(super) asks: Option<ReceiptId>,
 }
 
+/// What an earlier try of the same attempt left.
+#[derive(Clone, Copy, Default, Debug)]
+pub(super) struct Before {
+    /// An escalation.
+    pub(super) asked: Option<ReceiptId>,
+    /// A run that it started.
+    pub(super) called: Option<ReceiptId>,
+}
+
 /// What an attempt needs.
 #[derive(Clone, Copy)]
 pub(super) struct Attempting<'a> {
     pub(super) ledger: &'a Ledger,
     pub(super) run: &'a Arc<Loaded>,
     pub(super) driver: &'a Driver,
+    /// Who answers its tasks, where it has some.
+    pub(super) router: Option<&'a Router>,
 }
 
-impl Attempting<'_> {
-    /// Performs it. `asked` is the escalation that an earlier try of the same attempt left.
+impl<'a> Attempting<'a> {
+    /// Performs it.
     pub(super) fn perform(
         self,
         place: Place,
         what: &Rendered,
-        asked: Option<ReceiptId>,
+        before: Before,
     ) -> Result<Done, WorkflowError> {
+        let asked = before.asked;
         match what {
             Rendered::Command(command) => self.command(place, self.command_of(command), asked),
             Rendered::Http(call) => {
@@ -78,21 +91,26 @@ impl Attempting<'_> {
                 let text = format!("until {until}");
                 self.point(place, (Act::Wait, text), None, None)
             }
-            Rendered::Task(_) | Rendered::Workflow(_) => Ok(Self::cannot(place)),
+            Rendered::Task(text) => self.task(place, text, asked),
+            Rendered::Workflow(inputs) => self.workflow(place, inputs, before),
         }
     }
 
-    /// A kind of step that this version does not run, which the plan says too.
-    fn cannot(place: Place) -> Done {
+    /// What has done nothing yet.
+    pub(super) fn nothing(place: Place, ended: Ended) -> Done {
         Done {
             place,
             at: crate::facts::now(),
-            ended: Ended::Refused,
+            ended,
             result: BTreeMap::new(),
             receipts: Vec::new(),
-            reasons: vec!["step.kind".to_owned()],
+            reasons: Vec::new(),
             asks: None,
         }
+    }
+
+    pub(super) fn router(&self) -> Result<&'a Router, WorkflowError> {
+        self.router.ok_or(WorkflowError::Unsettled)
     }
 
     pub(super) fn command_of(self, command: &RunCommand) -> Command {
@@ -134,7 +152,11 @@ impl Attempting<'_> {
     ) -> govern::Request {
         let step = self.run.spec.steps.get(place.step);
         let timeout = step.and_then(|step| step.timeout_ms).map(Duration::from_millis);
-        let of = OfStep { run: Arc::clone(self.run), at: step_at(place), argv: command.argv.clone() };
+        let of = OfStep {
+            run: Arc::clone(self.run),
+            at: step_at(place),
+            says: Says::Command(command.argv.clone()),
+        };
         govern::Request {
             command,
             asker: self.driver.asker.clone(),
@@ -201,13 +223,13 @@ impl Attempting<'_> {
         })
     }
 
-    fn waiting(place: Place, asked: ReceiptId) -> Done {
-        Done { ended: Ended::Waiting, asks: Some(asked), reasons: Vec::new(), ..Self::cannot(place) }
+    pub(super) fn waiting(place: Place, asked: ReceiptId) -> Done {
+        Done { asks: Some(asked), ..Self::nothing(place, Ended::Waiting) }
     }
 
-    fn denied(place: Place, asked: Option<ReceiptId>) -> Done {
+    pub(super) fn denied(place: Place, asked: Option<ReceiptId>) -> Done {
         let reasons = vec!["approval.denied".to_owned()];
-        Done { ended: Ended::Refused, receipts: asked.into_iter().collect(), reasons, ..Self::cannot(place) }
+        Done { receipts: asked.into_iter().collect(), reasons, ..Self::nothing(place, Ended::Refused) }
     }
 
     fn approval(self, place: Place, asking: &Asked, asked: Option<ReceiptId>) -> Result<Done, WorkflowError> {
@@ -298,6 +320,7 @@ pub(super) fn act_of(run: &Loaded, act: Act, step: Option<usize>, text: String) 
         step: step.map(|step| step.id.clone()),
         text,
         inputs: (act == Act::Start).then(|| run.inputs.to_canonical()),
+        caller: run.caller.as_ref().filter(|_| act == Act::Start).map(|(caller, _)| *caller),
     }
 }
 
