@@ -6,8 +6,11 @@ use cascade_kernel::rollback::{Fate, Inverse, Outcome, Recorded, Source, Undoing
 use cascade_receipt::id::ReceiptId;
 
 fn id(text: &str) -> ReceiptId {
-    ReceiptId::parse(&format!("r_{:0>16}", text.bytes().map(|byte| format!("{byte:02x}")).collect::<String>()))
-        .unwrap()
+    ReceiptId::parse(&format!(
+        "r_{:0>16}",
+        text.bytes().map(|byte| format!("{byte:02x}")).collect::<String>()
+    ))
+    .unwrap()
 }
 
 /// `NAME OUTCOME [of NAME]`, in the order in which they were completed. The closer of `a` is `a!`.

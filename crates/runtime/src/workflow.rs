@@ -38,11 +38,11 @@ use crate::policy_store::StoreError;
 use crate::smoke::SmokeError;
 use crate::task::TaskError;
 
+pub(crate) use self::attempt::{State, state};
 pub use self::load::Sub;
 pub use self::point::Pointed;
-pub use self::step::OfStep;
-pub(crate) use self::attempt::{State, state};
 pub(crate) use self::record::place_of;
+pub use self::step::OfStep;
 pub(crate) use self::undo::{Outer, Undoes, undoes};
 
 /// Bytes of output of one step that are kept.

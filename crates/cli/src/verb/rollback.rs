@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use cascade_kernel::rollback::{Fate, Why};
 use cascade_ledger::Ledger;
 use cascade_receipt::time::Timestamp;
-use cascade_runtime::rollback::{Extent, How, Item, Rolled, Rollback, RollbackError, Target};
+use cascade_runtime::rollback::{Extent, How, Item, Rollback, RollbackError, Rolled, Target};
 use clap::Args;
 
 use crate::args::Global;

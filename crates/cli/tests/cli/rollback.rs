@@ -5,20 +5,14 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::site::{Done, Receipt, Site, ended, finish};
+use crate::runs::{by_agent, run, signed};
+use crate::site::{Receipt, Site, ended, finish};
 use crate::tty::Seat;
 
 /// A spec of these steps, signed and run to this end; gives its run.
 fn run_spec(site: &Site, name: &str, steps: &str, code: i32) -> String {
-    let text = format!("csl: 1\nname: {name}\nversion: \"1\"\nsteps:\n{steps}");
-    let file = format!("{name}.yaml");
-    std::fs::write(site.work(&file), text).unwrap();
-    if !site.home().exists() {
-        site.run(&["init"]).expect(0);
-    }
-    site.run(&["spec", "sign", &file]).expect(0);
-    let told = site.run(&["--json", "spec", "run", &file]).expect(code).json();
-    told["chain"].as_str().unwrap().to_owned()
+    signed(site, name, "", steps);
+    run(site, name, code)["chain"].as_str().unwrap().to_owned()
 }
 
 /// Governs a command and gives its closer.
@@ -29,12 +23,6 @@ fn done(site: &Site, argv: &[&str]) -> String {
 
 fn rollback(site: &Site, args: &[&str], code: i32) -> Value {
     site.run(&[&["--json", "rollback"], args].concat()).expect(code).json()
-}
-
-fn by_agent(site: &Site, args: &[&str]) -> Done {
-    let mut command = site.cascade(args);
-    command.env("CLAUDECODE", "1");
-    finish(command, b"")
 }
 
 /// What was planned for each command, and what became of it.
@@ -236,7 +224,10 @@ fn a_run_is_undone_by_its_steps_words_and_by_manifests() {
     items.sort();
     let expected = [("touch made/x", "rm made/x", "undone"), ("touch made/y", "rm made/y", "undone")];
     assert_eq!(items, triples(&expected));
-    assert_eq!(found[3..], triples(&[("mkdir made", "rmdir -- made", "undone"), ("echo made", "nothing", "")]));
+    assert_eq!(
+        found[3..],
+        triples(&[("mkdir made", "rmdir -- made", "undone"), ("echo made", "nothing", "")])
+    );
     assert_eq!(told["plan"][1]["source"], "step");
     assert!(!site.work("made").exists());
     let receipts = site.receipts();
@@ -259,8 +250,7 @@ fn what_a_run_has_undone_itself_stays_undone() {
     assert!(!site.work("a").exists() && site.work("b").exists());
     std::fs::create_dir(site.work("a")).unwrap();
     let told = rollback(&site, &[&chain, "--yes"], 0);
-    let expected =
-        [("false", "nothing", ""), ("mkdir b", "rmdir -- b", "undone"), ("mkdir a", "undone", "")];
+    let expected = [("false", "nothing", ""), ("mkdir b", "rmdir -- b", "undone"), ("mkdir a", "undone", "")];
     assert_eq!(fates(&told), triples(&expected));
     assert!(site.work("a").exists());
     site.assert_sound();
@@ -325,11 +315,8 @@ fn killed_while_undoing(site: &Site, chain: &str) {
     let mut command = site.cascade(&["rollback", chain, "--yes"]);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     wait_for_file(site, "undoing");
-    rustix::process::kill_process(
-        rustix::process::Pid::from_child(&child),
-        rustix::process::Signal::KILL,
-    )
-    .unwrap();
+    rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::KILL)
+        .unwrap();
     ended(child, b"");
 }
 
@@ -358,7 +345,8 @@ fn a_rollback_that_was_killed_goes_on_and_undoes_nothing_twice() {
     assert_eq!(std::fs::read_to_string(site.work("undoing")).unwrap(), "x\n", "it was not begun again");
     std::fs::write(site.work("go"), "").unwrap();
     let told = rollback(&site, &[&chain, "--yes", "--retry"], 0);
-    let became: Vec<&str> = told["plan"].as_array().unwrap().iter().filter_map(|item| item["became"].as_str()).collect();
+    let became: Vec<&str> =
+        told["plan"].as_array().unwrap().iter().filter_map(|item| item["became"].as_str()).collect();
     assert_eq!(became, ["undone", "undone"]);
     assert!(!site.work("held").exists() && !site.work("first").exists() && site.work("last").exists());
     site.assert_sound();
@@ -373,11 +361,8 @@ fn two_rollbacks_do_not_meet() {
     wait_for_file(&site, "undoing");
     site.run(&["rollback", &chain, "--yes"]).expect_failure(1, "another rollback of this chain is under way");
     site.run(&["run", "--", "true"]).expect(0);
-    rustix::process::kill_process(
-        rustix::process::Pid::from_child(&child),
-        rustix::process::Signal::KILL,
-    )
-    .unwrap();
+    rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::KILL)
+        .unwrap();
     ended(child, b"");
     site.wait_until_quiet();
     site.run(&["run", "--", "true"]).expect(0);
@@ -414,5 +399,32 @@ fn on_a_terminal_the_person_is_asked() {
     let (code, screen) = seat.leave();
     assert_eq!(code, Some(0), "{screen}");
     assert!(!site.work("d").exists());
+    site.assert_sound();
+}
+
+#[test]
+fn runs_that_steps_have_started_are_undone_with_theirs() {
+    let site = Site::new();
+    let inner = "  - {id: d, run: [mkdir, d]}\n  - {id: e, needs: [d], run: [mkdir, d/e], compensate: {run: [rm, -r, d/e]}}\n";
+    signed(&site, "inner", "", inner);
+    let hash = site.run(&["spec", "hash", "inner.yaml"]).expect(0).stdout.trim().to_owned();
+    let outer = |more: &str| {
+        let call = format!("workflow: {{file: inner.yaml, spec_hash: \"{hash}\"}}");
+        format!("  - {{id: top, run: [mkdir, top]}}\n  - {{id: call, needs: [top], {call}{more}}}\n")
+    };
+    let chain = run_spec(&site, "outer", &outer(""), 0);
+    let told = rollback(&site, &[&chain, "--yes"], 0);
+    let expected = [
+        ("mkdir d/e", "rm -r d/e", "undone"),
+        ("mkdir d", "rmdir -- d", "undone"),
+        ("mkdir top", "rmdir -- top", "undone"),
+    ];
+    assert_eq!(fates(&told), triples(&expected));
+    // Whoever undoes all of it at once does not undo its parts.
+    let chain = run_spec(&site, "whole", &outer(", compensate: {run: [rm, -rf, d]}"), 0);
+    let told = rollback(&site, &[&chain, "--yes"], 1);
+    let left = |(_, how, _): &(String, String, String)| how == "no_inverse";
+    assert!(fates(&told)[..2].iter().all(left), "{told}");
+    assert!(site.work("d/e").exists() && !site.work("top").exists());
     site.assert_sound();
 }

@@ -107,7 +107,8 @@ impl Inverse {
             keeps: words(&raw.keeps),
             arguments,
             answer,
-            tests: tests.ok_or_else(|| wrong("it has no tests; write `LINE => WORDS`, or `LINE` without `undo`"))?,
+            tests: tests
+                .ok_or_else(|| wrong("it has no tests; write `LINE => WORDS`, or `LINE` without `undo`"))?,
             not: raw.not,
         })
     }
@@ -119,7 +120,9 @@ impl Inverse {
         }
         let (argv, assumes) = match &self.answer {
             Answer::Cannot(why) => return Some(Inversion::Cannot(why.clone())),
-            _ if !call.given.iter().all(|given| !given.taken_back && self.expects(call, given)) => return None,
+            _ if !call.given.iter().all(|given| !given.taken_back && self.expects(call, given)) => {
+                return None;
+            }
             Answer::Reads => {
                 let words = self.words_of(call)?;
                 return self.fits(&words).then_some(Inversion::Reads);
@@ -145,7 +148,9 @@ impl Inverse {
         }
         let starts = |steps: &&Vec<Step>| {
             let mut words = steps.iter().zip(&call.path);
-            named <= steps.len() && steps.len() <= call.path.len() && words.all(|(step, word)| step.matches(word))
+            named <= steps.len()
+                && steps.len() <= call.path.len()
+                && words.all(|(step, word)| step.matches(word))
         };
         self.commands.iter().filter(starts).map(Vec::len).max()
     }
@@ -261,7 +266,8 @@ impl Registry {
         }
         let entries = self.inverses_of(&found);
         let says = |entry: &Inverse| entry.of(&call, &found, typed);
-        let answer = entries.iter().filter(|_| is_whole(&call)).find_map(|entry| Some((says(entry)?, Some(entry))));
+        let answer =
+            entries.iter().filter(|_| is_whole(&call)).find_map(|entry| Some((says(entry)?, Some(entry))));
         answer.unwrap_or_else(|| cannot(none_of(entries, &call, &found)))
     }
 }

@@ -64,7 +64,8 @@ impl Registry {
     /// Takes manifests as name and TOML text. Only the first line of each, `programs = "…"`, is read here: looking
     /// at one program must not cost the parsing of all others. The first manifest that announces a program has it.
     pub fn new(manifests: impl IntoIterator<Item = (String, String)>) -> Self {
-        let manifest = |(name, text)| Manifest { name, text, parsed: OnceLock::new(), beside: OnceLock::new() };
+        let manifest =
+            |(name, text)| Manifest { name, text, parsed: OnceLock::new(), beside: OnceLock::new() };
         let manifests: Vec<Manifest> = manifests.into_iter().map(manifest).collect();
         let mut programs = BTreeMap::new();
         for (index, manifest) in manifests.iter().enumerate() {

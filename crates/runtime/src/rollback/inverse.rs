@@ -49,9 +49,7 @@ impl<'a> Inverses<'a> {
         let Run::Ended(undoes) = self.run(chain)? else { return Ok(started.outcome) };
         Ok(match started.outcome {
             Outcome::Unknown if undoes.took_effect(place, closer.receipt_id) => Outcome::Completed,
-            Outcome::Completed
-                if undoes.is_call(place) && !undoes.took_effect(place, closer.receipt_id) =>
-            {
+            Outcome::Completed if undoes.is_call(place) && !undoes.took_effect(place, closer.receipt_id) => {
                 Outcome::Failed
             }
             other => other,
@@ -156,7 +154,11 @@ impl<'a> Inverses<'a> {
 }
 
 /// Program and arguments of an action, for people; nothing where they are not kept.
-pub(super) fn argv_of(ledger: &Ledger, id: ReceiptId, started: &Started) -> Result<Option<Vec<String>>, RollbackError> {
+pub(super) fn argv_of(
+    ledger: &Ledger,
+    id: ReceiptId,
+    started: &Started,
+) -> Result<Option<Vec<String>>, RollbackError> {
     let facts = match consent::stored_facts(ledger, id, &started.content) {
         Ok(facts) => facts,
         Err(ConsentError::Erased(_)) => return Ok(None),

@@ -47,10 +47,7 @@ pub(super) struct Log {
 
 impl Log {
     /// The log as far as it matters to a target, and the intents of the actions that it is about.
-    pub(super) fn of(
-        ledger: &Ledger,
-        target: &Target,
-    ) -> Result<(Self, BTreeSet<ReceiptId>), RollbackError> {
+    pub(super) fn of(ledger: &Ledger, target: &Target) -> Result<(Self, BTreeSet<ReceiptId>), RollbackError> {
         match target {
             Target::Since(since) => {
                 let mut log = Self { through: first_since(ledger, *since)?, ..Self::default() };
@@ -94,9 +91,10 @@ impl Log {
         };
         // What is still running was not completed since.
         let is_over = |one: &Started| chain.is_some() || one.closer.is_some();
-        let wanted = self.started.iter().filter(|(_, one)| {
-            one.is_for_its_own_sake() && is_of(one) && is_over(one) && counts(one)
-        });
+        let wanted = self
+            .started
+            .iter()
+            .filter(|(_, one)| one.is_for_its_own_sake() && is_of(one) && is_over(one) && counts(one));
         wanted.map(|(id, _)| *id).collect()
     }
 
@@ -186,8 +184,6 @@ impl Log {
         }
     }
 
-    /// Runs that were started for steps of others, and for which.
-    callers: BTreeMap<ReceiptId, ReceiptId>,
     /// What people were asked about undoing the action of this closer, the last first.
     pub(super) fn asked(&self, closer: ReceiptId) -> impl Iterator<Item = ReceiptId> {
         self.asked.get(&closer).into_iter().flatten().rev().copied()

@@ -88,7 +88,11 @@ pub(super) fn only_planned(global: &Global, items: &[Item], asked: bool) -> Exit
     if global.json {
         output::json(&document(items, &[], outcome, code))?;
     } else if !asked {
-        output::say(if is_left { "nothing that could be undone is left" } else { "there is nothing to undo" });
+        output::say(if is_left {
+            "nothing that could be undone is left"
+        } else {
+            "there is nothing to undo"
+        });
     }
     Ok(code)
 }

@@ -15,19 +15,16 @@ impl Registry {
             for line in &entry.not {
                 let (said, by) = self.said(line);
                 if by.is_some_and(|by| std::ptr::eq(by, entry)) {
-                    complain(format!("an inverse also speaks of `{line}`, which it must not: {}", told(&said)));
+                    complain(format!(
+                        "an inverse also speaks of `{line}`, which it must not: {}",
+                        told(&said)
+                    ));
                 }
             }
         }
     }
 
-    fn undone(
-        &self,
-        entry: &Inverse,
-        line: &str,
-        expected: Option<&str>,
-        complain: &mut impl FnMut(String),
-    ) {
+    fn undone(&self, entry: &Inverse, line: &str, expected: Option<&str>, complain: &mut impl FnMut(String)) {
         let (said, by) = self.said(line);
         let is_own = by.is_some_and(|by| std::ptr::eq(by, entry));
         let is_it = match (&said, expected) {
@@ -45,7 +42,10 @@ impl Registry {
             let words: Vec<Vec<u8>> = argv.iter().map(|word| word.clone().into_bytes()).collect();
             let answer = self.classify_argv(&words, &[]);
             if !answer.classified || answer.refused.is_some() || answer.tier == RiskTier::Critical {
-                complain(format!("inverse of `{line}`: its manifest does not vouch for `{}`", argv.join(" ")));
+                complain(format!(
+                    "inverse of `{line}`: its manifest does not vouch for `{}`",
+                    argv.join(" ")
+                ));
             }
         }
     }
@@ -177,8 +177,14 @@ tests = ["frob drop a"]
         }
         assert_eq!(said("frob", &[]), "cannot: the manifest has no inverse of `frob`");
         assert_eq!(said("other a", &[]), "cannot: no manifest knows `other`");
-        assert_eq!(said("/tmp/frob make a b", &[]), "cannot: `/tmp/frob` need not be the program that its manifest speaks of");
-        assert_eq!(said("FROB make a b", &[]), "cannot: `FROB` need not be the program that its manifest speaks of");
+        assert_eq!(
+            said("/tmp/frob make a b", &[]),
+            "cannot: `/tmp/frob` need not be the program that its manifest speaks of"
+        );
+        assert_eq!(
+            said("FROB make a b", &[]),
+            "cannot: `FROB` need not be the program that its manifest speaks of"
+        );
         let env = [("FROB_OPTIONS", "--force")];
         assert_eq!(said("frob make a b", &env), "cannot: variables add options to it");
         let bytes = [b"frob".to_vec(), b"make".to_vec(), vec![0xff], b"b".to_vec()];
@@ -202,7 +208,11 @@ tests = ["frob drop a"]
             ("[\"frob\", \"drop\"", "[\"{--name}\", \"drop\"", "begins with a program"),
             ("\"{kept}\", ", "", "needs `{kept}`"),
             ("arguments = []\n", "", "needs `arguments`"),
-            ("cannot = \"it is gone\"", "reads = true\ncannot = \"it is gone\"", "one of `undo`, `cannot` and `reads`"),
+            (
+                "cannot = \"it is gone\"",
+                "reads = true\ncannot = \"it is gone\"",
+                "one of `undo`, `cannot` and `reads`",
+            ),
             ("cannot = \"it is gone\"", "assumes = \"x\"\ncannot = \"it is gone\"", "belongs to `undo`"),
             ("cannot = \"it is gone\"", "cannt = \"it is gone\"", "unknown field"),
             ("path = \"drop\"\ntier = \"LOW\"", "path = \"drop\"\ntier = \"CRITICAL\"", "does not vouch"),
@@ -210,7 +220,10 @@ tests = ["frob drop a"]
             let found = faults(&[(from, to)]);
             assert!(found.contains(expected), "{to}: {found}");
         }
-        let reads = [("cannot = \"it is gone\"", "reads = true"), ("path = \"drop\"\ntier = \"LOW\"", "path = \"drop\"\ntier = \"HIGH\"")];
+        let reads = [
+            ("cannot = \"it is gone\"", "reads = true"),
+            ("path = \"drop\"\ntier = \"LOW\"", "path = \"drop\"\ntier = \"HIGH\""),
+        ];
         assert!(faults(&reads).contains("is said to change nothing, but ranks HIGH"));
     }
 }
