@@ -1,5 +1,7 @@
 //! What is undone, in which order, and what is left.
 
+#![cfg(test)]
+
 use std::convert::Infallible;
 
 use cascade_kernel::rollback::{Fate, Inverse, Outcome, Recorded, Source, Undoing, Wanted, Why, plan};

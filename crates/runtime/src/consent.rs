@@ -32,6 +32,7 @@ use cascade_receipt::time::Timestamp;
 
 use crate::facts::{self, Asker, Command, Input, LookError};
 use crate::policy_store::{self, StoreError};
+use crate::recorded::refs_of;
 use crate::ssh::SshError;
 use crate::subject::Concerned;
 
@@ -194,19 +195,6 @@ pub(crate) fn answered(ledger: &Reader, id: &str) -> Result<(Approved, Facts), C
     let action = facts.action.clone();
     let takes_back = refs_of(&content).find(|one| one.rel == Rel::Supersedes);
     Ok((Approved { subject, refs, action_nonce, takes_back, approvals, terms, action }, facts))
-}
-
-/// The references of a receipt's content.
-pub(crate) fn refs_of(content: &Value) -> impl Iterator<Item = Ref> {
-    let all = content.member("refs").and_then(Value::as_array).unwrap_or_default();
-    all.iter().filter_map(|one| {
-        let text = |key: &str| one.member(key).and_then(Value::as_str);
-        Some(Ref {
-            rel: Rel::parse(text("rel")?)?,
-            receipt_id: ReceiptId::parse(text("receipt_id")?)?,
-            entry_hash: Digest::from_hex(text("entry_hash")?)?,
-        })
-    })
 }
 
 impl Approved {

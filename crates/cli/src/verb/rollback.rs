@@ -40,6 +40,18 @@ pub(crate) struct RollbackArgs {
     /// Whatever was completed since: a moment (`2026-11-26T09:00:00Z`) or a span of time until now (`2h`)
     #[arg(long, value_name = "TIME", value_parser = since)]
     since: Option<Timestamp>,
+    #[command(flatten)]
+    doing: Doing,
+    #[command(flatten)]
+    going: Going,
+    /// Why, in your words; kept privately with the receipts
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+}
+
+/// What is done with the plan.
+#[derive(Args, Debug)]
+struct Doing {
     /// Only say what would be undone; nothing is decided or recorded
     #[arg(long, conflicts_with_all = ["dry_run", "yes"])]
     plan: bool,
@@ -49,6 +61,11 @@ pub(crate) struct RollbackArgs {
     /// Do it without asking on the terminal
     #[arg(long)]
     yes: bool,
+}
+
+/// How far it goes.
+#[derive(Args, Debug)]
+struct Going {
     /// Go on with the others where one cannot be undone
     #[arg(long)]
     keep_going: bool,
@@ -58,9 +75,6 @@ pub(crate) struct RollbackArgs {
     /// Also undo once more what nobody knows the undoing of
     #[arg(long)]
     retry: bool,
-    /// Why, in your words; kept privately with the receipts
-    #[arg(long, value_name = "TEXT")]
-    reason: Option<String>,
 }
 
 fn since(text: &str) -> Result<Timestamp, String> {
@@ -84,7 +98,7 @@ pub(crate) fn run(global: &Global, args: &RollbackArgs) -> Exit {
     loop {
         // What a rollback that died had running is ended by its supervisor, and closed by whoever opens the chain then.
         let ledger = place::existing(global)?;
-        let extent = Extent { assume: args.assume, retry: args.retry };
+        let extent = Extent { assume: args.going.assume, retry: args.going.retry };
         let rollback = Rollback::plan(&ledger, &target, extent).map_err(failures::rollback)?;
         if rollback.items().iter().any(is_ending) && began.elapsed() < ENDING_MAX {
             drop(rollback);
@@ -105,15 +119,15 @@ fn planned(global: &Global, args: &RollbackArgs, ledger: &Ledger, rollback: Roll
     if !global.json {
         tell::plan(rollback.items())?;
     }
-    if args.plan || count == 0 {
-        return tell::only_planned(global, rollback.items(), args.plan);
+    if args.doing.plan || count == 0 {
+        return tell::only_planned(global, rollback.items(), args.doing.plan);
     }
-    if !args.yes && !args.dry_run && !agrees(global, count)? {
+    if !args.doing.yes && !args.doing.dry_run && !agrees(global, count)? {
         output::say("nothing was undone");
         return Ok(exit::COULD_NOT);
     }
     let driver = spec::driver(global, ledger, args.reason.as_ref())?;
-    let how = How { dry_run: args.dry_run, keep_going: args.keep_going };
+    let how = How { dry_run: args.doing.dry_run, keep_going: args.going.keep_going };
     let mut tell_one = |item: &Item, undone: &_| {
         if !global.json {
             tell::undone(item, undone);

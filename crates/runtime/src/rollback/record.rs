@@ -1,5 +1,6 @@
 //! What the log says was done and undone.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use cascade_kernel::rollback::{Outcome, Recorded};
@@ -13,7 +14,8 @@ use cascade_receipt::kind::Kind;
 use cascade_receipt::time::Timestamp;
 
 use super::{RollbackError, Target};
-use crate::consent::{self, refs_of};
+use crate::consent;
+use crate::recorded::refs_of;
 use crate::workflow::place_of;
 
 /// Receipts looked at in one step backwards.
@@ -154,21 +156,22 @@ impl Log {
         closer: Ref,
         kind: Kind,
     ) -> Result<(), RollbackError> {
-        // It started before the first receipt that was looked at.
-        if !self.started.contains_key(&intent) {
-            let (_, content) = consent::find(ledger, &intent.to_string())?;
-            self.started.insert(intent, Started::of(&content));
-        }
-        if let Some(started) = self.started.get_mut(&intent) {
-            started.closer = Some(closer);
-            started.outcome = match kind {
-                Kind::TaskCompleted => Outcome::Completed,
-                Kind::TaskFailed => Outcome::Failed,
-                Kind::TaskRevoked => Outcome::Revoked,
-                _ => Outcome::Unknown,
-            };
-            self.ended.push(intent);
-        }
+        let started = match self.started.entry(intent) {
+            Entry::Occupied(known) => known.into_mut(),
+            // It started before the first receipt that was looked at.
+            Entry::Vacant(free) => {
+                let (_, content) = consent::find(ledger, &intent.to_string())?;
+                free.insert(Started::of(&content))
+            }
+        };
+        started.closer = Some(closer);
+        started.outcome = match kind {
+            Kind::TaskCompleted => Outcome::Completed,
+            Kind::TaskFailed => Outcome::Failed,
+            Kind::TaskRevoked => Outcome::Revoked,
+            _ => Outcome::Unknown,
+        };
+        self.ended.push(intent);
         Ok(())
     }
 
