@@ -100,6 +100,7 @@ pub(crate) enum Verb {
     Witness(verb::witness::Witness),
     Worker(verb::worker::Worker),
     Spec(verb::spec::SpecArgs),
+    Rollback(verb::rollback::RollbackArgs),
     Demo(verb::demo::Demo),
     Bench(verb::bench::Bench),
     Completions(verb::completions::Completions),

@@ -6,6 +6,7 @@ use cascade_runtime::consent::ConsentError;
 use cascade_runtime::cron::CronError;
 use cascade_runtime::facts::LookError;
 use cascade_runtime::govern::GovernError;
+use cascade_runtime::rollback::RollbackError;
 use cascade_runtime::ssh::SshError;
 use cascade_runtime::task::TaskError;
 use cascade_runtime::workflow::WorkflowError;
@@ -96,6 +97,29 @@ pub(crate) fn cron(error: CronError) -> Failure {
     match error {
         CronError::Consent(below) => consent(below),
         error @ CronError::Others(_) => Failure { hint, ..Failure::refused(error, "authority.assume") },
+        other => Failure { hint, ..Failure::could_not(other.into()) },
+    }
+}
+
+/// A rollback that could not be planned or gone on with.
+pub(crate) fn rollback(error: RollbackError) -> Failure {
+    let hint = match &error {
+        RollbackError::Workflow(_) | RollbackError::Consent(_) => None,
+        RollbackError::Busy => Some("let it end, then look again".to_owned()),
+        RollbackError::Lock(_) => Some("check who may read the home".to_owned()),
+        RollbackError::NothingRan(..) => {
+            Some("`cascade log --kind task_completed` lists what was completed".to_owned())
+        }
+        RollbackError::OpenRun(id) => {
+            Some(format!("end it first: cascade spec cancel {id}, or cascade spec resume {id}"))
+        }
+        RollbackError::Policy(_) | RollbackError::Damaged(_) => Some("run `cascade fsck`".to_owned()),
+        RollbackError::Ledger(below) => fault(below),
+        RollbackError::Govern(below) => govern_hint(below),
+    };
+    match error {
+        RollbackError::Workflow(below) => workflow(below),
+        RollbackError::Consent(below) => finding(below),
         other => Failure { hint, ..Failure::could_not(other.into()) },
     }
 }

@@ -23,6 +23,7 @@ pub(crate) mod people;
 pub(crate) mod policy;
 pub(crate) mod replay;
 pub(crate) mod review;
+pub(crate) mod rollback;
 pub(crate) mod run;
 pub(crate) mod secret;
 pub(crate) mod shell_check;
@@ -107,6 +108,7 @@ pub(crate) fn dispatch() -> ExitCode {
         Verb::Witness(args) => witness::run(global, args),
         Verb::Worker(args) => worker::run(global, args),
         Verb::Spec(args) => spec::run(global, args),
+        Verb::Rollback(args) => rollback::run(global, args),
         Verb::Demo(args) => demo::run(args),
         Verb::Bench(args) => bench::run(global, args),
         Verb::Completions(args) => completions::run(args),

@@ -32,6 +32,7 @@ use cascade_receipt::time::Timestamp;
 
 use crate::facts::{self, Asker, Command, Input, LookError};
 use crate::policy_store::{self, StoreError};
+use crate::recorded::refs_of;
 use crate::ssh::SshError;
 use crate::subject::Concerned;
 
@@ -152,6 +153,8 @@ pub struct Approved {
     pub refs: Vec<Ref>,
     /// The nonce of `action_hash`, inherited so that the hash is the same.
     pub action_nonce: Nonce,
+    /// The closer of the action that it undoes.
+    pub takes_back: Option<Ref>,
     approvals: Vec<Approval>,
     terms: Option<EscalationTerms>,
     action: policy_facts::Action,
@@ -193,7 +196,8 @@ pub(crate) fn answered(ledger: &Reader, id: &str) -> Result<(Approved, Facts), C
         signature_required: subject.signature_required,
     });
     let action = facts.action.clone();
-    Ok((Approved { subject, refs, action_nonce, approvals, terms, action }, facts))
+    let takes_back = refs_of(&content).find(|one| one.rel == Rel::Supersedes);
+    Ok((Approved { subject, refs, action_nonce, takes_back, approvals, terms, action }, facts))
 }
 
 impl Approved {
@@ -297,7 +301,7 @@ impl Approved {
     }
 }
 
-fn stored_facts(ledger: &Reader, id: ReceiptId, content: &Value) -> Result<Facts, ConsentError> {
+pub(crate) fn stored_facts(ledger: &Reader, id: ReceiptId, content: &Value) -> Result<Facts, ConsentError> {
     let hash = content
         .member("facts_hash")
         .and_then(Value::as_str)

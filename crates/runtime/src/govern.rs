@@ -69,6 +69,8 @@ pub struct Request {
     pub step: Option<OfStep>,
     /// The invocation of a schedule that it runs for.
     pub cron: Option<Ref>,
+    /// The closer of the action that it undoes.
+    pub takes_back: Option<Ref>,
 }
 
 /// A task in words that a command is run for.

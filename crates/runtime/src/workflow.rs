@@ -16,6 +16,7 @@ mod rehearse;
 mod step;
 mod sub;
 mod task;
+mod undo;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -37,10 +38,13 @@ use crate::policy_store::StoreError;
 use crate::smoke::SmokeError;
 use crate::task::TaskError;
 
+pub(crate) use self::attempt::{State, state};
 pub(crate) use self::load::SUB;
 pub use self::load::Sub;
 pub use self::point::Pointed;
+pub(crate) use self::record::place_of;
 pub use self::step::OfStep;
+pub(crate) use self::undo::{Outer, Undoes, undoes};
 
 /// Bytes of output of one step that are kept.
 pub const OUTPUT_BYTES_MAX: u64 = 16 * 1024 * 1024;

@@ -193,6 +193,7 @@ fn request(
         task: None,
         step: None,
         cron: None,
+        takes_back: None,
     })
 }
 

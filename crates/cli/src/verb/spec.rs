@@ -25,6 +25,8 @@ use crate::args::Global;
 use crate::exit::{self, Exit, Failure};
 use crate::output;
 
+pub(super) use self::run::driver;
+
 /// Workflows as data: specs are written, hashed, signed, checked and planned
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:

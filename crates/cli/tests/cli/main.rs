@@ -93,6 +93,8 @@ mod replayed;
 #[cfg(test)]
 mod resources;
 #[cfg(test)]
+mod rollback;
+#[cfg(test)]
 mod runs;
 #[cfg(test)]
 mod screen;

@@ -207,6 +207,7 @@ fn command(ledger: &Ledger, definition: &Definition, argv: &[String], cron: Ref,
         runtime: driver.runtime.clone(),
         task: None,
         step: None,
+        takes_back: None,
         cron: Some(cron),
     };
     let governed = match govern::govern(ledger, request) {

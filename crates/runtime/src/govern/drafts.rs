@@ -80,6 +80,9 @@ impl Performer<'_> {
         let mut refs = if is_new_matter { decided.grants.clone() } else { self.refs(decided) };
         refs.extend(self.request.step.as_ref().and_then(OfStep::chain));
         refs.extend(self.request.cron.clone());
+        // Whoever runs what was approved undoes the same.
+        let approved = self.request.approved.as_ref().and_then(|approved| approved.takes_back.as_ref());
+        refs.extend(self.request.takes_back.as_ref().or(approved).cloned());
         refs
     }
 

@@ -81,6 +81,7 @@ impl Performer<'_> {
             }),
             step: self.request.step.clone(),
             cron: None,
+            takes_back: None,
         };
         let governed = govern(self.ledger, request)?;
         Ok(self.take_over(governed, plan, &routed))

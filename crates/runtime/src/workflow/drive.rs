@@ -151,7 +151,7 @@ fn counted(ledger: &Ledger, id: ReceiptId, chain: &Chain) -> Result<Count, Workf
 }
 
 /// The machine of a run as its record leaves it, and the record.
-fn restored(
+pub(super) fn restored(
     ledger: &Ledger,
     id: ReceiptId,
     chain: &Chain,

@@ -138,7 +138,11 @@ pub(super) fn waiting(driven: &Driven) -> impl Iterator<Item = &Attempt> {
     driven.attempts.iter().filter(|attempt| attempt.ended == "waiting")
 }
 
-pub(super) fn driver(global: &Global, ledger: &Ledger, reason: Option<&String>) -> Result<Driver, Failure> {
+pub(in crate::verb) fn driver(
+    global: &Global,
+    ledger: &Ledger,
+    reason: Option<&String>,
+) -> Result<Driver, Failure> {
     let env: Vec<_> = std::env::vars_os().collect();
     Ok(Driver {
         asker: Asker::find(ledger, &env, global.acting_as.as_deref())?,

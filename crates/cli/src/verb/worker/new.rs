@@ -80,6 +80,7 @@ fn ask(global: &Global, program: &str) -> Result<Governed, Failure> {
         task: None,
         step: None,
         cron: None,
+        takes_back: None,
     };
     govern(&ledger, request).map_err(failures::govern)
 }

@@ -120,6 +120,7 @@ impl Question<'_, '_> {
             task: None,
             step: None,
             cron: None,
+            takes_back: None,
         };
         match govern(self.of.ledger, request) {
             Ok(governed) => Ok(self.take_over(argv, governed)),
