@@ -129,6 +129,7 @@ fn request(ledger: &Ledger, text: &str, max_layer: &str, tests: Option<&str>) ->
         spend: false,
         reason: None,
         runtime: identity::runtime(ledger)?,
+        step: None,
     })
 }
 

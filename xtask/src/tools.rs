@@ -27,6 +27,8 @@ const NEEDS: &[Need] = &[
     Need { name: "openssl", package: "openssl", present: || answers("openssl", &["version"]) },
     Need { name: "ssh-keygen", package: "openssh-client", present: || found("ssh-keygen") },
     Need { name: "strace", package: "strace", present: || answers("strace", &["-V"]) },
+    Need { name: "curl", package: "curl", present: || answers("curl", &["--version"]) },
+    Need { name: "PostgreSQL", package: "postgresql", present: has_postgresql },
     Need { name: "SoftHSM", package: "softhsm2", present: || answers("softhsm2-util", &["--version"]) },
     Need { name: "Node.js 18 or newer", package: "nodejs", present: has_node },
     Need { name: "npm", package: "npm", present: || answers("npm", &["--version"]) },
@@ -170,6 +172,13 @@ fn privilege() -> Option<&'static [&'static str]> {
         return Some(&[]);
     }
     answers("sudo", &["-n", "true"]).then_some(&["sudo", "-n"])
+}
+
+/// Whether there are PostgreSQL's server and clients. Debian keeps the server's programs off PATH.
+fn has_postgresql() -> bool {
+    let mut versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let is_there = found("initdb") || versions.any(|entry| entry.path().join("bin/initdb").is_file());
+    is_there && ["psql", "pg_dump", "pg_restore"].iter().all(|client| answers(client, &["--version"]))
 }
 
 /// Whether there is a Node.js whose WebCrypto has Ed25519.

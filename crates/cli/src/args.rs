@@ -86,6 +86,7 @@ pub(crate) enum Verb {
     Export(verb::export::Export),
     Bundle(verb::bundle::Bundle),
     Verify(verb::verify::Verify),
+    Replay(verb::replay::Replay),
     Checkpoint(verb::checkpoint::Checkpoint),
     Anchor(verb::anchor::AnchorArgs),
     Fsck(verb::fsck::Fsck),

@@ -25,7 +25,12 @@ pub(crate) fn govern(error: GovernError) -> Failure {
 
 /// A task that has no end.
 pub(crate) fn task(error: TaskError) -> Failure {
-    let hint = match &error {
+    let hint = task_hint(&error);
+    Failure { hint, ..Failure::could_not(error.into()) }
+}
+
+fn task_hint(error: &TaskError) -> Option<String> {
+    match error {
         TaskError::Append(append) => append_hint(append),
         TaskError::Ledger(fault_below) => fault(fault_below),
         TaskError::Unsettled | TaskError::Outdated => Some("try again".to_owned()),
@@ -34,8 +39,7 @@ pub(crate) fn task(error: TaskError) -> Failure {
         TaskError::Govern(error) => govern_hint(error),
         TaskError::Lock(_) => Some("check who may write to the home".to_owned()),
         TaskError::ApprovalGone(_) | TaskError::Defect(_) => None,
-    };
-    Failure { hint, ..Failure::could_not(error.into()) }
+    }
 }
 
 /// A run of a workflow that could not be driven.
@@ -53,8 +57,8 @@ pub(crate) fn workflow(error: WorkflowError) -> Failure {
         WorkflowError::OtherAction(_) => {
             Some("give the same file and inputs, or ask anew without --approval".to_owned())
         }
-        WorkflowError::Kind { .. } => {
-            Some("nothing was started; `cascade task` does it by itself".to_owned())
+        WorkflowError::Sub { .. } => {
+            Some("nothing was started; its `spec_hash` is what `cascade spec hash` prints".to_owned())
         }
         WorkflowError::Known(id) => Some(format!("what nobody knows is told by: cascade spec resume {id}")),
         WorkflowError::Busy(id) => Some(format!("it goes on there; to end it: cascade spec cancel {id}")),
@@ -62,7 +66,10 @@ pub(crate) fn workflow(error: WorkflowError) -> Failure {
         WorkflowError::Ended(id) => {
             Some(format!("`cascade show {id}` tells how it began; a new one begins with `cascade spec run`"))
         }
-        WorkflowError::Consent(_)
+        // What it says of itself holds for a task that is a step as well.
+        WorkflowError::Task(below) => task_hint(below),
+        WorkflowError::Smoke(_)
+        | WorkflowError::Consent(_)
         | WorkflowError::Erased(_)
         | WorkflowError::Diverged { .. }
         | WorkflowError::Evaluation(_) => None,

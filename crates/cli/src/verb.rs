@@ -21,6 +21,7 @@ pub(crate) mod memory;
 pub(crate) mod pack;
 pub(crate) mod people;
 pub(crate) mod policy;
+pub(crate) mod replay;
 pub(crate) mod review;
 pub(crate) mod run;
 pub(crate) mod secret;
@@ -84,6 +85,7 @@ pub(crate) fn dispatch() -> ExitCode {
         Verb::Halt(args) => halt::halt(global, args),
         Verb::Resume(args) => halt::resume(global, args),
         Verb::Memory(args) => memory::run(global, args),
+        Verb::Replay(args) => replay::run(global, args),
         Verb::Cron(args) => cron::run(global, args),
         Verb::Stats(args) => stats::run(global, args),
         Verb::Log(args) => log::run(global, args),

@@ -31,7 +31,7 @@ pub use self::input::{Input, InputType};
 pub use self::node::{DEPTH_MAX, NODES_MAX, SPEC_BYTES_MAX};
 pub use self::read::{
     Approval, Command, Constraints, FAN_OUT_MAX, FanOut, Http, OnFailure, PARALLEL_MAX, Retry, STEPS_MAX,
-    Spec, Step, SubWorkflow, TaskOf, Wait, Window, Work,
+    Spec, Step, SubWorkflow, Subject, TaskOf, Wait, Window, Work,
 };
 pub use self::schema::schema;
 pub(crate) use self::scope::json_of;

@@ -14,4 +14,5 @@ pub mod action;
 pub mod csl;
 pub mod route;
 pub mod schedule;
+pub mod subject;
 pub mod workflow;

@@ -41,6 +41,7 @@ steps:
     when: inputs.dry == false && steps.fetch.exit_code == 0
     foreach: inputs.hosts
     run: [tar, "-cf", "${item}-${index}.tar", x]
+    subject: {person: "${item}", matter: loan}
     on_failure: continue
   - id: ask
     needs: [each]
@@ -104,6 +105,10 @@ fn the_schema_knows_every_member_that_the_reader_knows_and_no_other() {
         ),
         (with_step("workflow: {nope: 1}"), "/$defs/step/properties/workflow/properties"),
         (with_step("http: {url: 'http://a', nope: 1}"), "/$defs/step/properties/http/properties"),
+        (
+            with_step("run: [x]\n    subject: {person: a, nope: 1}"),
+            "/$defs/step/properties/subject/properties",
+        ),
         (with_step("run: [x]\n    compensate: {run: [x], nope: 1}"), "/$defs/command/properties"),
         ("csl: 1\nconstraints: {nope: 1}\n".to_owned(), "/$defs/constraints/properties"),
         (
@@ -167,6 +172,10 @@ fn what_is_wrong_is_told_with_line_and_column() {
         ("run: [x]\n    env: {1A: x}", "8:11: `1A` cannot be a name in `env`"),
         ("wait: 1s\n    retry: {attempts: 2}", "a step of kind `wait` has no `retry`"),
         ("wait: 1s\n    cwd: x", "`cwd`, `env` and `stdin` belong to `run`"),
+        ("run: [x]\n    subject: ada", "8:14: `subject` is a map, not"),
+        ("run: [x]\n    subject: {matter: loan}", "8:14: `subject` needs `person`"),
+        ("run: [x]\n    subject: {person: '${item}'}", "`item` is there in a step with `foreach` alone"),
+        ("task: {text: x}\n    subject: {person: ada}", "a step of kind `task` has no `subject`"),
         ("wait: {until: tomorrow}", "a moment is written 2026-12-31T09:00:00.000Z"),
         ("approval: {text: x}", "`approval` names the groups"),
         ("http: {url: 'ftp://x'}", "`url` begins with http:// or https://"),

@@ -18,6 +18,7 @@ steps:
   - {id: first, run: [git, tag, "${inputs.tag}"], cwd: "${inputs.tag}", env: {A: "${inputs.dry}"}, stdin: "in"}
   - {id: never, when: inputs.dry, run: [echo, fixed]}
   - {id: maybe, needs: [first], when: steps.first.ok, run: [echo, fixed]}
+  - {id: about, run: [dial], subject: {person: ada, matter: "${inputs.tag}"}}
   - {id: keyed, run: [echo, "${run.key}"]}
   - {id: many, needs: [first], foreach: "[steps.first.stdout]", run: [echo, "${item}"]}
 "#;
@@ -45,20 +46,24 @@ fn what_a_step_needs_stands_before_it_and_all_else_as_in_the_text() {
     let document = document(SPEC);
     let ids: Vec<&str> =
         order(&document.spec).into_iter().map(|at| document.spec.steps[at].id.as_str()).collect();
-    assert_eq!(ids, ["each", "first", "last", "never", "maybe", "keyed", "many"]);
+    assert_eq!(ids, ["each", "first", "last", "never", "maybe", "about", "keyed", "many"]);
 }
 
 #[test]
 fn words_are_known_where_they_hang_on_inputs_alone() {
     let document = document(SPEC);
     let known = |given: &str, id: &str| {
-        foresight(&document, given).command(command(step(&document, id))).expect("a value")
+        let step = step(&document, id);
+        foresight(&document, given).command(step, command(step)).expect("a value")
     };
     let first = known(r#"{"tag":"v1"}"#, "first").expect("known");
     assert_eq!(first.argv, ["git", "tag", "v1"]);
     assert_eq!((first.cwd.as_deref(), first.stdin.as_deref()), (Some("v1"), Some("in")));
     assert_eq!(first.env, [("A".to_owned(), "false".to_owned())]);
     assert_eq!(known("{}", "first"), None, "an input is missing");
+    let about = known(r#"{"tag":"loan"}"#, "about").expect("known").subject.expect("somebody");
+    assert_eq!((about.person(), about.matter()), ("ada", Some("ada/loan")));
+    assert_eq!(known("{}", "about"), None, "nobody knows about what yet");
     for id in ["last", "keyed", "each"] {
         assert_eq!(known(r#"{"tag":"v1"}"#, id), None, "{id}");
     }
@@ -75,7 +80,7 @@ fn conditions_and_lists_are_known_where_they_hang_on_inputs_alone() {
     assert!(seen.items(step(&document, "many")).expect("a value").is_none());
     let each = step(&document, "each");
     let items = seen.items(each).expect("a value").expect("known");
-    let words = |item: &Foresight| item.command(command(each)).expect("a value").expect("known").argv;
+    let words = |item: &Foresight| item.command(each, command(each)).expect("a value").expect("known").argv;
     assert_eq!(items.iter().map(words).collect::<Vec<_>>(), [["ssh", "a", "x0"], ["ssh", "b", "x1"]]);
 }
 

@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use cascade_kernel::csl::{Document, Spec};
-use cascade_kernel::workflow::{Effect, End, Ended, Event, Place, Rendered, Rest, Role, Workflow};
+use cascade_kernel::workflow::{
+    Effect, End, Ended, Event, HttpCall, Place, Rendered, Rest, Role, RunCommand, Workflow,
+};
 use cascade_receipt::json::Value;
 use cascade_receipt::time::Timestamp;
 
@@ -226,6 +228,43 @@ fn a_failure_that_may_be_lets_the_run_go_on() {
         ran(&spec(steps), &[("a", &[Ended::Failed])]),
         ("a#1 b#1".to_owned(), Some((true, String::new())))
     );
+}
+
+/// Whom that which runs concerns.
+fn concerned(world: &World<'_>) -> String {
+    let whom = |(_, what): &(Place, Rendered)| match what {
+        Rendered::Command(RunCommand { subject: Some(named), .. })
+        | Rendered::Http(HttpCall { subject: Some(named), .. }) => {
+            named.matter().unwrap_or(named.person()).to_owned()
+        }
+        _ => "nobody".to_owned(),
+    };
+    world.running.iter().map(whom).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn all_that_is_done_for_a_step_concerns_the_same_person() {
+    let steps = "steps:\n  - {id: a, run: [a], subject: {person: ada, matter: 'loan/${inputs.hosts[0]}'}, compensate: {run: [una]}, reconcile: {run: [ask]}}\n  - {id: b, needs: [a], http: {url: 'http://x'}, subject: {person: bob}}\n  - {id: c, needs: [b], run: [c]}\n";
+    let script = Script::from([("a", vec![Ended::Unknown]), ("c", vec![Ended::Failed])]);
+    let mut world = World::new(&spec(steps), script);
+    let mut seen = vec![concerned(&world)];
+    while world.end.is_none() && world.go_on(0) {
+        seen.push(concerned(&world));
+    }
+    assert_eq!(world.words.join(", "), "a#1, ask a#1, b#1, c#1, undo a#1");
+    assert_eq!(seen, ["ada/loan/x", "ada/loan/x", "bob", "nobody", "ada/loan/x", ""]);
+}
+
+#[test]
+fn a_value_cannot_make_a_step_concern_somebody_else() {
+    let steps = "steps:\n  - {id: a, foreach: '[\"x\", \"y/loan\", \"\", \"z\"]', run: [a], subject: {person: '${item}', matter: m}, on_failure: continue}\n";
+    let world = World::new(&spec(steps), Script::new());
+    assert_eq!(concerned(&world), "x/m z/m");
+    let mut world = world.run();
+    let end = world.end.take().unwrap();
+    assert_eq!((end.completed, end.count.completed, end.count.failed), (true, 2, 2));
+    let faults: Vec<String> = world.workflow.take_faults().into_iter().map(|(_, why)| why).collect();
+    assert!(faults.iter().any(|why| why.contains("the name of a person holds no `/`")), "{faults:?}");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cascade_receipt::bundle::{self, BUNDLE_BYTES_MAX, Disclosure, RECEIPTS_MAX, Shown, Statement, Subject};
 use cascade_receipt::checkpoint::SignedCheckpoint;
 use cascade_receipt::digest::Digest;
+use cascade_receipt::id::ReceiptId;
 use cascade_receipt::json::{self, Value};
 
 use crate::extent::{Part, SALTED};
@@ -63,6 +64,36 @@ impl Reader {
         let mut seqs = Vec::new();
         for part in &extent.parts {
             seqs.extend(self.seq_of(part.receipt_id)?);
+        }
+        Ok(seqs)
+    }
+
+    /// Places of all receipts of the run of a workflow that the one at `seq` belongs to, of the runs that steps of it
+    /// have started, and of the answers that people gave to them; of another receipt its own.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub fn runs_of(&self, seq: u64) -> Result<BTreeSet<u64>, Fault> {
+        let mut seqs = BTreeSet::from([seq]);
+        let Some(line) = self.lines(seq..seq + 1).next().transpose()? else { return Ok(seqs) };
+        let Some(start) = belongs(&line.text) else { return Ok(seqs) };
+        // Everything of a run names its start, a run that a step has started names its own; answers name what was asked.
+        let mut names = BTreeSet::from([start]);
+        let first = self.seq_of(start)?.unwrap_or(seq);
+        for line in self.lines(first..self.head()?.next_seq) {
+            let line = line?;
+            let Some(said) = Said::of(&line.text) else { continue };
+            let is_of = said.refs.iter().any(|(rel, id)| match rel.as_str() {
+                "chain" | "parent" | "escalation" | "dry_run" | "approval" => names.contains(id),
+                _ => false,
+            });
+            if !is_of && said.id != start {
+                continue;
+            }
+            seqs.insert(line.seq);
+            if matches!(said.kind.as_str(), "chain_started" | "escalation" | "approval" | "denial") {
+                names.insert(said.id);
+            }
         }
         Ok(seqs)
     }
@@ -201,4 +232,35 @@ fn hashes(value: &Value, into: &mut Vec<Digest>) {
 #[must_use]
 pub const fn disclosable() -> [&'static str; 2] {
     SALTED
+}
+
+/// What a receipt says of itself and others.
+struct Said {
+    id: ReceiptId,
+    kind: String,
+    refs: Vec<(String, ReceiptId)>,
+}
+
+impl Said {
+    fn of(line: &str) -> Option<Self> {
+        let receipt = json::parse(line.as_bytes()).ok()?;
+        let content = receipt.member("content")?;
+        let refs = content.member("refs").and_then(Value::as_array).unwrap_or_default();
+        let named = |one: &Value| {
+            let id = one.member("receipt_id").and_then(Value::as_str).and_then(ReceiptId::parse)?;
+            Some((one.member("rel")?.as_str()?.to_owned(), id))
+        };
+        Some(Self {
+            id: content.member("receipt_id").and_then(Value::as_str).and_then(ReceiptId::parse)?,
+            kind: content.member("kind")?.as_str()?.to_owned(),
+            refs: refs.iter().filter_map(named).collect(),
+        })
+    }
+}
+
+/// The start of the run that a receipt belongs to.
+fn belongs(line: &str) -> Option<ReceiptId> {
+    let said = Said::of(line)?;
+    let chain = said.refs.iter().find(|(rel, _)| rel == "chain").map(|(_, id)| *id);
+    chain.or_else(|| (said.kind == "chain_started").then_some(said.id))
 }

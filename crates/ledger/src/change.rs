@@ -6,7 +6,7 @@ mod memory;
 use cascade_receipt::base64;
 use cascade_receipt::content::{
     Action, Answer, Body, Draw, Envelope, Escalation, GenesisKey, GlassBroken, Granted, KeyObject,
-    KeyRevoked, PackChange, PolicyRef, Rel, SecretChanged, SubjectFact,
+    KeyRevoked, PackChange, PolicyRef, Rel, ScheduleChanged, SecretChanged, SubjectFact,
 };
 use cascade_receipt::digest::{self, Digest};
 use cascade_receipt::id::{PrincipalId, ReceiptId};
@@ -170,14 +170,7 @@ impl Change {
             Body::Pure(task) => Self::of_pure(&task.action, envelope.timestamp),
             Body::Point(action) => Self::of_pure(action, envelope.timestamp),
             Body::ChainStarted(started) => Self::of_start(&started.action, envelope.timestamp),
-            Body::ScheduleChanged(changed) => {
-                ScheduleStep::of_body(changed).map_or(Self::Nothing, |step| Self::Scheduled {
-                    step,
-                    used: used_of(&changed.action),
-                    draws: changed.action.draws.clone(),
-                    at: envelope.timestamp,
-                })
-            }
+            Body::ScheduleChanged(changed) => Self::of_schedule(changed, envelope.timestamp),
             Body::CronInvocation(fired) => Self::Invoked(InvocationRow::of_body(fired, envelope.timestamp)),
             Body::ChainClosed(closed) => Self::ChainClosed { chain: closed.chain.receipt_id },
             Body::Learned(learned) => MemoryRow::of_body(learned).map_or(Self::Nothing, Self::Learned),
@@ -220,6 +213,25 @@ impl Change {
             | Body::Anchor(_)
             | Body::GuardRenewed(_) => Self::Nothing,
         }
+    }
+
+    fn of_schedule(changed: &ScheduleChanged, at: Timestamp) -> Self {
+        let scheduled = |step| Self::Scheduled {
+            step,
+            used: used_of(&changed.action),
+            draws: changed.action.draws.clone(),
+            at,
+        };
+        ScheduleStep::of_body(changed).map_or(Self::Nothing, scheduled)
+    }
+
+    fn of_schedule_value(content: &Value) -> Option<Self> {
+        Some(Self::Scheduled {
+            step: ScheduleStep::of_value(content)?,
+            used: refs_of(content)?.into_iter().filter(|(rel, _)| uses(*rel)).collect(),
+            draws: limit_views::draws_of(content)?,
+            at: content.member("timestamp").and_then(Value::as_str).and_then(Timestamp::parse)?,
+        })
     }
 
     /// Whether decisions made before it are stale afterwards.
@@ -320,12 +332,7 @@ impl Change {
                 at: Timestamp::parse(text("timestamp")?)?,
             },
             Kind::ChainStarted | Kind::ChainCompleted | Kind::ChainAborted => Self::of_chain(kind, content)?,
-            Kind::ScheduleChanged => Self::Scheduled {
-                step: ScheduleStep::of_value(content)?,
-                used: refs_of(content)?.into_iter().filter(|(rel, _)| uses(*rel)).collect(),
-                draws: limit_views::draws_of(content)?,
-                at: Timestamp::parse(text("timestamp")?)?,
-            },
+            Kind::ScheduleChanged => Self::of_schedule_value(content)?,
             Kind::CronInvocation => Self::Invoked(InvocationRow::of_value(content)?),
             kind if kind.is_closer() => Self::of_closer(kind, content)?,
             kind if kind.is_open() => Self::SubjectFact {
@@ -348,11 +355,7 @@ impl Change {
             Kind::Halted => Self::Halt(true),
             Kind::Resumed => Self::Halt(false),
             Kind::PolicyActivated | Kind::PackActivated => activated(content)?,
-            Kind::Erasure => {
-                let ids = content.member("erased")?.as_array()?.iter();
-                let id = |one: &Value| ReceiptId::parse(one.member("receipt_id")?.as_str()?);
-                Self::Erased(ids.map(id).collect::<Option<_>>()?)
-            }
+            Kind::Erasure => Self::Erased(erased_of(content)?),
             Kind::KeyAdded | Kind::KeyRotated => Self::KeyAdded {
                 key: KeyRow::of_value_object(content.member("key")?)?,
                 retires: text("retires").map(str::to_owned),
@@ -599,4 +602,9 @@ fn refs_of(content: &Value) -> Option<Vec<(Rel, ReceiptId)>> {
             Some((rel, ReceiptId::parse(one.member("receipt_id")?.as_str()?)?))
         })
         .collect()
+}
+
+fn erased_of(content: &Value) -> Option<Vec<ReceiptId>> {
+    let ids = content.member("erased")?.as_array()?.iter();
+    ids.map(|one| ReceiptId::parse(one.member("receipt_id")?.as_str()?)).collect()
 }

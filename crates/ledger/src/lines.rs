@@ -1,6 +1,8 @@
 //! The lines of a chain, one segment in memory at a time.
 
+use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::{Arc, MutexGuard, PoisonError};
 
 use cascade_receipt::id::ReceiptId;
 
@@ -84,9 +86,22 @@ pub struct Stored {
     pub bytes: Vec<u8>,
 }
 
+/// Receipts whose mentions one process keeps in mind.
+const NAMED_MAX: usize = 4096;
+
+/// What a process knows of the receipts that name one.
+#[derive(Clone, Debug)]
+pub(crate) struct Named {
+    /// Everything before this place was gone over.
+    through: u64,
+    /// The newest one that said enough.
+    line: Option<Arc<str>>,
+}
+
 impl Reader {
     /// Goes back through the log, from the newest receipt to `from`, over every receipt that names `id`, until `read`
-    /// knows enough. No view and no index is asked: whoever edits those changes no answer of this.
+    /// knows enough. No view and no index is asked: whoever edits those changes no answer of this. What this process has
+    /// gone over it does not go over again: to one id belongs one `read` and one `from`.
     ///
     /// # Errors
     /// [`Fault`] when the disk cannot be read.
@@ -97,16 +112,36 @@ impl Reader {
         mut read: impl FnMut(&str) -> Option<T>,
     ) -> Result<Option<T>, Fault> {
         let name = id.to_string();
+        let through = self.head()?.next_seq;
+        let known = self.named().get(&id).cloned();
+        // The commit that holds the last one gone over may have grown by none: its lines are read once more, no harm.
+        let since = known.as_ref().map_or(from, |known| known.through);
         let mut before = i64::MAX.cast_unsigned();
-        while let Some(segment) = self.ask(|conn| Segment::newest_naming(conn, &name, from, before))? {
+        while let Some(segment) = self.ask(|conn| Segment::newest_naming(conn, &name, since, before))? {
             let lines: Vec<&[u8]> = segment.lines().collect();
             let texts = lines.iter().rev().filter_map(|line| std::str::from_utf8(line).ok());
-            if let Some(found) = texts.filter(|text| text.contains(&name)).find_map(&mut read) {
+            let told = |text: &str| Some((read(text)?, Arc::from(text)));
+            if let Some((found, line)) = texts.filter(|text| text.contains(&name)).find_map(told) {
+                self.note_named(id, Named { through, line: Some(line) });
                 return Ok(Some(found));
             }
             before = segment.first_seq;
         }
-        Ok(None)
+        let line = known.and_then(|known| known.line);
+        self.note_named(id, Named { through, line: line.clone() });
+        Ok(line.and_then(|line| read(&line)))
+    }
+
+    fn named(&self) -> MutexGuard<'_, HashMap<ReceiptId, Named>> {
+        self.named.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note_named(&self, id: ReceiptId, named: Named) {
+        let mut all = self.named();
+        if all.len() >= NAMED_MAX {
+            all.clear();
+        }
+        all.insert(id, named);
     }
 
     /// The commit that holds `seq`, or the first one after it, for those who judge the bytes themselves.

@@ -1,6 +1,7 @@
 //! Reading a tenant: lines, views, vault. Nothing here writes, and nothing holds a read
 //! transaction open between calls, so that folding the write-ahead log is never kept waiting long.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -15,9 +16,10 @@ use rusqlite::Row;
 
 use crate::fault::Fault;
 use crate::head::{Head, HeadRow};
-use crate::lines::Lines;
+use crate::lines::{Lines, Named};
 use crate::segment::{self, Segment};
 use crate::store::{Access, Database, from_sql};
+use crate::tail::Tail;
 use crate::vault::{self, Item, Name, PrincipalKind};
 use crate::{keys, views};
 
@@ -130,6 +132,8 @@ pub struct Reader {
     genesis_public_key: [u8; 32],
     ledger: Mutex<Database>,
     vault: Mutex<Option<Database>>,
+    pub(crate) named: Mutex<HashMap<ReceiptId, Named>>,
+    tail: Mutex<Tail>,
 }
 
 impl Reader {
@@ -148,6 +152,8 @@ impl Reader {
             genesis_public_key: public,
             ledger: Mutex::new(ledger),
             vault: Mutex::new(None),
+            named: Mutex::default(),
+            tail: Mutex::default(),
         })
     }
 
@@ -324,7 +330,10 @@ impl Reader {
     /// # Errors
     /// [`Fault`].
     pub fn find(&self, prefix: &str) -> Result<Found, Fault> {
-        let found = self.ask(|conn| segment::find(conn, prefix))?;
+        let found = match ReceiptId::parse(prefix) {
+            Some(whole) => self.place_of(whole)?.map(|seq| (whole, seq)).into_iter().collect(),
+            None => self.ask(|conn| segment::find(conn, prefix))?,
+        };
         match found.as_slice() {
             [] => Ok(Found::Nothing),
             [(id, seq)] => match self.lines(*seq..*seq + 1).next() {
@@ -333,6 +342,22 @@ impl Reader {
             },
             _ => Ok(Found::Several),
         }
+    }
+
+    /// Where a receipt stands. What the index does not hold yet is read once, however often is asked.
+    fn place_of(&self, id: ReceiptId) -> Result<Option<u64>, Fault> {
+        self.ask(|conn| {
+            if let Some(seq) = segment::indexed(conn, id)? {
+                return Ok(Some(seq));
+            }
+            let mut tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
+            tail.follow(conn, &HeadRow::read(conn)?)?;
+            // It may have been indexed between the two looks.
+            match tail.place_of(id) {
+                Some(seq) => Ok(Some(seq)),
+                None => segment::indexed(conn, id),
+            }
+        })
     }
 
     /// Private bytes and their salt; `None` once erased.

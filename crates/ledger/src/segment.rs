@@ -154,6 +154,15 @@ pub(crate) fn is_indexed(conn: &Connection, id: ReceiptId) -> rusqlite::Result<b
         .query_row([id.0], |row| row.get(0))
 }
 
+/// Where the index says that a receipt stands.
+pub(crate) fn indexed(conn: &Connection, id: ReceiptId) -> rusqlite::Result<Option<u64>> {
+    let seq = conn
+        .prepare_cached("SELECT seq FROM ids WHERE receipt_id = ?1")?
+        .query_row([id.0], |row| row.get(0))
+        .optional()?;
+    Ok(seq.map(from_sql))
+}
+
 /// Which receipts an id or a unique beginning of one means.
 pub(crate) fn find(conn: &Connection, prefix: &str) -> rusqlite::Result<Vec<(ReceiptId, u64)>> {
     let Some(hex) = prefix.strip_prefix("r_") else { return Ok(Vec::new()) };

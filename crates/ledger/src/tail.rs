@@ -1,4 +1,4 @@
-//! Ids of the receipts that the search index does not hold yet, so that no id is taken twice.
+//! Ids of the receipts that the search index does not hold yet, so that no id is taken twice, and each is found.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use crate::head::HeadRow;
 use crate::segment::{Segment, line_id};
 
-/// Every id from `from` to `through`. Kept by one writer; other processes' receipts are read in.
+/// Every id from `from` to `through`. Kept by one writer or reader; other processes' receipts are read in.
 #[derive(Debug, Default)]
 pub(crate) struct Tail {
     from: u64,
@@ -46,6 +46,10 @@ impl Tail {
         let mut all: Vec<_> = self.ids.iter().map(|(id, seq)| (*id, *seq)).collect();
         all.sort_unstable();
         all
+    }
+
+    pub(crate) fn place_of(&self, id: ReceiptId) -> Option<u64> {
+        self.ids.get(&id).copied()
     }
 
     pub(crate) fn contains(&self, id: ReceiptId) -> bool {

@@ -8,6 +8,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::hint::black_box;
+use std::io::Write as _;
 use std::time::Instant;
 
 use cascade_kernel::schedule::{CatchUp, Overlap, Rules, Standing, Timing};
@@ -20,6 +21,7 @@ use cascade_receipt::json::Value;
 use cascade_receipt::time::Timestamp;
 use cascade_runtime::cron::{Definition, Scheduler, Work};
 use cascade_runtime::facts::Asker;
+use cascade_runtime::model::Models;
 use cascade_runtime::workflow::Driver;
 
 const SNAPSHOT: &[u8] = b"{}";
@@ -33,7 +35,7 @@ fn main() {
     let runtime =
         Runtime { node: "bench".to_owned(), version: "0".to_owned(), binary_sha256: Digest([0; 32]) };
     let asker = Asker::find(&ledger, &[], None).expect("who asks");
-    let driver = Driver { asker, reason: None, runtime };
+    let driver = Driver { asker, reason: None, runtime, models: Models::default() };
     // Many at once share their commits.
     std::thread::scope(|scope| {
         for first in 0..WRITERS {
@@ -56,7 +58,7 @@ fn main() {
         ("wake_ns", number(wake_ns)),
         ("wakes", number(wakes)),
     ]);
-    println!("{}", told.to_canonical());
+    writeln!(std::io::stdout(), "{}", told.to_canonical()).expect("standard output");
 }
 
 /// Mean time of a wake-up among so many schedules, over an hour of their clocks.

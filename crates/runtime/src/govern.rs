@@ -365,7 +365,8 @@ impl<'a> Performer<'a> {
     /// What the gates hear of the specification that it belongs to.
     fn of_specification(&self) -> Result<Option<policy_facts::Spec>, Fault> {
         let argv = &self.request.command.argv;
-        self.request.step.as_ref().map(|step| step.facts(self.ledger, argv)).transpose()
+        let task = self.request.task.as_ref().map(|of| &of.task);
+        self.request.step.as_ref().map(|step| step.facts(self.ledger, argv, task)).transpose()
     }
 
     /// The credentials that the decision names. They stay in this process until the intent is durable.

@@ -1,5 +1,6 @@
 //! Persons outside whom actions concern: who is meant, what is known of them, and recording it.
 
+pub use cascade_kernel::subject::Named;
 use cascade_ledger::{Appended, Draft, Fault, Ledger, PrincipalKind, Reader};
 use cascade_policy::facts;
 use cascade_policy::limits::{NAME_BYTES_MAX, is_zone};
@@ -9,16 +10,8 @@ use cascade_receipt::id::PrincipalId;
 use crate::admin::{self, AdminError};
 use crate::facts::Asker;
 
-/// Longest name of a subject with its matter, in bytes.
-pub const SUBJECT_BYTES_MAX: usize = 200;
-
-/// Whom an action concerns, as typed: `customer-17`, or with a debt or case `customer-17/loan-3`.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Named {
-    person: String,
-    /// The whole text: two persons may have a matter of the same name.
-    matter: Option<String>,
-}
+/// The id of whoever has none in this chain: nothing is recorded of them.
+const NOBODY: PrincipalId = PrincipalId([0; 8]);
 
 /// Whom an action concerns, by ids of the chain.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -62,32 +55,28 @@ pub enum SubjectError {
     Admin(#[from] AdminError),
 }
 
-impl Named {
-    /// Reads `PERSON` or `PERSON/MATTER`.
-    ///
-    /// # Errors
-    /// In words, what is wrong.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let fits = text.len() <= SUBJECT_BYTES_MAX && !text.chars().any(char::is_control);
-        let (person, matter) =
-            text.split_once('/').map_or((text, None), |(person, matter)| (person, Some(matter)));
-        if !fits || person.is_empty() || matter == Some("") {
-            return Err(format!("expected PERSON or PERSON/MATTER, up to {SUBJECT_BYTES_MAX} bytes"));
-        }
-        Ok(Self { person: person.to_owned(), matter: matter.map(|_| text.to_owned()) })
-    }
+/// The ids in this chain, made on first use.
+///
+/// # Errors
+/// When the ledger cannot look up or keep a name.
+pub fn concerned(ledger: &Ledger, named: &Named) -> Result<Concerned, Fault> {
+    Ok(Concerned {
+        subject: ledger.principal_for(PrincipalKind::Subject, named.person())?,
+        matter: named.matter().map(|name| ledger.principal_for(PrincipalKind::Matter, name)).transpose()?,
+    })
+}
 
-    /// The ids in this chain, made on first use.
-    ///
-    /// # Errors
-    /// When the ledger cannot look up or keep a name.
-    pub fn concerned(&self, ledger: &Ledger) -> Result<Concerned, Fault> {
-        let matter = self.matter.as_ref();
-        Ok(Concerned {
-            subject: ledger.principal_for(PrincipalKind::Subject, &self.person)?,
-            matter: matter.map(|name| ledger.principal_for(PrincipalKind::Matter, name)).transpose()?,
-        })
-    }
+/// What would be decided about somebody whom the chain may not know yet; looking makes no ids.
+///
+/// # Errors
+/// When the ledger cannot be read.
+pub fn look_up(reader: &Reader, named: &Named) -> Result<facts::Subject, Fault> {
+    let subject = reader.principal(PrincipalKind::Subject, named.person())?;
+    let matter = named.matter().map(|name| reader.principal(PrincipalKind::Matter, name)).transpose()?;
+    look(
+        reader,
+        Concerned { subject: subject.unwrap_or(NOBODY), matter: matter.map(|id| id.unwrap_or(NOBODY)) },
+    )
 }
 
 /// What the log knows of whom an action concerns.
@@ -120,10 +109,10 @@ pub fn record(ledger: &Ledger, asker: &Asker, named: &Named, said: Said) -> Resu
     if !asker.is_registered() || asker.assumed.is_some() {
         return Err(AdminError::Refused("identity.unauthenticated").into());
     }
-    if named.matter.is_some() && said != Said::Conversation {
+    if named.matter().is_some() && said != Said::Conversation {
         return Err(SubjectError::Matter);
     }
-    let concerned = named.concerned(ledger).map_err(AdminError::from)?;
+    let concerned = concerned(ledger, named).map_err(AdminError::from)?;
     let known = match said {
         Said::Zone(zone) if is_zone(&zone) => Known::Zone(zone),
         Said::Zone(zone) => return Err(SubjectError::Zone(zone)),

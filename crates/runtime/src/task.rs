@@ -31,6 +31,7 @@ use crate::layer::{Layer, Question, Retrieval, Search, Templates};
 use crate::model::{Model, Models};
 use crate::policy_store::{self, StoreError};
 use crate::smoke::{Options, Smoke, SmokeError};
+use crate::workflow::OfStep;
 
 pub(crate) use drafts::{ACTED, frame};
 pub use question::tools;
@@ -55,6 +56,8 @@ pub struct Request {
     pub reason: Option<String>,
     /// Which program writes the receipts.
     pub runtime: Runtime,
+    /// The step of a workflow that it is.
+    pub step: Option<OfStep>,
 }
 
 impl Request {

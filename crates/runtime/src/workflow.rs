@@ -14,6 +14,8 @@ mod point;
 mod record;
 mod rehearse;
 mod step;
+mod sub;
+mod task;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -30,8 +32,13 @@ use cascade_receipt::json::Value;
 
 use crate::consent::ConsentError;
 use crate::facts::{Asker, LookError};
+use crate::model::Models;
 use crate::policy_store::StoreError;
+use crate::smoke::SmokeError;
+use crate::task::TaskError;
 
+pub(crate) use self::load::SUB;
+pub use self::load::Sub;
 pub use self::point::Pointed;
 pub use self::step::OfStep;
 
@@ -39,7 +46,7 @@ pub use self::step::OfStep;
 pub const OUTPUT_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 /// A run that is to begin.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Start {
     /// The specification.
     pub document: Arc<Document>,
@@ -53,6 +60,8 @@ pub struct Start {
     pub approval: Option<String>,
     /// Only the decisions are wanted.
     pub dry_run: bool,
+    /// The specifications that its steps run, and those that steps of these run.
+    pub subs: Vec<Sub>,
     /// The invocation of a schedule that it is begun for.
     pub cron: Option<Ref>,
 }
@@ -66,6 +75,8 @@ pub struct Driver {
     pub reason: Option<String>,
     /// Which program writes the receipts.
     pub runtime: Runtime,
+    /// Models that tasks may be put to.
+    pub models: Models,
 }
 
 /// What is told while a run goes on.
@@ -170,13 +181,15 @@ pub enum WorkflowError {
     /// Another process drives it.
     #[error("run {0} is being driven by another process")]
     Busy(ReceiptId),
-    /// A kind of step that this version plans and does not run. Nothing was started.
-    #[error("step `{step}` is of kind `{kind}`, which this version does not run")]
-    Kind {
+    /// The specification that a step runs is not there, or is given inputs that it does not have. Nothing was started.
+    #[error("step `{step}` runs `{file}`, which {why}")]
+    Sub {
         /// Its id.
         step: String,
-        /// Its kind.
-        kind: &'static str,
+        /// The file that it names.
+        file: String,
+        /// What does not fit.
+        why: String,
     },
     /// Private bytes that are not those that a receipt commits to.
     #[error("what is kept behind {0} was changed after it was recorded")]
@@ -190,6 +203,12 @@ pub enum WorkflowError {
     /// What is to be settled is known.
     #[error("the outcome of that attempt is known")]
     Known(ReceiptId),
+    /// A task has no end.
+    #[error(transparent)]
+    Task(Box<TaskError>),
+    /// What answers of tasks are run in could not be set up.
+    #[error(transparent)]
+    Smoke(#[from] SmokeError),
     /// A step has no end. Whatever had started of it is ended.
     #[error(transparent)]
     Step(Box<crate::govern::GovernError>),
@@ -219,7 +238,7 @@ pub fn start(
     driver: &Driver,
     tell: &mut dyn FnMut(Progress),
 ) -> Result<Driven, WorkflowError> {
-    drive::start(ledger, start, driver, tell)
+    drive::begin(ledger, start, None, driver, tell)
 }
 
 /// Drives a run that has begun, as far as it goes.
@@ -295,8 +314,8 @@ pub fn last_attempt(
     chain: ReceiptId,
     (step, item): (usize, usize),
 ) -> Result<u32, WorkflowError> {
-    let chain = ledger.chain(chain)?.ok_or(WorkflowError::NotAChain(chain))?;
-    let recorded = record::of_run(ledger, &chain)?;
+    let (run, chain) = load::run(ledger, chain)?;
+    let recorded = record::of_run(ledger, &chain, &run.spec)?;
     let own = recorded.iter().map(|one| one.place);
     let own = own.filter(|place| place.role == Role::Step && (place.step, place.item) == (step, item));
     Ok(own.map(|place| place.attempt).max().unwrap_or(1))

@@ -7,6 +7,7 @@ mod sequences;
 mod texts;
 
 use std::fmt::Write as _;
+use std::sync::LazyLock;
 
 use sha2::{Digest as _, Sha256};
 
@@ -212,7 +213,12 @@ pub(crate) static HELPERS: &[Op] = &[
 /// SHA-256 over every operator and helper (name, type, cost, hints and Python text) and over the constants that words
 /// call for, in order.
 #[must_use]
-pub fn digest() -> String {
+pub fn digest() -> &'static str {
+    static DIGEST: LazyLock<String> = LazyLock::new(digest_anew);
+    &DIGEST
+}
+
+fn digest_anew() -> String {
     let mut hash = Sha256::new();
     for op in crate::ops::all() {
         for part in [op.name, op.signature, op.python, op.words, op.source, op.import] {

@@ -60,7 +60,7 @@ pub struct Outcome {
     /// What to ask the caller when more than one program is left.
     pub question: Option<Question>,
     /// SHA-256 of the library that was searched with.
-    pub library: String,
+    pub library: &'static str,
 }
 
 impl Outcome {

@@ -10,6 +10,8 @@ mod overlap;
 mod schema;
 mod table;
 
+use std::sync::LazyLock;
+
 use sha2::{Digest as _, Sha256};
 
 use crate::limits::TEXT_BYTES_MAX;
@@ -112,7 +114,12 @@ fn bounded(text: &str) -> Result<&str, Declined> {
 
 /// SHA-256 over the templates, in order: what two reports with the same digest emitted, they emitted alike.
 #[must_use]
-pub fn digest() -> String {
+pub fn digest() -> &'static str {
+    static DIGEST: LazyLock<String> = LazyLock::new(digest_anew);
+    &DIGEST
+}
+
+fn digest_anew() -> String {
     let mut hash = Sha256::new();
     for part in [
         include_str!("templates/chain.rs"),

@@ -13,12 +13,27 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("receipt", &[]),
     ("policy", &["receipt"]),
     ("kernel", &["policy", "receipt"]),
+    ("audit", &["kernel", "policy", "receipt"]),
     ("synthesis", &[]),
     ("timestamp", &["receipt"]),
     ("ledger", &["receipt"]),
     ("runtime", &["ledger", "kernel", "policy", "synthesis", "timestamp", "receipt"]),
     ("server", &["ledger", "receipt"]),
-    ("cli", &["bench", "verify", "server", "runtime", "ledger", "kernel", "policy", "timestamp", "receipt"]),
+    (
+        "cli",
+        &[
+            "bench",
+            "verify",
+            "server",
+            "runtime",
+            "audit",
+            "ledger",
+            "kernel",
+            "policy",
+            "timestamp",
+            "receipt",
+        ],
+    ),
     ("verify", &["timestamp", "receipt"]),
     ("bench", &["runtime", "verify", "ledger", "kernel", "policy", "receipt"]),
     ("xtask", &["receipt"]),
@@ -33,7 +48,7 @@ const NAMES_REFUSED: &[&str] =
     &["core", "common", "types", "utils", "util", "models", "shared", "base", "misc"];
 
 /// Crates that read no file, clock, environment or randomness.
-const PURE: &[&str] = &["receipt", "policy", "kernel", "synthesis", "timestamp"];
+const PURE: &[&str] = &["receipt", "policy", "kernel", "audit", "synthesis", "timestamp"];
 
 /// What the clippy.toml of a pure crate must disallow, at the least; a path or everything below it.
 const IMPURE: &[&str] = &[

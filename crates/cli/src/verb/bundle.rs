@@ -40,6 +40,7 @@ enum What {
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   cascade bundle create r_0123456789abcdef --action --out evidence.bundle
+  cascade bundle create r_0123456789abcdef --run --replayable --out run.bundle
   cascade bundle create --range 100..200 --out march.bundle
   cascade bundle create r_01234 --disclose action_hash --out evidence.bundle
   cascade-verify evidence.bundle --public-key key.pem")]
@@ -53,6 +54,9 @@ struct Create {
     /// Take every receipt of the actions that the ids belong to
     #[arg(long)]
     action: bool,
+    /// Take every receipt of the runs of workflows that the ids belong to, and of those that steps of these started
+    #[arg(long)]
+    run: bool,
     /// Disclose the private bytes behind these members of the receipts
     #[arg(long, value_name = "FIELD", value_delimiter = ',', value_parser = cascade_ledger::disclosable())]
     disclose: Vec<String>,
@@ -156,9 +160,11 @@ fn chosen(ledger: &Ledger, args: &Create) -> Result<BTreeSet<u64>, Failure> {
         };
         if args.action {
             seqs.extend(ledger.action_of(seq)?);
-        } else {
-            seqs.insert(seq);
         }
+        if args.run {
+            seqs.extend(ledger.runs_of(seq)?);
+        }
+        seqs.insert(seq);
     }
     if let Some(range) = args.range.clone() {
         let there = ledger.head()?.next_seq;
@@ -221,7 +227,7 @@ fn unpack(global: &Global, args: &Unpack) -> Exit {
 }
 
 /// At most as much as a bundle may have, and one byte more, which is then refused.
-fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     use std::io::Read as _;
     let file = std::fs::File::open(path).with_context(|| format!("couldn't open `{}`", path.display()))?;
     let mut bytes = Vec::new();

@@ -36,7 +36,7 @@ enum What {
 
 The expression has five fields: minute, hour, day of the month, month, day of the week; or it is @hourly, @daily,
 @weekly, @monthly, @yearly. docs/cron.md says what happens when clocks change.")]
-    Add(add::Add),
+    Add(Box<add::Add>),
     /// Schedules, and what their last invocations came to
     #[command(after_help = "Example:\n  cascade cron list --json")]
     List,

@@ -15,7 +15,7 @@ use cascade_runtime::facts::{Asker, Command};
 use cascade_runtime::govern::{GovernError, Governed, Request, govern, govern_past_gates};
 use cascade_runtime::identity;
 use cascade_runtime::process::{Enclosure, StreamsPlan};
-use cascade_runtime::subject::Named;
+use cascade_runtime::subject::{self, Named};
 use clap::Args;
 
 use crate::args::Global;
@@ -98,7 +98,7 @@ pub(crate) fn run(global: &Global, args: &Run) -> Exit {
 
 fn ask(global: &Global, args: &Run, ledger: &Ledger) -> Result<Asked, Failure> {
     let mut command = Command::here(args.command.clone())?;
-    command.subject = args.subject.as_ref().map(|named| named.concerned(ledger)).transpose()?;
+    command.subject = args.subject.as_ref().map(|named| subject::concerned(ledger, named)).transpose()?;
     let (asker, program) = (who_asks(global, ledger, &command)?, program_of(&command));
     let objection = asker.enclosure.objection();
     let request = request(global, args, ledger, (command, asker), None)?;

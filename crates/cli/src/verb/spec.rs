@@ -8,6 +8,7 @@ mod plan;
 mod run;
 mod settle;
 mod sign;
+pub(crate) mod subs;
 mod tell;
 mod verify;
 

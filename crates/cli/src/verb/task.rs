@@ -144,6 +144,15 @@ fn untold(error: io::Error, receipt: Option<ReceiptId>) -> Failure {
     Failure { receipt, ..Failure::could_not(cause).hint(hint) }
 }
 
+/// The models that this home names.
+pub(super) fn models(global: &Global) -> Result<Models, Failure> {
+    let file = place::home_dir(global)?.join(model::FILE);
+    Models::load(&file).map_err(|fault| {
+        let hint = fault.hint();
+        Failure::could_not(fault.into()).hint(hint)
+    })
+}
+
 /// Everything that tasks of one invocation share.
 struct Desk<'a> {
     ledger: &'a Ledger,
@@ -157,12 +166,7 @@ impl<'a> Desk<'a> {
     fn open(global: &Global, args: &'a TaskArgs, ledger: &'a Ledger, jobs: usize) -> Result<Self, Failure> {
         let env: Vec<_> = std::env::vars_os().collect();
         let asker = Asker::find(ledger, &env, global.acting_as.as_deref())?;
-        let file = place::home_dir(global)?.join(model::FILE);
-        let models = Models::load(&file).map_err(|fault| {
-            let hint = fault.hint();
-            Failure::could_not(fault.into()).hint(hint)
-        })?;
-        let router = Router::new(jobs, models)?;
+        let router = Router::new(jobs, models(global)?)?;
         Ok(Self { ledger, router, asker, args, runtime: identity::runtime(ledger)? })
     }
 
@@ -182,6 +186,7 @@ impl<'a> Desk<'a> {
             spend: self.args.spend,
             reason: self.args.reason.clone(),
             runtime: self.runtime.clone(),
+            step: None,
         };
         self.router.answer(self.ledger, &request)
     }

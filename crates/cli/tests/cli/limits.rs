@@ -10,7 +10,7 @@ use crate::site::{Done, Site, ended, finish, kinds, script};
 const DEFAULT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../policies/default");
 
 /// A site whose policy is the default one with these limits.
-fn limited(limits: &str) -> Site {
+pub(crate) fn limited(limits: &str) -> Site {
     let site = Site::new();
     site.run(&["init"]).expect(0);
     site.set("cp", &["-r", DEFAULT, "policy"]);
@@ -125,7 +125,7 @@ fn people_lift_what_names_their_group_and_nothing_else() {
 }
 
 /// The zone of whole hours in which it is now about `hour` o'clock.
-fn zone_at(hour: i64) -> String {
+pub(crate) fn zone_at(hour: i64) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     let utc = i64::try_from(now / 3600 % 24).unwrap();
     let ahead = (hour - utc + 12).rem_euclid(24) - 12;

@@ -15,6 +15,8 @@ mod beneath;
 #[cfg(test)]
 mod bundle;
 #[cfg(test)]
+mod campaign;
+#[cfg(test)]
 mod checkpoint;
 #[cfg(test)]
 mod consent;
@@ -26,6 +28,12 @@ mod cron;
 mod disk;
 #[cfg(test)]
 mod erase;
+#[cfg(test)]
+mod examples;
+#[cfg(test)]
+mod fan_out;
+#[cfg(test)]
+mod forged;
 #[cfg(test)]
 mod git;
 #[cfg(test)]
@@ -49,9 +57,13 @@ mod memory;
 #[cfg(test)]
 mod messages;
 #[cfg(test)]
+mod migration;
+#[cfg(test)]
 mod model;
 #[cfg(test)]
 mod names;
+#[cfg(test)]
+mod nested;
 #[cfg(test)]
 mod out;
 #[cfg(test)]
@@ -65,6 +77,8 @@ mod people;
 #[cfg(test)]
 mod policy;
 #[cfg(test)]
+mod postgres;
+#[cfg(test)]
 mod powercut;
 #[cfg(test)]
 mod random;
@@ -74,6 +88,8 @@ mod readme;
 mod recall;
 #[cfg(test)]
 mod refused;
+#[cfg(test)]
+mod replayed;
 #[cfg(test)]
 mod resources;
 #[cfg(test)]
@@ -89,6 +105,8 @@ mod site;
 #[cfg(test)]
 mod spec;
 #[cfg(test)]
+mod stage;
+#[cfg(test)]
 mod steps;
 #[cfg(test)]
 mod tamper;
@@ -97,9 +115,13 @@ mod task;
 #[cfg(test)]
 mod team;
 #[cfg(test)]
+mod thinking;
+#[cfg(test)]
 mod timestamp;
 #[cfg(test)]
 mod trace;
+#[cfg(test)]
+mod triage;
 #[cfg(test)]
 mod tty;
 #[cfg(test)]

@@ -137,6 +137,10 @@ fn check_step(names: &Names<'_>, step: &Step, faults: &mut Faults) {
     for command in [&step.compensate, &step.reconcile].into_iter().flatten() {
         names.command(command, faults);
     }
+    if let Some(subject) = &step.subject {
+        let parts = [&subject.person].into_iter().chain(&subject.matter);
+        parts.for_each(|part| names.template(part, faults));
+    }
     match &step.work {
         Work::Command(command) => names.command(command, faults),
         Work::Task(task) => names.template(&task.text, faults),
@@ -248,7 +252,10 @@ fn sample_result(step: &Step) -> Value {
     match &step.work {
         Work::Command(_) => members.extend([("exit_code", number()), ("stdout", text()), ("stderr", text())]),
         Work::Http(_) => members.extend([("code", number()), ("body", text())]),
-        Work::Task(_) => members.extend([("answer", text()), ("layer", text()), ("evidence", text())]),
+        Work::Task(_) => {
+            members.extend([("answer", text()), ("layer", text()), ("evidence", text())]);
+            members.extend([("tokens", number()), ("cost_microusd", number())]);
+        }
         Work::Approval(_) | Work::Wait(_) | Work::Workflow(_) => {}
     }
     let one = map_of(members.into_iter().map(|(name, value)| (name.to_owned(), value)));

@@ -98,6 +98,8 @@ pub struct Step {
     pub foreach: Option<FanOut>,
     /// What is done.
     pub work: Work,
+    /// Whom outside it concerns.
+    pub subject: Option<Subject>,
     /// An attempt is ended after this long.
     pub timeout_ms: Option<u64>,
     /// How often it is tried.
@@ -109,6 +111,15 @@ pub struct Step {
     /// Tells whether an attempt whose outcome is unknown has taken effect: exit 0 it has, 1 it has not.
     pub reconcile: Option<Command>,
     pub(super) place: Place,
+}
+
+/// A person outside whom a step concerns: a debtor, a customer, a patient.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    /// Who.
+    pub person: Template,
+    /// A debt or case of theirs.
+    pub matter: Option<Template>,
 }
 
 /// Once for each item of a list.

@@ -4,7 +4,8 @@ use super::fault::Faults;
 use super::fields::{Fields, duration_ms, list, map, template};
 use super::node::{Data, Node, Place};
 use super::read::{
-    Approval, Command, FanOut, Http, OnFailure, Retry, Step, SubWorkflow, TaskOf, Wait, Work, is_name,
+    Approval, Command, FanOut, Http, OnFailure, Retry, Step, SubWorkflow, Subject, TaskOf, Wait, Work,
+    is_name,
 };
 
 /// Most words of one command.
@@ -28,6 +29,7 @@ pub(super) fn step(node: &Node, faults: &mut Faults) -> Option<Step> {
     let when = fields.expression("when");
     let foreach = fields.expression("foreach").map(|(over, place)| FanOut { over, place });
     let timeout_ms = fields.duration_ms("timeout");
+    let subject = fields.optional("subject");
     let (retry, on_failure) = (fields.optional("retry"), fields.text("on_failure"));
     let (compensate, reconcile) = (fields.optional("compensate"), fields.optional("reconcile"));
     let work = work(&mut fields);
@@ -52,6 +54,7 @@ pub(super) fn step(node: &Node, faults: &mut Faults) -> Option<Step> {
         retry: retry.map_or_else(once, |node| read_retry(node, faults).unwrap_or_else(once)),
         compensate: compensate.and_then(|node| nested_command(node, "`compensate`", faults)),
         reconcile: reconcile.and_then(|node| nested_command(node, "`reconcile`", faults)),
+        subject: subject.and_then(|node| read_subject(node, faults)),
         id: id?,
         title,
         when,
@@ -65,12 +68,19 @@ pub(super) fn step(node: &Node, faults: &mut Faults) -> Option<Step> {
     Some(step)
 }
 
-/// A point for people and a wait have no attempts, and nothing to undo.
+/// A point for people and a wait have no attempts, and nothing to undo; tasks and workflows have limits of their own,
+/// and only a command is decided about somebody.
 fn only_where_it_means_something(step: &Step, faults: &mut Faults) {
+    let kind = step.work.as_str();
+    if step.subject.is_some() && !matches!(step.work, Work::Command(_) | Work::Http(_)) {
+        faults.add(step.place, format!("a step of kind `{kind}` has no `subject`"));
+    }
+    if matches!(step.work, Work::Task(_) | Work::Workflow(_)) && step.timeout_ms.is_some() {
+        faults.add(step.place, format!("a step of kind `{kind}` has no `timeout`"));
+    }
     if !matches!(step.work, Work::Approval(_) | Work::Wait(_)) {
         return;
     }
-    let kind = step.work.as_str();
     let has = [
         ("retry", step.retry.attempts > 1),
         ("timeout", step.timeout_ms.is_some()),
@@ -277,6 +287,13 @@ fn wait(node: &Node, faults: &mut Faults) -> Option<Wait> {
     let until = fields.required("until");
     fields.finish();
     Some(Wait::Until(template(until?, faults)?))
+}
+
+fn read_subject(node: &Node, faults: &mut Faults) -> Option<Subject> {
+    let mut fields = Fields::of(node, "`subject`", faults)?;
+    let (person, matter) = (fields.required("person"), fields.template("matter"));
+    fields.finish();
+    Some(Subject { person: template(person?, faults)?, matter })
 }
 
 fn read_needs(node: &Node, faults: &mut Faults) -> Vec<(String, Place)> {

@@ -81,17 +81,28 @@ impl Foresight {
         Ok(Some(items.into_iter().enumerate().map(of).collect()))
     }
 
-    /// The command with its values put in, but for the idempotency key.
+    /// A command of the step with its values put in, but for the idempotency key.
     ///
     /// # Errors
     /// An expression has no value for these inputs.
-    pub fn command(&self, command: &Command) -> Result<Option<RunCommand>, EvaluationFault> {
+    pub fn command(&self, step: &Step, command: &Command) -> Result<Option<RunCommand>, EvaluationFault> {
         let env = command.env.iter().map(|(_, value)| value);
-        let mut parts = command.argv.iter().chain(&command.cwd).chain(env).chain(&command.stdin);
+        let concerned =
+            step.subject.iter().flat_map(|subject| [&subject.person].into_iter().chain(&subject.matter));
+        let words = command.argv.iter().chain(&command.cwd).chain(env).chain(&command.stdin);
+        let mut parts = words.chain(concerned);
         if !parts.all(|part| self.knows_all(part)) {
             return Ok(None);
         }
-        render::command(command, &self.scope).map(Some)
+        render::command(command, step, &self.scope).map(Some)
+    }
+
+    /// A text with its values put in.
+    ///
+    /// # Errors
+    /// An expression has no value for these inputs.
+    pub fn text(&self, template: &Template) -> Result<Option<String>, EvaluationFault> {
+        if self.knows_all(template) { template.render(&self.scope).map(Some) } else { Ok(None) }
     }
 
     fn knows_all(&self, template: &Template) -> bool {

@@ -9,6 +9,7 @@ use super::{Place, Role, StepState, Workflow};
 use crate::csl::{
     Command, EvaluationFault, FAN_OUT_MAX, Http, Scope, Step, Template, Wait, Work, data_of, map_of, value_of,
 };
+use crate::subject::Named;
 
 /// What an attempt does.
 #[derive(Clone, PartialEq, Debug)]
@@ -38,6 +39,8 @@ pub struct RunCommand {
     pub env: Vec<(String, String)>,
     /// Standard input.
     pub stdin: Option<String>,
+    /// Whom outside it concerns.
+    pub subject: Option<Named>,
 }
 
 /// A question to people.
@@ -68,6 +71,8 @@ pub struct HttpCall {
     pub body: Option<String>,
     /// Codes that count as done.
     pub status: Vec<u16>,
+    /// Whom outside it concerns.
+    pub subject: Option<Named>,
 }
 
 /// The variable that hands a command its key: the same for every attempt, so that whoever is called can tell a second
@@ -136,7 +141,7 @@ impl Workflow {
                 });
                 Rendered::Workflow(Data::Object(inputs.collect::<Result<_, EvaluationFault>>()?))
             }
-            Work::Http(http) => Rendered::Http(call(http, scope)?),
+            Work::Http(http) => Rendered::Http(call(http, step, scope)?),
             Work::Wait(Wait::For(ms)) => {
                 // From when what it needs was over: a run that goes on after a crash waits no longer.
                 let needs = self.needs.get(place.step).map(Vec::as_slice).unwrap_or_default();
@@ -161,7 +166,7 @@ impl Workflow {
         place: Place,
         scope: &Scope,
     ) -> Result<RunCommand, EvaluationFault> {
-        let mut rendered = self::command(command, scope)?;
+        let mut rendered = self::command(command, step, scope)?;
         rendered.env.push((KEY_VARIABLE.to_owned(), self.key(step, place)));
         Ok(rendered)
     }
@@ -209,21 +214,32 @@ pub(super) fn run_of(id: &str, started: Timestamp) -> Vec<(String, Value)> {
 }
 
 /// A command with its values put in, before it has its key.
-pub(super) fn command(command: &Command, scope: &Scope) -> Result<RunCommand, EvaluationFault> {
+pub(super) fn command(command: &Command, step: &Step, scope: &Scope) -> Result<RunCommand, EvaluationFault> {
     let render = |template: &Template| template.render(scope);
     Ok(RunCommand {
         argv: command.argv.iter().map(render).collect::<Result<_, _>>()?,
         cwd: command.cwd.as_ref().map(render).transpose()?,
         env: pairs(&command.env, scope)?,
         stdin: command.stdin.as_ref().map(render).transpose()?,
+        subject: subject(step, scope)?,
     })
+}
+
+/// Whom a step concerns; what undoes it, or asks what became of it, concerns the same.
+fn subject(step: &Step, scope: &Scope) -> Result<Option<Named>, EvaluationFault> {
+    let Some(subject) = &step.subject else { return Ok(None) };
+    let person = subject.person.render(scope)?;
+    let matter = subject.matter.as_ref().map(|matter| matter.render(scope)).transpose()?;
+    let named = Named::of(&person, matter.as_deref());
+    let fault = |message| EvaluationFault { expression: subject.person.source().to_owned(), message };
+    named.map(Some).map_err(fault)
 }
 
 fn pairs(pairs: &[(String, Template)], scope: &Scope) -> Result<Vec<(String, String)>, EvaluationFault> {
     pairs.iter().map(|(name, value)| Ok((name.clone(), value.render(scope)?))).collect()
 }
 
-fn call(http: &Http, scope: &Scope) -> Result<HttpCall, EvaluationFault> {
+fn call(http: &Http, step: &Step, scope: &Scope) -> Result<HttpCall, EvaluationFault> {
     let fault = |text: &Template, message: &str| EvaluationFault {
         expression: text.source().to_owned(),
         message: message.to_owned(),
@@ -241,5 +257,6 @@ fn call(http: &Http, scope: &Scope) -> Result<HttpCall, EvaluationFault> {
         });
     }
     let body = http.body.as_ref().map(|body| body.render(scope)).transpose()?;
-    Ok(HttpCall { method: http.method.clone(), url, headers, body, status: http.status.clone() })
+    let (method, status) = (http.method.clone(), http.status.clone());
+    Ok(HttpCall { method, url, headers, body, status, subject: subject(step, scope)? })
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use cascade_receipt::decision::RiskTier;
 use cascade_receipt::digest::Digest;
-use cascade_receipt::id::PrincipalId;
+use cascade_receipt::id::{PrincipalId, ReceiptId};
 use cascade_receipt::json::Value;
 
 use super::FactsFault;
@@ -80,6 +80,49 @@ pub struct WorkflowAct {
     pub text: String,
     /// The inputs of a start, as canonical JSON.
     pub inputs: Option<String>,
+    /// The step of another run that a run is started for.
+    pub caller: Option<Caller>,
+}
+
+/// The step of a run that starts another one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Caller {
+    /// The `chain_started` of that run.
+    pub run: ReceiptId,
+    /// The position of the step in its specification.
+    pub at: u64,
+    /// The position in the fan-out.
+    pub item: u64,
+    /// Which try it is, from 1.
+    pub attempt: u64,
+}
+
+impl Caller {
+    fn to_json(self) -> Value {
+        let number = |number: u64| Value::Int(i64::try_from(number).unwrap_or(i64::MAX));
+        Value::object([
+            ("at", number(self.at)),
+            ("attempt", number(self.attempt)),
+            ("item", number(self.item)),
+            ("run", self.run.to_string().into()),
+        ])
+    }
+
+    /// Reads what an action says of it.
+    ///
+    /// # Errors
+    /// [`FactsFault`].
+    pub fn read(value: &Value) -> Result<Self, FactsFault> {
+        let mut members = Members::of("caller", value)?;
+        let caller = Self {
+            run: members.parsed("run", ReceiptId::parse)?,
+            at: members.number("at")?,
+            item: members.number("item")?,
+            attempt: members.number("attempt")?,
+        };
+        members.end()?;
+        Ok(caller)
+    }
 }
 
 /// What a workflow does by itself.
@@ -164,6 +207,9 @@ impl WorkflowAct {
                 members.insert(key.to_owned(), text.as_str().into());
             }
         }
+        if let Some(caller) = self.caller {
+            members.insert("caller".to_owned(), caller.to_json());
+        }
         Value::Object(members)
     }
 
@@ -179,6 +225,7 @@ impl WorkflowAct {
             step,
             text: members.text("text")?.to_owned(),
             inputs,
+            caller: members.optional("caller").map(Caller::read).transpose()?,
         };
         members.end()?;
         Ok(found)

@@ -25,6 +25,7 @@ fn act(act: Act) -> WorkflowAct {
         spec_hash: HASH,
         step: (act != Act::Start).then(|| "go".to_owned()),
         text: "release 4 to production?".to_owned(),
+        caller: None,
         inputs: (act == Act::Start).then(|| "{\"tag\":\"v4\"}".to_owned()),
     }
 }

@@ -6,7 +6,7 @@ use cascade_receipt::id::ReceiptId;
 use cascade_receipt::json::{self, Value};
 
 use super::objections::{Objections, objections_to, run_objections};
-use super::{Approved, ConsentError, answered, repeat, subject_of};
+use super::{Approved, ConsentError, answered, find, repeat, subject_of};
 use crate::facts::{self, Asker, Command};
 
 /// What people answered about a task.
@@ -67,10 +67,22 @@ pub fn of_workflow(ledger: &Reader, id: &str) -> Result<Option<OfWorkflow>, Cons
     if content.member("spec_hash").is_none() {
         return Ok(None);
     }
+    let mut belongs = named(&content, "chain").or_else(|| named(&content, "parent"));
+    // Whoever goes on with a run goes on with those that its steps have started.
+    while let Some(chain) = belongs {
+        let (_, content) = find(ledger, &chain.to_string())?;
+        match named(&content, "parent") {
+            Some(outer) => belongs = Some(outer),
+            None => break,
+        }
+    }
+    Ok(Some(belongs.map_or(OfWorkflow::Start, OfWorkflow::Step)))
+}
+
+fn named(content: &Value, rel: &str) -> Option<ReceiptId> {
     let refs = content.member("refs").and_then(Value::as_array).unwrap_or_default();
-    let chain = refs.iter().find(|one| one.member("rel").and_then(Value::as_str) == Some("chain"));
-    let chain = chain.and_then(|one| ReceiptId::parse(one.member("receipt_id")?.as_str()?));
-    Ok(Some(chain.map_or(OfWorkflow::Start, OfWorkflow::Step)))
+    let one = refs.iter().find(|one| one.member("rel").and_then(Value::as_str) == Some(rel))?;
+    ReceiptId::parse(one.member("receipt_id")?.as_str()?)
 }
 
 /// Whether what `id` names, or answers, was asked for as a task in words.

@@ -1,7 +1,9 @@
 //! A schedule is added, paused, resumed or removed: decided by all gates, as a call of `cascade cron add` and the like,
 //! and one receipt, whatever they say.
+use std::sync::Arc;
 
 use cascade_kernel::action::DECIDE_ATTEMPTS_MAX;
+use cascade_kernel::csl::Document;
 use cascade_ledger::{AppendError, Appended, Draft, Ledger, PrincipalKind, PrivateItem, Schedule};
 use cascade_policy::decide::{self, Ruling};
 use cascade_policy::facts::{CronAct, Facts, ScheduleAct};
@@ -19,13 +21,13 @@ use crate::govern::{holds_until, is_about_consent};
 use crate::grants;
 use crate::limits;
 use crate::policy_store;
-use crate::workflow::Driver;
+use crate::workflow::{Driver, SUB, Sub};
 
 /// What is to change.
 #[derive(Debug)]
 pub enum Change<'a> {
-    /// There is a schedule more; with the canonical text of the specification that it runs.
-    Add(&'a Definition, Option<String>),
+    /// There is a schedule more; with the specification that it runs, and those that steps of it run.
+    Add(&'a Definition, Option<(Arc<Document>, Vec<Sub>)>),
     /// It fires no more until it is resumed. With its name.
     Pause(&'a Schedule, &'a str),
     /// It fires again.
@@ -210,8 +212,12 @@ impl Changing<'_> {
         let item = PrivateItem::new("schedule_hash", cascade_ledger::nonce()?, text);
         let change = ScheduleChange::Added { schedule: name.0, schedule_hash: item.hash };
         private.push(item);
-        if let Some(spec) = spec {
-            private.push(PrivateItem::new("spec", cascade_ledger::nonce()?, spec.clone().into_bytes()));
+        if let Some((spec, subs)) = spec {
+            let spec = spec.canonical().into_bytes();
+            private.push(PrivateItem::new("spec", cascade_ledger::nonce()?, spec));
+            for sub in subs {
+                private.push(PrivateItem::new(SUB, cascade_ledger::nonce()?, sub.to_bytes()));
+            }
         }
         Ok(change)
     }

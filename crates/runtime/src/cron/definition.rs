@@ -10,6 +10,8 @@ use cascade_ledger::{Fault, Reader, Schedule};
 use cascade_receipt::digest::Digest;
 use cascade_receipt::json::{self, Value};
 
+use crate::workflow::{SUB, Sub};
+
 /// Longest name.
 pub const NAME_BYTES_MAX: usize = 64;
 const TYPE: &str = "cascade/schedule/v1";
@@ -144,6 +146,13 @@ pub(super) fn spec_of(
     let spec = items.iter().find(|item| item.field == "spec");
     let document = spec.and_then(|spec| Document::read(&spec.bytes).ok());
     Ok(document.filter(|document| document.hash() == *spec_hash).map(Arc::new))
+}
+
+/// The specifications that steps of it run, by the hashes that it names.
+pub(super) fn subs_of(reader: &Reader, schedule: &Schedule) -> Result<Vec<Sub>, Fault> {
+    let items = reader.private_of(schedule.receipt_id)?;
+    let subs = items.iter().filter(|item| item.field == SUB);
+    Ok(subs.filter_map(|item| Sub::read(&item.bytes)).collect())
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use cascade_receipt::decision::Reason;
 use cascade_receipt::id::ReceiptId;
 use cascade_receipt::time::Timestamp;
 
-use super::definition::spec_of;
+use super::definition::{spec_of, subs_of};
 use super::{CronError, Definition, Work};
 use crate::facts::{Asker, Command, Input};
 use crate::govern::{self, GovernError, Request};
@@ -145,7 +145,7 @@ pub fn fire(
     let driver = Driver { asker, ..driver.clone() };
     let fired = put_on_record(ledger, schedule, None, &driver)?;
     let ran = start(ledger, schedule, definition, &fired, &driver);
-    Ok((fired.receipt.clone(), ran))
+    Ok((fired.receipt, ran))
 }
 
 /// Starts what an invocation is for, and waits until it is over. Whatever goes wrong is told, not raised: the next one
@@ -166,8 +166,13 @@ pub(super) fn start(
                 Ok(None) => return unstarted("the specification is erased or damaged"),
                 Err(fault) => return unstarted(&fault.to_string()),
             };
+            let subs = match subs_of(ledger, schedule) {
+                Ok(subs) => subs,
+                Err(fault) => return unstarted(&fault.to_string()),
+            };
             let start = Start {
                 document,
+                subs,
                 signature: signature.clone(),
                 inputs: inputs.clone(),
                 cwd: definition.cwd.clone(),

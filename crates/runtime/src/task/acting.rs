@@ -79,7 +79,7 @@ impl Performer<'_> {
                 task: self.request.task.to_json(),
                 answers: plan.answers.keys().copied().collect(),
             }),
-            step: None,
+            step: self.request.step.clone(),
             cron: None,
         };
         let governed = govern(self.ledger, request)?;

@@ -3,7 +3,7 @@
 use cascade_kernel::route::{Acted, Outcome, Record};
 use cascade_ledger::{Draft, PrivateItem};
 use cascade_receipt::content::{
-    self, Body, Closing, Ending, Escalation, Layer as LayerName, PureTask, Routed, Spent,
+    self, Body, Closing, Ending, Escalation, Layer as LayerName, OfSpec, PureTask, Ref, Routed, Spent,
 };
 use cascade_receipt::decision::Reason;
 use cascade_receipt::digest::Digest;
@@ -13,6 +13,7 @@ use cascade_receipt::time::Timestamp;
 use super::perform::{Decided, Performer};
 use super::{Answer, TaskError};
 use crate::limits;
+use crate::workflow::OfStep;
 
 /// Most reasons of layers that one receipt names.
 const DECLINED_MAX: usize = 32;
@@ -49,9 +50,9 @@ impl Performer<'_> {
                 .chain(&decided.grants)
                 .cloned()
                 .chain(stands_on.into_iter().flatten())
+                .chain(self.chain())
                 .collect(),
             draws: if runs { limits::taken(&decided.ruling) } else { Vec::new() },
-            spec: None,
             ..self.action(decided, action.hash, facts.hash)
         };
         let mut private = vec![action, facts];
@@ -110,7 +111,7 @@ impl Performer<'_> {
             decision: decided.ruling.decision.clone(),
             refs: Vec::new(),
             draws: Vec::new(),
-            spec: None,
+            spec: self.of_spec(),
             runtime: self.request.runtime.clone(),
         }
     }
@@ -165,10 +166,20 @@ impl Performer<'_> {
             spent: Spent::default(),
             routed: None,
             review: None,
-            chain: None,
-            spec: None,
+            chain: self.chain(),
+            spec: self.of_spec(),
         });
         Ok(Draft::new(cascade_ledger::receipt_id()?, body))
+    }
+
+    /// The run of a workflow that the task belongs to.
+    pub(super) fn chain(&self) -> Option<Ref> {
+        self.request.step.as_ref().and_then(OfStep::chain)
+    }
+
+    /// The specification of that run, and the step.
+    pub(super) fn of_spec(&self) -> Option<OfSpec> {
+        self.request.step.as_ref().map(OfStep::of_spec)
     }
 
     fn elapsed_us(&self) -> u64 {

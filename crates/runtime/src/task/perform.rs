@@ -7,7 +7,7 @@ use cascade_kernel::action::{DECIDE_ATTEMPTS_MAX, Fault as KernelFault};
 use cascade_kernel::route::{Acted, Effect, Event, Outcome, Record, Route, Slot, Status, Taken};
 use cascade_ledger::{AppendError, Appended, Ledger, Mark};
 use cascade_policy::decide::{self, Ruling};
-use cascade_policy::facts::Facts;
+use cascade_policy::facts::{self as policy_facts, Facts};
 use cascade_receipt::content::{Evidence, Layer as LayerName, Recollection, Ref, Rel, Shadow};
 use cascade_receipt::digest::Nonce;
 use cascade_receipt::id::ReceiptId;
@@ -24,6 +24,7 @@ use crate::layer::{Candidate, Notes};
 use crate::limits;
 use crate::memory::Recalled;
 use crate::run_lock::RunLock;
+use crate::workflow::OfStep;
 
 /// What a decision was made of; replaced when the task is decided again.
 pub(super) struct Decided {
@@ -246,6 +247,7 @@ impl Performer<'_> {
         }
         self.asker = self.asker.again(self.ledger)?;
         let mut facts = facts::of_task(self.ledger, &self.asker, self.request.task.clone())?;
+        facts.spec = self.spec_facts()?;
         let dry_run = self.request.dry_run && !self.request.rehearses_an_act();
         facts.dry_run = dry_run;
         limits::count(self.ledger, &snapshot, &mut facts, None)?;
@@ -262,6 +264,12 @@ impl Performer<'_> {
         let holds_until = holds_until(&ruling, &facts, &grants);
         self.decided = Some(Decided { facts, ruling, grants, holds_until, mark });
         Ok(event)
+    }
+
+    /// What the gates hear of the workflow that the task is a step of.
+    pub(super) fn spec_facts(&self) -> Result<Option<policy_facts::Spec>, TaskError> {
+        let of = |step: &OfStep| step.task_facts(self.ledger, &self.request.task);
+        Ok(self.request.step.as_ref().map(of).transpose()?)
     }
 
     pub(super) fn decline(&mut self, layer: LayerName, code: &str, detail: Option<String>) {

@@ -163,6 +163,7 @@ impl Question<'_, '_> {
         let task = with_model(&self.model, &self.prompt, &of.request.task);
         let mut facts = facts::of_task(of.ledger, &of.asker, task)?;
         facts.dry_run = of.request.dry_run;
+        facts.spec = of.spec_facts()?;
         limits::count(of.ledger, &snapshot, &mut facts, own)?;
         if let Some(approved) = approved(of.request) {
             approved.add_to(of.ledger, &mut facts, own)?;

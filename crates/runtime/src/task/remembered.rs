@@ -44,15 +44,19 @@ impl Remembered {
             spoiled: Vec::new(),
         };
         let at = facts::chain_now(ledger)?;
-        match memory::recall(ledger, &found.key, asker, at)? {
-            Recall::Answer(recalled) => found.answer = Some(recalled),
-            Recall::Nothing(code) => found.why_not = Some(code),
-            Recall::Spoiled(memory, code) => {
-                found.why_not = Some(code);
-                found.spoiled.push((memory, code));
+        // What may not be used is not looked for.
+        let last = LayerName::parse(&request.task.max_layer).unwrap_or(LayerName::L7);
+        if last >= LayerName::L6 {
+            match memory::recall(ledger, &found.key, asker, at)? {
+                Recall::Answer(recalled) => found.answer = Some(recalled),
+                Recall::Nothing(code) => found.why_not = Some(code),
+                Recall::Spoiled(memory, code) => {
+                    found.why_not = Some(code);
+                    found.spoiled.push((memory, code));
+                }
             }
         }
-        if let Some(key) = &found.function_key {
+        if let Some(key) = found.function_key.as_ref().filter(|_| last >= LayerName::L2) {
             match memory::recall(ledger, key, asker, at)? {
                 Recall::Answer(recalled) => found.function = Some(recalled),
                 Recall::Nothing(_) => {}

@@ -19,12 +19,14 @@ use cascade_receipt::time::Timestamp;
 use super::load::Loaded;
 use super::point::{Point, Pointed};
 use super::record::{TIMED_OUT, result_of};
-use super::step::{OfStep, step_at};
+use super::step::{OfStep, Says, step_at};
 use super::{Attempt, Driver, OUTPUT_BYTES_MAX, WorkflowError, http};
 use crate::consent::{self, Approved};
 use crate::facts::{Command, Input};
 use crate::govern::{self, GovernError, Governed};
 use crate::process::{Captured, Status, StreamsPlan};
+use crate::subject::{self, Concerned, Named};
+use crate::task::Router;
 
 /// The reason of whatever is refused while the tenant is halted.
 pub(super) const HALTED: &str = "standing.halted";
@@ -42,29 +44,42 @@ pub(super) struct Done {
     pub(super) asks: Option<ReceiptId>,
 }
 
+/// What an earlier try of the same attempt left.
+#[derive(Clone, Copy, Default, Debug)]
+pub(super) struct Before {
+    /// An escalation.
+    pub(super) asked: Option<ReceiptId>,
+    /// A run that it started.
+    pub(super) called: Option<ReceiptId>,
+}
+
 /// What an attempt needs.
 #[derive(Clone, Copy)]
 pub(super) struct Attempting<'a> {
     pub(super) ledger: &'a Ledger,
     pub(super) run: &'a Arc<Loaded>,
     pub(super) driver: &'a Driver,
+    /// Who answers its tasks, where it has some.
+    pub(super) router: Option<&'a Router>,
 }
 
-impl Attempting<'_> {
-    /// Performs it. `asked` is the escalation that an earlier try of the same attempt left.
+impl<'a> Attempting<'a> {
+    /// Performs it.
     pub(super) fn perform(
         self,
         place: Place,
         what: &Rendered,
-        asked: Option<ReceiptId>,
+        before: Before,
     ) -> Result<Done, WorkflowError> {
+        let asked = before.asked;
         match what {
-            Rendered::Command(command) => self.command(place, self.command_of(command), asked),
+            Rendered::Command(command) => self.command(place, self.command_of(command)?, asked),
             Rendered::Http(call) => {
                 let argv = http::argv(call).into_iter().map(OsString::from).collect();
                 let input = call.body.clone().map_or(Input::None, |body| Input::Captured(body.into_bytes()));
+                let subject = self.concerned(call.subject.as_ref())?;
                 let command =
-                    Command { argv, cwd: self.run.cwd.clone(), env: environment(&[]), input, subject: None };
+                    Command { argv, cwd: self.run.cwd.clone(), env: environment(&[]), input, subject };
                 let mut done = self.command(place, command, asked)?;
                 let (is_done, result) = http::result(&call.status, std::mem::take(&mut done.result));
                 done.result = result;
@@ -78,41 +93,50 @@ impl Attempting<'_> {
                 let text = format!("until {until}");
                 self.point(place, (Act::Wait, text), None, None)
             }
-            Rendered::Task(_) | Rendered::Workflow(_) => Ok(Self::cannot(place)),
+            Rendered::Task(text) => self.task(place, text, asked),
+            Rendered::Workflow(inputs) => self.workflow(place, inputs, before),
         }
     }
 
-    /// A kind of step that this version does not run, which the plan says too.
-    fn cannot(place: Place) -> Done {
+    /// What has done nothing yet.
+    pub(super) fn nothing(place: Place, ended: Ended) -> Done {
         Done {
             place,
             at: crate::facts::now(),
-            ended: Ended::Refused,
+            ended,
             result: BTreeMap::new(),
             receipts: Vec::new(),
-            reasons: vec!["step.kind".to_owned()],
+            reasons: Vec::new(),
             asks: None,
         }
     }
 
-    pub(super) fn command_of(self, command: &RunCommand) -> Command {
+    pub(super) fn router(&self) -> Result<&'a Router, WorkflowError> {
+        self.router.ok_or(WorkflowError::Unsettled)
+    }
+
+    pub(super) fn command_of(self, command: &RunCommand) -> Result<Command, WorkflowError> {
         let cwd = match &command.cwd {
             Some(cwd) => self.run.cwd.join(cwd),
             None => self.run.cwd.clone(),
         };
         let input = command.stdin.clone().map_or(Input::None, |text| Input::Captured(text.into_bytes()));
-        Command {
+        Ok(Command {
             argv: command.argv.iter().map(OsString::from).collect(),
             cwd,
             env: environment(&command.env),
             input,
-            subject: None,
-        }
+            subject: self.concerned(command.subject.as_ref())?,
+        })
+    }
+
+    fn concerned(self, named: Option<&Named>) -> Result<Option<Concerned>, WorkflowError> {
+        Ok(named.map(|named| subject::concerned(self.ledger, named)).transpose()?)
     }
 
     /// Decides a command and records that, without running it.
     pub(super) fn rehearse(self, place: Place, command: &RunCommand) -> Result<Attempt, WorkflowError> {
-        let command = self.command_of(command);
+        let command = self.command_of(command)?;
         let governed = govern::govern(self.ledger, self.request(place, command, None, true));
         let governed = governed.map_err(|error| WorkflowError::Step(Box::new(error)))?;
         let decision = &governed.ruling.decision;
@@ -134,7 +158,11 @@ impl Attempting<'_> {
     ) -> govern::Request {
         let step = self.run.spec.steps.get(place.step);
         let timeout = step.and_then(|step| step.timeout_ms).map(Duration::from_millis);
-        let of = OfStep { run: Arc::clone(self.run), at: step_at(place), argv: command.argv.clone() };
+        let of = OfStep {
+            run: Arc::clone(self.run),
+            at: step_at(place),
+            says: Says::Command(command.argv.clone()),
+        };
         govern::Request {
             command,
             asker: self.driver.asker.clone(),
@@ -201,7 +229,7 @@ impl Attempting<'_> {
         })
     }
 
-    fn state(self, approved: &Approved) -> Result<State, WorkflowError> {
+    pub(super) fn state(self, approved: &Approved) -> Result<State, WorkflowError> {
         let now = crate::facts::now();
         Ok(match approved.subject.state {
             SubjectState::Denied => State::Denied,
@@ -212,13 +240,13 @@ impl Attempting<'_> {
         })
     }
 
-    fn waiting(place: Place, asked: ReceiptId) -> Done {
-        Done { ended: Ended::Waiting, asks: Some(asked), reasons: Vec::new(), ..Self::cannot(place) }
+    pub(super) fn waiting(place: Place, asked: ReceiptId) -> Done {
+        Done { asks: Some(asked), ..Self::nothing(place, Ended::Waiting) }
     }
 
-    fn denied(place: Place, asked: Option<ReceiptId>) -> Done {
+    pub(super) fn denied(place: Place, asked: Option<ReceiptId>) -> Done {
         let reasons = vec!["approval.denied".to_owned()];
-        Done { ended: Ended::Refused, receipts: asked.into_iter().collect(), reasons, ..Self::cannot(place) }
+        Done { receipts: asked.into_iter().collect(), reasons, ..Self::nothing(place, Ended::Refused) }
     }
 
     fn approval(self, place: Place, asking: &Asked, asked: Option<ReceiptId>) -> Result<Done, WorkflowError> {
@@ -271,7 +299,7 @@ enum Standing {
     Approved(Box<Approved>),
 }
 
-enum State {
+pub(super) enum State {
     Open,
     Approved,
     Denied,
@@ -289,6 +317,7 @@ pub(super) fn act_of(run: &Loaded, act: Act, step: Option<usize>, text: String) 
         step: step.map(|step| step.id.clone()),
         text,
         inputs: (act == Act::Start).then(|| run.inputs.to_canonical()),
+        caller: run.caller.as_ref().filter(|_| act == Act::Start).map(|(caller, _)| *caller),
     }
 }
 

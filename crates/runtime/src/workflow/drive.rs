@@ -6,10 +6,10 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::Scope;
 use std::time::Duration;
 
-use cascade_kernel::csl::{Step, Work};
+use cascade_kernel::csl::{Spec, Work};
 use cascade_kernel::workflow::{Count, Effect, End, Ended, Event, Place, Rendered, Rest, Role, Workflow};
 use cascade_ledger::{AppendError, Appended, Chain, Draft, Found, Ledger, SubjectState};
-use cascade_policy::facts::Act;
+use cascade_policy::facts::{Act, Caller};
 use cascade_receipt::content::{Body, ChainClosed, Ref, Rel, StepCounts};
 use cascade_receipt::decision::{Reason, Verdict};
 use cascade_receipt::digest::Digest;
@@ -18,7 +18,7 @@ use cascade_receipt::json::{self, Value};
 use cascade_receipt::kind::Kind;
 use cascade_receipt::time::Timestamp;
 
-use super::attempt::{Attempting, Done, act_of};
+use super::attempt::{Attempting, Before, Done, act_of};
 use super::http;
 use super::load::{self, Loaded};
 use super::point::{Point, Pointed};
@@ -26,10 +26,12 @@ use super::record::{self, Recorded, What};
 use super::rehearse;
 use super::step::step_at;
 use super::{Attempt, Driven, Driver, Progress, Standing, Start, WorkflowError};
+use super::{sub, task};
 use crate::consent;
 use crate::facts;
 use crate::govern::reference;
 use crate::run_lock::RunLock;
+use crate::task::Router;
 
 /// What somebody says of an attempt that took effect.
 pub(super) const HAPPENED: &str = "it took effect";
@@ -37,19 +39,19 @@ pub(super) const HAPPENED: &str = "it took effect";
 const DID_NOT: &str = "it did not take effect";
 /// Attempts, points and waits that are performed at once, a thread each.
 const FLYING_MAX: usize = 64;
+/// Answers of tasks that are run at once, a process each.
+const SMOKES_MAX: usize = 4;
 /// Longest time that a run sleeps before it looks at the clock again, which may be set meanwhile.
 const NAP_MAX: Duration = Duration::from_secs(30);
 
-pub(super) fn start(
+pub(super) fn begin(
     ledger: &Ledger,
     start: Start,
+    caller: Option<(Caller, Arc<Loaded>)>,
     driver: &Driver,
     tell: &mut dyn FnMut(Progress),
 ) -> Result<Driven, WorkflowError> {
-    let cannot = |step: &&Step| matches!(step.work, Work::Task(_) | Work::Workflow(_));
-    if let Some(step) = start.document.spec.steps.iter().find(cannot) {
-        return Err(WorkflowError::Kind { step: step.id.clone(), kind: step.work.as_str() });
-    }
+    sub::check(&start.document.spec, &start.subs)?;
     let spec_hash = start.document.hash();
     let signers = match &start.signature {
         Some(sshsig) => load::signers(ledger, &spec_hash, sshsig)?,
@@ -64,6 +66,8 @@ pub(super) fn start(
         cwd: start.cwd,
         chain: None,
         started: facts::now(),
+        subs: start.subs.into_iter().map(Arc::new).collect(),
+        caller,
     };
     let approved = start.approval.as_deref().map(|id| consent::answered(ledger, id)).transpose()?;
     let point = Point {
@@ -119,7 +123,7 @@ pub(super) fn resume(
     if chain.closed.is_some() {
         return Err(WorkflowError::Ended(id));
     }
-    let recorded = record::of_run(ledger, &chain)?;
+    let recorded = record::of_run(ledger, &chain, &run.spec)?;
     drive(ledger, Arc::new(run), recorded, driver, tell)
 }
 
@@ -127,6 +131,12 @@ pub(super) fn cancel(ledger: &Ledger, id: ReceiptId, driver: &Driver) -> Result<
     let chain = ledger.chain(id)?.ok_or(WorkflowError::NotAChain(id))?;
     if chain.closed.is_some() {
         return Err(WorkflowError::Ended(id));
+    }
+    for child in sub::open_children(ledger, id)? {
+        match cancel(ledger, child, driver) {
+            Ok(_) | Err(WorkflowError::Ended(_)) => {}
+            Err(other) => return Err(other),
+        }
     }
     // What is erased cannot be counted; the run can be ended all the same.
     let count = counted(ledger, id, &chain).unwrap_or_default();
@@ -148,7 +158,7 @@ fn restored(
 ) -> Result<(Workflow, Vec<Recorded>), WorkflowError> {
     let (run, _) = load::run(ledger, id)?;
     let mut machine = Workflow::new(Arc::clone(&run.spec), &run.inputs, &id.to_string(), run.started);
-    let recorded = record::of_run(ledger, chain)?;
+    let recorded = record::of_run(ledger, chain, &run.spec)?;
     for one in &recorded {
         if let Some(event) = judged(&run, one) {
             machine.restore(&event).map_err(|_| WorkflowError::Diverged {
@@ -209,19 +219,22 @@ const fn word_of(ended: &Ended) -> &'static str {
     }
 }
 
-/// A record as its machine takes it over: of an HTTP call what the server said decides.
+/// A record as its machine takes it over: of an HTTP call what the server said decides, of a task what stands behind
+/// its answer.
 fn judged(run: &Loaded, one: &Recorded) -> Option<Event> {
     let mut event = one.event()?;
     let step = run.spec.steps.get(one.place.step);
-    if let (Event::Ended { place, ended, result, .. }, Some(Work::Http(http))) =
-        (&mut event, step.map(|step| &step.work))
-        && place.role == Role::Step
-    {
-        let (is_done, told) = http::result(&http.status, std::mem::take(result));
-        *result = told;
-        if *ended == Ended::Completed && !is_done {
-            *ended = Ended::Failed;
+    let Event::Ended { place, ended, result, .. } = &mut event else { return Some(event) };
+    match step.map(|step| &step.work).filter(|_| place.role == Role::Step) {
+        Some(Work::Http(http)) => {
+            let (is_done, told) = http::result(&http.status, std::mem::take(result));
+            *result = told;
+            if *ended == Ended::Completed && !is_done {
+                *ended = Ended::Failed;
+            }
         }
+        Some(Work::Task(of)) => (*ended, *result) = task::result(of, ended.clone(), std::mem::take(result)),
+        _ => {}
     }
     Some(event)
 }
@@ -238,7 +251,7 @@ pub(super) fn settle(
     if chain.closed.is_some() {
         return Err(WorkflowError::Ended(id));
     }
-    let recorded = record::of_run(ledger, &chain)?;
+    let recorded = record::of_run(ledger, &chain, &run.spec)?;
     let last = recorded.iter().rev().find(|one| one.place == place);
     let unknown = last.filter(|one| matches!(one.what, What::Ended(Ended::Unknown, _)));
     let unknown = unknown.ok_or(WorkflowError::Known(id))?;
@@ -293,11 +306,14 @@ struct Drive<'a> {
     ledger: &'a Ledger,
     run: Arc<Loaded>,
     driver: &'a Driver,
+    router: Option<Router>,
     machine: Workflow,
     /// What the machine has asked for and is not over.
     asked_for: BTreeMap<Place, Rendered>,
     /// The escalation that each attempt has left.
     escalations: BTreeMap<Place, ReceiptId>,
+    /// The run that each attempt has started.
+    calls: BTreeMap<Place, ReceiptId>,
     /// To be started.
     queue: VecDeque<Place>,
     /// Waits, by when they are over.
@@ -320,9 +336,11 @@ fn drive(
     let mut drive = Drive {
         ledger,
         driver,
+        router: router_of(&run.spec, driver)?,
         machine,
         asked_for: BTreeMap::new(),
         escalations: BTreeMap::new(),
+        calls: BTreeMap::new(),
         queue: VecDeque::new(),
         timers: Vec::new(),
         flying: 0,
@@ -371,8 +389,13 @@ impl Drive<'_> {
     fn restore(&mut self, chain: ReceiptId, recorded: Vec<Recorded>) -> Result<(), WorkflowError> {
         let mut open = std::collections::BTreeSet::new();
         for one in recorded {
-            if let What::Asked = one.what {
-                self.escalations.insert(one.place, one.receipt_id);
+            match one.what {
+                What::Asked => _ = self.escalations.insert(one.place, one.receipt_id),
+                What::Called => {
+                    self.escalations.remove(&one.place);
+                    self.calls.insert(one.place, one.receipt_id);
+                }
+                _ => {}
             }
             let Some(event) = judged(&self.run, &one) else { continue };
             match event {
@@ -420,10 +443,11 @@ impl Drive<'_> {
     fn perform(&mut self, tell: &mut dyn FnMut(Progress)) -> Result<(), WorkflowError> {
         let (ledger, driver, run) = (self.ledger, self.driver, Arc::clone(&self.run));
         let (to, from) = channel();
+        let router = self.router.take();
         std::thread::scope(|scope| {
             let mut failed = None;
             while failed.is_none() {
-                let attempting = Attempting { ledger, run: &run, driver };
+                let attempting = Attempting { ledger, run: &run, driver, router: router.as_ref() };
                 self.launch(scope, attempting, &to, tell);
                 if self.flying == 0 && self.timers.is_empty() {
                     if self.end.is_some() {
@@ -469,12 +493,13 @@ impl Drive<'_> {
                 continue;
             }
             let Some(what) = self.asked_for.get(&place).cloned() else { continue };
-            let (asked, to) = (self.escalations.get(&place).copied(), to.clone());
+            let of = |known: &BTreeMap<Place, ReceiptId>| known.get(&place).copied();
+            let (before, to) = (Before { asked: of(&self.escalations), called: of(&self.calls) }, to.clone());
             self.flying += 1;
             tell(Progress::Starts(place));
             scope.spawn(move || {
                 // Nobody hears it only where the drive itself has gone.
-                drop(to.send(attempting.perform(place, &what, asked)));
+                drop(to.send(attempting.perform(place, &what, before)));
             });
         }
     }
@@ -507,7 +532,11 @@ impl Drive<'_> {
         let attempt = Attempt {
             place: done.place,
             ended: word_of(&done.ended),
-            receipt_id: done.asks.or_else(|| done.receipts.last().copied()),
+            // What waits names what people can answer, and nothing else.
+            receipt_id: match done.ended {
+                Ended::Waiting => done.asks,
+                _ => done.receipts.last().copied(),
+            },
             reasons: done.reasons.clone(),
             exit_code: done.result.get("exit_code").and_then(Value::as_int),
         };
@@ -533,12 +562,31 @@ impl Drive<'_> {
     fn finish(&mut self, chain: Ref) -> Result<(), WorkflowError> {
         self.driven.unknown = self.machine.unknown().collect();
         let Some(end) = self.end.take() else { return Ok(()) };
+        // A run that waits for people is not waited for where everything is being ended.
+        let calls = self.run.spec.steps.iter().any(|step| matches!(step.work, Work::Workflow(_)));
+        let open = if calls { sub::open_children(self.ledger, chain.receipt_id)? } else { Vec::new() };
+        for child in open {
+            match cancel(self.ledger, child, self.driver) {
+                Ok(closed) => self.driven.receipts.push(closed.receipt_id),
+                Err(WorkflowError::Ended(_)) => {}
+                Err(other) => return Err(other),
+            }
+        }
         let closed = close(self.ledger, (chain, self.run.spec_hash), &end, self.driver)?;
         self.driven.receipts.push(closed.receipt_id);
         self.driven.standing = if end.completed { Standing::Completed } else { Standing::Aborted };
         (self.driven.outputs, self.driven.reasons, self.driven.count) = (end.outputs, end.reasons, end.count);
         Ok(())
     }
+}
+
+/// Whoever answers the tasks of a specification; nobody where it has none.
+pub(super) fn router_of(spec: &Spec, driver: &Driver) -> Result<Option<Router>, WorkflowError> {
+    if !spec.steps.iter().any(|step| matches!(step.work, Work::Task(_))) {
+        return Ok(None);
+    }
+    let workers = usize::try_from(spec.constraints.max_parallel).unwrap_or(SMOKES_MAX).min(SMOKES_MAX);
+    Ok(Some(Router::new(workers.max(1), driver.models.clone())?))
 }
 
 /// The last receipt of a run.

@@ -1,12 +1,13 @@
 //! A specification as it was started: loaded by hash, with whoever signed it.
 
+use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use cascade_kernel::csl::{Document, Spec};
 use cascade_ledger::{Chain, Fault, Ledger, Person, Reader};
-use cascade_policy::facts::{self, Signer, SpecLimits};
+use cascade_policy::facts::{self, Caller, FactsFault, Signer, SpecLimits};
 use cascade_receipt::content::{Ref, Signature};
 use cascade_receipt::digest::Digest;
 use cascade_receipt::id::{PrincipalId, ReceiptId};
@@ -17,6 +18,9 @@ use cascade_receipt::time::Timestamp;
 use cascade_receipt::verify::ADMIN_GROUP;
 
 use super::WorkflowError;
+
+/// The private item that holds a specification which a step runs.
+pub(crate) const SUB: &str = "sub_spec";
 
 /// A signature that verified, and the key that it did with.
 #[derive(Clone, Debug)]
@@ -55,9 +59,76 @@ pub(crate) struct Loaded {
     /// The run; none before its start is durable.
     pub(super) chain: Option<Ref>,
     pub(super) started: Timestamp,
+    /// The specifications that steps of it run, theirs included.
+    pub(super) subs: Vec<Arc<Sub>>,
+    /// The step of another run that it is started for, and that run.
+    pub(super) caller: Option<(Caller, Arc<Self>)>,
+}
+
+/// A specification that a step runs.
+#[derive(Clone, Debug)]
+pub struct Sub {
+    /// What it says.
+    pub document: Arc<Document>,
+    /// The armoured SSHSIG over its hash, where there is one.
+    pub signature: Option<String>,
+}
+
+impl Sub {
+    /// How it is kept with the start of a run.
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        let mut members = BTreeMap::from([("spec".to_owned(), self.document.canonical().into())]);
+        members.extend(self.signature.as_ref().map(|text| ("signature".to_owned(), text.as_str().into())));
+        Value::Object(members).to_canonical().into_bytes()
+    }
+
+    pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
+        let value = json::parse(bytes).ok()?;
+        let spec = value.member("spec").and_then(Value::as_str)?;
+        let signature = value.member("signature").and_then(Value::as_str).map(str::to_owned);
+        Some(Self { document: Arc::new(Document::read(spec.as_bytes()).ok()?), signature })
+    }
 }
 
 impl Loaded {
+    /// The specification of this hash, in hex.
+    pub(super) fn sub(&self, spec_hash: &str) -> Option<&Arc<Sub>> {
+        self.subs.iter().find(|sub| sub.document.hash().to_hex() == spec_hash)
+    }
+
+    /// Whether nothing of it, or of a run that it belongs to, has ended.
+    fn is_open(&self, ledger: &Reader) -> Result<bool, Fault> {
+        if let Some(chain) = &self.chain
+            && ledger.chain(chain.receipt_id)?.is_none_or(|chain| chain.closed.is_some())
+        {
+            return Ok(false);
+        }
+        self.caller.as_ref().map_or(Ok(true), |(_, caller)| caller.is_open(ledger))
+    }
+
+    /// How far its steps may go: no further than the run that it belongs to.
+    fn limits(&self) -> SpecLimits {
+        let constraints = &self.spec.constraints;
+        let mut limits = SpecLimits {
+            max_tier: constraints.max_tier,
+            workers: constraints.workers.clone(),
+            packs: constraints.packs.clone(),
+            starters: self.spec.starters.clone(),
+        };
+        if let Some((_, caller)) = &self.caller {
+            let outer = caller.limits();
+            limits.max_tier = limits.max_tier.into_iter().chain(outer.max_tier).min();
+            limits.workers = match (limits.workers, outer.workers) {
+                (Some(own), Some(outer)) => Some(own.into_iter().filter(|one| outer.contains(one)).collect()),
+                (own, outer) => own.or(outer),
+            };
+            limits.packs.extend(outer.packs);
+            limits.packs.sort_unstable();
+            limits.packs.dedup();
+        }
+        limits
+    }
+
     /// The signatures for the receipt of the start.
     pub(super) fn signatures(&self) -> Vec<Signature> {
         let signature = |one: &Verified| Signature { principal: one.principal, sshsig: one.sshsig.clone() };
@@ -77,23 +148,14 @@ impl Loaded {
             let groups = person.groups.into_iter().filter(|group| group != ADMIN_GROUP).collect();
             signers.push(Signer { principal: signer.principal, groups, admin });
         }
-        let open = match &self.chain {
-            Some(chain) => ledger.chain(chain.receipt_id)?.is_some_and(|chain| chain.closed.is_none()),
-            None => true,
-        };
-        let constraints = &self.spec.constraints;
+        let open = self.is_open(ledger)?;
         Ok(facts::Spec {
             hash: self.spec_hash,
             signers,
             pinned: self.document.hash() == self.spec_hash,
             has_step,
             open,
-            limits: SpecLimits {
-                max_tier: constraints.max_tier,
-                workers: constraints.workers.clone(),
-                packs: constraints.packs.clone(),
-                starters: self.spec.starters.clone(),
-            },
+            limits: self.limits(),
             approval: None,
         })
     }
@@ -131,6 +193,19 @@ pub(super) fn run(ledger: &Ledger, id: ReceiptId) -> Result<(Loaded, Chain), Wor
         verified.extend(signers(ledger, &chain.spec_hash, sshsig)?);
     }
     verified.dedup_by_key(|one| one.principal);
+    let subs = items.iter().filter(|item| item.field == SUB);
+    let subs = subs.map(|item| Sub::read(&item.bytes).map(Arc::new).ok_or_else(damaged));
+    let caller = match caller_of(&action).map_err(|_| damaged())? {
+        // A run is started by one that has begun before it: this ends.
+        Some(caller) => {
+            let (run, before) = run(ledger, caller.run)?;
+            if before.seq >= chain.seq {
+                return Err(damaged());
+            }
+            Some((caller, Arc::new(run)))
+        }
+        None => None,
+    };
     let loaded = Loaded {
         spec: Arc::new(document.spec.clone()),
         document,
@@ -140,8 +215,16 @@ pub(super) fn run(ledger: &Ledger, id: ReceiptId) -> Result<(Loaded, Chain), Wor
         cwd,
         chain: Some(chain.reference()),
         started,
+        subs: subs.collect::<Result<_, _>>()?,
+        caller,
     };
     Ok((loaded, chain))
+}
+
+/// The step that the run was started for.
+fn caller_of(action: &Value) -> Result<Option<Caller>, FactsFault> {
+    let caller = action.member("workflow").and_then(|act| act.member("caller"));
+    caller.map(Caller::read).transpose()
 }
 
 /// The directory that the start was decided for.

@@ -6,12 +6,12 @@ use cascade_ledger::{AppendError, Appended, Draft, Ledger, PrivateItem};
 use cascade_policy::decide::{self, EscalationTerms, Ruling};
 use cascade_policy::facts::{Act, Facts, WorkflowAct};
 use cascade_policy::snapshot::Snapshot;
-use cascade_receipt::content::{self, Body, ChainStarted, Escalation, OfSpec, Ref, StepAt};
+use cascade_receipt::content::{self, Body, ChainStarted, Escalation, OfSpec, Ref, Rel, StepAt};
 use cascade_receipt::decision::Verdict;
 use cascade_receipt::digest::Nonce;
 use cascade_receipt::time::Timestamp;
 
-use super::load::Loaded;
+use super::load::{Loaded, SUB};
 use super::{Driver, WorkflowError};
 use crate::consent::Approved;
 use crate::facts::{self, Asker};
@@ -116,7 +116,11 @@ impl Point<'_> {
             self.approved.filter(|_| !is_new_matter).map(|approved| approved.counted(&decided.facts));
         let is_start = self.act.act == Act::Start;
         let chain = self.run.chain.iter().filter(|_| !is_start).cloned();
-        let refs = stands_on.into_iter().flatten().chain(decided.grants.iter().cloned());
+        // A run that another one starts names it; its own steps name it itself.
+        let parent =
+            self.run.caller.iter().filter(|_| is_start).filter_map(|(_, caller)| caller.chain.clone());
+        let parent = parent.map(|chain| Ref { rel: Rel::Parent, ..chain });
+        let refs = stands_on.into_iter().flatten().chain(decided.grants.iter().cloned()).chain(parent);
         let body = content::Action {
             task_type: "workflow".to_owned(),
             risk_tier: decided.ruling.risk_tier,
@@ -147,15 +151,19 @@ impl Point<'_> {
             draft.private.push(PrivateItem::new("reason", cascade_ledger::nonce()?, reason));
         }
         if is_start {
-            draft.private.push(self.kept()?);
+            draft.private.extend(self.kept()?);
         }
         Ok(draft)
     }
 
     /// What a run needs to go on in another process, beside its action.
-    fn kept(&self) -> Result<PrivateItem, WorkflowError> {
+    fn kept(&self) -> Result<Vec<PrivateItem>, WorkflowError> {
         let spec = self.run.document.canonical().into_bytes();
-        Ok(PrivateItem::new("spec", cascade_ledger::nonce()?, spec))
+        let mut items = vec![PrivateItem::new("spec", cascade_ledger::nonce()?, spec)];
+        for sub in &self.run.subs {
+            items.push(PrivateItem::new(SUB, cascade_ledger::nonce()?, sub.to_bytes()));
+        }
+        Ok(items)
     }
 }
 

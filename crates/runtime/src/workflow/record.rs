@@ -1,9 +1,13 @@
 //! What the chain says of a run, as events of its machine.
 
+mod attempts;
+mod called;
+
 use std::collections::BTreeMap;
 
+use cascade_kernel::csl::{Spec, Work};
 use cascade_kernel::workflow::{Ended, Event, Place, Role};
-use cascade_ledger::{Chain, Ledger, Line};
+use cascade_ledger::{Chain, Found, Ledger};
 use cascade_receipt::base64;
 use cascade_receipt::content::StepRole;
 use cascade_receipt::digest::Digest;
@@ -14,6 +18,12 @@ use cascade_receipt::time::Timestamp;
 
 use super::WorkflowError;
 use super::attempt::HALTED;
+use crate::govern::closing::ANSWERED;
+use crate::task::ACTED;
+pub(super) use called::started_by;
+
+/// Types of tasks that change nothing in the world: a program text, words, a question to a model.
+const PURE: [&str; 3] = ["code", "ask", "model"];
 
 /// One receipt of a run.
 #[derive(Clone, Debug)]
@@ -21,18 +31,24 @@ pub(super) struct Recorded {
     pub(super) place: Place,
     pub(super) at: Timestamp,
     pub(super) receipt_id: ReceiptId,
+    /// The intent that it closes.
+    intent: Option<ReceiptId>,
+    /// Another action gave what it gives.
+    acted: bool,
     pub(super) what: What,
 }
 
 /// What it says.
 #[derive(Clone, Debug)]
 pub(super) enum What {
-    /// An attempt has started.
-    Started,
+    /// An attempt has started. Where it is `pure`, nothing of the world hangs on it.
+    Started { pure: bool },
     /// It has ended.
     Ended(Ended, BTreeMap<String, Value>),
     /// People are asked.
     Asked,
+    /// A run was started for it.
+    Called,
     /// Somebody said what became of it.
     Settled { happened: bool },
 }
@@ -46,44 +62,60 @@ impl Recorded {
                 Some(Event::Ended { place, at, ended: ended.clone(), result: result.clone() })
             }
             What::Settled { happened } => Some(Event::Settled { place, at, happened: *happened }),
-            What::Started => Some(Event::Started { place, at }),
-            What::Asked => None,
+            What::Started { .. } => Some(Event::Started { place, at }),
+            What::Asked | What::Called => None,
         }
     }
 }
 
 /// Everything recorded of a run, in order. From the log itself: what a view had lost would be done again.
-pub(super) fn of_run(ledger: &Ledger, chain: &Chain) -> Result<Vec<Recorded>, WorkflowError> {
+pub(super) fn of_run(ledger: &Ledger, chain: &Chain, spec: &Spec) -> Result<Vec<Recorded>, WorkflowError> {
     let id = chain.receipt_id.to_string();
-    let mut all = Vec::new();
+    let calls = spec.steps.iter().any(|step| matches!(step.work, Work::Workflow(_)));
+    let (mut all, mut called) = (Vec::new(), called::Calls::default());
     for line in ledger.lines(chain.seq..ledger.head()?.next_seq) {
         let line = line?;
         // Ids are random: a line without it names another run, or none.
         if line.text.contains(&id) {
-            all.extend(read(ledger, chain.receipt_id, &line)?);
+            all.extend(read(ledger, chain.receipt_id, &line.text)?);
+        }
+        if calls {
+            all.extend(called.read(ledger, chain.receipt_id, &line.text)?);
         }
     }
-    Ok(all)
+    Ok(attempts::of(all, spec))
 }
 
-fn read(ledger: &Ledger, chain: ReceiptId, line: &Line) -> Result<Option<Recorded>, WorkflowError> {
+/// What some receipts of a run say, as [`of_run`] will.
+pub(super) fn of_receipts(
+    ledger: &Ledger,
+    chain: ReceiptId,
+    spec: &Spec,
+    receipts: &[ReceiptId],
+) -> Result<Vec<Recorded>, WorkflowError> {
+    let mut all = Vec::new();
+    for id in receipts {
+        if let Found::One(_, _, line) = ledger.find(&id.to_string())? {
+            all.extend(read(ledger, chain, &line)?);
+        }
+    }
+    Ok(attempts::of(all, spec))
+}
+
+fn read(ledger: &Ledger, chain: ReceiptId, line: &str) -> Result<Option<Recorded>, WorkflowError> {
     let damaged = || WorkflowError::Damaged(chain);
-    let receipt = json::parse(line.text.as_bytes()).map_err(|_| damaged())?;
+    let receipt = json::parse(line.as_bytes()).map_err(|_| damaged())?;
     let content = receipt.member("content").ok_or_else(damaged)?;
     let text = |key: &str| content.member(key).and_then(Value::as_str);
     let kind = text("kind").and_then(Kind::parse).ok_or_else(damaged)?;
     let Some(place) = content.member("step").map(place_of) else { return Ok(None) };
-    let refs = content.member("refs").and_then(Value::as_array).unwrap_or_default();
-    let names_it = |one: &Value| {
-        let text = |key: &str| one.member(key).and_then(Value::as_str);
-        text("rel") == Some("chain") && text("receipt_id").and_then(ReceiptId::parse) == Some(chain)
-    };
-    if !refs.iter().any(names_it) {
+    if !names(content, "chain", chain) {
         return Ok(None);
     }
-    let is_act = text("task_type") == Some("workflow");
+    let task_type = text("task_type");
+    let is_act = task_type == Some("workflow");
     let what = match kind {
-        Kind::TaskStarted => What::Started,
+        Kind::TaskStarted => What::Started { pure: task_type.is_some_and(|it| PURE.contains(&it)) },
         // That somebody may not say what became of an attempt is nothing that became of it.
         Kind::Escalation | Kind::Blocked
             if is_act && act_of(ledger, content)?.as_deref() == Some("settle") =>
@@ -94,18 +126,29 @@ fn read(ledger: &Ledger, chain: ReceiptId, line: &Line) -> Result<Option<Recorde
         // What was stopped for everyone has not been tried.
         Kind::Blocked if is_halted(content) => return Ok(None),
         Kind::Blocked => What::Ended(Ended::Refused, BTreeMap::new()),
-        Kind::TaskCompleted if content.member("decision").is_some() => {
-            pointed(ledger, content)?.ok_or_else(damaged)?
-        }
+        Kind::TaskCompleted if is_act => pointed(ledger, content)?.ok_or_else(damaged)?,
         kind if kind.is_closer() => closed(ledger, kind, content)?,
         _ => return Ok(None),
     };
+    let refs = content.member("refs").and_then(Value::as_array).unwrap_or_default();
+    let intent = refs.iter().find(|one| one.member("rel").and_then(Value::as_str) == Some("intent"));
     Ok(Some(Recorded {
+        intent: intent.and_then(|one| ReceiptId::parse(one.member("receipt_id")?.as_str()?)),
+        acted: kind.is_closer() && reasons(content).iter().any(|code| code == ACTED),
         place: place.ok_or_else(damaged)?,
         at: text("timestamp").and_then(Timestamp::parse).ok_or_else(damaged)?,
         receipt_id: text("receipt_id").and_then(ReceiptId::parse).ok_or_else(damaged)?,
         what,
     }))
+}
+
+/// Whether a receipt refers to another one by this relation.
+fn names(content: &Value, rel: &str, id: ReceiptId) -> bool {
+    let refs = content.member("refs").and_then(Value::as_array).unwrap_or_default();
+    refs.iter().any(|one| {
+        let text = |key: &str| one.member(key).and_then(Value::as_str);
+        text("rel") == Some(rel) && text("receipt_id").and_then(ReceiptId::parse) == Some(id)
+    })
 }
 
 fn is_halted(content: &Value) -> bool {
@@ -155,9 +198,13 @@ fn pointed(ledger: &Ledger, content: &Value) -> Result<Option<What>, WorkflowErr
 
 fn closed(ledger: &Ledger, kind: Kind, content: &Value) -> Result<What, WorkflowError> {
     let number = |key: &str| content.member(key).and_then(Value::as_int);
-    let is_timed_out = reasons(content).iter().any(|code| code == TIMED_OUT);
+    let reasons = reasons(content);
+    let is = |code: &str| reasons.iter().any(|reason| reason == code);
+    let is_timed_out = is(TIMED_OUT);
     let ended = match kind {
         Kind::TaskCompleted => Ended::Completed,
+        // Its exit code is an answer, though it is not 0.
+        Kind::TaskFailed if is(ANSWERED) => Ended::Completed,
         Kind::TaskFailed => Ended::Failed,
         Kind::TaskRevoked if is_timed_out => Ended::Failed,
         Kind::TaskRevoked => Ended::Refused,
@@ -179,7 +226,19 @@ fn closed(ledger: &Ledger, kind: Kind, content: &Value) -> Result<What, Workflow
         result.remove("truncated");
         result.insert("erased".to_owned(), Value::Bool(true));
     }
+    result.extend(routed(content));
     Ok(What::Ended(ended, result))
+}
+
+/// What the router says of an answer: where it comes from, what stands behind it, what it cost.
+fn routed(content: &Value) -> BTreeMap<String, Value> {
+    let number = |key: &str| content.member(key).and_then(Value::as_int);
+    let text = |name: &str, key: &str| Some((name.to_owned(), content.member(key)?.as_str()?.into()));
+    let Some(layer) = text("layer", "layer_hit") else { return BTreeMap::new() };
+    let tokens = number("tokens_in").unwrap_or(0).saturating_add(number("tokens_out").unwrap_or(0));
+    let spent = [("tokens", tokens), ("cost_microusd", number("cost_microusd").unwrap_or(0))];
+    let spent = spent.into_iter().map(|(name, number)| (name.to_owned(), Value::Int(number)));
+    [layer].into_iter().chain(text("evidence", "evidence")).chain(spent).collect()
 }
 
 /// The private bytes behind a salted hash. What does not fit its hash is not what was recorded.

@@ -7,6 +7,7 @@ use cascade_kernel::workflow::{Foresight, Place, Role, order};
 use cascade_ledger::Ledger;
 
 use super::attempt::Attempting;
+use super::drive::router_of;
 use super::load::Loaded;
 use super::{Attempt, Driver, Progress, WorkflowError};
 
@@ -20,7 +21,8 @@ pub(super) fn steps(
     tell: &mut dyn FnMut(Progress),
 ) -> Result<Vec<Attempt>, WorkflowError> {
     let seen = Foresight::new(&run.inputs, []);
-    let attempting = Attempting { ledger, run, driver };
+    let router = router_of(&run.spec, driver)?;
+    let attempting = Attempting { ledger, run, driver, router: router.as_ref() };
     let mut all = Vec::new();
     for at in order(&run.spec) {
         let Some(step) = run.spec.steps.get(at) else { continue };
@@ -51,15 +53,23 @@ fn of_step(
         None => return Ok(vec![later(0)]),
         Some(true) => {}
     }
-    let (Work::Command(words), Some(items)) = (&step.work, seen.items(step)?) else {
-        return Ok(vec![later(0)]);
-    };
+    let Some(items) = seen.items(step)? else { return Ok(vec![later(0)]) };
     let mut decided = Vec::new();
     for (item, scope) in items.iter().enumerate() {
-        match scope.command(words)? {
-            Some(command) if item < most => decided.push(attempting.rehearse(later(item).place, &command)?),
-            _ => decided.push(later(item)),
-        }
+        let place = later(item).place;
+        let one = match &step.work {
+            _ if item >= most => None,
+            Work::Command(words) => {
+                let command = scope.command(step, words)?;
+                command.map(|command| attempting.rehearse(place, &command)).transpose()?
+            }
+            Work::Task(task) => {
+                let text = scope.text(&task.text)?;
+                text.map(|text| attempting.rehearse_task(place, &text)).transpose()?
+            }
+            _ => None,
+        };
+        decided.push(one.unwrap_or_else(|| later(item)));
     }
     Ok(decided)
 }

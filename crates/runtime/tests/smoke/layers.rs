@@ -110,6 +110,7 @@ pub(crate) fn answered(router: &Router, task: Task) -> (Tasked, String) {
         spend: false,
         reason: None,
         runtime: identity::runtime(&ledger).unwrap(),
+        step: None,
     };
     let tasked = router.answer(&ledger, &request).unwrap();
     let line = tasked.receipts.last().unwrap().line.clone();

@@ -94,6 +94,7 @@ impl Place {
             spend: false,
             reason: None,
             runtime: identity::runtime(&self.ledger).unwrap(),
+            step: None,
         };
         router.answer(&self.ledger, &request).unwrap()
     }

@@ -2,11 +2,14 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use cascade_kernel::csl::Document;
 use cascade_kernel::schedule::{CatchUp, Overlap, Rules, Timing, TimingFault};
 use cascade_receipt::json::Value;
 use cascade_runtime::cron::{self, Change, Definition, Work};
+use cascade_runtime::workflow::Sub;
 use clap::Args;
 
 use super::change::told;
@@ -106,8 +109,11 @@ fn no_timing(args: &Add, fault: &TimingFault) -> Failure {
     }
 }
 
-/// What is to run, and the text of the spec where it is one.
-fn work(args: &Add) -> Result<(Work, Option<String>), Failure> {
+/// A spec, and those that its steps run.
+type Specs = (Arc<Document>, Vec<Sub>);
+
+/// What is to run, and the spec where it is one, with those that its steps run.
+fn work(args: &Add) -> Result<(Work, Option<Specs>), Failure> {
     let Some(file) = &args.spec else {
         let words = args.command.iter().map(|word| word.to_str().map(str::to_owned));
         let words: Option<Vec<String>> = words.collect();
@@ -121,5 +127,6 @@ fn work(args: &Add) -> Result<(Work, Option<String>), Failure> {
     let given = args.given.read(&document)?;
     let inputs = document.inputs(&given).map_err(|faults| inputs::wrong(faults.join("; "), &document))?;
     let work = Work::Spec { spec_hash: document.hash(), inputs, signature: spec::signature(file)? };
-    Ok((work, Some(document.canonical())))
+    let subs = spec::subs::of(file, &document)?;
+    Ok((work, Some((Arc::new(document), subs))))
 }

@@ -13,6 +13,7 @@ use super::find;
 use crate::args::Global;
 use crate::exit::{self, Exit, Failure};
 use crate::output::{BAD, BOLD, CARE, DIM, GOOD, Painted};
+use crate::verb::task;
 use crate::{admin, failures, output, place, reasons};
 
 #[derive(Args, Debug)]
@@ -34,6 +35,7 @@ pub(super) fn driver(global: &Global, ledger: &Ledger, reason: Option<&String>) 
         asker: Asker::find(ledger, &env, global.acting_as.as_deref())?,
         reason: reason.cloned(),
         runtime: identity::runtime(ledger)?,
+        models: task::models(global)?,
     })
 }
 

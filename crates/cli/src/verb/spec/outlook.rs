@@ -10,7 +10,7 @@ use cascade_policy::decide::{self, Ruling};
 use cascade_policy::snapshot::Snapshot;
 use cascade_receipt::decision::{RiskTier, Verdict};
 use cascade_runtime::facts::{Command, Input};
-use cascade_runtime::{hypothesis, limits};
+use cascade_runtime::{hypothesis, limits, subject};
 
 use crate::args::Global;
 use crate::exit::Failure;
@@ -85,7 +85,7 @@ impl<'a> Judge<'a> {
         let mut outlooks = Vec::new();
         for (role, command) in commands {
             let Some(command) = command else { continue };
-            let (argv, known) = self.outlook(command, items.as_deref())?;
+            let (argv, known) = self.outlook(step, command, items.as_deref())?;
             outlooks.push(Outlook { role, argv, known });
         }
         Ok(Row { step, wanted, items: items.map(|items| items.len()), outlooks, fault })
@@ -93,6 +93,7 @@ impl<'a> Judge<'a> {
 
     fn outlook(
         &mut self,
+        step: &Step,
         command: &Words,
         items: Option<&[Foresight]>,
     ) -> Result<(Option<Vec<String>>, Known), Failure> {
@@ -102,7 +103,7 @@ impl<'a> Judge<'a> {
         let mut worst: Option<Judged> = None;
         let mut argv = None;
         for item in items {
-            let rendered = match item.command(command) {
+            let rendered = match item.command(step, command) {
                 Ok(Some(rendered)) => rendered,
                 Ok(None) => return Ok((None, Known::AtRunTime)),
                 Err(fault) => return Ok((None, Known::Failing(fault.to_string()))),
@@ -132,6 +133,8 @@ impl<'a> Judge<'a> {
         let mut facts = hypothesis::command(&self.snapshot, &command, self.whom);
         if let Some(reader) = &self.reader {
             hypothesis::within(reader, &mut facts)?;
+            facts.subject =
+                rendered.subject.as_ref().map(|named| subject::look_up(reader, named)).transpose()?;
             limits::count(reader, &self.snapshot, &mut facts, None)?;
         }
         let ruling = decide::decide(&self.snapshot, &facts);

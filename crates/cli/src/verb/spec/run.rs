@@ -13,12 +13,13 @@ use cascade_runtime::{consent, identity};
 use clap::Args;
 
 use super::inputs::{self, Given};
+use super::subs;
 use super::tell::{self, Teller};
 use super::verify::SIGNATURE_BYTES_MAX;
 use super::{beside, bytes_of, read};
 use crate::args::Global;
 use crate::exit::{Exit, Failure};
-use crate::verb::standing;
+use crate::verb::{standing, task};
 use crate::{failures, place};
 
 /// How long what a dead driver had running is waited for.
@@ -73,6 +74,7 @@ pub(super) fn run(global: &Global, args: &Run) -> Exit {
         cwd: std::env::current_dir()?,
         approval: args.approval.clone(),
         dry_run: args.dry_run,
+        subs: subs::of(&args.file, &document)?,
         cron: None,
     };
     let mut teller = Teller::new(global, &document.spec);
@@ -142,6 +144,7 @@ pub(super) fn driver(global: &Global, ledger: &Ledger, reason: Option<&String>) 
         asker: Asker::find(ledger, &env, global.acting_as.as_deref())?,
         reason: reason.cloned(),
         runtime: identity::runtime(ledger)?,
+        models: task::models(global)?,
     })
 }
 

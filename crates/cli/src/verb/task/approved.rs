@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use cascade_runtime::consent::{self, Objections, Of};
+use cascade_runtime::consent::{self, Objections, Of, OfWorkflow};
 use cascade_runtime::task::{TaskError, Tasked};
 
 use super::Desk;
@@ -35,6 +35,10 @@ impl Asked {
 
 /// Does exactly what was approved, if the answers to `id` carry it.
 pub(super) fn ask(global: &Global, desk: &Desk<'_>, id: &str) -> Result<Asked, Failure> {
+    if let Some(OfWorkflow::Step(chain)) = consent::of_workflow(desk.ledger, id).map_err(failures::consent)? {
+        let message = format!("{id} is a step of a workflow, and done as that alone");
+        return Err(Failure::could_not(anyhow::anyhow!(message)).hint(format!("cascade spec resume {chain}")));
+    }
     let (task, standing) = consent::approved_task(desk.ledger, id).map_err(failures::consent)?;
     let stands_on = (standing.approved.refs.clone(), standing.approved.subject.receipt_id);
     let asked = match standing.of {

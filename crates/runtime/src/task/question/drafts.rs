@@ -55,7 +55,12 @@ impl Question<'_, '_> {
         let body = content::Action {
             task_type: "model".to_owned(),
             draws: if is_intent { limits::taken(&decided.ruling) } else { Vec::new() },
-            refs: stands_on.into_iter().flatten().chain(decided.grants.iter().cloned()).collect(),
+            refs: stands_on
+                .into_iter()
+                .flatten()
+                .chain(decided.grants.iter().cloned())
+                .chain(self.of.chain())
+                .collect(),
             ..self.of.action(decided, action.hash, facts.hash)
         };
         let body = match record {
@@ -116,8 +121,8 @@ impl Question<'_, '_> {
             }),
             review: review
                 .map(|(decision, facts)| Review { decision: decision.clone(), facts_hash: facts.hash }),
-            chain: None,
-            spec: None,
+            chain: self.of.chain(),
+            spec: self.of.of_spec(),
         });
         let mut draft = Draft::new(cascade_ledger::receipt_id()?, body);
         draft.private.extend(output);

@@ -1,0 +1,142 @@
+//! Replay: the decisions of a bundle are made again from the facts and policies in it, and the steps of its runs are
+//! held against their specifications.
+//!
+//! A bundle that is replayed has been verified before ([`cascade_receipt::verify::verify_bundle`]): what is asked here is
+//! not whether somebody recorded this, but whether it follows.
+
+mod again;
+mod order;
+mod shown;
+
+use cascade_kernel::csl::Document;
+use cascade_receipt::bundle::Bundle;
+use cascade_receipt::digest::Digest;
+use cascade_receipt::id::ReceiptId;
+
+use shown::Shown;
+
+/// What came of it.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Replayed {
+    /// Decisions in the bundle.
+    pub decisions: u64,
+    /// Those that come out the same, to the byte.
+    pub matches: u64,
+    /// Those whose facts or policy are not in the bundle, or no longer.
+    pub erased: u64,
+    /// Runs whose specification was given.
+    pub runs: u64,
+    /// Attempts at their steps that were held against it.
+    pub attempts: u64,
+    /// Everything that does not follow.
+    pub divergences: Vec<Divergence>,
+}
+
+/// Something that does not follow.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Divergence {
+    /// The receipt that says it.
+    pub receipt_id: ReceiptId,
+    /// What is wrong with it.
+    pub what: What,
+}
+
+/// What does not follow.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum What {
+    /// The same facts under the same policy give another decision.
+    Decision {
+        /// As recorded, canonical JSON.
+        recorded: String,
+        /// As made again.
+        again: String,
+    },
+    /// Policy or facts in the bundle cannot be read by this version.
+    Unreadable(String),
+    /// What was decided is not the action that the receipt commits to.
+    Action,
+    /// A step has begun before one that it needs was over.
+    Early {
+        /// Its id.
+        step: String,
+        /// The step that it needs.
+        needs: String,
+    },
+    /// An attempt has begun before the one before it was over.
+    Attempt {
+        /// Id of the step.
+        step: String,
+    },
+    /// Something was undone before what was done after it.
+    Undone {
+        /// Id of the step.
+        step: String,
+        /// The step that was done after it.
+        after: String,
+    },
+    /// A command is not the one that the specification gives for these inputs.
+    Command {
+        /// Id of the step.
+        step: String,
+    },
+    /// A receipt names a step that the specification does not have.
+    NoStep {
+        /// Its position.
+        at: u64,
+    },
+    /// The inputs of the run are none that its specification takes.
+    Inputs,
+}
+
+impl What {
+    /// The code that programs compare.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Decision { .. } => "decision.differs",
+            Self::Unreadable(_) => "decision.unreadable",
+            Self::Action => "decision.other_action",
+            Self::Early { .. } => "order.needs",
+            Self::Attempt { .. } => "order.attempts",
+            Self::Undone { .. } => "order.compensation",
+            Self::Command { .. } => "step.command",
+            Self::NoStep { .. } => "step.unknown",
+            Self::Inputs => "run.inputs",
+        }
+    }
+
+    /// The same for people.
+    #[must_use]
+    pub fn text(&self) -> String {
+        match self {
+            Self::Decision { .. } => "the same facts and policy give another decision".to_owned(),
+            Self::Unreadable(why) => format!("cannot be decided again here: {why}"),
+            Self::Action => "its facts are about another action than its action_hash".to_owned(),
+            Self::Early { step, needs } => {
+                format!("step `{step}` began before `{needs}`, which it needs, was over")
+            }
+            Self::Attempt { step } => {
+                format!("step `{step}` was tried again before the attempt before was over")
+            }
+            Self::Undone { step, after } => {
+                format!("step `{step}` was undone before `{after}`, which was done after it")
+            }
+            Self::Command { step } => {
+                format!("step `{step}` is not the command that the spec gives for these inputs")
+            }
+            Self::NoStep { at } => format!("the spec has no step at {at}"),
+            Self::Inputs => "the run was started with inputs that the spec does not take".to_owned(),
+        }
+    }
+}
+
+/// Replays a bundle. Runs are held against those of `specs` that have their hash.
+#[must_use]
+pub fn bundle(bundle: &Bundle, specs: &[(Digest, Document)]) -> Replayed {
+    let shown = Shown::of(bundle);
+    let mut replayed = Replayed::default();
+    again::decisions(&shown, &mut replayed);
+    order::runs(&shown, specs, &mut replayed);
+    replayed.divergences.sort_by_key(|one| shown.seq_of(one.receipt_id));
+    replayed
+}

@@ -1,0 +1,113 @@
+//! `cascade replay`: what a bundle says, made again.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use cascade_audit::replay::{self, Divergence, Replayed};
+use cascade_receipt::bundle::Bundle;
+use cascade_receipt::json::Value;
+use cascade_receipt::verify::verify_bundle;
+use cascade_verify::inputs::Inputs;
+use clap::Args;
+
+use crate::args::Global;
+use crate::exit::{self, Exit, Failure};
+use crate::output::{self, BAD, GOOD, Painted};
+use crate::verb::{bundle, spec};
+
+/// Make the decisions of a bundle again, and hold runs of workflows against their specs; needs no ledger
+///
+/// The bundle is verified first. Its decisions come out the same, to the byte, or are told; so is every step that began
+/// before what it needs was over, was tried or undone out of turn, or ran other words than the spec gives.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  cascade bundle create r_0123456789abcdef --run --replayable --out run.bundle
+  cascade replay run.bundle --public-key key.pem --spec release.yaml
+  cascade replay run.bundle --check
+
+Exit codes: 0 replayed, 4 the bundle is not valid; with --check 6 where something does not follow.")]
+pub(crate) struct Replay {
+    /// A bundle with facts and policies (`cascade bundle create … --replayable`)
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// The spec of a run in it; again for each that its steps run
+    #[arg(long, value_name = "FILE")]
+    spec: Vec<PathBuf>,
+    /// Exit with 6 where something does not follow, or could not be replayed
+    #[arg(long)]
+    check: bool,
+    #[command(flatten)]
+    inputs: Inputs,
+}
+
+pub(crate) fn run(global: &Global, args: &Replay) -> Exit {
+    let specs: Vec<_> = args.spec.iter().map(|file| spec::read(file)).collect::<Result<_, _>>()?;
+    let specs: Vec<_> = specs.into_iter().map(|document| (document.hash(), document)).collect();
+    let bundle = verified(&args.file, &args.inputs)?;
+    let replayed = replay::bundle(&bundle, &specs);
+    if global.json {
+        output::json(&document(&replayed))?;
+    } else {
+        tell(&replayed)?;
+    }
+    if replayed.runs == 0 && !specs.is_empty() {
+        output::hint_line("no run in it has the hash of that spec");
+    }
+    let follows = replayed.divergences.is_empty() && replayed.erased == 0;
+    Ok(if args.check && !follows { exit::FINDINGS } else { exit::DONE })
+}
+
+fn verified(file: &Path, inputs: &Inputs) -> Result<Bundle, Failure> {
+    let bytes = bundle::read(file)?;
+    let verdict = verify_bundle(&bytes, inputs.options()?);
+    if let Some(fault) = verdict.fault() {
+        let cause = anyhow::anyhow!("it is not valid: {} ({})", fault.code.meaning(), fault.code.as_str());
+        let hint = format!("all that is wrong with it: cascade verify {}", file.display());
+        return Err(Failure::of(exit::EVIDENCE, cause, Some(hint)));
+    }
+    if !verdict.key_pinned() {
+        output::hint_line("valid in itself; whose it is shows --public-key KEY");
+    }
+    Ok(Bundle::parse(&bytes).context("couldn't read the bundle")?)
+}
+
+fn tell(replayed: &Replayed) -> std::io::Result<()> {
+    let Replayed { decisions, matches, erased, runs, attempts, .. } = replayed;
+    let word = if replayed.divergences.is_empty() { Painted(GOOD, "same") } else { Painted(BAD, "differs") };
+    output::line(format_args!("{word}: {matches} of {decisions} decisions came out the same"))?;
+    if *erased > 0 {
+        output::line(format_args!("{erased} without facts or policy in the bundle"))?;
+    }
+    if *runs > 0 {
+        output::line(format_args!("{attempts} attempts of {runs} runs held against their specs"))?;
+    }
+    for one in &replayed.divergences {
+        output::line(format_args!("  {}  {}", one.receipt_id, output::safe(&one.what.text())))?;
+    }
+    Ok(())
+}
+
+fn document(replayed: &Replayed) -> Value {
+    let number = |number: u64| Value::Int(i64::try_from(number).unwrap_or(i64::MAX));
+    Value::object([
+        ("decisions", number(replayed.decisions)),
+        ("matches", number(replayed.matches)),
+        ("erased", number(replayed.erased)),
+        ("runs", number(replayed.runs)),
+        ("attempts", number(replayed.attempts)),
+        ("divergences", Value::Array(replayed.divergences.iter().map(divergence).collect())),
+    ])
+}
+
+fn divergence(one: &Divergence) -> Value {
+    let mut members = vec![
+        ("code", one.what.code().into()),
+        ("receipt_id", one.receipt_id.to_string().into()),
+        ("text", one.what.text().into()),
+    ];
+    if let replay::What::Decision { recorded, again } = &one.what {
+        members.push(("recorded", recorded.as_str().into()));
+        members.push(("again", again.as_str().into()));
+    }
+    Value::Object(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+}
