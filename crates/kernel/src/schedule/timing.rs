@@ -4,9 +4,10 @@
 //! schedule is due at every real moment that fits: it keeps its pace. Otherwise it is meant by the clock, and is due
 //! once: for a time that is left out when the clock has been put forward, for one that comes twice at the first.
 
-use std::sync::LazyLock;
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use alloc::borrow::ToOwned as _;
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -27,6 +28,8 @@ const FIELDS: [&str; 5] = ["minute", "hour", "day of the month", "month", "day o
 const DAY: usize = 2;
 
 static ZONES: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
+/// Zones that were read: one has two kilobytes, and many schedules share a few.
+static READ: Mutex<BTreeMap<String, TimeZone>> = Mutex::new(BTreeMap::new());
 
 /// When a schedule is due.
 ///
@@ -191,6 +194,16 @@ fn parser() -> CronParser {
 }
 
 fn zone_of(name: &str) -> Result<TimeZone, TimingFault> {
+    let mut read = READ.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(zone) = read.get(name) {
+        return Ok(zone.clone());
+    }
+    let zone = read_zone(name)?;
+    read.insert(name.to_owned(), zone.clone());
+    Ok(zone)
+}
+
+fn read_zone(name: &str) -> Result<TimeZone, TimingFault> {
     let found = ZONES.get(name).ok();
     let spelled = found.as_ref().and_then(TimeZone::iana_name);
     let message = match spelled {
