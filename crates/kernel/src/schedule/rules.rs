@@ -285,6 +285,8 @@ impl Rules {
             standing.running += 1;
             steps.push(Step::Run(due));
         } else if self.overlap == Overlap::Skip {
+            // In the order of their times, should one have had to wait for somebody else's.
+            steps.extend(standing.waiting.drain(..).map(Step::Skip));
             steps.push(Step::Skip(due));
         } else {
             standing.waiting.push_back(due);

@@ -189,8 +189,11 @@ impl<'a> Scheduler<'a> {
                     Ok(Stored::Erased | Stored::Damaged) => lost("its definition is erased or damaged"),
                     Err(fault) => lost(&fault.to_string()),
                 };
+                let invocation = fired.receipt.receipt_id;
+                // Its lock is free before anybody hears that it is over.
+                drop(fired);
                 // Nobody hears it only where the scheduler itself has gone.
-                drop(to.send((schedule.receipt_id, name, fired.receipt.receipt_id, ran)));
+                drop(to.send((schedule.receipt_id, name, invocation, ran)));
             });
         }
         Ok(())
@@ -320,6 +323,9 @@ impl<'a> Scheduler<'a> {
     }
 
     fn fire(&mut self, id: ReceiptId, due: Timestamp, tell: &mut dyn FnMut(Told)) -> Result<(), CronError> {
+        if self.gives_way(id, due)? {
+            return Ok(());
+        }
         let Some(entry) = self.entries.get(&id) else { return Ok(()) };
         let driver = entry.driver.as_deref().unwrap_or(self.driver);
         match fire::put_on_record(self.ledger, &entry.schedule, Some(due), driver) {
@@ -342,6 +348,20 @@ impl<'a> Scheduler<'a> {
             }
             Err(other) => Err(other),
         }
+    }
+
+    /// Whether another process has begun something of it meanwhile, which it must not run beside: then this time waits
+    /// for that, or is left to whoever comes next.
+    fn gives_way(&mut self, id: ReceiptId, due: Timestamp) -> Result<bool, CronError> {
+        let Some(entry) = self.entries.get_mut(&id) else { return Ok(false) };
+        if entry.rules.overlap() == Overlap::Allow {
+            return Ok(false);
+        }
+        entry.elsewhere = runs_elsewhere(self.ledger, id)?;
+        if entry.elsewhere.is_some() {
+            entry.standing.waiting.push_front(due);
+        }
+        Ok(entry.elsewhere.is_some())
     }
 
     /// Puts on record that nothing is started; nothing where somebody else was faster.
