@@ -155,7 +155,7 @@ impl Run<'_> {
             let item = usize::try_from(step.item).ok();
             let items = seen.items(of).ok().flatten();
             let scope = items.as_ref().zip(item).and_then(|(items, item)| items.get(item));
-            let Some(Ok(Some(command))) = scope.map(|scope| scope.command(words)) else { continue };
+            let Some(Ok(Some(command))) = scope.map(|scope| scope.command(of, words)) else { continue };
             let same = command.argv.iter().map(|word| word.as_bytes()).eq(argv.iter().map(Vec::as_slice));
             if !same {
                 let what = What::Command { step: of.id.clone() };
