@@ -393,6 +393,9 @@ KINDS = {  # kind: required members, optional members
             ("completed", "failed", "skipped", "unknown"), is_count))}, {})),
     "escalation": ({**ACTION, "required": is_positive, "groups": is_groups,
                     "expires": is_time, "signature_required": is_bool}, {}),
+    # one that adds a schedule has the members of SCHEDULE, an invocation those of its outcome
+    "schedule_changed": ({**ACTION, "change": one_of("added", "paused", "resumed", "removed")}, {}),
+    "cron_invocation": ({"outcome": one_of("run", "skip", "miss"), "principal": is_principal}, {}),
     **dict.fromkeys(("approval", "denial"), (ANSWER, {})),
     "break_glass": ({}, {}),  # one that says when it must be reviewed has the members of GLASS
     "x_break_glass_review": ({"justified": is_bool, "principal": is_principal,
@@ -428,13 +431,20 @@ KINDS = {  # kind: required members, optional members
                         "statement_id": is_statement_id}, {}),
     **dict.fromkeys((
         "task_completed", "approval_expired", "task_failed", "task_revoked",
-        "task_unknown", "cron_invocation",
-        "schedule_changed", "token_issued", "token_revoked",
-        "tenant_changed", "tool_pinned", "memory_learned", "memory_forgotten"), ({}, {})),
+        "task_unknown", "token_issued", "token_revoked", "tenant_changed", "tool_pinned",
+        "memory_learned", "memory_forgotten"), ({}, {})),
 }
 
 
 GLASS = {**ACTION, "groups": is_groups, "review_due": is_time, "statement_id": is_statement_id}
+
+
+SCHEDULE = {"schedule": is_statement_id, "schedule_hash": is_hash}
+INVOCATIONS = {  # required members, optional members
+    "run": ({}, {"due": is_time}),
+    "skip": ({"due": is_time}, {}),
+    "miss": ({"due": is_time, "until": is_time, "count": is_positive}, {}),
+}
 
 
 def is_extension(kind):
@@ -473,6 +483,10 @@ def check_shape(receipt):
     demand(record(*KINDS[kind])(content), "syntax.member", "a member of this kind")
     demand(not is_pure(content) or record(ACTION)(content), "syntax.member", "of a pure task")
     demand(not is_glass(content) or record(GLASS)(content), "syntax.member", "of a broken glass")
+    demand(content.get("change") != "added" or kind != "schedule_changed"
+           or record(SCHEDULE)(content), "syntax.member", "of a schedule")
+    demand(kind != "cron_invocation" or record(*INVOCATIONS[content["outcome"]])(content),
+           "syntax.member", "of an invocation")
 
 
 # ---------------------------------------------------------------- section 2.2: Ed25519
@@ -901,10 +915,16 @@ class Past:
         self.above = None  # the grant that a grant stands on (section 6.4)
         self.ended = None  # the code of the first thing that forbids to use it (section 6.1)
         self.subject, self.eligible = None, False  # of an approval (section 6.3)
-        self.closed = False  # an intent that ended (section 6.2), a broken glass that was used (6.5)
+        # an intent that ended (section 6.2), a broken glass or an invocation that was used (6.5, 6.7),
+        # a schedule that was removed (6.7)
+        self.closed = False
         self.segments, self.bytes = 0, 0  # of an intent
         self.gone = False  # a memory_learned that was forgotten or replaced (section 6.6)
         self.spec_hash = content.get("spec_hash") if self.kind == "chain_started" else None
+        # of a schedule that was added, and of an invocation (section 6.7)
+        self.schedule = self.kind == "schedule_changed" and content["change"] == "added"
+        self.starts = self.kind == "cron_invocation" and content["outcome"] == "run"
+        self.paused, self.since, self.through = False, content["timestamp"], ""
         self.chain, self.running = None, 0  # of an intent its workflow, of a workflow its intents
 
     def end(self, code):
@@ -958,6 +978,11 @@ class Lifecycle:
             named = self.past.get(ref["receipt_id"])
             demand(named and named.entry_hash == ref["entry_hash"], "lifecycle.ref")
             demand(REF_KINDS.get(ref["rel"], named.kind) == named.kind, "lifecycle.ref_kind")
+            if ref["rel"] == "cron" and content["kind"] in ("schedule_changed", "cron_invocation"):
+                demand(named.schedule, "lifecycle.ref_kind")
+            elif ref["rel"] == "cron":
+                demand(named.kind == "cron_invocation", "lifecycle.ref_kind")
+                demand(named.starts, "lifecycle.cron_run")
             demand(ref["rel"] != "memory" or not named.gone, "lifecycle.memory_gone")
             refs.append((ref["rel"], named))
         if content["kind"] == "erasure":
@@ -987,7 +1012,7 @@ class Lifecycle:
             named.gone = True
         kind = content["kind"]
         run = kind in ("task_started", "chain_started") or is_pure(content)
-        if run or me.glass or kind in ("dry_run", "blocked", "escalation"):
+        if run or me.glass or kind in ("dry_run", "blocked", "escalation", "schedule_changed"):
             verdict = content["decision"]["verdict"]
             outcomes = [gate["outcome"] for gate in content["decision"]["gates"]]
             due = "deny" if "deny" in outcomes else (
@@ -1001,8 +1026,16 @@ class Lifecycle:
                 self.dry_escalated.add(content["action_hash"])
         if run:
             self.check_run(content, refs, me.chain)
+            for invocation in (named for rel, named in refs if rel == "cron"):
+                demand(not invocation.closed, "lifecycle.cron_twice")
+                invocation.closed = True
             if kind == "task_started" and me.chain:
                 me.chain.running += 1
+        elif kind == "schedule_changed":
+            self.check_run(content, refs, me.chain)
+            self.check_schedule(content, refs)
+        elif kind == "cron_invocation":
+            self.check_invocation(content, refs, me)
         elif kind in ENDS:  # section 6.2
             demand(not me.chain.closed, "lifecycle.two_closers")
             demand(kind == "chain_aborted" or me.chain.running == 0, "lifecycle.chain_running")
@@ -1088,6 +1121,35 @@ class Lifecycle:
                       else int(subject.verdict == "escalate"))
             demand(sum(named is subject for named, _ in answered) >= needed,
                    "lifecycle.approvals_missing")
+
+    def check_schedule(self, content, refs):
+        """Section 6.7: a schedule is added, paused, resumed or removed."""
+        named = [named for rel, named in refs if rel == "cron"]
+        change = content["change"]
+        if change == "added":
+            demand(not named, "lifecycle.cron_ref")
+            return
+        demand(len(named) == 1, "lifecycle.cron_ref")
+        schedule = named[0]
+        demand(not schedule.closed and (change == "removed"
+               or schedule.paused == (change == "resumed")), "lifecycle.schedule_state")
+        schedule.paused, schedule.closed = change == "paused", change == "removed"
+        if change == "resumed":
+            schedule.since = content["timestamp"]
+
+    def check_invocation(self, content, refs, me):
+        """Section 6.7: what became of a time at which a schedule was due."""
+        demand(not me.starts or not self.halted, "lifecycle.halted")
+        named = [named for rel, named in refs if rel == "cron"]
+        demand(len(named) == 1, "lifecycle.cron_ref")
+        schedule = named[0]
+        demand(not schedule.closed and not schedule.paused, "lifecycle.schedule_state")
+        if "due" in content:
+            due = content["due"]
+            end = content["until"] if content["outcome"] == "miss" else due
+            demand(schedule.since < due <= end <= content["timestamp"], "lifecycle.cron_due")
+            demand(due > schedule.through, "lifecycle.cron_twice")
+            schedule.through = end
 
     def check_grant(self, content, refs, me):
         """Section 6.4: an administrator gives, or somebody hands on what he holds."""

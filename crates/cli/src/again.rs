@@ -22,6 +22,7 @@ static TYPED: OnceLock<Typed> = OnceLock::new();
 /// Verbs that the same principal goes on with. The others only read, or are for somebody else to answer with.
 const OWN: &[&str] = &[
     "run",
+    "rollback",
     "task",
     "erase",
     "checkpoint",

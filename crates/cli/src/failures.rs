@@ -3,8 +3,10 @@
 use cascade_ledger::{AppendError, Fault};
 use cascade_receipt::id::ReceiptId;
 use cascade_runtime::consent::ConsentError;
+use cascade_runtime::cron::CronError;
 use cascade_runtime::facts::LookError;
 use cascade_runtime::govern::GovernError;
+use cascade_runtime::rollback::RollbackError;
 use cascade_runtime::ssh::SshError;
 use cascade_runtime::task::TaskError;
 use cascade_runtime::workflow::WorkflowError;
@@ -76,6 +78,52 @@ pub(crate) fn workflow(error: WorkflowError) -> Failure {
     Failure { hint, ..Failure::could_not(error.into()) }
 }
 
+/// A schedule that could not be changed, or looked after.
+pub(crate) fn cron(error: CronError) -> Failure {
+    let hint = match &error {
+        CronError::Append(append) => append_hint(append),
+        CronError::Ledger(below) => fault(below),
+        CronError::Look(below) => look(below),
+        CronError::Unsettled => Some("try again".to_owned()),
+        CronError::Policy(_) | CronError::Damaged(_) => Some("run `cascade fsck`".to_owned()),
+        CronError::OtherAction(_) => Some("give the same words, or ask anew without --approval".to_owned()),
+        CronError::Erased(_) => Some("`cascade cron remove` it, and add it anew".to_owned()),
+        CronError::Prepare(_) => Some("check who may write to the home".to_owned()),
+        CronError::Others(_) => {
+            Some("`cascade grant add --assume` lets you be taken for somebody".to_owned())
+        }
+        CronError::Consent(_) => None,
+    };
+    match error {
+        CronError::Consent(below) => consent(below),
+        error @ CronError::Others(_) => Failure { hint, ..Failure::refused(error, "authority.assume") },
+        other => Failure { hint, ..Failure::could_not(other.into()) },
+    }
+}
+
+/// A rollback that could not be planned or gone on with.
+pub(crate) fn rollback(error: RollbackError) -> Failure {
+    let hint = match &error {
+        RollbackError::Workflow(_) | RollbackError::Consent(_) => None,
+        RollbackError::Busy => Some("let it end, then look again".to_owned()),
+        RollbackError::Lock(_) => Some("check who may read the home".to_owned()),
+        RollbackError::NothingRan(..) => {
+            Some("`cascade log --kind task_completed` lists what was completed".to_owned())
+        }
+        RollbackError::OpenRun(id) => {
+            Some(format!("end it first: cascade spec cancel {id}, or cascade spec resume {id}"))
+        }
+        RollbackError::Policy(_) | RollbackError::Damaged(_) => Some("run `cascade fsck`".to_owned()),
+        RollbackError::Ledger(below) => fault(below),
+        RollbackError::Govern(below) => govern_hint(below),
+    };
+    match error {
+        RollbackError::Workflow(below) => workflow(below),
+        RollbackError::Consent(below) => finding(below),
+        other => Failure { hint, ..Failure::could_not(other.into()) },
+    }
+}
+
 fn govern_hint(error: &GovernError) -> Option<String> {
     match error {
         GovernError::Started(below) => Some(after_start(below)),
@@ -124,6 +172,9 @@ pub(crate) fn consent(error: ConsentError) -> Failure {
         ConsentError::Erased(_) => Some("ask again with a new `cascade run`".to_owned()),
         ConsentError::IsWorkflow(id) => {
             Some(format!("cascade spec run FILE --approval {id}, or cascade spec resume"))
+        }
+        ConsentError::IsSchedule(id) => {
+            Some(format!("give the same words as then, and --approval {id} to `cascade cron`"))
         }
         ConsentError::IsTask(id) => Some(format!("cascade task --approval {id}")),
         ConsentError::IsNoTask(id) => Some(format!("cascade run --approval {id}")),

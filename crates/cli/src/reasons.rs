@@ -71,6 +71,8 @@ const WORDS: &[(&str, &str)] = &[
     ("budget.no_subject", "a budget counts by subject, and the action names none"),
     ("budget.no_zone", "a budget counts days in a zone that is not known"),
     ("budget.unread", "the counter of a budget was not read"),
+    ("cron.absent", "no scheduler looked in time"),
+    ("cron.overlap", "what it ran before was not over"),
     ("grade.below", "its answer is below the grade of the layer"),
     ("memory.expired", "what was remembered has expired"),
     ("memory.forgotten", "what was remembered is forgotten"),

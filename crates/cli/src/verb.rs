@@ -7,6 +7,7 @@ pub(crate) mod bench;
 pub(crate) mod bundle;
 pub(crate) mod checkpoint;
 pub(crate) mod completions;
+pub(crate) mod cron;
 pub(crate) mod demo;
 pub(crate) mod erase;
 pub(crate) mod export;
@@ -22,6 +23,7 @@ pub(crate) mod people;
 pub(crate) mod policy;
 pub(crate) mod replay;
 pub(crate) mod review;
+pub(crate) mod rollback;
 pub(crate) mod run;
 pub(crate) mod secret;
 pub(crate) mod shell_check;
@@ -85,6 +87,7 @@ pub(crate) fn dispatch() -> ExitCode {
         Verb::Resume(args) => halt::resume(global, args),
         Verb::Memory(args) => memory::run(global, args),
         Verb::Replay(args) => replay::run(global, args),
+        Verb::Cron(args) => cron::run(global, args),
         Verb::Stats(args) => stats::run(global, args),
         Verb::Log(args) => log::run(global, args),
         Verb::Show(args) => show::run(global, args),
@@ -105,6 +108,7 @@ pub(crate) fn dispatch() -> ExitCode {
         Verb::Witness(args) => witness::run(global, args),
         Verb::Worker(args) => worker::run(global, args),
         Verb::Spec(args) => spec::run(global, args),
+        Verb::Rollback(args) => rollback::run(global, args),
         Verb::Demo(args) => demo::run(args),
         Verb::Bench(args) => bench::run(global, args),
         Verb::Completions(args) => completions::run(args),

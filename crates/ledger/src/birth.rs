@@ -292,7 +292,13 @@ fn write_ledger(
         params![signer.log_origin.as_str(), signer.key.id.as_str(), signer.key.public],
     ))?;
     batch::write_epoch(&tx, &database, signer, &epoch)?;
-    let entry = Entry { receipt_id: linked.receipt_id, seq: 0, entry_hash: linked.entry_hash, chain: None };
+    let entry = Entry {
+        receipt_id: linked.receipt_id,
+        seq: 0,
+        entry_hash: linked.entry_hash,
+        chain: None,
+        cron: None,
+    };
     database.at(views::apply(&tx, &entry, &Change::of_body(&body, &envelope)))?;
     database.at(Segment::insert(&tx, 0, &[line]))?;
     let row = HeadRow {

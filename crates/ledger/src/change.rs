@@ -6,7 +6,7 @@ mod memory;
 use cascade_receipt::base64;
 use cascade_receipt::content::{
     Action, Answer, Body, Draw, Envelope, Escalation, GenesisKey, GlassBroken, Granted, KeyObject,
-    KeyRevoked, PackChange, PolicyRef, Rel, SecretChanged, SubjectFact,
+    KeyRevoked, PackChange, PolicyRef, Rel, ScheduleChanged, SecretChanged, SubjectFact,
 };
 use cascade_receipt::digest::{self, Digest};
 use cascade_receipt::id::{PrincipalId, ReceiptId};
@@ -17,6 +17,7 @@ use cascade_receipt::time::Timestamp;
 
 use crate::limit_views::{self, Settlement};
 use crate::regime_views;
+use crate::schedule_views::{InvocationRow, ScheduleStep};
 
 pub(crate) use memory::MemoryRow;
 
@@ -43,6 +44,10 @@ pub(crate) enum Change {
         draws: Vec<Draw>,
         at: Timestamp,
     },
+    /// A schedule was added, paused, resumed or removed; uses and takes what an intent does.
+    Scheduled { step: ScheduleStep, used: Vec<(Rel, ReceiptId)>, draws: Vec<Draw>, at: Timestamp },
+    /// A time at which a schedule was due is dealt with.
+    Invoked(InvocationRow),
     /// It ended.
     ChainClosed { chain: ReceiptId },
     /// An answer is remembered.
@@ -165,6 +170,8 @@ impl Change {
             Body::Pure(task) => Self::of_pure(&task.action, envelope.timestamp),
             Body::Point(action) => Self::of_pure(action, envelope.timestamp),
             Body::ChainStarted(started) => Self::of_start(&started.action, envelope.timestamp),
+            Body::ScheduleChanged(changed) => Self::of_schedule(changed, envelope.timestamp),
+            Body::CronInvocation(fired) => Self::Invoked(InvocationRow::of_body(fired, envelope.timestamp)),
             Body::ChainClosed(closed) => Self::ChainClosed { chain: closed.chain.receipt_id },
             Body::Learned(learned) => MemoryRow::of_body(learned).map_or(Self::Nothing, Self::Learned),
             Body::Forgotten(forgotten) => Self::of_forgetting(forgotten, envelope.timestamp),
@@ -208,12 +215,32 @@ impl Change {
         }
     }
 
+    fn of_schedule(changed: &ScheduleChanged, at: Timestamp) -> Self {
+        let scheduled = |step| Self::Scheduled {
+            step,
+            used: used_of(&changed.action),
+            draws: changed.action.draws.clone(),
+            at,
+        };
+        ScheduleStep::of_body(changed).map_or(Self::Nothing, scheduled)
+    }
+
+    fn of_schedule_value(content: &Value) -> Option<Self> {
+        Some(Self::Scheduled {
+            step: ScheduleStep::of_value(content)?,
+            used: refs_of(content)?.into_iter().filter(|(rel, _)| uses(*rel)).collect(),
+            draws: limit_views::draws_of(content)?,
+            at: content.member("timestamp").and_then(Value::as_str).and_then(Timestamp::parse)?,
+        })
+    }
+
     /// Whether decisions made before it are stale afterwards.
     pub(crate) fn moves_mark(&self) -> bool {
         match self {
-            Self::Started { used, .. } | Self::Pure { used, .. } | Self::ChainStarted { used, .. } => {
-                stands_on_answers(used)
-            }
+            Self::Started { used, .. }
+            | Self::Pure { used, .. }
+            | Self::ChainStarted { used, .. }
+            | Self::Scheduled { used, .. } => stands_on_answers(used),
             Self::Answered { .. }
             // Steps that run are decided on again: nothing of a workflow outlives its end by itself.
             | Self::ChainClosed { .. }
@@ -229,6 +256,7 @@ impl Change {
             Self::Genesis { .. }
             | Self::Closed { .. }
             // What stands on it is looked at under the write lock.
+            | Self::Invoked(_)
             | Self::Learned(_)
             | Self::Forgotten { .. }
             | Self::Released(_)
@@ -304,6 +332,8 @@ impl Change {
                 at: Timestamp::parse(text("timestamp")?)?,
             },
             Kind::ChainStarted | Kind::ChainCompleted | Kind::ChainAborted => Self::of_chain(kind, content)?,
+            Kind::ScheduleChanged => Self::of_schedule_value(content)?,
+            Kind::CronInvocation => Self::Invoked(InvocationRow::of_value(content)?),
             kind if kind.is_closer() => Self::of_closer(kind, content)?,
             kind if kind.is_open() => Self::SubjectFact {
                 fact: limit_views::fact_of(kind, content)?,
@@ -325,11 +355,7 @@ impl Change {
             Kind::Halted => Self::Halt(true),
             Kind::Resumed => Self::Halt(false),
             Kind::PolicyActivated | Kind::PackActivated => activated(content)?,
-            Kind::Erasure => {
-                let ids = content.member("erased")?.as_array()?.iter();
-                let id = |one: &Value| ReceiptId::parse(one.member("receipt_id")?.as_str()?);
-                Self::Erased(ids.map(id).collect::<Option<_>>()?)
-            }
+            Kind::Erasure => Self::Erased(erased_of(content)?),
             Kind::KeyAdded | Kind::KeyRotated => Self::KeyAdded {
                 key: KeyRow::of_value_object(content.member("key")?)?,
                 retires: text("retires").map(str::to_owned),
@@ -576,4 +602,9 @@ fn refs_of(content: &Value) -> Option<Vec<(Rel, ReceiptId)>> {
             Some((rel, ReceiptId::parse(one.member("receipt_id")?.as_str()?)?))
         })
         .collect()
+}
+
+fn erased_of(content: &Value) -> Option<Vec<ReceiptId>> {
+    let ids = content.member("erased")?.as_array()?.iter();
+    ids.map(|one| ReceiptId::parse(one.member("receipt_id")?.as_str()?)).collect()
 }

@@ -172,6 +172,47 @@ pub enum AppendError {
         /// Its start.
         chain: ReceiptId,
     },
+    /// No such schedule, or not any more.
+    #[error("{schedule} is no schedule, or was removed")]
+    ScheduleGone {
+        /// What was named as one.
+        schedule: ReceiptId,
+    },
+    /// Another schedule has the name.
+    #[error("there is a schedule of this name")]
+    ScheduleTaken,
+    /// It is paused, or is not.
+    #[error("schedule {schedule} is {state}")]
+    ScheduleState {
+        /// What added it.
+        schedule: ReceiptId,
+        /// How it stands.
+        state: &'static str,
+    },
+    /// Another scheduler was faster, or this one before it died.
+    #[error("this time of schedule {schedule} is dealt with already")]
+    CronHandled {
+        /// What added it.
+        schedule: ReceiptId,
+    },
+    /// By the clock of the chain its time has not come.
+    #[error("the time of schedule {schedule} has not come")]
+    CronEarly {
+        /// What added it.
+        schedule: ReceiptId,
+    },
+    /// No invocation that starts something, or one of long ago.
+    #[error("{invocation} is no invocation that starts something")]
+    CronUnknown {
+        /// What was named as one.
+        invocation: ReceiptId,
+    },
+    /// One thing runs for an invocation, once.
+    #[error("something ran for invocation {invocation} already")]
+    CronUsed {
+        /// The invocation.
+        invocation: ReceiptId,
+    },
     /// No such approval of this action.
     #[error("{approval} is no approval of this action")]
     ApprovalUnknown {
@@ -321,6 +362,7 @@ impl AppendError {
             Self::TooManyKeys { .. } => {
                 Some("`cascade key list` shows them; `cascade key revoke` takes one back that is not needed")
             }
+            Self::ScheduleTaken => Some("`cascade cron remove NAME` first, or give another name"),
             Self::LastAdmin(_) => Some(
                 "make somebody else an administrator first: `cascade people add NAME --ssh-key FILE.pub --admin`",
             ),

@@ -229,7 +229,14 @@ pub struct Cap {
 
 /// Whether somebody took what the decision believed to be there.
 pub(crate) fn is_overdrawn(conn: &Connection, body: &Body, caps: &[Cap]) -> rusqlite::Result<bool> {
-    if !matches!(body, Body::TaskStarted(_) | Body::Pure(_) | Body::Point(_) | Body::ChainStarted(_)) {
+    if !matches!(
+        body,
+        Body::TaskStarted(_)
+            | Body::Pure(_)
+            | Body::Point(_)
+            | Body::ChainStarted(_)
+            | Body::ScheduleChanged(_)
+    ) {
         return Ok(false);
     }
     for cap in caps {

@@ -1,7 +1,7 @@
 //! What the views keep out of the chain: a receipt that would make the history invalid is refused
 //! under the write lock, whatever its writer believed a moment ago.
 
-use cascade_receipt::content::{Body, ChainStarted, PureTask, Ref, Rel};
+use cascade_receipt::content::{Body, ChainStarted, PureTask, Ref, Rel, ScheduleChanged};
 use cascade_receipt::digest::Digest;
 use cascade_receipt::id::ReceiptId;
 use cascade_receipt::time::Timestamp;
@@ -9,7 +9,9 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::draft::AppendError;
 use crate::store::from_sql;
-use crate::{chain_views, glass_views, grant_views, memory_views, people_views, segment, views};
+use crate::{
+    chain_views, glass_views, grant_views, memory_views, people_views, schedule_views, segment, views,
+};
 
 type Answer = rusqlite::Result<Option<AppendError>>;
 
@@ -22,13 +24,20 @@ pub(crate) fn refusal(conn: &Connection, receipt_id: ReceiptId, body: &Body, now
     if let Some(refused) = chain_views::refusal(conn, receipt_id, body)? {
         return Ok(Some(refused));
     }
+    if let Some(refused) = schedule_views::refusal(conn, body, now)? {
+        return Ok(Some(refused));
+    }
     match body {
         Body::Closing(closing) => not_open(conn, &closing.intent, closing.chain.as_ref()),
         Body::Heartbeat(heartbeat) => not_open(conn, &heartbeat.intent, heartbeat.chain.as_ref()),
         Body::DryRun(action) | Body::Blocked(action) => stands_on_erased(conn, &action.refs),
         Body::Escalation(escalation) => stands_on_erased(conn, &escalation.action.refs),
         // Whatever its writer saw, nothing starts once `halted` stands in the chain.
-        Body::TaskStarted(_) | Body::Pure(_) | Body::Point(_) | Body::ChainStarted(_)
+        Body::TaskStarted(_)
+        | Body::Pure(_)
+        | Body::Point(_)
+        | Body::ChainStarted(_)
+        | Body::ScheduleChanged(_)
             if views::standing(conn)?.halted =>
         {
             Ok(Some(AppendError::Halted))
@@ -36,6 +45,7 @@ pub(crate) fn refusal(conn: &Connection, receipt_id: ReceiptId, body: &Body, now
         Body::TaskStarted(action)
         | Body::Point(action)
         | Body::ChainStarted(ChainStarted { action, .. })
+        | Body::ScheduleChanged(ScheduleChanged { action, .. })
         | Body::Pure(PureTask { action, .. }) => {
             for one in &action.refs {
                 let refused = match one.rel {

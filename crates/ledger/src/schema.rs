@@ -177,6 +177,33 @@ CREATE TABLE wrong_hits (
     lifted_by BLOB
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX wrong_hits_counted ON wrong_hits (seq) WHERE lifted_by IS NULL;
+CREATE TABLE schedules (
+    receipt_id BLOB PRIMARY KEY,
+    seq INTEGER NOT NULL,
+    entry_hash BLOB NOT NULL,
+    name BLOB NOT NULL,
+    schedule_hash BLOB NOT NULL,
+    principal BLOB NOT NULL,
+    paused INTEGER NOT NULL,
+    through_ms INTEGER NOT NULL,
+    changed_seq INTEGER NOT NULL,
+    removed BLOB
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX schedules_name ON schedules (name) WHERE removed IS NULL;
+CREATE INDEX schedules_changed ON schedules (changed_seq);
+CREATE TABLE invocations (
+    schedule BLOB NOT NULL,
+    seq INTEGER NOT NULL,
+    receipt_id BLOB NOT NULL UNIQUE,
+    entry_hash BLOB NOT NULL,
+    due_ms INTEGER,
+    outcome TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    at_ms INTEGER NOT NULL,
+    action BLOB,
+    kind TEXT,
+    PRIMARY KEY (schedule, seq)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE budgets (
     name TEXT NOT NULL,
     owner BLOB NOT NULL,
@@ -231,7 +258,7 @@ CREATE TABLE erased (
 ";
 
 /// Each table of [`VIEWS`] with its order and the finding when it differs from a rebuild.
-pub(crate) const VIEW_TABLES: [(&str, &str, &str); 21] = [
+pub(crate) const VIEW_TABLES: [(&str, &str, &str); 23] = [
     ("standing", "id", "views.standing"),
     ("open_actions", "receipt_id", "views.open_actions"),
     ("chains", "receipt_id", "views.chains"),
@@ -245,6 +272,8 @@ pub(crate) const VIEW_TABLES: [(&str, &str, &str); 21] = [
     ("glass", "receipt_id", "views.glass"),
     ("memory", "id", "views.memory"),
     ("wrong_hits", "receipt_id", "views.wrong_hits"),
+    ("schedules", "receipt_id", "views.schedules"),
+    ("invocations", "schedule, seq", "views.invocations"),
     ("budgets", "name, owner, at_ms, intent", "views.budgets"),
     ("known", "subject", "views.known"),
     ("zones", "subject", "views.zones"),

@@ -17,6 +17,8 @@ pub enum PrincipalKind {
     Matter,
     /// Something remembered, by the hash of what it answers.
     Memory,
+    /// A schedule.
+    Schedule,
 }
 
 impl PrincipalKind {
@@ -29,11 +31,12 @@ impl PrincipalKind {
             Self::Subject => "subject",
             Self::Matter => "matter",
             Self::Memory => "memory",
+            Self::Schedule => "schedule",
         }
     }
 
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        [Self::Person, Self::Agent, Self::Subject, Self::Matter, Self::Memory]
+        [Self::Person, Self::Agent, Self::Subject, Self::Matter, Self::Memory, Self::Schedule]
             .into_iter()
             .find(|kind| kind.as_str() == text)
     }

@@ -12,6 +12,7 @@ use crate::change::{Change, KeyRow, Subject};
 use crate::store::{from_sql, to_sql};
 use crate::{
     chain_views, glass_views, grant_views, key_views, limit_views, memory_views, people_views, regime_views,
+    schedule_views,
 };
 
 /// Where a receipt stands.
@@ -22,6 +23,8 @@ pub(crate) struct Entry {
     pub(crate) entry_hash: Digest,
     /// The run of a workflow that it names.
     pub(crate) chain: Option<ReceiptId>,
+    /// The invocation of a schedule that it stands on.
+    pub(crate) cron: Option<ReceiptId>,
 }
 
 /// The one row of `standing`.
@@ -52,6 +55,7 @@ pub(crate) fn apply(conn: &Connection, entry: &Entry, change: &Change) -> rusqli
         conn.prepare_cached("UPDATE standing SET mark = mark + 1")?.execute(())?;
     }
     chain_views::follow(conn, entry)?;
+    schedule_views::follow(conn, entry, change)?;
     let id = entry.receipt_id.0;
     match change {
         Change::Genesis { policy, admins, keys } => found(conn, entry, policy, admins, keys),
@@ -78,6 +82,12 @@ pub(crate) fn apply(conn: &Connection, entry: &Entry, change: &Change) -> rusqli
             chain_views::apply(conn, entry, change)?;
             use_up(conn, entry.receipt_id, used)
         }
+        Change::Scheduled { step, used, draws, at } => {
+            limit_views::take(conn, entry.receipt_id, *at, draws)?;
+            schedule_views::change(conn, entry, step, *at)?;
+            use_up(conn, entry.receipt_id, used)
+        }
+        Change::Invoked(row) => schedule_views::fire(conn, entry, row),
         Change::ChainClosed { .. } => chain_views::apply(conn, entry, change),
         Change::Learned(_) | Change::Forgotten { .. } | Change::Released(_) => {
             memory_views::apply(conn, entry, change)

@@ -10,7 +10,6 @@ use cascade_receipt::merkle::Frontier;
 use cascade_receipt::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _};
 
-use crate::chain_views;
 use crate::change::Change;
 use crate::frontier::TreeRow;
 use crate::fsck::FsckReport;
@@ -18,6 +17,7 @@ use crate::head::HeadRow;
 use crate::segment::Segment;
 use crate::store::from_sql;
 use crate::views::{self, Entry};
+use crate::{chain_views, schedule_views};
 
 /// The state of the pass.
 pub(crate) struct Walk<'a> {
@@ -179,6 +179,7 @@ impl<'a> Walk<'a> {
                 seq,
                 entry_hash: claimed,
                 chain: chain_views::of_value(content),
+                cron: schedule_views::of_value(content),
             },
             timestamp: Timestamp::parse(inner("timestamp")?)?,
             epoch: inner("hmac_key_id")?.strip_prefix('e')?.parse().ok()?,

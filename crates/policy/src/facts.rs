@@ -7,6 +7,7 @@
 
 mod action;
 mod read;
+mod schedule;
 mod task;
 mod workflow;
 mod write;
@@ -25,6 +26,7 @@ pub(crate) use self::read::terms as read_terms;
 pub(crate) use self::write::{terms as write_terms, words as write_words};
 
 pub use self::read::FactsFault;
+pub use self::schedule::{CronAct, ScheduleAct};
 pub use self::task::{AskedModel, TASK_BYTES_MAX, TASK_EXAMPLES_MAX, Task, TaskKind};
 pub use self::workflow::{Act, Caller, Signer, Spec, SpecLimits, WorkflowAct};
 
@@ -241,6 +243,8 @@ pub enum Invocation {
     Task(Box<Task>),
     /// What a workflow does by itself.
     Workflow(Box<WorkflowAct>),
+    /// A schedule is changed.
+    Schedule(Box<ScheduleAct>),
 }
 
 impl Invocation {
@@ -252,6 +256,7 @@ impl Invocation {
             Self::Shell(_) => "shell",
             Self::Task(task) => task.action_kind(),
             Self::Workflow(_) => WorkflowAct::action_kind(),
+            Self::Schedule(_) => ScheduleAct::action_kind(),
         }
     }
 }

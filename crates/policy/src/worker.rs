@@ -7,7 +7,7 @@
 //!
 //! From the outside in: [`Registry`] finds and parses manifests; `call` reads words against a grammar; `judge`
 //! applies rules; `settings` adds what the environment changes; `walk` follows wrappers inwards; `line` goes
-//! through a shell line; `intent` goes from words to argv.
+//! through a shell line; `intent` goes from words to argv; `inverse` from an argv to the one that undoes it.
 
 mod awk;
 mod base;
@@ -24,6 +24,7 @@ mod entered;
 mod families;
 mod grammar;
 mod intent;
+mod inverse;
 mod judge;
 mod leak;
 mod line;
@@ -64,4 +65,5 @@ pub use draft::{Draft, DraftError, HELP_BYTES_MAX, draft};
 pub use intent::{
     GRADE_MARGIN, GRADE_MIN, Heard, How, Planned, TEXT_BYTES_MAX, TEXT_WORDS_MAX, VALUE_BYTES_MAX, WAYS_MAX,
 };
+pub use inverse::{Inversion, Undoing};
 pub use registry::Registry;

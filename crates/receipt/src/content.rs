@@ -13,6 +13,7 @@ mod log;
 mod people;
 mod routed;
 mod run;
+mod schedule;
 mod secret;
 mod workflow;
 
@@ -42,6 +43,7 @@ pub use routed::{
     Evidence, Forgotten, Layer, Learned, MemoryState, PureTask, Recollection, Released, Routed, Shadow,
 };
 pub use run::{Closing, Ending, Heartbeat};
+pub use schedule::{ChangeWord, CronInvocation, CronOutcome, ScheduleChange, ScheduleChanged};
 pub use secret::SecretChanged;
 pub use workflow::{ChainClosed, ChainStarted, OfSpec, StepAt, StepCounts, StepRole};
 
@@ -129,7 +131,7 @@ rels! {
     Chain = "chain",
     /// The action this is part of.
     Parent = "parent",
-    /// The schedule's invocation.
+    /// The schedule of an invocation, the invocation of what is started.
     Cron = "cron",
     /// The memory used.
     Memory = "memory",
@@ -203,6 +205,10 @@ pub enum Body {
     ChainStarted(ChainStarted),
     /// `chain_completed`, `chain_aborted`.
     ChainClosed(ChainClosed),
+    /// `schedule_changed`.
+    ScheduleChanged(ScheduleChanged),
+    /// `cron_invocation`.
+    CronInvocation(CronInvocation),
     /// `memory_learned`.
     Learned(Learned),
     /// `memory_forgotten`.
@@ -268,6 +274,8 @@ impl Body {
             Self::ChainStarted(_) => Kind::ChainStarted,
             Self::ChainClosed(closed) if closed.completed => Kind::ChainCompleted,
             Self::ChainClosed(_) => Kind::ChainAborted,
+            Self::ScheduleChanged(_) => Kind::ScheduleChanged,
+            Self::CronInvocation(_) => Kind::CronInvocation,
             Self::Learned(_) => Kind::MemoryLearned,
             Self::Forgotten(_) | Self::Released(_) => Kind::MemoryForgotten,
             Self::Heartbeat(_) => Kind::Heartbeat,
@@ -313,6 +321,8 @@ impl Body {
             Self::AnswerRefused(refused) => refused.add_to(to),
             Self::AnswerExpired(subject) => add_refs(to, core::slice::from_ref(subject)),
             Self::Pure(task) => task.add_to(to),
+            Self::ScheduleChanged(changed) => changed.add_to(to),
+            Self::CronInvocation(invocation) => invocation.add_to(to),
             Self::Learned(learned) => learned.add_to(to),
             Self::Forgotten(forgotten) => forgotten.add_to(to),
             Self::Released(released) => released.add_to(to),

@@ -15,7 +15,7 @@ use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::content::{self, Admin, PolicyRef, Ref, Rel, Scope, Signature, StepAt, StepCounts};
+use crate::content::{self, Admin, ChangeWord, PolicyRef, Ref, Rel, Scope, Signature, StepAt, StepCounts};
 use crate::decision::{RiskTier, Verdict};
 use crate::digest::Digest;
 use crate::id::{LogOrigin, PrincipalId, ReceiptId};
@@ -245,6 +245,22 @@ pub enum Meaning {
         activates: PolicyRef,
         /// Who activated it.
         principal: PrincipalId,
+    },
+    /// `schedule_changed`: a decided action that changes what fires.
+    ScheduleChanged {
+        /// The action.
+        action: Action,
+        /// What happens to the schedule.
+        change: ChangeWord,
+    },
+    /// `cron_invocation`.
+    CronInvocation {
+        /// Something is started for it.
+        runs: bool,
+        /// When it was due.
+        due: Option<Timestamp>,
+        /// Until when nobody was there, for a miss.
+        until: Option<Timestamp>,
     },
     /// `halted`: nothing may run from here on.
     Halted,

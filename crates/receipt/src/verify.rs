@@ -22,6 +22,7 @@ mod lifecycle;
 mod people;
 mod remembered;
 pub mod report;
+mod schedules;
 mod stamps;
 mod verdict;
 mod workflows;

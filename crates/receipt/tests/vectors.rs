@@ -36,6 +36,8 @@ mod people;
 mod remembered;
 #[path = "../examples/vectors/runs.rs"]
 mod runs;
+#[path = "../examples/vectors/schedules.rs"]
+mod schedules;
 #[path = "../examples/vectors/secret.rs"]
 mod secret;
 #[path = "../examples/vectors/ssh.rs"]

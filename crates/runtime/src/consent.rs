@@ -32,6 +32,7 @@ use cascade_receipt::time::Timestamp;
 
 use crate::facts::{self, Asker, Command, Input, LookError};
 use crate::policy_store::{self, StoreError};
+use crate::recorded::refs_of;
 use crate::ssh::SshError;
 use crate::subject::Concerned;
 
@@ -72,6 +73,9 @@ pub enum ConsentError {
     /// What was approved is what a workflow does by itself, not a command.
     #[error("{0} is about a workflow, not about a command")]
     IsWorkflow(ReceiptId),
+    /// What was approved is a change of a schedule, not a command.
+    #[error("{0} is about a schedule, not about a command")]
+    IsSchedule(ReceiptId),
     /// What was approved is a command that no task in words asked for.
     #[error("{0} is about a command, not about a task")]
     IsNoTask(ReceiptId),
@@ -149,6 +153,8 @@ pub struct Approved {
     pub refs: Vec<Ref>,
     /// The nonce of `action_hash`, inherited so that the hash is the same.
     pub action_nonce: Nonce,
+    /// The closer of the action that it undoes.
+    pub takes_back: Option<Ref>,
     approvals: Vec<Approval>,
     terms: Option<EscalationTerms>,
     action: policy_facts::Action,
@@ -190,7 +196,8 @@ pub(crate) fn answered(ledger: &Reader, id: &str) -> Result<(Approved, Facts), C
         signature_required: subject.signature_required,
     });
     let action = facts.action.clone();
-    Ok((Approved { subject, refs, action_nonce, approvals, terms, action }, facts))
+    let takes_back = refs_of(&content).find(|one| one.rel == Rel::Supersedes);
+    Ok((Approved { subject, refs, action_nonce, takes_back, approvals, terms, action }, facts))
 }
 
 impl Approved {
@@ -294,7 +301,7 @@ impl Approved {
     }
 }
 
-fn stored_facts(ledger: &Reader, id: ReceiptId, content: &Value) -> Result<Facts, ConsentError> {
+pub(crate) fn stored_facts(ledger: &Reader, id: ReceiptId, content: &Value) -> Result<Facts, ConsentError> {
     let hash = content
         .member("facts_hash")
         .and_then(Value::as_str)
@@ -312,6 +319,7 @@ fn repeat(ledger: &Reader, subject: &Subject, facts: &Facts) -> Result<Command, 
         Invocation::Cli(argv) => argv,
         Invocation::Task(_) => return Err(ConsentError::IsTask(subject.receipt_id)),
         Invocation::Workflow(_) => return Err(ConsentError::IsWorkflow(subject.receipt_id)),
+        Invocation::Schedule(_) => return Err(ConsentError::IsSchedule(subject.receipt_id)),
         Invocation::Shell(_) => return Err(ConsentError::Damaged(subject.receipt_id)),
     };
     let (snapshot, _) = policy_store::in_force(ledger)?;

@@ -411,6 +411,21 @@ pub fn of_workflow(
     of_action(ledger, asker, action)
 }
 
+/// Everything a decision about a change of a schedule may depend on; what is added runs in `cwd`.
+///
+/// # Errors
+/// When the ledger cannot be read.
+pub fn of_schedule(
+    ledger: &Ledger,
+    asker: &Asker,
+    act: facts::ScheduleAct,
+    cwd: &Path,
+) -> Result<Facts, Fault> {
+    let cwd = cwd.as_os_str().as_bytes().to_vec();
+    let action = without_world(Invocation::Schedule(Box::new(act)), cwd);
+    of_action(ledger, asker, action)
+}
+
 /// An action that is no program: it has no environment, no input and no files.
 const fn without_world(invocation: Invocation, cwd: Vec<u8>) -> facts::Action {
     facts::Action {

@@ -67,6 +67,10 @@ pub struct Request {
     pub task: Option<OfTask>,
     /// The step of a workflow that it is.
     pub step: Option<OfStep>,
+    /// The invocation of a schedule that it runs for.
+    pub cron: Option<Ref>,
+    /// The closer of the action that it undoes.
+    pub takes_back: Option<Ref>,
 }
 
 /// A task in words that a command is run for.

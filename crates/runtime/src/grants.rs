@@ -296,6 +296,21 @@ pub(crate) fn held(reader: &Reader, holder: PrincipalId) -> Result<Vec<policy_fa
     Ok(grants.map(fact).collect())
 }
 
+/// Whether somebody holds a grant to be taken for another principal.
+pub(crate) fn may_assume(
+    reader: &Reader,
+    holder: PrincipalId,
+    other: PrincipalId,
+    at: Timestamp,
+) -> Result<bool, Fault> {
+    let fits = |grant: &policy_facts::Grant| {
+        grant.covers == Covers::Assume(other)
+            && grant.grantor_alive
+            && grant.expires.is_none_or(|expires| expires > at)
+    };
+    Ok(held(reader, holder)?.iter().any(fits))
+}
+
 /// The grants that the gate of authority found enough.
 pub(crate) fn used(reader: &Reader, decision: &Decision) -> Result<Vec<Ref>, Fault> {
     let mut refs: Vec<Ref> = Vec::new();

@@ -2,7 +2,8 @@
 //!
 //! [`govern`] takes one action through its life; [`process`] owns supervised child processes;
 //! [`facts`] looks at the world before a decision; [`people`] finds out who asks; [`consent`] records
-//! what people answer; [`credentials`] are brokered to commands; [`erase`] removes what is private about an action.
+//! what people answer; [`credentials`] are brokered to commands; [`erase`] removes what is private about an action;
+//! [`rollback`] undoes what was done.
 
 pub mod activate;
 pub mod admin;
@@ -10,6 +11,7 @@ pub mod anchor;
 pub mod birth;
 pub mod consent;
 pub mod credentials;
+pub mod cron;
 mod defaults;
 pub mod erase;
 pub mod facts;
@@ -36,6 +38,7 @@ pub mod recorded;
 pub mod refused_act;
 pub mod reguard;
 pub mod rehearsal;
+pub mod rollback;
 mod run_lock;
 pub mod smoke;
 pub mod ssh;

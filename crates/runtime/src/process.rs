@@ -56,7 +56,7 @@ pub use watch::{Answer, Governor, Question, REVOKE_GRACE, TRUST_INTERVAL, WATCH_
 
 use crate::credentials::Brokered;
 use crate::people::Whom;
-use signals::Signals;
+pub(crate) use signals::Signals;
 use wire::{Channel, Launch, Order, Report, Stage};
 
 /// First argument that routes a process to [`supervise_main`].

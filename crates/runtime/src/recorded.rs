@@ -2,6 +2,7 @@
 
 use cascade_ledger::{Fault, Reader};
 use cascade_policy::facts::Facts;
+use cascade_receipt::content::{Ref, Rel};
 use cascade_receipt::digest::Digest;
 use cascade_receipt::id::ReceiptId;
 use cascade_receipt::json::{self, Value};
@@ -46,6 +47,19 @@ impl Recorded {
         });
         Ok(Some(Self { receipt_id, seq, content: content.clone(), facts }))
     }
+}
+
+/// The references of a receipt's content.
+pub(crate) fn refs_of(content: &Value) -> impl Iterator<Item = Ref> {
+    let all = content.member("refs").and_then(Value::as_array).unwrap_or_default();
+    all.iter().filter_map(|one| {
+        let text = |key: &str| one.member(key).and_then(Value::as_str);
+        Some(Ref {
+            rel: Rel::parse(text("rel")?)?,
+            receipt_id: ReceiptId::parse(text("receipt_id")?)?,
+            entry_hash: Digest::from_hex(text("entry_hash")?)?,
+        })
+    })
 }
 
 /// The newest decisions, at most `count`, newest first.

@@ -34,6 +34,16 @@ impl RunLock {
     }
 }
 
+impl RunLock {
+    /// Whether somebody has the lock of this intent.
+    pub(crate) fn is_held(reader: &Reader, intent: ReceiptId) -> bool {
+        let no_follow = i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or(0);
+        let opened = OpenOptions::new().read(true).custom_flags(no_follow).open(reader.run_lock_path(intent));
+        let Ok(file) = opened else { return false };
+        rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared) == Err(rustix::io::Errno::WOULDBLOCK)
+    }
+}
+
 impl Drop for RunLock {
     fn drop(&mut self) {
         // A file that stays costs a look when the next intent of that id is closed, which never comes.

@@ -16,6 +16,7 @@ mod rehearse;
 mod step;
 mod sub;
 mod task;
+mod undo;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -25,7 +26,7 @@ use cascade_kernel::csl::{Document, EvaluationFault, Spec};
 use cascade_kernel::workflow::{Count, Place, Role};
 use cascade_ledger::{AppendError, Appended, Chain, Fault, Ledger, Reader};
 use cascade_policy::decide::Ruling;
-use cascade_receipt::content::Runtime;
+use cascade_receipt::content::{Ref, Runtime};
 use cascade_receipt::digest::Digest;
 use cascade_receipt::id::ReceiptId;
 use cascade_receipt::json::Value;
@@ -37,9 +38,13 @@ use crate::policy_store::StoreError;
 use crate::smoke::SmokeError;
 use crate::task::TaskError;
 
+pub(crate) use self::attempt::{State, state};
+pub(crate) use self::load::SUB;
 pub use self::load::Sub;
 pub use self::point::Pointed;
+pub(crate) use self::record::place_of;
 pub use self::step::OfStep;
+pub(crate) use self::undo::{Outer, Undoes, undoes};
 
 /// Bytes of output of one step that are kept.
 pub const OUTPUT_BYTES_MAX: u64 = 16 * 1024 * 1024;
@@ -61,6 +66,8 @@ pub struct Start {
     pub dry_run: bool,
     /// The specifications that its steps run, and those that steps of these run.
     pub subs: Vec<Sub>,
+    /// The invocation of a schedule that it is begun for.
+    pub cron: Option<Ref>,
 }
 
 /// Who drives a run, and how.

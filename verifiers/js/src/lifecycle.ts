@@ -6,6 +6,7 @@ import { checkGrant, checkGrantsOfRun, checkRevocation } from "./grants.js";
 import { canonical, type JsonObject } from "./json.js";
 import { Past, type Ref } from "./past.js";
 import { People } from "./people.js";
+import { checkCronOfRun, checkCronRef, checkInvocation, checkSchedule } from "./schedules.js";
 import { isExtension, isGlass, isPure } from "./shape.js";
 
 const EPOCH_RECEIPTS_MAX = 10_000;
@@ -70,6 +71,7 @@ export class Lifecycle {
       const named = this.past.get(ref.receipt_id);
       demand(named && named.entryHash === ref.entry_hash, "lifecycle.ref");
       demand((REF_KINDS[ref.rel] ?? named.kind) === named.kind, "lifecycle.ref_kind");
+      if (ref.rel === "cron") checkCronRef(content.kind, named);
       demand(ref.rel !== "memory" || !named.gone, "lifecycle.memory_gone");
       return [ref.rel, named];
     });
@@ -86,11 +88,17 @@ export class Lifecycle {
     }
     for (const [rel, named] of refs) if (rel === TAKES_BACK[kind]) named.gone = true;
     const run = kind === "task_started" || kind === "chain_started" || isPure(content);
-    const decided = run || isGlass(content) || ["dry_run", "blocked", "escalation"].includes(kind);
+    const decided = run || isGlass(content) || ["dry_run", "blocked", "escalation", "schedule_changed"].includes(kind);
     if (decided) this.checkDecision(content);
     if (run) {
       this.checkRun(content, refs, me.chain);
+      checkCronOfRun(refs);
       if (kind === "task_started" && me.chain) me.chain.running += 1;
+    } else if (kind === "schedule_changed") {
+      this.checkRun(content, refs, me.chain);
+      checkSchedule(content, refs);
+    } else if (kind === "cron_invocation") {
+      checkInvocation(content, refs, me, this.halted);
     } else if (ENDS.includes(kind)) {
       checkEnd(kind, me.chain);
     } else if (isGlass(content)) {

@@ -21,7 +21,10 @@ export class Past {
   /** A broken glass that owes a review (section 6.5). */
   glass = false;
   signerKey: string | null = null;
-  /** An intent or a workflow that ended (section 6.2), a broken glass that was used (section 6.5). */
+  /**
+   * An intent or a workflow that ended (section 6.2), a broken glass or an invocation that was used (6.5, 6.7), a
+   * schedule that was removed (6.7).
+   */
   closed = false;
   /** A memory_learned that was forgotten or replaced (section 6.6). */
   gone = false;
@@ -29,6 +32,12 @@ export class Past {
   chain: Past | null = null;
   readonly specHash: string | null = null;
   running = 0;
+  /** Of a schedule that was added, and whether an invocation starts something (section 6.7). */
+  readonly schedule: boolean;
+  readonly starts: boolean;
+  paused = false;
+  since: string;
+  through = "";
   segments = 0;
   bytes = 0;
 
@@ -36,6 +45,9 @@ export class Past {
     const content = receipt.content;
     [this.seq, this.kind] = [content.seq, content.kind];
     [this.receiptId, this.entryHash] = [receipt.receipt_id, receipt.entry_hash];
+    this.schedule = this.kind === "schedule_changed" && content.change === "added";
+    this.starts = this.kind === "cron_invocation" && content.outcome === "run";
+    this.since = content.timestamp;
     if (this.kind === "chain_started") this.specHash = content.spec_hash;
     if (["dry_run", "escalation", "approval", "break_glass"].includes(this.kind)) {
       for (const name of KEPT) if (name in content) this.content[name] = content[name];

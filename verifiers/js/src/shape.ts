@@ -151,6 +151,8 @@ const KINDS: Record<string, [Members, Members?]> = {
   escalation: [{
     ...ACTION, required: isPositive, groups: isGroups, expires: isTime, signature_required: isBool,
   }],
+  schedule_changed: [{ ...ACTION, change: oneOf("added", "paused", "resumed", "removed") }],
+  cron_invocation: [{ outcome: oneOf("run", "skip", "miss"), principal: isPrincipal }],
   approval: [ANSWER],
   denial: [ANSWER],
   x_break_glass_review: [
@@ -199,12 +201,20 @@ const KINDS: Record<string, [Members, Members?]> = {
 };
 const PLAIN_KINDS = new Set([
   "task_completed", "approval_expired", "break_glass", "task_failed", "task_revoked", "task_unknown",
-  "cron_invocation",
-  "schedule_changed", "token_issued", "token_revoked", "tenant_changed", "tool_pinned",
+  "token_issued", "token_revoked", "tenant_changed", "tool_pinned",
   "memory_learned", "memory_forgotten",
 ]);
 
 const GLASS: Members = { ...ACTION, groups: isGroups, review_due: isTime, statement_id: isStatementId };
+
+/** Of a `schedule_changed` that adds one (section 6.7). */
+const SCHEDULE: Members = { schedule: isStatementId, schedule_hash: isHash };
+/** Of a `cron_invocation`, by its outcome. */
+const INVOCATIONS: Record<string, [Members, Members?]> = {
+  run: [{}, { due: isTime }],
+  skip: [{ due: isTime }],
+  miss: [{ due: isTime, until: isTime, count: isPositive }],
+};
 
 /** Whether the members of this kind are nobody's to check; those of `x_break_glass_review` are. */
 export const isExtension = (kind: string): boolean => kind.startsWith("x_") && !Object.hasOwn(KINDS, kind);
@@ -237,4 +247,8 @@ export function checkShape(receipt: Json): asserts receipt is JsonObject {
   demand(!own || record(...own)(content), "syntax.member");
   demand(!isPure(content) || record(ACTION)(content), "syntax.member");
   demand(!isGlass(content) || record(GLASS)(content), "syntax.member");
+  const adds = kind === "schedule_changed" && content.change === "added";
+  demand(!adds || record(SCHEDULE)(content), "syntax.member");
+  const invocation = kind === "cron_invocation" ? INVOCATIONS[content.outcome] : undefined;
+  demand(!invocation || record(...invocation)(content), "syntax.member");
 }

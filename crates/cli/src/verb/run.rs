@@ -192,6 +192,8 @@ fn request(
         runtime: identity::runtime(ledger)?,
         task: None,
         step: None,
+        cron: None,
+        takes_back: None,
     })
 }
 

@@ -1,6 +1,6 @@
 mod graph;
 mod hash;
-mod inputs;
+pub(crate) mod inputs;
 mod list;
 mod new;
 mod outlook;
@@ -8,7 +8,7 @@ mod plan;
 mod run;
 mod settle;
 mod sign;
-mod subs;
+pub(crate) mod subs;
 mod tell;
 mod verify;
 
@@ -24,6 +24,8 @@ use clap::{Args, Subcommand};
 use crate::args::Global;
 use crate::exit::{self, Exit, Failure};
 use crate::output;
+
+pub(super) use self::run::driver;
 
 /// Workflows as data: specs are written, hashed, signed, checked and planned
 #[derive(Args, Debug)]
@@ -167,6 +169,11 @@ fn no_spec(file: &Path, faults: &Faults) -> Failure {
         ..Failure::usage(told)
             .hint("`cascade spec new` prints one to start from; docs/csl.md says what there is")
     }
+}
+
+/// The signature beside a spec, where there is one.
+pub(crate) fn signature(file: &Path) -> Result<Option<String>, Failure> {
+    run::signature(file)
 }
 
 /// Where the signature of a spec stands.

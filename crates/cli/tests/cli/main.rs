@@ -23,6 +23,8 @@ mod consent;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod cron;
+#[cfg(test)]
 mod disk;
 #[cfg(test)]
 mod erase;
@@ -90,6 +92,8 @@ mod refused;
 mod replayed;
 #[cfg(test)]
 mod resources;
+#[cfg(test)]
+mod rollback;
 #[cfg(test)]
 mod runs;
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Where a run stands, for whoever drives it.
 
-use super::{Count, Place, Rest, Stage, Workflow};
+use super::{Count, Place, Rendered, Rest, Role, RunCommand, Stage, Workflow};
+use crate::csl::EvaluationFault;
 
 impl Workflow {
     /// Why there is nothing to do now.
@@ -42,6 +43,23 @@ impl Workflow {
             }
         }
         count
+    }
+
+    /// Whether an item of a step was completed.
+    #[must_use]
+    pub fn is_completed(&self, step: usize, item: usize) -> bool {
+        self.completed.iter().any(|(_, own, at)| (*own, *at) == (step, item))
+    }
+
+    /// What the step says undoes an item of it; nothing where it says nothing.
+    #[must_use]
+    pub fn compensation(&self, step: usize, item: usize) -> Option<Result<RunCommand, EvaluationFault>> {
+        self.spec.steps.get(step)?.compensate.as_ref()?;
+        match self.render(Place { step, item, attempt: 1, role: Role::Compensation }) {
+            Ok(Rendered::Command(command)) => Some(Ok(command)),
+            Ok(_) => None,
+            Err(fault) => Some(Err(fault)),
+        }
     }
 
     /// Steps that failed since the last call because an expression of theirs has no value, and why.

@@ -23,4 +23,6 @@ mod orphans;
 #[cfg(test)]
 mod processes;
 #[cfg(test)]
+mod schedules;
+#[cfg(test)]
 mod workflows;

@@ -37,6 +37,7 @@ pub(super) fn members_of(action: &Action) -> BTreeMap<String, Value> {
         Invocation::Shell(line) => insert_bytes(&mut members, "line", line),
         Invocation::Task(task) => task.add_to(&mut members),
         Invocation::Workflow(act) => act.add_to(&mut members),
+        Invocation::Schedule(act) => act.add_to(&mut members),
     }
     if let Some(executable) = &action.executable {
         members.insert("executable".to_owned(), executable_value(executable));

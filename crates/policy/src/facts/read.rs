@@ -11,8 +11,8 @@ use cascade_receipt::time::Timestamp;
 
 use super::{
     Action, Approval, Authentication, BreakGlass, Budget, Counter, Covers, Delegator, Executable, FACTS_TYPE,
-    Facts, Found, Grant, Invocation, ObeyedFile, Principal, PrincipalKind, Spec, Stdin, Subject, Task,
-    Tenant, Unreviewed, Window, WindowKind, WorkflowAct,
+    Facts, Found, Grant, Invocation, ObeyedFile, Principal, PrincipalKind, ScheduleAct, Spec, Stdin, Subject,
+    Task, Tenant, Unreviewed, Window, WindowKind, WorkflowAct,
 };
 use crate::decide::EscalationTerms;
 use crate::limits::Amounts;
@@ -127,6 +127,7 @@ fn action(value: &Value) -> Read<Action> {
             Invocation::Task(Box::new(Task::from_json(task, model)?))
         }
         "workflow" => Invocation::Workflow(Box::new(WorkflowAct::from_json(members.take("workflow")?)?)),
+        "schedule" => Invocation::Schedule(Box::new(ScheduleAct::from_json(members.take("schedule")?)?)),
         _ => return Err(FactsFault::Malformed("kind")),
     };
     let action = Action {

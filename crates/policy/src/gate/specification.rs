@@ -84,7 +84,7 @@ fn runs_only(case: &Case<'_>, workers: &[String]) -> bool {
     let (action, found) = (&case.facts.action, case.classification);
     let mut commands = found.commands.as_slice();
     // What Cascade does itself comes first, and is no worker.
-    if matches!(action.invocation, Invocation::Task(_) | Invocation::Workflow(_)) {
+    if matches!(action.invocation, Invocation::Task(_) | Invocation::Workflow(_) | Invocation::Schedule(_)) {
         commands = commands.get(1..).unwrap_or_default();
     } else if commands.is_empty() {
         return false;
@@ -115,6 +115,6 @@ pub(super) fn point(case: &Case<'_>) -> Option<EscalationTerms> {
 fn act_of<'a>(case: &Case<'a>) -> Option<&'a WorkflowAct> {
     match &case.facts.action.invocation {
         Invocation::Workflow(act) => Some(act),
-        Invocation::Cli(_) | Invocation::Shell(_) | Invocation::Task(_) => None,
+        Invocation::Cli(_) | Invocation::Shell(_) | Invocation::Task(_) | Invocation::Schedule(_) => None,
     }
 }

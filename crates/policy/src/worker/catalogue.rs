@@ -50,7 +50,7 @@ impl Registry {
             let builtin = Self::builtin_texts()
                 .iter()
                 .any(|(name, text)| *name == manifest.name && *text == manifest.text());
-            let intents = manifest.intents().as_ref().map_or(&[][..], Vec::as_slice);
+            let intents = manifest.intents().unwrap_or_default();
             let said = intents.iter().map(Vec::as_slice).chain(std::iter::repeat(&[][..]));
             let workers = parsed.workers.iter().zip(said);
             all.extend(workers.map(|(worker, said)| listed(worker, said, &manifest.name, builtin)));

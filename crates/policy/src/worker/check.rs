@@ -5,8 +5,9 @@ use cascade_receipt::decision::RiskTier;
 use super::classification::{Classification, Finding};
 use super::compile::{Malformed, tier};
 use super::grammar::{Rule, Worker};
+use super::inverse::Inverse;
 use super::manifest::Effect;
-use super::registry::{Manifest, Parsed, Registry};
+use super::registry::{Beside, Manifest, Parsed, Registry};
 use crate::resource::Resource;
 
 /// What is wrong with a manifest.
@@ -45,6 +46,15 @@ impl Parsed {
     }
 }
 
+impl Beside {
+    /// How many texts and lines its tests hold.
+    fn lines(&self) -> usize {
+        let said = self.intents.iter().flatten().map(|intent| intent.tests.len() + intent.not.len());
+        let undone = self.inverses.iter().flatten().map(Inverse::lines);
+        said.chain(undone).sum()
+    }
+}
+
 impl Registry {
     /// Parses every manifest and runs the tests that it carries. An empty answer means that all of them hold.
     #[must_use]
@@ -68,14 +78,15 @@ impl Registry {
                 |what: String| faults.push(Fault { manifest: manifest.name.clone(), what, offset: None });
             match manifest.whole() {
                 Err(error) => complain(error.to_string()),
-                Ok((parsed, intents)) => {
-                    let said = intents.iter().flatten().map(|intent| intent.tests.len() + intent.not.len());
-                    lines += parsed.lines() + said.sum::<usize>();
+                Ok((parsed, beside)) => {
+                    lines += parsed.lines() + beside.lines();
                     self.twice(manifest, &mut complain);
                     self.tests(parsed, &mut complain);
-                    for (worker, intents) in parsed.workers.iter().zip(intents) {
+                    let beside = beside.intents.iter().zip(&beside.inverses);
+                    for (worker, (intents, inverses)) in parsed.workers.iter().zip(beside) {
                         self.worker_tests(worker, &mut complain);
                         self.intent_tests(worker, intents, &mut complain);
+                        self.inverse_tests(inverses, &mut complain);
                     }
                 }
             }

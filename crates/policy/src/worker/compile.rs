@@ -36,8 +36,10 @@ pub(super) enum Malformed {
     Unproved(&'static str),
     #[error("`host` is for a database only")]
     Holder,
-    #[error("`[[worker.intent]]` stands where it is no table of its own")]
+    #[error("`[[worker.intent]]` or `[[worker.inverse]]` stands where it is no table of its own")]
     Misplaced,
+    #[error("inverse of `{0}`: {1}")]
+    Inverse(String, &'static str),
     #[error("`{0}` is in `programs` or in a worker's names, but not in both")]
     Announced(String),
 }
@@ -390,10 +392,10 @@ pub(super) fn tier(word: &str) -> Result<RiskTier, Malformed> {
     RiskTier::parse(word).ok_or_else(|| Malformed::Tier { word: word.to_owned() })
 }
 
-fn paths(text: &str) -> Vec<Vec<Step>> {
+pub(super) fn paths(text: &str) -> Vec<Vec<Step>> {
     text.split(',').map(|path| path.split_whitespace().map(Step::parse).collect()).collect()
 }
 
-fn words(text: &str) -> Vec<String> {
+pub(super) fn words(text: &str) -> Vec<String> {
     text.split_whitespace().map(str::to_owned).collect()
 }

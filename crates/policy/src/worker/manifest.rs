@@ -57,6 +57,8 @@ pub(super) struct Worker {
     pub(super) resource: Vec<Named>,
     #[serde(default)]
     pub(super) intent: Vec<Intent>,
+    #[serde(default)]
+    pub(super) inverse: Vec<Inverse>,
 }
 
 /// How options are spelled.
@@ -530,4 +532,42 @@ pub(super) struct Intent {
 pub(super) struct Said {
     pub(super) text: String,
     pub(super) argv: Vec<String>,
+}
+
+/// How calls of one kind are undone, or why they cannot be. Exactly one of `undo`, `cannot` and `reads` is given.
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Inverse {
+    /// Only where the program is called by one of these names.
+    #[serde(default)]
+    pub(super) programs: String,
+    /// Subcommand paths, separated by commas, with no subcommand of the grammar below them; missing: the program itself.
+    pub(super) command: Option<String>,
+    /// Each entry: names with blanks between (or `--name=glob`), one of which is given.
+    #[serde(default)]
+    pub(super) with: Vec<String>,
+    /// Options that may be given beside these, as they do not matter to the undoing; `*`: all that are known and neither
+    /// write nor execute.
+    #[serde(default)]
+    pub(super) allows: String,
+    /// The same, but the undoing is given them too, where it says `{kept}`.
+    #[serde(default)]
+    pub(super) keeps: String,
+    /// What the arguments are called, in order; the last may be `name...`, one or more. Not looked at by `cannot`.
+    pub(super) arguments: Option<Vec<String>>,
+    /// Program and arguments that undo it: `{name}` is the argument, `{name...}` all of them in reverse order, `{--option}`
+    /// the value of an option that is given once.
+    pub(super) undo: Option<Vec<String>>,
+    /// What must have been so before the call for `undo` to be right, and what no receipt says.
+    pub(super) assumes: Option<String>,
+    /// Why such calls cannot be undone.
+    pub(super) cannot: Option<String>,
+    /// They change nothing.
+    #[serde(default)]
+    pub(super) reads: bool,
+    /// Lines, and the words that undo them: `LINE => WORDS`; without `undo` just lines.
+    pub(super) tests: Vec<String>,
+    /// Lines that it must say nothing of.
+    #[serde(default)]
+    pub(super) not: Vec<String>,
 }

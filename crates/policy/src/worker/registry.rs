@@ -9,6 +9,7 @@ use super::classification::{Classification, Classified};
 use super::compile::Malformed;
 use super::grammar::{Source, Worker};
 use super::intent::Index;
+use super::inverse::Inverse;
 use super::manifest::{self, Enters, File, Intent, Lies};
 use super::place::Location;
 use super::scene::{Environment, Feed, Scene, Variable};
@@ -30,8 +31,14 @@ pub(super) struct Manifest {
     pub(super) name: String,
     text: String,
     parsed: OnceLock<Result<Parsed, Malformed>>,
-    /// The intents of each worker, in the order of [`Parsed::workers`].
-    intents: OnceLock<Result<Vec<Vec<Intent>>, Malformed>>,
+    beside: OnceLock<Result<Beside, Malformed>>,
+}
+
+/// What no decision reads, for each worker in the order of [`Parsed::workers`].
+#[derive(Debug)]
+pub(super) struct Beside {
+    pub(super) intents: Vec<Vec<Intent>>,
+    pub(super) inverses: Vec<Vec<Inverse>>,
 }
 
 /// What is in a manifest.
@@ -58,7 +65,7 @@ impl Registry {
     /// at one program must not cost the parsing of all others. The first manifest that announces a program has it.
     pub fn new(manifests: impl IntoIterator<Item = (String, String)>) -> Self {
         let manifest =
-            |(name, text)| Manifest { name, text, parsed: OnceLock::new(), intents: OnceLock::new() };
+            |(name, text)| Manifest { name, text, parsed: OnceLock::new(), beside: OnceLock::new() };
         let manifests: Vec<Manifest> = manifests.into_iter().map(manifest).collect();
         let mut programs = BTreeMap::new();
         for (index, manifest) in manifests.iter().enumerate() {
@@ -113,6 +120,19 @@ impl Registry {
     /// Every phrase of every manifest; the first task in words reads them all.
     pub(super) fn intents(&self) -> &Index {
         self.intents.get_or_init(|| Index::of(self))
+    }
+
+    /// How calls of a program are undone; nothing where its manifest cannot be read, which [`Registry::check`] tells.
+    pub(super) fn inverses_of(&self, found: &Found<'_>) -> &[Inverse] {
+        self.manifests
+            .iter()
+            .find_map(|manifest| {
+                // Only what was parsed can have been found.
+                let parsed = manifest.parsed.get()?.as_ref().ok()?;
+                let at = parsed.workers.iter().position(|worker| std::ptr::eq(worker, found.worker))?;
+                manifest.inverses().ok()?.get(at).map(Vec::as_slice)
+            })
+            .unwrap_or_default()
     }
 
     /// The programs, in order.
@@ -178,26 +198,40 @@ impl Manifest {
     }
 
     /// The intents of each worker, in order; read when a task in words or a check first asks.
-    pub(super) fn intents(&self) -> &Result<Vec<Vec<Intent>>, Malformed> {
-        self.intents.get_or_init(|| {
+    pub(super) fn intents(&self) -> Result<&[Vec<Intent>], &Malformed> {
+        self.beside().as_ref().map(|beside| beside.intents.as_slice())
+    }
+
+    /// How calls of each worker are undone, in order; read when somebody first asks.
+    pub(super) fn inverses(&self) -> Result<&[Vec<Inverse>], &Malformed> {
+        self.beside().as_ref().map(|beside| beside.inverses.as_slice())
+    }
+
+    fn beside(&self) -> &Result<Beside, Malformed> {
+        self.beside.get_or_init(|| {
             let mut whole = read(&self.text)?;
             let intents = whole.worker.iter_mut().map(|worker| std::mem::take(&mut worker.intent)).collect();
-            let rest = read(&without_intents(&self.text))?;
+            let inverses: Vec<_> =
+                whole.worker.iter_mut().map(|worker| std::mem::take(&mut worker.inverse)).collect();
+            let rest = read(&without_beside(&self.text))?;
             // Rules must not hang on what a line in some longer text looks like.
-            if format!("{whole:?}") == format!("{rest:?}") { Ok(intents) } else { Err(Malformed::Misplaced) }
+            if format!("{whole:?}") != format!("{rest:?}") {
+                return Err(Malformed::Misplaced);
+            }
+            let compile = |all: Vec<manifest::Inverse>| all.into_iter().map(Inverse::compile).collect();
+            Ok(Beside { intents, inverses: inverses.into_iter().map(compile).collect::<Result<_, _>>()? })
         })
     }
 
     /// Everything that is in it.
-    pub(super) fn whole(&self) -> Result<(&Parsed, &[Vec<Intent>]), &Malformed> {
-        let (parsed, intents) = (self.parsed().as_ref()?, self.intents().as_ref()?);
-        Ok((parsed, intents.as_slice()))
+    pub(super) fn whole(&self) -> Result<(&Parsed, &Beside), &Malformed> {
+        Ok((self.parsed().as_ref()?, self.beside().as_ref()?))
     }
 
     pub(super) fn parsed(&self) -> &Result<Parsed, Malformed> {
         self.parsed.get_or_init(|| {
             // Nobody who runs a command waits for phrases to be read.
-            let file = read(&without_intents(&self.text))?;
+            let file = read(&without_beside(&self.text))?;
             let tests = file.tests;
             let compile = |worker: manifest::Worker| Worker::compile(worker);
             let workers = file.worker.into_iter().map(compile).collect::<Result<Vec<_>, _>>()?;
@@ -221,17 +255,17 @@ fn read(text: &str) -> Result<File, Malformed> {
     })
 }
 
-/// The text with blanks in the place of its intents, so that everything else stays where it is. It goes by lines;
-/// [`Manifest::intents`] compares what came of it with the whole.
-fn without_intents(text: &str) -> Cow<'_, str> {
-    if !text.contains(INTENT) {
+/// The text with blanks in the place of its intents and inverses, so that everything else stays where it is. It goes by
+/// lines; [`Manifest::beside`] compares what came of it with the whole.
+fn without_beside(text: &str) -> Cow<'_, str> {
+    if !BESIDE.iter().any(|table| text.contains(table)) {
         return Cow::Borrowed(text);
     }
     let mut rest = String::with_capacity(text.len());
     let mut inside = false;
     for line in text.split_inclusive('\n') {
         if line.starts_with('[') {
-            inside = line.trim_end() == INTENT;
+            inside = BESIDE.contains(&line.trim_end());
         }
         if inside {
             rest.extend(line.bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }));
@@ -242,10 +276,10 @@ fn without_intents(text: &str) -> Cow<'_, str> {
     Cow::Owned(rest)
 }
 
-/// How a table of an intent begins.
-const INTENT: &str = "[[worker.intent]]";
+/// How the tables begin that no decision reads.
+const BESIDE: [&str; 2] = ["[[worker.intent]]", "[[worker.inverse]]"];
 
-fn ambient(env: &[(Vec<u8>, Vec<u8>)]) -> Environment<'static> {
+pub(super) fn ambient(env: &[(Vec<u8>, Vec<u8>)]) -> Environment<'static> {
     let own = env
         .iter()
         .map(|(name, value)| Variable {

@@ -151,6 +151,7 @@ pub(crate) fn all() -> Vec<Case> {
     crate::bundles::cases(&mut cases);
     crate::limits::cases(&mut cases);
     crate::workflows::cases(&mut cases);
+    crate::schedules::cases(&mut cases);
     let mut names: Vec<String> = cases.iter().map(Case::file_name).collect();
     names.sort();
     names.dedup();

@@ -24,6 +24,7 @@ mod packs;
 mod people;
 mod remembered;
 mod runs;
+mod schedules;
 mod secret;
 mod ssh;
 mod valid;

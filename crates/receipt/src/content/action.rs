@@ -6,7 +6,8 @@ use alloc::vec::Vec;
 use super::limits::{self, Draw};
 use super::workflow::{add_spec_hash, add_step};
 use super::{
-    ChainStarted, GlassBroken, OfSpec, PureTask, Ref, Signature, add_reasons, add_refs, add_signatures,
+    ChainStarted, GlassBroken, OfSpec, PureTask, Ref, ScheduleChange, Signature, add_reasons, add_refs,
+    add_signatures,
 };
 use crate::decision::{Decision, Reason, RiskTier};
 use crate::digest::Digest;
@@ -105,6 +106,9 @@ impl Action {
     /// What a kind has beside the action stands between the action's own members.
     pub(super) fn add_with(&self, terms: &Terms<'_>, to: &mut Members<'_>) {
         to.add("action_hash", |out| out.hex(&self.action_hash.0));
+        if let Some(change) = terms.schedule {
+            to.add("change", |out| out.word(change.word().as_str()));
+        }
         if !self.classified {
             to.add("classified", |out| out.bool(false));
         }
@@ -151,6 +155,10 @@ impl Action {
                 out.key("version").str(&self.runtime.version);
             });
         });
+        if let Some(ScheduleChange::Added { schedule, schedule_hash }) = terms.schedule {
+            to.add("schedule", |out| out.hex(schedule));
+            to.add("schedule_hash", |out| out.hex(&schedule_hash.0));
+        }
         if let Some(required) = terms.signature_required {
             to.add("signature_required", |out| out.bool(required));
         }
@@ -174,6 +182,7 @@ pub(super) struct Terms<'a> {
     pure: Option<&'a PureTask>,
     required: Option<u32>,
     review_due: Option<&'a Timestamp>,
+    schedule: Option<&'a ScheduleChange>,
     signature_required: Option<bool>,
     signatures: Option<&'a [Signature]>,
     statement_id: Option<&'a [u8; 8]>,
@@ -192,6 +201,10 @@ impl<'a> Terms<'a> {
 
     pub(super) fn of_pure(pure: &'a PureTask) -> Self {
         Self { pure: Some(pure), ..Self::default() }
+    }
+
+    pub(super) fn of_schedule(change: &'a ScheduleChange) -> Self {
+        Self { schedule: Some(change), ..Self::default() }
     }
 
     /// A specification that nobody signed has no signatures to show.

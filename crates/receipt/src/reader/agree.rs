@@ -6,9 +6,10 @@ use std::string::String;
 use super::*;
 use crate::content::{
     Action as Written, Answer, AnswerRefused, Body, ChainClosed, ChainStarted, Closing, Content as Writing,
-    Draw, Ending, Envelope, Escalation, Genesis, GenesisKey, GlassBroken, GrantRevoked, Granted, Halted,
-    Heartbeat, Known, OfSpec, PackChange, PersonAdded, PersonRemoved, PolicyActivated, Resumed, Review,
-    Reviewed, Right, Runtime, SecretChanged, Spent, StepAt, StepCounts, StepRole, SubjectFact,
+    CronInvocation, CronOutcome, Draw, Ending, Envelope, Escalation, Genesis, GenesisKey, GlassBroken,
+    GrantRevoked, Granted, Halted, Heartbeat, Known, OfSpec, PackChange, PersonAdded, PersonRemoved,
+    PolicyActivated, Resumed, Review, Reviewed, Right, Runtime, ScheduleChange, ScheduleChanged,
+    SecretChanged, Spent, StepAt, StepCounts, StepRole, SubjectFact,
 };
 use crate::decision::{Decision, Gate, GateName, GateOutcome, Reason};
 use crate::id::KeyId;
@@ -131,6 +132,43 @@ fn actions() {
         assert_eq!((required, groups, expires), (2, written.groups, written.expires));
         assert!(signature_required);
     });
+}
+
+#[test]
+fn schedules_and_their_invocations() {
+    let added = ScheduleChange::Added { schedule: [3; 8], schedule_hash: Digest([4; 32]) };
+    for change in [added, ScheduleChange::Paused, ScheduleChange::Resumed, ScheduleChange::Removed] {
+        read(&Body::ScheduleChanged(ScheduleChanged { action: action(), change }), |content| {
+            assert_eq!(content.refs, action().refs);
+            let Meaning::ScheduleChanged { action, change: word } = &content.meaning else {
+                panic!("{:?}", content.meaning)
+            };
+            expect_action(action);
+            assert_eq!(*word, change.word());
+        });
+    }
+    let (due, until) = (Timestamp::from_ms(5), Timestamp::from_ms(7));
+    for (outcome, due, end) in [
+        (CronOutcome::Run, None, None),
+        (CronOutcome::Run, Some(due), None),
+        (CronOutcome::Skip, Some(due), None),
+        (CronOutcome::Miss { until, count: 2, truncated: true }, Some(due), Some(until)),
+    ] {
+        let written = CronInvocation {
+            schedule: reference(Rel::Cron),
+            due,
+            outcome,
+            principal: PrincipalId([7; 8]),
+            reasons: vec![Reason::code("cron.overlap")],
+        };
+        read(&Body::CronInvocation(written), |content| {
+            assert_eq!(content.refs, vec![reference(Rel::Cron)]);
+            let Meaning::CronInvocation { runs, due: read, until } = content.meaning else {
+                panic!("{:?}", content.meaning)
+            };
+            assert_eq!((runs, read, until), (outcome == CronOutcome::Run, due, end));
+        });
+    }
 }
 
 #[test]

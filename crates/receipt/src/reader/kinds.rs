@@ -4,7 +4,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::content::{
-    Admin, GROUPS_MAX, PolicyRef, Ref, Rel, SecretChanged, Signature, StepAt, StepCounts, StepRole,
+    Admin, ChangeWord, CronOutcome, GROUPS_MAX, PolicyRef, Ref, Rel, SecretChanged, Signature, StepAt,
+    StepCounts, StepRole,
 };
 use crate::decision::{GateName, GateOutcome, RiskTier, Verdict};
 use crate::kind::Kind;
@@ -102,6 +103,8 @@ pub(super) fn meaning(
             Meaning::ChainStarted(action(fields, common)?)
         }
         Kind::ChainCompleted | Kind::ChainAborted => chain_closed(kind, fields)?,
+        Kind::ScheduleChanged => schedule_changed(fields, common)?,
+        Kind::CronInvocation => invocation(fields)?,
         Kind::Escalation => escalation(fields, common)?,
         Kind::Approval | Kind::Denial => answer(kind, fields)?,
         Kind::ApprovalRefused => {
@@ -251,6 +254,35 @@ fn chain_closed(kind: Kind, fields: &Fields<'_, '_>) -> Result<Meaning, ContentF
             unknown: steps.req("unknown", View::uint)?,
         },
     })
+}
+
+fn schedule_changed(fields: &Fields<'_, '_>, common: Common) -> Result<Meaning, ContentFault> {
+    let change = fields.req("change", |view| ChangeWord::parse(view.plain()?))?;
+    if change == ChangeWord::Added {
+        fields.req("schedule", fields::statement_id)?;
+        fields.req("schedule_hash", fields::digest)?;
+    }
+    Ok(Meaning::ScheduleChanged { action: action(fields, common)?, change })
+}
+
+/// Only what runs may have no time at which it was due: somebody wanted it at once.
+fn invocation(fields: &Fields<'_, '_>) -> Result<Meaning, ContentFault> {
+    let outcome =
+        fields.req("outcome", |view| view.plain().filter(|word| CronOutcome::WORDS.contains(word)))?;
+    fields.req("principal", fields::principal)?;
+    let runs = outcome == "run";
+    let due = if runs {
+        fields.opt("due", fields::timestamp)?
+    } else {
+        Some(fields.req("due", fields::timestamp)?)
+    };
+    let until = if outcome == "miss" {
+        fields.req("count", |view| view.uint().filter(|number| *number > 0))?;
+        Some(fields.req("until", fields::timestamp)?)
+    } else {
+        None
+    };
+    Ok(Meaning::CronInvocation { runs, due, until })
 }
 
 /// `{at, attempt, item, role?}`; tries are counted from 1.

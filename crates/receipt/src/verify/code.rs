@@ -212,6 +212,11 @@ codes! {
     ChainSpec = Lifecycle "lifecycle.chain_spec", "a receipt of a workflow has another spec_hash than its start";
     ChainClosed = Lifecycle "lifecycle.chain_closed", "something of a workflow ran after its end";
     ChainRunning = Lifecycle "lifecycle.chain_running", "a workflow completed while something of it was running";
+    CronRef = Lifecycle "lifecycle.cron_ref", "a change of a schedule or an invocation names not exactly one schedule";
+    ScheduleState = Lifecycle "lifecycle.schedule_state", "a schedule fires or is changed that does not stand so: it is removed, paused, or not paused";
+    CronDue = Lifecycle "lifecycle.cron_due", "an invocation is of a time to come, or of one at which the schedule was not there or paused";
+    CronTwice = Lifecycle "lifecycle.cron_twice", "a time at which a schedule was due is dealt with twice, or two things run for one invocation";
+    CronRun = Lifecycle "lifecycle.cron_run", "something stands on an invocation that starts nothing";
     Anchor = Lifecycle "lifecycle.anchor", "an embedded checkpoint does not fit its hash";
 
     CheckpointMalformed = Checkpoint "checkpoint.malformed", "a checkpoint is no signed note of three lines";

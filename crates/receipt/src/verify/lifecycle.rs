@@ -18,6 +18,7 @@ use crate::verify::glass::Glass;
 use crate::verify::grants::Grants;
 use crate::verify::people::{self, People};
 use crate::verify::remembered::Memories;
+use crate::verify::schedules::{self, Schedules};
 use crate::verify::workflows::Workflows;
 
 /// What a later receipt may need to know about an earlier one.
@@ -30,6 +31,7 @@ pub(super) struct Lifecycle {
     grants: Grants,
     glass: Glass,
     memories: Memories,
+    schedules: Schedules,
     workflows: Workflows,
     /// Label and hash of the policy that the next receipt must name; unknown before genesis and
     /// after a kind that may change it without naming the new one.
@@ -116,7 +118,7 @@ impl Lifecycle {
         Ok(())
     }
 
-    /// Every reference names an earlier receipt by id and hash; six relations also demand a kind.
+    /// Every reference names an earlier receipt by id and hash; seven relations also demand a kind.
     fn check_refs(&self, receipt: &Receipt<'_>) -> Result<(), Code> {
         for one in &receipt.content.refs {
             let (hash, kind) = self.seen.get(&one.receipt_id).ok_or(Code::Ref)?;
@@ -131,13 +133,19 @@ impl Lifecycle {
                 Rel::Grant => Kind::Grant,
                 Rel::Memory => Kind::MemoryLearned,
                 Rel::Chain => Kind::ChainStarted,
-                Rel::Parent | Rel::Cron | Rel::Supersedes => continue,
+                // It leads from a schedule to its invocations, and from one of those to what runs.
+                Rel::Cron if schedules::is_of_schedule(receipt.content.kind) => Kind::ScheduleChanged,
+                Rel::Cron => Kind::CronInvocation,
+                Rel::Parent | Rel::Supersedes => continue,
             };
             if *kind != Some(wanted) {
                 return Err(Code::RefKind);
             }
             if one.rel == Rel::Memory {
                 self.memories.check_use(one.receipt_id)?;
+            }
+            if one.rel == Rel::Cron {
+                self.schedules.check_ref(wanted, one.receipt_id)?;
             }
         }
         if let Meaning::Erasure(erased) = &receipt.content.meaning
@@ -177,6 +185,16 @@ impl Lifecycle {
                 self.workflows.start(content);
                 Ok(())
             }
+            Meaning::ScheduleChanged { action, change } => {
+                self.check_action(receipt, action, chain)?;
+                self.schedules.change(content, *change)
+            }
+            Meaning::CronInvocation { runs, .. } => {
+                if *runs && self.halted {
+                    return Err(Code::Halted);
+                }
+                self.schedules.fire(content)
+            }
             Meaning::ChainClosed { completed, .. } => self.workflows.close(chain, *completed),
             Meaning::Answer { .. } => self.check_answer(receipt),
             Meaning::GlassBroken { action, .. } => {
@@ -206,8 +224,19 @@ impl Lifecycle {
         }
     }
 
-    /// Something ran: its own decision admits it, and what it followed was approved.
+    /// Something ran: beside its own decision, nothing else ran for the invocation that it stands on.
     fn check_run(
+        &mut self,
+        receipt: &Receipt<'_>,
+        action: &Action,
+        chain: Option<ReceiptId>,
+    ) -> Result<(), Code> {
+        self.check_action(receipt, action, chain)?;
+        self.schedules.use_up(&receipt.content)
+    }
+
+    /// Its own decision admits it, and what it followed was approved.
+    fn check_action(
         &mut self,
         receipt: &Receipt<'_>,
         action: &Action,

@@ -79,6 +79,10 @@ impl Performer<'_> {
     fn all_refs(&self, decided: &Decided, is_new_matter: bool) -> Vec<Ref> {
         let mut refs = if is_new_matter { decided.grants.clone() } else { self.refs(decided) };
         refs.extend(self.request.step.as_ref().and_then(OfStep::chain));
+        refs.extend(self.request.cron.clone());
+        // Whoever runs what was approved undoes the same.
+        let approved = self.request.approved.as_ref().and_then(|approved| approved.takes_back.as_ref());
+        refs.extend(self.request.takes_back.as_ref().or(approved).cloned());
         refs
     }
 

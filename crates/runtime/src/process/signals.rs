@@ -27,10 +27,10 @@ const PASSED: [i32; 12] = [
 const PASSED_LINUX: [i32; 3] = [Signal::IO.as_raw(), Signal::POWER.as_raw(), Signal::STKFLT.as_raw()];
 
 /// Collects signals while it lives; when the last one is dropped, signals have their default effect again.
-pub(super) struct Signals(SignalDelivery<UnixStream, SignalOnly>);
+pub(crate) struct Signals(SignalDelivery<UnixStream, SignalOnly>);
 
 impl Signals {
-    pub(super) fn collect() -> io::Result<Self> {
+    pub(crate) fn collect() -> io::Result<Self> {
         let ignored = ignored();
         let all = PASSED.into_iter().chain(PASSED_LINUX);
         let wanted: Vec<i32> = all.filter(|signal| !is_in(ignored, *signal)).collect();
@@ -54,7 +54,7 @@ impl Signals {
     }
 
     /// The signals since the last call.
-    pub(super) fn pending(&mut self) -> Vec<i32> {
+    pub(crate) fn pending(&mut self) -> Vec<i32> {
         self.0.pending().collect()
     }
 }

@@ -80,6 +80,8 @@ impl Performer<'_> {
                 answers: plan.answers.keys().copied().collect(),
             }),
             step: self.request.step.clone(),
+            cron: None,
+            takes_back: None,
         };
         let governed = govern(self.ledger, request)?;
         Ok(self.take_over(governed, plan, &routed))

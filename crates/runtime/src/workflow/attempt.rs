@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use cascade_kernel::action::{Outcome, Record};
 use cascade_kernel::workflow::{Asked, Ended, Place, Rendered, RunCommand};
-use cascade_ledger::{Ledger, SubjectState};
+use cascade_ledger::{Fault, Ledger, SubjectState};
 use cascade_policy::decide::EscalationTerms;
 use cascade_policy::facts::{Act, WorkflowAct};
 use cascade_receipt::content::Ending;
@@ -174,6 +174,8 @@ impl<'a> Attempting<'a> {
             runtime: self.driver.runtime.clone(),
             task: None,
             step: Some(of),
+            cron: None,
+            takes_back: None,
         }
     }
 
@@ -210,7 +212,7 @@ impl<'a> Attempting<'a> {
     fn standing(self, command: &Command, asked: Option<ReceiptId>) -> Result<Standing, WorkflowError> {
         let Some(asked) = asked else { return Ok(Standing::Nothing) };
         let (approved, _) = consent::answered(self.ledger, &asked.to_string())?;
-        match self.state(&approved)? {
+        match state(self.ledger, &approved)? {
             State::Open => return Ok(Standing::Waits(asked)),
             State::Denied => return Ok(Standing::Denied(asked)),
             State::Gone => return Ok(Standing::Nothing),
@@ -225,17 +227,6 @@ impl<'a> Attempting<'a> {
         } else {
             // It is not what was approved any more: people are asked anew.
             Standing::Nothing
-        })
-    }
-
-    pub(super) fn state(self, approved: &Approved) -> Result<State, WorkflowError> {
-        let now = crate::facts::now();
-        Ok(match approved.subject.state {
-            SubjectState::Denied => State::Denied,
-            SubjectState::Used | SubjectState::Erased | SubjectState::Expired => State::Gone,
-            _ if approved.subject.expires.is_some_and(|expires| expires <= now) => State::Gone,
-            _ if consent::needed(self.ledger, &approved.subject, now)?.is_met() => State::Approved,
-            SubjectState::Open | SubjectState::Approved => State::Open,
         })
     }
 
@@ -259,7 +250,7 @@ impl<'a> Attempting<'a> {
             None => None,
             Some(asked) => {
                 let (approved, _) = consent::answered(self.ledger, &asked.to_string())?;
-                match self.state(&approved)? {
+                match state(self.ledger, &approved)? {
                     State::Open => return Ok(Self::waiting(place, asked)),
                     State::Denied => return Ok(Self::denied(place, Some(asked))),
                     State::Gone => None,
@@ -298,11 +289,31 @@ enum Standing {
     Approved(Box<Approved>),
 }
 
-pub(super) enum State {
+/// How a question to people stands.
+pub(crate) enum State {
+    /// They have not answered, or not enough of them.
     Open,
+    /// It may stand on their answers.
     Approved,
+    /// One of them has said no.
     Denied,
+    /// It was used, or its time is over.
     Gone,
+}
+
+/// How what was asked stands now.
+///
+/// # Errors
+/// When the ledger cannot be read.
+pub(crate) fn state(ledger: &Ledger, approved: &Approved) -> Result<State, Fault> {
+    let now = crate::facts::now();
+    Ok(match approved.subject.state {
+        SubjectState::Denied => State::Denied,
+        SubjectState::Used | SubjectState::Erased | SubjectState::Expired => State::Gone,
+        _ if approved.subject.expires.is_some_and(|expires| expires <= now) => State::Gone,
+        _ if consent::needed(ledger, &approved.subject, now)?.is_met() => State::Approved,
+        SubjectState::Open | SubjectState::Approved => State::Open,
+    })
 }
 
 /// An act of a run.
@@ -321,7 +332,7 @@ pub(super) fn act_of(run: &Loaded, act: Act, step: Option<usize>, text: String) 
 }
 
 /// This process's environment with these variables on top.
-fn environment(own: &[(String, String)]) -> Vec<(OsString, OsString)> {
+pub(super) fn environment(own: &[(String, String)]) -> Vec<(OsString, OsString)> {
     let is_own = |name: &OsString| own.iter().any(|(key, _)| name == key.as_str());
     let mut env: Vec<_> = std::env::vars_os().filter(|(name, _)| !is_own(name)).collect();
     env.extend(own.iter().map(|(name, value)| (OsString::from(name), OsString::from(value))));

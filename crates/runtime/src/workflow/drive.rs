@@ -76,7 +76,7 @@ pub(super) fn begin(
         step: None,
         terms: None,
         approved: approved.as_ref().map(|(approved, _)| approved),
-        refs: Vec::new(),
+        refs: start.cron.into_iter().collect(),
         dry_run: start.dry_run,
     };
     if let Some((approved, _)) = &approved {
@@ -151,7 +151,7 @@ fn counted(ledger: &Ledger, id: ReceiptId, chain: &Chain) -> Result<Count, Workf
 }
 
 /// The machine of a run as its record leaves it, and the record.
-fn restored(
+pub(super) fn restored(
     ledger: &Ledger,
     id: ReceiptId,
     chain: &Chain,

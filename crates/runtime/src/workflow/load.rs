@@ -20,7 +20,7 @@ use cascade_receipt::verify::ADMIN_GROUP;
 use super::WorkflowError;
 
 /// The private item that holds a specification which a step runs.
-pub(super) const SUB: &str = "sub_spec";
+pub(crate) const SUB: &str = "sub_spec";
 
 /// A signature that verified, and the key that it did with.
 #[derive(Clone, Debug)]
@@ -76,13 +76,13 @@ pub struct Sub {
 
 impl Sub {
     /// How it is kept with the start of a run.
-    pub(super) fn to_bytes(&self) -> Vec<u8> {
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let mut members = BTreeMap::from([("spec".to_owned(), self.document.canonical().into())]);
         members.extend(self.signature.as_ref().map(|text| ("signature".to_owned(), text.as_str().into())));
         Value::Object(members).to_canonical().into_bytes()
     }
 
-    fn read(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
         let value = json::parse(bytes).ok()?;
         let spec = value.member("spec").and_then(Value::as_str)?;
         let signature = value.member("signature").and_then(Value::as_str).map(str::to_owned);

@@ -157,7 +157,8 @@ fn is_halted(content: &Value) -> bool {
     reasons.filter_map(|reason| reason.member("code")?.as_str()).any(|code| code == HALTED)
 }
 
-fn place_of(step: &Value) -> Option<Place> {
+/// A place as receipts have it.
+pub(crate) fn place_of(step: &Value) -> Option<Place> {
     let number = |key: &str| step.member(key).and_then(Value::as_u64);
     let role = match step.member("role") {
         None => Role::Step,

@@ -12,7 +12,7 @@ use cascade_receipt::id::ReceiptId;
 use cascade_receipt::json::{self, Value};
 use cascade_receipt::time::Timestamp;
 
-use super::attempt::{Attempting, Before, Done, State};
+use super::attempt::{Attempting, Before, Done, State, state};
 use super::load::Sub;
 use super::step::step_at;
 use super::{Driven, Standing, Start, WorkflowError, drive};
@@ -59,7 +59,7 @@ impl Attempting<'_> {
         let mut approval = None;
         if let Some(asked) = asked {
             let (approved, _) = consent::answered(self.ledger, &asked.to_string())?;
-            match self.state(&approved)? {
+            match state(self.ledger, &approved)? {
                 State::Open => return Ok(Called::Not(Self::waiting(place, asked))),
                 State::Denied => return Ok(Called::Not(Self::denied(place, Some(asked)))),
                 State::Gone => {}
@@ -73,6 +73,7 @@ impl Attempting<'_> {
             cwd: self.run.cwd.clone(),
             approval,
             dry_run: false,
+            cron: None,
             subs: self.run.subs.iter().map(|sub| sub.as_ref().clone()).collect(),
         };
         let caller = (self.caller(place)?, Arc::clone(self.run));

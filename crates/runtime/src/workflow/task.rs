@@ -9,7 +9,7 @@ use cascade_receipt::content::{Evidence, Layer};
 use cascade_receipt::id::ReceiptId;
 use cascade_receipt::json::Value;
 
-use super::attempt::{Attempting, Done, State};
+use super::attempt::{Attempting, Done, State, state};
 use super::record::{self, What};
 use super::step::{OfStep, Says, step_at};
 use super::{Attempt, WorkflowError};
@@ -111,7 +111,7 @@ impl Attempting<'_> {
     /// What people have said to an earlier try of this very task, or to what a layer wanted to do for it.
     fn said_of(self, router: &Router, task: &Task, asked: ReceiptId) -> Result<Said, WorkflowError> {
         let (about, standing) = consent::approved_task(self.ledger, &asked.to_string())?;
-        match self.state(&standing.approved)? {
+        match state(self.ledger, &standing.approved)? {
             State::Open => return Ok(Said::Waits(asked)),
             State::Denied => return Ok(Said::Denied(asked)),
             State::Gone => return Ok(Said::Nothing),

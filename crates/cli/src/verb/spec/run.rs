@@ -75,6 +75,7 @@ pub(super) fn run(global: &Global, args: &Run) -> Exit {
         approval: args.approval.clone(),
         dry_run: args.dry_run,
         subs: subs::of(&args.file, &document)?,
+        cron: None,
     };
     let mut teller = Teller::new(global, &document.spec);
     let driven = workflow::start(&ledger, start, &driver, &mut |progress| teller.hear(progress));
@@ -137,7 +138,11 @@ pub(super) fn waiting(driven: &Driven) -> impl Iterator<Item = &Attempt> {
     driven.attempts.iter().filter(|attempt| attempt.ended == "waiting")
 }
 
-pub(super) fn driver(global: &Global, ledger: &Ledger, reason: Option<&String>) -> Result<Driver, Failure> {
+pub(in crate::verb) fn driver(
+    global: &Global,
+    ledger: &Ledger,
+    reason: Option<&String>,
+) -> Result<Driver, Failure> {
     let env: Vec<_> = std::env::vars_os().collect();
     Ok(Driver {
         asker: Asker::find(ledger, &env, global.acting_as.as_deref())?,

@@ -16,7 +16,7 @@ use crate::output;
 const SUBS_MAX: usize = 32;
 
 /// All of them, each from the directory of the one that names it, with its signature from FILE.sig.
-pub(super) fn of(file: &Path, document: &Document) -> Result<Vec<Sub>, Failure> {
+pub(crate) fn of(file: &Path, document: &Document) -> Result<Vec<Sub>, Failure> {
     let mut found: BTreeMap<String, Sub> = BTreeMap::new();
     let mut left = named(file, document);
     while let Some((file, of)) = left.pop() {

@@ -79,6 +79,8 @@ fn ask(global: &Global, program: &str) -> Result<Governed, Failure> {
         runtime: identity::runtime(&ledger)?,
         task: None,
         step: None,
+        cron: None,
+        takes_back: None,
     };
     govern(&ledger, request).map_err(failures::govern)
 }

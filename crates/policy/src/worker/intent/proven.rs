@@ -27,7 +27,7 @@ fn lines(table: &'static str) -> impl Iterator<Item = (&'static str, &'static st
 
 fn intents() -> impl Iterator<Item = (&'static Worker, &'static Intent)> {
     let whole = |manifest: &'static Manifest| {
-        let (parsed, intents) = (manifest.parsed().as_ref().unwrap(), manifest.intents().as_ref().unwrap());
+        let (parsed, intents) = (manifest.parsed().as_ref().unwrap(), manifest.intents().unwrap());
         parsed.workers.iter().zip(intents)
     };
     let workers = BUILTIN.manifests.iter().flat_map(whole);

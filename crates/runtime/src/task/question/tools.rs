@@ -119,6 +119,8 @@ impl Question<'_, '_> {
             runtime: self.of.request.runtime.clone(),
             task: None,
             step: None,
+            cron: None,
+            takes_back: None,
         };
         match govern(self.of.ledger, request) {
             Ok(governed) => Ok(self.take_over(argv, governed)),
