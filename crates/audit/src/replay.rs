@@ -26,6 +26,8 @@ pub struct Replayed {
     pub erased: u64,
     /// Runs whose specification was given.
     pub runs: u64,
+    /// Runs whose specification was not.
+    pub unheld: u64,
     /// Attempts at their steps that were held against it.
     pub attempts: u64,
     /// Everything that does not follow.
@@ -53,8 +55,12 @@ pub enum What {
     },
     /// Policy or facts in the bundle cannot be read by this version.
     Unreadable(String),
-    /// What was decided is not the action that the receipt commits to.
+    /// What was decided is not the action, or not the principal or risk, that the receipt names.
     Action,
+    /// The receipt is of another kind than its decision leads to.
+    Verdict,
+    /// The run has ended more than once.
+    Ended,
     /// A step has begun before one that it needs was over.
     Early {
         /// Its id.
@@ -79,10 +85,25 @@ pub enum What {
         /// Id of the step.
         step: String,
     },
-    /// A receipt names a step that the specification does not have.
+    /// A receipt names a step, or an item of one, that the specification does not have for these inputs.
     NoStep {
         /// Its position.
         at: u64,
+    },
+    /// A step was done although its condition is false for these inputs.
+    Unwanted {
+        /// Its id.
+        step: String,
+    },
+    /// A command that had been completed was run again.
+    Again {
+        /// Id of the step.
+        step: String,
+    },
+    /// A step has run another specification than the one that it names.
+    OtherSpec {
+        /// Its id.
+        step: String,
     },
     /// The inputs of the run are none that its specification takes.
     Inputs,
@@ -96,6 +117,11 @@ impl What {
             Self::Decision { .. } => "decision.differs",
             Self::Unreadable(_) => "decision.unreadable",
             Self::Action => "decision.other_action",
+            Self::Verdict => "decision.other_kind",
+            Self::Ended => "run.ended_twice",
+            Self::Unwanted { .. } => "step.unwanted",
+            Self::Again { .. } => "step.again",
+            Self::OtherSpec { .. } => "step.other_spec",
             Self::Early { .. } => "order.needs",
             Self::Attempt { .. } => "order.attempts",
             Self::Undone { .. } => "order.compensation",
@@ -111,7 +137,12 @@ impl What {
         match self {
             Self::Decision { .. } => "the same facts and policy give another decision".to_owned(),
             Self::Unreadable(why) => format!("cannot be decided again here: {why}"),
-            Self::Action => "its facts are about another action than its action_hash".to_owned(),
+            Self::Action => "its facts are about another action, principal or risk than it names".to_owned(),
+            Self::Verdict => "it is of another kind than its decision leads to".to_owned(),
+            Self::Ended => "the run has ended more than once".to_owned(),
+            Self::Unwanted { step } => format!("step `{step}` was done though its condition is false"),
+            Self::Again { step } => format!("step `{step}` was run again after it had been completed"),
+            Self::OtherSpec { step } => format!("step `{step}` has run another spec than it names"),
             Self::Early { step, needs } => {
                 format!("step `{step}` began before `{needs}`, which it needs, was over")
             }

@@ -35,7 +35,7 @@ pub use self::event::{Count, Effect, End, Ended, Event, Place, Rest, Role, Unexp
 pub use self::foresee::{Foresight, order};
 pub use self::render::{Asked, HttpCall, Rendered, RunCommand};
 pub use self::window::opens;
-use crate::csl::{OnFailure, Scope, Spec, Work, map_of};
+use crate::csl::{OnFailure, Scope, Spec, Step, Work, map_of};
 
 /// Bytes of one text of a result that expressions can name; a longer one is left out, and `truncated` says so.
 pub const RESULT_TEXT_MAX: usize = 64 * 1024;
@@ -175,9 +175,8 @@ impl Workflow {
     pub fn new(spec: Arc<Spec>, inputs: &Value, run_id: &str, started: Timestamp) -> Self {
         let at: BTreeMap<&str, usize> =
             spec.steps.iter().enumerate().map(|(index, step)| (step.id.as_str(), index)).collect();
-        let needs_of = |step: &crate::csl::Step| {
-            step.needs.iter().filter_map(|(id, _)| at.get(id.as_str()).copied()).collect()
-        };
+        let needs_of =
+            |step: &Step| step.needs.iter().filter_map(|(id, _)| at.get(id.as_str()).copied()).collect();
         let needs = spec.steps.iter().map(needs_of).collect();
         let mut scope = Scope::new(inputs);
         scope.set_run(map_of(render::run_of(run_id, started).into_iter()));
@@ -214,6 +213,15 @@ impl Workflow {
     /// What is to be done next, the record taken over.
     pub fn go_on(&mut self) -> Vec<Effect> {
         self.restoring = false;
+        self.end_steps();
+        self.advance()
+    }
+
+    /// The same where the run is to be ended: nothing more starts, and what was done is undone.
+    pub fn wind_up(&mut self, at: Timestamp) -> Vec<Effect> {
+        self.restoring = false;
+        self.now = self.now.max(at);
+        self.stop("cancelled");
         self.end_steps();
         self.advance()
     }
@@ -457,7 +465,9 @@ impl Workflow {
     fn exhausted(&self, step: usize) -> Option<&'static str> {
         let constraints = &self.spec.constraints;
         let past = |limit: Option<u64>, spent: u64| limit.is_some_and(|limit| spent >= limit);
-        let is_task = self.spec.steps.get(step).is_some_and(|step| matches!(step.work, Work::Task(_)));
+        // What a nested run spends counts here.
+        let spends = |step: &Step| matches!(step.work, Work::Task(_) | Work::Workflow(_));
+        let is_task = self.spec.steps.get(step).is_some_and(spends);
         let elapsed = self.now.ms().saturating_sub(self.started.ms());
         if self.attempts >= constraints.max_attempts {
             return Some("attempts");
@@ -472,7 +482,9 @@ impl Workflow {
     }
 
     fn window_opens(&self) -> Option<Timestamp> {
-        self.spec.constraints.window.as_ref().and_then(|window| opens(window, self.now))
+        let constraints = &self.spec.constraints;
+        let all = constraints.window.iter().chain(&constraints.outer_windows);
+        all.filter_map(|window| opens(window, self.now)).max()
     }
 
     /// Steps of whose items every one is over are over. Whether there was one.

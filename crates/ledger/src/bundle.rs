@@ -173,11 +173,15 @@ impl Ledger {
     fn disclose(&self, wanted: &Wanted, part: &Part, packing: &mut Packing) -> Result<(), BundleError> {
         for (field, hash) in &part.hashes {
             let asked = wanted.disclose.contains(*field);
-            let facts = wanted.replayable && *field == "facts_hash";
-            if !asked && !facts {
+            // Decisions are made again from facts, which are bound to the action that the receipt commits to.
+            if !asked && !wanted.replayable {
                 continue;
             }
             let Some((nonce, bytes)) = self.private(hash)? else {
+                // What is erased cannot be replayed, and whoever tries is told.
+                if !asked {
+                    continue;
+                }
                 let receipt_id = part.receipt_id.to_string();
                 return Err(BundleError::Erased { receipt_id, field: (*field).to_owned() });
             };

@@ -147,6 +147,8 @@ pub struct Driven {
     pub count: Count,
     /// Attempts whose outcome only a person can tell.
     pub unknown: Vec<Place>,
+    /// Tokens that its tasks have cost by now, and millionths of a dollar.
+    pub spent: (u64, u64),
 }
 
 /// Why a run could not be driven. Whatever ran has its receipts.

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use cascade_policy::decide;
+use cascade_policy::decide::{self, Ruling};
 use cascade_policy::facts::Facts;
 use cascade_policy::snapshot::Snapshot;
 use cascade_receipt::digest::Digest;
-use cascade_receipt::json::Writer;
+use cascade_receipt::json::{Value, Writer};
+use cascade_receipt::kind::Kind;
 
 use super::shown::{Receipt, Shown};
 use super::{Divergence, Replayed, What};
@@ -21,6 +22,10 @@ pub(super) fn decisions(shown: &Shown, replayed: &mut Replayed) {
             replayed.erased += 1;
             continue;
         };
+        if !leads_to(receipt, recorded) {
+            replayed.divergences.push(Divergence { receipt_id: receipt.id, what: What::Verdict });
+            continue;
+        }
         let snapshot = snapshots.entry(hash).or_insert_with(|| load(shown, document));
         match judge(shown, receipt, facts, snapshot) {
             Ok(again) if again == recorded.to_canonical() => replayed.matches += 1,
@@ -51,7 +56,34 @@ fn judge(
     {
         return Err(What::Action);
     }
+    let ruling = decide::decide(snapshot, &facts);
+    if !names(receipt, &facts, &ruling) {
+        return Err(What::Action);
+    }
     let mut again = String::new();
-    decide::decide(snapshot, &facts).decision.write(&mut Writer::new(&mut again));
+    ruling.decision.write(&mut Writer::new(&mut again));
     Ok(again)
+}
+
+/// Whether the receipt is about those whom its facts are about, and as grave. A closer does not say it again.
+fn names(receipt: &Receipt, facts: &Facts, ruling: &Ruling) -> bool {
+    let same =
+        |key: &str, own: Option<String>| receipt.text(key).is_none_or(|named| own.as_deref() == Some(named));
+    let behalf = facts.on_behalf_of.as_ref().map(|person| person.id.to_string());
+    same("principal", Some(facts.principal.id.to_string()))
+        && same("on_behalf_of", behalf)
+        && same("risk_tier", Some(ruling.risk_tier.as_str().to_owned()))
+}
+
+/// Whether a decision of this verdict leads to a receipt of this kind.
+fn leads_to(receipt: &Receipt, recorded: &Value) -> bool {
+    let verdict = recorded.member("verdict").and_then(Value::as_str);
+    match receipt.kind {
+        Kind::TaskStarted | Kind::ChainStarted | Kind::TaskCompleted | Kind::ScheduleChanged => {
+            verdict == Some("admit")
+        }
+        Kind::Escalation => verdict == Some("escalate"),
+        Kind::Blocked => verdict == Some("deny"),
+        _ => true,
+    }
 }

@@ -1,9 +1,9 @@
 //! Steps of runs held against their specification: what needs what, what was tried before what, what undoes what, and
 //! which command it was.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use cascade_kernel::csl::{Document, Spec, Work};
+use cascade_kernel::csl::{Document, Spec, Step as SpecStep, Work};
 use cascade_kernel::workflow::Foresight;
 use cascade_policy::facts::Invocation;
 use cascade_receipt::digest::Digest;
@@ -33,7 +33,17 @@ struct Run<'a> {
 pub(super) fn runs(shown: &Shown, specs: &[(Digest, Document)], replayed: &mut Replayed) {
     for start in shown.receipts.iter().filter(|receipt| receipt.kind == Kind::ChainStarted) {
         let hash = start.digest("spec_hash");
-        let Some((_, document)) = specs.iter().find(|(own, _)| Some(*own) == hash) else { continue };
+        let mut ends = shown
+            .receipts
+            .iter()
+            .filter(|receipt| is_end(receipt) && receipt.names("chain") == Some(start.id));
+        if let Some(second) = ends.nth(1) {
+            replayed.divergences.push(Divergence { receipt_id: second.id, what: What::Ended });
+        }
+        let Some((_, document)) = specs.iter().find(|(own, _)| Some(*own) == hash) else {
+            replayed.unheld += 1;
+            continue;
+        };
         replayed.runs += 1;
         let inputs = match inputs(shown, start, document) {
             Ok(inputs) => inputs,
@@ -42,7 +52,9 @@ pub(super) fn runs(shown: &Shown, specs: &[(Digest, Document)], replayed: &mut R
                 None
             }
         };
-        let steps = steps_of(shown, start.id, &document.spec, replayed);
+        let mut steps = steps_of(shown, start.id, &document.spec, replayed);
+        steps.extend(called(shown, start.id, &document.spec, replayed));
+        steps.sort_by_key(|step| step.receipt.seq);
         let run = Run { spec: &document.spec, steps, inputs };
         let is_attempt = |step: &&Step<'_>| matches!(step.receipt.kind, Kind::TaskStarted);
         replayed.attempts += u64::try_from(run.steps.iter().filter(is_attempt).count()).unwrap_or(u64::MAX);
@@ -84,6 +96,36 @@ fn steps_of<'a>(shown: &'a Shown, chain: ReceiptId, spec: &Spec, replayed: &mut 
     steps
 }
 
+/// The starts and ends of runs that steps of this one have started: places of its own, by what was decided.
+fn called<'a>(shown: &'a Shown, chain: ReceiptId, spec: &Spec, replayed: &mut Replayed) -> Vec<Step<'a>> {
+    let mut steps = Vec::new();
+    let starts = shown.receipts.iter().filter(|receipt| receipt.kind == Kind::ChainStarted);
+    for start in starts.filter(|start| start.names("parent") == Some(chain)) {
+        let Some(Ok(facts)) = shown.facts(start.id) else { continue };
+        let Invocation::Workflow(act) = &facts.action.invocation else { continue };
+        let Some(caller) = act.caller.filter(|caller| caller.run == chain) else { continue };
+        let Some(at) = usize::try_from(caller.at).ok().filter(|at| *at < spec.steps.len()) else { continue };
+        let of = spec.steps.get(at);
+        let meant =
+            of.and_then(|of| if let Work::Workflow(sub) = &of.work { Some(&sub.spec_hash) } else { None });
+        if meant.map(String::as_str) != start.text("spec_hash") {
+            let step = of.map(|of| of.id.clone()).unwrap_or_default();
+            replayed.divergences.push(Divergence { receipt_id: start.id, what: What::OtherSpec { step } });
+        }
+        let ends = shown
+            .receipts
+            .iter()
+            .filter(|receipt| is_end(receipt) && receipt.names("chain") == Some(start.id));
+        let place = |receipt| Step { receipt, at, item: caller.item, attempt: caller.attempt, role: "" };
+        steps.extend([start].into_iter().chain(ends).map(place));
+    }
+    steps
+}
+
+fn is_end(receipt: &Receipt) -> bool {
+    matches!(receipt.kind, Kind::ChainCompleted | Kind::ChainAborted)
+}
+
 impl Run<'_> {
     fn id(&self, at: usize) -> String {
         self.spec.steps.get(at).map(|step| step.id.clone()).unwrap_or_default()
@@ -112,6 +154,7 @@ impl Run<'_> {
     /// The attempts at one item come one after the other.
     fn attempts(&self, replayed: &mut Replayed) {
         let mut newest: BTreeMap<(usize, u64, &str), u64> = BTreeMap::new();
+        let mut done: BTreeSet<(usize, u64, &str)> = BTreeSet::new();
         for step in &self.steps {
             let newest = newest.entry((step.at, step.item, step.role)).or_insert(step.attempt);
             if step.attempt < *newest {
@@ -119,6 +162,20 @@ impl Run<'_> {
                 replayed.divergences.push(Divergence { receipt_id: step.receipt.id, what });
             }
             *newest = step.attempt.max(*newest);
+            // Of a call of a server, or a task, the answer says whether it was enough.
+            let place = (step.at, step.item, step.role);
+            let is_command = |work: &Work| matches!(work, Work::Command(_));
+            if !self.spec.steps.get(step.at).is_some_and(|of| is_command(&of.work)) {
+                continue;
+            }
+            match step.receipt.kind {
+                Kind::TaskCompleted => _ = done.insert(place),
+                Kind::TaskStarted if done.contains(&place) => {
+                    let what = What::Again { step: self.id(step.at) };
+                    replayed.divergences.push(Divergence { receipt_id: step.receipt.id, what });
+                }
+                _ => {}
+            }
         }
     }
 
@@ -143,24 +200,37 @@ impl Run<'_> {
         }
     }
 
-    /// Commands whose words follow from the inputs alone are those words.
+    /// Steps that follow from the inputs alone are those that were done: their condition, their items, their words.
     fn commands(&self, shown: &Shown, replayed: &mut Replayed) {
         let Some(inputs) = &self.inputs else { return };
         let seen = Foresight::new(inputs, []);
-        for step in self.steps.iter().filter(|step| step.role.is_empty()) {
-            let Some(Ok(facts)) = shown.facts(step.receipt.id) else { continue };
-            let Invocation::Cli(argv) = &facts.action.invocation else { continue };
+        for step in self.steps.iter().filter(|step| step.receipt.content.member("decision").is_some()) {
             let Some(of) = self.spec.steps.get(step.at) else { continue };
-            let Work::Command(words) = &of.work else { continue };
-            let item = usize::try_from(step.item).ok();
-            let items = seen.items(of).ok().flatten();
-            let scope = items.as_ref().zip(item).and_then(|(items, item)| items.get(item));
-            let Some(Ok(Some(command))) = scope.map(|scope| scope.command(of, words)) else { continue };
-            let same = command.argv.iter().map(|word| word.as_bytes()).eq(argv.iter().map(Vec::as_slice));
-            if !same {
-                let what = What::Command { step: of.id.clone() };
+            if let Some(what) = unlike(&seen, of, step, shown) {
                 replayed.divergences.push(Divergence { receipt_id: step.receipt.id, what });
             }
         }
     }
+}
+
+fn unlike(seen: &Foresight, of: &SpecStep, step: &Step<'_>, shown: &Shown) -> Option<What> {
+    if seen.wants(of) == Ok(Some(false)) {
+        return Some(What::Unwanted { step: of.id.clone() });
+    }
+    let items = seen.items(of).ok().flatten()?;
+    let item = usize::try_from(step.item).ok().and_then(|item| items.get(item));
+    let Some(scope) = item else {
+        return Some(What::NoStep { at: u64::try_from(step.at).unwrap_or(u64::MAX) });
+    };
+    let words = match (step.role, &of.work) {
+        ("compensation", _) => of.compensate.as_ref()?,
+        ("reconciler", _) => of.reconcile.as_ref()?,
+        (_, Work::Command(words)) => words,
+        _ => return None,
+    };
+    let Ok(Some(command)) = scope.command(of, words) else { return None };
+    let Ok(facts) = shown.facts(step.receipt.id)? else { return None };
+    let Invocation::Cli(argv) = &facts.action.invocation else { return None };
+    let same = command.argv.iter().map(|word| word.as_bytes()).eq(argv.iter().map(Vec::as_slice));
+    (!same).then(|| What::Command { step: of.id.clone() })
 }

@@ -53,8 +53,7 @@ pub(crate) fn run(global: &Global, args: &Replay) -> Exit {
     if replayed.runs == 0 && !specs.is_empty() {
         output::hint_line("no run in it has the hash of that spec");
     }
-    let follows = replayed.divergences.is_empty() && replayed.erased == 0;
-    Ok(if args.check && !follows { exit::FINDINGS } else { exit::DONE })
+    Ok(if args.check && word(&replayed) != "same" { exit::FINDINGS } else { exit::DONE })
 }
 
 fn verified(file: &Path, inputs: &Inputs) -> Result<Bundle, Failure> {
@@ -71,15 +70,32 @@ fn verified(file: &Path, inputs: &Inputs) -> Result<Bundle, Failure> {
     Ok(Bundle::parse(&bytes).context("couldn't read the bundle")?)
 }
 
+/// What came of it, in a word: all of it is the same, or something differs, or not everything could be compared.
+fn word(replayed: &Replayed) -> &'static str {
+    let Replayed { decisions, matches, erased, unheld, .. } = replayed;
+    if !replayed.divergences.is_empty() {
+        "differs"
+    } else if *erased > 0 || *unheld > 0 || *decisions == 0 || matches != decisions {
+        "incomplete"
+    } else {
+        "same"
+    }
+}
+
 fn tell(replayed: &Replayed) -> std::io::Result<()> {
-    let Replayed { decisions, matches, erased, runs, attempts, .. } = replayed;
-    let word = if replayed.divergences.is_empty() { Painted(GOOD, "same") } else { Painted(BAD, "differs") };
+    let Replayed { decisions, matches, erased, runs, unheld, attempts, .. } = replayed;
+    let word = word(replayed);
+    let style = if word == "same" { GOOD } else { BAD };
+    let word = Painted(style, word);
     output::line(format_args!("{word}: {matches} of {decisions} decisions came out the same"))?;
     if *erased > 0 {
         output::line(format_args!("{erased} without facts or policy in the bundle"))?;
     }
     if *runs > 0 {
         output::line(format_args!("{attempts} attempts of {runs} runs held against their specs"))?;
+    }
+    if *unheld > 0 {
+        output::line(format_args!("{unheld} runs without a spec to hold them against (--spec FILE)"))?;
     }
     for one in &replayed.divergences {
         output::line(format_args!("  {}  {}", one.receipt_id, output::safe(&one.what.text())))?;
@@ -93,7 +109,9 @@ fn document(replayed: &Replayed) -> Value {
         ("decisions", number(replayed.decisions)),
         ("matches", number(replayed.matches)),
         ("erased", number(replayed.erased)),
+        ("outcome", word(replayed).into()),
         ("runs", number(replayed.runs)),
+        ("unheld", number(replayed.unheld)),
         ("attempts", number(replayed.attempts)),
         ("divergences", Value::Array(replayed.divergences.iter().map(divergence).collect())),
     ])

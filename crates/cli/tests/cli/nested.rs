@@ -66,8 +66,8 @@ fn a_nested_run_is_signed_by_itself_and_goes_no_further_than_its_caller() {
     signed(&site, "inner", "", "  - {id: make, run: [touch, made]}\n");
     signed(&site, "outer", "constraints: {workers: [echo]}\n", &calls(&site, "inner", "inner", ""));
     // It may touch by itself, and not for whoever may only echo.
-    let told = run(&site, "outer", 1);
-    assert_eq!(statuses(&told)["inner"], "failed");
+    let told = run(&site, "outer", 3);
+    assert_eq!(statuses(&told)["inner"], "refused");
     let refused = site.receipts();
     let refused = refused.iter().find(|one| one.kind() == "blocked").unwrap();
     let gates = refused.content("decision")["gates"].as_array().unwrap().clone();
@@ -134,5 +134,132 @@ fn a_nested_run_goes_on_where_it_was_killed() {
         assert_eq!(std::fs::read_to_string(site.work(file)).unwrap(), "x\n", "{file}");
     }
     assert_eq!(ids(&site.receipts(), "chain_started").len(), 2);
+    site.assert_sound();
+}
+
+/// Kills a run of `outer` once `file` is there, and gives the ids of the outer run and of the one it has started.
+fn killed(site: &Site, file: &str) -> (String, String) {
+    let listed = killed_at(site, &["spec", "run", "outer.yaml"], file);
+    let starts = site.receipts();
+    let starts = starts.iter().filter(|one| one.kind() == "chain_started");
+    let of =
+        |child: &crate::site::Receipt| Some((child.reference("parent")?.to_owned(), child.id().to_owned()));
+    starts.filter_map(of).next().unwrap_or((listed, String::new()))
+}
+
+#[test]
+fn what_nobody_knows_of_a_nested_run_is_not_tried_again_unseen() {
+    for by in ["a step after it", "somebody"] {
+        let site = Site::new();
+        let more = if by == "somebody" {
+            ""
+        } else {
+            "  - {id: bad, run: [sh, -c, \"test -e go && ls nowhere\"]}\n"
+        };
+        let steps = format!("  - {{id: pay, run: [sh, -c, \"echo pay >> paid; sleep 30\"]}}\n{more}");
+        signed(&site, "inner", "", &steps);
+        let steps = calls(&site, "inner", "inner", "")
+            .replace("{id: inner", "{id: inner, retry: {attempts: 3, backoff: 10ms}");
+        signed(&site, "outer", "", &steps);
+        let (outer, inner) = killed(&site, "paid");
+        std::fs::write(site.work("go"), "").unwrap();
+        if by == "somebody" {
+            by_agent(&site, &["spec", "settle", &inner, "pay", "--did-not-happen"]).expect(3);
+            by_agent(&site, &["spec", "cancel", &inner]).expect(0);
+        }
+        let told = by_agent(&site, &["--json", "spec", "resume", &outer]).expect(5).json();
+        assert_eq!(told["outcome"], "waiting", "{by}: {told}");
+        assert_eq!(std::fs::read_to_string(site.work("paid")).unwrap(), "pay\n", "{by}");
+        if by == "somebody" {
+            // That is for a person to say, of the step that is not known.
+            assert_eq!(told["unknown"], json!([{"id": "inner", "item": 0}]));
+            by_agent(&site, &["spec", "settle", &outer, "inner", "--happened"]).expect(3);
+            site.run(&["spec", "settle", &outer, "inner", "--happened"]).expect(0);
+            assert_eq!(
+                site.run(&["--json", "spec", "resume", &outer]).expect(0).json()["outcome"],
+                "completed"
+            );
+        } else {
+            site.run(&["spec", "cancel", &outer]).expect(0);
+            let ends = site.receipts();
+            let ends = ends.iter().filter(|one| one.kind() == "chain_aborted");
+            let unknown: Vec<_> = ends.map(|one| one.content("steps")["unknown"].clone()).collect();
+            assert!(unknown.len() == 2 && !unknown.contains(&json!(0)), "both ends say so: {unknown:?}");
+        }
+        site.assert_sound();
+    }
+}
+
+#[test]
+fn a_nested_run_that_was_refused_is_not_tried_again() {
+    let site = Site::new();
+    signed(
+        &site,
+        "inner",
+        "",
+        "  - {id: pay, run: [sh, -c, \"echo pay >> paid\"]}\n  - {id: look, needs: [pay], run: [ls]}\n",
+    );
+    let steps = calls(&site, "inner", "inner", "")
+        .replace("{id: inner", "{id: inner, retry: {attempts: 3, backoff: 10ms}");
+    signed(&site, "outer", "constraints: {workers: [sh, echo]}\n", &steps);
+    let told = run(&site, "outer", 3);
+    assert_eq!((&told["outcome"], &statuses(&told)["inner"]), (&json!("aborted"), &"refused".to_owned()));
+    assert_eq!(std::fs::read_to_string(site.work("paid")).unwrap(), "pay\n");
+    site.assert_sound();
+}
+
+#[test]
+fn limits_of_a_run_are_those_of_the_runs_that_it_starts() {
+    let site = Site::new();
+    let steps = "  - {id: a, run: [echo, a]}\n  - {id: pause, needs: [a], wait: 2s}\n  - {id: late, needs: [pause], run: [touch, late]}\n";
+    signed(&site, "inner", "", steps);
+    for (limit, reason) in [("duration: 1s", "duration"), ("max_attempts: 1", "attempts")] {
+        signed(&site, "outer", &format!("constraints: {{{limit}}}\n"), &calls(&site, "inner", "inner", ""));
+        let told = run(&site, "outer", 1);
+        let ends = site.receipts();
+        let first = ends.iter().rev().filter(|one| one.kind() == "chain_aborted").nth(1).unwrap();
+        assert_eq!(first.reasons(), [reason], "{told}");
+        assert!(!site.work("late").exists(), "{limit}");
+    }
+    site.assert_sound();
+}
+
+#[test]
+fn whoever_signed_the_outer_spec_must_be_trusted_as_long_as_it_runs() {
+    let site = Site::new();
+    let inner = "inputs: {n: {type: string}}\n";
+    signed(&site, "inner", inner, "  - {id: a, run: [touch, \"f-${inputs.n}\"]}\n");
+    let waits = "  - {id: ask, approval: {text: \"go?\", groups: [admins]}}\n";
+    let steps = format!(
+        "{waits}{}",
+        calls(&site, "inner", "inner", ", inputs: {n: \"'x'\"}")
+            .replace("{id: inner", "{id: inner, needs: [ask]")
+    );
+    signed(&site, "outer", "", &steps);
+    site.set("ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-f", "bob"]);
+    site.run(&["people", "add", "bob", "--ssh-key", "bob.pub", "--group", "admins"]).expect(0);
+    site.run(&["spec", "sign", "outer.yaml", "--key", "bob"]).expect(0);
+    let told = by_agent(&site, &["--json", "spec", "run", "outer.yaml"]).expect(5).json();
+    let asked = told["steps"][0]["receipt_id"].as_str().unwrap().to_owned();
+    site.run(&["approve", &asked]).expect(0);
+    site.run(&["people", "remove", "bob"]).expect(0);
+    by_agent(&site, &["spec", "resume", &chain(&told)]).expect(3);
+    assert!(!site.work("f-x").exists());
+    site.assert_sound();
+}
+
+#[test]
+fn an_aborted_run_undoes_what_its_nested_runs_have_done() {
+    let site = Site::new();
+    let steps = "  - {id: make, run: [mkdir, d1], compensate: {run: [rmdir, d1]}}\n  - {id: ask, needs: [make], approval: {text: \"go?\", groups: [admins]}}\n";
+    signed(&site, "inner", "", steps);
+    let steps = calls(&site, "inner", "inner", "")
+        + "  - {id: pause, wait: 1s}\n  - {id: bad, needs: [pause], run: [ls, nowhere]}\n";
+    signed(&site, "outer", "", &steps);
+    let told = run(&site, "outer", 1);
+    assert_eq!(told["outcome"], "aborted");
+    assert!(!site.work("d1").exists());
+    let ends = ids(&site.receipts(), "chain_aborted").len();
+    assert_eq!(ends, 2);
     site.assert_sound();
 }

@@ -70,6 +70,29 @@ fn another_machine_makes_the_same_decisions() {
     site.run(&["bundle", "create", "--range", "0..8", "--out", "bare.bundle"]).expect(0);
     let told = site.run(&["--json", "replay", "bare.bundle", "--check"]).expect(6).json();
     assert_eq!(told["decisions"], told["erased"]);
+    // Nor is anything called the same that was not held against its spec, or whose facts are erased.
+    let outer = ["replay", "run.bundle", "--public-key", "key.pem", "--spec", "outer.yaml", "--check"];
+    assert!(elsewhere.run(&outer).expect(6).stdout.starts_with("incomplete"));
+    let done = site.receipts().into_iter().find(|one| one.kind() == "task_completed").unwrap();
+    let chain = done.reference("chain").unwrap().to_owned();
+    site.run(&["erase", done.id()]).expect(0);
+    site.run(&["bundle", "create", &chain, "--run", "--replayable", "--out", "erased.bundle"]).expect(0);
+    let told = site.run(&[
+        "--json",
+        "replay",
+        "erased.bundle",
+        "--spec",
+        "outer.yaml",
+        "--spec",
+        "inner.yaml",
+        "--check",
+    ]);
+    let told = told.expect(6).json();
+    assert_eq!(
+        (&told["outcome"], &told["divergences"]),
+        (&"incomplete".into(), &serde_json::json!([])),
+        "{told}"
+    );
     // A bundle that is not what it says is not replayed.
     let other = String::from_utf8(bytes).unwrap().replacen("\"sig\":\"", "\"sig\":\"AAAA", 1);
     std::fs::write(elsewhere.work("run.bundle"), other).unwrap();
@@ -92,9 +115,27 @@ fn whatever_does_not_follow_is_told() {
     assert_eq!(codes(&sound), [""; 0]);
     // (what a line must hold, what is changed in it to what, what is told of it)
     for (holds, from, to, code) in [
-        ("\"kind\":\"task_started\"", "\"verdict\":\"admit\"", "\"verdict\":\"deny\"", "decision.differs"),
+        (
+            "\"kind\":\"task_started\"",
+            "\"outcome\":\"pass\"",
+            "\"outcome\":\"not_applicable\"",
+            "decision.differs",
+        ),
         ("\"step\":{\"at\":3,\"attempt\":1", "\"step\":{\"at\":3", "\"step\":{\"at\":0", "order.needs"),
         ("\"step\":{\"at\":3,\"attempt\":1", "\"attempt\":1", "\"attempt\":3", "order.attempts"),
+        ("\"role\":\"compensation\"", "\"item\":1", "\"item\":7", "step.unknown"),
+        (
+            "\"kind\":\"task_started\"",
+            "\"risk_tier\":\"LOW\"",
+            "\"risk_tier\":\"HIGH\"",
+            "decision.other_action",
+        ),
+        (
+            "\"kind\":\"escalation\"",
+            "\"kind\":\"escalation\"",
+            "\"kind\":\"task_started\"",
+            "decision.other_kind",
+        ),
         ("\"step\":{\"at\":3", "\"step\":{\"at\":3", "\"step\":{\"at\":9", "step.unknown"),
     ] {
         let mut bundle = sound.clone();

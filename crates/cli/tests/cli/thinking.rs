@@ -148,3 +148,54 @@ fn a_question_that_nobody_heard_the_answer_of_is_asked_anew() {
     assert_eq!(ids(&site.receipts(), "task_unknown").len(), 1);
     site.assert_sound();
 }
+
+#[test]
+fn an_approved_task_that_died_within_its_command_waits_for_a_person() {
+    let site = Site::new();
+    std::fs::write(site.work("Makefile"), "all:\n\techo paid >> paid; sleep 30\n").unwrap();
+    let steps = "  - {id: make, task: {text: run make, kind: cli}, retry: {attempts: 4, backoff: 10ms}}\n";
+    signed(&site, "makes", "", steps);
+    let rule = "@id(\"held\") @escalate(\"admins\") forbid (principal is Agent, action == Action::\"exec\", resource)\nwhen { context.kind == \"task\" };\n";
+    activate(&site, rule);
+    let told = by_agent(&site, &["--json", "spec", "run", "makes.yaml"]).expect(5).json();
+    let (chain, asked) = (chain(&told), told["steps"][0]["receipt_id"].as_str().unwrap().to_owned());
+    site.run(&["approve", &asked]).expect(0);
+    let mut again = site.cascade(&["spec", "resume", &chain]);
+    again.env("CLAUDECODE", "1").stderr(std::process::Stdio::null()).stdout(std::process::Stdio::null());
+    let child = again.spawn().unwrap();
+    while !site.work("paid").exists() {
+        std::thread::yield_now();
+    }
+    let pid = rustix::process::Pid::from_child(&child);
+    _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+    crate::site::ended(child, b"");
+    let told = by_agent(&site, &["--json", "spec", "resume", &chain]).expect(5).json();
+    assert_eq!(told["unknown"], json!([{"id": "make", "item": 0}]), "{told}");
+    assert_eq!(std::fs::read_to_string(site.work("paid")).unwrap(), "paid\n");
+    site.run(&["spec", "settle", &chain, "make", "--happened"]).expect(0);
+    assert_eq!(site.run(&["--json", "spec", "resume", &chain]).expect(0).json()["outcome"], "completed");
+    site.assert_sound();
+}
+
+#[test]
+fn evidence_is_demanded_of_code_alone() {
+    let site = Site::new();
+    for (task, allowed) in [
+        ("{text: run make, kind: cli, evidence: checked}", false),
+        ("{text: why, kind: ask, evidence: verified}", false),
+        ("{text: why, evidence: proposed}", true),
+        ("{text: why, kind: code, evidence: verified}", true),
+    ] {
+        std::fs::write(
+            site.work("e.yaml"),
+            format!("csl: 1\nname: e\nversion: \"1\"\nsteps:\n  - {{id: a, task: {task}}}\n"),
+        )
+        .unwrap();
+        let told = site.run(&["spec", "hash", "e.yaml"]);
+        if allowed {
+            told.expect(0);
+        } else {
+            told.expect_failure(2, "only code is ever more than proposed");
+        }
+    }
+}

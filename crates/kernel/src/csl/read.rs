@@ -46,6 +46,20 @@ pub struct Spec {
     pub outputs: Vec<(String, Template)>,
 }
 
+impl Constraints {
+    /// Goes no further than `outer`, of which `elapsed_ms` have passed when this begins.
+    pub fn hold_to(&mut self, outer: &Self, elapsed_ms: u64) {
+        let least = |own: Option<u64>, outer: Option<u64>| own.into_iter().chain(outer).min();
+        self.max_parallel = self.max_parallel.min(outer.max_parallel);
+        self.max_attempts = self.max_attempts.min(outer.max_attempts);
+        self.tokens = least(self.tokens, outer.tokens);
+        self.cost_microusd = least(self.cost_microusd, outer.cost_microusd);
+        let left = outer.duration_ms.map(|outer| outer.saturating_sub(elapsed_ms));
+        self.duration_ms = least(self.duration_ms, left);
+        self.outer_windows.extend(outer.window.iter().chain(&outer.outer_windows).cloned());
+    }
+}
+
 /// What holds for every step, on top of the policy.
 #[derive(Clone, Debug)]
 pub struct Constraints {
@@ -67,6 +81,8 @@ pub struct Constraints {
     pub cost_microusd: Option<u64>,
     /// Steps start only then.
     pub window: Option<Window>,
+    /// The windows of the runs that it belongs to; a spec does not say them.
+    pub outer_windows: Vec<Window>,
 }
 
 /// A daily span of time in a zone.
@@ -380,6 +396,7 @@ const fn unconstrained() -> Constraints {
         tokens: None,
         cost_microusd: None,
         window: None,
+        outer_windows: Vec::new(),
     }
 }
 
@@ -402,6 +419,7 @@ fn read_constraints(node: &Node, faults: &mut Faults) -> Option<Constraints> {
         tokens: fields.number("tokens", 0, u64::from(u32::MAX)),
         cost_microusd: fields.number("cost_microusd", 0, u64::from(u32::MAX)),
         window: None,
+        outer_windows: Vec::new(),
     };
     let window = fields.optional("window");
     fields.finish();

@@ -197,6 +197,14 @@ fn task(node: &Node, faults: &mut Faults) -> Option<TaskOf> {
     let place = fields.place;
     fields.finish();
     let (signature, examples, tests, kind, max_layer, evidence) = task;
+    let structured = signature.is_some() || tests.is_some() || !examples.is_empty();
+    let is_code = kind.as_deref().map_or(structured, |kind| kind == "code");
+    if !is_code && evidence.as_deref().is_some_and(|least| least != "proposed") {
+        faults.add(
+            place,
+            "only code is ever more than proposed: what a command or a model says cannot be checked",
+        );
+    }
     let mut one_of = |name: &str, word: &Option<String>, known: &[&str]| {
         if let Some(word) = word.as_ref().filter(|word| !known.contains(&word.as_str())) {
             faults.add(place, format!("`{word}` is no {name}; there are {}", known.join(", ")));

@@ -1,6 +1,6 @@
 //! Where a run stands, for whoever drives it.
 
-use super::{Count, Place, Rendered, Rest, Role, RunCommand, Stage, Workflow};
+use super::{Count, Place, Rendered, Rest, Role, RunCommand, Stage, Status, Workflow};
 use crate::csl::EvaluationFault;
 
 impl Workflow {
@@ -38,11 +38,19 @@ impl Workflow {
     pub fn tally(&self) -> Count {
         let mut count = self.count;
         for item in self.items() {
-            if let Stage::Over(status) = item.stage {
-                count.add(status);
+            match item.stage {
+                Stage::Over(status) => count.add(status),
+                Stage::Unknown | Stage::Reconcile | Stage::Reconciling => count.add(Status::Unknown),
+                Stage::Ready | Stage::Backoff(_) | Stage::Running | Stage::Waiting => {}
             }
         }
         count
+    }
+
+    /// Tokens that its tasks have cost by now, and millionths of a dollar.
+    #[must_use]
+    pub const fn spent(&self) -> (u64, u64) {
+        (self.spent.tokens, self.spent.microusd)
     }
 
     /// Whether an item of a step was completed.

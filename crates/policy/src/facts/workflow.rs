@@ -27,6 +27,8 @@ pub struct Spec {
     pub hash: Digest,
     /// Registered people whose signatures over it verify.
     pub signers: Vec<Signer>,
+    /// The same of each specification whose run this one belongs to, from the nearest.
+    pub callers: Vec<Vec<Signer>>,
     /// What was loaded has the hash that the run was started with.
     pub pinned: bool,
     /// It holds a step with this action, or the action is the start of a run of it.
@@ -243,6 +245,10 @@ impl Spec {
             ("open".to_owned(), self.open.into()),
             ("limits".to_owned(), self.limits.to_json()),
         ]);
+        if !self.callers.is_empty() {
+            let signed = |signers: &Vec<Signer>| Value::Array(signers.iter().map(Signer::to_json).collect());
+            members.insert("callers".to_owned(), Value::Array(self.callers.iter().map(signed).collect()));
+        }
         if let Some(terms) = &self.approval {
             members.insert("approval".to_owned(), write_terms(terms));
         }
@@ -254,6 +260,10 @@ impl Spec {
         let spec = Self {
             hash: members.parsed("hash", Digest::from_hex)?,
             signers: members.list("signers", Signer::from_json)?,
+            callers: match value.member("callers") {
+                Some(_) => members.list("callers", signers)?,
+                None => Vec::new(),
+            },
             pinned: members.truth("pinned")?,
             has_step: members.truth("has_step")?,
             open: members.truth("open")?,
@@ -263,6 +273,12 @@ impl Spec {
         members.end()?;
         Ok(spec)
     }
+}
+
+/// Who signed one specification.
+fn signers(value: &Value) -> Result<Vec<Signer>, FactsFault> {
+    let all = value.as_array().unwrap_or_default();
+    all.iter().map(Signer::from_json).collect()
 }
 
 impl Signer {

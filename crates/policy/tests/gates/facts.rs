@@ -56,6 +56,10 @@ fn spec() -> Spec {
     Spec {
         hash: Digest([7; 32]),
         signers: vec![Signer { principal: PrincipalId([4; 8]), groups: vec!["ops".to_owned()], admin: true }],
+        callers: vec![
+            vec![Signer { principal: PrincipalId([5; 8]), groups: Vec::new(), admin: false }],
+            Vec::new(),
+        ],
         pinned: false,
         has_step: true,
         open: false,

@@ -35,6 +35,7 @@ fn spec() -> Spec {
     Spec {
         hash: HASH,
         signers: vec![signer],
+        callers: Vec::new(),
         pinned: true,
         has_step: true,
         open: true,

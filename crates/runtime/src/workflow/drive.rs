@@ -106,7 +106,7 @@ pub(super) fn begin(
     run.chain = Some(reference(Rel::Chain, &pointed.receipt));
     run.started = pointed.receipt.timestamp;
     tell(Progress::Begun(id));
-    let mut driven = drive(ledger, Arc::new(run), Vec::new(), driver, tell)?;
+    let mut driven = drive(ledger, Arc::new(run), Vec::new(), (driver, false), tell)?;
     driven.receipts.insert(0, id);
     driven.ruling = Some(pointed.ruling);
     Ok(driven)
@@ -124,7 +124,7 @@ pub(super) fn resume(
         return Err(WorkflowError::Ended(id));
     }
     let recorded = record::of_run(ledger, &chain, &run.spec)?;
-    drive(ledger, Arc::new(run), recorded, driver, tell)
+    drive(ledger, Arc::new(run), recorded, (driver, false), tell)
 }
 
 pub(super) fn cancel(ledger: &Ledger, id: ReceiptId, driver: &Driver) -> Result<Appended, WorkflowError> {
@@ -147,7 +147,7 @@ pub(super) fn cancel(ledger: &Ledger, id: ReceiptId, driver: &Driver) -> Result<
 
 /// What is over of a run by now.
 fn counted(ledger: &Ledger, id: ReceiptId, chain: &Chain) -> Result<Count, WorkflowError> {
-    Ok(restored(ledger, id, chain)?.0.tally())
+    Ok(restored(ledger, id, chain)?.1.tally())
 }
 
 /// The machine of a run as its record leaves it, and the record.
@@ -155,9 +155,9 @@ pub(super) fn restored(
     ledger: &Ledger,
     id: ReceiptId,
     chain: &Chain,
-) -> Result<(Workflow, Vec<Recorded>), WorkflowError> {
+) -> Result<(Loaded, Workflow, Vec<Recorded>), WorkflowError> {
     let (run, _) = load::run(ledger, id)?;
-    let mut machine = Workflow::new(Arc::clone(&run.spec), &run.inputs, &id.to_string(), run.started);
+    let mut machine = Workflow::new(run.held(), &run.inputs, &id.to_string(), run.started);
     let recorded = record::of_run(ledger, chain, &run.spec)?;
     for one in &recorded {
         if let Some(event) = judged(&run, one) {
@@ -167,26 +167,35 @@ pub(super) fn restored(
             })?;
         }
     }
-    Ok((machine, recorded))
+    Ok((run, machine, recorded))
 }
 
 /// Where a run stands, from its record alone; nothing is done.
 pub(super) fn look(ledger: &Ledger, id: ReceiptId) -> Result<Driven, WorkflowError> {
     let chain = ledger.chain(id)?.ok_or(WorkflowError::NotAChain(id))?;
-    let (mut machine, recorded) = restored(ledger, id, &chain)?;
+    let (run, mut machine, recorded) = restored(ledger, id, &chain)?;
     let mut driven = nothing_driven(Standing::Waits);
     driven.chain = Some(id);
     driven.count = machine.tally();
     driven.unknown = machine.unknown().collect();
+    driven.spent = machine.spent();
     for one in recorded {
-        if let What::Ended(ended, result) = &one.what {
-            driven.attempts.push(Attempt {
-                place: one.place,
-                ended: word_of(ended),
-                receipt_id: Some(one.receipt_id),
-                reasons: Vec::new(),
-                exit_code: result.get("exit_code").and_then(Value::as_int),
-            });
+        let attempt = |ended, exit_code| Attempt {
+            place: one.place,
+            ended,
+            receipt_id: Some(one.receipt_id),
+            reasons: Vec::new(),
+            exit_code,
+        };
+        match judged(&run, &one) {
+            Some(Event::Ended { ended, result, .. }) => {
+                // What waited before has its end.
+                driven.attempts.retain(|known| known.place != one.place);
+                let exit_code = result.get("exit_code").and_then(Value::as_int);
+                driven.attempts.push(attempt(word_of(&ended), exit_code));
+            }
+            _ if matches!(one.what, What::Asked) => driven.attempts.push(attempt("waiting", None)),
+            _ => {}
         }
     }
     if let Some(closed) = chain.closed {
@@ -194,8 +203,10 @@ pub(super) fn look(ledger: &Ledger, id: ReceiptId) -> Result<Driven, WorkflowErr
         driven.standing = Standing::Aborted;
         let Found::One(_, _, line) = ledger.find(&closed.to_string())? else { return Ok(driven) };
         let receipt = json::parse(line.as_bytes()).map_err(|_| WorkflowError::Damaged(id))?;
-        let kind = receipt.member("content").and_then(|content| content.member("kind")?.as_str());
-        if kind != Some(Kind::ChainCompleted.as_str()) {
+        let content = receipt.member("content").ok_or(WorkflowError::Damaged(id))?;
+        driven.reasons = record::reasons(content);
+        driven.count = count_of(content);
+        if content.member("kind").and_then(Value::as_str) != Some(Kind::ChainCompleted.as_str()) {
             return Ok(driven);
         }
         driven.standing = Standing::Completed;
@@ -207,6 +218,18 @@ pub(super) fn look(ledger: &Ledger, id: ReceiptId) -> Result<Driven, WorkflowErr
         driven.outputs = end.unwrap_or_default();
     }
     Ok(driven)
+}
+
+/// What the end of a run says of its steps.
+fn count_of(content: &Value) -> Count {
+    let number =
+        |key: &str| content.member("steps").and_then(|steps| steps.member(key)?.as_u64()).unwrap_or(0);
+    Count {
+        completed: number("completed"),
+        failed: number("failed"),
+        skipped: number("skipped"),
+        unknown: number("unknown"),
+    }
 }
 
 const fn word_of(ended: &Ended) -> &'static str {
@@ -298,6 +321,7 @@ const fn nothing_driven(standing: Standing) -> Driven {
         reasons: Vec::new(),
         count: Count { completed: 0, failed: 0, skipped: 0, unknown: 0 },
         unknown: Vec::new(),
+        spent: (0, 0),
     }
 }
 
@@ -327,12 +351,12 @@ fn drive(
     ledger: &Ledger,
     run: Arc<Loaded>,
     recorded: Vec<Recorded>,
-    driver: &Driver,
+    (driver, is_to_end): (&Driver, bool),
     tell: &mut dyn FnMut(Progress),
 ) -> Result<Driven, WorkflowError> {
     let chain = run.chain.clone().ok_or(WorkflowError::Unsettled)?;
     let id = chain.receipt_id;
-    let machine = Workflow::new(Arc::clone(&run.spec), &run.inputs, &id.to_string(), run.started);
+    let machine = Workflow::new(run.held(), &run.inputs, &id.to_string(), run.started);
     let mut drive = Drive {
         ledger,
         driver,
@@ -350,6 +374,8 @@ fn drive(
     };
     drive.driven.chain = Some(id);
     drive.restore(id, recorded)?;
+    let effects = if is_to_end { drive.machine.wind_up(facts::now()) } else { drive.machine.go_on() };
+    drive.take(effects);
     drive.tell_faults(tell);
     match drive.perform(tell).and_then(|()| drive.finish(chain)) {
         // Somebody else has ended the run: whatever was running was ended with it.
@@ -420,8 +446,6 @@ impl Drive<'_> {
         if self.machine.restore(&Event::Woke { at: facts::now() }).is_err() {
             return Err(WorkflowError::Unsettled);
         }
-        let effects = self.machine.go_on();
-        self.take(effects);
         Ok(())
     }
 
@@ -561,15 +585,30 @@ impl Drive<'_> {
 
     fn finish(&mut self, chain: Ref) -> Result<(), WorkflowError> {
         self.driven.unknown = self.machine.unknown().collect();
-        let Some(end) = self.end.take() else { return Ok(()) };
-        // A run that waits for people is not waited for where everything is being ended.
+        self.driven.spent = self.machine.spent();
+        let Some(mut end) = self.end.take() else { return Ok(()) };
+        // A run that waits for people is not waited for where everything is being ended: it is ended and undone, too.
         let calls = self.run.spec.steps.iter().any(|step| matches!(step.work, Work::Workflow(_)));
         let open = if calls { sub::open_children(self.ledger, chain.receipt_id)? } else { Vec::new() };
         for child in open {
-            match cancel(self.ledger, child, self.driver) {
-                Ok(closed) => self.driven.receipts.push(closed.receipt_id),
-                Err(WorkflowError::Ended(_)) => {}
+            let ended = match wind_up(self.ledger, child, self.driver) {
+                Ok(driven) => driven,
+                Err(WorkflowError::Ended(_)) => look(self.ledger, child)?,
                 Err(other) => return Err(other),
+            };
+            self.driven.receipts.extend(ended.receipts);
+            if ended.standing == Standing::Waits {
+                // Something of it can be ended by people alone.
+                let asked = ended.attempts.into_iter().filter(|attempt| attempt.ended == "waiting");
+                self.driven
+                    .attempts
+                    .extend(asked.map(|attempt| Attempt { reasons: vec![nested(child)], ..attempt }));
+                return Ok(());
+            }
+            end.count.skipped = end.count.skipped.saturating_sub(1);
+            match sub::ended_of(ended.count.unknown, &ended.reasons) {
+                Ended::Unknown => end.count.unknown += 1,
+                _ => end.count.failed += 1,
             }
         }
         let closed = close(self.ledger, (chain, self.run.spec_hash), &end, self.driver)?;
@@ -578,6 +617,21 @@ impl Drive<'_> {
         (self.driven.outputs, self.driven.reasons, self.driven.count) = (end.outputs, end.reasons, end.count);
         Ok(())
     }
+}
+
+/// Ends a run that another one has started: nothing of it starts any more, and what was done is undone.
+fn wind_up(ledger: &Ledger, id: ReceiptId, driver: &Driver) -> Result<Driven, WorkflowError> {
+    let _lock = lock(ledger, id)?;
+    let (run, chain) = load::run(ledger, id)?;
+    if chain.closed.is_some() {
+        return Err(WorkflowError::Ended(id));
+    }
+    let recorded = record::of_run(ledger, &chain, &run.spec)?;
+    drive(ledger, Arc::new(run), recorded, (driver, true), &mut |_| {})
+}
+
+fn nested(child: ReceiptId) -> String {
+    format!("of run {child}")
 }
 
 /// Whoever answers the tasks of a specification; nobody where it has none.

@@ -137,6 +137,27 @@ impl Loaded {
 
     /// What the gates hear of it. Who has left the chain, or has another key, has signed nothing.
     pub(super) fn facts(&self, ledger: &Reader, has_step: bool) -> Result<facts::Spec, Fault> {
+        let (signers, mut callers) = (self.signed_by(ledger)?, Vec::new());
+        let mut outer = self.caller.as_ref();
+        while let Some((_, run)) = outer {
+            callers.push(run.signed_by(ledger)?);
+            outer = run.caller.as_ref();
+        }
+        let open = self.is_open(ledger)?;
+        Ok(facts::Spec {
+            hash: self.spec_hash,
+            signers,
+            callers,
+            pinned: self.document.hash() == self.spec_hash,
+            has_step,
+            open,
+            limits: self.limits(),
+            approval: None,
+        })
+    }
+
+    /// Who has signed it and is still whom they were then.
+    fn signed_by(&self, ledger: &Reader) -> Result<Vec<Signer>, Fault> {
         let mut signers = Vec::new();
         for signer in &self.signers {
             let person = ledger.person(signer.principal)?;
@@ -148,16 +169,17 @@ impl Loaded {
             let groups = person.groups.into_iter().filter(|group| group != ADMIN_GROUP).collect();
             signers.push(Signer { principal: signer.principal, groups, admin });
         }
-        let open = self.is_open(ledger)?;
-        Ok(facts::Spec {
-            hash: self.spec_hash,
-            signers,
-            pinned: self.document.hash() == self.spec_hash,
-            has_step,
-            open,
-            limits: self.limits(),
-            approval: None,
-        })
+        Ok(signers)
+    }
+
+    /// What its machine keeps to: its own constraints, and those of the runs that it belongs to.
+    pub(super) fn held(&self) -> Arc<Spec> {
+        let Some((_, caller)) = &self.caller else { return Arc::clone(&self.spec) };
+        let outer = caller.held();
+        let elapsed_ms = self.started.ms().saturating_sub(caller.started.ms());
+        let mut spec = self.spec.as_ref().clone();
+        spec.constraints.hold_to(&outer.constraints, elapsed_ms);
+        Arc::new(spec)
     }
 }
 

@@ -115,7 +115,7 @@ fn read(ledger: &Ledger, chain: ReceiptId, line: &str) -> Result<Option<Recorded
     let task_type = text("task_type");
     let is_act = task_type == Some("workflow");
     let what = match kind {
-        Kind::TaskStarted => What::Started { pure: task_type.is_some_and(|it| PURE.contains(&it)) },
+        Kind::TaskStarted => What::Started { pure: is_pure(ledger, content, task_type)? },
         // That somebody may not say what became of an attempt is nothing that became of it.
         Kind::Escalation | Kind::Blocked
             if is_act && act_of(ledger, content)?.as_deref() == Some("settle") =>
@@ -140,6 +140,16 @@ fn read(ledger: &Ledger, chain: ReceiptId, line: &str) -> Result<Option<Recorded
         receipt_id: text("receipt_id").and_then(ReceiptId::parse).ok_or_else(damaged)?,
         what,
     }))
+}
+
+/// Whether nothing of the world hangs on what has started by itself. That of a task in words, as opposed to the command
+/// that its words became, is the start of nothing.
+fn is_pure(ledger: &Ledger, content: &Value, task_type: Option<&str>) -> Result<bool, WorkflowError> {
+    Ok(match task_type {
+        Some(pure) if PURE.contains(&pure) => true,
+        Some("cli") => action_of(ledger, content)?.is_some_and(|action| action.member("task").is_some()),
+        _ => false,
+    })
 }
 
 /// Whether a receipt refers to another one by this relation.

@@ -48,7 +48,9 @@ impl Attempting<'_> {
     fn call(self, place: Place, inputs: &Value, asked: Option<ReceiptId>) -> Result<Called, WorkflowError> {
         let step = self.run.spec.steps.get(place.step).map(|step| &step.work);
         let Some(Work::Workflow(of)) = step else { return Err(WorkflowError::Unsettled) };
-        let sub = self.run.sub(&of.spec_hash).ok_or(WorkflowError::Unsettled)?;
+        let caller = self.caller(place)?;
+        // What lies in the vault is believed as far as its hash is the one that was signed.
+        let sub = self.run.sub(&of.spec_hash).ok_or(WorkflowError::Damaged(caller.run))?;
         let inputs = match sub.document.inputs(inputs) {
             Ok(inputs) => inputs,
             Err(faults) => {
@@ -74,9 +76,9 @@ impl Attempting<'_> {
             approval,
             dry_run: false,
             cron: None,
-            subs: self.run.subs.iter().map(|sub| sub.as_ref().clone()).collect(),
+            subs: below(&sub.document.spec, &self.run.subs),
         };
-        let caller = (self.caller(place)?, Arc::clone(self.run));
+        let caller = (caller, Arc::clone(self.run));
         let begin = |start| drive::begin(self.ledger, start, Some(caller.clone()), self.driver, &mut |_| {});
         Ok(Called::Driven(Box::new(match begin(start.clone()) {
             // What was approved is not what would start today: people are asked anew.
@@ -94,16 +96,16 @@ impl Attempting<'_> {
     fn called(self, place: Place, driven: Driven) -> Result<Done, WorkflowError> {
         let last = driven.receipts.last().copied();
         let waiting = driven.attempts.iter().find(|attempt| attempt.ended == "waiting");
-        let mut done = Done { reasons: driven.reasons, ..Self::nothing(place, Ended::Waiting) };
+        let mut done = Self::nothing(place, Ended::Waiting);
         match driven.standing {
-            Standing::Completed => {
-                done.ended = Ended::Completed;
-                done.result = result(driven.outputs);
+            Standing::Completed | Standing::Aborted => {
+                done.result = result(&driven);
+                done.ended = match driven.standing {
+                    Standing::Completed => Ended::Completed,
+                    _ => ended_of(driven.count.unknown, &driven.reasons),
+                };
                 done.at = time_of(self.ledger, last)?.unwrap_or(done.at);
-            }
-            Standing::Aborted => {
-                done.ended = Ended::Failed;
-                done.at = time_of(self.ledger, last)?.unwrap_or(done.at);
+                done.reasons = driven.reasons;
             }
             Standing::Blocked | Standing::Rehearsed => {
                 done.ended = Ended::Refused;
@@ -131,10 +133,29 @@ enum Called {
     Not(Done),
 }
 
-/// What expressions see of it.
-pub(super) fn result(outputs: BTreeMap<String, String>) -> BTreeMap<String, Value> {
-    let outputs = outputs.into_iter().map(|(name, text)| (name, text.into())).collect();
-    BTreeMap::from([("outputs".to_owned(), Value::Object(outputs))])
+/// What expressions see of it, and what it cost.
+pub(super) fn result(driven: &Driven) -> BTreeMap<String, Value> {
+    let outputs = driven.outputs.iter().map(|(name, text)| (name.clone(), text.as_str().into())).collect();
+    let number = |number: u64| Value::Int(i64::try_from(number).unwrap_or(i64::MAX));
+    let (tokens, microusd) = driven.spent;
+    BTreeMap::from([
+        ("outputs".to_owned(), Value::Object(outputs)),
+        ("tokens".to_owned(), number(tokens)),
+        ("cost_microusd".to_owned(), number(microusd)),
+    ])
+}
+
+/// What the end of a run that was aborted is to the step that started it, by how many of its steps nobody knows of and why
+/// it was ended.
+pub(super) fn ended_of(unknown: u64, reasons: &[String]) -> Ended {
+    let is = |code: &str| reasons.iter().any(|reason| reason == code);
+    if unknown > 0 || is("compensation.unknown") {
+        Ended::Unknown
+    } else if is("step.refused") || is("cancelled") || is("stopped") {
+        Ended::Refused
+    } else {
+        Ended::Failed
+    }
 }
 
 fn time_of(ledger: &Ledger, id: Option<ReceiptId>) -> Result<Option<Timestamp>, WorkflowError> {
@@ -143,6 +164,22 @@ fn time_of(ledger: &Ledger, id: Option<ReceiptId>) -> Result<Option<Timestamp>, 
     let receipt = json::parse(line.as_bytes()).ok();
     Ok(receipt
         .and_then(|receipt| Timestamp::parse(receipt.member("content")?.member("timestamp")?.as_str()?)))
+}
+
+/// Those of `subs` that a specification runs, and those that they run.
+fn below(spec: &Spec, subs: &[Arc<Sub>]) -> Vec<Sub> {
+    let (mut found, mut left) = (BTreeMap::new(), vec![spec]);
+    while let Some(spec) = left.pop() {
+        for step in &spec.steps {
+            let Work::Workflow(of) = &step.work else { continue };
+            let sub = subs.iter().find(|sub| sub.document.hash().to_hex() == of.spec_hash);
+            if let Some(sub) = sub.filter(|_| !found.contains_key(&of.spec_hash)) {
+                found.insert(&of.spec_hash, sub.as_ref().clone());
+                left.push(&sub.document.spec);
+            }
+        }
+    }
+    found.into_values().collect()
 }
 
 /// Whether every specification that a step runs, or one below it, is there, and is given the inputs that it has.

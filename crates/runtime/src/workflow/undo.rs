@@ -39,7 +39,7 @@ pub(crate) enum Outer {
 /// [`WorkflowError`].
 pub(crate) fn undoes(ledger: &Ledger, chain: &Chain) -> Result<Undoes, WorkflowError> {
     let (run, _) = load::run(ledger, chain.receipt_id)?;
-    let (machine, recorded) = drive::restored(ledger, chain.receipt_id, chain)?;
+    let (_, machine, recorded) = drive::restored(ledger, chain.receipt_id, chain)?;
     let is_end = |one: &Recorded| one.place.role == Role::Step && matches!(one.what, What::Ended(..));
     let ends = recorded.into_iter().filter(is_end);
     let last = ends.map(|one| ((one.place.step, one.place.item), one.receipt_id)).collect();

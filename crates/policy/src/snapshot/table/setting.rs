@@ -161,6 +161,7 @@ fn spec(words: &[String]) -> Option<Spec> {
     Some(Spec {
         hash: Digest([7; 32]),
         signers: if says("unsigned") { Vec::new() } else { vec![signer] },
+        callers: Vec::new(),
         pinned: !says("unpinned"),
         has_step: !says("no_step"),
         open: !says("closed"),

@@ -3,7 +3,7 @@
 //! An attempt at a task may take several actions: layers act one after the other, and one that acts for a task that was
 //! approved acts within it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cascade_kernel::csl::{Spec, Work};
 use cascade_kernel::workflow::{Ended, Place, Role};
@@ -15,9 +15,14 @@ use super::{Recorded, What};
 /// An attempt that has started.
 struct Open {
     intent: ReceiptId,
+    /// Nothing of the world hangs on what has started of it.
     pure: bool,
-    /// What was given by an action within it.
+    /// Actions within it.
+    within: BTreeSet<ReceiptId>,
+    /// What was given by one of them.
     given: Option<BTreeMap<String, Value>>,
+    /// The gates stopped one of them.
+    refused: bool,
     /// What an action within it waits for.
     asked: Option<Recorded>,
 }
@@ -25,31 +30,52 @@ struct Open {
 /// One start and one end of each attempt, in the order of the ends.
 pub(super) fn of(all: Vec<Recorded>, spec: &Spec) -> Vec<Recorded> {
     let mut open: BTreeMap<Place, Open> = BTreeMap::new();
+    // Whoever closes what a dead driver left does not ask what stood within what.
+    let mut within: BTreeSet<ReceiptId> = BTreeSet::new();
     let mut kept: Vec<Recorded> = Vec::with_capacity(all.len());
     for one in all {
         if !is_task(spec, one.place) {
             kept.push(one);
             continue;
         }
+        if one.intent.is_some_and(|intent| within.contains(&intent)) && !open.contains_key(&one.place) {
+            continue;
+        }
         let Some(outer) = open.get_mut(&one.place) else {
             // The last layer that acted says how it went.
             forget(&mut kept, one.place);
             if let What::Started { pure } = one.what {
-                open.insert(one.place, Open { intent: one.receipt_id, pure, given: None, asked: None });
+                let begun = Open {
+                    intent: one.receipt_id,
+                    pure,
+                    within: BTreeSet::new(),
+                    given: None,
+                    refused: false,
+                    asked: None,
+                };
+                open.insert(one.place, begun);
             }
             kept.push(one);
             continue;
         };
         if one.intent == Some(outer.intent) {
             if let Some(outer) = open.remove(&one.place) {
+                within.extend(&outer.within);
                 close(&mut kept, one, outer);
             }
             continue;
         }
         match one.what {
-            What::Ended(_, result) => outer.given = Some(result),
+            What::Started { pure } => {
+                outer.pure &= pure;
+                outer.within.insert(one.receipt_id);
+            }
+            What::Ended(ended, result) => {
+                outer.refused |= ended == Ended::Refused;
+                outer.given = Some(result);
+            }
             What::Asked => outer.asked = Some(one),
-            What::Started { .. } | What::Settled { .. } | What::Called => {}
+            What::Settled { .. } | What::Called => {}
         }
     }
     kept
@@ -66,6 +92,9 @@ fn close(kept: &mut Vec<Recorded>, mut end: Recorded, outer: Open) {
         if *ended == Ended::Unknown && outer.pure {
             // Nobody heard the answer; nothing has happened.
             *ended = Ended::Failed;
+        }
+        if *ended == Ended::Failed && outer.refused {
+            *ended = Ended::Refused;
         }
         if let Some(given) = outer.given.filter(|_| end.acted) {
             *result = given;

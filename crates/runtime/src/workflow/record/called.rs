@@ -42,7 +42,7 @@ impl Calls {
             Kind::ChainCompleted | Kind::ChainAborted => {
                 let whose = self.places.iter().find(|(child, _)| names(content, "chain", **child));
                 match whose {
-                    Some((child, place)) => Some((*place, ended(ledger, kind, *child)?)),
+                    Some((child, place)) => Some((*place, ended(ledger, kind, *child, content)?)),
                     None => None,
                 }
             }
@@ -88,16 +88,21 @@ fn place_of(caller: Caller) -> Option<Place> {
     })
 }
 
-fn ended(ledger: &Ledger, kind: Kind, child: ReceiptId) -> Result<What, WorkflowError> {
-    if kind == Kind::ChainAborted {
-        return Ok(What::Ended(Ended::Failed, BTreeMap::new()));
-    }
+fn ended(ledger: &Ledger, kind: Kind, child: ReceiptId, content: &Value) -> Result<What, WorkflowError> {
     let result = match drive::look(ledger, child) {
-        Ok(driven) => sub::result(driven.outputs),
+        Ok(driven) => sub::result(&driven),
         Err(WorkflowError::Erased(_)) => BTreeMap::from([("erased".to_owned(), Value::Bool(true))]),
         Err(other) => return Err(other),
     };
-    Ok(What::Ended(Ended::Completed, result))
+    let ended = if kind == Kind::ChainCompleted { Ended::Completed } else { aborted(content) };
+    Ok(What::Ended(ended, result))
+}
+
+/// What the end of a run that was aborted is to whoever started it. What nobody knows of it is not tried again unseen, and
+/// what was refused or ended by somebody not at all.
+fn aborted(content: &Value) -> Ended {
+    let unknown = content.member("steps").and_then(|steps| steps.member("unknown")?.as_u64()).unwrap_or(0);
+    sub::ended_of(unknown, &super::reasons(content))
 }
 
 /// The runs that steps of one have started, by what the chain says, whether or not their private bytes are there.
