@@ -253,6 +253,16 @@ fn what_a_run_has_undone_itself_stays_undone() {
     let expected = [("false", "nothing", ""), ("mkdir b", "rmdir -- b", "undone"), ("mkdir a", "undone", "")];
     assert_eq!(fates(&told), triples(&expected));
     assert!(site.work("a").exists());
+    std::fs::remove_dir(site.work("a")).unwrap();
+    // What undid it can be undone in turn, by name; then it is there again.
+    let receipts = site.receipts();
+    let is_it =
+        |one: &&Receipt| one.kind() == "task_completed" && one.content("step")["role"] == "compensation";
+    let compensation = receipts.iter().find(is_it).unwrap().id();
+    let told = rollback(&site, &[compensation, "--yes", "--assume"], 0);
+    assert_eq!(fates(&told), triples(&[("rmdir a", "mkdir -- a", "undone")]));
+    let told = rollback(&site, &[&chain, "--yes"], 0);
+    assert_eq!(fates(&told)[2], ("mkdir a".to_owned(), "rmdir a".to_owned(), "undone".to_owned()));
     site.assert_sound();
 }
 

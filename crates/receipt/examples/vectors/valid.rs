@@ -18,6 +18,7 @@ pub(crate) fn cases(out: &mut Vec<Case>) {
     out.push(Case::valid("genesis", "the shortest chain", &Chain::founded(&[])));
     plain(out);
     other_kinds(out);
+    rolled_back(out);
     time_and_epochs(out);
     crate::keys::valid(out);
     crate::people::valid(out);
@@ -65,6 +66,20 @@ fn routed(chain: &mut Chain) {
         closer.routed = Some(routed(Layer::L7, Evidence::Checked));
     }
     chain.add(&closer);
+}
+
+/// An action that is undone, by a command that was rehearsed, and the undoing that failed to be undone.
+fn rolled_back(out: &mut Vec<Case>) {
+    let mut chain = Chain::founded(&[]);
+    let made = chain.add(&started("mkdir d", &[]));
+    let made = chain.add(&closing(Ending::Completed, &made));
+    let takes_back = [made.as_ref(Rel::Supersedes)];
+    chain.add(&Body::DryRun(action("rmdir d", Verdict::Admit, &takes_back)));
+    let undone = chain.add(&started("rmdir d", &takes_back));
+    let undone = chain.add(&closing(Ending::Completed, &undone));
+    let redone = chain.add(&started("mkdir d again", &[undone.as_ref(Rel::Supersedes)]));
+    chain.add(&closing(Ending::Failed, &redone));
+    out.push(Case::valid("rolled-back", "an action that undoes another one names its closer", &chain));
 }
 
 fn plain(out: &mut Vec<Case>) {

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStringExt as _;
 use std::path::PathBuf;
 
 use cascade_kernel::rollback::{Inverse, Outcome, Source, Undoing, Why};
-use cascade_kernel::workflow::Place;
+use cascade_kernel::workflow::{Place, Role};
 use cascade_ledger::Ledger;
 use cascade_policy::facts::{Action, Invocation};
 use cascade_policy::snapshot::Snapshot;
@@ -88,6 +88,8 @@ impl<'a> Inverses<'a> {
                 let why = format!("step `{step}`, which started its run, has a `compensate` for all of it");
                 return Ok(Some(Inverse::None(Why::NoInverse(why))));
             }
+            // What undid the step, or asked about it, is a command like any other.
+            None if place.role != Role::Step => return Ok(None),
             None => {}
         }
         Ok(match undoes.command(place) {
