@@ -95,6 +95,9 @@ fn command_of(action: &Value) -> Option<String> {
     if let Some(act) = action.member("workflow") {
         return Some(act_of(act));
     }
+    if let Some(act) = action.member("schedule") {
+        return Some(schedule_of(act));
+    }
     let encoded = action.member("argv_b64")?.as_array()?;
     let words = encoded.iter().filter_map(Value::as_str).filter_map(cascade_receipt::base64::decode);
     Some(words.map(|word| quoted(&String::from_utf8_lossy(&word))).collect::<Vec<_>>().join(" "))
@@ -109,6 +112,27 @@ fn act_of(act: &Value) -> String {
         "start" => format!("{spec}: run {}", text("inputs")),
         act => format!("{spec}: {act} `{}`: {said}", text("step")),
     }
+}
+
+/// A change of a schedule, in one line: who approves it must see what will run, and when.
+fn schedule_of(act: &Value) -> String {
+    let text = |value: &Value, key: &str| {
+        value.member(key).and_then(Value::as_str).map(str::to_owned).unwrap_or_default()
+    };
+    let head = format!("cron {} {}", text(act, "act"), text(act, "name"));
+    let definition = act.member("definition").and_then(Value::as_str);
+    let Some(definition) = definition.and_then(|text| json::parse(text.as_bytes()).ok()) else { return head };
+    let runs = match definition.member("argv").and_then(Value::as_array) {
+        Some(argv) => argv.iter().filter_map(Value::as_str).map(quoted).collect::<Vec<_>>().join(" "),
+        None => {
+            let inputs = definition.member("inputs").map(Value::to_canonical).unwrap_or_default();
+            format!("spec {} {inputs}", text(&definition, "spec_hash"))
+        }
+    };
+    let (at, zone) = (text(&definition, "at"), text(&definition, "zone"));
+    let policies =
+        format!("catch-up {}, overlap {}", text(&definition, "catch_up"), text(&definition, "overlap"));
+    format!("{head}: {at} {zone}, {policies}: {runs}")
 }
 
 /// A task in one line: what it says, or what it wants where it says nothing.

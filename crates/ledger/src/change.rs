@@ -1,12 +1,13 @@
 //! What a receipt changes in the views, read from a typed body (when appending) or from stored
 //! JSON (when rebuilding). Both readings must agree: `fsck` compares the views with a rebuild.
 
+mod grants;
 mod memory;
 
 use cascade_receipt::base64;
 use cascade_receipt::content::{
-    Action, Answer, Body, Draw, Envelope, Escalation, GenesisKey, GlassBroken, Granted, KeyObject,
-    KeyRevoked, PackChange, PolicyRef, Rel, ScheduleChanged, SecretChanged, SubjectFact,
+    Action, Answer, Body, Draw, Envelope, Escalation, GenesisKey, GlassBroken, KeyObject, KeyRevoked,
+    PackChange, PolicyRef, Rel, ScheduleChanged, SecretChanged, SubjectFact,
 };
 use cascade_receipt::digest::{self, Digest};
 use cascade_receipt::id::{PrincipalId, ReceiptId};
@@ -19,6 +20,8 @@ use crate::limit_views::{self, Settlement};
 use crate::regime_views;
 use crate::schedule_views::{InvocationRow, ScheduleStep};
 
+pub(crate) use grants::GrantRow;
+use grants::grants_of;
 pub(crate) use memory::MemoryRow;
 
 /// One receipt's effect on the views.
@@ -108,19 +111,6 @@ pub(crate) struct GlassRow {
     pub(crate) principal: PrincipalId,
     pub(crate) groups: Vec<String>,
     pub(crate) due: Timestamp,
-}
-
-/// A grant.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct GrantRow {
-    pub(crate) principal: PrincipalId,
-    pub(crate) to: PrincipalId,
-    pub(crate) on_behalf_of: Option<PrincipalId>,
-    pub(crate) parent: Option<ReceiptId>,
-    /// Canonical JSON.
-    pub(crate) scope: String,
-    pub(crate) expires: Option<Timestamp>,
-    pub(crate) delegate: u64,
 }
 
 /// A key of the chain.
@@ -452,42 +442,8 @@ impl GlassRow {
     }
 }
 
-impl GrantRow {
-    fn of_body(granted: &Granted) -> Self {
-        Self {
-            principal: granted.principal,
-            to: granted.to,
-            on_behalf_of: granted.on_behalf_of,
-            parent: granted.parent.as_ref().map(|parent| parent.receipt_id),
-            scope: granted.scope.text(),
-            expires: granted.expires,
-            delegate: granted.delegate,
-        }
-    }
-
-    fn of_value(content: &Value) -> Option<Self> {
-        let text = |key: &str| content.member(key).and_then(Value::as_str);
-        let principal = |key: &str| PrincipalId::parse(text(key)?);
-        Some(Self {
-            principal: principal("principal")?,
-            to: principal("to")?,
-            on_behalf_of: principal("on_behalf_of"),
-            parent: grants_of(content)?.first().copied(),
-            scope: content.member("scope")?.to_canonical(),
-            expires: text("expires").and_then(Timestamp::parse),
-            delegate: content.member("delegate")?.as_u64()?,
-        })
-    }
-}
-
 fn words_of(value: &Value) -> Option<Vec<String>> {
     value.as_array()?.iter().map(|word| word.as_str().map(str::to_owned)).collect()
-}
-
-/// The grants that a receipt names.
-fn grants_of(content: &Value) -> Option<Vec<ReceiptId>> {
-    let named = refs_of(content)?.into_iter().filter(|(rel, _)| *rel == Rel::Grant);
-    Some(named.map(|(_, grant)| grant).collect())
 }
 
 impl KeyRow {

@@ -41,7 +41,9 @@ pub use asked::{asked_as, stdin_of};
 use needed::groups_of;
 pub use needed::{Needed, needed};
 pub use objections::{Objections, run_objections};
-pub use tasks::{Of, OfWorkflow, Standing, approved_task, is_task, of_workflow, task_objections};
+pub use tasks::{
+    Of, OfWorkflow, Standing, approved_task, is_task, of_schedule, of_workflow, task_objections,
+};
 
 /// How long an approval of a dry run may be used, unless told otherwise.
 pub const DRY_RUN_APPROVAL_MS: u64 = 60 * 60 * 1000;

@@ -119,7 +119,10 @@ pub(crate) fn run(global: &Global, signed: &Signed) -> Exit {
             None if consent::is_task(&ledger, &id).map_err(failures::consent)? => {
                 format!("task --approval {id}")
             }
-            None => format!("run --approval {id}"),
+            None => match consent::of_schedule(&ledger, &id).map_err(failures::consent)? {
+                Some(act) => format!("cron {} {} … --approval {id}", act.act.as_str(), act.name),
+                None => format!("run --approval {id}"),
+            },
         };
         let next = again::for_other(who.as_deref(), &next);
         output::hint_line(format_args!("the requester runs: {next}"));

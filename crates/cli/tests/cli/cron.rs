@@ -326,6 +326,9 @@ fn what_needs_people_waits_and_the_scheduler_goes_on() {
     let asked = site.run(&[&["--json"], &plain[..]].concat()).expect(5).json();
     let id = asked["receipt_id"].as_str().unwrap();
     assert_eq!((&asked["verdict"], site.last().kind()), (&json!("escalate"), "escalation"));
+    let waits = site.run(&["approvals"]).expect(0).stdout;
+    let shown = "cron add deploy: @daily UTC, catch-up latest, overlap skip: ./deploy.sh x";
+    assert!(waits.contains(shown), "whoever approves sees what will run: {waits}");
     team.by("bob", &["approve", id]).expect(0);
     // Another definition is not what was approved.
     let other = ["cron", "add", "deploy", "--approval", id, "--at", "@hourly", "--", "./deploy.sh", "x"];

@@ -1,7 +1,7 @@
 //! Tasks in words that people answered: the task itself, a question to a model, a command that words became.
 
 use cascade_ledger::{Ledger, Reader};
-use cascade_policy::facts::{Invocation, Task};
+use cascade_policy::facts::{Invocation, ScheduleAct, Task};
 use cascade_receipt::id::ReceiptId;
 use cascade_receipt::json::{self, Value};
 
@@ -83,6 +83,18 @@ fn named(content: &Value, rel: &str) -> Option<ReceiptId> {
     let refs = content.member("refs").and_then(Value::as_array).unwrap_or_default();
     let one = refs.iter().find(|one| one.member("rel").and_then(Value::as_str) == Some(rel))?;
     ReceiptId::parse(one.member("receipt_id")?.as_str()?)
+}
+
+/// The change of a schedule that `id` names, or answers.
+///
+/// # Errors
+/// [`ConsentError`].
+pub fn of_schedule(ledger: &Reader, id: &str) -> Result<Option<ScheduleAct>, ConsentError> {
+    let (_, facts) = answered(ledger, id)?;
+    Ok(match facts.action.invocation {
+        Invocation::Schedule(act) => Some(*act),
+        _ => None,
+    })
 }
 
 /// Whether what `id` names, or answers, was asked for as a task in words.
