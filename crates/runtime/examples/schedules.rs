@@ -12,7 +12,7 @@ use std::io::Write as _;
 use std::time::Instant;
 
 use cascade_kernel::schedule::{CatchUp, Overlap, Rules, Standing, Timing};
-use cascade_ledger::{Birth, Draft, Home, Ledger, PrincipalKind, PrivateItem, TenantId};
+use cascade_ledger::{Birth, Draft, Home, Ledger, PrivateItem, TenantId};
 use cascade_receipt::content::{Action, Body, PolicyRef, Runtime, ScheduleChange, ScheduleChanged};
 use cascade_receipt::decision::{Decision, Gate, GateName, GateOutcome, RiskTier};
 use cascade_receipt::digest::Digest;
@@ -25,6 +25,8 @@ use cascade_runtime::model::Models;
 use cascade_runtime::workflow::Driver;
 
 const SNAPSHOT: &[u8] = b"{}";
+const WRITERS: u32 = 64;
+const WRITERS_STEP: usize = 64;
 
 fn main() {
     let count = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(10_000_u32);
@@ -34,9 +36,15 @@ fn main() {
         Runtime { node: "bench".to_owned(), version: "0".to_owned(), binary_sha256: Digest([0; 32]) };
     let asker = Asker::find(&ledger, &[], None).expect("who asks");
     let driver = Driver { asker, reason: None, runtime, models: Models::default() };
-    for number in 0..count {
-        add(&ledger, &driver, number);
-    }
+    // Many at once share their commits.
+    std::thread::scope(|scope| {
+        for first in 0..WRITERS {
+            let (ledger, driver) = (&ledger, &driver);
+            scope.spawn(move || {
+                (first..count).step_by(WRITERS_STEP).for_each(|number| add(ledger, driver, number));
+            });
+        }
+    });
     let (before, began) = (resident(), Instant::now());
     let scheduler = Scheduler::new(&ledger, &driver, &mut |_| ()).expect("a scheduler");
     let (bytes, read) = (resident().saturating_sub(before), began.elapsed());
@@ -59,20 +67,20 @@ fn wake(count: u32) -> (u128, u128) {
     let mut all: Vec<(Rules, Standing)> =
         (0..count).map(|number| (rules(number), Standing::new(start))).collect();
     let id = |number: usize| ReceiptId(u64::try_from(number).unwrap_or(0).to_be_bytes());
-    let next = |number: usize, (rules, standing): &(Rules, Standing)| {
+    let first = |(number, (rules, standing)): (usize, &(Rules, Standing))| {
         rules.wakes_at(id(number), standing).map(|at| Reverse((at, number)))
     };
-    let mut alarms: BinaryHeap<_> =
-        all.iter().enumerate().filter_map(|(number, one)| next(number, one)).collect();
+    let mut alarms: BinaryHeap<_> = all.iter().enumerate().filter_map(first).collect();
     let end = Timestamp::from_ms(start.ms() + 3_600_000);
     let (began, mut wakes) = (Instant::now(), 0);
     while let Some(Reverse((at, number))) = alarms.pop()
         && at < end
     {
         let Some(one) = all.get_mut(number) else { break };
-        black_box(one.0.wake(id(number), &mut one.1, at));
+        let (steps, next) = one.0.wake(id(number), &mut one.1, at);
+        black_box(steps);
         one.0.ended(&mut one.1);
-        alarms.extend(next(number, one));
+        alarms.extend(next.map(|at| Reverse((at, number))));
         wakes += 1;
     }
     (began.elapsed().as_nanos() / wakes.max(1), wakes)
@@ -100,7 +108,7 @@ fn add(ledger: &Ledger, driver: &Driver, number: u32) {
         cwd: "/srv".into(),
         work: Work::Command(vec!["true".to_owned(), number.to_string()]),
     };
-    let name = ledger.principal_for(PrincipalKind::Schedule, &definition.name).expect("a name");
+    let name = cascade_ledger::principal_id().expect("an id");
     let text = definition.to_json().to_canonical().into_bytes();
     let item = PrivateItem::new("schedule_hash", cascade_ledger::nonce().expect("a nonce"), text);
     let change = ScheduleChange::Added { schedule: name.0, schedule_hash: item.hash };

@@ -99,7 +99,8 @@ fn what_was_missed_is_caught_up_on_and_strangers_verify_it() {
 fn two_schedulers_fire_nothing_twice() {
     let site = Site::new();
     for name in ["a", "b", "c"] {
-        let script = format!("echo x >> {name}");
+        let script =
+            format!("mkdir busy-{name} || echo x >> beside; sleep 0.05; echo x >> {name}; rmdir busy-{name}");
         let flags = ["--at", "@daily", "--catch-up", "all", "--overlap", "queue", "--", "sh", "-c", &script];
         add(&site, &[&[name], &flags[..]].concat());
     }
@@ -124,6 +125,7 @@ fn two_schedulers_fire_nothing_twice() {
         let missed = outcomes(&receipts, &id).len() - ran;
         assert!(ran + missed >= 1 && ran <= 4, "{name}: {ran} {missed}");
     }
+    assert_eq!(lines(&site, "beside"), 0, "one ran beside another of its schedule");
     site.assert_sound();
 }
 

@@ -38,6 +38,7 @@ fn every_verb_explains_itself() {
         "spec",
         "task",
         "memory",
+        "cron",
         "stats",
         "demo",
         "completions",

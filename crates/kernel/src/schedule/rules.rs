@@ -11,7 +11,7 @@ use cascade_receipt::digest::Digest;
 use cascade_receipt::id::ReceiptId;
 use cascade_receipt::time::Timestamp;
 
-use super::Timing;
+use super::{Dues, Timing};
 
 /// What is later than this was missed.
 pub const LATE_MS: u64 = 60_000;
@@ -209,20 +209,28 @@ impl Rules {
         Some(self.fires_at(schedule, due))
     }
 
-    /// What is due by now.
-    pub fn wake(&self, schedule: ReceiptId, standing: &mut Standing, now: Timestamp) -> Vec<Step> {
+    /// What is due by now, and when somebody must look again.
+    pub fn wake(
+        &self,
+        schedule: ReceiptId,
+        standing: &mut Standing,
+        now: Timestamp,
+    ) -> (Vec<Step>, Option<Timestamp>) {
         let mut steps = Vec::new();
         let late = Timestamp::from_ms(now.ms().saturating_sub(self.jitter_ms + LATE_MS));
-        self.catch_up_on(standing, late, now, &mut steps);
-        let from = standing.seen;
-        for due in self.timing.after(from) {
-            if self.fires_at(schedule, due) > now {
+        let dues = self.timing.after(standing.seen);
+        self.catch_up_on(&dues, standing, (late, now), &mut steps);
+        let mut next = None;
+        for due in dues.after(standing.seen) {
+            let fires = self.fires_at(schedule, due);
+            if fires > now {
+                next = Some(fires);
                 break;
             }
             standing.seen = due;
             self.take(standing, due, &mut steps);
         }
-        steps
+        (steps, next)
     }
 
     /// One of it is over. Gives the time that runs now, where one waited.
@@ -237,22 +245,28 @@ impl Rules {
     }
 
     /// Everything before `late`.
-    fn catch_up_on(&self, standing: &mut Standing, late: Timestamp, now: Timestamp, steps: &mut Vec<Step>) {
+    fn catch_up_on(
+        &self,
+        dues: &Dues<'_>,
+        standing: &mut Standing,
+        (late, now): (Timestamp, Timestamp),
+        steps: &mut Vec<Step>,
+    ) {
         let from = standing.seen;
-        let mut missed = self.timing.after(from).take_while(|due| *due < late);
+        let mut missed = dues.after(from).take_while(|due| *due < late);
         let Some(first) = missed.next() else { return };
         let most = usize::try_from(COUNT_MAX).unwrap_or(usize::MAX);
         // The first is gone, and one more tells that there are more than are counted.
         let counted = u64::try_from(missed.take(most).count()).unwrap_or(COUNT_MAX) + 1;
         let (count, truncated) = (counted.min(COUNT_MAX), counted > COUNT_MAX);
         let end = Timestamp::from_ms(late.ms().saturating_sub(1));
-        let on_time = self.timing.after(end).next().is_some_and(|due| due <= now);
+        let on_time = dues.after(end).next().is_some_and(|due| due <= now);
         let most = match self.catch_up {
             CatchUp::Latest if !on_time => 1,
             CatchUp::None | CatchUp::Latest => 0,
             CatchUp::All => CATCH_UP_MAX,
         };
-        let newest = self.timing.newest(from, late, most);
+        let newest = dues.newest(from, late, most);
         let run = u64::try_from(newest.len()).unwrap_or(0);
         let count = if truncated { count } else { count.saturating_sub(run) };
         if count > 0 {
@@ -271,6 +285,8 @@ impl Rules {
             standing.running += 1;
             steps.push(Step::Run(due));
         } else if self.overlap == Overlap::Skip {
+            // In the order of their times, should one have had to wait for somebody else's.
+            steps.extend(standing.waiting.drain(..).map(Step::Skip));
             steps.push(Step::Skip(due));
         } else {
             standing.waiting.push_back(due);

@@ -4,10 +4,12 @@
 //! schedule is due at every real moment that fits: it keeps its pace. Otherwise it is meant by the clock, and is due
 //! once: for a time that is left out when the clock has been put forward, for one that comes twice at the first.
 
-use std::sync::LazyLock;
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use alloc::borrow::ToOwned as _;
+use alloc::collections::BTreeMap;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use cascade_receipt::time::Timestamp;
@@ -26,6 +28,8 @@ const FIELDS: [&str; 5] = ["minute", "hour", "day of the month", "month", "day o
 const DAY: usize = 2;
 
 static ZONES: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
+/// Zones that were read: one has two kilobytes, and many schedules share a few.
+static READ: Mutex<BTreeMap<String, TimeZone>> = Mutex::new(BTreeMap::new());
 
 /// When a schedule is due.
 ///
@@ -73,8 +77,8 @@ impl Timing {
                 let message = alloc::format!("of names there are {}", NAMES.join(", "));
                 return Err(fault(column, &message));
             }
-        } else {
-            check_fields(&fields, at)?;
+        } else if fields.len() != FIELDS.len() || parser().parse(at).is_err() {
+            return Err(fault_of(&fields, at));
         }
         let keeps_pace = match fields.get(1) {
             Some((_, hour)) => *hour == "*",
@@ -103,25 +107,7 @@ impl Timing {
     /// Every time at which it is due, after this one.
     #[must_use]
     pub fn after(&self, from: Timestamp) -> Dues<'_> {
-        Dues { timing: self, cron: parser().parse(&self.at).ok(), last: moment(from) }
-    }
-
-    /// The newest times at which it was due between these two, at most `most`, the oldest first. Looks back from the end
-    /// in growing steps, so that a long time costs no more than a short one.
-    #[must_use]
-    pub fn newest(&self, after: Timestamp, before: Timestamp, most: usize) -> Vec<Timestamp> {
-        if most == 0 || before <= after {
-            return Vec::new();
-        }
-        let mut back_ms: u64 = 3_600_000;
-        loop {
-            let from = Timestamp::from_ms(before.ms().saturating_sub(back_ms)).max(after);
-            let mut found: Vec<_> = self.after(from).take_while(|due| *due < before).collect();
-            if found.len() >= most || from == after {
-                return found.split_off(found.len().saturating_sub(most));
-            }
-            back_ms = back_ms.saturating_mul(2);
-        }
+        Dues { timing: self, cron: parser().parse(&self.at).ok().map(Arc::new), last: moment(from) }
     }
 
     /// The moment at which its clock shows this.
@@ -142,11 +128,35 @@ impl Timing {
 #[derive(Debug)]
 pub struct Dues<'a> {
     timing: &'a Timing,
-    cron: Option<Cron>,
+    cron: Option<Arc<Cron>>,
     last: Option<jiff::Timestamp>,
 }
 
 impl Dues<'_> {
+    /// The same after another time, without reading the expression again.
+    #[must_use]
+    pub fn after(&self, from: Timestamp) -> Self {
+        Self { timing: self.timing, cron: self.cron.clone(), last: moment(from) }
+    }
+
+    /// The newest times at which it was due between these two, at most `most`, the oldest first. Looks back from the end
+    /// in growing steps, so that a long time costs no more than a short one.
+    #[must_use]
+    pub fn newest(&self, after: Timestamp, before: Timestamp, most: usize) -> Vec<Timestamp> {
+        if most == 0 || before <= after {
+            return Vec::new();
+        }
+        let mut back_ms: u64 = 3_600_000;
+        loop {
+            let from = Timestamp::from_ms(before.ms().saturating_sub(back_ms)).max(after);
+            let mut found: Vec<_> = self.after(from).take_while(|due| *due < before).collect();
+            if found.len() >= most || from == after {
+                return found.split_off(found.len().saturating_sub(most));
+            }
+            back_ms = back_ms.saturating_mul(2);
+        }
+    }
+
     fn next_moment(&mut self) -> Option<jiff::Timestamp> {
         let (cron, last) = (self.cron.as_ref()?, self.last?);
         let here = last.to_zoned(self.timing.zone.clone());
@@ -184,6 +194,16 @@ fn parser() -> CronParser {
 }
 
 fn zone_of(name: &str) -> Result<TimeZone, TimingFault> {
+    let mut read = READ.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(zone) = read.get(name) {
+        return Ok(zone.clone());
+    }
+    let zone = read_zone(name)?;
+    read.insert(name.to_owned(), zone.clone());
+    Ok(zone)
+}
+
+fn read_zone(name: &str) -> Result<TimeZone, TimingFault> {
     let found = ZONES.get(name).ok();
     let spelled = found.as_ref().and_then(TimeZone::iana_name);
     let message = match spelled {
@@ -212,8 +232,8 @@ fn fields_of(at: &str) -> Vec<(usize, &str)> {
 }
 
 /// What is wrong with one field is wrong with it alone: the parser itself tells no place.
-fn check_fields(fields: &[(usize, &str)], at: &str) -> Result<(), TimingFault> {
-    let fault = |column, message| Err(TimingFault { column: Some(column), message });
+fn fault_of(fields: &[(usize, &str)], at: &str) -> TimingFault {
+    let fault = |column, message| TimingFault { column: Some(column), message };
     if let Some((column, _)) = fields.get(FIELDS.len()) {
         return fault(*column, "five fields are all; seconds and years are none".to_owned());
     }
@@ -230,10 +250,7 @@ fn check_fields(fields: &[(usize, &str)], at: &str) -> Result<(), TimingFault> {
             return fault(*column, alloc::format!("`{word}` is no {name}"));
         }
     }
-    if parser().parse(at).is_err() {
-        return fault(1, "this is no cron expression".to_owned());
-    }
-    Ok(())
+    fault(1, "this is no cron expression".to_owned())
 }
 
 #[cfg(test)]

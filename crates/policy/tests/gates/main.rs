@@ -21,6 +21,8 @@ mod packs;
 #[cfg(test)]
 mod resources;
 #[cfg(test)]
+mod schedules;
+#[cfg(test)]
 mod setting;
 #[cfg(test)]
 mod stack;

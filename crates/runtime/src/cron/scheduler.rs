@@ -74,6 +74,8 @@ struct Entry {
     name: Box<str>,
     rules: Rules,
     standing: Standing,
+    /// When it is looked at again; other alarms are out of date.
+    alarm: Option<Timestamp>,
     /// Something of it runs in another process: what invoked that.
     elsewhere: Option<ReceiptId>,
     /// Who it runs for differs from who looks after it.
@@ -171,7 +173,7 @@ impl<'a> Scheduler<'a> {
             && at <= facts::now()
         {
             self.wakes.pop();
-            self.wake(id, facts::now(), tell)?;
+            self.wake(id, at, tell)?;
         }
         while self.flying < RUNNING_MAX
             && let Some(ready) = self.ready.pop_front()
@@ -187,8 +189,11 @@ impl<'a> Scheduler<'a> {
                     Ok(Stored::Erased | Stored::Damaged) => lost("its definition is erased or damaged"),
                     Err(fault) => lost(&fault.to_string()),
                 };
+                let invocation = fired.receipt.receipt_id;
+                // Its lock is free before anybody hears that it is over.
+                drop(fired);
                 // Nobody hears it only where the scheduler itself has gone.
-                drop(to.send((schedule.receipt_id, name, fired.receipt.receipt_id, ran)));
+                drop(to.send((schedule.receipt_id, name, invocation, ran)));
             });
         }
         Ok(())
@@ -255,6 +260,7 @@ impl<'a> Scheduler<'a> {
             name: definition.name.into_boxed_str(),
             rules: definition.rules,
             schedule,
+            alarm: None,
             elsewhere: None,
             driver,
         };
@@ -264,29 +270,35 @@ impl<'a> Scheduler<'a> {
     }
 
     fn set_alarm(&mut self, id: ReceiptId) {
-        let Some(entry) = self.entries.get(&id).filter(|entry| !entry.schedule.paused) else { return };
-        if let Some(at) = entry.rules.wakes_at(id, &entry.standing) {
-            self.wakes.push(Reverse((at, id)));
-        }
+        let Some(entry) = self.entries.get_mut(&id) else { return };
+        let at = entry.rules.wakes_at(id, &entry.standing).filter(|_| !entry.schedule.paused);
+        entry.alarm = at;
+        self.wakes.extend(at.map(|at| Reverse((at, id))));
     }
 
-    /// Does what a schedule says is to be done by now. An alarm that is out of date finds nothing to do.
-    fn wake(&mut self, id: ReceiptId, now: Timestamp, tell: &mut dyn FnMut(Told)) -> Result<(), CronError> {
-        let Some(entry) = self.entries.get_mut(&id).filter(|entry| !entry.schedule.paused) else {
+    /// Does what a schedule says is to be done by now.
+    fn wake(&mut self, id: ReceiptId, alarm: Timestamp, tell: &mut dyn FnMut(Told)) -> Result<(), CronError> {
+        let Some(entry) = self.entries.get_mut(&id).filter(|entry| entry.alarm == Some(alarm)) else {
             return Ok(());
         };
-        if entry.rules.wakes_at(id, &entry.standing).is_none_or(|at| at > now) {
-            return Ok(());
-        }
         if entry.rules.overlap() != Overlap::Allow && entry.standing.running == 0 {
             entry.elsewhere = runs_elsewhere(self.ledger, id)?;
             entry.standing.running = u32::from(entry.elsewhere.is_some());
         }
-        let steps = entry.rules.wake(id, &mut entry.standing, now);
+        let (steps, next) = entry.rules.wake(id, &mut entry.standing, facts::now());
+        entry.alarm = next;
+        let seen = entry.standing.seen;
         for step in steps {
             self.perform(id, step, tell)?;
         }
-        self.set_alarm(id);
+        match self.entries.get(&id) {
+            Some(entry) if entry.standing.seen == seen && !entry.schedule.paused => {
+                self.wakes.extend(next.map(|at| Reverse((at, id))));
+            }
+            // Somebody else was faster.
+            Some(_) => self.set_alarm(id),
+            None => {}
+        }
         Ok(())
     }
 
@@ -311,6 +323,9 @@ impl<'a> Scheduler<'a> {
     }
 
     fn fire(&mut self, id: ReceiptId, due: Timestamp, tell: &mut dyn FnMut(Told)) -> Result<(), CronError> {
+        if self.gives_way(id, due)? {
+            return Ok(());
+        }
         let Some(entry) = self.entries.get(&id) else { return Ok(()) };
         let driver = entry.driver.as_deref().unwrap_or(self.driver);
         match fire::put_on_record(self.ledger, &entry.schedule, Some(due), driver) {
@@ -333,6 +348,20 @@ impl<'a> Scheduler<'a> {
             }
             Err(other) => Err(other),
         }
+    }
+
+    /// Whether another process has begun something of it meanwhile, which it must not run beside: then this time waits
+    /// for that, or is left to whoever comes next.
+    fn gives_way(&mut self, id: ReceiptId, due: Timestamp) -> Result<bool, CronError> {
+        let Some(entry) = self.entries.get_mut(&id) else { return Ok(false) };
+        if entry.rules.overlap() == Overlap::Allow {
+            return Ok(false);
+        }
+        entry.elsewhere = runs_elsewhere(self.ledger, id)?;
+        if entry.elsewhere.is_some() {
+            entry.standing.waiting.push_front(due);
+        }
+        Ok(entry.elsewhere.is_some())
     }
 
     /// Puts on record that nothing is started; nothing where somebody else was faster.

@@ -45,8 +45,8 @@ fn what_was_missed_is_caught_up_on_as_the_schedule_says() {
     ] {
         let rules = rules("0 * * * *", catch_up, Overlap::Allow);
         let mut standing = Standing::new(at("00:00"));
-        assert_eq!(told(&rules.wake(ID, &mut standing, at(now))), expected, "{catch_up:?} {now}");
-        assert_eq!(told(&rules.wake(ID, &mut standing, at(now))), "", "nothing is dealt with twice");
+        assert_eq!(told(&rules.wake(ID, &mut standing, at(now)).0), expected, "{catch_up:?} {now}");
+        assert_eq!(told(&rules.wake(ID, &mut standing, at(now)).0), "", "nothing is dealt with twice");
     }
 }
 
@@ -57,7 +57,7 @@ fn a_long_time_away_is_bounded() {
         let rules = rules("* * * * *", catch_up, Overlap::Queue);
         let mut standing = Standing::new(away);
         // Half a minute past: the minute is on time.
-        let steps = rules.wake(ID, &mut standing, at("2026-03-02T00:02:30.000Z"));
+        let (steps, _) = rules.wake(ID, &mut standing, at("2026-03-02T00:02:30.000Z"));
         let Some(Step::Miss { count, truncated, due, until }) = steps.first().copied() else {
             panic!("{steps:?}")
         };
@@ -79,7 +79,8 @@ fn counting_is_exact_up_to_its_limit() {
     {
         let mut standing = Standing::new(begin);
         let now = Timestamp::from_ms(begin.ms() + minutes * 60_000 + LATE_MS + 1);
-        let steps = rules.wake(ID, &mut standing, now);
+        let (steps, next) = rules.wake(ID, &mut standing, now);
+        assert_eq!(next, rules.wakes_at(ID, &standing));
         let Some(Step::Miss { count, truncated, .. }) = steps.first() else { panic!("{steps:?}") };
         assert_eq!((*count, *truncated), expected, "{minutes}");
     }
@@ -95,14 +96,14 @@ fn while_it_runs_the_schedule_says_what_happens() {
         let rules = rules("0 * * * *", CatchUp::None, overlap);
         let mut standing = Standing::new(at("00:00"));
         for (now, expected) in ["01:00", "02:00", "03:00"].into_iter().zip(expected) {
-            assert_eq!(told(&rules.wake(ID, &mut standing, at(now))), expected, "{overlap:?} {now}");
+            assert_eq!(told(&rules.wake(ID, &mut standing, at(now)).0), expected, "{overlap:?} {now}");
         }
         let next = rules.ended(&mut standing);
         assert_eq!(next, (overlap == Overlap::Queue).then(|| at("03:00")), "{overlap:?}");
         while standing.running > 0 {
             assert_eq!(rules.ended(&mut standing), None);
         }
-        assert_eq!(told(&rules.wake(ID, &mut standing, at("04:00"))), "run 04:00:00", "{overlap:?}");
+        assert_eq!(told(&rules.wake(ID, &mut standing, at("04:00")).0), "run 04:00:00", "{overlap:?}");
     }
 }
 
@@ -110,8 +111,8 @@ fn while_it_runs_the_schedule_says_what_happens() {
 fn what_is_caught_up_on_waits_in_its_order() {
     let rules = rules("0 * * * *", CatchUp::All, Overlap::Queue);
     let mut standing = Standing::new(at("00:00"));
-    assert_eq!(told(&rules.wake(ID, &mut standing, at("03:30"))), "run 01:00:00");
-    assert_eq!(told(&rules.wake(ID, &mut standing, at("04:00"))), "");
+    assert_eq!(told(&rules.wake(ID, &mut standing, at("03:30")).0), "run 01:00:00");
+    assert_eq!(told(&rules.wake(ID, &mut standing, at("04:00")).0), "");
     let order: Vec<_> = core::iter::from_fn(|| rules.ended(&mut standing)).collect();
     assert_eq!(order, [at("02:00"), at("03:00"), at("04:00")]);
 }
@@ -132,11 +133,11 @@ fn jitter_is_the_same_for_everybody_and_within_its_limit() {
     let fires = rules.fires_at(ID, due);
     assert_eq!(rules.wakes_at(ID, &standing), Some(fires));
     let before = Timestamp::from_ms(fires.ms() - 1);
-    assert_eq!(rules.wake(ID, &mut standing, before), []);
-    assert_eq!(rules.wake(ID, &mut standing, fires), [Step::Run(due)]);
+    assert_eq!(rules.wake(ID, &mut standing, before), (alloc::vec![], Some(fires)));
+    assert_eq!(rules.wake(ID, &mut standing, fires).0, [Step::Run(due)]);
     let mut standing = Standing::new(at("00:00"));
     let last = Timestamp::from_ms(due.ms() + 600_000 + LATE_MS);
-    assert_eq!(rules.wake(ID, &mut standing, last), [Step::Run(due)]);
+    assert_eq!(rules.wake(ID, &mut standing, last).0, [Step::Run(due)]);
 }
 
 #[test]

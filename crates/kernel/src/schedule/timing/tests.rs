@@ -140,7 +140,7 @@ fn what_is_wrong_is_told_with_its_column() {
 fn the_newest_are_found_from_the_end() {
     let check = |expression: &str, after: &str, before: &str, most: usize| -> Vec<_> {
         let timing = Timing::parse(expression, "UTC").expect("an expression");
-        let fast = timing.newest(at(after), at(before), most);
+        let fast = timing.after(at(after)).newest(at(after), at(before), most);
         let all: Vec<_> = timing.after(at(after)).take_while(|due| *due < at(before)).collect();
         let slow = all.get(all.len().saturating_sub(most)..).unwrap_or_default().to_vec();
         assert_eq!(fast, slow, "{expression}");
