@@ -83,29 +83,24 @@ fn a_release_that_cannot_be_published_or_that_nobody_wants_is_taken_back() {
 
 #[test]
 fn a_release_killed_before_or_after_a_step_takes_effect_goes_on() {
+    let mut stage = with_repository();
+    let public = stage.site().path("public");
+    let mut versions = Vec::new();
     for moment in [Moment::Before, Moment::After] {
-        for (program, word) in [("git", "tag"), ("git", "archive"), ("cp", "v1.0.0.tar")] {
-            let mut stage = with_repository();
-            stage.stall(program, word, moment);
-            let is_published = program == "cp";
-            let asked = is_published.then(|| {
-                let chain = stage.run_to_question();
-                stage.ada("approve");
-                chain
-            });
-            let chain = stage.kill_stalled(asked.as_deref());
-            if !is_published {
-                stage.resume(&chain).expect(5);
-                stage.ada("approve");
-            }
-            let told = stage.resume(&chain).expect(0).json();
+        for (program, word) in [("git", "tag"), ("git", "archive"), ("cp", "")] {
+            let version = format!("v1.0.{}", versions.len());
+            let file = format!("{version}.tar");
+            stage.give(&[&format!("tag={version}"), &format!("to={}", public.display())]);
+            stage.stall(program, if word.is_empty() { &file } else { word }, moment);
+            let told = stage.killed_and_resumed(program == "cp");
             assert_eq!(told["outcome"], "completed", "{program} {word} {moment:?}");
-            assert!(stage.site().path("public/v1.0.0/v1.0.0.tar").exists());
-            let marked = stage.site().receipts().iter().filter(|one| one.kind() == "task_unknown").count();
-            assert_eq!((marked, tags(&stage).as_str()), (1, "v1.0.0\n"));
-            stage.site().assert_sound();
+            assert!(public.join(&version).join(file).exists());
+            versions.push(version);
+            let unknown = stage.site().receipts().iter().filter(|one| one.kind() == "task_unknown").count();
+            assert_eq!((unknown, tags(&stage)), (versions.len(), versions.join("\n") + "\n"));
         }
     }
+    stage.site().assert_sound();
 }
 
 /// A service's secret.
@@ -193,26 +188,19 @@ fn the_old_secret_comes_back_when_anything_fails_or_is_refused() {
 
 #[test]
 fn a_rotation_killed_before_or_after_a_step_takes_effect_goes_on() {
+    let mut stage = with_secret();
+    let mut old = secret(&stage);
     for moment in [Moment::Before, Moment::After] {
         for (program, word) in [("cp", "api.key"), ("install", "600"), ("openssl", "rand"), ("mv", "api.key")]
         {
-            let mut stage = with_secret();
             stage.stall(program, word, moment);
-            let asked = (program == "mv").then(|| {
-                let chain = stage.run_to_question();
-                stage.ada("approve");
-                chain
-            });
-            let chain = stage.kill_stalled(asked.as_deref());
-            if asked.is_none() {
-                stage.resume(&chain).expect(5);
-                stage.ada("approve");
-            }
-            let told = stage.resume(&chain).expect(0).json();
+            let told = stage.killed_and_resumed(program == "mv");
             assert_eq!(told["outcome"], "completed", "{program} {moment:?}");
-            assert!(secret(&stage).trim().len() == 64 && secret(&stage) != OLD);
+            let new = secret(&stage);
+            assert!(new.trim().len() == 64 && new != old, "{program} {moment:?}");
+            old = new;
             assert_nothing_beside(&stage);
-            stage.site().assert_sound();
         }
     }
+    stage.site().assert_sound();
 }

@@ -51,6 +51,7 @@ impl Stage {
     }
 
     pub(crate) fn set_env(&mut self, name: &str, value: &OsStr) {
+        self.env.retain(|(known, _)| known != name);
         self.env.push((name.to_owned(), value.to_owned()));
     }
 
@@ -91,7 +92,7 @@ impl Stage {
         self.team.by("ada", &[verb, &asked]).expect(0);
     }
 
-    /// From now on a program that is called with this word stalls once, before or after it has done its work.
+    /// From now on this program and no other, called with this word, stalls once, before or after it has done its work.
     pub(crate) fn stall(&mut self, program: &str, word: &str, moment: Moment) {
         let path = std::env::var_os("PATH").unwrap();
         let real =
@@ -108,14 +109,30 @@ impl Stage {
             "#!/bin/sh\nif test -e '{}'; then case \" $* \" in *' {word} '*) {work};; esac; fi\nexec '{real}' \"$@\"\n",
             stall.display()
         );
+        drop(std::fs::remove_dir_all(&bin));
         std::fs::create_dir_all(&bin).unwrap();
         script(&bin.join(program), &text);
         let path = std::env::join_paths([bin].into_iter().chain(std::env::split_paths(&path))).unwrap();
         self.set_env("PATH", &path);
     }
 
+    /// Kills a run while it is stalled, goes on with it, and gives what is told in the end. `late`: it stalls after people
+    /// have agreed.
+    pub(crate) fn killed_and_resumed(&self, late: bool) -> Value {
+        let asked = late.then(|| self.run_to_question());
+        if late {
+            self.ada("approve");
+        }
+        let chain = self.kill_stalled(asked.as_deref());
+        if !late {
+            self.resume(&chain).expect(5);
+            self.ada("approve");
+        }
+        self.resume(&chain).expect(0).json()
+    }
+
     /// Kills the run (`chain`, a new one without) while it is stalled, and gives its id.
-    pub(crate) fn kill_stalled(&self, chain: Option<&str>) -> String {
+    fn kill_stalled(&self, chain: Option<&str>) -> String {
         let (reached, stall) = (self.team.site.path(REACHED), self.team.site.path(STALL));
         std::fs::write(&stall, "").unwrap();
         let command = chain.map_or_else(|| self.start(), |chain| self.command(&["resume", chain]));
