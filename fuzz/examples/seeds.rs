@@ -316,6 +316,7 @@ fn policies(seeds: &mut Seeds) {
                 groups: vec!["ops".to_owned()],
                 admin: true,
             }],
+            callers: Vec::new(),
             pinned: false,
             has_step: true,
             open: true,

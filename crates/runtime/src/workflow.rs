@@ -10,9 +10,11 @@ mod attempt;
 mod drive;
 mod http;
 mod load;
+mod look;
 mod point;
 mod record;
 mod rehearse;
+mod settle;
 mod step;
 mod sub;
 mod task;
@@ -265,7 +267,7 @@ pub fn resume(
 /// # Errors
 /// [`WorkflowError`].
 pub fn look(ledger: &Ledger, chain: ReceiptId) -> Result<Driven, WorkflowError> {
-    drive::look(ledger, chain)
+    look::look(ledger, chain)
 }
 
 /// Ends a run: nothing of it starts any more, and what runs is ended by the gates.
@@ -273,7 +275,7 @@ pub fn look(ledger: &Ledger, chain: ReceiptId) -> Result<Driven, WorkflowError> 
 /// # Errors
 /// [`WorkflowError`].
 pub fn cancel(ledger: &Ledger, chain: ReceiptId, driver: &Driver) -> Result<Appended, WorkflowError> {
-    drive::cancel(ledger, chain, driver)
+    settle::cancel(ledger, chain, driver)
 }
 
 /// Says what became of an attempt that nobody knew of, on record.
@@ -287,7 +289,7 @@ pub fn settle(
     happened: bool,
     driver: &Driver,
 ) -> Result<Pointed, WorkflowError> {
-    drive::settle(ledger, chain, place, happened, driver)
+    settle::settle(ledger, chain, place, happened, driver)
 }
 
 /// The specification of a run, and its hash.

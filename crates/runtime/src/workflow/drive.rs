@@ -7,36 +7,30 @@ use std::thread::Scope;
 use std::time::Duration;
 
 use cascade_kernel::csl::{Spec, Work};
-use cascade_kernel::workflow::{Count, Effect, End, Ended, Event, Place, Rendered, Rest, Role, Workflow};
-use cascade_ledger::{AppendError, Appended, Chain, Draft, Found, Ledger, SubjectState};
+use cascade_kernel::workflow::{Count, Effect, End, Ended, Event, Place, Rendered, Rest, Workflow};
+use cascade_ledger::{AppendError, Appended, Draft, Ledger, SubjectState};
 use cascade_policy::facts::{Act, Caller};
 use cascade_receipt::content::{Body, ChainClosed, Ref, Rel, StepCounts};
 use cascade_receipt::decision::{Reason, Verdict};
 use cascade_receipt::digest::Digest;
 use cascade_receipt::id::ReceiptId;
-use cascade_receipt::json::{self, Value};
-use cascade_receipt::kind::Kind;
+use cascade_receipt::json::Value;
 use cascade_receipt::time::Timestamp;
 
 use super::attempt::{Attempting, Before, Done, act_of};
-use super::http;
 use super::load::{self, Loaded};
-use super::point::{Point, Pointed};
+use super::look::{judged, look, word_of};
+use super::point::Point;
 use super::record::{self, Recorded, What};
 use super::rehearse;
-use super::step::step_at;
+use super::sub;
 use super::{Attempt, Driven, Driver, Progress, Standing, Start, WorkflowError};
-use super::{sub, task};
 use crate::consent;
 use crate::facts;
 use crate::govern::reference;
 use crate::run_lock::RunLock;
 use crate::task::Router;
 
-/// What somebody says of an attempt that took effect.
-pub(super) const HAPPENED: &str = "it took effect";
-/// What somebody says of one that did not.
-const DID_NOT: &str = "it did not take effect";
 /// Attempts, points and waits that are performed at once, a thread each.
 const FLYING_MAX: usize = 64;
 /// Answers of tasks that are run at once, a process each.
@@ -127,190 +121,14 @@ pub(super) fn resume(
     drive(ledger, Arc::new(run), recorded, (driver, false), tell)
 }
 
-pub(super) fn cancel(ledger: &Ledger, id: ReceiptId, driver: &Driver) -> Result<Appended, WorkflowError> {
-    let chain = ledger.chain(id)?.ok_or(WorkflowError::NotAChain(id))?;
-    if chain.closed.is_some() {
-        return Err(WorkflowError::Ended(id));
-    }
-    for child in sub::open_children(ledger, id)? {
-        match cancel(ledger, child, driver) {
-            Ok(_) | Err(WorkflowError::Ended(_)) => {}
-            Err(other) => return Err(other),
-        }
-    }
-    // What is erased cannot be counted; the run can be ended all the same.
-    let count = counted(ledger, id, &chain).unwrap_or_default();
-    let end =
-        End { completed: false, reasons: vec!["cancelled".to_owned()], outputs: BTreeMap::new(), count };
-    close(ledger, (chain.reference(), chain.spec_hash), &end, driver)
-}
-
-/// What is over of a run by now.
-fn counted(ledger: &Ledger, id: ReceiptId, chain: &Chain) -> Result<Count, WorkflowError> {
-    Ok(restored(ledger, id, chain)?.1.tally())
-}
-
-/// The machine of a run as its record leaves it, and the record.
-pub(super) fn restored(
-    ledger: &Ledger,
-    id: ReceiptId,
-    chain: &Chain,
-) -> Result<(Loaded, Workflow, Vec<Recorded>), WorkflowError> {
-    let (run, _) = load::run(ledger, id)?;
-    let mut machine = Workflow::new(run.held(), &run.inputs, &id.to_string(), run.started);
-    let recorded = record::of_run(ledger, chain, &run.spec)?;
-    for one in &recorded {
-        if let Some(event) = judged(&run, one) {
-            machine.restore(&event).map_err(|_| WorkflowError::Diverged {
-                chain: id,
-                why: format!("{} was not due", one.receipt_id),
-            })?;
-        }
-    }
-    Ok((run, machine, recorded))
-}
-
-/// Where a run stands, from its record alone; nothing is done.
-pub(super) fn look(ledger: &Ledger, id: ReceiptId) -> Result<Driven, WorkflowError> {
-    let chain = ledger.chain(id)?.ok_or(WorkflowError::NotAChain(id))?;
-    let (run, mut machine, recorded) = restored(ledger, id, &chain)?;
-    let mut driven = nothing_driven(Standing::Waits);
-    driven.chain = Some(id);
-    driven.count = machine.tally();
-    driven.unknown = machine.unknown().collect();
-    driven.spent = machine.spent();
-    for one in recorded {
-        let attempt = |ended, exit_code| Attempt {
-            place: one.place,
-            ended,
-            receipt_id: Some(one.receipt_id),
-            reasons: Vec::new(),
-            exit_code,
-        };
-        match judged(&run, &one) {
-            Some(Event::Ended { ended, result, .. }) => {
-                // What waited before has its end.
-                driven.attempts.retain(|known| known.place != one.place);
-                let exit_code = result.get("exit_code").and_then(Value::as_int);
-                driven.attempts.push(attempt(word_of(&ended), exit_code));
-            }
-            _ if matches!(one.what, What::Asked) => driven.attempts.push(attempt("waiting", None)),
-            _ => {}
-        }
-    }
-    if let Some(closed) = chain.closed {
-        driven.receipts.push(closed);
-        driven.standing = Standing::Aborted;
-        let Found::One(_, _, line) = ledger.find(&closed.to_string())? else { return Ok(driven) };
-        let receipt = json::parse(line.as_bytes()).map_err(|_| WorkflowError::Damaged(id))?;
-        let content = receipt.member("content").ok_or(WorkflowError::Damaged(id))?;
-        driven.reasons = record::reasons(content);
-        driven.count = count_of(content);
-        if content.member("kind").and_then(Value::as_str) != Some(Kind::ChainCompleted.as_str()) {
-            return Ok(driven);
-        }
-        driven.standing = Standing::Completed;
-        // What it gives follows from the record, and is given again.
-        let end = machine.go_on().into_iter().find_map(|effect| match effect {
-            Effect::Finish(end) => Some(end.outputs),
-            Effect::Start { .. } => None,
-        });
-        driven.outputs = end.unwrap_or_default();
-    }
-    Ok(driven)
-}
-
-/// What the end of a run says of its steps.
-fn count_of(content: &Value) -> Count {
-    let number =
-        |key: &str| content.member("steps").and_then(|steps| steps.member(key)?.as_u64()).unwrap_or(0);
-    Count {
-        completed: number("completed"),
-        failed: number("failed"),
-        skipped: number("skipped"),
-        unknown: number("unknown"),
-    }
-}
-
-const fn word_of(ended: &Ended) -> &'static str {
-    match ended {
-        Ended::Completed => "completed",
-        Ended::Failed => "failed",
-        Ended::Refused => "refused",
-        Ended::Waiting => "waiting",
-        Ended::Unknown => "unknown",
-    }
-}
-
-/// A record as its machine takes it over: of an HTTP call what the server said decides, of a task what stands behind
-/// its answer.
-fn judged(run: &Loaded, one: &Recorded) -> Option<Event> {
-    let mut event = one.event()?;
-    let step = run.spec.steps.get(one.place.step);
-    let Event::Ended { place, ended, result, .. } = &mut event else { return Some(event) };
-    match step.map(|step| &step.work).filter(|_| place.role == Role::Step) {
-        Some(Work::Http(http)) => {
-            let (is_done, told) = http::result(&http.status, std::mem::take(result));
-            *result = told;
-            if *ended == Ended::Completed && !is_done {
-                *ended = Ended::Failed;
-            }
-        }
-        Some(Work::Task(of)) => (*ended, *result) = task::result(of, ended.clone(), std::mem::take(result)),
-        _ => {}
-    }
-    Some(event)
-}
-
-pub(super) fn settle(
-    ledger: &Ledger,
-    id: ReceiptId,
-    place: Place,
-    happened: bool,
-    driver: &Driver,
-) -> Result<Pointed, WorkflowError> {
-    let _lock = lock(ledger, id)?;
-    let (run, chain) = load::run(ledger, id)?;
-    if chain.closed.is_some() {
-        return Err(WorkflowError::Ended(id));
-    }
-    let recorded = record::of_run(ledger, &chain, &run.spec)?;
-    let last = recorded.iter().rev().find(|one| one.place == place);
-    let unknown = last.filter(|one| matches!(one.what, What::Ended(Ended::Unknown, _)));
-    let unknown = unknown.ok_or(WorkflowError::Known(id))?;
-    let refs = match entry_of(ledger, unknown.receipt_id)? {
-        Some(entry_hash) => {
-            vec![Ref { rel: Rel::Supersedes, receipt_id: unknown.receipt_id, entry_hash }]
-        }
-        None => Vec::new(),
-    };
-    let text = if happened { HAPPENED } else { DID_NOT };
-    Point {
-        run: &run,
-        act: act_of(&run, Act::Settle, Some(place.step), text.to_owned()),
-        step: Some(step_at(place)),
-        terms: None,
-        approved: None,
-        refs,
-        dry_run: false,
-    }
-    .record(ledger, driver)
-}
-
-fn entry_of(ledger: &Ledger, id: ReceiptId) -> Result<Option<Digest>, WorkflowError> {
-    let Found::One(_, _, line) = ledger.find(&id.to_string())? else { return Ok(None) };
-    let receipt = json::parse(line.as_bytes()).ok();
-    Ok(receipt.and_then(|receipt| Digest::from_hex(receipt.member("entry_hash")?.as_str()?)))
-}
-
-fn lock(ledger: &Ledger, id: ReceiptId) -> Result<RunLock, WorkflowError> {
+pub(super) fn lock(ledger: &Ledger, id: ReceiptId) -> Result<RunLock, WorkflowError> {
     RunLock::take(ledger, id).map_err(|error| match error.kind() {
         std::io::ErrorKind::WouldBlock => WorkflowError::Busy(id),
         _ => WorkflowError::Lock(error),
     })
 }
 
-const fn nothing_driven(standing: Standing) -> Driven {
+pub(super) const fn nothing_driven(standing: Standing) -> Driven {
     Driven {
         standing,
         chain: None,
@@ -644,7 +462,7 @@ pub(super) fn router_of(spec: &Spec, driver: &Driver) -> Result<Option<Router>, 
 }
 
 /// The last receipt of a run.
-fn close(
+pub(super) fn close(
     ledger: &Ledger,
     (chain, spec_hash): (Ref, Digest),
     end: &End,

@@ -202,7 +202,7 @@ fn pointed(ledger: &Ledger, content: &Value) -> Result<Option<What>, WorkflowErr
     let Some(action) = action_of(ledger, content)? else { return Ok(None) };
     let text = |key: &str| action.member("workflow").and_then(|act| act.member(key)?.as_str());
     Ok(Some(match text("act") {
-        Some("settle") => What::Settled { happened: text("text") == Some(super::drive::HAPPENED) },
+        Some("settle") => What::Settled { happened: text("text") == Some(super::settle::HAPPENED) },
         _ => What::Ended(Ended::Completed, BTreeMap::new()),
     }))
 }

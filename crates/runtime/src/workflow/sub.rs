@@ -15,7 +15,7 @@ use cascade_receipt::time::Timestamp;
 use super::attempt::{Attempting, Before, Done, State, state};
 use super::load::Sub;
 use super::step::step_at;
-use super::{Driven, Standing, Start, WorkflowError, drive};
+use super::{Driven, Standing, Start, WorkflowError, drive, look};
 use crate::consent;
 
 impl Attempting<'_> {
@@ -40,7 +40,7 @@ impl Attempting<'_> {
                 let reasons = vec![format!("{child} is driven by another process")];
                 Ok(Done { reasons, ..Self::nothing(place, Ended::Waiting) })
             }
-            Err(WorkflowError::Ended(child)) => self.called(place, drive::look(self.ledger, child)?),
+            Err(WorkflowError::Ended(child)) => self.called(place, look::look(self.ledger, child)?),
             Err(other) => Err(other),
         }
     }

@@ -12,7 +12,7 @@ use cascade_receipt::id::ReceiptId;
 use super::attempt::environment;
 use super::load::{self, Loaded};
 use super::record::{Recorded, What};
-use super::{WorkflowError, drive};
+use super::{WorkflowError, look};
 use crate::facts::{Command, Input};
 
 /// A run as its record leaves it, for whoever undoes it.
@@ -39,7 +39,7 @@ pub(crate) enum Outer {
 /// [`WorkflowError`].
 pub(crate) fn undoes(ledger: &Ledger, chain: &Chain) -> Result<Undoes, WorkflowError> {
     let (run, _) = load::run(ledger, chain.receipt_id)?;
-    let (_, machine, recorded) = drive::restored(ledger, chain.receipt_id, chain)?;
+    let (_, machine, recorded) = look::restored(ledger, chain.receipt_id, chain)?;
     let is_end = |one: &Recorded| one.place.role == Role::Step && matches!(one.what, What::Ended(..));
     let ends = recorded.into_iter().filter(is_end);
     let last = ends.map(|one| ((one.place.step, one.place.item), one.receipt_id)).collect();

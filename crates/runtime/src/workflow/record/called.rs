@@ -11,7 +11,7 @@ use cascade_receipt::kind::Kind;
 use cascade_receipt::time::Timestamp;
 
 use super::{Recorded, What, action_of, is_halted, names};
-use crate::workflow::{WorkflowError, drive, sub};
+use crate::workflow::{WorkflowError, look, sub};
 
 /// Everything that the chain says of them, while its lines go by.
 #[derive(Default)]
@@ -89,7 +89,7 @@ fn place_of(caller: Caller) -> Option<Place> {
 }
 
 fn ended(ledger: &Ledger, kind: Kind, child: ReceiptId, content: &Value) -> Result<What, WorkflowError> {
-    let result = match drive::look(ledger, child) {
+    let result = match look::look(ledger, child) {
         Ok(driven) => sub::result(&driven),
         Err(WorkflowError::Erased(_)) => BTreeMap::from([("erased".to_owned(), Value::Bool(true))]),
         Err(other) => return Err(other),
