@@ -18,6 +18,8 @@ const ANYWHERE: &[Refused] = &[
     Refused { needle: concat!("/ro", "ot/"), whole_word: true, instead: PATH },
     Refused { needle: concat!("TO", "DO"), whole_word: true, instead: "do it now, or state the known gap" },
     Refused { needle: concat!("FIX", "ME"), whole_word: true, instead: "fix it, or state the known gap" },
+    Refused { needle: concat!("<<<<", "<<< "), whole_word: false, instead: "settle what was merged" },
+    Refused { needle: concat!(">>>>", ">>> "), whole_word: false, instead: "settle what was merged" },
 ];
 
 const PATH: &str = "a path of one machine: use a relative one, or /srv and /home/me in examples";
