@@ -44,9 +44,9 @@ impl Remembered {
             spoiled: Vec::new(),
         };
         let at = facts::chain_now(ledger)?;
-        // What may not be used is not looked for.
+        // What may not be used is not looked for. A function may be used before the answer, but not where it is that one.
         let last = LayerName::parse(&request.task.max_layer).unwrap_or(LayerName::L7);
-        if last >= LayerName::L6 {
+        if last >= LayerName::L2 {
             match memory::recall(ledger, &found.key, asker, at)? {
                 Recall::Answer(recalled) => found.answer = Some(recalled),
                 Recall::Nothing(code) => found.why_not = Some(code),
