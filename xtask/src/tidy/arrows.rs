@@ -220,6 +220,7 @@ mod tests {
             ("crates/receipt/src/lib.rs", pure),
             ("crates/policy/clippy.toml", with_shared.as_str()),
             ("crates/kernel/src/lib.rs", pure),
+            ("crates/audit/src/lib.rs", pure),
             ("crates/synthesis/src/lib.rs", pure),
             ("crates/timestamp/src/lib.rs", pure),
         ];
