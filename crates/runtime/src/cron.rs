@@ -1,7 +1,7 @@
 //! Schedules: what runs again and again while nobody looks.
 //!
 //! When a schedule is due and what becomes of that is decided in `cascade_kernel::schedule`. Here it is done: a schedule is
-//! changed as a decided action ([`change`]), and a scheduler ([`scheduler`]) puts each time at which it is due on record
+//! changed as a decided action ([`change`]), and a scheduler (`scheduler`) puts each time at which it is due on record
 //! before anything starts for it ([`fire`]). That record is what keeps two schedulers, or one that died and came back,
 //! from starting anything twice: the ledger refuses the second invocation of one time.
 

@@ -4,7 +4,7 @@
 //! retries. Whether it may be made, and what of it is recorded, is decided by whoever calls.
 //!
 //! Crate `genai` knows what the providers' messages look like. It reaches nothing by itself: its requests end in a
-//! [`passage`] inside this process, which alone knows the key, speaks to the one configured endpoint, and hands back only
+//! `passage` inside this process, which alone knows the key, speaks to the one configured endpoint, and hands back only
 //! what it has checked.
 
 mod ask;

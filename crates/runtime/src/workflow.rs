@@ -4,7 +4,7 @@
 //! Every step is an action of its own, decided by all gates and receipted like any other; its receipts name the run and
 //! the specification. What a run needs to go on after a crash is in the chain: the specification and the inputs are
 //! private bytes of its `chain_started`, the output of a step of the step's closer. Going on is beginning again: the same
-//! machine is fed what is recorded ([`record`]) and asks for the rest.
+//! machine is fed what is recorded (`record`) and asks for the rest.
 
 mod attempt;
 mod drive;

@@ -71,7 +71,7 @@ enum What {
     Sign(activate::Sign),
     /// Check, test, and put it into force, signed; or go back to an earlier one
     ///
-    /// The policy in force says how many people must sign ([activation] in thresholds.toml, one by default). Whoever
+    /// The policy in force says how many people must sign (`[activation]` in thresholds.toml, one by default). Whoever
     /// activates signs too where a signature is missing.
     #[command(after_help = "Examples:
   cascade policy activate ./policy --label 2026-11 --key ~/.ssh/id_ed25519
