@@ -1,7 +1,7 @@
 //! Schedules: when they are due, by their zone's clock, and what is done about that. Pure: the time of day comes from
 //! outside, as everywhere in this crate.
 //!
-//! [`timing`] reads the expression and gives the times at which it is due; [`rules`] decides what becomes of these when
+//! `timing` reads the expression and gives the times at which it is due; `rules` decides what becomes of these when
 //! somebody looks: run, skip, miss.
 
 mod rules;
