@@ -1,6 +1,6 @@
 //! Bottom-up enumeration by cost, one term of each behaviour.
 //!
-//! A term's behaviour is its values over the examples and some inputs near them. The search grows a [`bank::Bank`]
+//! A term's behaviour is its values over the examples and some inputs near them. The search grows a `bank::Bank`
 //! level by level; comprehensions have banks of their own, over the elements of what they loop over.
 
 mod bank;
