@@ -10,7 +10,7 @@ use crate::exit::{self, Exit, Failure};
 use crate::output::{BAD, BOLD, DIM, GOOD, Painted};
 use crate::{admin, output, reasons};
 
-/// The guided tour on a throw-away home: allowed, dry run, blocked, approved, verified, tampered
+/// The guided tour on a throw-away home: allowed, dry run, blocked, approved, a workflow, verified, replayed, tampered
 ///
 /// Every line is a real command in its own process; the tour fails when one does not end as it should.
 #[derive(Args, Debug)]
@@ -35,7 +35,9 @@ pub(crate) fn run(args: &Demo) -> Exit {
     tour.allowed()?;
     tour.blocked()?;
     tour.approved()?;
+    let run = tour.workflow()?;
     tour.verified()?;
+    tour.replayed(&run)?;
     tour.tampered()?;
     output::line(format_args!(
         "\n{} in {:.1} s, on a throw-away home; nothing of yours was touched",
@@ -47,6 +49,21 @@ pub(crate) fn run(args: &Demo) -> Exit {
     }
     Ok(if tour.failed == 0 { exit::DONE } else { exit::COULD_NOT })
 }
+
+/// The workflow of the tour.
+const SPEC: &str = "ship.yaml";
+const SHIP: &str = "csl: 1
+name: ship
+version: \"1\"
+constraints: {max_tier: MEDIUM, workers: [git]}
+steps:
+  - id: mark
+    run: [git, tag, v1]
+    compensate: {run: [git, tag, -d, v1]}
+  - id: look
+    needs: [mark]
+    run: [git, rev-parse, --verify, v1]
+";
 
 struct Tour {
     stage: Stage,
@@ -124,6 +141,30 @@ impl Tour {
         self.cascade(0, &["approve", &id, "--reason", "release 1"])?;
         self.cascade(0, &["--as", "agent:release", "run", "--approval", &id])?;
         self.cascade(3, &["--as", "agent:release", "run", "--approval", &id])?;
+        Ok(())
+    }
+
+    /// Gives the id of the run.
+    fn workflow(&mut self) -> Result<String, Failure> {
+        heading(
+            "a workflow: signed, each step decided and receipted like any command, and taken back again",
+        )?;
+        std::fs::write(self.repository().join(SPEC), SHIP)?;
+        self.cascade(0, &["spec", "sign", SPEC])?;
+        let scene = self.cascade(0, &["spec", "run", SPEC])?;
+        let id = scene.text.split("run ").nth(1).and_then(|rest| rest.split_whitespace().next());
+        let id = id.context("the run names no receipt")?.to_owned();
+        self.cascade(0, &["rollback", &id, "--yes"])?;
+        Ok(id)
+    }
+
+    fn replayed(&mut self, run: &str) -> Result<(), Failure> {
+        heading(
+            "replayed: from the run's receipts and facts anybody makes the same decisions, in the order of the spec",
+        )?;
+        self.cascade(0, &["bundle", "create", run, "--run", "--replayable", "--out", "run.bundle"])?;
+        let replay = ["replay", "run.bundle", "--public-key", "key.pem", "--spec", SPEC, "--check"];
+        self.cascade(0, &replay)?;
         Ok(())
     }
 

@@ -311,6 +311,6 @@ fn document(reader: &Reader, grant: &Held, state: &str) -> Result<Value, Failure
     Ok(Value::Object(members.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()))
 }
 
-fn name(reader: &Reader, principal: PrincipalId) -> Result<String, Failure> {
+pub(super) fn name(reader: &Reader, principal: PrincipalId) -> Result<String, Failure> {
     Ok(reader.name(principal)?.map_or_else(|| principal.to_string(), |name| name.name))
 }

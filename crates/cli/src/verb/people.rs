@@ -1,7 +1,6 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use cascade_ledger::{Person, Reader};
 use cascade_policy::name::Name;
 use cascade_receipt::json::Value;
 use cascade_receipt::verify::ADMIN_GROUP;
@@ -13,6 +12,7 @@ use crate::args::Global;
 use crate::exit::{self, Exit, Failure};
 use crate::output::{BOLD, DIM, Painted};
 use crate::signer::Signer;
+use crate::verb::grant;
 use crate::{admin, output, place};
 
 /// People of the chain: who may approve, give rights and govern
@@ -156,7 +156,7 @@ fn refused(error: MembershipError) -> Failure {
 fn list(global: &Global) -> Exit {
     let reader = place::reader(global)?;
     for person in reader.people()? {
-        let name = name_of(&reader, &person)?;
+        let name = grant::name(&reader, person.principal)?;
         let groups = person.groups.join(", ");
         if global.json {
             let groups = person.groups.iter().map(|group| Value::from(group.as_str())).collect();
@@ -178,9 +178,4 @@ fn list(global: &Global) -> Exit {
         output::line(format_args!("{}  {who}", person.principal))?;
     }
     Ok(exit::DONE)
-}
-
-fn name_of(reader: &Reader, person: &Person) -> Result<String, Failure> {
-    let name = reader.name(person.principal)?;
-    Ok(name.map_or_else(|| person.principal.to_string(), |name| name.name))
 }

@@ -70,7 +70,7 @@ pub(super) fn run(global: &Global, args: &Add) -> Exit {
     let (work, spec) = work(args)?;
     let definition = Definition { name: args.name.clone(), rules, cwd, work };
     let ledger = place::ledger(global)?;
-    let driver = super::run::driver(global, &ledger, args.reason.as_ref())?;
+    let driver = spec::driver(global, &ledger, args.reason.as_ref())?;
     let what = Change::Add(&definition, spec);
     let changed = cron::change(&ledger, &what, &driver, args.approval.as_deref()).map_err(failures::cron)?;
     told(global, (&args.name, changed.receipt.receipt_id), &changed, "added")

@@ -10,6 +10,7 @@ use super::{find, name_of};
 use crate::args::Global;
 use crate::exit::{self, Exit};
 use crate::output::{BAD, CARE, GOOD, Painted};
+use crate::verb::spec;
 use crate::{failures, output, place, reasons};
 
 #[derive(Args, Debug)]
@@ -46,7 +47,7 @@ fn change(
     let ledger = place::existing(global)?;
     let schedule = find(&ledger, &args.name)?;
     let name = name_of(&ledger, &schedule)?;
-    let driver = super::run::driver(global, &ledger, args.reason.as_ref())?;
+    let driver = spec::driver(global, &ledger, args.reason.as_ref())?;
     let what = what(&schedule, &name);
     let changed = cron::change(&ledger, &what, &driver, args.approval.as_deref()).map_err(failures::cron)?;
     told(global, (&name, schedule.receipt_id), &changed, done)

@@ -14,6 +14,7 @@ use super::{find, name_of};
 use crate::args::Global;
 use crate::exit::{self, Exit, Failure};
 use crate::output::{BAD, BOLD, CARE, DIM, GOOD, Painted};
+use crate::verb::grant;
 use crate::{failures, output, place, record};
 
 /// Most times that `cron next` gives.
@@ -183,7 +184,8 @@ pub(super) fn show(global: &Global, args: &Show) -> Exit {
         return Ok(exit::DONE);
     }
     output::line(format_args!("{}  {}", Painted(BOLD, output::safe(&look.name)), look.state))?;
-    output::line(format_args!("added by    {} ({})", look.schedule.principal, look.schedule.receipt_id))?;
+    let by = grant::name(&reader, look.schedule.principal)?;
+    output::line(format_args!("added by    {} ({})", output::safe(&by), look.schedule.receipt_id))?;
     if let Some(definition) = &look.definition {
         let rules = &definition.rules;
         output::line(format_args!("due         {}  {}", rules.timing().expression(), rules.timing().zone()))?;

@@ -4,16 +4,14 @@ use cascade_ledger::Ledger;
 use cascade_receipt::id::ReceiptId;
 use cascade_receipt::json::Value;
 use cascade_runtime::cron::{self, CronError, Ending, Ran, Scheduler, Stored, Told};
-use cascade_runtime::facts::Asker;
-use cascade_runtime::identity;
 use cascade_runtime::workflow::Driver;
 use clap::Args;
 
 use super::find;
 use crate::args::Global;
-use crate::exit::{self, Exit, Failure};
+use crate::exit::{self, Exit};
 use crate::output::{BAD, BOLD, CARE, DIM, GOOD, Painted};
-use crate::verb::task;
+use crate::verb::spec;
 use crate::{admin, failures, output, place, reasons};
 
 #[derive(Args, Debug)]
@@ -29,19 +27,9 @@ pub(super) struct Run {
     reason: Option<String>,
 }
 
-pub(super) fn driver(global: &Global, ledger: &Ledger, reason: Option<&String>) -> Result<Driver, Failure> {
-    let env: Vec<_> = std::env::vars_os().collect();
-    Ok(Driver {
-        asker: Asker::find(ledger, &env, global.acting_as.as_deref())?,
-        reason: reason.cloned(),
-        runtime: identity::runtime(ledger)?,
-        models: task::models(global)?,
-    })
-}
-
 pub(super) fn run(global: &Global, args: &Run) -> Exit {
     let ledger = place::existing(global)?;
-    let driver = driver(global, &ledger, args.reason.as_ref())?;
+    let driver = spec::driver(global, &ledger, args.reason.as_ref())?;
     if let Some(name) = &args.name {
         return now(global, &ledger, &driver, name);
     }

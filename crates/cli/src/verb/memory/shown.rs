@@ -13,6 +13,7 @@ use super::{Standing, find, may_see, members, task_text};
 use crate::args::Global;
 use crate::exit::{self, Exit, Failure};
 use crate::output::{BAD, BOLD, Painted};
+use crate::verb::grant;
 use crate::{output, place, reasons};
 
 /// Everything that is told of one entry.
@@ -163,5 +164,5 @@ fn told(happened: &Happened) -> String {
 }
 
 fn named(reader: &Reader, principal: PrincipalId) -> Result<String, Failure> {
-    Ok(reader.name(principal)?.map_or_else(|| principal.to_string(), |name| output::safe(&name.name)))
+    Ok(output::safe(&grant::name(reader, principal)?))
 }

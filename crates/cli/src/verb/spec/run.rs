@@ -79,9 +79,17 @@ pub(super) fn run(global: &Global, args: &Run) -> Exit {
     };
     let mut teller = Teller::new(global, &document.spec);
     let driven = workflow::start(&ledger, start, &driver, &mut |progress| teller.hear(progress));
-    let driven = driven.map_err(failures::workflow)?;
+    let driven = driven.map_err(|error| broken_off(failures::workflow(error), teller.begun))?;
     let driven = if args.wait { until_settled(&ledger, driven, &driver, &mut teller)? } else { driven };
     tell::told(global, &document.spec, &document.hash(), &driven)
+}
+
+/// A run that has begun is gone on with, not run again.
+fn broken_off(failure: Failure, begun: Option<ReceiptId>) -> Failure {
+    match begun {
+        Some(id) => failure.hint(format!("the run has begun; when that is mended: cascade spec resume {id}")),
+        None => failure,
+    }
 }
 
 pub(super) fn resume(global: &Global, args: &Resume) -> Exit {

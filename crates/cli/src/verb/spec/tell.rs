@@ -14,19 +14,25 @@ use crate::exit::{self, Exit};
 use crate::output::{BAD, CARE, DIM, GOOD, Painted, Style};
 use crate::verb::shell_check;
 use crate::{output, reasons};
+use cascade_receipt::id::ReceiptId;
 
 /// Tells a person how a run goes, on stderr.
 pub(super) struct Teller<'a> {
     spec: &'a Spec,
     quiet: bool,
+    /// The run, once it has begun.
+    pub(super) begun: Option<ReceiptId>,
 }
 
 impl<'a> Teller<'a> {
     pub(super) const fn new(global: &Global, spec: &'a Spec) -> Self {
-        Self { spec, quiet: global.json }
+        Self { spec, quiet: global.json, begun: None }
     }
 
     pub(super) fn hear(&mut self, progress: Progress) {
+        if let Progress::Begun(id) = progress {
+            self.begun = Some(id);
+        }
         if self.quiet {
             return;
         }
