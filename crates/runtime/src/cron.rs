@@ -15,6 +15,7 @@ use cascade_receipt::id::ReceiptId;
 
 use crate::consent::ConsentError;
 use crate::facts::LookError;
+use crate::own_act::Unrecorded;
 use crate::policy_store::StoreError;
 
 pub use change::{Change, Changed, change};
@@ -65,4 +66,13 @@ pub enum CronError {
     /// Signals could not be caught, or a lock not be taken.
     #[error("couldn't prepare for running it: {0}")]
     Prepare(std::io::Error),
+}
+
+impl From<Unrecorded> for CronError {
+    fn from(why: Unrecorded) -> Self {
+        match why {
+            Unrecorded::Unsettled => Self::Unsettled,
+            Unrecorded::Append(error) => Self::Append(error),
+        }
+    }
 }

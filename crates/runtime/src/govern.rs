@@ -2,7 +2,7 @@
 //! each with an event. What must precede what is decided in `cascade_kernel::action`, not here.
 
 pub(crate) mod closing;
-mod drafts;
+pub(crate) mod drafts;
 mod glass;
 pub(crate) mod running;
 
@@ -107,6 +107,17 @@ pub struct Governed {
     pub revoked: Vec<Reason>,
     /// Why output, which the receipts commit to, could not be written any more. A reader's going away is no reason.
     pub output_error: Option<io::Error>,
+}
+
+impl Governed {
+    /// The exit code of the command, when it ran and ended by itself.
+    #[must_use]
+    pub const fn exit_code(&self) -> Option<u8> {
+        match self.status {
+            Some(Status::Exited(code)) => Some(code),
+            _ => None,
+        }
+    }
 }
 
 /// Why an action has no end. Whatever had started is ended; no output left that no receipt commits to.

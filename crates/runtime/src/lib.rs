@@ -29,6 +29,7 @@ pub mod membership;
 pub mod memory;
 pub mod model;
 pub mod obeyed;
+mod own_act;
 pub mod packs;
 pub mod people;
 pub mod policy_store;

@@ -36,6 +36,7 @@ use cascade_receipt::json::Value;
 use crate::consent::ConsentError;
 use crate::facts::{Asker, LookError};
 use crate::model::Models;
+use crate::own_act::Unrecorded;
 use crate::policy_store::StoreError;
 use crate::smoke::SmokeError;
 use crate::task::TaskError;
@@ -234,6 +235,15 @@ pub enum WorkflowError {
     /// An expression has no value.
     #[error(transparent)]
     Evaluation(#[from] EvaluationFault),
+}
+
+impl From<Unrecorded> for WorkflowError {
+    fn from(why: Unrecorded) -> Self {
+        match why {
+            Unrecorded::Unsettled => Self::Unsettled,
+            Unrecorded::Append(error) => Self::Append(error),
+        }
+    }
 }
 
 /// Begins a run and drives it as far as it goes.

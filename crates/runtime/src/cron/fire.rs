@@ -17,7 +17,7 @@ use super::definition::{spec_of, subs_of};
 use super::{CronError, Definition, Work};
 use crate::facts::{Asker, Command, Input};
 use crate::govern::{self, GovernError, Request};
-use crate::process::{Status, StreamsPlan};
+use crate::process::StreamsPlan;
 use crate::run_lock::RunLock;
 use crate::workflow::{self, Driver, Start, WorkflowError};
 
@@ -230,10 +230,7 @@ fn command(ledger: &Ledger, definition: &Definition, argv: &[String], cron: Ref,
         ending,
         receipts: governed.receipts.iter().map(|receipt| receipt.receipt_id).collect(),
         reasons: if is_decided { codes.collect() } else { Vec::new() },
-        exit_code: match governed.status {
-            Some(Status::Exited(code)) => Some(i64::from(code)),
-            _ => None,
-        },
+        exit_code: governed.exit_code().map(i64::from),
     }
 }
 

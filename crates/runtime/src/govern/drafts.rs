@@ -50,7 +50,7 @@ impl Performer<'_> {
             Record::Blocked => Body::Blocked(body),
             Record::Escalation => {
                 let terms = decided.ruling.escalation.as_ref().ok_or_else(undecided)?;
-                Body::Escalation(escalation(body, decided, terms))
+                Body::Escalation(escalation(body, terms, decided.facts.at))
             }
             Record::BreakGlass => Body::GlassBroken(self.signed_glass(body, decided)?),
             _ => Body::TaskStarted(body),
@@ -140,13 +140,13 @@ impl Performer<'_> {
     }
 }
 
-fn escalation(action: content::Action, decided: &Decided, terms: &EscalationTerms) -> Escalation {
-    let expires = Timestamp::from_ms(decided.facts.at.ms().saturating_add(terms.expires_after_ms));
+/// An action that waits for people, as the receipt has it; it was decided at this moment.
+pub(crate) fn escalation(action: content::Action, terms: &EscalationTerms, at: Timestamp) -> Escalation {
     Escalation {
         action,
         required: terms.required,
         groups: terms.groups.clone(),
-        expires,
+        expires: Timestamp::from_ms(at.ms().saturating_add(terms.expires_after_ms)),
         signature_required: terms.signature_required,
     }
 }

@@ -15,7 +15,7 @@ use super::{Item, Rollback, RollbackError};
 use crate::consent::{self, Approved, ConsentError};
 use crate::facts::Command;
 use crate::govern::{self, GovernError, Governed, Request};
-use crate::process::{Captured, Status, StreamsPlan};
+use crate::process::{Captured, StreamsPlan};
 use crate::workflow::{Driver, State, state};
 
 /// Bytes of output of one undoing that are kept for whoever asks.
@@ -242,10 +242,7 @@ fn told(at: usize, governed: Governed) -> Undone {
         (Report::Ran(Ending::Failed | Ending::Revoked), _) => Became::Failed,
         (Report::Ran(Ending::Unknown) | Report::ClosedElsewhere, _) => Became::Unknown,
     };
-    let exit_code = match governed.status {
-        Some(Status::Exited(code)) => Some(code),
-        _ => None,
-    };
+    let exit_code = governed.exit_code();
     let Captured { stderr, .. } = governed.captured.unwrap_or_default();
     Undone {
         at,

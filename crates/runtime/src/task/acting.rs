@@ -13,7 +13,7 @@ use super::{Answer, Ran, TaskError};
 use crate::consent::Approved;
 use crate::facts::{Command, Input};
 use crate::govern::{self, Governed, govern};
-use crate::process::{Captured, Status, StreamsPlan};
+use crate::process::{Captured, StreamsPlan};
 
 /// Most output of a command that is kept as an answer.
 const OUTPUT_BYTES_MAX: u64 = 16 * 1024 * 1024;
@@ -108,11 +108,8 @@ impl Performer<'_> {
     /// The command's own receipts are the task's.
     fn take_over(&mut self, governed: Governed, plan: Planned, routed: &Routed) -> Acted {
         let truncated = governed.truncated;
+        let exit_code = governed.exit_code();
         let Captured { stdout, stderr } = governed.captured.unwrap_or_default();
-        let exit_code = match governed.status {
-            Some(Status::Exited(code)) => Some(code),
-            _ => None,
-        };
         if governed.outcome == RunOutcome::Decided(RunRecord::Escalation) {
             self.waits_for = governed.receipts.last().map(|receipt| receipt.receipt_id);
         }

@@ -8,10 +8,10 @@ use cascade_receipt::content::{
 use cascade_receipt::decision::Reason;
 use cascade_receipt::digest::Digest;
 use cascade_receipt::json::Value;
-use cascade_receipt::time::Timestamp;
 
 use super::perform::{Decided, Performer};
 use super::{Answer, TaskError};
+use crate::govern;
 use crate::limits;
 use crate::workflow::OfStep;
 
@@ -210,11 +210,5 @@ pub(crate) fn frame(answer: &[u8]) -> Vec<u8> {
 pub(super) fn escalation(action: content::Action, decided: &Decided) -> Result<Escalation, TaskError> {
     let terms = decided.ruling.escalation.as_ref();
     let terms = terms.ok_or_else(|| TaskError::Defect("an escalation without terms".to_owned()))?;
-    Ok(Escalation {
-        action,
-        required: terms.required,
-        groups: terms.groups.clone(),
-        expires: Timestamp::from_ms(decided.facts.at.ms().saturating_add(terms.expires_after_ms)),
-        signature_required: terms.signature_required,
-    })
+    Ok(govern::drafts::escalation(action, terms, decided.facts.at))
 }

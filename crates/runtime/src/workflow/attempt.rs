@@ -357,10 +357,7 @@ fn governed_done(place: Place, governed: Governed) -> Done {
         Outcome::Ran(Ending::Revoked) => Ended::Refused,
         Outcome::Ran(Ending::Unknown) | Outcome::ClosedElsewhere => Ended::Unknown,
     };
-    let exit_code = match governed.status {
-        Some(Status::Exited(code)) => Some(i64::from(code)),
-        _ => None,
-    };
+    let exit_code = governed.exit_code().map(i64::from);
     let mut reasons: Vec<String> = match ended {
         Ended::Refused | Ended::Waiting => {
             governed.ruling.decision.reasons().map(|(_, reason)| reason.code.to_string()).collect()

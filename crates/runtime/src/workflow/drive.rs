@@ -28,6 +28,7 @@ use super::{Attempt, Driven, Driver, Progress, Standing, Start, WorkflowError};
 use crate::consent;
 use crate::facts;
 use crate::govern::reference;
+use crate::own_act::OwnAct as _;
 use crate::run_lock::RunLock;
 use crate::task::Router;
 

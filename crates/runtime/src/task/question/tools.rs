@@ -12,7 +12,7 @@ use super::{Question, ROUNDS_TOOLS};
 use crate::facts::{Command, Input};
 use crate::govern::{self, GovernError, Governed, govern};
 use crate::model::{Estimate, Model, ToolCall, ToolSpec, Turn};
-use crate::process::{Captured, Status, StreamsPlan};
+use crate::process::{Captured, StreamsPlan};
 use crate::task::{Called, TaskError};
 
 /// The one tool that there is.
@@ -132,10 +132,7 @@ impl Question<'_, '_> {
     /// What the model is told, and the caller.
     fn take_over(&mut self, argv: Vec<String>, governed: Governed) -> Value {
         let verdict = governed.ruling.decision.verdict;
-        let exit_code = match governed.status {
-            Some(Status::Exited(code)) => Some(code),
-            _ => None,
-        };
+        let exit_code = governed.exit_code();
         let last = governed.receipts.last().map(|receipt| receipt.receipt_id);
         self.of.receipts.extend(governed.receipts);
         self.of.calls.extend(last.map(|receipt_id| Called { argv, verdict, exit_code, receipt_id }));

@@ -1,0 +1,156 @@
+//! What Cascade does itself and is one receipt, whatever the gates say: decided, and recorded as what they said.
+
+use cascade_kernel::action::DECIDE_ATTEMPTS_MAX;
+use cascade_ledger::{AppendError, Appended, Draft, Fault, Ledger, PrivateItem};
+use cascade_policy::decide::{self, Ruling};
+use cascade_policy::facts::Facts;
+use cascade_policy::snapshot::Snapshot;
+use cascade_receipt::content::{self, Body, Ref};
+use cascade_receipt::decision::Verdict;
+use cascade_receipt::digest::Nonce;
+
+use crate::consent::Approved;
+use crate::facts::Asker;
+use crate::govern::drafts::escalation;
+use crate::govern::{holds_until, is_about_consent};
+use crate::grants;
+use crate::limits;
+use crate::policy_store::{self, StoreError};
+use crate::workflow::Driver;
+
+/// One act, as whoever does it describes it.
+pub(crate) trait OwnAct {
+    /// Why it cannot be done.
+    type Error: From<Fault> + From<StoreError> + From<Unrecorded>;
+
+    /// The word in receipts.
+    const TASK_TYPE: &'static str;
+
+    /// What it stands on, where it was approved.
+    fn approved(&self) -> Option<&Approved>;
+
+    /// Only the decision is wanted.
+    fn dry_run(&self) -> bool {
+        false
+    }
+
+    /// Everything a decision about it may depend on.
+    fn facts(&self, ledger: &Ledger, asker: &Asker) -> Result<Facts, Self::Error>;
+
+    /// Says in the receipt what it is about.
+    fn name(&self, action: &mut content::Action, verdict: Verdict);
+
+    /// The receipt of it, once it is admitted.
+    fn admitted(&self, action: content::Action, private: &mut Vec<PrivateItem>) -> Result<Body, Self::Error>;
+}
+
+/// Why nothing was recorded.
+#[derive(Debug)]
+pub(crate) enum Unrecorded {
+    /// Governance kept changing while it was decided.
+    Unsettled,
+    /// The receipt could not be made durable.
+    Append(AppendError),
+}
+
+struct Decided {
+    facts: Facts,
+    ruling: Ruling,
+    grants: Vec<Ref>,
+}
+
+/// Decides it and records that; again where governance changes between the two.
+pub(crate) fn record<A: OwnAct>(
+    act: &A,
+    ledger: &Ledger,
+    driver: &Driver,
+) -> Result<(Ruling, Appended), A::Error> {
+    let nonce = match act.approved() {
+        Some(approved) => approved.action_nonce,
+        None => cascade_ledger::nonce()?,
+    };
+    for _ in 0..DECIDE_ATTEMPTS_MAX {
+        let (snapshot, mark) = policy_store::in_force(ledger)?;
+        let asker = driver.asker.again(ledger)?;
+        let decided = decided(act, ledger, &snapshot, &asker)?;
+        let mut draft = draft(act, &decided, &asker, (driver, nonce))?;
+        draft.seen = Some(mark);
+        if decided.ruling.decision.verdict == Verdict::Admit && !act.dry_run() {
+            draft.caps = limits::caps(&decided.facts, &decided.ruling);
+            draft.holds_until = holds_until(&decided.ruling, &decided.facts, &decided.grants);
+        }
+        match ledger.append(draft) {
+            Ok(receipt) => return Ok((decided.ruling, receipt)),
+            Err(AppendError::Stale | AppendError::Halted) => {}
+            Err(error) if is_about_consent(&error) => {}
+            Err(error) => return Err(Unrecorded::Append(error).into()),
+        }
+    }
+    Err(Unrecorded::Unsettled.into())
+}
+
+fn decided<A: OwnAct>(
+    act: &A,
+    ledger: &Ledger,
+    snapshot: &Snapshot,
+    asker: &Asker,
+) -> Result<Decided, A::Error> {
+    let mut facts = act.facts(ledger, asker)?;
+    limits::count(ledger, snapshot, &mut facts, None)?;
+    if let Some(approved) = act.approved() {
+        approved.add_to(ledger, &mut facts, None)?;
+    }
+    let ruling = decide::decide(snapshot, &facts);
+    let grants = grants::used(ledger, &ruling.decision)?;
+    Ok(Decided { facts, ruling, grants })
+}
+
+fn draft<A: OwnAct>(
+    act: &A,
+    decided: &Decided,
+    asker: &Asker,
+    (driver, nonce): (&Driver, Nonce),
+) -> Result<Draft, A::Error> {
+    let verdict = decided.ruling.decision.verdict;
+    // Asked anew, it is a matter of its own.
+    let is_new_matter = verdict == Verdict::Escalate && act.approved().is_some();
+    let nonce = if is_new_matter { cascade_ledger::nonce()? } else { nonce };
+    let text = |value: cascade_receipt::json::Value| value.to_canonical().into_bytes();
+    let action = PrivateItem::new("action_hash", nonce, text(decided.facts.action()));
+    let facts = PrivateItem::new("facts_hash", cascade_ledger::nonce()?, text(decided.facts.to_json()));
+    let stands_on =
+        act.approved().filter(|_| !is_new_matter).map(|approved| approved.counted(&decided.facts));
+    let takes = verdict == Verdict::Admit && !act.dry_run();
+    let mut body = content::Action {
+        task_type: A::TASK_TYPE.to_owned(),
+        risk_tier: decided.ruling.risk_tier,
+        classified: decided.ruling.classified,
+        principal: asker.principal_id(),
+        on_behalf_of: asker.agent.as_ref().map(|_| asker.person_id),
+        action_hash: action.hash,
+        facts_hash: facts.hash,
+        decision: decided.ruling.decision.clone(),
+        refs: stands_on.into_iter().flatten().chain(decided.grants.iter().cloned()).collect(),
+        draws: if takes { limits::taken(&decided.ruling) } else { Vec::new() },
+        spec: None,
+        runtime: driver.runtime.clone(),
+    };
+    act.name(&mut body, verdict);
+    let mut private = vec![action, facts];
+    let body = match verdict {
+        _ if act.dry_run() => Body::DryRun(body),
+        Verdict::Deny => Body::Blocked(body),
+        Verdict::Escalate => {
+            let terms = decided.ruling.escalation.as_ref().ok_or(Unrecorded::Unsettled)?;
+            Body::Escalation(escalation(body, terms, decided.facts.at))
+        }
+        Verdict::Admit => act.admitted(body, &mut private)?,
+    };
+    let mut draft = Draft::new(cascade_ledger::receipt_id()?, body);
+    if let Some(reason) = &driver.reason {
+        let reason = reason.clone().into_bytes();
+        private.push(PrivateItem::new("reason", cascade_ledger::nonce()?, reason));
+    }
+    draft.private = private;
+    Ok(draft)
+}
