@@ -12,6 +12,7 @@ mod sample;
 mod sign;
 mod verify;
 mod workflow;
+mod year;
 
 use std::path::Path;
 use std::time::Duration;
@@ -20,6 +21,7 @@ pub use chain::Chain;
 pub use decide::Decide;
 pub use route::Route;
 pub use run::Run;
+pub use year::{Made, Year};
 
 /// How much is measured.
 #[derive(Clone, Copy, Debug)]

@@ -35,7 +35,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("verify", &["timestamp", "receipt"]),
-    ("bench", &["runtime", "verify", "ledger", "kernel", "policy", "receipt"]),
+    ("bench", &["audit", "runtime", "verify", "ledger", "kernel", "policy", "receipt"]),
     ("xtask", &["receipt"]),
     ("fuzz", &["policy", "receipt"]),
 ];
