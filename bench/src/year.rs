@@ -38,8 +38,8 @@ pub struct Made {
     pub decisions: u64,
     /// Actions by verdict.
     pub verdicts: BTreeMap<&'static str, u64>,
-    /// Actions admitted, by their first two words: `git push`.
-    pub admitted: BTreeMap<String, u64>,
+    /// Decisions by the first two words of the command and the verdict: `git push`, `admit`.
+    pub commands: BTreeMap<(String, &'static str), u64>,
 }
 
 /// A chain in the making.
@@ -172,6 +172,8 @@ impl Year {
         refs: Vec<Ref>,
     ) -> anyhow::Result<Draft> {
         self.made.decisions += 1;
+        let verdict = ruling.decision.verdict.as_str();
+        *self.made.commands.entry((first_words(facts), verdict)).or_default() += 1;
         let action = PrivateItem::new("action_hash", nonce, facts.action().to_canonical().into_bytes());
         let kept = PrivateItem::new(
             "facts_hash",
@@ -225,7 +227,7 @@ impl Year {
         for ((facts, ruling, nonce), durable) in begun.into_iter().zip(self.append(drafts)?) {
             match ruling.decision.verdict {
                 _ if facts.dry_run => {}
-                Verdict::Admit => running.push((facts, durable)),
+                Verdict::Admit => running.push(durable),
                 Verdict::Escalate => asked.push((facts, ruling, nonce, durable)),
                 Verdict::Deny => {}
             }
@@ -235,10 +237,7 @@ impl Year {
     }
 
     /// People answer most of what they are asked; what they approve runs.
-    fn answered(
-        &mut self,
-        asked: Vec<(Facts, Ruling, Nonce, Appended)>,
-    ) -> anyhow::Result<Vec<(Facts, Appended)>> {
+    fn answered(&mut self, asked: Vec<(Facts, Ruling, Nonce, Appended)>) -> anyhow::Result<Vec<Appended>> {
         let mut answers = Vec::new();
         let mut approved = Vec::new();
         for (facts, ruling, nonce, durable) in asked {
@@ -255,7 +254,6 @@ impl Year {
             approved.push((approve, expires, facts, nonce, durable));
         }
         let mut drafts = Vec::new();
-        let mut kept = Vec::new();
         for ((approve, expires, mut facts, nonce, asked), answer) in
             approved.into_iter().zip(self.append(answers)?)
         {
@@ -277,9 +275,8 @@ impl Year {
                 |rel, of: &Appended| Ref { rel, receipt_id: of.receipt_id, entry_hash: of.entry_hash };
             let refs = vec![named(Rel::Escalation, &asked), named(Rel::Approval, &answer)];
             drafts.push(self.decided(&facts, &ruling, nonce, refs)?);
-            kept.push(facts);
         }
-        Ok(kept.into_iter().zip(self.append(drafts)?).collect())
+        self.append(drafts)
     }
 
     fn answer(
@@ -307,10 +304,9 @@ impl Year {
         Ok(Draft::new(cascade_ledger::receipt_id()?, Body::Answer(answer)))
     }
 
-    fn close(&mut self, running: &[(Facts, Appended)]) -> anyhow::Result<()> {
+    fn close(&mut self, running: &[Appended]) -> anyhow::Result<()> {
         let mut drafts = Vec::new();
-        for (facts, durable) in running {
-            *self.made.admitted.entry(first_words(facts)).or_default() += 1;
+        for durable in running {
             let intent =
                 Ref { rel: Rel::Intent, receipt_id: durable.receipt_id, entry_hash: durable.entry_hash };
             let output = Digest::of(&durable.receipt_id.0);

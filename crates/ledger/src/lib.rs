@@ -104,5 +104,5 @@ pub use secrets::{SECRET_BYTES_MAX, SECRET_BYTES_MIN, SECRETS_MAX, SealedSecret,
 pub use store::BUSY_WAIT_MAX;
 pub use timestamps::Stamped;
 pub use token::TokenPlace;
-pub use vault::{Item, Name, PrincipalKind};
+pub use vault::{Item, Kept, Name, PrincipalKind};
 pub use witness::{EVIDENCE_MAX, Evidence, Witness, WitnessError};
