@@ -9,6 +9,8 @@ mod approved;
 #[cfg(test)]
 mod asking;
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
 mod bad;
 #[cfg(test)]
 mod beneath;

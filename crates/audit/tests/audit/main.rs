@@ -1,0 +1,6 @@
+//! Questions asked of chains that are built here.
+
+#[cfg(test)]
+mod packs;
+#[cfg(test)]
+mod sql;

@@ -1,0 +1,68 @@
+//! Where the chain comes from that is audited.
+
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Read};
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use cascade_audit::control::View;
+use cascade_ledger::Reader;
+use cascade_receipt::chain::LINE_BYTES_MAX;
+use cascade_receipt::verify::Verdict;
+use cascade_verify::inputs::Inputs;
+
+use super::AuditArgs;
+use crate::args::Global;
+use crate::exit::Failure;
+use crate::place;
+use crate::verb::verify::{self, Disk};
+
+/// A chain that can be read more than once.
+pub(super) enum Source {
+    /// The local one, as long as it was when the audit began.
+    Local(Box<Reader>, u64),
+    /// An exported one.
+    File(PathBuf),
+}
+
+impl Source {
+    pub(super) fn open(global: &Global, args: &AuditArgs) -> Result<Self, Failure> {
+        if let Some(path) = &args.file {
+            return Ok(Self::File(path.clone()));
+        }
+        let reader = place::reader(global)?;
+        let total = reader.head()?.next_seq;
+        Ok(Self::Local(Box::new(reader), total))
+    }
+
+    fn bytes(&self) -> Result<Box<dyn Read + '_>, Failure> {
+        Ok(match self {
+            Self::Local(reader, total) => Box::new(Disk::of(reader, *total)),
+            Self::File(path) => {
+                let named = || format!("couldn't open `{}`", path.display());
+                Box::new(File::open(path).with_context(named)?)
+            }
+        })
+    }
+
+    pub(super) fn verdict(&self, inputs: &Inputs) -> Result<Verdict, Failure> {
+        let total = if let Self::Local(_, total) = self { *total } else { 0 };
+        verify::check(&mut self.bytes()?, inputs, total)
+    }
+
+    /// Every receipt that was found good.
+    pub(super) fn view(&self, verdict: &Verdict) -> Result<View, Failure> {
+        let mut view = View::new()?;
+        let mut bytes = BufReader::with_capacity(1 << 20, self.bytes()?);
+        let mut line = Vec::new();
+        while view.receipts() < verdict.receipts() {
+            line.clear();
+            let most = LINE_BYTES_MAX as u64 + 2;
+            if (&mut bytes).take(most).read_until(b'\n', &mut line)? == 0 {
+                break;
+            }
+            view.take(line.strip_suffix(b"\n").unwrap_or(&line), None)?;
+        }
+        Ok(view)
+    }
+}
