@@ -6,6 +6,7 @@
 //! read the view and nothing else, within bounds, and one that does not end, or fails, is never counted as satisfied.
 
 mod builtin;
+mod damage;
 mod fill;
 mod guard;
 mod private;
@@ -15,6 +16,7 @@ mod schema;
 mod view;
 
 pub use builtin::{builtin, builtin_text, builtin_texts};
+pub use damage::{BREAKS_MAX, Break, Cause, Walk};
 pub use guard::{Bounds, GuardFault};
 pub use rule::{CONTROLS_BYTES_MAX, CONTROLS_FILE, Control, ControlFault, Controls, Severity};
 pub use run::{Audit, ControlResult, FINDINGS_MAX, Finding, Outcome, audit};

@@ -22,8 +22,20 @@ pub struct Controls {
     pub pack: String,
     /// SHA-256 of the file.
     pub hash: Digest,
+    /// Where the pack lists a break of the chain.
+    pub chain_break: ChainBreak,
     /// In the order of the file.
     pub controls: Vec<Control>,
+}
+
+/// Where a pack lists a break of the chain, which every audit looks for.
+#[derive(Clone, PartialEq, Eq, Default, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChainBreak {
+    /// The section, in the words of the source.
+    pub citation: String,
+    /// What an auditor lists it under.
+    pub criteria: Vec<String>,
 }
 
 /// One control.
@@ -119,6 +131,8 @@ impl ControlFault {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
+    #[serde(default)]
+    chain_break: ChainBreak,
     control: Vec<Control>,
 }
 
@@ -148,7 +162,8 @@ impl Controls {
                 return fault("is there twice");
             }
         }
-        Ok(Self { pack: pack.to_owned(), hash: Digest::of(text.as_bytes()), controls: read.control })
+        let File { chain_break, control: controls } = read;
+        Ok(Self { pack: pack.to_owned(), hash: Digest::of(text.as_bytes()), chain_break, controls })
     }
 }
 
@@ -173,6 +188,24 @@ impl Control {
             return Some("ends before it begins");
         }
         None
+    }
+
+    /// What every audit looks for, whatever the pack: a break of the chain.
+    pub(crate) fn of_chain(listed: &ChainBreak) -> Self {
+        Self {
+            id: "chain-break".to_owned(),
+            title: "The chain is whole".to_owned(),
+            citation: listed.citation.clone(),
+            criteria: listed.criteria.clone(),
+            severity: Severity::Critical,
+            effective_from: "1970-01-01".to_owned(),
+            effective_until: None,
+            evidence: "every line, its link to the one before, its hash and its signature".to_owned(),
+            next: "keep the damaged file, and compare it with a backup or an export of the same chain: cascade fsck".to_owned(),
+            applies: String::new(),
+            unprovable: None,
+            violations: None,
+        }
     }
 
     /// From when until when it holds, in milliseconds.

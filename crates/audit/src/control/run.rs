@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension as _};
 
+use super::damage::{BREAKS_MAX, Break};
 use super::guard::{GuardFault, Meter};
 use super::rule::{Control, Controls, Severity};
 use super::view::{Period, View};
@@ -62,6 +63,8 @@ pub struct Finding {
     pub receipts: Vec<(i64, String)>,
     /// What it is.
     pub summary: String,
+    /// Where the chain is broken, where that is what was found.
+    pub broken: Option<Break>,
 }
 
 /// What one control gave.
@@ -86,7 +89,7 @@ pub struct ControlResult {
 /// All controls of a pack, asked.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Audit {
-    /// In the order of the pack.
+    /// First that of the chain itself, then those of the pack in their order.
     pub results: Vec<ControlResult>,
 }
 
@@ -122,7 +125,32 @@ impl Audit {
 pub fn audit(view: &View, controls: &Controls, period: Period) -> Audit {
     let Some(meter) = &view.meter else { return Audit { results: Vec::new() } };
     let asker = Asker { connection: &view.connection, meter };
-    Audit { results: controls.controls.iter().map(|control| asker.ask(control, period)).collect() }
+    let mut results = vec![of_chain(view, controls)];
+    results.extend(controls.controls.iter().map(|control| asker.ask(control, period)));
+    Audit { results }
+}
+
+/// A break is told wherever it is: what lies in the period cannot be judged without what leads there.
+fn of_chain(view: &View, controls: &Controls) -> ControlResult {
+    let found = |one: &Break| {
+        let place = format!("line {}, seq {}", one.line, one.seq);
+        let receipts = [&one.before, &one.after].into_iter().flatten().filter_map(|id| view.found(id));
+        Finding {
+            receipts: receipts.collect(),
+            summary: format!("{} at {place}: {}", one.cause.text(), one.detail),
+            broken: Some(one.clone()),
+        }
+    };
+    let findings: Vec<Finding> = view.breaks().iter().map(found).collect();
+    ControlResult {
+        control: Control::of_chain(&controls.chain_break),
+        outcome: if findings.is_empty() { Outcome::Satisfied } else { Outcome::Violated },
+        looked_at: view.receipts(),
+        more: findings.len() >= BREAKS_MAX,
+        findings,
+        unprovable: Vec::new(),
+        fault: None,
+    }
 }
 
 struct Asker<'v> {
@@ -201,7 +229,11 @@ impl Asker<'_> {
             let summary = cell(1).map_err(|error| fault(&error))?;
             let also = cell(2).map_err(|error| fault(&error))?;
             receipts.extend(self.also(&also, &receipts).map_err(|error| fault(&error))?);
-            found.kept.push(Finding { receipts, summary: summary.chars().take(SUMMARY_CHARS_MAX).collect() });
+            found.kept.push(Finding {
+                receipts,
+                summary: summary.chars().take(SUMMARY_CHARS_MAX).collect(),
+                broken: None,
+            });
         }
         Ok(found)
     }

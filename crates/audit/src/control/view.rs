@@ -4,6 +4,7 @@ use cascade_receipt::json::{self, Value};
 use cascade_receipt::verify::Verdict;
 use rusqlite::{Connection, params};
 
+use super::damage::Break;
 use super::guard::{Bounds, Meter};
 use super::{fill, schema};
 
@@ -59,6 +60,7 @@ pub struct View {
     pub(super) connection: Connection,
     pub(super) meter: Option<Meter>,
     receipts: u64,
+    breaks: Vec<Break>,
 }
 
 impl View {
@@ -74,7 +76,7 @@ impl View {
         connection.execute_batch(schema::TABLES)?;
         connection.set_prepared_statement_cache_capacity(64);
         fill::begin(&connection)?;
-        Ok(Self { connection, meter: None, receipts: 0 })
+        Ok(Self { connection, meter: None, receipts: 0, breaks: Vec::new() })
     }
 
     /// Takes the next receipt: a line without its LF that was found good.
@@ -87,6 +89,35 @@ impl View {
         fill::receipt(&self.connection, content, private)?.ok_or(ViewFault::Line(self.receipts))?;
         self.receipts += 1;
         Ok(())
+    }
+
+    /// Notes where the chain is broken.
+    ///
+    /// # Errors
+    /// [`ViewFault::Sql`].
+    pub fn broken(&mut self, breaks: Vec<Break>) -> Result<(), ViewFault> {
+        let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        for one in &breaks {
+            self.connection.execute(
+                "INSERT INTO breaks VALUES (?1, ?2, ?3, ?4, ?5)",
+                params![number(one.line), number(one.seq), one.code.as_str(), one.cause.as_str(), one.detail],
+            )?;
+        }
+        self.breaks = breaks;
+        Ok(())
+    }
+
+    /// Where the chain is broken.
+    #[must_use]
+    pub fn breaks(&self) -> &[Break] {
+        &self.breaks
+    }
+
+    /// Where a receipt stands.
+    pub(super) fn found(&self, id: &str) -> Option<(i64, String)> {
+        let sql = "SELECT seq FROM receipts WHERE receipt_id = ?1";
+        let seq = self.connection.query_row(sql, [id], |row| row.get(0)).ok()?;
+        Some((seq, id.to_owned()))
     }
 
     /// Closes the view: what is in it can be read from now on, and nothing else.

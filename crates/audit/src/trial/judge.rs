@@ -44,7 +44,7 @@ fn tried(controls: &Controls, control: &Control, trial: &Trial, case: &Case) -> 
     view.close(&verdict, period, Bounds::default()).map_err(|fault| fault.to_string())?;
     let one = Controls { controls: vec![control.clone()], ..controls.clone() };
     let results = audit(&view, &one, period).results;
-    let result = results.first().ok_or("nothing was asked")?;
+    let result = results.last().ok_or("nothing was asked")?;
     if result.outcome.as_str() != case.outcome {
         let why = result.fault.as_ref().map(|fault| format!(": {fault}")).unwrap_or_default();
         return Err(format!("came out {} and not {}{why}", result.outcome.as_str(), case.outcome));

@@ -69,7 +69,7 @@ impl Report {
     /// Whether there is nothing that somebody would have to look at.
     fn is_clean(&self) -> bool {
         let fine = |outcome| matches!(outcome, Outcome::Satisfied | Outcome::NotApplicable);
-        self.verdict.valid() && self.audit.results.iter().all(|result| fine(result.outcome))
+        self.audit.results.iter().all(|result| fine(result.outcome))
     }
 }
 

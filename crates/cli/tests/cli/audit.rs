@@ -35,3 +35,59 @@ fn six_forced_pushes_are_six_findings() {
     }
     site.run(&["audit", "--pack", "soc2", "--check"]).expect(6);
 }
+
+/// What an outsider has: the export with one byte changed, or torn, and the public key.
+#[test]
+fn a_planted_break_is_located_by_line_and_seq() {
+    let site = Site::new();
+    site.run(&["init"]).expect(0);
+    for _ in 0..6 {
+        site.run(&["run", "--", "git", "push", "--force", "origin", "main"]).expect(3);
+        site.run(&["run", "--", "true"]).expect(0);
+    }
+    let (ledger, key) = site.hand_over();
+    let text = std::fs::read_to_string(&ledger).unwrap();
+    let args = ["--pack", "soc2", "--file", "planted", "--public-key", key.to_str().unwrap(), "--no-memory"];
+    let found = |lines: &[String]| {
+        std::fs::write(site.work("planted"), lines.concat()).unwrap();
+        let report = audited(&site, &args);
+        let findings = report["findings"].as_array().unwrap().clone();
+        let (breaks, others): (Vec<Value>, Vec<Value>) =
+            findings.into_iter().partition(|finding| finding["control"] == "chain-break");
+        assert_eq!(breaks.len(), 1, "{breaks:?}");
+        (breaks[0].clone(), others.len(), report["controls"][0]["outcome"].clone())
+    };
+    let whole: Vec<String> = text.split_inclusive('\n').map(str::to_owned).collect();
+    assert_eq!(whole.len(), 19);
+    let id = |line: &str| serde_json::from_str::<Value>(line).unwrap()["receipt_id"].clone();
+
+    let mut edited = whole.clone();
+    let at = whole.iter().position(|line| line.contains("\"kind\":\"task_completed\"")).unwrap();
+    edited[at] = whole[at].replace("\"exit_code\":0", "\"exit_code\":1");
+    assert_ne!(edited[at], whole[at]);
+    let (broken, others, outcome) = found(&edited);
+    assert_eq!(
+        (&broken["line"], &broken["seq"], &broken["cause"]),
+        (&(at + 1).into(), &at.into(), &"edit".into())
+    );
+    assert_eq!(broken["receipt_ids"], serde_json::json!([id(&whole[at - 1]), id(&whole[at + 1])]));
+    // Attempts before and behind the break are found all the same.
+    assert_eq!((others, outcome), (6, "violated".into()));
+
+    let mut torn = whole.clone();
+    torn[9] = format!("{}\n", &torn[9][..torn[9].len() / 2]);
+    let (broken, others, _) = found(&torn);
+    assert_eq!(
+        (&broken["line"], &broken["seq"], &broken["cause"]),
+        (&10.into(), &9.into(), &"torn_write".into())
+    );
+    assert_eq!(others, 5 + usize::from(!whole[9].contains("\"kind\":\"blocked\"")));
+
+    let checked = [&["audit"], args.as_slice(), &["--check"]].concat();
+    let told = site.run(&checked).expect(6).stdout;
+    assert!(told.contains("torn write at line 10, seq 9"), "{told}");
+    std::fs::write(site.work("planted"), text).unwrap();
+    let report = audited(&site, &args);
+    assert_eq!(report["chain"]["valid"], true);
+    assert_eq!(report["controls"][0]["outcome"], "satisfied");
+}

@@ -63,13 +63,23 @@ fn control(result: &ControlResult) -> Value {
 
 fn finding(control: &Control, one: &Finding) -> Value {
     let criteria = control.criteria.iter().map(|one| one.as_str().into()).collect();
-    Value::object([
+    let mut members = vec![
         ("control", control.id.as_str().into()),
         ("criteria", Value::Array(criteria)),
         ("severity", control.severity.as_str().into()),
         ("receipt_ids", receipt_ids(one)),
         ("summary", one.summary.as_str().into()),
-    ])
+    ];
+    if let Some(broken) = &one.broken {
+        members.extend([
+            ("line", number(broken.line)),
+            ("seq", number(broken.seq)),
+            ("count", number(broken.count)),
+            ("cause", broken.cause.as_str().into()),
+            ("code", broken.code.as_str().into()),
+        ]);
+    }
+    Value::Object(members.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
 }
 
 fn receipt_ids(one: &Finding) -> Value {

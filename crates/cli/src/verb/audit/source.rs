@@ -1,11 +1,11 @@
 //! Where the chain comes from that is audited.
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, Read};
+use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use cascade_audit::control::View;
+use cascade_audit::control::{View, Walk};
 use cascade_ledger::Reader;
 use cascade_receipt::chain::LINE_BYTES_MAX;
 use cascade_receipt::verify::Verdict;
@@ -50,19 +50,42 @@ impl Source {
         verify::check(&mut self.bytes()?, inputs, total)
     }
 
-    /// Every receipt that was found good.
+    /// Every receipt that is good, and where the chain is broken.
     pub(super) fn view(&self, verdict: &Verdict) -> Result<View, Failure> {
         let mut view = View::new()?;
+        let mut walk = Walk::new(verdict.receipts());
         let mut bytes = BufReader::with_capacity(1 << 20, self.bytes()?);
         let mut line = Vec::new();
-        while view.receipts() < verdict.receipts() {
-            line.clear();
-            let most = LINE_BYTES_MAX as u64 + 2;
-            if (&mut bytes).take(most).read_until(b'\n', &mut line)? == 0 {
-                break;
+        while next_line(&mut bytes, &mut line)? {
+            let whole = line.ends_with(b"\n");
+            let text = line.strip_suffix(b"\n").unwrap_or(&line);
+            if walk.take(text, whole) {
+                view.take(text, None)?;
             }
-            view.take(line.strip_suffix(b"\n").unwrap_or(&line), None)?;
         }
+        let total = if let Self::Local(_, total) = self { Some(*total) } else { None };
+        view.broken(walk.finish(verdict.fault(), total))?;
         Ok(view)
     }
+}
+
+/// The next line with its LF; false at the end. Of one that is too long to be a receipt only the beginning is kept.
+fn next_line(bytes: &mut impl BufRead, line: &mut Vec<u8>) -> std::io::Result<bool> {
+    line.clear();
+    let most = LINE_BYTES_MAX as u64 + 2;
+    if bytes.by_ref().take(most).read_until(b'\n', line)? == 0 {
+        return Ok(false);
+    }
+    let mut ended = line.ends_with(b"\n") || (line.len() as u64) < most;
+    while !ended {
+        let rest = bytes.fill_buf()?;
+        let end = rest.iter().position(|byte| *byte == b'\n');
+        let taken = end.map_or(rest.len(), |end| end + 1);
+        ended = end.is_some() || taken == 0;
+        bytes.consume(taken);
+        if ended && taken > 0 {
+            line.push(b'\n');
+        }
+    }
+    Ok(true)
 }
