@@ -97,6 +97,14 @@ pub fn decide(snapshot: &Snapshot, facts: &Facts) -> Ruling {
     ruling
 }
 
+/// How the command of an action is taken apart, as [`decide`] does it.
+///
+/// Needs [`STACK_BYTES`] of stack.
+#[must_use]
+pub fn taken_apart(snapshot: &Snapshot, facts: &Facts) -> Classification {
+    classified(snapshot, facts).0
+}
+
 /// The budgets that an action draws on, whose counters [`decide`] wants in the facts.
 ///
 /// Needs [`STACK_BYTES`] of stack.

@@ -1,12 +1,44 @@
-//! Private bytes of a receipt into the tables of the view.
+//! Private bytes of a receipt: read, and into the tables of the view.
 
-use cascade_receipt::json::Value;
+use std::collections::BTreeSet;
+
+use cascade_policy::decide::taken_apart;
+use cascade_policy::facts::Facts;
+use cascade_policy::snapshot::Snapshot;
+use cascade_policy::worker::Classified;
+use cascade_receipt::json::{self, Value};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use rusqlite::{Connection, Result, params};
 
 use super::fill::run;
-use super::view::{Private, text};
+use super::view::{Command, Private, text};
+
+impl Private {
+    /// What the facts of a decision tell, taken apart by the policy that it was made by. `None` where this version cannot
+    /// read them: what is half known must not pass for disclosed. Needs the stack of [`taken_apart`].
+    #[must_use]
+    pub fn of(facts: &[u8], snapshot: &Snapshot) -> Option<Self> {
+        let value = json::parse(facts).ok()?;
+        let facts = Facts::from_json(&value).ok()?;
+        let commands = taken_apart(snapshot, &facts).commands;
+        let families: BTreeSet<&str> =
+            commands.iter().flat_map(|command| snapshot.families_of(&command.program)).collect();
+        let families = families.into_iter().map(str::to_owned).collect();
+        Some(Self { facts: value, families, commands: commands.into_iter().map(Command::of).collect() })
+    }
+}
+
+impl Command {
+    fn of(found: Classified) -> Self {
+        Self {
+            words: found.words.join(" "),
+            program: found.program,
+            subcommand: Some(found.subcommand).filter(|words| !words.is_empty()),
+            risk_tier: Some(found.tier.as_str().to_owned()),
+        }
+    }
+}
 
 pub(super) fn fill(connection: &Connection, (seq, at): (i64, i64), private: &Private) -> Result<()> {
     for (place, command) in private.commands.iter().enumerate() {

@@ -124,7 +124,7 @@ impl Audit {
 #[must_use]
 pub fn audit(view: &View, controls: &Controls, period: Period) -> Audit {
     let Some(meter) = &view.meter else { return Audit { results: Vec::new() } };
-    let asker = Asker { connection: &view.connection, meter };
+    let asker = Asker { connection: &view.connection, meter, chosen: view.is_of_chosen() };
     let mut results = vec![of_chain(view, controls)];
     results.extend(controls.controls.iter().map(|control| asker.ask(control, period)));
     Audit { results }
@@ -144,11 +144,15 @@ fn of_chain(view: &View, controls: &Controls) -> ControlResult {
     let findings: Vec<Finding> = view.breaks().iter().map(found).collect();
     ControlResult {
         control: Control::of_chain(&controls.chain_break),
-        outcome: if findings.is_empty() { Outcome::Satisfied } else { Outcome::Violated },
+        outcome: match (findings.is_empty(), view.is_of_chosen()) {
+            (false, _) => Outcome::Violated,
+            (true, true) => Outcome::NotProvable,
+            (true, false) => Outcome::Satisfied,
+        },
         looked_at: view.receipts(),
         more: findings.len() >= BREAKS_MAX,
         findings,
-        unprovable: Vec::new(),
+        unprovable: view.is_of_chosen().then(rest).into_iter().collect(),
         fault: None,
     }
 }
@@ -156,6 +160,7 @@ fn of_chain(view: &View, controls: &Controls) -> ControlResult {
 struct Asker<'v> {
     connection: &'v Connection,
     meter: &'v Meter,
+    chosen: bool,
 }
 
 /// What a query gave within the time that counts.
@@ -179,7 +184,12 @@ impl Asker<'_> {
             fault: None,
         };
         match self.answers(control, window, &mut result) {
-            Ok(()) => result.outcome = outcome(&result),
+            Ok(()) => {
+                if self.chosen {
+                    result.unprovable.push(rest());
+                }
+                result.outcome = outcome(&result, self.chosen);
+            }
             Err(fault) => result.fault = Some(fault),
         }
         result
@@ -262,10 +272,16 @@ impl Asker<'_> {
     }
 }
 
-fn outcome(result: &ControlResult) -> Outcome {
+/// Why chosen receipts satisfy nothing.
+fn rest() -> Finding {
+    let summary = "these are chosen receipts; what the others of the chain show is not here".to_owned();
+    Finding { receipts: Vec::new(), summary, broken: None }
+}
+
+fn outcome(result: &ControlResult, chosen: bool) -> Outcome {
     if !result.findings.is_empty() {
         Outcome::Violated
-    } else if result.looked_at == 0 {
+    } else if result.looked_at == 0 && !chosen {
         Outcome::NotApplicable
     } else if !result.unprovable.is_empty() || result.control.violations.is_none() {
         Outcome::NotProvable

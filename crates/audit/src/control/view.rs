@@ -61,6 +61,7 @@ pub struct View {
     pub(super) meter: Option<Meter>,
     receipts: u64,
     breaks: Vec<Break>,
+    chosen: bool,
 }
 
 impl View {
@@ -76,7 +77,7 @@ impl View {
         connection.execute_batch(schema::TABLES)?;
         connection.set_prepared_statement_cache_capacity(64);
         fill::begin(&connection)?;
-        Ok(Self { connection, meter: None, receipts: 0, breaks: Vec::new() })
+        Ok(Self { connection, meter: None, receipts: 0, breaks: Vec::new(), chosen: false })
     }
 
     /// Takes the next receipt: a line without its LF that was found good.
@@ -89,6 +90,15 @@ impl View {
         fill::receipt(&self.connection, content, private)?.ok_or(ViewFault::Line(self.receipts))?;
         self.receipts += 1;
         Ok(())
+    }
+
+    /// It holds chosen receipts of a chain and not all of them: nothing can be satisfied by what is not seen.
+    pub const fn of_chosen(&mut self) {
+        self.chosen = true;
+    }
+
+    pub(super) const fn is_of_chosen(&self) -> bool {
+        self.chosen
     }
 
     /// Notes where the chain is broken.

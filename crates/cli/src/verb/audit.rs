@@ -2,6 +2,7 @@
 
 mod chosen;
 mod document;
+mod private;
 mod source;
 mod text;
 
@@ -41,7 +42,7 @@ pub(crate) struct AuditArgs {
     /// Only what happened before [default: now]
     #[arg(long, value_name = "TIME", value_parser = moment)]
     until: Option<Timestamp>,
-    /// Audit this exported ledger, without anything private [default: the local chain, with its vault]
+    /// Audit this exported ledger or bundle, with nothing private but what a bundle discloses [default: the local chain, with its vault]
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
     /// Exit with 6 unless every control that applies is satisfied and the chain is whole
