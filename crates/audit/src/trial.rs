@@ -4,6 +4,7 @@
 //! All keys are made from names that stand in the open, under an origin that says so. A trial chain can be mistaken for
 //! nobody's history, and nothing here ever sees the key of a real one.
 
+mod anchor;
 mod build;
 mod defaults;
 mod file;

@@ -5,9 +5,10 @@ use cascade_receipt::digest::Digest;
 use cascade_receipt::json::Value;
 use toml::Value as Written;
 
+use super::anchor;
 use super::build::{Chain, FOUNDER, Made, principal};
 use super::keys;
-use super::members::{Members, activates, later, public_key, word};
+use super::members::{Members, activates, later, public_key, word, words};
 
 /// Kinds that are decided actions.
 const ACTIONS: [&str; 7] =
@@ -209,6 +210,13 @@ fn others(
             ("secret", short_hash("secret", "token")),
             ("secret_hash", hash_of("secret", "token")),
         ]),
+        "anchor" => {
+            let witnesses = written.get("witnesses").map_or(Some(vec![]), words);
+            let witnesses = witnesses.ok_or("`witnesses` is a name, or a list of names")?;
+            let note = anchor::note(chain, &witnesses).ok_or("it has no checkpoint")?;
+            let hash = Digest::of(note.as_bytes()).to_hex();
+            members([("checkpoint", note.into()), ("checkpoint_sha256", hash.into())])
+        }
         "x_break_glass_review" => members([("justified", true.into()), ("principal", founder())]),
         _ => members([("principal", founder())]),
     })

@@ -30,7 +30,11 @@ impl Key {
     }
 
     pub(super) fn sign(&self, digest: &Digest) -> [u8; 64] {
-        self.secret.sign(&digest.0).to_bytes()
+        self.sign_bytes(&digest.0)
+    }
+
+    pub(super) fn sign_bytes(&self, bytes: &[u8]) -> [u8; 64] {
+        self.secret.sign(bytes).to_bytes()
     }
 }
 

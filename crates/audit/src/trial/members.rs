@@ -19,7 +19,7 @@ const PRINCIPALS: [&str; 5] = ["principal", "on_behalf_of", "to", "subject", "ma
 /// Members that hold a time; `+1h` is an hour after the receipt.
 const TIMES: [&str; 5] = ["expires", "review_due", "due", "until", "from"];
 /// Words of this format that are no member of content.
-const WORDS: [&str; 13] = [
+const WORDS: [&str; 14] = [
     "about",
     "action",
     "after",
@@ -33,6 +33,7 @@ const WORDS: [&str; 13] = [
     "refs",
     "signed_by",
     "spec",
+    "witnesses",
 ];
 
 /// Members of content as they come to be.
