@@ -139,6 +139,14 @@ fn evaluated(snapshot: &Snapshot, facts: &Facts, understood: &Understood) -> Eva
     })
 }
 
+/// How the command of an action is taken apart, as [`decide`] does it.
+///
+/// Needs [`STACK_BYTES`] of stack.
+#[must_use]
+pub fn taken_apart(snapshot: &Snapshot, facts: &Facts) -> Classification {
+    Understood::of(snapshot, &facts.action).classification
+}
+
 /// The budgets that an action draws on, whose counters [`decide`] wants in the facts.
 ///
 /// Needs [`STACK_BYTES`] of stack.

@@ -10,6 +10,8 @@ mod approved;
 mod asking;
 mod backtest;
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
 mod bad;
 #[cfg(test)]
 mod beneath;
