@@ -68,6 +68,14 @@ impl Record {
         reasons.iter().filter_map(|reason| reason.member("code")?.as_str()).collect()
     }
 
+    /// The same, and those that its gates gave.
+    pub(crate) fn all_codes(&self) -> Vec<&str> {
+        let gates = self.content("decision").and_then(|decision| decision.member("gates")?.as_array());
+        let given = gates.unwrap_or_default().iter().filter_map(|gate| gate.member("reasons")?.as_array());
+        let given = given.flatten().filter_map(|reason| reason.member("code")?.as_str());
+        self.codes().into_iter().chain(given).collect()
+    }
+
     /// The erasure that took the private bytes, if one did.
     pub(crate) fn erased_by(&self, reader: &Reader) -> Result<Option<ErasedBy>, Fault> {
         ReceiptId::parse(self.text("receipt_id")).map_or(Ok(None), |id| reader.erased_by(id))
