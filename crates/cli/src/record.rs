@@ -89,7 +89,7 @@ impl Record {
 }
 
 /// The words of a normalised action, quoted where a shell would need it.
-fn command_of(action: &Value) -> Option<String> {
+pub(crate) fn command_of(action: &Value) -> Option<String> {
     if let Some(line) = action.member("line").and_then(Value::as_str) {
         return Some(line.to_owned());
     }

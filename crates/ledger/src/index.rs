@@ -50,6 +50,7 @@ CREATE TABLE words (
 ) STRICT;
 CREATE TABLE receipts (
     seq INTEGER PRIMARY KEY,
+    id INTEGER NOT NULL,
     at_ms INTEGER NOT NULL,
     kind INTEGER NOT NULL,
     key INTEGER NOT NULL,
@@ -72,6 +73,7 @@ CREATE TABLE refs (
 
 /// Made once the tables are filled: sorting once is faster than a place for each.
 const INDEXES: &str = "
+CREATE INDEX IF NOT EXISTS receipts_id ON receipts (id);
 CREATE INDEX IF NOT EXISTS receipts_at ON receipts (at_ms);
 CREATE INDEX IF NOT EXISTS receipts_kind ON receipts (kind);
 CREATE INDEX IF NOT EXISTS receipts_key ON receipts (key);

@@ -102,13 +102,13 @@ impl Index {
     ///
     /// # Errors
     /// [`Fault`] when memory does not suffice, or of `lines`.
-    pub fn of_lines<'a>(lines: impl Iterator<Item = (u64, &'a str)>) -> Result<Self, Fault> {
+    pub fn of_lines(lines: impl Iterator<Item = (u64, impl AsRef<str>)>) -> Result<Self, Fault> {
         let index = Self::empty()?;
         index.database.at(index.database.conn.execute_batch(TABLES))?;
         let mut words = Words::default();
         for (seq, line) in lines {
             if let Some(added) =
-                Outline::read(line, |outline| add(&index.database.conn, &mut words, seq, outline))
+                Outline::read(line.as_ref(), |outline| add(&index.database.conn, &mut words, seq, outline))
             {
                 index.database.at(added)?;
             }
@@ -188,10 +188,11 @@ fn add(conn: &Connection, words: &mut Words, seq: u64, outline: &Outline<'_>) ->
     };
     let spec = outline.spec_hash.map(|hash| words.number(conn, &to_hex(&hash.0))).transpose()?;
     conn.prepare_cached(
-        "INSERT OR REPLACE INTO receipts VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+        "INSERT OR REPLACE INTO receipts VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
     )?
     .execute(params![
         to_sql(seq),
+        i64::from_be_bytes(outline.id.0),
         to_sql(outline.at.ms()),
         words.number(conn, outline.kind)?,
         words.number(conn, outline.key_id)?,

@@ -24,6 +24,8 @@ pub struct Link {
 /// The members of a receipt that searches ask for.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Outline<'a> {
+    /// Its id.
+    pub id: ReceiptId,
     /// Its time.
     pub at: Timestamp,
     /// Its kind, known or not.
@@ -86,6 +88,7 @@ impl<'a> Outline<'a> {
     fn blank(content: View<'_, 'a>) -> Option<Self> {
         let plain = |key| content.member(key)?.plain();
         Some(Self {
+            id: ReceiptId::parse(plain("receipt_id")?)?,
             at: Timestamp::parse(plain("timestamp")?)?,
             kind: plain("kind")?,
             key_id: plain("key_id")?,

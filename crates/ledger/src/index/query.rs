@@ -61,7 +61,7 @@ pub struct Sought {
 impl Sought {
     /// Whether a receipt is what is looked for. The index is a hint; this is what counts.
     #[must_use]
-    pub fn fits(&self, id: ReceiptId, one: &Outline<'_>) -> bool {
+    pub fn fits(&self, one: &Outline<'_>) -> bool {
         let by = |people: &Vec<PrincipalId>| {
             [one.principal, one.on_behalf_of].into_iter().flatten().any(|who| people.contains(&who))
         };
@@ -80,7 +80,7 @@ impl Sought {
             && self.spec.as_ref().is_none_or(|text| begins(one.spec_hash, text))
             && self.policy.as_ref().is_none_or(|text| begins(Some(one.policy_hash), text))
             && self.key_id.as_ref().is_none_or(|key| one.key_id == key)
-            && self.chain.is_none_or(|(chain, _)| id == chain || one.links.contains(&of_chain(chain)))
+            && self.chain.is_none_or(|(chain, _)| one.id == chain || one.links.contains(&of_chain(chain)))
             && self.exit_code.is_none_or(|code| one.exit_code == Some(code))
     }
 }
@@ -233,6 +233,28 @@ impl Index {
         self.places(&sql, &condition.values)
     }
 
+    /// Where a receipt stands, of its id.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub fn place_of(&self, id: ReceiptId) -> Result<Option<u64>, Fault> {
+        let sql = "SELECT seq FROM receipts WHERE id = ?1 LIMIT 1";
+        Ok(self.places(sql, &[Sql::Integer(i64::from_be_bytes(id.0))])?.first().copied())
+    }
+
+    /// At most two receipts whose ids begin so (`r_` and at least one digit).
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub fn beginning(&self, prefix: &str) -> Result<Vec<ReceiptId>, Fault> {
+        let bound =
+            |fill: &str| ReceiptId::parse(&format!("{prefix}{}", fill.repeat(18 - prefix.len().min(18))));
+        let (Some(low), Some(high)) = (bound("0"), bound("f")) else { return Ok(Vec::new()) };
+        let bounds = [low, high].map(|id| Sql::Integer(i64::from_be_bytes(id.0)));
+        let ids = self.places("SELECT id FROM receipts WHERE id BETWEEN ?1 AND ?2 LIMIT 2", &bounds)?;
+        Ok(ids.into_iter().map(|id| ReceiptId(id.to_be_bytes())).collect())
+    }
+
     fn numbers(&self, words: &[String]) -> Result<Vec<i64>, Fault> {
         let known = words.iter().map(|word| super::fill::number_of(&self.database.conn, word));
         let known: rusqlite::Result<Vec<_>> = known.collect();
@@ -250,7 +272,7 @@ impl Index {
 
     fn places(&self, sql: &str, values: &[Sql]) -> Result<Vec<u64>, Fault> {
         let read = || -> rusqlite::Result<Vec<u64>> {
-            let mut query = self.database.conn.prepare(sql)?;
+            let mut query = self.database.conn.prepare_cached(sql)?;
             query.query_map(params_from_iter(values.iter()), |row| row.get(0).map(from_sql))?.collect()
         };
         self.database.at(read())

@@ -72,8 +72,8 @@ fn assert_agrees(reader: &Reader) {
 fn agree(reader: &Reader, index: &Index) -> Result<(), Fault> {
     let lines = lines(reader);
     for sought in all_sought() {
-        let fits = |(seq, id, text): &(u64, ReceiptId, String)| {
-            Outline::read(text, |outline| sought.fits(*id, outline)).unwrap().then_some(*seq)
+        let fits = |(seq, _, text): &(u64, ReceiptId, String)| {
+            Outline::read(text, |outline| sought.fits(outline)).unwrap().then_some(*seq)
         };
         let expected: Vec<u64> = lines.iter().filter_map(fits).collect();
         let found = index.search(&sought, 0..u64::MAX >> 1, Order::Ascending, PAGE_MAX)?;
@@ -81,7 +81,8 @@ fn agree(reader: &Reader, index: &Index) -> Result<(), Fault> {
         let newest = index.search(&sought, 0..u64::MAX >> 1, Order::Descending, 3)?;
         assert_eq!(newest, expected.iter().rev().take(3).copied().collect::<Vec<_>>(), "{sought:?}");
     }
-    for (_, id, _) in &lines {
+    for (seq, id, _) in &lines {
+        assert_eq!(index.place_of(*id)?, Some(*seq), "{id}");
         let naming = format!("\"receipt_id\":\"{id}\",\"rel\":\"intent\"");
         let expected: Vec<u64> =
             lines.iter().filter(|line| line.2.contains(&naming)).map(|line| line.0).collect();

@@ -160,8 +160,7 @@ fn principals(reader: &Reader, text: &str) -> Result<Vec<PrincipalId>, Failure> 
         (None, PrincipalKind::Person | PrincipalKind::Agent) => name.name == text,
         _ => false,
     };
-    let found: Vec<_> =
-        reader.names()?.into_iter().filter(|(_, name)| is(name)).map(|(id, _)| id).collect();
+    let found: Vec<_> = reader.names()?.into_iter().filter(|(_, name)| is(name)).map(|(id, _)| id).collect();
     if found.is_empty() {
         return Err(Failure::could_not(anyhow::anyhow!("nobody called `{text}` is known here"))
             .hint("`cascade people list` shows names; an id (p_…) works, too"));

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use cascade_ledger::{Order, Outline, Reader, Sought};
-use cascade_receipt::id::ReceiptId;
 
 use super::filter::words_of;
 use crate::exit::Failure;
@@ -109,7 +108,7 @@ impl Search {
     }
 
     fn fits(&self, reader: &Reader, seq: u64, line: &str) -> Result<bool, Failure> {
-        let fits = Outline::read(line, |outline| self.sought.fits(id_of(line), outline));
+        let fits = Outline::read(line, |outline| self.sought.fits(outline));
         if fits != Some(true) || self.words.is_empty() {
             return Ok(fits == Some(true));
         }
@@ -120,10 +119,4 @@ impl Search {
         }
         Ok(self.words.is_subset(&said))
     }
-}
-
-/// The id of a receipt, which stands at the end of its line.
-fn id_of(line: &str) -> ReceiptId {
-    let id = line.rsplit_once("\"receipt_id\":\"").and_then(|(_, rest)| rest.split('"').next());
-    id.and_then(ReceiptId::parse).unwrap_or(ReceiptId([0; 8]))
 }
