@@ -17,6 +17,8 @@ mod mermaid;
 mod prov;
 mod questions;
 mod receipt;
+#[cfg(test)]
+mod tests;
 mod tracer;
 
 use std::error::Error;

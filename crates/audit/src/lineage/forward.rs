@@ -4,7 +4,6 @@ use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
 
 use cascade_receipt::id::ReceiptId;
-use cascade_receipt::json::Value;
 use cascade_receipt::kind::Kind;
 
 use super::tracer::Tracer;
@@ -59,9 +58,13 @@ pub fn follow(source: &mut dyn Source, id: ReceiptId, limit: usize) -> Result<Op
         Following { about: about.clone(), followers: Vec::new(), heartbeats: 0, more: false, limit };
     let mut seen: BTreeSet<ReceiptId> = [id].into_iter().collect();
     let mut ahead = VecDeque::from([(about.clone(), 0)]);
-    for (rel, find) in wider(&about, tracer.head(), limit + 1) {
+    for (rel, find) in wider(&mut tracer, &about, limit + 1)? {
         for found in tracer.find(&find)? {
-            following.take(&mut tracer, &mut seen, (&found, about.id, rel, 1))?;
+            let taken = following.take(&mut tracer, &mut seen, (&found, about.id, rel, 1))?;
+            // What a policy or a key led to is wide enough by itself.
+            if taken && rel == "principal" {
+                ahead.push_back((found, 1));
+            }
         }
     }
     while let Some((from, depth)) = ahead.pop_front() {
@@ -109,25 +112,33 @@ fn rel_between(receipt: &Receipt, to: ReceiptId) -> &'static str {
     receipt.refs.iter().find(|one| one.receipt_id == to).map_or("erases", |one| one.rel.as_str())
 }
 
-/// What follows from a receipt without naming it: what was decided by a policy, signed by a key, done by a person, run by
-/// a specification.
-fn wider(about: &Receipt, head: u64, limit: usize) -> Vec<(&'static str, Find)> {
-    let after = Find { seqs: about.seq + 1..head, limit, ..Find::default() };
-    let decided = vec![
-        Kind::TaskStarted,
-        Kind::Blocked,
-        Kind::Escalation,
-        Kind::DryRun,
-        Kind::ChainStarted,
-        Kind::ScheduleChanged,
-        Kind::BreakGlass,
-    ];
+/// Kinds of what is decided.
+const DECIDED: [Kind; 8] = [
+    Kind::TaskStarted,
+    Kind::TaskCompleted,
+    Kind::Blocked,
+    Kind::Escalation,
+    Kind::DryRun,
+    Kind::ChainStarted,
+    Kind::ScheduleChanged,
+    Kind::BreakGlass,
+];
+
+/// What follows from a receipt without naming it: what was decided by a policy until another one was put in force, signed
+/// by a key, done by a person, run by a specification.
+fn wider(tracer: &mut Tracer<'_>, about: &Receipt, limit: usize) -> Result<Vec<(&'static str, Find)>, Fault> {
+    let seqs = about.seq + 1..tracer.head();
+    let after = Find { seqs, limit, ..Find::default() };
     let mut all = Vec::new();
-    if matches!(about.known(), Some(Kind::PolicyActivated | Kind::PackActivated)) {
-        let policy = about.activates().map(|(_, hash)| hash);
-        all.push(("policy", Find { kinds: decided, policy, ..after.clone() }));
+    if let Some((_, policy)) = about.activates() {
+        let kinds = vec![Kind::PolicyActivated, Kind::PackActivated];
+        let next = tracer.find(&Find { kinds, limit: 1, ..after.clone() })?;
+        let end = next.first().map_or(after.seqs.end, |next| next.seq);
+        let seqs = after.seqs.start..end;
+        all.push(("policy", Find { kinds: DECIDED.to_vec(), policy: Some(policy), seqs, ..after.clone() }));
     }
-    let key = about.content.member("key").and_then(|key| key.member("key_id")).and_then(Value::as_str);
+    let keys = about.content.member("keys").and_then(|keys| keys.member("receipt"));
+    let key = about.content.member("key").or(keys).and_then(|key| key.member("key_id")?.as_str());
     if let Some(key) = key {
         all.push(("key", Find { key_id: Some(key.to_owned()), ..after.clone() }));
     }
@@ -138,5 +149,5 @@ fn wider(about: &Receipt, head: u64, limit: usize) -> Vec<(&'static str, Find)> 
         let spec = about.digest("spec_hash");
         all.push(("spec", Find { kinds: vec![Kind::ChainStarted], spec, ..after }));
     }
-    all
+    Ok(all)
 }

@@ -175,13 +175,13 @@ fn anchored(tracer: &mut Tracer<'_>, act: &Act, found: &mut Continuity) -> Resul
     let last = act.closers.first().or(act.start.as_ref()).unwrap_or(&act.about).clone();
     let cosigned = tracer.cosigned();
     if last.seq >= cosigned {
-        let text = "no checkpoint that others cosigned covers it yet";
+        let text = "not yet anchored: no checkpoint that trusted witnesses cosigned covers it";
         found.told("anchor.none", text, &[&last]);
         return Ok(());
     }
     let find = Find { kinds: vec![Kind::Anchor], seqs: last.seq..tracer.head(), limit: 8, ..Find::default() };
     let anchor = tracer.find(&find)?.into_iter().find(|anchor| size(anchor) > last.seq);
-    let text = format!("a checkpoint over {cosigned} receipts that others cosigned covers it");
+    let text = format!("a checkpoint over {cosigned} receipts that witnesses cosigned covers it");
     match anchor {
         Some(anchor) => {
             tracer.note(&anchor, "anchor")?;
