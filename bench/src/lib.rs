@@ -6,6 +6,7 @@
 mod append;
 mod chain;
 mod decide;
+mod history;
 mod route;
 mod run;
 mod sample;
@@ -19,6 +20,7 @@ use std::time::Duration;
 
 pub use chain::Chain;
 pub use decide::Decide;
+pub use history::history;
 pub use route::Route;
 pub use run::Run;
 pub use year::{Made, Year};
