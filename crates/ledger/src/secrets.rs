@@ -105,6 +105,19 @@ impl Reader {
         live.into_iter().map(one).collect()
     }
 
+    /// The receipts that set the credentials in force, and what was declared of each, where the vault still has it: of a
+    /// moment of the past it may have not.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub fn secrets_set(&self) -> Result<Vec<(ReceiptId, Option<Vec<u8>>)>, Fault> {
+        let one = |(_, receipt_id): ([u8; 8], ReceiptId)| {
+            let row = self.ask_vault(|conn| row(conn, receipt_id))?;
+            Ok((receipt_id, row.map(|(declaration, _)| declaration)))
+        };
+        self.ask(live)?.into_iter().map(one).collect()
+    }
+
     fn damaged_secret(&self) -> Fault {
         Fault::damaged(&self.dir().join("vault.db"), "a credential is missing or damaged")
     }
