@@ -8,6 +8,7 @@ mod again;
 mod args;
 mod exit;
 mod failures;
+mod moment;
 mod outfile;
 mod output;
 mod place;

@@ -182,6 +182,14 @@ impl Reader {
         f(&mut lock(&self.ledger))
     }
 
+    /// Another reader of the same tenant, with connections of its own, for another thread.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub fn another(&self) -> Result<Self, Fault> {
+        Self::open(&self.dir, self.access)
+    }
+
     /// The tenant's directory.
     #[must_use]
     pub fn dir(&self) -> &Path {

@@ -17,7 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("synthesis", &[]),
     ("timestamp", &["receipt"]),
     ("ledger", &["receipt"]),
-    ("runtime", &["ledger", "kernel", "policy", "synthesis", "timestamp", "receipt"]),
+    ("runtime", &["audit", "ledger", "kernel", "policy", "synthesis", "timestamp", "receipt"]),
     ("server", &["ledger", "receipt"]),
     (
         "cli",

@@ -8,6 +8,7 @@ mod again;
 mod approved;
 #[cfg(test)]
 mod asking;
+mod backtest;
 #[cfg(test)]
 mod bad;
 #[cfg(test)]
