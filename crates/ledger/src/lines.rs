@@ -33,6 +33,15 @@ impl<'a> Lines<'a> {
     }
 
     fn load(&mut self) -> Result<(), Fault> {
+        if let Some(end) = self.reader.end()?
+            && self.seqs.end > end
+        {
+            // Of a commit of which a part came later, that part is not there yet.
+            self.seqs.end = end.max(self.seqs.start);
+            if self.seqs.is_empty() {
+                return Ok(());
+            }
+        }
         let Some(segment) = self.reader.segment_from(self.seqs.start)? else {
             self.seqs.start = self.seqs.end;
             return Ok(());
@@ -125,7 +134,9 @@ impl Reader {
         let since = known.as_ref().map_or(from, |known| known.through);
         let mut before = i64::MAX.cast_unsigned();
         while let Some(segment) = self.ask(|conn| Segment::newest_naming(conn, &name, since, before))? {
-            let lines: Vec<&[u8]> = segment.lines().collect();
+            let within = through.saturating_sub(segment.first_seq);
+            let lines: Vec<&[u8]> =
+                segment.lines().take(usize::try_from(within).unwrap_or(usize::MAX)).collect();
             let texts = lines.iter().rev().filter_map(|line| std::str::from_utf8(line).ok());
             let told = |text: &str| Some((read(text)?, Arc::from(text)));
             if let Some((found, line)) = texts.filter(|text| text.contains(&name)).find_map(told) {

@@ -1,5 +1,6 @@
 //! `cascade replay`: the past decided again.
 
+mod at;
 mod bundle;
 mod local;
 mod told;
@@ -56,6 +57,8 @@ pub(crate) struct Replay {
     #[arg(long, value_name = "CHANGE", conflicts_with = "file")]
     fail_on: Vec<FailOn>,
     #[command(flatten)]
+    at: at::At,
+    #[command(flatten)]
     inputs: Inputs,
 }
 
@@ -75,8 +78,9 @@ enum FailOn {
 }
 
 pub(crate) fn run(global: &Global, args: &Replay) -> Exit {
-    match &args.file {
-        Some(file) => bundle::run(global, args, file),
-        None => local::run(global, args),
+    match (&args.file, &args.at.at) {
+        (Some(file), _) => bundle::run(global, args, file),
+        (None, Some(id)) => at::run(global, &args.at, id),
+        (None, None) => local::run(global, args),
     }
 }
