@@ -8,9 +8,9 @@ mod again;
 mod approved;
 #[cfg(test)]
 mod asking;
-mod backtest;
-#[cfg(test)]
 mod audit;
+#[cfg(test)]
+mod backtest;
 #[cfg(test)]
 mod bad;
 #[cfg(test)]
