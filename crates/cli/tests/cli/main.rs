@@ -51,6 +51,8 @@ mod keys;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod lineage;
+#[cfg(test)]
 mod log;
 #[cfg(test)]
 mod many;
