@@ -13,6 +13,7 @@ mod sample;
 mod sign;
 mod verify;
 mod workflow;
+mod year;
 
 use std::path::Path;
 use std::time::Duration;
@@ -22,6 +23,7 @@ pub use decide::Decide;
 pub use history::history;
 pub use route::Route;
 pub use run::Run;
+pub use year::{Made, Year};
 
 /// How much is measured.
 #[derive(Clone, Copy, Debug)]

@@ -3,6 +3,7 @@
 pub(crate) mod anchor;
 pub(crate) mod approvals;
 pub(crate) mod approve;
+pub(crate) mod audit;
 pub(crate) mod bench;
 pub(crate) mod bundle;
 pub(crate) mod checkpoint;
@@ -87,6 +88,7 @@ pub(crate) fn dispatch() -> ExitCode {
         Verb::Halt(args) => halt::halt(global, args),
         Verb::Resume(args) => halt::resume(global, args),
         Verb::Memory(args) => memory::run(global, args),
+        Verb::Audit(args) => audit::run(global, args),
         Verb::Replay(args) => replay::run(global, args),
         Verb::Cron(args) => cron::run(global, args),
         Verb::Stats(args) => stats::run(global, args),

@@ -8,6 +8,9 @@ mod again;
 mod approved;
 #[cfg(test)]
 mod asking;
+mod audit;
+#[cfg(test)]
+mod backtest;
 #[cfg(test)]
 mod bad;
 #[cfg(test)]
