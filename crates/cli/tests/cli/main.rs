@@ -54,6 +54,8 @@ mod keys;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod lineage;
+#[cfg(test)]
 mod log;
 #[cfg(test)]
 mod many;
