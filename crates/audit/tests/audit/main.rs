@@ -5,4 +5,6 @@ mod damage;
 #[cfg(test)]
 mod packs;
 #[cfg(test)]
+mod report;
+#[cfg(test)]
 mod sql;
