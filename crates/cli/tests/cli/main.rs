@@ -8,6 +8,7 @@ mod again;
 mod approved;
 #[cfg(test)]
 mod asking;
+mod backtest;
 #[cfg(test)]
 mod audit;
 #[cfg(test)]
@@ -52,6 +53,8 @@ mod inject;
 mod keys;
 #[cfg(test)]
 mod limits;
+#[cfg(test)]
+mod log;
 #[cfg(test)]
 mod many;
 #[cfg(test)]
