@@ -8,9 +8,9 @@ mod again;
 mod approved;
 #[cfg(test)]
 mod asking;
-mod backtest;
 #[cfg(test)]
 mod audit;
+mod backtest;
 #[cfg(test)]
 mod bad;
 #[cfg(test)]
