@@ -8,6 +8,7 @@ mod again;
 mod approved;
 #[cfg(test)]
 mod asking;
+#[cfg(test)]
 mod audit;
 #[cfg(test)]
 mod backtest;
