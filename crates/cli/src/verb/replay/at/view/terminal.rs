@@ -13,10 +13,11 @@ use ratatui::crossterm::execute;
 use ratatui::crossterm::terminal::{
     EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
+use ratatui::layout::{Position, Rect};
 use ratatui::{Frame, Terminal};
-use rustix::process::Signal;
-use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGSTOP, SIGTERM, SIGTSTP};
 use signal_hook::iterator::Signals;
+use signal_hook::low_level;
 
 /// Something to react to.
 pub(super) enum Happened {
@@ -74,14 +75,17 @@ impl Stage {
     /// Gives the terminal back and stops, as every program does that is told to; goes on where it was.
     pub(super) fn stop(&mut self) -> io::Result<()> {
         give_back();
-        rustix::process::kill_process(rustix::process::getpid(), Signal::STOP)?;
+        // To this thread: one sent to the process may stop another first, and this one would go on for a moment.
+        low_level::raise(SIGSTOP)?;
         self.take_again()
     }
 
     /// Takes the terminal over after somebody else had it.
     pub(super) fn take_again(&mut self) -> io::Result<()> {
         take_over()?;
-        self.terminal.clear()
+        // Draws everything anew. `clear` would ask the terminal where its cursor is, and the answer comes as a key.
+        let area = Rect::from((Position::ORIGIN, self.terminal.size()?));
+        self.terminal.resize(area)
     }
 }
 
