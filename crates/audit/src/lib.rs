@@ -1,4 +1,7 @@
 //! Questions asked of a finished log. Nothing here reads a file, a clock or a ledger: whoever asks hands over what there
 //! is, and another machine gives the same answers.
 
+pub mod control;
+pub mod lineage;
 pub mod replay;
+pub mod trial;

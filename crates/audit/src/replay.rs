@@ -5,7 +5,9 @@
 //! has been verified before: what is asked here is not whether somebody recorded this, but whether it follows.
 
 mod again;
+mod glance;
 mod judge;
+mod memo;
 mod order;
 mod scan;
 mod shown;

@@ -3,6 +3,7 @@
 pub(crate) mod anchor;
 pub(crate) mod approvals;
 pub(crate) mod approve;
+pub(crate) mod audit;
 pub(crate) mod bench;
 pub(crate) mod bundle;
 pub(crate) mod checkpoint;
@@ -16,6 +17,7 @@ pub(crate) mod grant;
 pub(crate) mod halt;
 pub(crate) mod init;
 pub(crate) mod key;
+pub(crate) mod lineage;
 pub(crate) mod log;
 pub(crate) mod memory;
 pub(crate) mod pack;
@@ -86,10 +88,12 @@ pub(crate) fn dispatch() -> ExitCode {
         Verb::Halt(args) => halt::halt(global, args),
         Verb::Resume(args) => halt::resume(global, args),
         Verb::Memory(args) => memory::run(global, args),
+        Verb::Audit(args) => audit::run(global, args),
         Verb::Replay(args) => replay::run(global, args),
         Verb::Cron(args) => cron::run(global, args),
         Verb::Stats(args) => stats::run(global, args),
         Verb::Log(args) => log::run(global, args),
+        Verb::Lineage(args) => lineage::run(global, args),
         Verb::Show(args) => show::run(global, args),
         Verb::Subject(args) => subject::run(global, args),
         Verb::Export(args) => export::run(global, args),

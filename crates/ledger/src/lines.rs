@@ -95,6 +95,13 @@ pub struct Stored {
     pub bytes: Vec<u8>,
 }
 
+impl Stored {
+    fn of(segment: Segment) -> Self {
+        let next_seq = segment.first_seq + segment.count.max(1);
+        Self { first_seq: segment.first_seq, next_seq, bytes: segment.bytes }
+    }
+}
+
 /// Receipts whose mentions one process keeps in mind.
 const NAMED_MAX: usize = 4096;
 
@@ -155,15 +162,24 @@ impl Reader {
         all.insert(id, named);
     }
 
+    /// The commits that hold these places, in order, at most `bytes` and one commit more, for those who judge the bytes
+    /// themselves; nothing where there is none.
+    ///
+    /// # Errors
+    /// [`Fault`] when the disk cannot be read.
+    pub fn stored(&self, seqs: Range<u64>, bytes: usize) -> Result<Vec<Stored>, Fault> {
+        let segments = self.ask(|conn| Segment::of(conn, seqs, bytes))?;
+        Ok(segments.into_iter().map(Stored::of).collect())
+    }
+
     /// The commit that holds `seq`, or the first one after it, for those who judge the bytes themselves.
     ///
     /// # Errors
     /// [`Fault`] when the disk cannot be read.
     pub fn stored_from(&self, seq: u64) -> Result<Option<Stored>, Fault> {
         Ok(self.segment_from(seq)?.map(|segment| Stored {
-            first_seq: segment.first_seq,
             next_seq: (segment.first_seq + segment.count).max(seq + 1),
-            bytes: segment.bytes,
+            ..Stored::of(segment)
         }))
     }
 }

@@ -20,7 +20,7 @@ use crate::lines::{Lines, Named};
 use crate::segment::{self, Segment};
 use crate::store::{Access, Database, from_sql};
 use crate::tail::Tail;
-use crate::vault::{self, Item, Name, PrincipalKind};
+use crate::vault::{self, Item, Kept, Name, PrincipalKind};
 use crate::{keys, views};
 
 /// A counter that moves when something changes that decisions read: policy, approvals, grants,
@@ -394,6 +394,16 @@ impl Reader {
     /// [`Fault`].
     pub fn private(&self, hash: &Digest) -> Result<Option<(Nonce, Vec<u8>)>, Fault> {
         self.ask_vault(|conn| vault::item(conn, hash))
+    }
+
+    /// What decisions were made of, as it was stored from the item with this hash on: actions and facts with their
+    /// hashes and salts, at most `count` of them and little more than `bytes`. Whoever goes through a stretch of the log
+    /// wants them in about this order. Nothing where no such item is.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub fn private_from(&self, hash: &Digest, count: usize, bytes: usize) -> Result<Vec<Kept>, Fault> {
+        self.ask_vault(|conn| vault::items_from(conn, hash, count, bytes))
     }
 
     /// Private bytes that first came with this receipt. An action that follows an escalation or dry run

@@ -15,9 +15,15 @@ use cascade_receipt::json::{self, Value};
 use cascade_receipt::time::Timestamp;
 
 /// Receipts that one thread takes at a time.
-const SHARE: u64 = 2_048;
+const SHARE: u64 = 8_192;
 /// Shares that may wait to be joined.
 const WAITING_MAX: usize = 64;
+/// Private items that are read ahead, at least and at most, and their bytes.
+const STRETCH_MIN: usize = 4;
+const STRETCH_MAX: usize = 1_024;
+const STRETCH_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes of lines that one thread reads at once.
+const LINES_BYTES: usize = 4 * 1024 * 1024;
 /// Most threads.
 const THREADS_MAX: usize = 64;
 
@@ -35,22 +41,59 @@ pub enum ReplayError {
     Lost,
 }
 
-/// What a scan reads of a ledger.
-struct Stored<'a>(&'a Reader);
+/// What a scan reads of a ledger. Actions and facts were stored in about the order of the log, so that a stretch of them
+/// is read at once.
+struct Stored<'a> {
+    reader: &'a Reader,
+    ahead: BTreeMap<Digest, (Nonce, Vec<u8>)>,
+    /// Items of the next stretch.
+    stretch: usize,
+    /// Items of the last one that were wanted.
+    wanted: usize,
+}
+
+impl<'a> Stored<'a> {
+    const fn new(reader: &'a Reader) -> Self {
+        Self { reader, ahead: BTreeMap::new(), stretch: STRETCH_MIN, wanted: STRETCH_MIN }
+    }
+
+    fn take(&mut self, hash: &Digest) -> Option<(Nonce, Vec<u8>)> {
+        let taken = self.ahead.remove(hash);
+        self.wanted += usize::from(taken.is_some());
+        taken
+    }
+}
 
 impl Past for Stored<'_> {
     type Fault = Fault;
 
-    fn private(&self, hash: &Digest) -> Result<Option<(Nonce, Vec<u8>)>, Fault> {
-        self.0.private(hash)
+    fn facts(&mut self, hash: &Digest) -> Result<Option<(Nonce, Vec<u8>)>, Fault> {
+        if let Some(taken) = self.take(hash) {
+            return Ok(Some(taken));
+        }
+        // Where they lie in another order, reading ahead costs more than it brings.
+        let helped = self.wanted * 2 >= self.stretch;
+        self.stretch = if helped { self.stretch * 2 } else { self.stretch / 4 };
+        self.stretch = self.stretch.clamp(STRETCH_MIN, STRETCH_MAX);
+        self.wanted = 0;
+        let items = self.reader.private_from(hash, self.stretch, STRETCH_BYTES)?;
+        self.ahead = items.into_iter().map(|kept| (kept.hash, (kept.nonce, kept.bytes))).collect();
+        Ok(self.take(hash))
+    }
+
+    fn private(&mut self, hash: &Digest) -> Result<Option<(Nonce, Vec<u8>)>, Fault> {
+        match self.take(hash) {
+            Some(taken) => Ok(Some(taken)),
+            None => self.reader.private(hash),
+        }
     }
 
     fn text(&self, hash: &Digest) -> Result<Option<Vec<u8>>, Fault> {
-        self.0.blob(hash)
+        self.reader.blob(hash)
     }
 
     fn is_erased(&self, id: ReceiptId) -> Result<bool, Fault> {
-        Ok(self.0.erased_by(id)?.is_some())
+        Ok(self.reader.erased_by(id)?.is_some())
     }
 }
 
@@ -100,7 +143,7 @@ type Counted = (u64, Result<Tally, Fault>);
 
 impl Take<'_> {
     fn all(&self, reader: &Reader, under: Under, send: &SyncSender<Counted>) {
-        let mut scan = Scan::new(Stored(reader), under);
+        let mut scan = Scan::new(Stored::new(reader), under);
         while !self.stop.load(Ordering::Relaxed) {
             let share = self.next.fetch_add(1, Ordering::Relaxed);
             if share >= self.shares {
@@ -124,24 +167,38 @@ fn count<P: Past<Fault = Fault>>(
     let mut tally = Tally::default();
     let mut next = seqs.start;
     while next < seqs.end {
-        let stored = reader.stored_from(next)?.filter(|stored| stored.first_seq < seqs.end);
-        let Some(stored) = stored else { break };
-        (next..stored.first_seq).for_each(|seq| tally.gap(seq));
-        let body = stored.bytes.strip_suffix(b"\n").unwrap_or(&stored.bytes);
-        let lines = (stored.first_seq..stored.next_seq).zip(body.split(|byte| *byte == b'\n'));
-        let mut through = stored.first_seq;
-        for (seq, line) in lines {
-            through = seq + 1;
-            if seqs.contains(&seq) {
-                scan.line(seq, line, &mut tally)?;
-            }
+        let commits = reader.stored(next..seqs.end, LINES_BYTES)?;
+        if commits.is_empty() {
+            break;
         }
-        // A commit that holds fewer lines than it says.
-        (through.max(next)..stored.next_seq.min(seqs.end)).for_each(|seq| tally.gap(seq));
-        next = stored.next_seq;
+        for commit in commits {
+            (next..commit.first_seq).for_each(|seq| tally.gap(seq));
+            let body = commit.bytes.strip_suffix(b"\n").unwrap_or(&commit.bytes);
+            let lines = (commit.first_seq..commit.next_seq).zip(lines_of(body));
+            let mut through = commit.first_seq;
+            for (seq, line) in lines {
+                through = seq + 1;
+                if seqs.contains(&seq) {
+                    scan.line(seq, line, &mut tally)?;
+                }
+            }
+            // A commit that holds fewer lines than it says.
+            (through.max(next)..commit.next_seq.min(seqs.end)).for_each(|seq| tally.gap(seq));
+            next = commit.next_seq.max(next);
+        }
     }
     (next..seqs.end).for_each(|seq| tally.gap(seq));
     Ok(tally)
+}
+
+/// Like `split`, eight bytes and more at a time.
+fn lines_of(body: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let ends = memchr::memchr_iter(b'\n', body).chain([body.len()]);
+    ends.scan(0, |start, end| {
+        let line = body.get(*start..end);
+        *start = end + 1;
+        line
+    })
 }
 
 fn join(

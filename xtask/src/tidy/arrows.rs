@@ -35,7 +35,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("verify", &["timestamp", "receipt"]),
-    ("bench", &["runtime", "verify", "ledger", "kernel", "policy", "receipt"]),
+    ("bench", &["audit", "runtime", "verify", "ledger", "kernel", "policy", "receipt"]),
     ("xtask", &["receipt"]),
     ("fuzz", &["policy", "receipt"]),
 ];
@@ -73,9 +73,13 @@ const POWERS: &[(&str, &[&str], &str)] = &[
     ("process::Command", &["runtime"], "starts processes"),
     ("Command::new(", &["runtime"], "starts processes"),
     ("Ed25519KeyPair", &["ledger"], "holds private keys"),
-    // `runtime` signs with people's SSH keys; the keys of chains stay in `ledger`.
-    ("SigningKey", &["ledger", "runtime"], "holds private keys"),
-    ("rusqlite", &["ledger"], "opens the database"),
+    // `runtime` signs with people's SSH keys; the keys of chains stay in `ledger`. `audit` signs trial chains, with keys
+    // that follow from names in the open.
+    ("SigningKey", &["audit", "ledger", "runtime"], "holds private keys"),
+    // `audit` has a database in memory and no file.
+    ("rusqlite", &["audit", "ledger"], "knows SQLite"),
+    ("Connection::open(", &["ledger"], "opens the database"),
+    ("Connection::open_with_flags", &["ledger"], "opens the database"),
 ];
 
 /// Every arrow between our crates is a listed one; every crate has a name that says what it is for.
@@ -255,5 +259,9 @@ mod tests {
             "crates/cli/src/run.rs:1: `process::Command`: only runtime starts processes"
         );
         assert_eq!(powers(&tree(&[("crates/verify/src/main.rs", "use x::SigningKey;")])).len(), 1);
+        let opens = "use rusqlite::Connection;\nfn a() { Connection::open(\"x\"); }\n";
+        assert_eq!(powers(&tree(&[("crates/audit/src/a.rs", opens)])).len(), 1);
+        let in_memory = opens.replace("open(\"x\")", "open_in_memory()");
+        assert_eq!(powers(&tree(&[("crates/audit/src/a.rs", &in_memory)])), []);
     }
 }

@@ -5,13 +5,17 @@ use std::sync::Arc;
 
 use cascade_policy::facts::Facts;
 use cascade_policy::snapshot::Snapshot;
+use cascade_receipt::content::CONTROL_PREFIX;
 use cascade_receipt::decision::Verdict;
 use cascade_receipt::digest::{Digest, Nonce};
 use cascade_receipt::id::ReceiptId;
 use cascade_receipt::json::{self, Value};
+use cascade_receipt::kind::Kind;
 
 use super::What;
+use super::glance::{Glance, Members, Step};
 use super::judge::{self, Otherwise};
+use super::memo::Memo;
 use super::shown::{NotRead, Receipt};
 use super::tally::Tally;
 use super::turned::{By, Example, difference};
@@ -25,11 +29,18 @@ pub trait Past {
     /// Why it cannot be read.
     type Fault;
 
-    /// Private bytes and their salt, by their hash; nothing where they are no longer there.
+    /// What a decision was made on and its salt, by the hash; nothing where it is no longer there. Asked in the order
+    /// of the log, so that what comes next can be read ahead.
     ///
     /// # Errors
     /// When the store cannot be read.
-    fn private(&self, hash: &Digest) -> Result<Option<(Nonce, Vec<u8>)>, Self::Fault>;
+    fn facts(&mut self, hash: &Digest) -> Result<Option<(Nonce, Vec<u8>)>, Self::Fault>;
+
+    /// Other private bytes.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn private(&mut self, hash: &Digest) -> Result<Option<(Nonce, Vec<u8>)>, Self::Fault>;
 
     /// A text kept by its plain hash: a policy snapshot or a part of one.
     ///
@@ -59,12 +70,13 @@ pub struct Scan<P> {
     past: P,
     under: Under,
     snapshots: VecDeque<(Digest, Result<Arc<Snapshot>, String>)>,
+    understood: Memo,
 }
 
 impl<P: Past> Scan<P> {
     /// A scan that reads from `past`.
     pub const fn new(past: P, under: Under) -> Self {
-        Self { past, under, snapshots: VecDeque::new() }
+        Self { past, under, snapshots: VecDeque::new(), understood: Memo::new() }
     }
 
     /// Takes one line of the log, as it lies at this place. Lines that carry no decision are counted and no more.
@@ -75,6 +87,9 @@ impl<P: Past> Scan<P> {
     /// When the store cannot be read; what a receipt says is counted and never an error.
     pub fn line(&mut self, seq: u64, line: &[u8], tally: &mut Tally) -> Result<(), P::Fault> {
         tally.receipts += 1;
+        if self.at_a_glance(line, tally)? {
+            return Ok(());
+        }
         let read = match Receipt::read(line) {
             Ok(read) => read,
             Err(NotRead::NoReceipt) => {
@@ -96,11 +111,47 @@ impl<P: Past> Scan<P> {
         }
     }
 
+    /// Whether there is nothing to say of a line but that it carries no decision, or one that is the same to the byte.
+    fn at_a_glance(&mut self, line: &[u8], tally: &mut Tally) -> Result<bool, P::Fault> {
+        let Some(seen) = Glance::of(line) else { return Ok(false) };
+        if seen.decision.is_empty() || seen.task_type.starts_with(CONTROL_PREFIX) {
+            return Ok(Kind::parse(seen.kind).is_some());
+        }
+        let Under::Then = self.under else { return Ok(false) };
+        let same = self.is_same(&seen)?;
+        if same {
+            tally.decisions += 1;
+            tally.matches += 1;
+        }
+        Ok(same)
+    }
+
+    fn is_same(&mut self, seen: &Glance<'_>) -> Result<bool, P::Fault> {
+        let [facts, action, policy] =
+            [seen.facts_hash, seen.action_hash, seen.policy_hash].map(Digest::from_hex);
+        let (Some(hash), Some(policy)) = (facts, policy) else { return Ok(false) };
+        let Some((nonce, bytes)) = self.past.facts(&hash)? else { return Ok(false) };
+        if Digest::salted(&nonce, &bytes) != hash {
+            return Ok(false);
+        }
+        let Ok(facts) = judge::facts_of(&bytes) else { return Ok(false) };
+        let Some(spelled) = spelled_action(&bytes) else { return Ok(false) };
+        if let Some(hash) = action
+            && let Some((_, kept)) = self.past.private(&hash)?
+            && !std::str::from_utf8(&kept).is_ok_and(|kept| judge::is_about(kept, spelled, &facts))
+        {
+            return Ok(false);
+        }
+        let Ok(snapshot) = self.snapshot(&policy)? else { return Ok(false) };
+        let understood = self.understood.of(policy, &snapshot, spelled, &facts);
+        Ok(judge::is_same(seen, &facts, &snapshot, understood))
+    }
+
     /// What the decision was made on, or why nobody can say.
-    fn facts(&self, receipt: &Receipt, tally: &mut Tally) -> Result<Option<Facts>, P::Fault> {
+    fn facts(&mut self, receipt: &Receipt, tally: &mut Tally) -> Result<Option<Facts>, P::Fault> {
         let hash = receipt.digest("facts_hash");
         let kept = match &hash {
-            Some(hash) => self.past.private(hash)?.map(|kept| (*hash, kept)),
+            Some(hash) => self.past.facts(hash)?.map(|kept| (*hash, kept)),
             None => None,
         };
         let Some((hash, (nonce, bytes))) = kept else {
@@ -135,7 +186,7 @@ impl<P: Past> Scan<P> {
             Some(hash) => self.past.private(&hash)?,
             None => None,
         };
-        let judged = match self.snapshot(receipt)? {
+        let judged = match self.policy_of(receipt)? {
             Ok(snapshot) => {
                 let action = action.as_ref().map(|(_, bytes)| bytes.as_slice());
                 judge::again(receipt, recorded, facts, action, &snapshot)
@@ -157,7 +208,7 @@ impl<P: Past> Scan<P> {
         candidate: &Snapshot,
         tally: &mut Tally,
     ) -> Result<(), P::Fault> {
-        let then = self.snapshot(receipt)?.ok();
+        let then = self.policy_of(receipt)?.ok();
         let Otherwise { ruling, unknown } = judge::otherwise(recorded, facts, then.as_deref(), candidate);
         let before = recorded.member("verdict").and_then(Value::as_str).and_then(Verdict::parse);
         let after = ruling.decision.verdict;
@@ -193,18 +244,22 @@ impl<P: Past> Scan<P> {
     }
 
     /// The policy that a receipt was decided under.
-    fn snapshot(&mut self, receipt: &Receipt) -> Result<Result<Arc<Snapshot>, String>, P::Fault> {
-        let Some(hash) = receipt.digest("policy_hash") else {
-            return Ok(Err("it names no policy".to_owned()));
-        };
-        if let Some((_, known)) = self.snapshots.iter().find(|(known, _)| *known == hash) {
+    fn policy_of(&mut self, receipt: &Receipt) -> Result<Result<Arc<Snapshot>, String>, P::Fault> {
+        match receipt.digest("policy_hash") {
+            Some(hash) => self.snapshot(&hash),
+            None => Ok(Err("it names no policy".to_owned())),
+        }
+    }
+
+    fn snapshot(&mut self, hash: &Digest) -> Result<Result<Arc<Snapshot>, String>, P::Fault> {
+        if let Some((_, known)) = self.snapshots.iter().find(|(known, _)| known == hash) {
             return Ok(known.clone());
         }
-        let loaded = self.load(&hash)?;
+        let loaded = self.load(hash)?;
         if self.snapshots.len() >= SNAPSHOTS_MAX {
             self.snapshots.pop_back();
         }
-        self.snapshots.push_front((hash, loaded.clone()));
+        self.snapshots.push_front((*hash, loaded.clone()));
         Ok(loaded)
     }
 
@@ -219,6 +274,17 @@ impl<P: Past> Scan<P> {
         let part = |hash: &Digest| self.past.text(hash).ok().flatten();
         Ok(Snapshot::load(&document, part).map(Arc::new).map_err(|fault| fault.to_string()))
     }
+}
+
+/// The member `action` of facts, as it is spelled.
+fn spelled_action(facts: &[u8]) -> Option<&str> {
+    let mut members = Members::of(std::str::from_utf8(facts).ok()?)?;
+    while let Step::Member(key, value) = members.step() {
+        if key == "action" {
+            return Some(value);
+        }
+    }
+    None
 }
 
 const fn newly(after: Verdict) -> &'static str {

@@ -13,7 +13,7 @@ use clap::{Args, ValueEnum};
 
 use crate::args::Global;
 use crate::exit::Exit;
-use crate::moment;
+use crate::when;
 
 /// Make past decisions again: as they were, or under another policy; nothing is written
 ///
@@ -45,10 +45,10 @@ pub(crate) struct Replay {
     #[arg(long, value_name = "POLICY", conflicts_with = "file")]
     against: Option<String>,
     /// Only what was decided since: a moment, a day (`2026-11-26`), or a span of time until now (`30d`)
-    #[arg(long, value_name = "TIME", value_parser = moment::parse, conflicts_with = "file")]
+    #[arg(long, value_name = "TIME", value_parser = when::moment, conflicts_with = "file")]
     since: Option<Timestamp>,
     /// Only what was decided before
-    #[arg(long, value_name = "TIME", value_parser = moment::parse, conflicts_with = "file")]
+    #[arg(long, value_name = "TIME", value_parser = when::moment, conflicts_with = "file")]
     until: Option<Timestamp>,
     /// Exit with 6 where something does not follow, or could not be replayed
     #[arg(long)]

@@ -12,7 +12,7 @@ use clap::Args;
 use crate::args::Global;
 use crate::exit::{self, Exit, Failure};
 use crate::verb::spec;
-use crate::{failures, moment, output, place};
+use crate::{failures, output, place, when};
 
 /// How long what a rollback that died had running is waited for.
 const ENDING_MAX: Duration = Duration::from_secs(30);
@@ -38,7 +38,7 @@ pub(crate) struct RollbackArgs {
     #[arg(value_name = "ID", required_unless_present = "since", conflicts_with = "since")]
     id: Option<String>,
     /// Whatever was completed since: a moment (`2026-11-26T09:00:00Z`) or a span of time until now (`2h`)
-    #[arg(long, value_name = "TIME", value_parser = moment::parse)]
+    #[arg(long, value_name = "TIME", value_parser = when::moment)]
     since: Option<Timestamp>,
     #[command(flatten)]
     doing: Doing,

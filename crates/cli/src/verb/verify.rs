@@ -56,7 +56,7 @@ pub(crate) fn run(global: &Global, args: &Verify) -> Exit {
 fn local(global: &Global, inputs: &Inputs) -> Result<Verdict, Failure> {
     let reader = place::reader(global)?;
     let head = reader.head()?;
-    let mut disk = Disk { reader: &reader, next_seq: 0, total: head.next_seq, rest: Vec::new(), at: 0 };
+    let mut disk = Disk::of(&reader, head.next_seq);
     let verdict = check(&mut disk, inputs, head.next_seq)?;
     if verdict.valid() {
         // What is missing at the end makes a shorter chain that is valid; the head knows better.
@@ -68,7 +68,7 @@ fn local(global: &Global, inputs: &Inputs) -> Result<Verdict, Failure> {
     Ok(verdict)
 }
 
-fn check(source: &mut impl Read, inputs: &Inputs, total: u64) -> Result<Verdict, Failure> {
+pub(super) fn check(source: &mut impl Read, inputs: &Inputs, total: u64) -> Result<Verdict, Failure> {
     let timestamps = inputs.timestamps()?;
     let options = Options { stamps: timestamps.asked(), ..inputs.options()? };
     let progress = Progress::new("verifying", total);
@@ -104,12 +104,19 @@ fn count_lines(path: &Path) -> Result<u64, Failure> {
 }
 
 /// What lies on the disk, as the bytes of an export. Damage is for the verifier to judge.
-struct Disk<'a> {
+pub(super) struct Disk<'a> {
     reader: &'a Reader,
     next_seq: u64,
     total: u64,
     rest: Vec<u8>,
     at: usize,
+}
+
+impl<'a> Disk<'a> {
+    /// The first `total` receipts.
+    pub(super) const fn of(reader: &'a Reader, total: u64) -> Self {
+        Self { reader, next_seq: 0, total, rest: Vec::new(), at: 0 }
+    }
 }
 
 impl Read for Disk<'_> {

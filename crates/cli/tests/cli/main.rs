@@ -8,6 +8,8 @@ mod again;
 mod approved;
 #[cfg(test)]
 mod asking;
+mod audit;
+#[cfg(test)]
 mod backtest;
 #[cfg(test)]
 mod bad;
@@ -51,6 +53,8 @@ mod inject;
 mod keys;
 #[cfg(test)]
 mod limits;
+#[cfg(test)]
+mod log;
 #[cfg(test)]
 mod many;
 #[cfg(test)]

@@ -7,13 +7,15 @@ use crate::snapshot::{PolicyFault, Snapshot, SnapshotSource};
 
 impl Pack {
     /// Reads the files of an own pack, names relative to its directory, and gives it with its text. `*.md` are for
-    /// people and stay behind.
+    /// people and stay behind, and so do controls: they decide nothing, so that a better question about the past is
+    /// not another policy.
     ///
     /// # Errors
     /// Every fault.
     pub fn of_files(files: Vec<(String, Vec<u8>)>) -> Result<(String, Self), Vec<PolicyFault>> {
         let mut texts = Vec::new();
-        for (name, bytes) in files.into_iter().filter(|(name, _)| !name.ends_with(".md")) {
+        for (name, bytes) in files.into_iter().filter(|(name, _)| !name.ends_with(".md") && !is_control(name))
+        {
             let text = String::from_utf8(bytes)
                 .map_err(|_| vec![PolicyFault::of_file(&name, "directory.encoding", "file is not UTF-8")])?;
             texts.push((name, text));
@@ -53,4 +55,9 @@ impl Pack {
         Snapshot::compile(&source)?;
         Ok(pack)
     }
+}
+
+/// Whether a file of a pack holds controls, or tests of them.
+pub(super) fn is_control(name: &str) -> bool {
+    name == "controls.toml" || name.starts_with("controls/")
 }

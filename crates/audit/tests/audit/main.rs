@@ -1,0 +1,8 @@
+//! Questions asked of chains that are built here.
+
+#[cfg(test)]
+mod damage;
+#[cfg(test)]
+mod packs;
+#[cfg(test)]
+mod sql;

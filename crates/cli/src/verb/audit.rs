@@ -1,0 +1,103 @@
+//! `cascade audit`: a chain held against the controls of a pack.
+
+mod chosen;
+mod document;
+mod private;
+mod source;
+mod text;
+
+use std::path::PathBuf;
+
+use cascade_audit::control::{Audit, Bounds, Controls, Outcome, Period, audit};
+use cascade_receipt::time::Timestamp;
+use cascade_receipt::verify::Verdict;
+use cascade_verify::inputs::Inputs;
+use clap::Args;
+
+use crate::args::Global;
+use crate::exit::{self, Exit, Failure};
+use crate::output;
+
+/// Hold the chain against the controls of a compliance pack
+///
+/// Each control is satisfied, violated with the receipts that show it, not applicable, or not provable from this chain.
+/// The chain is verified first; a damaged one is audited before and behind the break. What a control asks, and what it
+/// takes as evidence, stands in `controls.toml` of the pack.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  cascade audit --pack soc2
+  cascade audit --pack soc2 --since 2026-01-01 --until 2026-04-01 --json
+  cascade audit --pack ./acme --check
+  cascade audit --pack soc2 --file ledger.receipts.jsonl --public-key key.pem
+
+Exit codes: 0 audited, 1 could not; with --check 6 unless every control that applies is satisfied and the chain is
+whole.")]
+pub(crate) struct AuditArgs {
+    /// A pack that comes with Cascade, or the directory of one of your own
+    #[arg(long, value_name = "PACK")]
+    pack: String,
+    /// Only what happened from here on: 2026-01-01, or a time as receipts have it [default: all]
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    since: Option<Timestamp>,
+    /// Only what happened before [default: now]
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    until: Option<Timestamp>,
+    /// Audit this exported ledger or bundle, with nothing private but what a bundle discloses [default: the local chain, with its vault]
+    #[arg(long, value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// Exit with 6 unless every control that applies is satisfied and the chain is whole
+    #[arg(long)]
+    check: bool,
+    #[command(flatten)]
+    inputs: Inputs,
+}
+
+fn moment(text: &str) -> Result<Timestamp, String> {
+    let day = format!("{text}T00:00:00.000Z");
+    let time = Timestamp::parse(text).or_else(|| Timestamp::parse(&day));
+    time.ok_or_else(|| "write a day like 2026-01-31, or a time like 2026-01-31T09:00:00.000Z".to_owned())
+}
+
+/// What was asked, of what, and what came of it.
+struct Report {
+    controls: Controls,
+    period: Period,
+    verdict: Verdict,
+    audit: Audit,
+}
+
+impl Report {
+    /// Whether there is nothing that somebody would have to look at.
+    fn is_clean(&self) -> bool {
+        let fine = |outcome| matches!(outcome, Outcome::Satisfied | Outcome::NotApplicable);
+        self.audit.results.iter().all(|result| fine(result.outcome))
+    }
+}
+
+pub(crate) fn run(global: &Global, args: &AuditArgs) -> Exit {
+    let controls = chosen::controls(&args.pack)?;
+    let period = period(args)?;
+    let source = source::Source::open(global, args)?;
+    let verdict = source.verdict(&args.inputs)?;
+    let mut view = source.view(&verdict)?;
+    view.close(&verdict, period, Bounds::default())?;
+    let report = Report { audit: audit(&view, &controls, period), controls, period, verdict };
+    if global.json {
+        output::json(&document::of(&report))?;
+    } else {
+        text::tell(&report)?;
+    }
+    Ok(if args.check && !report.is_clean() { exit::FINDINGS } else { exit::DONE })
+}
+
+fn period(args: &AuditArgs) -> Result<Period, Failure> {
+    let ms = |time: Timestamp| i64::try_from(time.ms()).unwrap_or(i64::MAX);
+    let now = ms(cascade_runtime::facts::now());
+    let since = args.since.map_or(0, ms);
+    // What happened this very moment has happened.
+    let until = args.until.map_or(now + 1, ms);
+    if since >= until {
+        return Err(Failure::usage("the period ends before it begins"));
+    }
+    Ok(Period { since, until, now })
+}
