@@ -142,3 +142,57 @@ fn hear_signals(send: Sender<Happened>) -> io::Result<()> {
     })?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{File, OpenOptions};
+    use std::io::Read as _;
+    use std::os::fd::OwnedFd;
+    use std::process::Command;
+
+    use rustix::pty::OpenptFlags;
+    use rustix::termios::LocalModes;
+
+    use super::*;
+
+    /// Tells the test below, run by itself, that it is on a terminal.
+    const ON_TERMINAL: &str = "CASCADE_TEST_ON_TERMINAL";
+    const PANICS: &str = "verb::replay::at::view::terminal::tests::panics_on_a_terminal";
+
+    #[test]
+    fn panics_on_a_terminal() {
+        if std::env::var_os(ON_TERMINAL).is_some() {
+            let _stage = Stage::take().unwrap();
+            panic!("on purpose");
+        }
+    }
+
+    #[test]
+    fn a_panic_is_read_on_a_terminal_that_was_given_back() {
+        let master =
+            rustix::pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+        rustix::pty::grantpt(&master).unwrap();
+        rustix::pty::unlockpt(&master).unwrap();
+        let name = rustix::pty::ptsname(&master, Vec::new()).unwrap();
+        let end = || {
+            let file = OpenOptions::new().read(true).write(true).open(name.to_str().unwrap()).unwrap();
+            OwnedFd::from(file)
+        };
+        let slave = end();
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", PANICS, "--nocapture"]).env(ON_TERMINAL, "1").env("TERM", "xterm");
+        let mut child = command.stdin(end()).stdout(end()).stderr(end()).spawn().unwrap();
+        drop(command);
+        let (mut screen, mut text) = (File::from(master), String::new());
+        while !text.contains("on purpose") {
+            let mut buffer = [0; 4096];
+            let count = screen.read(&mut buffer).unwrap();
+            text.push_str(&String::from_utf8_lossy(&buffer[..count]));
+        }
+        let (taken, given) = (text.find("\u{1b}[?1049h"), text.find("\u{1b}[?1049l"));
+        assert!(taken.is_some() && taken < given && given < text.find("on purpose"), "{text:?}");
+        assert!(!child.wait().unwrap().success());
+        let modes = rustix::termios::tcgetattr(&slave).unwrap().local_modes;
+        assert!(modes.contains(LocalModes::ICANON | LocalModes::ECHO));
+    }
+}
