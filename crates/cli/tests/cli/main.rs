@@ -129,7 +129,11 @@ mod thinking;
 #[cfg(test)]
 mod timestamp;
 #[cfg(test)]
+mod tour;
+#[cfg(test)]
 mod trace;
+#[cfg(test)]
+mod travel;
 #[cfg(test)]
 mod triage;
 #[cfg(test)]
