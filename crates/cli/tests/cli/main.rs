@@ -10,6 +10,7 @@ mod approved;
 mod asking;
 #[cfg(test)]
 mod audit;
+mod backtest;
 #[cfg(test)]
 mod bad;
 #[cfg(test)]
@@ -52,6 +53,8 @@ mod inject;
 mod keys;
 #[cfg(test)]
 mod limits;
+#[cfg(test)]
+mod log;
 #[cfg(test)]
 mod many;
 #[cfg(test)]
