@@ -10,6 +10,7 @@ mod approved;
 mod asking;
 #[cfg(test)]
 mod audit;
+#[cfg(test)]
 mod backtest;
 #[cfg(test)]
 mod bad;
