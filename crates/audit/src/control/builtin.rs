@@ -10,6 +10,7 @@ macro_rules! controls {
 
 /// Name of the pack and text, by name.
 const TEXTS: &[(&str, &str)] = controls! {
+    "eu-ai-act"
     "hipaa"
     "soc2"
 };
