@@ -11,6 +11,7 @@ macro_rules! controls {
 /// Name of the pack and text, by name.
 const TEXTS: &[(&str, &str)] = controls! {
     "eu-ai-act"
+    "fda-samd"
     "hipaa"
     "soc2"
 };
