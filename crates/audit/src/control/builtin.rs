@@ -13,6 +13,7 @@ const TEXTS: &[(&str, &str)] = controls! {
     "eu-ai-act"
     "fda-samd"
     "hipaa"
+    "iso-42001"
     "nist-ai-rmf"
     "soc2"
 };
