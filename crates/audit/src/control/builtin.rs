@@ -11,6 +11,12 @@ macro_rules! controls {
 /// Name of the pack and text, by name.
 const TEXTS: &[(&str, &str)] = controls! {
     "fcra" "insurance" "reg-f" "soc2" "tcpa"
+    "eu-ai-act"
+    "fda-samd"
+    "hipaa"
+    "iso-42001"
+    "nist-ai-rmf"
+    "soc2"
 };
 
 /// Pack and text of all built-in controls.
