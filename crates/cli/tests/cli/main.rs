@@ -10,6 +10,7 @@ mod approved;
 mod asking;
 #[cfg(test)]
 mod audit;
+#[cfg(test)]
 mod backtest;
 #[cfg(test)]
 mod bad;
@@ -53,6 +54,8 @@ mod inject;
 mod keys;
 #[cfg(test)]
 mod limits;
+#[cfg(test)]
+mod lineage;
 #[cfg(test)]
 mod log;
 #[cfg(test)]
@@ -126,7 +129,11 @@ mod thinking;
 #[cfg(test)]
 mod timestamp;
 #[cfg(test)]
+mod tour;
+#[cfg(test)]
 mod trace;
+#[cfg(test)]
+mod travel;
 #[cfg(test)]
 mod triage;
 #[cfg(test)]
