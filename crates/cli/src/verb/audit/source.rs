@@ -5,11 +5,11 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use cascade_audit::control::{View, Walk};
-use cascade_ledger::Reader;
+use cascade_audit::control::{Break, Cause, View, Walk};
+use cascade_ledger::{Fault, Reader};
 use cascade_receipt::bundle::{self, Bundle, LOOK_BYTES};
 use cascade_receipt::chain::LINE_BYTES_MAX;
-use cascade_receipt::verify::Verdict;
+use cascade_receipt::verify::{Code, Verdict};
 use cascade_verify::inputs::Inputs;
 
 use super::private::{Disclosed, Held};
@@ -82,8 +82,26 @@ impl Source {
                 view.take(text, disclosed.of(text)?.as_ref())?;
             }
         }
-        view.broken(walk.finish(verdict.fault(), total))?;
+        let mut breaks = walk.finish(verdict.fault(), total);
+        if let (Self::Local(reader, total), true) = (self, breaks.is_empty()) {
+            breaks.extend(reader.sound_head().err().map(|fault| unlike_head(*total, &fault)));
+        }
+        view.broken(breaks)?;
         Ok(view)
+    }
+}
+
+/// The chain is whole as far as it goes, and the head, which knows where it ends, is not of it.
+fn unlike_head(total: u64, fault: &Fault) -> Break {
+    Break {
+        line: total + 1,
+        seq: total,
+        count: 0,
+        code: Code::Seq,
+        cause: Cause::Outside,
+        detail: format!("the head of the ledger does not fit the chain: {fault}"),
+        before: None,
+        after: None,
     }
 }
 
