@@ -17,6 +17,9 @@ use crate::schema::VIEW_TABLES;
 use crate::segment::Segment;
 use crate::store::{Access, to_sql};
 
+/// Jumps in a chain; beyond it they come to nothing new.
+const JUMPS_MAX: u64 = 50;
+
 type Dump = Vec<Vec<Vec<Stored>>>;
 type Edit<'a> = &'a dyn Fn(&mut Vec<String>);
 
@@ -117,8 +120,8 @@ fn states(lines: &[String]) -> Vec<Dump> {
 /// Forwards, backwards, and by jumps of every length.
 fn ways(count: u64) -> Vec<u64> {
     let mut ways: Vec<u64> = (0..count).chain((0..count).rev()).collect();
-    // A generator of a full period over the places, so that every distance comes up.
-    ways.extend((0..3 * count).map(|step| (step * step * 7 + step * 3) % count));
+    // Of all distances, in both directions.
+    ways.extend((0..JUMPS_MAX.min(3 * count)).map(|step| (step * step * 7 + step * 3) % count));
     ways
 }
 
