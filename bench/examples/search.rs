@@ -1,6 +1,6 @@
 //! A chain of a million receipts: how long its search index takes, and how long the lineage of any receipt.
 //!
-//! `cargo run --release -p cascade-bench --example search PATH_OF_CASCADE [RECEIPTS]`
+//! `cargo run --release -p cascade-bench --example search PATH_OF_CASCADE [RECEIPTS [DIR]]`; a home in DIR is kept.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -17,14 +17,15 @@ fn main() -> anyhow::Result<()> {
     let cascade = words.first().context("say where cascade is")?;
     let receipts = words.get(1).map_or(Ok(1_000_000), |word| word.parse())?;
     let stage = tempfile::tempdir()?;
-    let home = stage.path().join("home");
+    let home = words.get(2).map_or(stage.path(), std::path::Path::new).join("home");
     let started = Instant::now();
     let ledger = cascade_bench::history(stage.path(), &home, receipts)?;
     tell(&format!("{} receipts in {:.1} s", ledger.head()?.next_seq, started.elapsed().as_secs_f64()));
-    let started = Instant::now();
+    let (started, before) = (Instant::now(), processor_s()?);
     ledger.with_index(&mut |_, _| (), |_| Ok(()))?;
     let size = std::fs::metadata(ledger.dir().join("index.db"))?.len();
-    tell(&format!("indexed in {:.1} s, {size} bytes", started.elapsed().as_secs_f64()));
+    let (seconds, processor) = (started.elapsed().as_secs_f64(), processor_s()? - before);
+    tell(&format!("indexed in {seconds:.1} s ({processor:.1} s of a processor), {size} bytes"));
     let ids: Vec<String> = (0..ASKED)
         .map(|number| {
             // Spread over the whole chain, neighbours far apart.
@@ -56,6 +57,13 @@ fn main() -> anyhow::Result<()> {
         ));
     }
     Ok(())
+}
+
+/// What the processor has spent on this thread.
+fn processor_s() -> anyhow::Result<f64> {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat")?;
+    let spent: f64 = text.split(' ').next().context("no schedstat")?.parse()?;
+    Ok(spent / 1e9)
 }
 
 fn tell(line: &str) {

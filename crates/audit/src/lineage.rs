@@ -38,7 +38,7 @@ pub use graph::{Edge, Folded, Graph, Node};
 pub use mermaid::mermaid;
 pub use prov::prov;
 pub use questions::{Answer, Question, Sentence};
-pub use receipt::Receipt;
+pub use receipt::{Linked, Receipt};
 
 /// Why a source could not be asked.
 pub type Fault = Box<dyn Error + Send + Sync>;
@@ -76,6 +76,11 @@ pub trait Source {
     /// # Errors
     /// When it cannot be asked.
     fn by_seq(&mut self, seq: u64) -> Result<Option<Receipt>, Fault>;
+    /// How the receipt at a place is bound to the one before.
+    ///
+    /// # Errors
+    /// When it cannot be asked.
+    fn linked(&mut self, seq: u64) -> Result<Option<Linked>, Fault>;
     /// Places of at most `limit` receipts from `from` on that refer to `id`, by one of `rels` or, when there are none, by
     /// any; `None` stands for an `erasure` of it. The oldest first.
     ///

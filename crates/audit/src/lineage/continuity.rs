@@ -116,16 +116,27 @@ fn one(tracer: &mut Tracer<'_>, act: &Act, found: &mut Continuity) -> Result<(),
     }
     for origin in &act.origins {
         let Some(origin_act) = &origin.act else { continue };
-        let (then, now) = (origin_act.core(), act.core());
-        if then.verdict().is_some() && then.policy().1 != now.policy().1 {
-            let text = format!(
-                "the answer was given first under the policy `{}`, and is repeated under `{}`",
-                then.policy().0,
-                now.policy().0
-            );
-            found.told("memory.older_policy", text, &[then, &origin.learned, now]);
-        }
+        older(act, origin_act, &origin.learned, found);
         authority::check(tracer, origin_act, found)?;
     }
     Ok(())
+}
+
+/// An answer that is repeated was given first under the policy that was in force then.
+fn older(act: &Act, origin: &Act, learned: &Receipt, found: &mut Continuity) {
+    let (then, now) = (origin.core(), act.core());
+    let (Some(before), Some(after)) = (&origin.policy, &act.policy) else { return };
+    if before.id == after.id {
+        return;
+    }
+    let (old, new) = (then.policy(), now.policy());
+    let text = if old.1 == new.1 {
+        format!(
+            "the answer was given first when the policy `{}` was in force before; others were since",
+            old.0
+        )
+    } else {
+        format!("the answer was given first under the policy `{}`, and is repeated under `{}`", old.0, new.0)
+    };
+    found.told("memory.older_policy", text, &[before, then, learned, after, now]);
 }

@@ -109,7 +109,8 @@ pub(super) fn answer(
 fn actor(tracer: &mut Tracer<'_>, receipt: &Receipt) -> Result<String, Fault> {
     let Some(who) = receipt.principal() else { return Ok("nobody who is named".to_owned()) };
     let name = tracer.name(who)?;
-    Ok(match receipt.who("on_behalf_of") {
+    // In a grant it says for whom its holder acts.
+    Ok(match receipt.who("on_behalf_of").filter(|_| !receipt.is(Kind::Grant)) {
         Some(person) => format!("{name}, on behalf of {}", tracer.name(person)?),
         None => name,
     })
@@ -215,17 +216,16 @@ fn authorised(tracer: &mut Tracer<'_>, act: &Act, said: &mut Said) -> Result<(),
         said.say(format!("{by} reviewed it and found it {word}"), &[review]);
     }
     grants(tracer, act, said)?;
-    if let Some(hash) = core.digest("spec_hash") {
-        let start = act.within.as_ref().map_or(core, |run| run.core());
-        let signers = start.signers();
+    if let Some(hash) = core.digest("spec_hash").filter(|_| core.is(Kind::ChainStarted)) {
+        let signers = core.signers();
         let hash = hash.to_hex();
         let short = hash.get(..12).unwrap_or_default();
         if signers.is_empty() {
-            said.say(format!("nobody signed the spec {short}…"), &[start]);
+            said.say(format!("nobody signed the spec {short}…"), &[core]);
         }
         for signer in signers {
             let name = tracer.name(signer)?;
-            said.say(format!("{name} signed the spec {short}…, as its author"), &[start]);
+            said.say(format!("{name} signed the spec {short}…, as its author"), &[core]);
         }
     }
     if said.0.is_empty() {
@@ -290,7 +290,7 @@ fn grants(tracer: &mut Tracer<'_>, act: &Act, said: &mut Said) -> Result<(), Fau
         let to = held.grant.who("to").map(|to| tracer.name(to)).transpose()?.unwrap_or_default();
         let scope = held.grant.content.member("scope").map(scope_words).unwrap_or_default();
         let text = match held.to {
-            Some(_) => format!("{giver} had given that right on to {to}: {scope}"),
+            Some(_) => format!("{giver} had given that right to {to}: {scope}"),
             None => format!("{giver} granted it to {to}: {scope}"),
         };
         said.say(text, &[&held.grant]);

@@ -7,6 +7,7 @@ use cascade_receipt::id::{PrincipalId, ReceiptId};
 use cascade_receipt::json::{self, Value};
 use cascade_receipt::kind::Kind;
 use cascade_receipt::time::Timestamp;
+use cascade_receipt::tree::{Tree, View};
 
 /// A receipt that was read, whether or not its hash holds.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -136,6 +137,32 @@ impl Receipt {
     pub(super) fn is_start(&self) -> bool {
         matches!(self.known(), Some(Kind::TaskStarted | Kind::ChainStarted | Kind::ScheduleChanged))
             || self.is_pure()
+    }
+}
+
+/// How a receipt is bound to the one before: all that is read of those that only stand in between.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Linked {
+    /// Hash of the receipt before, as claimed.
+    pub prev_hash: Digest,
+    /// Its hash, as claimed.
+    pub entry_hash: Digest,
+    /// Whether its content gives that hash, at that place.
+    pub sound: bool,
+}
+
+impl Linked {
+    /// Reads the line that stands at `seq`; `None` when it is no receipt.
+    #[must_use]
+    pub fn read(seq: u64, line: &str) -> Option<Self> {
+        let tree = Tree::parse(line)?;
+        let root = tree.root();
+        let hash = |key| Digest::from_hex(root.member(key)?.plain()?);
+        let (prev_hash, entry_hash) = (hash("prev_hash")?, hash("entry_hash")?);
+        let content = root.member("content")?;
+        let computed = chain::entry_hash(&prev_hash, content.raw().as_bytes());
+        let placed = content.member("seq").and_then(View::uint) == Some(seq);
+        Some(Self { prev_hash, entry_hash, sound: placed && computed == entry_hash })
     }
 }
 

@@ -9,7 +9,7 @@ use cascade_receipt::id::{PrincipalId, ReceiptId};
 use cascade_receipt::kind::Kind;
 
 use super::graph::{Edge, Folded, Graph, NODES_MAX, Node};
-use super::{Fault, Find, Receipt, Source};
+use super::{Fault, Find, Linked, Receipt, Source};
 
 /// Heartbeats of one intent that are counted.
 const HEARTBEATS_MAX: usize = 10_000;
@@ -56,6 +56,10 @@ impl<'s> Tracer<'s> {
         let Some(found) = self.source.by_seq(seq)?.map(Rc::new) else { return Ok(None) };
         self.read.insert(found.id, Some(found.clone()));
         Ok(Some(found))
+    }
+
+    pub(super) fn linked(&mut self, seq: u64) -> Result<Option<Linked>, Fault> {
+        self.source.linked(seq)
     }
 
     fn all(&mut self, seqs: Vec<u64>) -> Result<Vec<Rc<Receipt>>, Fault> {

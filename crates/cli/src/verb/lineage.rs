@@ -116,7 +116,7 @@ fn local(global: &Global, args: &Lineage) -> Result<Told, Failure> {
     let reader = place::reader(global)?;
     let (id, _) = cascade_runtime::consent::find(&reader, &args.id).map_err(failures::finding)?;
     let progress = Progress::new("indexing", 0);
-    let mut tell = |done, all| progress.of(done, all);
+    let mut tell = |done: u64, all| progress.of(done - done % 256, all);
     let told = if args.scan {
         let index = reader.fresh_index(&mut tell)?;
         of_index(&reader, &index, id, args)?

@@ -8,6 +8,7 @@ mod again;
 mod approved;
 #[cfg(test)]
 mod asking;
+#[cfg(test)]
 mod audit;
 #[cfg(test)]
 mod backtest;
@@ -53,6 +54,8 @@ mod inject;
 mod keys;
 #[cfg(test)]
 mod limits;
+#[cfg(test)]
+mod lineage;
 #[cfg(test)]
 mod log;
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Asking the index.
 
+use std::collections::BTreeSet;
+
 use cascade_receipt::decision::{GateName, RiskTier, Verdict};
 use cascade_receipt::digest::{Digest, to_hex};
 use cascade_receipt::id::{PrincipalId, ReceiptId};
@@ -93,6 +95,16 @@ const fn of_chain(target: ReceiptId) -> Link {
     Link { rel: Some(cascade_receipt::content::Rel::Chain), target }
 }
 
+/// Receipts of a few kinds that may all be read.
+const FEW: u64 = 2_000;
+
+/// One way through the table: by which index, on which condition.
+struct Way {
+    by: &'static str,
+    is: &'static str,
+    value: Option<Sql>,
+}
+
 /// A condition and what stands for its question marks.
 #[derive(Default)]
 struct Condition {
@@ -135,12 +147,68 @@ impl Index {
         condition.number("receipts.seq < ?", to_sql(seqs.end));
         self.narrow(sought, &mut condition)?;
         let word = if order == Order::Ascending { "ASC" } else { "DESC" };
-        let sql = format!(
-            "SELECT receipts.seq FROM receipts WHERE 1{} ORDER BY receipts.seq {word} LIMIT {}",
-            condition.text,
-            limit.min(PAGE_MAX)
-        );
-        self.places(&sql, &condition.values)
+        let limit = limit.min(PAGE_MAX);
+        let mut found = BTreeSet::new();
+        for way in self.ways(sought)? {
+            let sql = format!(
+                "SELECT receipts.seq FROM receipts {} WHERE {}{} ORDER BY receipts.seq {word} LIMIT {limit}",
+                way.by, way.is, condition.text
+            );
+            let values: Vec<Sql> = way.value.into_iter().chain(condition.values.iter().cloned()).collect();
+            found.extend(self.places(&sql, &values)?);
+        }
+        Ok(match order {
+            Order::Ascending => found.into_iter().take(limit).collect(),
+            Order::Descending => found.into_iter().rev().take(limit).collect(),
+        })
+    }
+
+    /// The ways through the table that together meet everything that is looked for, each in the order of places, so that
+    /// a bound on what is found bounds what is read. Left to itself SQLite, which knows nothing of how often a value
+    /// stands there, reads the whole table for what is rare.
+    fn ways(&self, sought: &Sought) -> Result<Vec<Way>, Fault> {
+        let way = |by, is| move |number| Way { by, is, value: Some(Sql::Integer(number)) };
+        let by_kind = || -> Result<Vec<Way>, Fault> {
+            let numbers = self.numbers(&sought.kinds)?.into_iter();
+            Ok(numbers.map(way("INDEXED BY receipts_kind", "kind = ?")).collect())
+        };
+        if !sought.kinds.is_empty() && self.few(&sought.kinds)? {
+            return by_kind();
+        }
+        if let Some(people) = &sought.principals {
+            let numbers = || people.iter().copied().map(person);
+            let own = numbers().map(way("INDEXED BY receipts_principal", "principal = ?"));
+            return Ok(own
+                .chain(numbers().map(way("INDEXED BY receipts_behalf", "on_behalf_of = ?")))
+                .collect());
+        }
+        if let Some(spec) = &sought.spec {
+            let numbers = self.words_from(spec)?.into_iter();
+            return Ok(numbers.map(way("INDEXED BY receipts_spec", "spec = ?")).collect());
+        }
+        if !sought.kinds.is_empty() {
+            return by_kind();
+        }
+        if let Some(key) = &sought.key_id {
+            let numbers = self.numbers(std::slice::from_ref(key))?.into_iter();
+            return Ok(numbers.map(way("INDEXED BY receipts_key", "key = ?")).collect());
+        }
+        if let Some(policy) = &sought.policy {
+            let numbers = self.words_from(policy)?.into_iter();
+            return Ok(numbers.map(way("INDEXED BY receipts_policy", "policy = ?")).collect());
+        }
+        Ok(vec![Way { by: "NOT INDEXED", is: "1", value: None }])
+    }
+
+    /// Whether there are so few receipts of these kinds that reading all of them is the fastest.
+    fn few(&self, kinds: &[String]) -> Result<bool, Fault> {
+        let mut left = FEW;
+        for number in self.numbers(kinds)? {
+            let sql = "SELECT count(*) FROM (SELECT 1 FROM receipts INDEXED BY receipts_kind WHERE kind = ?1 LIMIT ?2)";
+            let values = [number, to_sql(left)].map(Sql::Integer);
+            left = left.saturating_sub(self.places(sql, &values)?.first().copied().unwrap_or_default());
+        }
+        Ok(left > 0)
     }
 
     fn narrow(&self, sought: &Sought, condition: &mut Condition) -> Result<(), Fault> {
@@ -190,8 +258,7 @@ impl Index {
         }
         for (column, prefix) in [("spec", &sought.spec), ("policy", &sought.policy)] {
             if let Some(prefix) = prefix {
-                let bounds = [prefix.clone(), format!("{prefix}g")];
-                condition.one_of(column, "", &self.words_where("text >= ?1 AND text < ?2", &bounds)?);
+                condition.one_of(column, "", &self.words_from(prefix)?);
             }
         }
         if let Some(key) = &sought.key_id {
@@ -259,6 +326,11 @@ impl Index {
         let known = words.iter().map(|word| super::fill::number_of(&self.database.conn, word));
         let known: rusqlite::Result<Vec<_>> = known.collect();
         Ok(self.database.at(known)?.into_iter().flatten().collect())
+    }
+
+    /// Hashes that begin so.
+    fn words_from(&self, prefix: &str) -> Result<Vec<i64>, Fault> {
+        self.words_where("text >= ?1 AND text < ?2", &[prefix.to_owned(), format!("{prefix}g")])
     }
 
     fn words_where(&self, condition: &str, values: &[String; 2]) -> Result<Vec<i64>, Fault> {

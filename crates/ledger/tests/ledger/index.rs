@@ -9,7 +9,9 @@ use cascade_receipt::id::{PrincipalId, ReceiptId};
 use cascade_receipt::json::{self, Value};
 use rusqlite::Connection;
 
-use crate::fixture::{action, blocked, closed, create, draft, escalation, reference, started, tenant};
+use crate::fixture::{
+    PERSON, action, blocked, closed, create, draft, escalation, reference, started, tenant,
+};
 
 fn denied(name: &str, tier: RiskTier, code: &str) -> Body {
     let mut action = action(name);
@@ -42,6 +44,13 @@ fn all_sought() -> Vec<Sought> {
         Sought { tier: Some(RiskTier::High), ..all() },
         Sought { principals: Some(vec![PrincipalId([9; 8])]), ..all() },
         Sought { principals: Some(Vec::new()), ..all() },
+        Sought {
+            kinds: vec!["blocked".into(), "task_started".into(), "halted".into()],
+            principals: Some(vec![PERSON, PrincipalId([9; 8])]),
+            tier: Some(RiskTier::Critical),
+            ..all()
+        },
+        Sought { kinds: vec!["task_completed".into()], exit_code: Some(0), ..all() },
         Sought { code: Some("failfast".into()), ..all() },
         Sought { code: Some("failfast.critical".into()), ..all() },
         Sought { code: Some("failfast.crit".into()), ..all() },
@@ -112,6 +121,33 @@ fn it_says_what_the_log_says_and_keeps_up() {
         std::fs::metadata(file(&ledger)).unwrap().permissions(),
         std::os::unix::fs::PermissionsExt::from_mode(0o100_600)
     );
+}
+
+/// What is rare and what is common is looked up in different ways.
+#[test]
+fn it_says_so_of_many_as_well() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = create(dir.path());
+    fill(&ledger);
+    let tickets: Vec<_> =
+        (0..2_100).map(|number| ledger.submit(blocked(&format!("many {number}")))).collect();
+    tickets.into_iter().for_each(|ticket| drop(ticket.wait().unwrap()));
+    let lines = lines(&ledger);
+    let agrees = |index: &Index| {
+        for sought in all_sought() {
+            let expected: Vec<u64> = lines
+                .iter()
+                .filter(|line| Outline::read(&line.2, |outline| sought.fits(outline)).unwrap())
+                .map(|line| line.0)
+                .collect();
+            assert_eq!(index.search(&sought, 0..5_000, Order::Ascending, PAGE_MAX)?, expected, "{sought:?}");
+            let some: Vec<u64> =
+                expected.iter().filter(|seq| (50..90).contains(*seq)).take(7).copied().collect();
+            assert_eq!(index.search(&sought, 50..90, Order::Ascending, 7)?, some, "{sought:?}");
+        }
+        Ok(())
+    };
+    ledger.with_index(&mut |_, _| (), agrees).unwrap();
 }
 
 #[test]

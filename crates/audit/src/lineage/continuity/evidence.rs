@@ -70,9 +70,8 @@ fn between(tracer: &mut Tracer<'_>, act: &Act, found: &mut Continuity) -> Result
     let until = last.seq.min(first.seq + WALK_MAX);
     let mut before: Option<Digest> = None;
     for seq in first.seq..=until {
-        let receipt = tracer.by_seq(seq)?;
         let linked =
-            receipt.as_ref().filter(|one| before.is_none_or(|hash| one.prev_hash == hash) && one.sound);
+            tracer.linked(seq)?.filter(|one| before.is_none_or(|hash| one.prev_hash == hash) && one.sound);
         let Some(linked) = linked else {
             let text = format!("the chain is damaged at seq {seq}, between request and end");
             found.broken("chain.damaged", text, &[&first, &last]);

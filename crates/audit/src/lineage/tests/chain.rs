@@ -10,7 +10,7 @@ use cascade_receipt::id::{PrincipalId, ReceiptId};
 use cascade_receipt::json::Value;
 use cascade_receipt::time::Timestamp;
 
-use crate::lineage::{Fault, Find, Receipt, Source};
+use crate::lineage::{Fault, Find, Linked, Receipt, Source};
 
 pub(super) const KEY: &str = "receipt+00000000";
 pub(super) const ROOT: &str = "p_00000000000000a0";
@@ -210,6 +210,12 @@ impl Source for Chain {
 
     fn by_seq(&mut self, seq: u64) -> Result<Option<Receipt>, Fault> {
         Ok(self.receipts.get(usize::try_from(seq)?).cloned().flatten())
+    }
+
+    fn linked(&mut self, seq: u64) -> Result<Option<Linked>, Fault> {
+        let linked =
+            |one: Receipt| Linked { prev_hash: one.prev_hash, entry_hash: one.entry_hash, sound: one.sound };
+        Ok(self.by_seq(seq)?.map(linked))
     }
 
     fn referring(

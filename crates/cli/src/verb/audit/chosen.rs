@@ -34,11 +34,14 @@ fn own(dir: &Path) -> Result<Controls, Failure> {
 
 fn read(path: &Path) -> Result<String, Failure> {
     use std::io::Read as _;
-    let named = || format!("couldn't read `{}`", path.display());
-    let file = std::fs::File::open(path).with_context(named)?;
-    let mut text = String::new();
     // One byte more than allowed is read, and then refused.
-    file.take(CONTROLS_BYTES_MAX as u64 + 1).read_to_string(&mut text).with_context(named)?;
+    let most = CONTROLS_BYTES_MAX as u64 + 1;
+    let mut text = String::new();
+    let read = std::fs::File::open(path).and_then(|file| file.take(most).read_to_string(&mut text));
+    read.with_context(|| format!("couldn't read `{}`", path.display())).map_err(|cause| {
+        Failure::could_not(cause)
+            .hint("a pack with controls has pack.toml and controls.toml: docs/controls.md")
+    })?;
     Ok(text)
 }
 

@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use anyhow::Context as _;
-use cascade_audit::lineage::{Fault, Find, Receipt, Source};
+use cascade_audit::lineage::{Fault, Find, Linked, Receipt, Source};
 use cascade_ledger::Index;
 use cascade_receipt::bundle::{self, Bundle, LOOK_BYTES};
 use cascade_receipt::chain::LINE_BYTES_MAX;
@@ -166,6 +166,10 @@ impl Source for Handed {
 
     fn by_seq(&mut self, seq: u64) -> Result<Option<Receipt>, Fault> {
         Ok(self.line(seq)?.and_then(|line| Receipt::read(seq, &line)))
+    }
+
+    fn linked(&mut self, seq: u64) -> Result<Option<Linked>, Fault> {
+        Ok(self.line(seq)?.and_then(|line| Linked::read(seq, &line)))
     }
 
     fn referring(

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use cascade_audit::lineage::{Fault, Find, Receipt, Source};
+use cascade_audit::lineage::{Fault, Find, Linked, Receipt, Source};
 use cascade_ledger::{Found, Index, Order, Reader, Sought};
 use cascade_receipt::content::Rel;
 use cascade_receipt::digest::Digest;
@@ -60,6 +60,10 @@ impl Source for Local<'_> {
 
     fn by_seq(&mut self, seq: u64) -> Result<Option<Receipt>, Fault> {
         Ok(self.near.line(seq)?.and_then(|line| Receipt::read(seq, line)))
+    }
+
+    fn linked(&mut self, seq: u64) -> Result<Option<Linked>, Fault> {
+        Ok(self.near.line(seq)?.and_then(|line| Linked::read(seq, line)))
     }
 
     fn referring(

@@ -13,8 +13,8 @@ use crate::record::Record;
 
 /// Receipts looked at in one step of a walk.
 const STEP: u64 = 512;
-/// Places asked of the index at once: few where few are wanted.
-const PAGE: usize = 1_000;
+/// Places asked of the index at once, at least and at most: few where few are wanted.
+const PAGE: std::ops::RangeInclusive<usize> = 64..=1_000;
 
 /// What is looked for, and how.
 pub(super) struct Search {
@@ -86,9 +86,10 @@ impl Search {
         let mut found = Vec::new();
         let mut near = Near::new(reader);
         while found.len() < self.limit {
+            let more = (self.limit - found.len()).clamp(*PAGE.start(), *PAGE.end());
             let bar = Progress::new("indexing", head);
-            let page = reader.with_index(&mut |done, all| bar.of(done, all), |index| {
-                index.search(&self.sought, left.clone(), order, PAGE)
+            let page = reader.with_index(&mut |done, all| bar.of(done - done % 256, all), |index| {
+                index.search(&self.sought, left.clone(), order, more)
             })?;
             drop(bar);
             let Some(last) = page.last().copied() else { break };
