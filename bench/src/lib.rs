@@ -6,20 +6,24 @@
 mod append;
 mod chain;
 mod decide;
+mod history;
 mod route;
 mod run;
 mod sample;
 mod sign;
 mod verify;
 mod workflow;
+mod year;
 
 use std::path::Path;
 use std::time::Duration;
 
 pub use chain::Chain;
 pub use decide::Decide;
+pub use history::history;
 pub use route::Route;
 pub use run::Run;
+pub use year::{Made, Year};
 
 /// How much is measured.
 #[derive(Clone, Copy, Debug)]

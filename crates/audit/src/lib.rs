@@ -2,5 +2,6 @@
 //! is, and another machine gives the same answers.
 
 pub mod control;
+pub mod lineage;
 pub mod replay;
 pub mod trial;

@@ -1,12 +1,18 @@
-//! Replay: the decisions of a bundle are made again from the facts and policies in it, and the steps of its runs are
-//! held against their specifications.
+//! Replay: decisions are made again from the facts and policies that they were made of, and the steps of runs are held
+//! against their specifications.
 //!
-//! A bundle that is replayed has been verified before ([`cascade_receipt::verify::verify_bundle`]): what is asked here is
-//! not whether somebody recorded this, but whether it follows.
+//! A [`Scan`] takes a whole log, line by line, and counts; [`bundle`] takes what an outsider was handed. What is replayed
+//! has been verified before: what is asked here is not whether somebody recorded this, but whether it follows.
 
 mod again;
+mod glance;
+mod judge;
+mod memo;
 mod order;
+mod scan;
 mod shown;
+mod tally;
+mod turned;
 
 use cascade_kernel::csl::Document;
 use cascade_receipt::bundle::Bundle;
@@ -14,6 +20,10 @@ use cascade_receipt::digest::Digest;
 use cascade_receipt::id::ReceiptId;
 
 use shown::Shown;
+
+pub use scan::{Past, SNAPSHOTS_MAX, Scan, Under};
+pub use tally::{PLACES_MAX, Places, Tally};
+pub use turned::{By, EXAMPLES_MAX, Example, GROUP_VALUES_MAX, Group, Groups, Key, OTHERS};
 
 /// What came of it.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
@@ -55,6 +65,10 @@ pub enum What {
     },
     /// Policy or facts in the bundle cannot be read by this version.
     Unreadable(String),
+    /// The facts are gone, and no receipt says that they were erased.
+    Missing,
+    /// The facts that are stored are not those that the receipt names.
+    Altered,
     /// What was decided is not the action, or not the principal or risk, that the receipt names.
     Action,
     /// The receipt is of another kind than its decision leads to.
@@ -116,6 +130,8 @@ impl What {
         match self {
             Self::Decision { .. } => "decision.differs",
             Self::Unreadable(_) => "decision.unreadable",
+            Self::Missing => "facts.missing",
+            Self::Altered => "facts.altered",
             Self::Action => "decision.other_action",
             Self::Verdict => "decision.other_kind",
             Self::Ended => "run.ended_twice",
@@ -137,6 +153,8 @@ impl What {
         match self {
             Self::Decision { .. } => "the same facts and policy give another decision".to_owned(),
             Self::Unreadable(why) => format!("cannot be decided again here: {why}"),
+            Self::Missing => "its facts are gone, and no receipt says that they were erased".to_owned(),
+            Self::Altered => "the facts that are stored are not those that it names".to_owned(),
             Self::Action => "its facts are about another action, principal or risk than it names".to_owned(),
             Self::Verdict => "it is of another kind than its decision leads to".to_owned(),
             Self::Ended => "the run has ended more than once".to_owned(),

@@ -82,6 +82,7 @@ pub(crate) enum Verb {
     Stats(verb::stats::StatsArgs),
     Log(verb::log::Log),
     Show(verb::show::Show),
+    Lineage(verb::lineage::Lineage),
     Subject(verb::subject::SubjectArgs),
     Export(verb::export::Export),
     Bundle(verb::bundle::Bundle),

@@ -24,6 +24,11 @@ pub(crate) const FINDINGS: u8 = 6;
 /// Timed out.
 pub(crate) const TIMED_OUT: u8 = 124;
 
+/// Ended by a signal, as shells say it.
+pub(crate) fn signalled(signal: i32) -> u8 {
+    u8::try_from(signal).map_or(COULD_NOT, |signal| 128_u8.saturating_add(signal))
+}
+
 /// A failure with its exit code and, where a person can act, a hint.
 #[derive(Debug)]
 pub(crate) struct Failure {

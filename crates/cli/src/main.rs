@@ -8,6 +8,7 @@ mod again;
 mod args;
 mod exit;
 mod failures;
+mod near;
 mod outfile;
 mod output;
 mod place;
@@ -18,6 +19,7 @@ mod screen;
 mod secret;
 mod signer;
 mod verb;
+mod when;
 
 use std::process::ExitCode;
 

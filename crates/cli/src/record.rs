@@ -68,6 +68,14 @@ impl Record {
         reasons.iter().filter_map(|reason| reason.member("code")?.as_str()).collect()
     }
 
+    /// The same, and those that its gates gave.
+    pub(crate) fn all_codes(&self) -> Vec<&str> {
+        let gates = self.content("decision").and_then(|decision| decision.member("gates")?.as_array());
+        let given = gates.unwrap_or_default().iter().filter_map(|gate| gate.member("reasons")?.as_array());
+        let given = given.flatten().filter_map(|reason| reason.member("code")?.as_str());
+        self.codes().into_iter().chain(given).collect()
+    }
+
     /// The erasure that took the private bytes, if one did.
     pub(crate) fn erased_by(&self, reader: &Reader) -> Result<Option<ErasedBy>, Fault> {
         ReceiptId::parse(self.text("receipt_id")).map_or(Ok(None), |id| reader.erased_by(id))
@@ -81,7 +89,7 @@ impl Record {
 }
 
 /// The words of a normalised action, quoted where a shell would need it.
-fn command_of(action: &Value) -> Option<String> {
+pub(crate) fn command_of(action: &Value) -> Option<String> {
     if let Some(line) = action.member("line").and_then(Value::as_str) {
         return Some(line.to_owned());
     }

@@ -17,6 +17,7 @@ pub(crate) mod grant;
 pub(crate) mod halt;
 pub(crate) mod init;
 pub(crate) mod key;
+pub(crate) mod lineage;
 pub(crate) mod log;
 pub(crate) mod memory;
 pub(crate) mod pack;
@@ -92,6 +93,7 @@ pub(crate) fn dispatch() -> ExitCode {
         Verb::Cron(args) => cron::run(global, args),
         Verb::Stats(args) => stats::run(global, args),
         Verb::Log(args) => log::run(global, args),
+        Verb::Lineage(args) => lineage::run(global, args),
         Verb::Show(args) => show::run(global, args),
         Verb::Subject(args) => subject::run(global, args),
         Verb::Export(args) => export::run(global, args),

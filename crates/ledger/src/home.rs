@@ -5,6 +5,7 @@
 //! HOME/tenants/<tenant>/ledger.db   the log and its views
 //!                       vault.db    private bytes, snapshots, names
 //!                       cache.db    hints, may be deleted
+//!                       index.db    what is searched by, may be deleted; its lock beside it
 //!                       keys/       receipt.pem, log.pem; what seals credentials
 //!                       runs/       one lock file per open action
 //!                       recovery-files   where the recovery files were written

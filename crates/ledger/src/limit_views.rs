@@ -293,6 +293,21 @@ impl Reader {
         self.ask(|conn| used(conn, budget, of, since, without))
     }
 
+    /// Every counter that was ever drawn on: the budget, and whose it is where there is one for each.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub fn counters(&self) -> Result<Vec<(String, Option<PrincipalId>)>, Fault> {
+        self.ask(|conn| {
+            conn.prepare_cached("SELECT DISTINCT name, owner FROM budgets ORDER BY name, owner")?
+                .query_map((), |row| {
+                    let owner: Vec<u8> = row.get(1)?;
+                    Ok((row.get(0)?, owner.try_into().ok().map(PrincipalId)))
+                })?
+                .collect()
+        })
+    }
+
     /// Where a subject is, as last recorded.
     ///
     /// # Errors

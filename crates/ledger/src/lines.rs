@@ -33,6 +33,15 @@ impl<'a> Lines<'a> {
     }
 
     fn load(&mut self) -> Result<(), Fault> {
+        if let Some(end) = self.reader.end()?
+            && self.seqs.end > end
+        {
+            // Of a commit of which a part came later, that part is not there yet.
+            self.seqs.end = end.max(self.seqs.start);
+            if self.seqs.is_empty() {
+                return Ok(());
+            }
+        }
         let Some(segment) = self.reader.segment_from(self.seqs.start)? else {
             self.seqs.start = self.seqs.end;
             return Ok(());
@@ -86,6 +95,13 @@ pub struct Stored {
     pub bytes: Vec<u8>,
 }
 
+impl Stored {
+    fn of(segment: Segment) -> Self {
+        let next_seq = segment.first_seq + segment.count.max(1);
+        Self { first_seq: segment.first_seq, next_seq, bytes: segment.bytes }
+    }
+}
+
 /// Receipts whose mentions one process keeps in mind.
 const NAMED_MAX: usize = 4096;
 
@@ -118,7 +134,9 @@ impl Reader {
         let since = known.as_ref().map_or(from, |known| known.through);
         let mut before = i64::MAX.cast_unsigned();
         while let Some(segment) = self.ask(|conn| Segment::newest_naming(conn, &name, since, before))? {
-            let lines: Vec<&[u8]> = segment.lines().collect();
+            let within = through.saturating_sub(segment.first_seq);
+            let lines: Vec<&[u8]> =
+                segment.lines().take(usize::try_from(within).unwrap_or(usize::MAX)).collect();
             let texts = lines.iter().rev().filter_map(|line| std::str::from_utf8(line).ok());
             let told = |text: &str| Some((read(text)?, Arc::from(text)));
             if let Some((found, line)) = texts.filter(|text| text.contains(&name)).find_map(told) {
@@ -144,15 +162,24 @@ impl Reader {
         all.insert(id, named);
     }
 
+    /// The commits that hold these places, in order, at most `bytes` and one commit more, for those who judge the bytes
+    /// themselves; nothing where there is none.
+    ///
+    /// # Errors
+    /// [`Fault`] when the disk cannot be read.
+    pub fn stored(&self, seqs: Range<u64>, bytes: usize) -> Result<Vec<Stored>, Fault> {
+        let segments = self.ask(|conn| Segment::of(conn, seqs, bytes))?;
+        Ok(segments.into_iter().map(Stored::of).collect())
+    }
+
     /// The commit that holds `seq`, or the first one after it, for those who judge the bytes themselves.
     ///
     /// # Errors
     /// [`Fault`] when the disk cannot be read.
     pub fn stored_from(&self, seq: u64) -> Result<Option<Stored>, Fault> {
         Ok(self.segment_from(seq)?.map(|segment| Stored {
-            first_seq: segment.first_seq,
             next_seq: (segment.first_seq + segment.count).max(seq + 1),
-            bytes: segment.bytes,
+            ..Stored::of(segment)
         }))
     }
 }

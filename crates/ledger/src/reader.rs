@@ -20,7 +20,7 @@ use crate::lines::{Lines, Named};
 use crate::segment::{self, Segment};
 use crate::store::{Access, Database, from_sql};
 use crate::tail::Tail;
-use crate::vault::{self, Item, Name, PrincipalKind};
+use crate::vault::{self, Item, Kept, Name, PrincipalKind};
 use crate::{keys, views};
 
 /// A counter that moves when something changes that decisions read: policy, approvals, grants,
@@ -134,6 +134,8 @@ pub struct Reader {
     vault: Mutex<Option<Database>>,
     pub(crate) named: Mutex<HashMap<ReceiptId, Named>>,
     tail: Mutex<Tail>,
+    /// It answers as of a moment of the past, and gives no line that came later ([`crate::timeline`]).
+    past: bool,
 }
 
 impl Reader {
@@ -154,7 +156,38 @@ impl Reader {
             vault: Mutex::new(None),
             named: Mutex::default(),
             tail: Mutex::default(),
+            past: false,
         })
+    }
+
+    /// The same tenant as of a moment, whose views are in `views`. The vault is the one of today.
+    pub(crate) fn of_past(&self, views: Database) -> Self {
+        Self {
+            dir: self.dir.clone(),
+            access: Access::ReadOnly,
+            log_origin: self.log_origin.clone(),
+            genesis_public_key: self.genesis_public_key,
+            ledger: Mutex::new(views),
+            vault: Mutex::new(None),
+            named: Mutex::default(),
+            tail: Mutex::default(),
+            past: true,
+        }
+    }
+
+    /// Goes to another moment: `f` changes the views, and what was learned of the log is forgotten.
+    pub(crate) fn move_to<T>(&self, f: impl FnOnce(&mut Database) -> Result<T, Fault>) -> Result<T, Fault> {
+        lock(&self.named).clear();
+        *lock(&self.tail) = Tail::default();
+        f(&mut lock(&self.ledger))
+    }
+
+    /// Another reader of the same tenant, with connections of its own, for another thread.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub fn another(&self) -> Result<Self, Fault> {
+        Self::open(&self.dir, self.access)
     }
 
     /// The tenant's directory.
@@ -298,31 +331,26 @@ impl Reader {
     /// # Errors
     /// [`Fault`].
     pub fn approvals_of(&self, subject: ReceiptId) -> Result<Vec<Approval>, Fault> {
-        self.all(
-            "SELECT receipt_id, seq, entry_hash, subject, action_hash, principal, approve, expires_ms, signed, used_by
-             FROM approvals WHERE subject = ?1 ORDER BY seq",
-            [subject.0],
-            |row| {
-                Ok(Approval {
-                    receipt_id: ReceiptId(row.get(0)?),
-                    seq: from_sql(row.get(1)?),
-                    entry_hash: Digest(row.get(2)?),
-                    subject: ReceiptId(row.get(3)?),
-                    action_hash: Digest(row.get(4)?),
-                    principal: PrincipalId(row.get(5)?),
-                    approve: row.get(6)?,
-                    expires: Timestamp::from_ms(from_sql(row.get(7)?)),
-                    signed: row.get(8)?,
-                    used_by: row.get::<_, Option<[u8; 8]>>(9)?.map(ReceiptId),
-                })
-            },
-        )
+        self.all(&format!("{APPROVAL} WHERE subject = ?1 ORDER BY seq"), [subject.0], approval_of)
+    }
+
+    /// Approvals that no action has used yet, oldest first; those that have run out included.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub fn unused_approvals(&self) -> Result<Vec<Approval>, Fault> {
+        self.all(&format!("{APPROVAL} WHERE approve = 1 AND used_by IS NULL ORDER BY seq"), (), approval_of)
     }
 
     /// The exact lines of `seqs` in order; ends early at the head.
     #[must_use]
     pub fn lines(&self, seqs: std::ops::Range<u64>) -> Lines<'_> {
         Lines::new(self, seqs)
+    }
+
+    /// Where this reader's log ends, where that is not where what is stored ends.
+    pub(crate) fn end(&self) -> Result<Option<u64>, Fault> {
+        if self.past { self.head().map(|head| Some(head.next_seq)) } else { Ok(None) }
     }
 
     /// A receipt by its id or the beginning of one (`r_` and at least one digit).
@@ -366,6 +394,16 @@ impl Reader {
     /// [`Fault`].
     pub fn private(&self, hash: &Digest) -> Result<Option<(Nonce, Vec<u8>)>, Fault> {
         self.ask_vault(|conn| vault::item(conn, hash))
+    }
+
+    /// What decisions were made of, as it was stored from the item with this hash on: actions and facts with their
+    /// hashes and salts, at most `count` of them and little more than `bytes`. Whoever goes through a stretch of the log
+    /// wants them in about this order. Nothing where no such item is.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub fn private_from(&self, hash: &Digest, count: usize, bytes: usize) -> Result<Vec<Kept>, Fault> {
+        self.ask_vault(|conn| vault::items_from(conn, hash, count, bytes))
     }
 
     /// Private bytes that first came with this receipt. An action that follows an escalation or dry run
@@ -459,6 +497,24 @@ impl Reader {
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+const APPROVAL: &str = "SELECT receipt_id, seq, entry_hash, subject, action_hash, principal, approve, expires_ms, \
+                        signed, used_by FROM approvals";
+
+fn approval_of(row: &Row<'_>) -> rusqlite::Result<Approval> {
+    Ok(Approval {
+        receipt_id: ReceiptId(row.get(0)?),
+        seq: from_sql(row.get(1)?),
+        entry_hash: Digest(row.get(2)?),
+        subject: ReceiptId(row.get(3)?),
+        action_hash: Digest(row.get(4)?),
+        principal: PrincipalId(row.get(5)?),
+        approve: row.get(6)?,
+        expires: Timestamp::from_ms(from_sql(row.get(7)?)),
+        signed: row.get(8)?,
+        used_by: row.get::<_, Option<[u8; 8]>>(9)?.map(ReceiptId),
+    })
 }
 
 const SUBJECT: &str = "receipt_id, seq, kind, entry_hash, action_hash, principal, required, groups, expires_ms, \

@@ -105,6 +105,22 @@ impl Reader {
         live.into_iter().map(one).collect()
     }
 
+    /// The receipts that set the credentials in force, in their order.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub fn secrets_set(&self) -> Result<Vec<ReceiptId>, Fault> {
+        Ok(self.ask(live)?.into_iter().map(|(_, receipt_id)| receipt_id).collect())
+    }
+
+    /// What a receipt declared of the credential that it set, where the vault still has it.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub fn declared_by(&self, receipt_id: ReceiptId) -> Result<Option<Vec<u8>>, Fault> {
+        Ok(self.ask_vault(|conn| row(conn, receipt_id))?.map(|(declaration, _)| declaration))
+    }
+
     fn damaged_secret(&self) -> Fault {
         Fault::damaged(&self.dir().join("vault.db"), "a credential is missing or damaged")
     }

@@ -1,5 +1,7 @@
 //! Segments: the exact lines of one commit in one row, and the search index over them.
 
+use std::ops::Range;
+
 use cascade_receipt::chain::LINE_END_BYTES;
 use cascade_receipt::digest::Digest;
 use cascade_receipt::id::ReceiptId;
@@ -56,6 +58,25 @@ impl Segment {
         )?
         .query_row([to_sql(seq)], Self::read)
         .optional()
+    }
+
+    /// Those that hold these places, in order, until they are as long as this together.
+    pub(crate) fn of(conn: &Connection, seqs: Range<u64>, bytes: usize) -> rusqlite::Result<Vec<Self>> {
+        let mut query = conn.prepare_cached(
+            "SELECT first_seq, count, ends_sha256, bytes FROM segments WHERE first_seq < ?2 AND first_seq >=
+             coalesce((SELECT first_seq FROM segments WHERE first_seq <= ?1 AND first_seq + count > ?1
+                       ORDER BY first_seq DESC LIMIT 1), ?1)
+             ORDER BY first_seq",
+        )?;
+        let mut rows = query.query(params![to_sql(seqs.start), to_sql(seqs.end)])?;
+        let (mut found, mut long) = (Vec::new(), 0);
+        while long < bytes {
+            let Some(row) = rows.next()? else { break };
+            let segment = Self::read(row)?;
+            long += segment.bytes.len();
+            found.push(segment);
+        }
+        Ok(found)
     }
 
     /// The last one before `before` that holds a receipt from `from` on and in which this text stands.

@@ -1,7 +1,7 @@
 //! SQLite as this ledger uses it: WAL, every commit synced, deleted bytes overwritten, waits bounded.
 
-use std::ffi::OsString;
-use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::fmt::Write as _;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -73,8 +73,22 @@ impl Database {
                 .map_err(|_| Fault::WalUnreadable { place: path.display().to_string() });
         }
         let flags = read_only | OpenFlags::SQLITE_OPEN_URI;
-        let mut database = Self::connect(Path::new(&immutable_uri(path)), flags)?;
+        let mut database = Self::connect(Path::new(&uri_of(path, "immutable=1")), flags)?;
         database.path = path.to_owned();
+        Ok(database)
+    }
+
+    /// A database in memory that has the file at `path` beside it as `log`, to be read only.
+    pub(crate) fn in_memory_beside(path: &Path) -> Result<Self, Fault> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
+        let mut database = Self::connect(Path::new(":memory:"), flags | OpenFlags::SQLITE_OPEN_URI)?;
+        path.clone_into(&mut database.path);
+        let dir = path.parent().unwrap_or(path);
+        let changes = rustix::fs::access(dir, Permission::WRITE_OK).is_ok()
+            || std::fs::metadata(beside(path, "-wal")).is_ok_and(|wal| wal.len() > 0);
+        let uri = uri_of(path, if changes { "mode=ro" } else { "immutable=1" });
+        let attached = patient(|| database.conn.execute("ATTACH ?1 AS log", [&uri]));
+        database.at(attached)?;
         Ok(database)
     }
 
@@ -176,17 +190,18 @@ fn jittered_wait() -> impl FnMut(i32) -> bool + Send + 'static {
     }
 }
 
-fn immutable_uri(path: &Path) -> OsString {
-    let mut uri = b"file:".to_vec();
+/// The file as SQLite's URIs name it, in ASCII.
+fn uri_of(path: &Path, how: &str) -> String {
+    let mut uri = "file:".to_owned();
     for &byte in path.as_os_str().as_bytes() {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'-' | b'_') {
-            uri.push(byte);
+            uri.push(char::from(byte));
         } else {
-            uri.extend_from_slice(format!("%{byte:02X}").as_bytes());
+            // Writing into a string does not fail.
+            _ = write!(uri, "%{byte:02X}");
         }
     }
-    uri.extend_from_slice(b"?immutable=1");
-    OsString::from_vec(uri)
+    uri + "?" + how
 }
 
 /// SQLite integers are signed; sequence numbers and milliseconds stay far below 2^63.

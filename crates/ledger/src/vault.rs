@@ -90,6 +90,40 @@ pub(crate) fn item(conn: &Connection, hash: &Digest) -> rusqlite::Result<Option<
         .optional()
 }
 
+/// A private item with its hash.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Kept {
+    /// The salted hash.
+    pub hash: Digest,
+    /// The salt.
+    pub nonce: Nonce,
+    /// The bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// Actions and facts in the order in which they were stored, from the one with this hash on.
+pub(crate) fn items_from(
+    conn: &Connection,
+    hash: &Digest,
+    count: usize,
+    bytes: usize,
+) -> rusqlite::Result<Vec<Kept>> {
+    let mut query = conn.prepare_cached(
+        "SELECT hash, nonce, bytes FROM items
+         WHERE id >= (SELECT id FROM items WHERE hash = ?1)
+           AND field IN ('action_hash', 'facts_hash') AND nonce <> zeroblob(32) ORDER BY id",
+    )?;
+    let mut rows = query.query([hash.0])?;
+    let (mut found, mut long) = (Vec::new(), 0);
+    while found.len() < count && long < bytes {
+        let Some(row) = rows.next()? else { break };
+        let kept = Kept { hash: Digest(row.get(0)?), nonce: Nonce(row.get(1)?), bytes: row.get(2)? };
+        long += kept.bytes.len();
+        found.push(kept);
+    }
+    Ok(found)
+}
+
 /// Everything private that came with one receipt.
 pub(crate) fn items_of(conn: &Connection, receipt_id: ReceiptId) -> rusqlite::Result<Vec<Item>> {
     let mut query = conn.prepare_cached(

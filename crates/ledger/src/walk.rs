@@ -44,11 +44,11 @@ impl std::fmt::Debug for Walk<'_> {
 }
 
 /// What one line says about itself.
-struct Read {
-    entry: Entry,
-    timestamp: Timestamp,
+pub(crate) struct Read {
+    pub(crate) entry: Entry,
+    pub(crate) timestamp: Timestamp,
     epoch: u64,
-    change: Change,
+    pub(crate) change: Change,
 }
 
 impl<'a> Walk<'a> {
@@ -130,7 +130,7 @@ impl<'a> Walk<'a> {
                 return Ok(());
             }
         };
-        let Some(read) = self.read(seq, &receipt, report) else {
+        let Some(read) = read(seq, &receipt, self.prev, self.log_origin, report) else {
             report.add("log.content", Some(seq), "not a receipt of this version");
             self.prev = None;
             self.unread += 1;
@@ -149,42 +149,6 @@ impl<'a> Walk<'a> {
             report.add("views.apply", Some(seq), error.to_string());
         }
         Ok(())
-    }
-
-    /// Checks what the line says of itself. `None` when it is no receipt.
-    fn read(&self, seq: u64, receipt: &Value, report: &mut FsckReport) -> Option<Read> {
-        let outer = |key: &str| receipt.member(key).and_then(Value::as_str);
-        let content = receipt.member("content")?;
-        let inner = |key: &str| content.member(key).and_then(Value::as_str);
-        let (prev, claimed) =
-            (Digest::from_hex(outer("prev_hash")?)?, Digest::from_hex(outer("entry_hash")?)?);
-        if self.prev.is_some_and(|want| want != prev) {
-            report.add("log.link", Some(seq), "does not follow the receipt before it");
-        }
-        if entry_hash(&prev, content.to_canonical().as_bytes()) != claimed {
-            report.add("log.hash", Some(seq), "the content does not give its hash");
-        }
-        if content.member("seq")?.as_u64()? != seq {
-            report.add("log.seq", Some(seq), "the receipt claims another place");
-        }
-        if outer("receipt_id") != inner("receipt_id") || outer("timestamp") != inner("timestamp") {
-            report.add("log.copies", Some(seq), "id or time differ from those inside");
-        }
-        if inner("log_origin")? != self.log_origin {
-            report.add("log.origin", Some(seq), "the receipt belongs to another chain");
-        }
-        Some(Read {
-            entry: Entry {
-                receipt_id: ReceiptId::parse(inner("receipt_id")?)?,
-                seq,
-                entry_hash: claimed,
-                chain: chain_views::of_value(content),
-                cron: schedule_views::of_value(content),
-            },
-            timestamp: Timestamp::parse(inner("timestamp")?)?,
-            epoch: inner("hmac_key_id")?.strip_prefix('e')?.parse().ok()?,
-            change: Change::of_value(content)?,
-        })
     }
 
     /// The index must know the id at this place, or not at all if it is behind.
@@ -245,4 +209,45 @@ impl<'a> Walk<'a> {
         }
         Ok(())
     }
+}
+
+/// Checks what a line says of itself, and that it follows `before` where that is known. `None` when it is no receipt.
+pub(crate) fn read(
+    seq: u64,
+    receipt: &Value,
+    before: Option<Digest>,
+    log_origin: &str,
+    report: &mut FsckReport,
+) -> Option<Read> {
+    let outer = |key: &str| receipt.member(key).and_then(Value::as_str);
+    let content = receipt.member("content")?;
+    let inner = |key: &str| content.member(key).and_then(Value::as_str);
+    let (prev, claimed) = (Digest::from_hex(outer("prev_hash")?)?, Digest::from_hex(outer("entry_hash")?)?);
+    if before.is_some_and(|want| want != prev) {
+        report.add("log.link", Some(seq), "does not follow the receipt before it");
+    }
+    if entry_hash(&prev, content.to_canonical().as_bytes()) != claimed {
+        report.add("log.hash", Some(seq), "the content does not give its hash");
+    }
+    if content.member("seq")?.as_u64()? != seq {
+        report.add("log.seq", Some(seq), "the receipt claims another place");
+    }
+    if outer("receipt_id") != inner("receipt_id") || outer("timestamp") != inner("timestamp") {
+        report.add("log.copies", Some(seq), "id or time differ from those inside");
+    }
+    if inner("log_origin")? != log_origin {
+        report.add("log.origin", Some(seq), "the receipt belongs to another chain");
+    }
+    Some(Read {
+        entry: Entry {
+            receipt_id: ReceiptId::parse(inner("receipt_id")?)?,
+            seq,
+            entry_hash: claimed,
+            chain: chain_views::of_value(content),
+            cron: schedule_views::of_value(content),
+        },
+        timestamp: Timestamp::parse(inner("timestamp")?)?,
+        epoch: inner("hmac_key_id")?.strip_prefix('e')?.parse().ok()?,
+        change: Change::of_value(content)?,
+    })
 }

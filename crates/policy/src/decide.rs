@@ -61,27 +61,45 @@ pub struct Ruling {
     pub limits: Vec<String>,
 }
 
+/// How an action is understood under the manifests of a policy. Who asks, when, and what people said is not looked at:
+/// it follows from manifests and action alone, so that whoever decides about the same words again may keep it.
+#[derive(Clone, Debug)]
+pub struct Understood {
+    classification: Classification,
+    risk_tier: RiskTier,
+    classified: bool,
+}
+
+impl Understood {
+    /// Takes the action apart. Needs [`STACK_BYTES`] of stack.
+    #[must_use]
+    pub fn of(snapshot: &Snapshot, action: &Action) -> Self {
+        let classification = classify(snapshot.registry(), action);
+        let (mut risk_tier, mut classified) = assess(&classification, action.stdin);
+        if is_elsewhere(action) {
+            (risk_tier, classified) = (risk_tier.max(RiskTier::High), false);
+        }
+        Self { classification, risk_tier, classified }
+    }
+
+    /// The tier that the gates judge.
+    #[must_use]
+    pub const fn risk_tier(&self) -> RiskTier {
+        self.risk_tier
+    }
+}
+
 /// Decides. Total and deterministic: what cannot be evaluated is denied, and a denial is an answer,
 /// not an error.
 ///
 /// Needs [`STACK_BYTES`] of stack.
 #[must_use]
 pub fn decide(snapshot: &Snapshot, facts: &Facts) -> Ruling {
-    let (classification, risk_tier, classified) = classified(snapshot, facts);
-    let judgement = snapshot.engine().judge(facts, &classification);
-    let case = Case {
-        facts,
-        thresholds: snapshot.thresholds(),
-        packs: snapshot.packs(),
-        unready: snapshot.unready(),
-        classification: &classification,
-        tier: risk_tier,
-        classified,
-        judgement: &judgement,
-    };
-    let Evaluation { gates, terms, glass_broken } = gate::evaluate(&case);
+    let understood = Understood::of(snapshot, &facts.action);
+    let Evaluation { gates, terms, glass_broken } = evaluated(snapshot, facts, &understood);
     let decision = Decision::from_gates(gates);
     let escalation = if decision.verdict == Verdict::Escalate { terms } else { None };
+    let Understood { classification, risk_tier, classified } = understood;
     let mut ruling = Ruling {
         decision,
         risk_tier,
@@ -97,12 +115,36 @@ pub fn decide(snapshot: &Snapshot, facts: &Facts) -> Ruling {
     ruling
 }
 
+/// The decision of [`decide`] and nothing beside it, about an action that was understood before: `understood` is of this
+/// snapshot and the action of these facts.
+///
+/// Needs [`STACK_BYTES`] of stack.
+#[must_use]
+pub fn decision(snapshot: &Snapshot, facts: &Facts, understood: &Understood) -> Decision {
+    Decision::from_gates(evaluated(snapshot, facts, understood).gates)
+}
+
+fn evaluated(snapshot: &Snapshot, facts: &Facts, understood: &Understood) -> Evaluation {
+    let Understood { classification, risk_tier, classified } = understood;
+    let judgement = snapshot.engine().judge(facts, classification);
+    gate::evaluate(&Case {
+        facts,
+        thresholds: snapshot.thresholds(),
+        packs: snapshot.packs(),
+        unready: snapshot.unready(),
+        classification,
+        tier: *risk_tier,
+        classified: *classified,
+        judgement: &judgement,
+    })
+}
+
 /// How the command of an action is taken apart, as [`decide`] does it.
 ///
 /// Needs [`STACK_BYTES`] of stack.
 #[must_use]
 pub fn taken_apart(snapshot: &Snapshot, facts: &Facts) -> Classification {
-    classified(snapshot, facts).0
+    Understood::of(snapshot, &facts.action).classification
 }
 
 /// The budgets that an action draws on, whose counters [`decide`] wants in the facts.
@@ -114,7 +156,7 @@ pub fn draws(snapshot: &Snapshot, facts: &Facts) -> Vec<Draw> {
     if limits.budgets.is_empty() {
         return Vec::new();
     }
-    let (classification, tier, _) = classified(snapshot, facts);
+    let Understood { classification, risk_tier: tier, .. } = Understood::of(snapshot, &facts.action);
     limits.draws(&concern(snapshot, facts, &classification, tier)).filter_map(|(_, draw)| draw.ok()).collect()
 }
 
@@ -139,7 +181,7 @@ pub fn limits_told(snapshot: &Snapshot, facts: &Facts) -> Vec<String> {
     if limits.is_empty() {
         return Vec::new();
     }
-    let (classification, tier, _) = classified(snapshot, facts);
+    let Understood { classification, risk_tier: tier, .. } = Understood::of(snapshot, &facts.action);
     limits::explain(limits, &concern(snapshot, facts, &classification, tier))
 }
 
@@ -150,15 +192,6 @@ fn concern<'a>(
     tier: RiskTier,
 ) -> Concern<'a> {
     Concern { facts, classification, tier, families: &snapshot.thresholds().families }
-}
-
-fn classified(snapshot: &Snapshot, facts: &Facts) -> (Classification, RiskTier, bool) {
-    let classification = classify(snapshot.registry(), &facts.action);
-    let (mut risk_tier, mut classified) = assess(&classification, facts.action.stdin);
-    if is_elsewhere(&facts.action) {
-        (risk_tier, classified) = (risk_tier.max(RiskTier::High), false);
-    }
-    (classification, risk_tier, classified)
 }
 
 /// The files whose bytes say what an action does, beside its executable: scripts, build files, manifests. As

@@ -19,4 +19,5 @@ pub mod pack;
 pub mod resource;
 pub mod shell;
 pub mod snapshot;
+pub mod unrecorded;
 pub mod worker;

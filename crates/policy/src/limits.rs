@@ -298,6 +298,17 @@ fn ends_word(rest: &str) -> bool {
 }
 
 impl Budget {
+    /// From which moment on what was drawn counts at `at`; `zone` is that of the subject whose counter it is. `None` where
+    /// its days are those of a zone that is not known.
+    #[must_use]
+    pub fn counts_since(&self, at: Timestamp, zone: Option<&str>) -> Option<Timestamp> {
+        let zone = match &self.zone {
+            ZoneOf::Named(name) => Some(name.as_str()),
+            ZoneOf::Subject => zone,
+        };
+        calendar::since(at, self.period, zone)
+    }
+
     fn draw(&self, case: &Concern<'_>, commands: u64) -> Result<Draw, Lack> {
         let facts = case.facts;
         let zone = self.zone.of(facts.subject.as_ref());

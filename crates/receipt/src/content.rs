@@ -50,6 +50,10 @@ pub use workflow::{ChainClosed, ChainStarted, OfSpec, StepAt, StepCounts, StepRo
 /// `_type` of content.
 pub const TYPE: &str = "cascade/receipt/v1";
 
+/// What the `task_type` of an act that governs the chain itself begins with. Who may govern stands in the chain: no
+/// policy decides that, so there is none to ask again.
+pub const CONTROL_PREFIX: &str = "control.";
+
 /// Most groups of an escalation or a principal.
 pub const GROUPS_MAX: usize = 64;
 

@@ -39,6 +39,7 @@ pub mod recorded;
 pub mod refused_act;
 pub mod reguard;
 pub mod rehearsal;
+pub mod replay;
 pub mod rollback;
 mod run_lock;
 pub mod smoke;

@@ -2,12 +2,10 @@
 
 use cascade_ledger::{Fault, Reader};
 use cascade_policy::facts::Facts;
-use cascade_receipt::content::{Ref, Rel};
+use cascade_receipt::content::{CONTROL_PREFIX, Ref, Rel};
 use cascade_receipt::digest::Digest;
 use cascade_receipt::id::ReceiptId;
 use cascade_receipt::json::{self, Value};
-
-use crate::refused_act::TASK_TYPE_PREFIX;
 
 /// Receipts looked at in one step backwards.
 const STEP: u64 = 512;
@@ -33,7 +31,7 @@ impl Recorded {
     pub fn of(reader: &Reader, seq: u64, content: &Value) -> Result<Option<Self>, Fault> {
         let text = |key| content.member(key).and_then(Value::as_str);
         let Some(receipt_id) = text("receipt_id").and_then(ReceiptId::parse) else { return Ok(None) };
-        let governs = text("task_type").is_some_and(|task| task.starts_with(TASK_TYPE_PREFIX));
+        let governs = text("task_type").is_some_and(|task| task.starts_with(CONTROL_PREFIX));
         if content.member("decision").is_none() || governs {
             return Ok(None);
         }

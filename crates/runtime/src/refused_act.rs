@@ -4,16 +4,12 @@
 use std::io;
 
 use cascade_ledger::{AppendError, Appended, Draft, Fault, Ledger, PrivateItem};
-use cascade_receipt::content::{self, Body};
+use cascade_receipt::content::{self, Body, CONTROL_PREFIX};
 use cascade_receipt::decision::{Decision, Gate, GateName, GateOutcome, Reason, RiskTier};
 use cascade_receipt::json::Value;
 
 use crate::facts::{self, Asker};
 use crate::identity;
-
-/// What the `task_type` of such a receipt begins with. Its decision is not made by policy: who may govern stands in
-/// the chain and nowhere else.
-pub const TASK_TYPE_PREFIX: &str = "control.";
 
 /// What was tried.
 #[derive(Clone, Copy, Debug)]
@@ -63,7 +59,7 @@ pub fn record(ledger: &Ledger, asker: &Asker, act: &Act<'_>, code: &str) -> Resu
     };
     let (action, facts) = (item("action_hash", &action)?, item("facts_hash", &facts)?);
     let body = content::Action {
-        task_type: format!("{TASK_TYPE_PREFIX}{}", act.name),
+        task_type: format!("{CONTROL_PREFIX}{}", act.name),
         risk_tier: RiskTier::High,
         classified: true,
         principal,

@@ -276,7 +276,7 @@ pub fn resume(
 ///
 /// # Errors
 /// [`WorkflowError`].
-pub fn look(ledger: &Ledger, chain: ReceiptId) -> Result<Driven, WorkflowError> {
+pub fn look(ledger: &Reader, chain: ReceiptId) -> Result<Driven, WorkflowError> {
     look::look(ledger, chain)
 }
 
@@ -306,7 +306,7 @@ pub fn settle(
 ///
 /// # Errors
 /// [`WorkflowError`].
-pub fn spec_of(ledger: &Ledger, chain: ReceiptId) -> Result<(Arc<Spec>, Digest), WorkflowError> {
+pub fn spec_of(ledger: &Reader, chain: ReceiptId) -> Result<(Arc<Spec>, Digest), WorkflowError> {
     let (run, chain) = load::run(ledger, chain)?;
     Ok((Arc::clone(&run.spec), chain.spec_hash))
 }

@@ -17,7 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("synthesis", &[]),
     ("timestamp", &["receipt"]),
     ("ledger", &["receipt"]),
-    ("runtime", &["ledger", "kernel", "policy", "synthesis", "timestamp", "receipt"]),
+    ("runtime", &["audit", "ledger", "kernel", "policy", "synthesis", "timestamp", "receipt"]),
     ("server", &["ledger", "receipt"]),
     (
         "cli",
@@ -35,7 +35,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("verify", &["timestamp", "receipt"]),
-    ("bench", &["runtime", "verify", "ledger", "kernel", "policy", "receipt"]),
+    ("bench", &["audit", "runtime", "verify", "ledger", "kernel", "policy", "receipt"]),
     ("xtask", &["receipt"]),
     ("fuzz", &["policy", "receipt"]),
 ];

@@ -17,6 +17,20 @@ pub(super) struct Shown {
     texts: BTreeMap<Digest, Vec<u8>>,
 }
 
+/// Why a line says nothing to replay.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum NotRead {
+    /// It is no receipt.
+    NoReceipt,
+    /// It is an extension: chained and signed, its meaning is somebody else's.
+    Extension,
+    /// It is of a kind that this version does not know.
+    UnknownKind,
+}
+
+/// What the kinds of extensions begin with (format section 2).
+const EXTENSION_PREFIX: &str = "x_";
+
 /// One receipt.
 pub(super) struct Receipt {
     pub(super) id: ReceiptId,
@@ -28,7 +42,8 @@ pub(super) struct Receipt {
 impl Shown {
     pub(super) fn of(bundle: &Bundle) -> Self {
         let statement = &bundle.statement;
-        let receipts = statement.receipts.iter().filter_map(|shown| Receipt::read(&shown.line)).collect();
+        let receipts =
+            statement.receipts.iter().filter_map(|shown| Receipt::read(shown.line.as_bytes()).ok()).collect();
         let disclosed = statement.disclosures.iter();
         let disclosed =
             disclosed.map(|one| ((one.receipt_id, one.field.clone()), one.bytes.clone())).collect();
@@ -58,15 +73,19 @@ impl Shown {
 }
 
 impl Receipt {
-    fn read(line: &str) -> Option<Self> {
-        let receipt = json::parse(line.as_bytes()).ok()?;
-        let content = receipt.member("content")?.clone();
-        Some(Self {
-            id: content.member("receipt_id").and_then(Value::as_str).and_then(ReceiptId::parse)?,
-            seq: content.member("seq").and_then(Value::as_u64)?,
-            kind: content.member("kind").and_then(Value::as_str).and_then(Kind::parse)?,
-            content,
-        })
+    /// Reads a line; one that is none of these is not understood.
+    pub(super) fn read(line: &[u8]) -> Result<Self, NotRead> {
+        let receipt = json::parse(line).map_err(|_| NotRead::NoReceipt)?;
+        let Value::Object(mut members) = receipt else { return Err(NotRead::NoReceipt) };
+        let content = members.remove("content").ok_or(NotRead::NoReceipt)?;
+        let text = |key: &str| content.member(key).and_then(Value::as_str);
+        let kind = text("kind").ok_or(NotRead::NoReceipt)?;
+        let unread =
+            if kind.starts_with(EXTENSION_PREFIX) { NotRead::Extension } else { NotRead::UnknownKind };
+        let kind = Kind::parse(kind).ok_or(unread)?;
+        let id = text("receipt_id").and_then(ReceiptId::parse).ok_or(NotRead::NoReceipt)?;
+        let seq = content.member("seq").and_then(Value::as_u64).ok_or(NotRead::NoReceipt)?;
+        Ok(Self { id, seq, kind, content })
     }
 
     pub(super) fn text(&self, key: &str) -> Option<&str> {

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod damage;
 #[cfg(test)]
+mod documented;
+#[cfg(test)]
 mod packs;
 #[cfg(test)]
 mod report;

@@ -73,7 +73,7 @@ pub(crate) fn run(global: &Global, args: &Approvals) -> Exit {
 }
 
 /// Enough people, and somebody of every group that is asked.
-fn is_approved(subject: &Subject, needed: &Needed) -> bool {
+pub(super) fn is_approved(subject: &Subject, needed: &Needed) -> bool {
     subject.state == SubjectState::Approved && needed.is_met()
 }
 
@@ -93,7 +93,7 @@ fn input(stdin: &[u8]) -> Result<(), Failure> {
 }
 
 /// Who has approved, and who still must.
-fn progress(reader: &Reader, needed: &Needed) -> Result<String, Failure> {
+pub(super) fn progress(reader: &Reader, needed: &Needed) -> Result<String, Failure> {
     let mut parts = Vec::new();
     if !needed.approved.is_empty() {
         parts.push(format!("approved by {}", shown(reader, &needed.approved)?));
@@ -127,7 +127,7 @@ fn live(subject: &Subject, now: Timestamp) -> bool {
     subject.expires.is_none_or(|expires| expires > now)
 }
 
-fn about(reader: &Reader, subject: &Subject) -> Result<(String, String), Failure> {
+pub(super) fn about(reader: &Reader, subject: &Subject) -> Result<(String, String), Failure> {
     let who = reader.name(subject.principal)?.map_or_else(|| subject.principal.to_string(), |name| name.name);
     let line = reader.lines(subject.seq..subject.seq + 1).next().transpose()?;
     let record = line.and_then(|line| Record::parse(line.seq, &line.text));
@@ -135,7 +135,7 @@ fn about(reader: &Reader, subject: &Subject) -> Result<(String, String), Failure
     Ok((command.unwrap_or_else(|| ERASED.to_owned()), who))
 }
 
-fn document(
+pub(super) fn document(
     reader: &Reader,
     subject: &Subject,
     command: &str,

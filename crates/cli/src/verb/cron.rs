@@ -1,6 +1,6 @@
 mod add;
 mod change;
-mod list;
+pub(super) mod list;
 mod run;
 
 use cascade_ledger::{PrincipalKind, Reader, Schedule};

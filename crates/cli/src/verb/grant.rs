@@ -259,7 +259,7 @@ fn list(global: &Global) -> Exit {
     Ok(exit::DONE)
 }
 
-fn state(grant: &Held, now: Timestamp) -> &'static str {
+pub(super) fn state(grant: &Held, now: Timestamp) -> &'static str {
     if grant.revoked_by.is_some() {
         "revoked"
     } else if !grant.unbroken {
@@ -271,7 +271,7 @@ fn state(grant: &Held, now: Timestamp) -> &'static str {
     }
 }
 
-fn what(reader: &Reader, grant: &Held) -> Result<String, Failure> {
+pub(super) fn what(reader: &Reader, grant: &Held) -> Result<String, Failure> {
     Ok(match &grant.scope.right {
         Right::Commands(commands) if grant.scope.resources.is_empty() => {
             format!("run {}", commands.join(", "))
@@ -283,7 +283,7 @@ fn what(reader: &Reader, grant: &Held) -> Result<String, Failure> {
     })
 }
 
-fn document(reader: &Reader, grant: &Held, state: &str) -> Result<Value, Failure> {
+pub(super) fn document(reader: &Reader, grant: &Held, state: &str) -> Result<Value, Failure> {
     let mut members = vec![
         ("delegate", Value::Int(i64::try_from(grant.delegate).unwrap_or(i64::MAX))),
         ("given_by", name(reader, grant.principal)?.into()),

@@ -131,7 +131,7 @@ fn list(global: &Global) -> Exit {
     Ok(exit::DONE)
 }
 
-fn document(key: &ChainKey, signs: bool) -> Value {
+pub(super) fn document(key: &ChainKey, signs: bool) -> Value {
     Value::object([
         ("key_id", key.key_id.as_str().into()),
         ("public_key", cascade_receipt::base64::encode(&key.public_key).into()),

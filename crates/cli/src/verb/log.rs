@@ -1,176 +1,148 @@
+//! `cascade log`: what happened, and what of it somebody looks for.
+
+mod csv;
+mod filter;
+mod find;
+mod tell;
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
 use cascade_ledger::Reader;
-use cascade_receipt::decision::{RiskTier, Verdict};
 use cascade_receipt::json::Value;
-use cascade_receipt::kind::Kind;
 use clap::Args;
 
 use crate::args::Global;
 use crate::exit::{self, Exit, Failure};
-use crate::output::{DIM, Painted, tier_style, verdict_style};
-use crate::record::{ERASED, Record};
-use crate::{output, place};
+use crate::near::Near;
+use crate::outfile::{self, OutFile};
+use crate::record::Record;
+use crate::{output, place, screen};
+
+use filter::Filters;
+use find::Search;
 
 /// What happened, newest last
+///
+/// All filters given together must hold. They are looked up in a search index beside the ledger, which is brought up to
+/// date first and holds nothing private; what it finds is read from the chain before it is shown. `--about` reads
+/// commands and reasons from the vault, as long as they are not erased.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   cascade log
   cascade log --kind blocked --limit 100
-  cascade log --tier CRITICAL --json")]
+  cascade log --tier CRITICAL --since 7d --json
+  cascade log --principal ada --code approval --since 2026-11-01 --until 2026-12-01
+  cascade log --about 'force push' --oldest-first
+  cascade log --chain r_01234 --all
+  cascade log --verdict deny --csv --out denied.csv
+
+In CSV a cell that begins with = + - @, a tab or a carriage return gets an apostrophe before it, so that no spreadsheet
+takes it for a formula.")]
 pub(crate) struct Log {
-    /// At most this many, the newest
-    #[arg(long, short = 'n', default_value_t = 30, value_name = "N")]
-    limit: usize,
-    /// Only receipts of this kind; may be repeated
-    #[arg(long, value_parser = kind, value_name = "KIND")]
-    kind: Vec<Kind>,
-    /// Only decisions with this verdict
-    #[arg(long, value_parser = verdict, value_name = "VERDICT")]
-    verdict: Option<Verdict>,
-    /// Only actions of this tier or above
-    #[arg(long, value_parser = tier, value_name = "TIER")]
-    tier: Option<RiskTier>,
-    /// Include heartbeats
+    /// At most this many, the newest [default: 30; with --csv or --out all]
+    #[arg(long, short = 'n', value_name = "N")]
+    limit: Option<usize>,
+    #[command(flatten)]
+    filters: Filters,
+    /// Begin with the oldest that fit, not with the newest
     #[arg(long)]
-    all: bool,
+    oldest_first: bool,
+    /// A table in CSV (RFC 4180)
+    #[arg(long, conflicts_with = "json")]
+    csv: bool,
+    /// Write to a file: CSV with --csv, otherwise a JSON document a line
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Read the whole chain instead of the search index
+    #[arg(long)]
+    scan: bool,
 }
 
-fn kind(text: &str) -> Result<Kind, String> {
-    Kind::parse(text)
-        .ok_or_else(|| "not a kind of receipt; for instance blocked or task_completed".to_owned())
-}
-
-fn verdict(text: &str) -> Result<Verdict, String> {
-    Verdict::parse(text).ok_or_else(|| "one of admit, escalate, deny".to_owned())
-}
-
-fn tier(text: &str) -> Result<RiskTier, String> {
-    RiskTier::parse(&text.to_uppercase()).ok_or_else(|| "one of LOW, MEDIUM, HIGH, CRITICAL".to_owned())
-}
-
-/// Receipts looked at in one step backwards.
-const STEP: u64 = 512;
+/// Receipts of a look without any other bound.
+const LIMIT: usize = 30;
 
 pub(crate) fn run(global: &Global, args: &Log) -> Exit {
     let reader = place::reader(global)?;
-    let records = newest(&reader, args)?;
-    if records.is_empty() && !global.json {
-        output::say("nothing here");
-    }
-    for record in &records {
-        if global.json {
-            output::json(&document(&reader, record)?)?;
-        } else {
-            print(&reader, record)?;
-        }
+    let export = args.csv || args.out.is_some();
+    let limit = args.limit.unwrap_or(if export { usize::MAX } else { LIMIT });
+    let search = Search {
+        sought: args.filters.sought(&reader)?,
+        words: args.filters.words(),
+        newest: !args.oldest_first,
+        limit,
+        scan: args.scan || args.filters.is_plain(),
+    };
+    let places = search.places(&reader)?;
+    match &args.out {
+        Some(path) => to_file(&reader, args, &places, path)?,
+        None if args.csv => csv::write(&reader, &places, &mut stdout_of_cells())?,
+        None => show(&reader, &places, global.json)?,
     }
     Ok(exit::DONE)
 }
 
-/// Walks back from the head until enough fit, so that a long chain costs no more than a short one.
-fn newest(reader: &Reader, args: &Log) -> Result<Vec<Record>, Failure> {
-    let mut end = reader.head()?.next_seq;
-    let mut found = Vec::new();
-    while end > 0 && found.len() < args.limit {
-        let start = end.saturating_sub(STEP);
-        let mut step = Vec::new();
-        for line in reader.lines(start..end) {
-            let line = line?;
-            step.extend(Record::parse(line.seq, &line.text).filter(|record| fits(args, record)));
-        }
-        found.extend(step.into_iter().rev());
-        end = start;
+fn show(reader: &Reader, places: &[u64], json: bool) -> Result<(), Failure> {
+    if places.is_empty() && !json {
+        output::say("nothing here");
     }
-    found.truncate(args.limit);
-    found.reverse();
-    Ok(found)
-}
-
-fn fits(args: &Log, record: &Record) -> bool {
-    let kind = Kind::parse(record.text("kind"));
-    let wanted = if args.kind.is_empty() {
-        args.all || kind != Some(Kind::Heartbeat)
-    } else {
-        kind.is_some_and(|kind| args.kind.contains(&kind))
-    };
-    let tier = RiskTier::parse(record.text("risk_tier"));
-    wanted
-        && args.verdict.is_none_or(|verdict| record.verdict() == verdict.as_str())
-        && args.tier.is_none_or(|least| tier.is_some_and(|tier| tier >= least))
-}
-
-fn print(reader: &Reader, record: &Record) -> Result<(), Failure> {
-    let tier = RiskTier::parse(record.text("risk_tier"));
-    let verdict = Verdict::parse(record.verdict());
-    let what = match record.command(reader)? {
-        Some(command) => output::shortened(&command, 60),
-        None if record.erased_by(reader)?.is_some() => ERASED.to_owned(),
-        None => match about(reader, record)? {
-            Some(words) => output::shortened(&words, 60),
-            None => record.refs().first().map(|(rel, id)| format!("{rel} {id}")).unwrap_or_default(),
-        },
-    };
-    let ending = match (
-        record.content("exit_code").and_then(Value::as_int),
-        record.content("signal").and_then(Value::as_int),
-    ) {
-        (Some(code), _) => format!("  exit {code}"),
-        (None, Some(signal)) => format!("  signal {signal}"),
-        (None, None) => record.codes().first().map(|code| format!("  {code}")).unwrap_or_default(),
-    };
-    output::line(format_args!(
-        "{}  {:<16} {:<8} {:<8}  {what}{ending}  {}",
-        Painted(DIM, record.text("timestamp")),
-        record.text("kind"),
-        Painted(tier.map_or(DIM, tier_style), tier.map_or("", RiskTier::as_str)),
-        Painted(verdict.map_or(DIM, verdict_style), verdict.map_or("", Verdict::as_str)),
-        Painted(DIM, record.text("receipt_id")),
-    ))?;
-    Ok(())
-}
-
-/// What a receipt that is about no command is about: people, grants, the stop button.
-fn about(reader: &Reader, record: &Record) -> Result<Option<String>, Failure> {
-    Ok(match Kind::parse(record.text("kind")) {
-        Some(Kind::PrincipalAdded | Kind::PrincipalRemoved) => record.name(reader, "principal")?,
-        Some(Kind::Grant) => record.name(reader, "to")?.map(|name| format!("to {name}")),
-        Some(Kind::Halted | Kind::Resumed) => Some(by_whom(reader, record)?),
-        _ => None,
+    each(reader, places, |record| {
+        if json {
+            Ok(output::json_line(&tell::document(reader, record)?.to_canonical())?)
+        } else {
+            tell::print(reader, record)?;
+            Ok(true)
+        }
     })
 }
 
-/// Who pressed the stop button or let it go, and why.
-fn by_whom(reader: &Reader, record: &Record) -> Result<String, Failure> {
-    let name = record.name(reader, "principal")?.unwrap_or_default();
-    let reason = record.reason(reader)?.map(|reason| format!(": {reason}")).unwrap_or_default();
-    Ok(format!("by {name}{reason}"))
+fn to_file(reader: &Reader, args: &Log, places: &[u64], path: &std::path::Path) -> Result<(), Failure> {
+    let out = OutFile::create(path, outfile::OWN)?;
+    let mut file = std::io::BufWriter::new(out.file());
+    if args.csv {
+        csv::write(reader, places, &mut file)?;
+    } else {
+        each(reader, places, |record| {
+            writeln!(file, "{}", screen::escaped_json(&tell::document(reader, record)?.to_canonical()))?;
+            Ok(true)
+        })?;
+    }
+    file.flush()?;
+    drop(file);
+    out.finish().with_context(|| format!("couldn't write `{}`", path.display()))?;
+    output::say(format_args!("wrote {} receipts", places.len()));
+    Ok(())
 }
 
-fn document(reader: &Reader, record: &Record) -> Result<Value, Failure> {
-    let mut members = std::collections::BTreeMap::new();
-    for key in [
-        "receipt_id",
-        "timestamp",
-        "kind",
-        "risk_tier",
-        "principal",
-        "exit_code",
-        "signal",
-        "reasons",
-        "refs",
-    ] {
-        if let Some(value) = record.content(key) {
-            members.insert(key.to_owned(), value.clone());
+/// Hands each receipt to `f` until that has enough.
+fn each(
+    reader: &Reader,
+    places: &[u64],
+    mut f: impl FnMut(&Record) -> Result<bool, Failure>,
+) -> Result<(), Failure> {
+    let mut near = Near::new(reader);
+    for seq in places {
+        let Some(record) = near.line(*seq)?.and_then(|line| Record::parse(*seq, line)) else { continue };
+        if !f(&record)? {
+            break;
         }
     }
-    members.insert("seq".to_owned(), Value::Int(i64::try_from(record.seq).unwrap_or(i64::MAX)));
-    if !record.verdict().is_empty() {
-        members.insert("verdict".to_owned(), record.verdict().into());
+    Ok(())
+}
+
+/// Standard output for cells: on a terminal nothing in them may act.
+fn stdout_of_cells() -> Box<dyn Write> {
+    use std::io::IsTerminal as _;
+    let out = std::io::stdout();
+    if out.is_terminal() {
+        Box::new(csv::Visible(out))
+    } else {
+        Box::new(std::io::BufWriter::new(out.lock()))
     }
-    if let Some(command) = record.command(reader)? {
-        members.insert("command".to_owned(), command.into());
-    }
-    if let Some(by) = record.erased_by(reader)? {
-        members.insert("erased_by".to_owned(), by.receipt_id.to_string().into());
-    }
-    Ok(Value::Object(members))
+}
+
+/// A member of a document.
+fn number(number: u64) -> Value {
+    Value::Int(i64::try_from(number).unwrap_or(i64::MAX))
 }

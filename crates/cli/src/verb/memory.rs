@@ -79,17 +79,22 @@ pub(crate) fn run(global: &Global, args: &MemoryArgs) -> Exit {
 }
 
 /// How an entry stands.
-struct Standing {
+pub(super) struct Standing {
     at: Timestamp,
     charges: Charges,
 }
 
 impl Standing {
     fn look(reader: &Reader) -> Result<Self, Failure> {
-        Ok(Self { at: facts::chain_now(reader)?, charges: Charges::read(reader)? })
+        Self::at(reader, facts::chain_now(reader)?)
     }
 
-    fn of(&self, reader: &Reader, memory: &Memory) -> Result<&'static str, Failure> {
+    /// As of a moment.
+    pub(super) fn at(reader: &Reader, at: Timestamp) -> Result<Self, Failure> {
+        Ok(Self { at, charges: Charges::read(reader)? })
+    }
+
+    pub(super) fn of(&self, reader: &Reader, memory: &Memory) -> Result<&'static str, Failure> {
         Ok(if memory.forgotten.is_some() {
             "revoked"
         } else if !memory.is_alive(self.at) {
@@ -132,7 +137,7 @@ fn list(global: &Global, all: bool) -> Exit {
     Ok(exit::DONE)
 }
 
-fn members(memory: &Memory, standing: &'static str) -> Vec<(String, Value)> {
+pub(super) fn members(memory: &Memory, standing: &'static str) -> Vec<(String, Value)> {
     let mut members = vec![
         ("answer_receipt", memory.answer.to_string().into()),
         ("expires", memory.expires.to_string().into()),
@@ -145,7 +150,7 @@ fn members(memory: &Memory, standing: &'static str) -> Vec<(String, Value)> {
 }
 
 /// What it is an answer to, in words.
-fn task_text(reader: &Reader, memory: &Memory) -> Result<String, Failure> {
+pub(super) fn task_text(reader: &Reader, memory: &Memory) -> Result<String, Failure> {
     let Some(key) = memory::key_of(reader, memory)? else { return Ok("(erased)".to_owned()) };
     let task = key.member("task");
     let text = task.and_then(|task| task.member("text")?.as_str()).filter(|text| !text.is_empty());

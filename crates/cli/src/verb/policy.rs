@@ -6,7 +6,7 @@ mod explain;
 mod facts;
 mod history;
 mod lift;
-mod side;
+pub(in crate::verb) mod side;
 
 use std::path::PathBuf;
 

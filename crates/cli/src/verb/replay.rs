@@ -1,131 +1,88 @@
-//! `cascade replay`: what a bundle says, made again.
+//! `cascade replay`: the past decided again.
 
-use std::path::{Path, PathBuf};
+mod at;
+mod bundle;
+mod local;
+mod told;
 
-use anyhow::Context as _;
-use cascade_audit::replay::{self, Divergence, Replayed};
-use cascade_receipt::bundle::Bundle;
-use cascade_receipt::json::Value;
-use cascade_receipt::verify::verify_bundle;
+use std::path::PathBuf;
+
+use cascade_receipt::time::Timestamp;
 use cascade_verify::inputs::Inputs;
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use crate::args::Global;
-use crate::exit::{self, Exit, Failure};
-use crate::output::{self, BAD, GOOD, Painted};
-use crate::verb::{bundle, spec};
+use crate::exit::Exit;
+use crate::when;
 
-/// Make the decisions of a bundle again, and hold runs of workflows against their specs; needs no ledger
+/// Make past decisions again: as they were, or under another policy; nothing is written
 ///
-/// The bundle is verified first. Its decisions come out the same, to the byte, or are told; so is every step that began
-/// before what it needs was over, was tried or undone out of turn, or ran other words than the spec gives.
+/// Without a file the local chain is replayed: the facts and the policy of each decision are loaded by hash, decided
+/// again, and compared to the byte. With --policy or --against they are decided under another policy, and what comes
+/// out otherwise is counted by gate, policy, principal and program. With a file it is a bundle, which is verified
+/// first and needs no ledger. With --at the state as of a receipt is shown; on a terminal one looks around from there.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
+  cascade replay                                  every decision, under the policy of then
+  cascade replay --against current --since 30d    what today's policy would have said
+  cascade replay --policy ./policy --fail-on newly-allowed
+  cascade replay --at r_0123456789abcdef          the state of the chain as of that receipt
+  cascade replay --at head --previous --steps 20  what the last twenty changed, the newest first
   cascade bundle create r_0123456789abcdef --run --replayable --out run.bundle
-  cascade replay run.bundle --public-key key.pem --spec release.yaml
-  cascade replay run.bundle --check
+  cascade replay run.bundle --public-key key.pem --spec release.yaml --check
 
-Exit codes: 0 replayed, 4 the bundle is not valid; with --check 6 where something does not follow.")]
+Exit codes: 0 replayed, 4 the bundle is not valid, or with --at the chain is broken; 6 with --check where something does not follow or could not be
+replayed, and with --fail-on where a verdict has become that. Erased facts are told and are no divergence.")]
 pub(crate) struct Replay {
-    /// A bundle with facts and policies (`cascade bundle create … --replayable`)
+    /// A bundle with facts and policies (`cascade bundle create … --replayable`) [default: the local chain]
     #[arg(value_name = "FILE")]
-    file: PathBuf,
-    /// The spec of a run in it; again for each that its steps run
-    #[arg(long, value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// The spec of a run in the bundle; again for each that its steps run
+    #[arg(long, value_name = "FILE", requires = "file")]
     spec: Vec<PathBuf>,
+    /// Decide under the policy of this directory, with the packs of the tenant
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["file", "against"])]
+    policy: Option<PathBuf>,
+    /// Decide under the policy in force (`current`), or one of `policy history` by hash or label
+    #[arg(long, value_name = "POLICY", conflicts_with = "file")]
+    against: Option<String>,
+    /// Only what was decided since: a moment, a day (`2026-11-26`), or a span of time until now (`30d`)
+    #[arg(long, value_name = "TIME", value_parser = when::moment, conflicts_with = "file")]
+    since: Option<Timestamp>,
+    /// Only what was decided before
+    #[arg(long, value_name = "TIME", value_parser = when::moment, conflicts_with = "file")]
+    until: Option<Timestamp>,
     /// Exit with 6 where something does not follow, or could not be replayed
     #[arg(long)]
     check: bool,
+    /// Exit with 6 where a verdict has become this; may be repeated
+    #[arg(long, value_name = "CHANGE", conflicts_with = "file")]
+    fail_on: Vec<FailOn>,
+    #[command(flatten)]
+    at: at::At,
     #[command(flatten)]
     inputs: Inputs,
 }
 
+/// What a candidate policy must not do.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+enum FailOn {
+    /// Admits what was not admitted.
+    NewlyAllowed,
+    /// Asks people about what was admitted or denied.
+    NewlyEscalated,
+    /// Denies what was not denied.
+    NewlyDenied,
+    /// Any other verdict, and every divergence from the policy of then.
+    Any,
+    /// Wants to know what nobody noted.
+    Unknown,
+}
+
 pub(crate) fn run(global: &Global, args: &Replay) -> Exit {
-    let specs: Vec<_> = args.spec.iter().map(|file| spec::read(file)).collect::<Result<_, _>>()?;
-    let specs: Vec<_> = specs.into_iter().map(|document| (document.hash(), document)).collect();
-    let bundle = verified(&args.file, &args.inputs)?;
-    let replayed = replay::bundle(&bundle, &specs);
-    if global.json {
-        output::json(&document(&replayed))?;
-    } else {
-        tell(&replayed)?;
+    match (&args.file, &args.at.at) {
+        (Some(file), _) => bundle::run(global, args, file),
+        (None, Some(id)) => at::run(global, &args.at, id),
+        (None, None) => local::run(global, args),
     }
-    if replayed.runs == 0 && !specs.is_empty() {
-        output::hint_line("no run in it has the hash of that spec");
-    }
-    Ok(if args.check && word(&replayed) != "same" { exit::FINDINGS } else { exit::DONE })
-}
-
-fn verified(file: &Path, inputs: &Inputs) -> Result<Bundle, Failure> {
-    let bytes = bundle::read(file)?;
-    let verdict = verify_bundle(&bytes, inputs.options()?);
-    if let Some(fault) = verdict.fault() {
-        let cause = anyhow::anyhow!("it is not valid: {} ({})", fault.code.meaning(), fault.code.as_str());
-        let hint = format!("all that is wrong with it: cascade verify {}", file.display());
-        return Err(Failure::of(exit::EVIDENCE, cause, Some(hint)));
-    }
-    if !verdict.key_pinned() {
-        output::hint_line("valid in itself; whose it is shows --public-key KEY");
-    }
-    Ok(Bundle::parse(&bytes).context("couldn't read the bundle")?)
-}
-
-/// What came of it, in a word: all of it is the same, or something differs, or not everything could be compared.
-fn word(replayed: &Replayed) -> &'static str {
-    let Replayed { decisions, matches, erased, unheld, .. } = replayed;
-    if !replayed.divergences.is_empty() {
-        "differs"
-    } else if *erased > 0 || *unheld > 0 || *decisions == 0 || matches != decisions {
-        "incomplete"
-    } else {
-        "same"
-    }
-}
-
-fn tell(replayed: &Replayed) -> std::io::Result<()> {
-    let Replayed { decisions, matches, erased, runs, unheld, attempts, .. } = replayed;
-    let word = word(replayed);
-    let style = if word == "same" { GOOD } else { BAD };
-    let word = Painted(style, word);
-    output::line(format_args!("{word}: {matches} of {decisions} decisions came out the same"))?;
-    if *erased > 0 {
-        output::line(format_args!("{erased} without facts or policy in the bundle"))?;
-    }
-    if *runs > 0 {
-        output::line(format_args!("{attempts} attempts of {runs} runs held against their specs"))?;
-    }
-    if *unheld > 0 {
-        output::line(format_args!("{unheld} runs without a spec to hold them against (--spec FILE)"))?;
-    }
-    for one in &replayed.divergences {
-        output::line(format_args!("  {}  {}", one.receipt_id, output::safe(&one.what.text())))?;
-    }
-    Ok(())
-}
-
-fn document(replayed: &Replayed) -> Value {
-    let number = |number: u64| Value::Int(i64::try_from(number).unwrap_or(i64::MAX));
-    Value::object([
-        ("decisions", number(replayed.decisions)),
-        ("matches", number(replayed.matches)),
-        ("erased", number(replayed.erased)),
-        ("outcome", word(replayed).into()),
-        ("runs", number(replayed.runs)),
-        ("unheld", number(replayed.unheld)),
-        ("attempts", number(replayed.attempts)),
-        ("divergences", Value::Array(replayed.divergences.iter().map(divergence).collect())),
-    ])
-}
-
-fn divergence(one: &Divergence) -> Value {
-    let mut members = vec![
-        ("code", one.what.code().into()),
-        ("receipt_id", one.receipt_id.to_string().into()),
-        ("text", one.what.text().into()),
-    ];
-    if let replay::What::Decision { recorded, again } = &one.what {
-        members.push(("recorded", recorded.as_str().into()));
-        members.push(("again", again.as_str().into()));
-    }
-    Value::Object(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
 }

@@ -1,7 +1,7 @@
 mod tell;
 
 use std::io::{BufRead as _, IsTerminal as _};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use cascade_kernel::rollback::{Fate, Why};
 use cascade_ledger::Ledger;
@@ -12,7 +12,7 @@ use clap::Args;
 use crate::args::Global;
 use crate::exit::{self, Exit, Failure};
 use crate::verb::spec;
-use crate::{failures, output, place};
+use crate::{failures, output, place, when};
 
 /// How long what a rollback that died had running is waited for.
 const ENDING_MAX: Duration = Duration::from_secs(30);
@@ -38,7 +38,7 @@ pub(crate) struct RollbackArgs {
     #[arg(value_name = "ID", required_unless_present = "since", conflicts_with = "since")]
     id: Option<String>,
     /// Whatever was completed since: a moment (`2026-11-26T09:00:00Z`) or a span of time until now (`2h`)
-    #[arg(long, value_name = "TIME", value_parser = since)]
+    #[arg(long, value_name = "TIME", value_parser = when::moment)]
     since: Option<Timestamp>,
     #[command(flatten)]
     doing: Doing,
@@ -75,17 +75,6 @@ struct Going {
     /// Also undo once more what nobody knows the undoing of
     #[arg(long)]
     retry: bool,
-}
-
-fn since(text: &str) -> Result<Timestamp, String> {
-    let moment = match humantime::parse_duration(text) {
-        Ok(span) => SystemTime::now().checked_sub(span),
-        Err(_) => humantime::parse_rfc3339(text).ok(),
-    };
-    let ms = moment.and_then(|moment| moment.duration_since(SystemTime::UNIX_EPOCH).ok());
-    let ms = ms.and_then(|since| u64::try_from(since.as_millis()).ok());
-    ms.map(Timestamp::from_ms)
-        .ok_or_else(|| "a moment such as 2026-11-26T09:00:00Z, or a span of time such as 2h".to_owned())
 }
 
 pub(crate) fn run(global: &Global, args: &RollbackArgs) -> Exit {

@@ -54,7 +54,7 @@ pub(crate) fn run(global: &Global, args: &Show) -> Exit {
 }
 
 /// What the vault keeps behind this receipt's hashes.
-fn private(reader: &Reader, record: &Record) -> Result<Value, Failure> {
+pub(super) fn private(reader: &Reader, record: &Record) -> Result<Value, Failure> {
     let mut members = std::collections::BTreeMap::new();
     for (key, hash) in [("action", "action_hash"), ("facts", "facts_hash")] {
         if let Some(value) = record.private(reader, hash)? {

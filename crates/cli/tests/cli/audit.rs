@@ -191,6 +191,19 @@ fn controls_of_ones_own() {
     let told = site.run(&["audit", "--pack", "./acme", "--check"]).expect(6).stdout;
     assert!(told.contains("failed to run") && told.contains("it may only read the view"), "{told}");
     assert!(!site.work("stolen.db").exists());
+    // `pack check` tries them: a control that no case shows both ways is a fault, and so is a case that comes out otherwise.
+    write("acme/controls.toml", &good);
+    let unshown = site.run(&["pack", "check", "./acme"]).expect(1).stdout;
+    assert!(unshown.contains("no case in controls/ shows `acme.good` come out violated"), "{unshown}");
+    std::fs::create_dir(site.work("acme/controls")).unwrap();
+    let cases = "control = \"acme.good\"\n[[case]]\ntitle = \"nothing\"\noutcome = \"satisfied\"\n\
+                 [[case]]\ntitle = \"a denial\"\noutcome = \"violated\"\nreceipts = [\"no\"]\n\
+                 add = [{ name = \"no\", kind = \"blocked\" }]\n";
+    write("acme/controls/good.toml", &cases.replace("[\"no\"]", "[\"genesis\"]"));
+    let wrong = site.run(&["pack", "check", "./acme"]).expect(1).stdout;
+    assert!(wrong.contains("controls/good.toml:1:1") && wrong.contains("a denial: names"), "{wrong}");
+    write("acme/controls/good.toml", cases);
+    assert_eq!(site.run(&["--json", "pack", "check", "./acme"]).expect(0).json()["cases"], 2);
     write("acme/controls.toml", &good.replace("acme.good", "other.good"));
     site.run(&["audit", "--pack", "./acme"])
         .expect_failure(1, "controls.toml:2: `other.good` does not begin with");

@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::site::{Done, Site, ended, finish, kinds, script};
 
-const DEFAULT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../policies/default");
+pub(crate) const DEFAULT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../policies/default");
 
 /// A site whose policy is the default one with these limits.
 pub(crate) fn limited(limits: &str) -> Site {

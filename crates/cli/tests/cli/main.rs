@@ -11,6 +11,8 @@ mod asking;
 #[cfg(test)]
 mod audit;
 #[cfg(test)]
+mod backtest;
+#[cfg(test)]
 mod bad;
 #[cfg(test)]
 mod beneath;
@@ -52,6 +54,10 @@ mod inject;
 mod keys;
 #[cfg(test)]
 mod limits;
+#[cfg(test)]
+mod lineage;
+#[cfg(test)]
+mod log;
 #[cfg(test)]
 mod many;
 #[cfg(test)]
@@ -123,7 +129,11 @@ mod thinking;
 #[cfg(test)]
 mod timestamp;
 #[cfg(test)]
+mod tour;
+#[cfg(test)]
 mod trace;
+#[cfg(test)]
+mod travel;
 #[cfg(test)]
 mod triage;
 #[cfg(test)]

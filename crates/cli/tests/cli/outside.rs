@@ -27,11 +27,11 @@ fn library() -> PathBuf {
 }
 
 /// Python with that library and nothing else of the caller's.
-fn python(site: &Site) -> Command {
+pub(crate) fn python(site: &Site) -> Command {
     let library = library();
     let able = |python: &&str| {
         let mut command = site.program(python);
-        command.env("PYTHONPATH", &library).args(["-c", "import aics_tlog, aics_witness"]);
+        command.env("PYTHONPATH", &library).args(["-c", "import aics_tlog, aics_witness, prov"]);
         command.output().is_ok_and(|output| output.status.success())
     };
     let mut command = site.program(PYTHONS.iter().copied().find(able).expect("a python3 that imports it"));

@@ -60,7 +60,7 @@ fn another_machine_makes_the_same_decisions() {
         (&11.into(), &11.into(), &2.into()),
         "{told}"
     );
-    assert_eq!((&told["divergences"], &told["erased"]), (&serde_json::json!([]), &0.into()));
+    assert_eq!((&told["divergences"], &told["erased"]), (&0.into(), &0.into()));
     assert_eq!(told["attempts"], 7);
     assert!(!elsewhere.home().exists(), "it needs no home");
     let told = elsewhere.run(&words).expect(0).stdout;
@@ -88,11 +88,7 @@ fn another_machine_makes_the_same_decisions() {
         "--check",
     ]);
     let told = told.expect(6).json();
-    assert_eq!(
-        (&told["outcome"], &told["divergences"]),
-        (&"incomplete".into(), &serde_json::json!([])),
-        "{told}"
-    );
+    assert_eq!((&told["outcome"], &told["divergences"]), (&"incomplete".into(), &0.into()), "{told}");
     // A bundle that is not what it says is not replayed.
     let other = String::from_utf8(bytes).unwrap().replacen("\"sig\":\"", "\"sig\":\"AAAA", 1);
     std::fs::write(elsewhere.work("run.bundle"), other).unwrap();

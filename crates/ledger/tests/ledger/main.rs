@@ -15,6 +15,8 @@ mod fixture;
 #[cfg(test)]
 mod home;
 #[cfg(test)]
+mod index;
+#[cfg(test)]
 mod keys;
 #[cfg(test)]
 mod limits;

@@ -102,6 +102,18 @@ impl Registry {
         walk.finish()
     }
 
+    /// Whether both hold the same manifests, to the byte.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        std::ptr::eq(self, other)
+            || (self.manifests.len() == other.manifests.len()
+                && self
+                    .manifests
+                    .iter()
+                    .zip(&other.manifests)
+                    .all(|(own, other)| own.name == other.name && own.text == other.text))
+    }
+
     /// Patterns of the environment variables that can change what this call, or one it wraps, does.
     #[must_use]
     pub fn governing_env(&self, argv: &[Vec<u8>]) -> Vec<String> {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use cascade_kernel::csl::{Document, Spec};
-use cascade_ledger::{Chain, Fault, Ledger, Person, Reader};
+use cascade_ledger::{Chain, Fault, Person, Reader};
 use cascade_policy::facts::{self, Caller, FactsFault, Signer, SpecLimits};
 use cascade_receipt::content::{Ref, Signature};
 use cascade_receipt::digest::Digest;
@@ -187,7 +187,7 @@ impl Loaded {
 ///
 /// # Errors
 /// [`WorkflowError`].
-pub(super) fn run(ledger: &Ledger, id: ReceiptId) -> Result<(Loaded, Chain), WorkflowError> {
+pub(super) fn run(ledger: &Reader, id: ReceiptId) -> Result<(Loaded, Chain), WorkflowError> {
     let chain = ledger.chain(id)?.ok_or(WorkflowError::NotAChain(id))?;
     let damaged = || WorkflowError::Damaged(id);
     let line = ledger.lines(chain.seq..chain.seq + 1).next().transpose()?.ok_or_else(damaged)?;

@@ -2,7 +2,7 @@
 
 use cascade_kernel::csl::Work;
 use cascade_kernel::workflow::{Count, Effect, Ended, Event, Role, Workflow};
-use cascade_ledger::{Chain, Found, Ledger};
+use cascade_ledger::{Chain, Found, Reader};
 use cascade_receipt::id::ReceiptId;
 use cascade_receipt::json::{self, Value};
 use cascade_receipt::kind::Kind;
@@ -13,13 +13,13 @@ use super::{Attempt, Driven, Standing, WorkflowError, http, task};
 use crate::workflow::drive::nothing_driven;
 
 /// What is over of a run by now.
-pub(super) fn counted(ledger: &Ledger, id: ReceiptId, chain: &Chain) -> Result<Count, WorkflowError> {
+pub(super) fn counted(ledger: &Reader, id: ReceiptId, chain: &Chain) -> Result<Count, WorkflowError> {
     Ok(restored(ledger, id, chain)?.1.tally())
 }
 
 /// The machine of a run as its record leaves it, and the record.
 pub(super) fn restored(
-    ledger: &Ledger,
+    ledger: &Reader,
     id: ReceiptId,
     chain: &Chain,
 ) -> Result<(Loaded, Workflow, Vec<Recorded>), WorkflowError> {
@@ -38,7 +38,7 @@ pub(super) fn restored(
 }
 
 /// Where a run stands, from its record alone; nothing is done.
-pub(super) fn look(ledger: &Ledger, id: ReceiptId) -> Result<Driven, WorkflowError> {
+pub(super) fn look(ledger: &Reader, id: ReceiptId) -> Result<Driven, WorkflowError> {
     let chain = ledger.chain(id)?.ok_or(WorkflowError::NotAChain(id))?;
     let (run, mut machine, recorded) = restored(ledger, id, &chain)?;
     let mut driven = nothing_driven(Standing::Waits);

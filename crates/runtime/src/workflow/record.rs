@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use cascade_kernel::csl::{Spec, Work};
 use cascade_kernel::workflow::{Ended, Event, Place, Role};
-use cascade_ledger::{Chain, Found, Ledger};
+use cascade_ledger::{Chain, Found, Reader};
 use cascade_receipt::base64;
 use cascade_receipt::content::StepRole;
 use cascade_receipt::digest::Digest;
@@ -69,7 +69,7 @@ impl Recorded {
 }
 
 /// Everything recorded of a run, in order. From the log itself: what a view had lost would be done again.
-pub(super) fn of_run(ledger: &Ledger, chain: &Chain, spec: &Spec) -> Result<Vec<Recorded>, WorkflowError> {
+pub(super) fn of_run(ledger: &Reader, chain: &Chain, spec: &Spec) -> Result<Vec<Recorded>, WorkflowError> {
     let id = chain.receipt_id.to_string();
     let calls = spec.steps.iter().any(|step| matches!(step.work, Work::Workflow(_)));
     let (mut all, mut called) = (Vec::new(), called::Calls::default());
@@ -88,7 +88,7 @@ pub(super) fn of_run(ledger: &Ledger, chain: &Chain, spec: &Spec) -> Result<Vec<
 
 /// What some receipts of a run say, as [`of_run`] will.
 pub(super) fn of_receipts(
-    ledger: &Ledger,
+    ledger: &Reader,
     chain: ReceiptId,
     spec: &Spec,
     receipts: &[ReceiptId],
@@ -102,7 +102,7 @@ pub(super) fn of_receipts(
     Ok(attempts::of(all, spec))
 }
 
-fn read(ledger: &Ledger, chain: ReceiptId, line: &str) -> Result<Option<Recorded>, WorkflowError> {
+fn read(ledger: &Reader, chain: ReceiptId, line: &str) -> Result<Option<Recorded>, WorkflowError> {
     let damaged = || WorkflowError::Damaged(chain);
     let receipt = json::parse(line.as_bytes()).map_err(|_| damaged())?;
     let content = receipt.member("content").ok_or_else(damaged)?;
@@ -145,7 +145,7 @@ fn read(ledger: &Ledger, chain: ReceiptId, line: &str) -> Result<Option<Recorded
 
 /// Whether nothing of the world hangs on what has started by itself. That of a task in words, as opposed to the command
 /// that its words became, is the start of nothing.
-fn is_pure(ledger: &Ledger, content: &Value, task_type: Option<&str>) -> Result<bool, WorkflowError> {
+fn is_pure(ledger: &Reader, content: &Value, task_type: Option<&str>) -> Result<bool, WorkflowError> {
     Ok(match task_type {
         Some(pure) if PURE.contains(&pure) => true,
         Some("cli") => action_of(ledger, content)?.is_some_and(|action| action.member("task").is_some()),
@@ -187,19 +187,19 @@ pub(crate) fn place_of(step: &Value) -> Option<Place> {
 }
 
 /// The act of a workflow that a receipt is of.
-fn act_of(ledger: &Ledger, content: &Value) -> Result<Option<String>, WorkflowError> {
+fn act_of(ledger: &Reader, content: &Value) -> Result<Option<String>, WorkflowError> {
     Ok(action_of(ledger, content)?
         .and_then(|action| Some(action.member("workflow")?.member("act")?.as_str()?.to_owned())))
 }
 
-fn action_of(ledger: &Ledger, content: &Value) -> Result<Option<Value>, WorkflowError> {
+fn action_of(ledger: &Reader, content: &Value) -> Result<Option<Value>, WorkflowError> {
     let hash = content.member("action_hash").and_then(Value::as_str).and_then(Digest::from_hex);
     let action = hash.map(|hash| kept(ledger, &hash)).transpose()?.flatten();
     Ok(action.and_then(|action| json::parse(&action).ok()))
 }
 
 /// An approval point that was passed, a wait that is over, or what somebody said of an attempt.
-fn pointed(ledger: &Ledger, content: &Value) -> Result<Option<What>, WorkflowError> {
+fn pointed(ledger: &Reader, content: &Value) -> Result<Option<What>, WorkflowError> {
     let Some(action) = action_of(ledger, content)? else { return Ok(None) };
     let text = |key: &str| action.member("workflow").and_then(|act| act.member(key)?.as_str());
     Ok(Some(match text("act") {
@@ -208,7 +208,7 @@ fn pointed(ledger: &Ledger, content: &Value) -> Result<Option<What>, WorkflowErr
     }))
 }
 
-fn closed(ledger: &Ledger, kind: Kind, content: &Value) -> Result<What, WorkflowError> {
+fn closed(ledger: &Reader, kind: Kind, content: &Value) -> Result<What, WorkflowError> {
     let number = |key: &str| content.member(key).and_then(Value::as_int);
     let reasons = reasons(content);
     let is = |code: &str| reasons.iter().any(|reason| reason == code);
@@ -254,7 +254,7 @@ fn routed(content: &Value) -> BTreeMap<String, Value> {
 }
 
 /// The private bytes behind a salted hash. What does not fit its hash is not what was recorded.
-pub(super) fn kept(ledger: &Ledger, hash: &Digest) -> Result<Option<Vec<u8>>, WorkflowError> {
+pub(super) fn kept(ledger: &Reader, hash: &Digest) -> Result<Option<Vec<u8>>, WorkflowError> {
     let Some((nonce, bytes)) = ledger.private(hash)? else { return Ok(None) };
     if Digest::salted(&nonce, &bytes) != *hash {
         return Err(WorkflowError::Altered(*hash));

@@ -38,16 +38,16 @@ pub(super) struct Next {
 }
 
 /// A schedule, as it stands.
-struct Look {
+pub(in crate::verb) struct Look {
     schedule: Schedule,
-    name: String,
+    pub(in crate::verb) name: String,
     definition: Option<Definition>,
-    state: &'static str,
-    next: Option<Timestamp>,
+    pub(in crate::verb) state: &'static str,
+    pub(in crate::verb) next: Option<Timestamp>,
 }
 
 impl Look {
-    fn at(reader: &Reader, schedule: Schedule, now: Timestamp) -> Result<Self, Failure> {
+    pub(in crate::verb) fn at(reader: &Reader, schedule: Schedule, now: Timestamp) -> Result<Self, Failure> {
         let name = name_of(reader, &schedule)?;
         let (definition, lost) = match cron::stored(reader, &schedule)? {
             Stored::Whole(definition) => (Some(*definition), "active"),
@@ -68,7 +68,7 @@ impl Look {
         Ok(Self { schedule, name, definition, state, next })
     }
 
-    fn members(&self) -> BTreeMap<String, Value> {
+    pub(in crate::verb) fn members(&self) -> BTreeMap<String, Value> {
         let schedule = &self.schedule;
         let mut members = BTreeMap::from([
             ("name".to_owned(), self.name.as_str().into()),

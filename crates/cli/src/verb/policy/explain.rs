@@ -6,13 +6,13 @@ use cascade_ledger::{Found, Reader};
 use cascade_policy::decide::{Ruling, decide};
 use cascade_policy::facts::Facts;
 use cascade_policy::snapshot::{LookedAt, Snapshot};
+use cascade_receipt::content::CONTROL_PREFIX;
 use cascade_receipt::content::PolicyRef;
 use cascade_receipt::decision::Verdict;
 use cascade_receipt::digest::Digest;
 use cascade_receipt::json::{Value, Writer};
 use cascade_runtime::policy_store;
 use cascade_runtime::recorded::Recorded;
-use cascade_runtime::refused_act::TASK_TYPE_PREFIX;
 use clap::Args;
 
 use super::{facts, lift};
@@ -150,7 +150,7 @@ impl Told {
 
     /// Whether it is about governing the chain, which no policy decides.
     fn governs(&self) -> bool {
-        self.record.text("task_type").starts_with(TASK_TYPE_PREFIX)
+        self.record.text("task_type").starts_with(CONTROL_PREFIX)
     }
 
     fn print(&self, reader: &Reader) -> Result<(), Failure> {

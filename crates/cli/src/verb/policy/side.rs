@@ -16,16 +16,16 @@ const CURRENT: &str = "current";
 const HASH_DIGITS_MIN: usize = 6;
 
 /// A policy to look at.
-pub(super) struct Side {
+pub(in crate::verb) struct Side {
     /// What it is called: a directory's path, or a label.
-    pub(super) name: String,
-    pub(super) snapshot: Snapshot,
+    pub(in crate::verb) name: String,
+    pub(in crate::verb) snapshot: Snapshot,
     /// The tables beside it, where it is a directory.
     pub(super) tests: Vec<(String, String)>,
 }
 
 /// Finds a policy. A directory is taken with the packs of `beside`; `reader` opens the chain when it is needed.
-pub(super) fn find(
+pub(in crate::verb) fn find(
     text: &str,
     beside: Option<&Reader>,
     reader: &mut dyn FnMut() -> Result<Reader, Failure>,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use cascade_kernel::workflow::{Ended, Place, Role};
-use cascade_ledger::{Chain, Ledger};
+use cascade_ledger::{Chain, Reader};
 use cascade_policy::facts::Caller;
 use cascade_receipt::id::ReceiptId;
 use cascade_receipt::json::{self, Value};
@@ -24,7 +24,7 @@ impl Calls {
     /// What a line says of the start or the end of one, if it does.
     pub(super) fn read(
         &mut self,
-        ledger: &Ledger,
+        ledger: &Reader,
         chain: ReceiptId,
         line: &str,
     ) -> Result<Option<Recorded>, WorkflowError> {
@@ -62,7 +62,7 @@ impl Calls {
 }
 
 fn started(
-    ledger: &Ledger,
+    ledger: &Reader,
     chain: ReceiptId,
     (kind, id): (Kind, ReceiptId),
     content: &Value,
@@ -89,7 +89,7 @@ fn place_of(caller: Caller) -> Option<Place> {
     })
 }
 
-fn ended(ledger: &Ledger, kind: Kind, child: ReceiptId, content: &Value) -> Result<What, WorkflowError> {
+fn ended(ledger: &Reader, kind: Kind, child: ReceiptId, content: &Value) -> Result<What, WorkflowError> {
     let result = match look::look(ledger, child) {
         Ok(driven) => sub::result(&driven),
         Err(WorkflowError::Erased(_)) => BTreeMap::from([("erased".to_owned(), Value::Bool(true))]),
@@ -107,7 +107,7 @@ fn aborted(content: &Value) -> Ended {
 }
 
 /// The runs that steps of one have started, by what the chain says, whether or not their private bytes are there.
-pub(crate) fn started_by(ledger: &Ledger, chain: &Chain) -> Result<Vec<ReceiptId>, WorkflowError> {
+pub(crate) fn started_by(ledger: &Reader, chain: &Chain) -> Result<Vec<ReceiptId>, WorkflowError> {
     let id = chain.receipt_id.to_string();
     let mut all = Vec::new();
     for line in ledger.lines(chain.seq..ledger.head()?.next_seq) {

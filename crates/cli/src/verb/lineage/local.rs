@@ -1,0 +1,111 @@
+//! The local chain as a source of lineage. The search index is a hint: every receipt is read from the log.
+
+use std::ops::Range;
+
+use cascade_audit::lineage::{Fault, Find, Linked, Receipt, Source};
+use cascade_ledger::{Found, Index, Order, Reader, Sought};
+use cascade_receipt::content::Rel;
+use cascade_receipt::digest::Digest;
+use cascade_receipt::id::{PrincipalId, ReceiptId};
+use cascade_receipt::json;
+
+use crate::near::Near;
+use crate::record;
+
+pub(super) struct Local<'a> {
+    reader: &'a Reader,
+    index: &'a Index,
+    near: Near<'a>,
+    head: u64,
+    cosigned: u64,
+}
+
+impl<'a> Local<'a> {
+    pub(super) fn new(reader: &'a Reader, index: &'a Index) -> Result<Self, cascade_ledger::Fault> {
+        let head = reader.head()?.next_seq;
+        let cosigned = reader.newest_checkpoint(true)?.map_or(0, |(size, _)| size);
+        Ok(Self { reader, index, near: Near::new(reader), head, cosigned })
+    }
+}
+
+/// What is asked of an index for this.
+pub(super) fn sought(find: &Find) -> Sought {
+    Sought {
+        kinds: find.kinds.iter().map(|kind| kind.as_str().to_owned()).collect(),
+        principals: find.principal.map(|who| vec![who]),
+        policy: find.policy.map(|hash| hash.to_hex()),
+        spec: find.spec.map(|hash| hash.to_hex()),
+        key_id: find.key_id.clone(),
+        ..Sought::default()
+    }
+}
+
+/// In which order an index is to answer.
+pub(super) const fn order(find: &Find) -> Order {
+    if find.newest { Order::Descending } else { Order::Ascending }
+}
+
+impl Source for Local<'_> {
+    fn by_id(&mut self, id: ReceiptId) -> Result<Option<Receipt>, Fault> {
+        if let Some(seq) = self.index.place_of(id)?
+            && let Some(receipt) = self.by_seq(seq)?.filter(|receipt| receipt.id == id)
+        {
+            return Ok(Some(receipt));
+        }
+        match self.reader.find(&id.to_string())? {
+            Found::One(_, seq, line) => Ok(Receipt::read(seq, &line)),
+            _ => Ok(None),
+        }
+    }
+
+    fn by_seq(&mut self, seq: u64) -> Result<Option<Receipt>, Fault> {
+        Ok(self.near.line(seq)?.and_then(|line| Receipt::read(seq, line)))
+    }
+
+    fn linked(&mut self, seq: u64) -> Result<Option<Linked>, Fault> {
+        Ok(self.near.line(seq)?.and_then(|line| Linked::read(seq, line)))
+    }
+
+    fn referring(
+        &mut self,
+        id: ReceiptId,
+        rels: &[Option<Rel>],
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<u64>, Fault> {
+        Ok(self.index.referring(id, rels, from, limit)?)
+    }
+
+    fn find(&mut self, find: &Find) -> Result<Vec<u64>, Fault> {
+        Ok(self.index.search(&sought(find), find.seqs.clone(), order(find), find.limit)?)
+    }
+
+    fn command(&mut self, receipt: &Receipt) -> Result<Option<String>, Fault> {
+        let hash = receipt.content.member("action_hash").and_then(json::Value::as_str);
+        let Some(hash) = hash.and_then(Digest::from_hex) else { return Ok(None) };
+        let bytes = self.reader.private(&hash)?.map(|(_, bytes)| bytes);
+        Ok(bytes.and_then(|bytes| record::command_of(&json::parse(&bytes).ok()?)))
+    }
+
+    fn reason(&mut self, receipt: &Receipt) -> Result<Option<String>, Fault> {
+        let items = self.reader.private_of(receipt.id)?;
+        let reason = items.into_iter().find(|item| matches!(item.field.as_str(), "reason" | "reason_hash"));
+        Ok(reason.and_then(|item| String::from_utf8(item.bytes).ok()))
+    }
+
+    fn name(&mut self, principal: PrincipalId) -> Result<Option<String>, Fault> {
+        Ok(self.reader.name(principal)?.map(|name| name.name))
+    }
+
+    fn head(&self) -> u64 {
+        self.head
+    }
+
+    fn holds(&self, _: Range<u64>) -> bool {
+        true
+    }
+
+    fn cosigned(&self) -> u64 {
+        self.cosigned
+    }
+}
