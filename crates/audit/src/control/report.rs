@@ -75,6 +75,6 @@ impl ControlResult {
 }
 
 /// A time as receipts have it.
-fn when(ms: i64) -> String {
+pub(crate) fn when(ms: i64) -> String {
     Timestamp::from_ms(u64::try_from(ms).unwrap_or_default()).to_string()
 }

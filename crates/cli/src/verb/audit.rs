@@ -1,9 +1,9 @@
 //! `cascade audit`: a chain held against the controls of a pack.
 
-mod chosen;
+pub(in crate::verb) mod chosen;
 mod evidence;
 mod private;
-mod source;
+pub(in crate::verb) mod source;
 mod text;
 
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ use clap::Args;
 
 use crate::args::Global;
 use crate::exit::{self, Exit, Failure};
-use crate::{outfile, output};
+use crate::{outfile, output, when};
 
 /// Hold the chain against the controls of a compliance pack
 ///
@@ -38,10 +38,10 @@ pub(crate) struct AuditArgs {
     #[arg(long, value_name = "PACK")]
     pack: String,
     /// Only what happened from here on: 2026-01-01, or a time as receipts have it [default: all]
-    #[arg(long, value_name = "TIME", value_parser = moment)]
+    #[arg(long, value_name = "TIME", value_parser = when::moment)]
     since: Option<Timestamp>,
     /// Only what happened before [default: now]
-    #[arg(long, value_name = "TIME", value_parser = moment)]
+    #[arg(long, value_name = "TIME", value_parser = when::moment)]
     until: Option<Timestamp>,
     /// Audit this exported ledger or bundle, with nothing private but what a bundle discloses [default: the local chain, with its vault]
     #[arg(long, value_name = "FILE")]
@@ -65,16 +65,10 @@ pub(crate) struct AuditArgs {
     inputs: Inputs,
 }
 
-fn moment(text: &str) -> Result<Timestamp, String> {
-    let day = format!("{text}T00:00:00.000Z");
-    let time = Timestamp::parse(text).or_else(|| Timestamp::parse(&day));
-    time.ok_or_else(|| "write a day like 2026-01-31, or a time like 2026-01-31T09:00:00.000Z".to_owned())
-}
-
 pub(crate) fn run(global: &Global, args: &AuditArgs) -> Exit {
     let controls = chosen::controls(&args.pack)?;
-    let period = period(args)?;
-    let source = source::Source::open(global, args)?;
+    let period = period(args.since, args.until)?;
+    let source = source::Source::open(global, args.file.as_deref())?;
     let verdict = source.verdict(&args.inputs)?;
     let mut view = source.view(&verdict)?;
     view.close(&verdict, period, Bounds::default())?;
@@ -104,12 +98,13 @@ fn written(global: &Global, args: &AuditArgs, report: &Report) -> Option<String>
     }
 }
 
-fn period(args: &AuditArgs) -> Result<Period, Failure> {
+/// The time that is asked about.
+pub(in crate::verb) fn period(since: Option<Timestamp>, until: Option<Timestamp>) -> Result<Period, Failure> {
     let ms = |time: Timestamp| i64::try_from(time.ms()).unwrap_or(i64::MAX);
     let now = ms(cascade_runtime::facts::now());
-    let since = args.since.map_or(0, ms);
+    let since = since.map_or(0, ms);
     // What happened this very moment has happened.
-    let until = args.until.map_or(now + 1, ms);
+    let until = until.map_or(now + 1, ms);
     if since >= until {
         return Err(Failure::usage("the period ends before it begins"));
     }

@@ -211,3 +211,43 @@ fn controls_of_ones_own() {
     site.run(&["audit", "--pack", "soc2", "--since", "2026-02-01", "--until", "2026-01-01"]).expect(2);
     site.assert_sound();
 }
+
+/// The owner's own database, damaged: the audit goes on, and says where.
+#[test]
+fn a_damaged_database_is_audited_on_both_sides() {
+    let site = Site::new();
+    site.run(&["init"]).expect(0);
+    for _ in 0..4 {
+        site.run(&["run", "--", "git", "push", "--force", "origin", "main"]).expect(3);
+    }
+    let database = site.home().join("tenants/default/ledger.db");
+    let kept = site.path("kept.db");
+    for (damage, line, seq, cause, attempts) in [
+        ("delete from segments where first_seq = 2", 3, 2, "deletion", 3),
+        ("delete from segments where first_seq > 3", 5, 4, "deletion", 3),
+        ("update segments set bytes = x'00000a' where first_seq = 2", 3, 2, "torn_write", 3),
+        ("update head set next_seq = next_seq - 1", 5, 4, "outside", 3),
+    ] {
+        // What was written last may still be beside the file.
+        let code = format!(
+            "import sqlite3, shutil, sys; d = sqlite3.connect(sys.argv[1]); d.execute('pragma wal_checkpoint(truncate)'); \
+             shutil.copy(sys.argv[1], sys.argv[2]); d.execute(\"{damage}\"); d.commit(); d.execute('pragma wal_checkpoint(truncate)')"
+        );
+        site.set("python3", &["-c", &code, database.to_str().unwrap(), kept.to_str().unwrap()]);
+        let report = audited(&site, &["--pack", "soc2", "--no-memory"]);
+        let findings = report["findings"].as_array().unwrap();
+        let broken = findings.iter().find(|finding| finding["control"] == "chain-break").unwrap();
+        assert_eq!(
+            (&broken["line"], &broken["seq"], &broken["cause"]),
+            (&line.into(), &seq.into(), &cause.into()),
+            "{damage}: {broken}"
+        );
+        assert_eq!(findings.len(), 1 + attempts, "{damage}: {findings:?}");
+        std::fs::copy(&kept, &database).unwrap();
+        for beside in ["ledger.db-wal", "ledger.db-shm"] {
+            // Gone already where nobody has it open.
+            drop(std::fs::remove_file(database.with_file_name(beside)));
+        }
+    }
+    site.assert_sound();
+}

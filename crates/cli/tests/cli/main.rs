@@ -99,6 +99,8 @@ mod refused;
 #[cfg(test)]
 mod replayed;
 #[cfg(test)]
+mod report;
+#[cfg(test)]
 mod resources;
 #[cfg(test)]
 mod rollback;

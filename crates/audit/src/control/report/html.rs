@@ -4,25 +4,14 @@ use std::fmt::Write as _;
 
 use super::super::{ControlResult, Finding, Outcome};
 use super::{Report, when};
+use crate::page::{Page, escaped};
 
 /// Findings of one control on the page; all are in the JSON.
 const TOLD_MAX: usize = 200;
 
-const STYLE: &str = "\
-body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#111}\
-table{border-collapse:collapse;width:100%;margin:1rem 0}\
-th,td{text-align:left;vertical-align:top;padding:.3rem .6rem;border-bottom:1px solid #ccc}\
-code{font-family:ui-monospace,monospace;font-size:.9em;word-break:break-all}\
-section{break-inside:avoid}h1{margin-bottom:0}.dim{color:#555}\
-.outcome{font-weight:bold;white-space:nowrap}.violated,.failed{color:#a00}.satisfied{color:#060}.not_provable{color:#850}\
-@media print{body{margin:0;max-width:none}}";
-
 pub(super) fn of(report: &Report) -> String {
-    let mut page = Page(String::new());
     let pack = escaped(&report.controls.pack);
-    page.raw("<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">");
-    page.raw("<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">");
-    page.raw(&format!("<title>{pack}: controls</title><style>{STYLE}</style></head><body>"));
+    let mut page = Page::new(&format!("{}: controls", report.controls.pack));
     page.raw(&format!("<h1>{pack}</h1>"));
     head(&mut page, report);
     table(&mut page, report);
@@ -35,21 +24,8 @@ pub(super) fn of(report: &Report) -> String {
     for line in report.verdict.not_proven() {
         page.raw(&format!("<li>{}</li>", escaped(&line)));
     }
-    page.raw("</ul></section></body></html>\n");
-    page.0
-}
-
-struct Page(String);
-
-impl Page {
-    fn raw(&mut self, text: &str) {
-        self.0.push_str(text);
-        self.0.push('\n');
-    }
-
-    fn row(&mut self, label: &str, value: &str) {
-        self.raw(&format!("<tr><th>{label}</th><td>{}</td></tr>", escaped(value)));
-    }
+    page.raw("</ul></section>");
+    page.finish()
 }
 
 fn head(page: &mut Page, report: &Report) {
@@ -139,25 +115,4 @@ const fn text(outcome: Outcome) -> &'static str {
         Outcome::Violated => "violated",
         Outcome::Failed => "failed to run",
     }
-}
-
-/// What could be markup stands as text; what moves a cursor or turns the direction of writing is shown as its code.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '&' => out.push_str("&amp;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' => {
-                // Writing to a string cannot fail.
-                _ = write!(out, "\\u{{{:x}}}", u32::from(letter));
-            }
-            letter if letter.is_control() => out.push(' '),
-            letter => out.push(letter),
-        }
-    }
-    out
 }

@@ -9,7 +9,7 @@ use cascade_policy::pack::{Manifest, PACK_FILE};
 use crate::exit::Failure;
 
 /// Those of a pack that came with this program, or of a directory. A directory has a slash in it, or is `.`.
-pub(super) fn controls(typed: &str) -> Result<Controls, Failure> {
+pub(in crate::verb) fn controls(typed: &str) -> Result<Controls, Failure> {
     if typed.contains('/') || typed == "." {
         return own(Path::new(typed));
     }
