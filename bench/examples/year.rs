@@ -1,5 +1,5 @@
 //! A year of a small company, a million receipts of real decisions from a seed, made again: how fast beside the gate's own
-//! rate, and in how much memory.
+//! rate, and in how much memory; and under a policy that has drifted by a known number of them.
 //!
 //! `cargo run --release -p cascade-bench --example year [RECEIPTS [SEED]]`, or in parts: `year make DIR RECEIPTS SEED`
 //! leaves a home in `DIR/home`, `year replay DIR` measures on it.
@@ -9,6 +9,7 @@ use std::io::Write as _;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context as _;
@@ -17,6 +18,7 @@ use cascade_bench::Year;
 use cascade_ledger::{Home, Reader, TenantId};
 use cascade_policy::decide::decide;
 use cascade_policy::facts::Facts;
+use cascade_policy::snapshot::{Snapshot, SnapshotSource};
 use cascade_receipt::digest::Digest;
 use cascade_receipt::json::{self, Value};
 use cascade_receipt::time::Timestamp;
@@ -30,6 +32,12 @@ const YEAR_MS: u64 = 365 * 24 * 3_600_000;
 const SAMPLE: usize = 20_000;
 /// Names the file with the time.
 const CLOCK: &str = "CASCADE_YEAR_CLOCK";
+
+/// What the drifted policy denies, and how.
+const DRIFTS: (&str, &str) = (
+    "kubectl delete",
+    "@id(\"no-deletes\") forbid (principal, action, resource == Program::\"kubectl\") when { context.subcommand == \"delete\" };",
+);
 
 fn main() -> anyhow::Result<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -106,6 +114,27 @@ fn measure(dir: &Path) -> anyhow::Result<()> {
         tally.receipts,
         rate / (cores * gate) * 100.0,
         peak.trim()
+    ));
+    drift(dir, &reader)
+}
+
+/// The policy of then with one rule more finds the decisions that the rule turns, and no other.
+fn drift(dir: &Path, reader: &Reader) -> anyhow::Result<()> {
+    let planted: u64 = std::fs::read_to_string(dir.join("planted"))?.parse()?;
+    let mut source = SnapshotSource::bundled();
+    source.policies.push(("drift.cedar".to_owned(), DRIFTS.1.to_owned()));
+    let candidate = Snapshot::compile(&source).map_err(|faults| anyhow::anyhow!("{faults:?}"))?;
+    let began = Instant::now();
+    let whole = 0..reader.head()?.next_seq;
+    let tally = replay::scan(reader, whole, &Under::Candidate(Arc::new(candidate)), |_| {})?;
+    let denied = tally.changed_to("newly_denied");
+    anyhow::ensure!(
+        denied == planted && tally.divergences == planted && tally.unknown == 0,
+        "planted {planted}: {tally:?}"
+    );
+    tell(&format!(
+        "{denied} of {planted} planted divergences found, no other, in {:.1} s",
+        began.elapsed().as_secs_f64()
     ));
     Ok(())
 }

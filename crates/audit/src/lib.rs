@@ -3,5 +3,7 @@
 
 pub mod control;
 pub mod lineage;
+mod page;
 pub mod replay;
+pub mod report;
 pub mod trial;

@@ -14,4 +14,4 @@ mod members;
 
 pub use build::{Built, TrialFault, build};
 pub use file::{Case, TRIAL_BYTES_MAX, Trial};
-pub use judge::{Judged, judge};
+pub use judge::{Judged, judge, unproven};

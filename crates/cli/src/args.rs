@@ -88,6 +88,7 @@ pub(crate) enum Verb {
     Bundle(verb::bundle::Bundle),
     Verify(verb::verify::Verify),
     Replay(verb::replay::Replay),
+    Report(verb::report::ReportArgs),
     Audit(verb::audit::AuditArgs),
     Checkpoint(verb::checkpoint::Checkpoint),
     Anchor(verb::anchor::AnchorArgs),

@@ -6,6 +6,7 @@ use cascade_runtime::consent::ConsentError;
 use cascade_runtime::cron::CronError;
 use cascade_runtime::facts::LookError;
 use cascade_runtime::govern::GovernError;
+use cascade_runtime::replay::ReplayError;
 use cascade_runtime::rollback::RollbackError;
 use cascade_runtime::ssh::SshError;
 use cascade_runtime::task::TaskError;
@@ -248,4 +249,12 @@ pub(crate) fn unseen(cause: &anyhow::Error) -> Option<String> {
         return fault(below);
     }
     cause.downcast_ref::<LookError>().and_then(look)
+}
+
+/// A replay that did not come to its end.
+pub(crate) fn replay(error: ReplayError) -> Failure {
+    match error {
+        ReplayError::Ledger(fault) => damage(fault),
+        other => Failure::could_not(other.into()),
+    }
 }

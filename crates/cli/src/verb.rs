@@ -24,6 +24,7 @@ pub(crate) mod pack;
 pub(crate) mod people;
 pub(crate) mod policy;
 pub(crate) mod replay;
+pub(crate) mod report;
 pub(crate) mod review;
 pub(crate) mod rollback;
 pub(crate) mod run;
@@ -90,6 +91,7 @@ pub(crate) fn dispatch() -> ExitCode {
         Verb::Memory(args) => memory::run(global, args),
         Verb::Audit(args) => audit::run(global, args),
         Verb::Replay(args) => replay::run(global, args),
+        Verb::Report(args) => report::run(global, args),
         Verb::Cron(args) => cron::run(global, args),
         Verb::Stats(args) => stats::run(global, args),
         Verb::Log(args) => log::run(global, args),

@@ -462,6 +462,14 @@ impl Facts {
         read::facts(value)
     }
 
+    /// Reads what [`Facts::to_json`] wrote but for the member `action`, which was read before.
+    ///
+    /// # Errors
+    /// As of [`Facts::from_json`].
+    pub fn about(value: &Value, action: Action) -> Result<Self, FactsFault> {
+        read::facts_about(value, action)
+    }
+
     /// The normalised action of format section 2.2; its salted hash is `action_hash`.
     ///
     /// Approval, dry run and run of the same thing give the same value: nothing in it depends on

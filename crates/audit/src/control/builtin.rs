@@ -10,7 +10,7 @@ macro_rules! controls {
 
 /// Name of the pack and text, by name.
 const TEXTS: &[(&str, &str)] = controls! {
-    "soc2"
+    "eu-ai-act" "fcra" "fda-samd" "hipaa" "insurance" "iso-42001" "nist-ai-rmf" "reg-f" "soc2" "tcpa"
 };
 
 /// Pack and text of all built-in controls.

@@ -49,7 +49,7 @@ pub struct Bounds {
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self { steps_base: 50_000_000, steps_each: 5_000, heap_bytes: 4 * 1024 * 1024 * 1024 }
+        Self { steps_base: 10_000_000, steps_each: 2_000, heap_bytes: 4 * 1024 * 1024 * 1024 }
     }
 }
 

@@ -117,6 +117,23 @@ impl View {
         Ok(())
     }
 
+    /// Names of the packs that are declared at its end.
+    ///
+    /// # Errors
+    /// [`ViewFault::Sql`].
+    pub fn declared(&self) -> Result<Vec<String>, ViewFault> {
+        let mut query = self
+            .connection
+            .prepare("SELECT DISTINCT name FROM packs WHERE until_seq IS NULL ORDER BY name")?;
+        let names = query.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+        Ok(names)
+    }
+
+    /// For questions of this crate's own.
+    pub(crate) const fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
     /// Where the chain is broken.
     #[must_use]
     pub fn breaks(&self) -> &[Break] {

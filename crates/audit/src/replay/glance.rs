@@ -76,6 +76,11 @@ impl<'a> Members<'a> {
         Some(Self { rest: text.strip_prefix('{')?, first: true })
     }
 
+    /// What stands behind those that were taken.
+    pub(super) const fn rest(&self) -> &'a str {
+        self.rest
+    }
+
     /// The next one.
     pub(super) fn step(&mut self) -> Step<'a> {
         if self.rest.starts_with('}') { Step::End } else { self.member().unwrap_or(Step::NoObject) }

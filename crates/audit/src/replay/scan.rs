@@ -13,7 +13,7 @@ use cascade_receipt::json::{self, Value};
 use cascade_receipt::kind::Kind;
 
 use super::What;
-use super::glance::{Glance, Members, Step};
+use super::glance::Glance;
 use super::judge::{self, Otherwise};
 use super::memo::Memo;
 use super::shown::{NotRead, Receipt};
@@ -134,17 +134,15 @@ impl<P: Past> Scan<P> {
         if Digest::salted(&nonce, &bytes) != hash {
             return Ok(false);
         }
-        let Ok(facts) = judge::facts_of(&bytes) else { return Ok(false) };
-        let Some(spelled) = spelled_action(&bytes) else { return Ok(false) };
+        let Ok(snapshot) = self.snapshot(&policy)? else { return Ok(false) };
+        let Some(read) = self.understood.read(policy, &snapshot, &bytes) else { return Ok(false) };
         if let Some(hash) = action
             && let Some((_, kept)) = self.past.private(&hash)?
-            && !std::str::from_utf8(&kept).is_ok_and(|kept| judge::is_about(kept, spelled, &facts))
+            && !std::str::from_utf8(&kept).is_ok_and(|kept| judge::is_about(kept, read.spelled, &read.facts))
         {
             return Ok(false);
         }
-        let Ok(snapshot) = self.snapshot(&policy)? else { return Ok(false) };
-        let understood = self.understood.of(policy, &snapshot, spelled, &facts);
-        Ok(judge::is_same(seen, &facts, &snapshot, understood))
+        Ok(judge::is_same(seen, &read.facts, &snapshot, read.understood))
     }
 
     /// What the decision was made on, or why nobody can say.
@@ -274,17 +272,6 @@ impl<P: Past> Scan<P> {
         let part = |hash: &Digest| self.past.text(hash).ok().flatten();
         Ok(Snapshot::load(&document, part).map(Arc::new).map_err(|fault| fault.to_string()))
     }
-}
-
-/// The member `action` of facts, as it is spelled.
-fn spelled_action(facts: &[u8]) -> Option<&str> {
-    let mut members = Members::of(std::str::from_utf8(facts).ok()?)?;
-    while let Step::Member(key, value) = members.step() {
-        if key == "action" {
-            return Some(value);
-        }
-    }
-    None
 }
 
 const fn newly(after: Verdict) -> &'static str {

@@ -32,6 +32,21 @@ pub fn judge(controls: &Controls, trial: &Trial) -> Vec<Judged> {
     trial.case.iter().map(judged).collect()
 }
 
+/// Controls that no case shows to come out in each way that they can: id and outcome. One that a chain alone can satisfy is
+/// shown satisfied and violated, one that says what it cannot prove is shown so.
+#[must_use]
+pub fn unproven<'c>(controls: &'c Controls, trials: &[Trial]) -> Vec<(&'c str, Outcome)> {
+    let mut missing = Vec::new();
+    for control in &controls.controls {
+        let own: Vec<&Trial> = trials.iter().filter(|trial| trial.control == control.id).collect();
+        let answers = control.violations.iter().flat_map(|_| [Outcome::Satisfied, Outcome::Violated]);
+        let wanted = answers.chain(control.unprovable.iter().map(|_| Outcome::NotProvable));
+        let unshown = wanted.filter(|outcome| !own.iter().any(|trial| trial.shows(*outcome)));
+        missing.extend(unshown.map(|outcome| (control.id.as_str(), outcome)));
+    }
+    missing
+}
+
 fn tried(controls: &Controls, control: &Control, trial: &Trial, case: &Case) -> Result<(), String> {
     let built = build(&trial.receipts_of(case)?).map_err(|fault| fault.to_string())?;
     let verdict = verified(&built)?;

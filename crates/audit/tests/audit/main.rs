@@ -3,6 +3,10 @@
 #[cfg(test)]
 mod damage;
 #[cfg(test)]
+mod documented;
+#[cfg(test)]
 mod packs;
+#[cfg(test)]
+mod report;
 #[cfg(test)]
 mod sql;

@@ -99,25 +99,36 @@ pub(crate) fn run(global: &Global, args: &Bundle) -> Exit {
 const AGAIN_MAX: u32 = 5;
 
 fn create(global: &Global, args: &Create) -> Exit {
-    let mut tries = AGAIN_MAX;
     let (ledger, log_key) = place::ledger_with_log_key(global)?;
     let wanted = Wanted {
         seqs: chosen(&ledger, args)?,
         disclose: args.disclose.iter().cloned().collect(),
         replayable: args.replayable,
     };
-    let (mut cosigned, mut note) = standing(&ledger, &log_key, &wanted)?;
+    write(&ledger, &log_key, &wanted, args.out.as_deref())?;
+    Ok(exit::DONE)
+}
+
+/// Makes a bundle and writes it, to stdout without a path.
+pub(super) fn write(
+    ledger: &Ledger,
+    log_key: &LogKey,
+    wanted: &Wanted,
+    path: Option<&Path>,
+) -> Result<(), Failure> {
+    let mut tries = AGAIN_MAX;
+    let (mut cosigned, mut note) = standing(ledger, log_key, wanted)?;
     let text = loop {
-        match ledger.bundle(&wanted, &note) {
+        match ledger.bundle(wanted, &note) {
             // A key came meanwhile, which the reader needs, too.
             Err(BundleError::NotCovered(_)) if tries > 0 => {
                 tries -= 1;
-                (cosigned, note) = standing(&ledger, &log_key, &wanted)?;
+                (cosigned, note) = standing(ledger, log_key, wanted)?;
             }
             other => break other.map_err(refused)?,
         }
     };
-    match &args.out {
+    match path {
         Some(path) => outfile::write(path, outfile::PUBLIC, text.as_bytes())?,
         None => output::bytes(text.as_bytes())?,
     }
@@ -129,7 +140,7 @@ fn create(global: &Global, args: &Create) -> Exit {
             "no witness has cosigned that checkpoint; `cascade anchor` has the next one cosigned",
         );
     }
-    Ok(exit::DONE)
+    Ok(())
 }
 
 /// The checkpoint that the bundle stands on, and whether witnesses have cosigned it.

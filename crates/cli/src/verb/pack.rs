@@ -1,5 +1,6 @@
 //! `pack`: the regimes that a tenant declares.
 
+mod controls;
 mod own;
 
 use std::collections::BTreeMap;
@@ -21,8 +22,8 @@ use crate::{again, output, place};
 
 /// Compliance packs: list, declare a regime, give it up
 ///
-/// A pack forbids and limits; no policy of yours lifts what it says. What it lists as detective is a citation only:
-/// nothing enforces it. Packs are no legal advice.
+/// A pack forbids and limits; no policy of yours lifts what it says. What it lists as detective stops nothing: `cascade
+/// audit` asks afterwards. Packs are no legal advice.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   cascade pack list
@@ -52,11 +53,11 @@ enum What {
     #[command(after_help = "Example:
   cascade pack deactivate tcpa")]
     Deactivate(Change),
-    /// Check a pack of your own: its files, and its tests beside the policy in force
+    /// Check a pack of your own: its files, its tests beside the policy in force, and its controls on trial chains
     #[command(after_help = "Example:
   cascade pack check ./packs/acme")]
     Check {
-        /// Directory with pack.toml, *.cedar, limits.toml, tests/*.table
+        /// Directory with pack.toml, *.cedar, limits.toml, tests/*.table, controls.toml, controls/*.toml
         dir: PathBuf,
     },
     /// Sign a change of packs, for others to add theirs

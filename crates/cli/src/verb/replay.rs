@@ -20,16 +20,18 @@ use crate::when;
 /// Without a file the local chain is replayed: the facts and the policy of each decision are loaded by hash, decided
 /// again, and compared to the byte. With --policy or --against they are decided under another policy, and what comes
 /// out otherwise is counted by gate, policy, principal and program. With a file it is a bundle, which is verified
-/// first and needs no ledger.
+/// first and needs no ledger. With --at the state as of a receipt is shown; on a terminal one looks around from there.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   cascade replay                                  every decision, under the policy of then
   cascade replay --against current --since 30d    what today's policy would have said
   cascade replay --policy ./policy --fail-on newly-allowed
+  cascade replay --at r_0123456789abcdef          the state of the chain as of that receipt
+  cascade replay --at head --previous --steps 20  what the last twenty changed, the newest first
   cascade bundle create r_0123456789abcdef --run --replayable --out run.bundle
   cascade replay run.bundle --public-key key.pem --spec release.yaml --check
 
-Exit codes: 0 replayed, 4 the bundle is not valid; 6 with --check where something does not follow or could not be
+Exit codes: 0 replayed, 4 the bundle is not valid, or with --at the chain is broken; 6 with --check where something does not follow or could not be
 replayed, and with --fail-on where a verdict has become that. Erased facts are told and are no divergence.")]
 pub(crate) struct Replay {
     /// A bundle with facts and policies (`cascade bundle create … --replayable`) [default: the local chain]

@@ -184,13 +184,46 @@ fn a_vault_that_was_edited_is_no_match() {
     assert_eq!(changes, ["facts.altered", "facts.missing"]);
 }
 
+/// What is left of a damaged chain is decided again, and what is not is named by its place.
+#[test]
+fn a_damaged_chain_is_replayed_around_its_damage() {
+    let site = Site::new();
+    for word in ["a", "b", "c", "d", "e"] {
+        site.run(&["run", "--", "echo", word]).expect(0);
+    }
+    let receipts = site.receipts();
+    let starts: Vec<usize> =
+        (0..receipts.len()).filter(|at| receipts[*at].kind() == "task_started").collect();
+    let [gone, torn, other, ..] = starts[..] else { panic!("no five starts") };
+    let edit = format!(
+        "import sqlite3, sys\nd = sqlite3.connect(sys.argv[1])\n\
+         d.execute('delete from segments where first_seq = ?', ({gone},))\n\
+         d.execute(\"update segments set bytes = cast('{{\\\"content\\\":{{\\n' as blob) where first_seq = ?\", ({torn},))\n\
+         b, = d.execute('select bytes from segments where first_seq = ?', ({other},)).fetchone()\n\
+         d.execute('update segments set bytes = ? where first_seq = ?', (b.replace(b'task_started', b'task_stopped'), {other}))\n\
+         d.commit()"
+    );
+    let ledger = site.home().join("tenants/default/ledger.db");
+    site.set("python3", &["-c", &edit, ledger.to_str().unwrap()]);
+    let told = replay(&site, &["--check"], 6);
+    let place = |seq: usize| serde_json::json!({"count": 1, "first": [seq]});
+    assert_eq!(
+        (&told["gaps"], &told["unreadable"], &told["unknown_kinds"]),
+        (&place(gone), &place(torn), &place(other)),
+        "{told}"
+    );
+    assert_eq!((&told["decisions"], &told["matches"]), (&2.into(), &2.into()));
+    let text = site.run(&["replay"]).expect(0).stdout;
+    assert!(text.contains(&format!("1 places are empty: {gone}")), "{text}");
+}
+
 #[test]
 fn what_makes_no_sense_is_refused() {
     let site = Site::new();
     site.run(&["run", "--", "true"]).expect(0);
     site.run(&["replay", "--policy", "nowhere"]).expect_failure(1, "is no directory");
     site.run(&["replay", "--against", "nosuch"]).expect_failure(1, "policy history");
-    assert!(site.run(&["replay", "--since", "yesterday"]).expect(2).stderr.contains("a span of time"));
+    assert!(site.run(&["replay", "--since", "yesterday"]).expect(2).stderr.contains("how long ago"));
     site.run(&["replay", "--policy", ".", "--against", "current"]).expect(2);
     std::fs::create_dir(site.work("bad")).unwrap();
     std::fs::write(site.work("bad/x.cedar"), "forbid (principal").unwrap();

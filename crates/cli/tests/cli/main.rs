@@ -8,6 +8,7 @@ mod again;
 mod approved;
 #[cfg(test)]
 mod asking;
+#[cfg(test)]
 mod audit;
 #[cfg(test)]
 mod backtest;
@@ -98,6 +99,8 @@ mod refused;
 #[cfg(test)]
 mod replayed;
 #[cfg(test)]
+mod report;
+#[cfg(test)]
 mod resources;
 #[cfg(test)]
 mod rollback;
@@ -128,7 +131,11 @@ mod thinking;
 #[cfg(test)]
 mod timestamp;
 #[cfg(test)]
+mod tour;
+#[cfg(test)]
 mod trace;
+#[cfg(test)]
+mod travel;
 #[cfg(test)]
 mod triage;
 #[cfg(test)]

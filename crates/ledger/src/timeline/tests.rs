@@ -12,9 +12,13 @@ use super::*;
 use crate::birth::Birth;
 use crate::change::Change;
 use crate::home::{Home, TenantId};
+use crate::reader::Found;
 use crate::schema::VIEW_TABLES;
 use crate::segment::Segment;
 use crate::store::{Access, to_sql};
+
+/// Jumps in a chain; beyond it they come to nothing new.
+const JUMPS_MAX: u64 = 50;
 
 type Dump = Vec<Vec<Vec<Stored>>>;
 type Edit<'a> = &'a dyn Fn(&mut Vec<String>);
@@ -116,8 +120,8 @@ fn states(lines: &[String]) -> Vec<Dump> {
 /// Forwards, backwards, and by jumps of every length.
 fn ways(count: u64) -> Vec<u64> {
     let mut ways: Vec<u64> = (0..count).chain((0..count).rev()).collect();
-    // A generator of a full period over the places, so that every distance comes up.
-    ways.extend((0..3 * count).map(|step| (step * step * 7 + step * 3) % count));
+    // Of all distances, in both directions.
+    ways.extend((0..JUMPS_MAX.min(3 * count)).map(|step| (step * step * 7 + step * 3) % count));
     ways
 }
 
@@ -138,6 +142,32 @@ fn every_way_to_a_moment_gives_its_state() {
             let want = states.get(usize::try_from(seq).unwrap()).unwrap();
             assert!(dump_of(&timeline) == *want, "{name} {bounds:?}: the state at {seq} is another one");
             assert_eq!(timeline.moment().head().unwrap().next_seq, seq + 1);
+        }
+    }
+}
+
+/// A reader of a moment gives no receipt that came later, also of a commit of which a part was there.
+#[test]
+fn a_moment_knows_nothing_of_what_came_later() {
+    let (_, lines) = chains().into_iter().max_by_key(|(_, lines)| lines.len()).unwrap();
+    let (_dir, reader) = tenant(&lines, 4);
+    let id = |line: &str| segment::line_id(line.trim_end().as_bytes()).unwrap();
+    let mut timeline = reader.timeline().unwrap();
+    for seq in ways(lines.len() as u64) {
+        timeline.go_to(seq, &mut |_, _| ()).unwrap();
+        let moment = timeline.moment();
+        assert_eq!(moment.lines(0..u64::MAX).count() as u64, seq + 1);
+        let place = usize::try_from(seq).unwrap();
+        let own = moment.find(&id(&lines[place]).to_string()).unwrap();
+        assert!(matches!(own, Found::One(_, at, _) if at == seq), "{own:?}");
+        let named = |line: &str| {
+            let found = moment.newest_naming(id(line), 0, |text| Some(text.to_owned())).unwrap();
+            found.map(|text| text == line.trim_end())
+        };
+        assert_eq!(named(&lines[place]), Some(true), "no line names its own receipt");
+        if let Some(later) = lines.get(place + 1) {
+            assert_eq!(moment.find(&id(later).to_string()).unwrap(), Found::Nothing);
+            assert_eq!(named(later), None);
         }
     }
 }

@@ -35,17 +35,29 @@ pub enum FactsFault {
 type Read<T> = Result<T, FactsFault>;
 
 pub(super) fn facts(value: &Value) -> Read<Facts> {
+    let mut members = of_type(value)?;
+    let action = action(members.take("action")?)?;
+    beside(members, action)
+}
+
+/// Facts whose action was read before; the value has none.
+pub(super) fn facts_about(value: &Value, action: Action) -> Read<Facts> {
+    beside(of_type(value)?, action)
+}
+
+fn of_type(value: &Value) -> Read<Members<'_>> {
     let mut members = Members::of("facts", value)?;
-    if members.text("_type")? != FACTS_TYPE {
-        return Err(FactsFault::Malformed("_type"));
-    }
+    if members.text("_type")? == FACTS_TYPE { Ok(members) } else { Err(FactsFault::Malformed("_type")) }
+}
+
+fn beside(mut members: Members<'_>, action: Action) -> Read<Facts> {
     let facts = Facts {
         at: members.parsed("at", Timestamp::parse)?,
         tenant: tenant(members.take("tenant")?)?,
         principal: principal(members.take("principal")?)?,
         on_behalf_of: members.optional("on_behalf_of").map(delegator).transpose()?,
         assumed: members.optional_parsed("assumed", PrincipalId::parse)?,
-        action: action(members.take("action")?)?,
+        action,
         spec: members.optional("spec").map(Spec::from_json).transpose()?,
         answers: members.optional("answers").map(terms).transpose()?,
         approvals: members.list("approvals", approval)?,

@@ -9,7 +9,7 @@ use cascade_policy::pack::{Manifest, PACK_FILE};
 use crate::exit::Failure;
 
 /// Those of a pack that came with this program, or of a directory. A directory has a slash in it, or is `.`.
-pub(super) fn controls(typed: &str) -> Result<Controls, Failure> {
+pub(in crate::verb) fn controls(typed: &str) -> Result<Controls, Failure> {
     if typed.contains('/') || typed == "." {
         return own(Path::new(typed));
     }
@@ -34,11 +34,14 @@ fn own(dir: &Path) -> Result<Controls, Failure> {
 
 fn read(path: &Path) -> Result<String, Failure> {
     use std::io::Read as _;
-    let named = || format!("couldn't read `{}`", path.display());
-    let file = std::fs::File::open(path).with_context(named)?;
-    let mut text = String::new();
     // One byte more than allowed is read, and then refused.
-    file.take(CONTROLS_BYTES_MAX as u64 + 1).read_to_string(&mut text).with_context(named)?;
+    let most = CONTROLS_BYTES_MAX as u64 + 1;
+    let mut text = String::new();
+    let read = std::fs::File::open(path).and_then(|file| file.take(most).read_to_string(&mut text));
+    read.with_context(|| format!("couldn't read `{}`", path.display())).map_err(|cause| {
+        Failure::could_not(cause)
+            .hint("a pack with controls has pack.toml and controls.toml: docs/controls.md")
+    })?;
     Ok(text)
 }
 

@@ -2,17 +2,16 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use cascade_audit::control::{View, Walk};
-use cascade_ledger::Reader;
+use cascade_audit::control::{Break, Cause, View, Walk};
+use cascade_ledger::{Fault, Reader};
 use cascade_receipt::bundle::{self, Bundle, LOOK_BYTES};
 use cascade_receipt::chain::LINE_BYTES_MAX;
-use cascade_receipt::verify::Verdict;
+use cascade_receipt::verify::{Code, Verdict};
 use cascade_verify::inputs::Inputs;
 
-use super::AuditArgs;
 use super::private::{Disclosed, Held};
 use crate::args::Global;
 use crate::exit::{self, Failure};
@@ -21,7 +20,7 @@ use crate::verb::bundle::read as read_bundle;
 use crate::verb::verify::{self, Disk};
 
 /// A chain that can be read more than once.
-pub(super) enum Source {
+pub(in crate::verb) enum Source {
     /// The local one, as long as it was when the audit began.
     Local(Box<Reader>, u64),
     /// An exported one.
@@ -31,14 +30,14 @@ pub(super) enum Source {
 }
 
 impl Source {
-    pub(super) fn open(global: &Global, args: &AuditArgs) -> Result<Self, Failure> {
-        if let Some(path) = &args.file {
+    pub(in crate::verb) fn open(global: &Global, file: Option<&Path>) -> Result<Self, Failure> {
+        if let Some(path) = file {
             let mut first = Vec::new();
             let named = || format!("couldn't open `{}`", path.display());
             let file = File::open(path).with_context(named)?;
             file.take(LOOK_BYTES as u64).read_to_end(&mut first).with_context(named)?;
             let bundle = bundle::begins(&first).then(|| read_bundle(path)).transpose()?;
-            return Ok(bundle.map_or_else(|| Self::File(path.clone()), Self::Bundle));
+            return Ok(bundle.map_or_else(|| Self::File(path.to_owned()), Self::Bundle));
         }
         let reader = place::reader(global)?;
         let total = reader.head()?.next_seq;
@@ -56,13 +55,13 @@ impl Source {
         })
     }
 
-    pub(super) fn verdict(&self, inputs: &Inputs) -> Result<Verdict, Failure> {
+    pub(in crate::verb) fn verdict(&self, inputs: &Inputs) -> Result<Verdict, Failure> {
         let total = if let Self::Local(_, total) = self { *total } else { 0 };
         verify::check(&mut self.bytes()?, inputs, total)
     }
 
     /// Every receipt that is good, and where the chain is broken.
-    pub(super) fn view(&self, verdict: &Verdict) -> Result<View, Failure> {
+    pub(in crate::verb) fn view(&self, verdict: &Verdict) -> Result<View, Failure> {
         match self {
             Self::Local(reader, total) => self.chain(verdict, Some(*total), Held::Vault(reader)),
             Self::File(_) => self.chain(verdict, None, Held::Nowhere),
@@ -83,8 +82,26 @@ impl Source {
                 view.take(text, disclosed.of(text)?.as_ref())?;
             }
         }
-        view.broken(walk.finish(verdict.fault(), total))?;
+        let mut breaks = walk.finish(verdict.fault(), total);
+        if let (Self::Local(reader, total), true) = (self, breaks.is_empty()) {
+            breaks.extend(reader.sound_head().err().map(|fault| unlike_head(*total, &fault)));
+        }
+        view.broken(breaks)?;
         Ok(view)
+    }
+}
+
+/// The chain is whole as far as it goes, and the head, which knows where it ends, is not of it.
+fn unlike_head(total: u64, fault: &Fault) -> Break {
+    Break {
+        line: total + 1,
+        seq: total,
+        count: 0,
+        code: Code::Seq,
+        cause: Cause::Outside,
+        detail: format!("the head of the ledger does not fit the chain: {fault}"),
+        before: None,
+        after: None,
     }
 }
 

@@ -1,9 +1,8 @@
 //! The audit for people.
 
-use cascade_audit::control::{ControlResult, Outcome};
+use cascade_audit::control::{ControlResult, Outcome, Report};
+use cascade_receipt::time::Timestamp;
 
-use super::Report;
-use super::document::when;
 use crate::exit::Failure;
 use crate::output::{self, BAD, CARE, DIM, GOOD, Painted, Style, safe};
 
@@ -31,6 +30,10 @@ pub(super) fn tell(report: &Report) -> Result<(), Failure> {
         details(result)?;
     }
     Ok(())
+}
+
+fn when(ms: i64) -> Timestamp {
+    Timestamp::from_ms(u64::try_from(ms).unwrap_or_default())
 }
 
 const fn word(outcome: Outcome) -> (&'static str, Style) {

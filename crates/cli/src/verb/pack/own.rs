@@ -8,6 +8,7 @@ use cascade_receipt::digest::Digest;
 use cascade_receipt::json::Value;
 use cascade_runtime::packs::{self, Choice};
 
+use super::controls;
 use crate::again;
 use crate::args::Global;
 use crate::exit::{self, Exit, Failure};
@@ -53,7 +54,7 @@ fn read(dir: &Path) -> Result<Result<Own, Vec<PolicyFault>>, Failure> {
     Ok(read.map(|(text, pack)| (Choice { name: pack.manifest.name.clone(), text: Some(text) }, pack)))
 }
 
-/// `pack check`: its faults, then its tables beside the policy in force.
+/// `pack check`: its faults, then its tables beside the policy in force, then its controls on trial chains.
 pub(super) fn check(global: &Global, dir: &Path) -> Exit {
     let (choice, pack) = match read(dir)? {
         Ok(own) => own,
@@ -69,9 +70,14 @@ pub(super) fn check(global: &Global, dir: &Path) -> Exit {
         check::failed(global, report.passed, &report.failures)?;
         return Ok(exit::COULD_NOT);
     }
+    let cases = match controls::tried(&choice.name, &directory::files(dir)?) {
+        Ok(cases) => cases,
+        Err(faults) => return check::tell(global, &faults),
+    };
     let hash = Digest::of(choice.text.unwrap_or_default().as_bytes()).to_hex();
     if global.json {
         output::json(&Value::object([
+            ("cases", Value::Int(i64::try_from(cases).unwrap_or(i64::MAX))),
             ("faults", Value::Array(Vec::new())),
             ("hash", hash.into()),
             ("name", choice.name.into()),
@@ -79,7 +85,8 @@ pub(super) fn check(global: &Global, dir: &Path) -> Exit {
         ]))?;
     } else {
         let word = Painted(GOOD, "no faults");
-        output::line(format_args!("{word}: {} rows, pack {} {hash}", report.passed, choice.name))?;
+        let rows = report.passed;
+        output::line(format_args!("{word}: {rows} rows, {cases} cases, pack {} {hash}", choice.name))?;
     }
     Ok(exit::DONE)
 }

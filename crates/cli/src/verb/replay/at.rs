@@ -91,13 +91,12 @@ pub(super) fn run(global: &Global, args: &At, id: &str) -> Exit {
     let mut passed = Vec::new();
     if let Some(steps) = args.steps() {
         for seq in way(from, steps, reader.head()?.next_seq) {
-            if !reaches(&timeline, from) {
+            go(&mut timeline, seq)?;
+            // Behind a break there is nothing to pass.
+            if timeline.seq() != Some(seq) {
                 break;
             }
-            go(&mut timeline, seq)?;
-            if reaches(&timeline, seq) {
-                passed.push(plain::passed(&reader, &timeline)?);
-            }
+            passed.push(plain::passed(&reader, &timeline)?);
         }
     }
     let look = Look::at(&reader, &timeline)?;
@@ -122,10 +121,6 @@ fn way(from: u64, steps: i64, end: u64) -> Vec<u64> {
 fn go(timeline: &mut Timeline<'_>, seq: u64) -> Result<(), Failure> {
     let progress = Progress::new("replaying", seq + 1);
     Ok(timeline.go_to(seq, &mut |done, all| progress.of(done, all))?)
-}
-
-fn reaches(timeline: &Timeline<'_>, seq: u64) -> bool {
-    timeline.seq() == Some(seq)
 }
 
 /// The receipt that is meant.

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use cascade_audit::replay::{Tally, Under};
 use cascade_ledger::Reader;
-use cascade_runtime::replay::{self, ReplayError};
+use cascade_runtime::replay;
 
 use super::told::{self, Told};
 use super::{FailOn, Replay};
@@ -72,10 +72,7 @@ fn places(reader: &Reader, args: &Replay) -> Result<Range<u64>, Failure> {
 
 fn scan(reader: &Reader, seqs: Range<u64>, under: &Under) -> Result<Tally, Failure> {
     let progress = Progress::new("deciding again", seqs.end - seqs.start);
-    replay::scan(reader, seqs, under, |done| progress.set(done)).map_err(|error| match error {
-        ReplayError::Ledger(fault) => failures::damage(fault),
-        other => Failure::could_not(other.into()),
-    })
+    replay::scan(reader, seqs, under, |done| progress.set(done)).map_err(failures::replay)
 }
 
 fn fails(args: &Replay, tally: &Tally) -> bool {

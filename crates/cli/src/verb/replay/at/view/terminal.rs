@@ -13,10 +13,11 @@ use ratatui::crossterm::execute;
 use ratatui::crossterm::terminal::{
     EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
+use ratatui::layout::{Position, Rect};
 use ratatui::{Frame, Terminal};
-use rustix::process::Signal;
-use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGSTOP, SIGTERM, SIGTSTP};
 use signal_hook::iterator::Signals;
+use signal_hook::low_level;
 
 /// Something to react to.
 pub(super) enum Happened {
@@ -74,14 +75,17 @@ impl Stage {
     /// Gives the terminal back and stops, as every program does that is told to; goes on where it was.
     pub(super) fn stop(&mut self) -> io::Result<()> {
         give_back();
-        rustix::process::kill_process(rustix::process::getpid(), Signal::STOP)?;
+        // To this thread: one sent to the process may stop another first, and this one would go on for a moment.
+        low_level::raise(SIGSTOP)?;
         self.take_again()
     }
 
     /// Takes the terminal over after somebody else had it.
     pub(super) fn take_again(&mut self) -> io::Result<()> {
         take_over()?;
-        self.terminal.clear()
+        // Draws everything anew. `clear` would ask the terminal where its cursor is, and the answer comes as a key.
+        let area = Rect::from((Position::ORIGIN, self.terminal.size()?));
+        self.terminal.resize(area)
     }
 }
 
@@ -137,4 +141,58 @@ fn hear_signals(send: Sender<Happened>) -> io::Result<()> {
         }
     })?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{File, OpenOptions};
+    use std::io::Read as _;
+    use std::os::fd::OwnedFd;
+    use std::process::Command;
+
+    use rustix::pty::OpenptFlags;
+    use rustix::termios::LocalModes;
+
+    use super::*;
+
+    /// Tells the test below, run by itself, that it is on a terminal.
+    const ON_TERMINAL: &str = "CASCADE_TEST_ON_TERMINAL";
+    const PANICS: &str = "verb::replay::at::view::terminal::tests::panics_on_a_terminal";
+
+    #[test]
+    fn panics_on_a_terminal() {
+        if std::env::var_os(ON_TERMINAL).is_some() {
+            let _stage = Stage::take().unwrap();
+            panic!("on purpose");
+        }
+    }
+
+    #[test]
+    fn a_panic_is_read_on_a_terminal_that_was_given_back() {
+        let master =
+            rustix::pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+        rustix::pty::grantpt(&master).unwrap();
+        rustix::pty::unlockpt(&master).unwrap();
+        let name = rustix::pty::ptsname(&master, Vec::new()).unwrap();
+        let end = || {
+            let file = OpenOptions::new().read(true).write(true).open(name.to_str().unwrap()).unwrap();
+            OwnedFd::from(file)
+        };
+        let slave = end();
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", PANICS, "--nocapture"]).env(ON_TERMINAL, "1").env("TERM", "xterm");
+        let mut child = command.stdin(end()).stdout(end()).stderr(end()).spawn().unwrap();
+        drop(command);
+        let (mut screen, mut text) = (File::from(master), String::new());
+        while !text.contains("on purpose") {
+            let mut buffer = [0; 4096];
+            let count = screen.read(&mut buffer).unwrap();
+            text.push_str(&String::from_utf8_lossy(&buffer[..count]));
+        }
+        let (taken, given) = (text.find("\u{1b}[?1049h"), text.find("\u{1b}[?1049l"));
+        assert!(taken.is_some() && taken < given && given < text.find("on purpose"), "{text:?}");
+        assert!(!child.wait().unwrap().success());
+        let modes = rustix::termios::tcgetattr(&slave).unwrap().local_modes;
+        assert!(modes.contains(LocalModes::ICANON | LocalModes::ECHO));
+    }
 }

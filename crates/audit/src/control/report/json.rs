@@ -1,26 +1,29 @@
-//! The audit as JSON.
+//! The audit as JSON for programs.
 
-use cascade_audit::control::{Control, ControlResult, Finding, Period};
 use cascade_receipt::json::Value;
-use cascade_receipt::time::Timestamp;
 
-use super::Report;
+use super::super::{Control, ControlResult, Finding};
+use super::{Report, when};
 
-/// The document of `--json`.
 pub(super) fn of(report: &Report) -> Value {
     let findings = report.audit.findings().into_iter().map(|(control, one)| finding(control, one));
-    let verdict = &report.verdict;
+    let (verdict, period) = (&report.verdict, report.period);
     let fault = verdict.fault().map_or("", |fault| fault.code.as_str());
+    let not_proven = verdict.not_proven().into_iter().map(Value::from).collect();
     Value::object([
         ("pack", report.controls.pack.as_str().into()),
         ("controls_hash", report.controls.hash.to_hex().into()),
-        ("period", period(report.period)),
+        (
+            "period",
+            Value::object([("since", when(period.since).into()), ("until", when(period.until).into())]),
+        ),
         (
             "chain",
             Value::object([
                 ("fault", fault.into()),
                 ("key_pinned", verdict.key_pinned().into()),
-                ("log_origin", verdict.identity().map_or("", |is| is.log_origin.as_str()).into()),
+                ("log_origin", report.origin().into()),
+                ("not_proven", Value::Array(not_proven)),
                 ("receipts", number(verdict.receipts())),
                 ("valid", verdict.valid().into()),
             ]),
@@ -30,19 +33,8 @@ pub(super) fn of(report: &Report) -> Value {
     ])
 }
 
-fn period(period: Period) -> Value {
-    let time = |ms: i64| Value::from(when(ms));
-    Value::object([("since", time(period.since)), ("until", time(period.until))])
-}
-
-/// A time as receipts have it.
-pub(super) fn when(ms: i64) -> String {
-    Timestamp::from_ms(u64::try_from(ms).unwrap_or_default()).to_string()
-}
-
 fn control(result: &ControlResult) -> Value {
     let control = &result.control;
-    let criteria = control.criteria.iter().map(|one| one.as_str().into()).collect();
     let why = result.unprovable.iter().map(|one| {
         Value::object([("receipt_ids", receipt_ids(one)), ("summary", one.summary.as_str().into())])
     });
@@ -50,9 +42,10 @@ fn control(result: &ControlResult) -> Value {
         ("id", control.id.as_str().into()),
         ("title", control.title.as_str().into()),
         ("citation", control.citation.as_str().into()),
-        ("criteria", Value::Array(criteria)),
+        ("criteria", criteria(control)),
         ("severity", control.severity.as_str().into()),
         ("evidence", control.evidence.as_str().into()),
+        ("next", control.next.as_str().into()),
         ("outcome", result.outcome.as_str().into()),
         ("looked_at", number(result.looked_at)),
         ("not_provable", Value::Array(why.collect())),
@@ -62,10 +55,9 @@ fn control(result: &ControlResult) -> Value {
 }
 
 fn finding(control: &Control, one: &Finding) -> Value {
-    let criteria = control.criteria.iter().map(|one| one.as_str().into()).collect();
     let mut members = vec![
         ("control", control.id.as_str().into()),
-        ("criteria", Value::Array(criteria)),
+        ("criteria", criteria(control)),
         ("severity", control.severity.as_str().into()),
         ("receipt_ids", receipt_ids(one)),
         ("summary", one.summary.as_str().into()),
@@ -80,6 +72,10 @@ fn finding(control: &Control, one: &Finding) -> Value {
         ]);
     }
     Value::Object(members.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+}
+
+fn criteria(control: &Control) -> Value {
+    Value::Array(control.criteria.iter().map(|one| one.as_str().into()).collect())
 }
 
 fn receipt_ids(one: &Finding) -> Value {
