@@ -206,6 +206,12 @@ fn ends_and_beginnings_that_are_missing() {
     let second = plan("second", "task_failed", &[]).refs(&[("intent", "start")]);
     altered().after(second).is(BROKEN, "closer.twice");
     altered().change("closer", |plan| plan.refs(&[("intent", "nobody")])).is(BROKEN, "closer.without_intent");
+    let closer = asked().pop().unwrap();
+    altered()
+        .without("closer")
+        .without("heartbeat")
+        .before("start", closer)
+        .is(BROKEN, "closer.before_intent");
 }
 
 #[test]
@@ -242,6 +248,20 @@ fn damage() {
             plan.refs(&refs)
         })
         .is(BROKEN, "chain.missing");
+}
+
+#[test]
+fn a_long_way_is_followed_for_a_while_and_that_is_said() {
+    let stranger = |number: u64| {
+        let name: &'static str = Box::leak(format!("stranger {number}").into_boxed_str());
+        plan(name, "principal_added", &[("principal", format!("p_{number:016x}").into())])
+    };
+    let long =
+        || (1_000..1_450).fold(altered(), |altered, number| altered.before("closer", stranger(number)));
+    long().is(INTACT, "chain.not_followed");
+    let mut chain = long().chain();
+    chain.damage("stranger 1010");
+    assert_is(chain, "closer", BROKEN, "chain.damaged");
 }
 
 #[test]

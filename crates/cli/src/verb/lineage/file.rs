@@ -211,9 +211,8 @@ impl Source for Handed {
 
     fn holds(&self, seqs: Range<u64>) -> bool {
         match &self.lines {
-            Lines::Few(lines) => {
-                lines.range(seqs.clone()).count() as u64 == seqs.end.saturating_sub(seqs.start)
-            }
+            _ if seqs.is_empty() => true,
+            Lines::Few(lines) => lines.range(seqs.clone()).count() as u64 == seqs.end - seqs.start,
             Lines::Many(..) => seqs.end <= self.head(),
         }
     }
