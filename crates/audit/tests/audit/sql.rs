@@ -60,6 +60,8 @@ fn it_can_only_read_the_view() {
         "SELECT random() AS seq, 1 AS summary",
         "SELECT 1 AS seq, strftime('%s', 'now') AS summary",
         "SELECT 1 AS seq, current_timestamp AS summary",
+        "SELECT NULL AS seq, sqlite_version() AS summary",
+        "SELECT NULL AS seq, hex(fts3_tokenizer('simple')) AS summary",
         "DELETE FROM receipts RETURNING seq, kind AS summary",
     ] {
         refused(sql);

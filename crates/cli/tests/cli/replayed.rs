@@ -160,5 +160,5 @@ fn whatever_does_not_follow_is_told() {
     let mut bundle = sound;
     bundle.statement.snapshots.clear();
     let replayed = replay::bundle(&bundle, &specs);
-    assert_eq!((replayed.matches, replayed.erased), (0, replayed.decisions));
+    assert_eq!((replayed.matches, replayed.undisclosed), (0, replayed.decisions));
 }

@@ -15,9 +15,9 @@ use cascade_verify::inputs::Inputs;
 use super::private::{Disclosed, Held};
 use crate::args::Global;
 use crate::exit::{self, Failure};
+use crate::place;
 use crate::verb::bundle::read as read_bundle;
 use crate::verb::verify::{self, Disk};
-use crate::{failures, place};
 
 /// A chain that can be read more than once.
 pub(in crate::verb) enum Source {
@@ -40,8 +40,7 @@ impl Source {
             return Ok(bundle.map_or_else(|| Self::File(path.to_owned()), Self::Bundle));
         }
         let reader = place::reader(global)?;
-        // A head that is not where what is stored ends would cut the chain without a word.
-        let total = reader.sound_head().map_err(failures::damage)?.next_seq;
+        let total = reader.head()?.next_seq;
         Ok(Self::Local(Box::new(reader), total))
     }
 
