@@ -85,6 +85,8 @@ fn make(dir: &Path, receipts: u64, seed: u64) -> anyhow::Result<()> {
     })?;
     anyhow::ensure!(unset.is_none(), "couldn't set the clock: {unset:?}");
     let made = &year.made;
+    let planted = |verdict| made.commands.get(&(DRIFTS.0.to_owned(), verdict)).copied().unwrap_or_default();
+    std::fs::write(dir.join("planted"), (planted("admit") + planted("escalate")).to_string())?;
     tell(&format!(
         "{} receipts in {:.0} s, {} decisions: {:?}",
         year.ledger().head()?.next_seq,
