@@ -90,17 +90,17 @@ impl Referring {
         Self { id, rels: Vec::new(), kinds: Vec::new(), other_kinds: Vec::new(), from: 0, limit }
     }
 
-    pub(self) fn by(mut self, rels: &[Rel]) -> Self {
+    fn by(mut self, rels: &[Rel]) -> Self {
         self.rels = rels.iter().copied().map(Some).collect();
         self
     }
 
-    pub(self) fn of(mut self, kinds: &[Kind]) -> Self {
+    fn of(mut self, kinds: &[Kind]) -> Self {
         self.kinds = kinds.to_vec();
         self
     }
 
-    pub(self) fn not_of(mut self, kind: Kind) -> Self {
+    fn not_of(mut self, kind: Kind) -> Self {
         self.other_kinds = vec![kind];
         self
     }

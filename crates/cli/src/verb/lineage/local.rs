@@ -90,7 +90,7 @@ impl Source for Local<'_> {
         let hash = receipt.content.member("action_hash").and_then(json::Value::as_str);
         let Some(hash) = hash.and_then(Digest::from_hex) else { return Ok(None) };
         Ok(match record::private(self.reader, &hash)? {
-            Private::Kept(bytes) => record::command_of(&json::parse(&bytes).unwrap_or(json::Value::Null)),
+            Private::Kept(bytes) => json::parse(&bytes).ok().as_ref().and_then(record::command_of),
             Private::Altered => Some(record::ALTERED.to_owned()),
             Private::Gone => None,
         })
