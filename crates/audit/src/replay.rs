@@ -32,8 +32,10 @@ pub struct Replayed {
     pub decisions: u64,
     /// Those that come out the same, to the byte.
     pub matches: u64,
-    /// Those whose facts or policy are not in the bundle, or no longer.
+    /// Those whose facts were erased, as a receipt of the bundle says.
     pub erased: u64,
+    /// Those whose facts or policy are not in the bundle.
+    pub undisclosed: u64,
     /// Runs whose specification was given.
     pub runs: u64,
     /// Runs whose specification was not.
@@ -67,8 +69,10 @@ pub enum What {
     Unreadable(String),
     /// The facts are gone, and no receipt says that they were erased.
     Missing,
-    /// The facts that are stored are not those that the receipt names.
+    /// The facts or the action that are stored are not those that the receipt names.
     Altered,
+    /// The action is gone, and no receipt says that it was erased.
+    ActionMissing,
     /// What was decided is not the action, or not the principal or risk, that the receipt names.
     Action,
     /// The receipt is of another kind than its decision leads to.
@@ -132,6 +136,7 @@ impl What {
             Self::Unreadable(_) => "decision.unreadable",
             Self::Missing => "facts.missing",
             Self::Altered => "facts.altered",
+            Self::ActionMissing => "action.missing",
             Self::Action => "decision.other_action",
             Self::Verdict => "decision.other_kind",
             Self::Ended => "run.ended_twice",
@@ -154,7 +159,8 @@ impl What {
             Self::Decision { .. } => "the same facts and policy give another decision".to_owned(),
             Self::Unreadable(why) => format!("cannot be decided again here: {why}"),
             Self::Missing => "its facts are gone, and no receipt says that they were erased".to_owned(),
-            Self::Altered => "the facts that are stored are not those that it names".to_owned(),
+            Self::Altered => "the facts or the action that are stored are not those that it names".to_owned(),
+            Self::ActionMissing => "its action is gone, and no receipt says that it was erased".to_owned(),
             Self::Action => "its facts are about another action, principal or risk than it names".to_owned(),
             Self::Verdict => "it is of another kind than its decision leads to".to_owned(),
             Self::Ended => "the run has ended more than once".to_owned(),
@@ -177,6 +183,12 @@ impl What {
             Self::Inputs => "the run was started with inputs that the spec does not take".to_owned(),
         }
     }
+}
+
+/// Whether a line is an `erasure` that took private bytes of this receipt.
+#[must_use]
+pub fn says_erased(line: &str, id: ReceiptId) -> bool {
+    shown::Receipt::read(line.as_bytes()).is_ok_and(|receipt| receipt.erases(id))
 }
 
 /// Replays a bundle. Runs are held against those of `specs` that have their hash.

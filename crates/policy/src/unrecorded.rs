@@ -7,6 +7,7 @@ use cascade_receipt::decision::Decision;
 
 use crate::decide::{self, Ruling};
 use crate::facts::{Facts, Invocation};
+use crate::limits::Scope;
 use crate::snapshot::Snapshot;
 
 /// The code of a budget whose counter the facts do not hold.
@@ -26,6 +27,7 @@ pub fn unrecorded(
     recorded: impl Fn(&str, &str) -> bool,
 ) -> BTreeSet<String> {
     let mut lacking = budgets(&ruling.decision, recorded);
+    lacking.extend(counted_otherwise(then, other, ruling));
     if !then.registry().is_same(other.registry()) {
         lacking.extend(variables(then, other, facts));
         lacking.extend(looked_for(then, other, facts));
@@ -38,6 +40,27 @@ fn budgets(decision: &Decision, recorded: impl Fn(&str, &str) -> bool) -> BTreeS
     let unread = reasons.filter(|reason| reason.code == UNREAD);
     let names = unread.filter_map(|reason| reason.policy_id.as_deref());
     names.filter(|name| !recorded(UNREAD, name)).map(|name| format!("budget {name}")).collect()
+}
+
+/// A counter that was read for a rule that counts something else under the same name.
+fn counted_otherwise(then: &Snapshot, other: &Snapshot, ruling: &Ruling) -> Vec<String> {
+    let of = |snapshot: &Snapshot, name: &str| {
+        let budgets = &snapshot.thresholds().limits.budgets;
+        budgets
+            .iter()
+            .find(|budget| budget.name == name)
+            .map(|one| (one.scope.clone(), one.per, one.period, one.zone.clone()))
+    };
+    let families = |snapshot: &Snapshot| snapshot.thresholds().families.clone();
+    let names = ruling.draws.iter().map(|draw| draw.budget.as_str());
+    let otherwise = |name: &&str| {
+        let (was, is) = (of(then, name), of(other, name));
+        let by_family = |scope: &Scope| scope.commands.iter().any(|word| word.starts_with("family:"));
+        was.is_some()
+            && (was != is
+                || (is.is_some_and(|(scope, ..)| by_family(&scope)) && families(then) != families(other)))
+    };
+    names.filter(otherwise).map(|name| format!("budget {name}")).collect()
 }
 
 /// A variable that no manifest of then named was not looked at, whatever it held.

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread;
 
-use cascade_audit::replay::{Past, Scan, Tally, Under};
-use cascade_ledger::{Fault, Reader};
+use cascade_audit::replay::{Past, Scan, Tally, Under, says_erased};
+use cascade_ledger::{Fault, Found, Reader};
 use cascade_policy::decide::STACK_BYTES;
 use cascade_receipt::digest::{Digest, Nonce};
 use cascade_receipt::id::ReceiptId;
@@ -93,7 +93,12 @@ impl Past for Stored<'_> {
     }
 
     fn is_erased(&self, id: ReceiptId) -> Result<bool, Fault> {
-        Ok(self.reader.erased_by(id)?.is_some())
+        // The view that leads there is derived; what it leads to must say so itself.
+        let Some(by) = self.reader.erased_by(id)? else { return Ok(false) };
+        Ok(match self.reader.find(&by.receipt_id.to_string())? {
+            Found::One(_, _, line) => says_erased(&line, id),
+            _ => false,
+        })
     }
 }
 
@@ -139,7 +144,12 @@ struct Take<'a> {
     seqs: Range<u64>,
 }
 
-type Counted = (u64, Result<Tally, Fault>);
+/// What was counted of the shares from `share` on, up to `upto`.
+struct Counted {
+    share: u64,
+    upto: u64,
+    tally: Result<Tally, Fault>,
+}
 
 impl Take<'_> {
     fn all(&self, reader: &Reader, under: Under, send: &SyncSender<Counted>) {
@@ -150,11 +160,36 @@ impl Take<'_> {
                 return;
             }
             let start = self.seqs.start + share * SHARE;
-            let counted = count(reader, start..(start + SHARE).min(self.seqs.end), &mut scan);
-            if send.send((share, counted)).is_err() {
+            let counted = match self.gap(reader, share, start) {
+                Ok(Some((upto, tally))) => Counted { share, upto, tally: Ok(tally) },
+                Ok(None) => {
+                    let seqs = start..(start + SHARE).min(self.seqs.end);
+                    Counted { share, upto: share + 1, tally: count(reader, seqs, &mut scan) }
+                }
+                Err(fault) => Counted { share, upto: share + 1, tally: Err(fault) },
+            };
+            if send.send(counted).is_err() {
                 return;
             }
         }
+    }
+}
+
+impl Take<'_> {
+    /// The shares from this one on in which nothing is, at once: a gap may be longer than any chain.
+    fn gap(&self, reader: &Reader, share: u64, start: u64) -> Result<Option<(u64, Tally)>, Fault> {
+        let found = reader.stored_from(start)?.map_or(self.seqs.end, |stored| stored.first_seq);
+        let upto = match found.min(self.seqs.end) {
+            end if end == self.seqs.end => self.shares,
+            end => (end.saturating_sub(self.seqs.start)) / SHARE,
+        };
+        if upto <= share + 1 {
+            return Ok(None);
+        }
+        self.next.fetch_max(upto, Ordering::Relaxed);
+        let mut tally = Tally::default();
+        tally.gap(start..(self.seqs.start + upto * SHARE).min(self.seqs.end));
+        Ok(Some((upto, tally)))
     }
 }
 
@@ -172,7 +207,7 @@ fn count<P: Past<Fault = Fault>>(
             break;
         }
         for commit in commits {
-            (next..commit.first_seq).for_each(|seq| tally.gap(seq));
+            tally.gap(next..commit.first_seq);
             let body = commit.bytes.strip_suffix(b"\n").unwrap_or(&commit.bytes);
             let lines = (commit.first_seq..commit.next_seq).zip(lines_of(body));
             let mut through = commit.first_seq;
@@ -183,11 +218,11 @@ fn count<P: Past<Fault = Fault>>(
                 }
             }
             // A commit that holds fewer lines than it says.
-            (through.max(next)..commit.next_seq.min(seqs.end)).for_each(|seq| tally.gap(seq));
+            tally.gap(through.max(next)..commit.next_seq.min(seqs.end));
             next = commit.next_seq.max(next);
         }
     }
-    (next..seqs.end).for_each(|seq| tally.gap(seq));
+    tally.gap(next..seqs.end);
     Ok(tally)
 }
 
@@ -209,11 +244,16 @@ fn join(
     let mut all = Tally::default();
     let mut early = BTreeMap::new();
     let mut next = 0;
-    for (share, counted) in receive {
-        early.insert(share, counted?);
-        while let Some(counted) = early.remove(&next) {
-            all.extend(counted);
-            next += 1;
+    for Counted { share, upto, tally } in receive {
+        early.insert(share, (upto, tally?));
+        while let Some(first) = early.first_entry().filter(|first| *first.key() <= next) {
+            // What a gap has covered already was empty.
+            if let (share, (upto, counted)) = first.remove_entry()
+                && share == next
+            {
+                all.extend(counted);
+                next = upto;
+            }
         }
         progress(all.receipts);
     }
@@ -221,7 +261,7 @@ fn join(
 }
 
 /// The place of the first receipt of this moment or later. Times never fall, but for a corrected clock; the first place
-/// found is then one of several.
+/// found is then one of several. What cannot be read stands with what comes before the next that can.
 ///
 /// # Errors
 /// [`Fault`] when the ledger cannot be read.
@@ -229,16 +269,30 @@ pub fn first_since(reader: &Reader, since: Timestamp) -> Result<u64, Fault> {
     let (mut low, mut high) = (0, reader.head()?.next_seq);
     while low < high {
         let middle = low + (high - low) / 2;
-        match time_at(reader, middle)? {
-            Some(time) if time >= since => high = middle,
-            _ => low = middle + 1,
+        match time_from(reader, middle..high)? {
+            Some((at, time)) if time < since => low = at + 1,
+            _ => high = middle,
         }
     }
     Ok(low)
 }
 
-fn time_at(reader: &Reader, seq: u64) -> Result<Option<Timestamp>, Fault> {
-    let line = reader.lines(seq..seq + 1).next().transpose()?;
-    let receipt = line.and_then(|line| json::parse(line.text.as_bytes()).ok());
-    Ok(receipt.and_then(|one| Timestamp::parse(one.member("timestamp").and_then(Value::as_str)?)))
+/// The first of these places whose receipt can be read, and its time.
+fn time_from(reader: &Reader, mut seqs: Range<u64>) -> Result<Option<(u64, Timestamp)>, Fault> {
+    while !seqs.is_empty() {
+        let commits = reader.stored(seqs.clone(), 1)?;
+        let Some(commit) = commits.first() else { return Ok(None) };
+        let lines = (commit.first_seq..).zip(lines_of(&commit.bytes));
+        let read = |line: &[u8]| {
+            let receipt = json::parse(line).ok()?;
+            Timestamp::parse(receipt.member("timestamp").and_then(Value::as_str)?)
+        };
+        let found =
+            lines.filter(|(seq, _)| seqs.contains(seq)).find_map(|(seq, line)| Some((seq, read(line)?)));
+        if found.is_some() {
+            return Ok(found);
+        }
+        seqs.start = commit.next_seq.max(seqs.start + 1);
+    }
+    Ok(None)
 }

@@ -124,7 +124,7 @@ impl Audit {
 #[must_use]
 pub fn audit(view: &View, controls: &Controls, period: Period) -> Audit {
     let Some(meter) = &view.meter else { return Audit { results: Vec::new() } };
-    let asker = Asker { connection: &view.connection, meter, chosen: view.is_of_chosen() };
+    let asker = Asker { connection: &view.connection, meter, partial: partial(view) };
     let mut results = vec![of_chain(view, controls)];
     results.extend(controls.controls.iter().map(|control| asker.ask(control, period)));
     Audit { results }
@@ -160,7 +160,18 @@ fn of_chain(view: &View, controls: &Controls) -> ControlResult {
 struct Asker<'v> {
     connection: &'v Connection,
     meter: &'v Meter,
-    chosen: bool,
+    /// Why what is not seen here may be there all the same.
+    partial: Option<Finding>,
+}
+
+/// Where the receipt of a row stands.
+enum Standing {
+    /// In the time that counts; nothing where the row is about no receipt.
+    Counts(Vec<(i64, String)>),
+    /// Before or after it.
+    Outside,
+    /// There is none.
+    Nowhere,
 }
 
 /// What a query gave within the time that counts.
@@ -185,10 +196,8 @@ impl Asker<'_> {
         };
         match self.answers(control, window, &mut result) {
             Ok(()) => {
-                if self.chosen {
-                    result.unprovable.push(rest());
-                }
-                result.outcome = outcome(&result, self.chosen);
+                result.unprovable.extend(self.partial.clone());
+                result.outcome = outcome(&result, self.partial.is_some());
             }
             Err(fault) => result.fault = Some(fault),
         }
@@ -228,8 +237,13 @@ impl Asker<'_> {
         let mut rows = statement.query([]).map_err(|error| fault(&error))?;
         while let Some(row) = rows.next().map_err(|error| fault(&error))? {
             let seq: Option<i64> = row.get(0).map_err(|error| fault(&error))?;
-            let Some(mut receipts) = self.standing(seq, window).map_err(|error| fault(&error))? else {
-                continue;
+            let mut receipts = match self.standing(seq, window).map_err(|error| fault(&error))? {
+                Standing::Counts(receipts) => receipts,
+                Standing::Outside => continue,
+                // Dropped, it would make a violation into nothing.
+                Standing::Nowhere => {
+                    return Err(GuardFault::Columns("it names a seq at which no receipt is"));
+                }
             };
             found.count += 1;
             if columns == 1 || found.kept.len() == FINDINGS_MAX {
@@ -248,17 +262,19 @@ impl Asker<'_> {
         Ok(found)
     }
 
-    /// The receipt, where it stands in the time that counts, else `None`. What is about none always counts.
-    fn standing(
-        &self,
-        seq: Option<i64>,
-        (since, until): (i64, i64),
-    ) -> rusqlite::Result<Option<Vec<(i64, String)>>> {
-        let Some(seq) = seq else { return Ok((since < until).then(Vec::new)) };
+    /// Where a row stands. What is about no receipt always counts.
+    fn standing(&self, seq: Option<i64>, (since, until): (i64, i64)) -> rusqlite::Result<Standing> {
+        let Some(seq) = seq else {
+            return Ok(if since < until { Standing::Counts(Vec::new()) } else { Standing::Outside });
+        };
         let mut find =
             self.connection.prepare_cached("SELECT at, receipt_id FROM receipts WHERE seq = ?1")?;
         let found = find.query_row([seq], |row| Ok((row.get::<_, i64>(0)?, row.get(1)?))).optional()?;
-        Ok(found.and_then(|(at, id)| (since <= at && at < until).then(|| vec![(seq, id)])))
+        Ok(match found {
+            Some((at, id)) if since <= at && at < until => Standing::Counts(vec![(seq, id)]),
+            Some(_) => Standing::Outside,
+            None => Standing::Nowhere,
+        })
     }
 
     /// Further receipts, from their seqs with commas between.
@@ -266,7 +282,9 @@ impl Asker<'_> {
         let seqs: BTreeSet<i64> = text.split(',').filter_map(|seq| seq.trim().parse().ok()).collect();
         let mut also = Vec::new();
         for seq in seqs.into_iter().filter(|seq| !known.iter().any(|(is, _)| is == seq)).take(RECEIPTS_MAX) {
-            also.extend(self.standing(Some(seq), (i64::MIN, i64::MAX))?.unwrap_or_default());
+            if let Standing::Counts(receipts) = self.standing(Some(seq), (i64::MIN, i64::MAX))? {
+                also.extend(receipts);
+            }
         }
         Ok(also)
     }
@@ -278,10 +296,23 @@ fn rest() -> Finding {
     Finding { receipts: Vec::new(), summary, broken: None }
 }
 
-fn outcome(result: &ControlResult, chosen: bool) -> Outcome {
+/// Where a chain is broken, or not all of it is here, silence says nothing.
+fn partial(view: &View) -> Option<Finding> {
+    let of_break = |one: &Break| Finding {
+        receipts: Vec::new(),
+        summary: format!(
+            "the chain is broken at line {}, seq {}; what stood there is not known",
+            one.line, one.seq
+        ),
+        broken: Some(one.clone()),
+    };
+    if view.is_of_chosen() { Some(rest()) } else { view.breaks().first().map(of_break) }
+}
+
+fn outcome(result: &ControlResult, partial: bool) -> Outcome {
     if !result.findings.is_empty() {
         Outcome::Violated
-    } else if result.looked_at == 0 && !chosen {
+    } else if result.looked_at == 0 && !partial {
         Outcome::NotApplicable
     } else if !result.unprovable.is_empty() || result.control.violations.is_none() {
         Outcome::NotProvable

@@ -166,7 +166,12 @@ impl View {
                 fault.map(|fault| fault.code.as_str()),
             ],
         )?;
-        self.connection.execute_batch("COMMIT; ANALYZE")?;
+        // Where lines stand in another order, what a receipt names may have come after it.
+        self.connection.execute_batch(
+            "UPDATE refs SET target_seq = (SELECT seq FROM receipts WHERE receipt_id = target_id)
+             WHERE target_seq IS NULL;
+             COMMIT; ANALYZE",
+        )?;
         self.meter = Some(Meter::close(&mut self.connection, bounds, self.receipts)?);
         Ok(())
     }

@@ -16,7 +16,7 @@ pub(super) fn decisions(shown: &Shown, replayed: &mut Replayed) {
         replayed.decisions += 1;
         let policy = receipt.digest("policy_hash").and_then(|hash| Some((hash, shown.text(&hash)?)));
         let (Some(facts), Some((hash, document))) = (shown.private(receipt.id, "facts_hash"), policy) else {
-            replayed.erased += 1;
+            *if shown.is_erased(receipt.id) { &mut replayed.erased } else { &mut replayed.undisclosed } += 1;
             continue;
         };
         let snapshot = snapshots.entry(hash).or_insert_with(|| load(shown, document));

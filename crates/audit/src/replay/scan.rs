@@ -48,7 +48,7 @@ pub trait Past {
     /// When the store cannot be read.
     fn text(&self, hash: &Digest) -> Result<Option<Vec<u8>>, Self::Fault>;
 
-    /// Whether a receipt says that the private bytes of this one were erased.
+    /// Whether an `erasure` receipt of the log says that the private bytes of this one were erased.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -136,11 +136,12 @@ impl<P: Past> Scan<P> {
         }
         let Ok(snapshot) = self.snapshot(&policy)? else { return Ok(false) };
         let Some(read) = self.understood.read(policy, &snapshot, &bytes) else { return Ok(false) };
-        if let Some(hash) = action
-            && let Some((_, kept)) = self.past.private(&hash)?
-            && !std::str::from_utf8(&kept).is_ok_and(|kept| judge::is_about(kept, read.spelled, &read.facts))
-        {
-            return Ok(false);
+        if let Some(hash) = action {
+            let Some((nonce, kept)) = self.past.private(&hash)? else { return Ok(false) };
+            let about = |kept| judge::is_about(kept, read.spelled, &read.facts);
+            if Digest::salted(&nonce, &kept) != hash || !std::str::from_utf8(&kept).is_ok_and(about) {
+                return Ok(false);
+            }
         }
         Ok(judge::is_same(seen, &read.facts, &snapshot, read.understood))
     }
@@ -181,15 +182,19 @@ impl<P: Past> Scan<P> {
         tally: &mut Tally,
     ) -> Result<(), P::Fault> {
         let action = match receipt.digest("action_hash") {
-            Some(hash) => self.past.private(&hash)?,
-            None => None,
+            Some(hash) => match self.past.private(&hash)? {
+                Some((nonce, kept)) if Digest::salted(&nonce, &kept) == hash => Ok(Some(kept)),
+                Some(_) => Err(What::Altered),
+                None => Err(What::ActionMissing),
+            },
+            None => Ok(None),
         };
-        let judged = match self.policy_of(receipt)? {
-            Ok(snapshot) => {
-                let action = action.as_ref().map(|(_, bytes)| bytes.as_slice());
-                judge::again(receipt, recorded, facts, action, &snapshot)
+        let judged = match (action, self.policy_of(receipt)?) {
+            (Ok(action), Ok(snapshot)) => {
+                judge::again(receipt, recorded, facts, action.as_deref(), &snapshot)
             }
-            Err(why) => Err(What::Unreadable(why)),
+            (Err(what), _) => Err(what),
+            (_, Err(why)) => Err(What::Unreadable(why)),
         };
         match judged {
             Ok(()) => tally.matches += 1,

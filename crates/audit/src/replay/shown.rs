@@ -60,6 +60,11 @@ impl Shown {
         self.disclosed.get(&(id, field.to_owned()))
     }
 
+    /// Whether a receipt of the bundle says that the private bytes of this one were erased.
+    pub(super) fn is_erased(&self, id: ReceiptId) -> bool {
+        self.receipts.iter().any(|receipt| receipt.erases(id))
+    }
+
     /// What a decision was made of; `None` where it is not there.
     pub(super) fn facts(&self, id: ReceiptId) -> Option<Result<Facts, String>> {
         let bytes = self.private(id, "facts_hash")?;
@@ -86,6 +91,15 @@ impl Receipt {
         let id = text("receipt_id").and_then(ReceiptId::parse).ok_or(NotRead::NoReceipt)?;
         let seq = content.member("seq").and_then(Value::as_u64).ok_or(NotRead::NoReceipt)?;
         Ok(Self { id, seq, kind, content })
+    }
+
+    /// Whether it is an erasure that took private bytes of this receipt.
+    pub(super) fn erases(&self, id: ReceiptId) -> bool {
+        let erased = self.content.member("erased").and_then(Value::as_array).unwrap_or_default();
+        let is = |one: &Value| {
+            one.member("receipt_id").and_then(Value::as_str).and_then(ReceiptId::parse) == Some(id)
+        };
+        self.kind == Kind::Erasure && erased.iter().any(is)
     }
 
     pub(super) fn text(&self, key: &str) -> Option<&str> {

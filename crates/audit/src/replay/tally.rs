@@ -25,6 +25,12 @@ impl Places {
         }
     }
 
+    fn add_range(&mut self, seqs: std::ops::Range<u64>) {
+        self.count += seqs.end.saturating_sub(seqs.start);
+        let room = PLACES_MAX.saturating_sub(self.first.len());
+        self.first.extend(seqs.take(room));
+    }
+
     fn extend(&mut self, later: Self) {
         self.count += later.count;
         self.first.extend(later.first);
@@ -93,9 +99,9 @@ impl Tally {
         }
     }
 
-    /// Says that nothing is at this place.
-    pub fn gap(&mut self, seq: u64) {
-        self.gaps.add(seq);
+    /// Says that nothing is at these places.
+    pub fn gap(&mut self, seqs: std::ops::Range<u64>) {
+        self.gaps.add_range(seqs);
     }
 
     /// Takes in what was counted of later receipts.

@@ -107,20 +107,22 @@ fn oscal_follows_the_schema_of_nist() {
             })
             .collect();
         let chain = if damaged { "fail" } else { "pass" };
-        assert_eq!(
-            states,
-            [
-                ("chain-break", chain),
-                ("own.found", "fail"),
-                ("own.unsaid", "other"),
-                ("own.odd_name", "other")
-            ]
-        );
+        let mut told = vec![
+            ("chain-break", chain),
+            ("own.found", "fail"),
+            ("own.unsaid", "other"),
+            ("own.odd_name", "other"),
+        ];
+        if damaged {
+            // What nothing was found for may have stood where the chain is broken.
+            told.push(("own.none", "other"));
+        }
+        assert_eq!(states, told);
         let observations = result["observations"].as_array().unwrap();
         let found = observations.iter().filter(|one| one["types"][0] == "finding");
         let related = result["findings"].as_array().unwrap()[1]["related-observations"].as_array().unwrap();
-        // Three denials are left of four, and the break.
-        assert_eq!((found.count(), related.len()), (4, 4 - usize::from(damaged)));
+        // Where it is damaged, three denials are left of four, and the break; and that one may have stood there.
+        assert_eq!((found.count(), related.len()), (4, 4));
         assert!(observations.iter().any(|one| one["uuid"] == related[0]["observation-uuid"]));
         // The check can fail.
         document["assessment-results"]["results"][0]["start"] = "yesterday".into();
@@ -153,7 +155,8 @@ fn the_document_says_what_was_asked() {
     assert_eq!(document["pack"], "own");
     let outcomes: Vec<&str> =
         document["controls"].as_array().unwrap().iter().map(|one| one["outcome"].as_str().unwrap()).collect();
-    assert_eq!(outcomes, ["violated", "violated", "not_provable", "failed", "not_applicable"]);
+    // Where the chain is broken, what is not seen may have been there.
+    assert_eq!(outcomes, ["violated", "violated", "not_provable", "failed", "not_provable"]);
     let findings = document["findings"].as_array().unwrap();
     assert_eq!(findings.len(), 4);
     for finding in findings {

@@ -60,6 +60,8 @@ fn it_can_only_read_the_view() {
         "SELECT random() AS seq, 1 AS summary",
         "SELECT 1 AS seq, strftime('%s', 'now') AS summary",
         "SELECT 1 AS seq, current_timestamp AS summary",
+        "SELECT NULL AS seq, sqlite_version() AS summary",
+        "SELECT NULL AS seq, hex(fts3_tokenizer('simple')) AS summary",
         "DELETE FROM receipts RETURNING seq, kind AS summary",
     ] {
         refused(sql);
@@ -80,7 +82,7 @@ fn it_reads_what_the_view_has() {
 fn what_does_not_end_is_ended() {
     for sql in [
         "WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT NULL AS seq, count(x) AS summary FROM n",
-        "WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT 9 AS seq, x AS summary FROM n",
+        "WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT 0 AS seq, x AS summary FROM n",
         "WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT 3000) \
          SELECT NULL AS seq, count(*) AS summary FROM n a, n b, n c",
     ] {
@@ -88,6 +90,14 @@ fn what_does_not_end_is_ended() {
         assert_eq!(outcome, Outcome::Failed, "{sql}");
         assert!(matches!(fault, Some(GuardFault::Steps(_))), "{sql}: {fault:?}");
     }
+}
+
+/// A row about a receipt that is not there is no row that can be dropped.
+#[test]
+fn what_names_no_receipt_is_no_answer() {
+    let (outcome, fault) = asked("SELECT 999 AS seq, 'broken' AS summary");
+    assert_eq!(outcome, Outcome::Failed);
+    assert!(matches!(fault, Some(GuardFault::Columns(_))), "{fault:?}");
 }
 
 #[test]

@@ -29,7 +29,7 @@ use crate::{failures, outfile, output, place, when};
   cascade report --out report.html
   cascade report --since 2026-10-01 --until 2026-11-01 --out october.html
   cascade report --pack soc2 --file ledger.receipts.jsonl --public-key key.pem --out report.html
-  cascade --json report --since 7d")]
+  cascade report --since 7d --json")]
 pub(crate) struct ReportArgs {
     /// Only what happened since: a moment, a date, or how long ago (`30d`) [default: all]
     #[arg(long, value_name = "TIME", value_parser = when::moment)]

@@ -148,6 +148,10 @@ fn what_nobody_noted_is_not_guessed() {
         (&3.into(), &0.into(), &1.into(), &serde_json::json!(["budget echoes"])),
         "{told}"
     );
+    // The counter was one of every command, and says nothing of one program.
+    candidate("[[budget]]\nname = \"all\"\ncommands = [\"echo\"]\nrolling = \"30d\"\nactions = 2\n");
+    let told = replay(&site, &["--policy", "policy"], 0);
+    assert_eq!((&told["unknown"], &told["lacks"]), (&3.into(), &serde_json::json!(["budget all"])), "{told}");
     // A variable that no manifest named was not looked at.
     candidate("");
     std::fs::create_dir_all(site.work("policy/workers")).unwrap();
@@ -182,6 +186,18 @@ fn a_vault_that_was_edited_is_no_match() {
     let changes: Vec<&str> =
         told["groups"].as_array().unwrap().iter().map(|one| one["change"].as_str().unwrap()).collect();
     assert_eq!(changes, ["facts.altered", "facts.missing"]);
+    // A row of a view is no erasure, and an action that is gone is no match.
+    let ledger = site.home().join("tenants/default/ledger.db");
+    let edit = "import sqlite3, sys\nv, l = sqlite3.connect(sys.argv[1]), sqlite3.connect(sys.argv[2])\n\
+        ids = [row[0] for row in v.execute(\"select receipt_id from items where field = 'action_hash' order by id\")]\n\
+        l.execute('insert into erased values (?, ?)', (ids[0], ids[0]))\nl.commit()\n\
+        v.execute(\"delete from items where field = 'action_hash' and receipt_id = ?\", (ids[2],))\nv.commit()";
+    site.set("python3", &["-c", edit, vault.to_str().unwrap(), ledger.to_str().unwrap()]);
+    let told = replay(&site, &["--check"], 6);
+    let changes: Vec<&str> =
+        told["groups"].as_array().unwrap().iter().map(|one| one["change"].as_str().unwrap()).collect();
+    assert_eq!(changes, ["action.missing", "facts.altered", "facts.missing"]);
+    assert_eq!(told["erased"], 0);
 }
 
 /// What is left of a damaged chain is decided again, and what is not is named by its place.
@@ -215,6 +231,16 @@ fn a_damaged_chain_is_replayed_around_its_damage() {
     assert_eq!((&told["decisions"], &told["matches"]), (&2.into(), &2.into()));
     let text = site.run(&["replay"]).expect(0).stdout;
     assert!(text.contains(&format!("1 places are empty: {gone}")), "{text}");
+    // Whoever asks for a part that begins before the damage gets all of it.
+    let told = replay(&site, &["--since", "1h", "--check"], 6);
+    assert_eq!((&told["from"], &told["decisions"]), (&0.into(), &2.into()), "{told}");
+    // A gap longer than any chain is told and not walked.
+    let edit = "import sqlite3, sys\nd = sqlite3.connect(sys.argv[1])\n\
+        d.execute('update segments set first_seq = first_seq + 100000000000 where first_seq = (select max(first_seq) from segments)')\n\
+        d.execute('update head set next_seq = next_seq + 100000000000')\nd.commit()";
+    site.set("python3", &["-c", edit, ledger.to_str().unwrap()]);
+    let told = replay(&site, &["--check"], 6);
+    assert_eq!(told["gaps"]["count"], 100_000_000_001_u64, "{told}");
 }
 
 #[test]
@@ -228,6 +254,10 @@ fn what_makes_no_sense_is_refused() {
     std::fs::create_dir(site.work("bad")).unwrap();
     std::fs::write(site.work("bad/x.cedar"), "forbid (principal").unwrap();
     site.run(&["replay", "--policy", "bad"]).expect(1);
+    // What could never fail is no check.
+    site.run(&["replay", "--fail-on", "newly-allowed"]).expect(2);
+    site.run(&["export", "--out", "ledger.jsonl"]).expect(0);
+    site.run(&["replay", "ledger.jsonl"]).expect_failure(4, "bundle create");
     // Nothing was decided since.
     let told = replay(&site, &["--since", "2999-01-01"], 0);
     assert_eq!((&told["decisions"], &told["outcome"]), (&0.into(), &"incomplete".into()));

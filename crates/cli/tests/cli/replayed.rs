@@ -69,7 +69,7 @@ fn another_machine_makes_the_same_decisions() {
     // What was not disclosed cannot be made again, and whoever wants to be sure is told.
     site.run(&["bundle", "create", "--range", "0..8", "--out", "bare.bundle"]).expect(0);
     let told = site.run(&["--json", "replay", "bare.bundle", "--check"]).expect(6).json();
-    assert_eq!(told["decisions"], told["erased"]);
+    assert_eq!(told["decisions"], told["undisclosed"]);
     // Nor is anything called the same that was not held against its spec, or whose facts are erased.
     let outer = ["replay", "run.bundle", "--public-key", "key.pem", "--spec", "outer.yaml", "--check"];
     assert!(elsewhere.run(&outer).expect(6).stdout.starts_with("incomplete"));
@@ -160,5 +160,5 @@ fn whatever_does_not_follow_is_told() {
     let mut bundle = sound;
     bundle.statement.snapshots.clear();
     let replayed = replay::bundle(&bundle, &specs);
-    assert_eq!((replayed.matches, replayed.erased), (0, replayed.decisions));
+    assert_eq!((replayed.matches, replayed.undisclosed), (0, replayed.decisions));
 }

@@ -36,6 +36,8 @@ impl Keys {
             Meaning::Genesis { receipt: key, .. } => self.add(key),
             Meaning::KeyAdded { key, .. } => self.add(&key.key),
             Meaning::KeyRevoked(revocation) => {
+                // What it signs from here on is somebody else's word.
+                self.0.remove(&revocation.key_id);
                 revocation.replacement.iter().for_each(|key| self.add(&key.key));
             }
             _ => {}

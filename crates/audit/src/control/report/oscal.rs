@@ -204,12 +204,11 @@ fn uuid(report: &Report, name: &str) -> String {
     let Report { controls, period, .. } = report;
     let head = report.verdict.head().map(|head| head.entry_hash.to_hex()).unwrap_or_default();
     let named = format!(
-        "{NAMESPACE}\n{}\n{head}\n{}\n{} {} {}\n{name}",
+        "{NAMESPACE}\n{}\n{head}\n{}\n{} {}\n{name}",
         report.origin(),
         controls.hash.to_hex(),
         period.since,
-        period.until,
-        period.now
+        period.until
     );
     let hex = Digest::of(named.as_bytes()).to_hex();
     let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();

@@ -29,6 +29,10 @@ pub(super) fn tell(report: &Report) -> Result<(), Failure> {
     for result in &report.audit.results {
         details(result)?;
     }
+    output::line(format_args!("\n{}", Painted(DIM, "what this chain does not prove")))?;
+    for one in verdict.not_proven() {
+        output::line(format_args!("  {}", safe(&one)))?;
+    }
     Ok(())
 }
 

@@ -34,6 +34,12 @@ pub(super) fn run(global: &Global, args: &Replay, file: &Path) -> Exit {
 
 fn verified(file: &Path, inputs: &Inputs) -> Result<Bundle, Failure> {
     let bytes = bundle::read(file)?;
+    if !cascade_receipt::bundle::begins(&bytes) {
+        let cause = anyhow::anyhow!("`{}` is no bundle", file.display());
+        let hint =
+            "a ledger that was exported holds no facts to decide on: cascade bundle create ID --replayable";
+        return Err(Failure::of(exit::EVIDENCE, cause, Some(hint.to_owned())));
+    }
     let verdict = verify_bundle(&bytes, inputs.options()?);
     if let Some(fault) = verdict.fault() {
         let cause = anyhow::anyhow!("it is not valid: {} ({})", fault.code.meaning(), fault.code.as_str());
@@ -48,10 +54,10 @@ fn verified(file: &Path, inputs: &Inputs) -> Result<Bundle, Failure> {
 
 /// What came of it, in a word: all of it is the same, or something differs, or not everything could be compared.
 fn word(replayed: &Replayed) -> &'static str {
-    let Replayed { decisions, matches, erased, unheld, .. } = replayed;
+    let Replayed { decisions, erased, undisclosed, unheld, matches, .. } = replayed;
     if !replayed.divergences.is_empty() {
         "differs"
-    } else if *erased > 0 || *unheld > 0 || *decisions == 0 || matches != decisions {
+    } else if *erased > 0 || *undisclosed > 0 || *unheld > 0 || *decisions == 0 || matches != decisions {
         "incomplete"
     } else {
         "same"
@@ -59,13 +65,16 @@ fn word(replayed: &Replayed) -> &'static str {
 }
 
 fn tell(replayed: &Replayed) -> std::io::Result<()> {
-    let Replayed { decisions, matches, erased, runs, unheld, attempts, .. } = replayed;
+    let Replayed { decisions, matches, erased, undisclosed, runs, unheld, attempts, .. } = replayed;
     let word = word(replayed);
     let style = if word == "same" { GOOD } else { BAD };
     let word = Painted(style, word);
     output::line(format_args!("{word}: {matches} of {decisions} decisions came out the same"))?;
     if *erased > 0 {
-        output::line(format_args!("{erased} without facts or policy in the bundle"))?;
+        output::line(format_args!("{erased} are erased and cannot be made again"))?;
+    }
+    if *undisclosed > 0 {
+        output::line(format_args!("{undisclosed} without facts or policy in the bundle"))?;
     }
     if *runs > 0 {
         output::line(format_args!("{attempts} attempts of {runs} runs held against their specs"))?;
@@ -85,6 +94,7 @@ fn document(replayed: &Replayed) -> Value {
         ("decisions", number(replayed.decisions)),
         ("matches", number(replayed.matches)),
         ("erased", number(replayed.erased)),
+        ("undisclosed", number(replayed.undisclosed)),
         ("outcome", word(replayed).into()),
         ("runs", number(replayed.runs)),
         ("unheld", number(replayed.unheld)),

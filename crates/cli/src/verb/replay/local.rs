@@ -19,6 +19,15 @@ use crate::verb::policy::side::{self, Side};
 use crate::{failures, output, place};
 
 pub(super) fn run(global: &Global, args: &Replay) -> Exit {
+    if args.inputs.public_key.is_some() {
+        return Err(Failure::usage("--public-key is for a bundle: name the file"));
+    }
+    let verdicts = args.fail_on.iter().any(|what| !matches!(what, FailOn::Any));
+    if verdicts && args.policy.is_none() && args.against.is_none() {
+        return Err(Failure::usage(
+            "verdicts change under another policy: name it with --policy DIR or --against POLICY",
+        ));
+    }
     let reader = place::reader(global)?;
     let candidate = match candidate(global, args, &reader)? {
         Ok(candidate) => candidate,
