@@ -48,6 +48,8 @@ pub type Fault = Box<dyn Error + Send + Sync>;
 pub struct Find {
     /// One of these kinds; any, when there are none.
     pub kinds: Vec<Kind>,
+    /// None of these kinds.
+    pub other_kinds: Vec<Kind>,
     /// Whose principal or on whose behalf.
     pub principal: Option<PrincipalId>,
     /// Under this policy.
@@ -62,6 +64,53 @@ pub struct Find {
     pub newest: bool,
     /// At most so many.
     pub limit: usize,
+}
+
+/// Which receipts that refer to one are asked for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Referring {
+    /// What they refer to.
+    pub id: ReceiptId,
+    /// By one of these, or by any when there are none; `None` stands for an `erasure` of it.
+    pub rels: Vec<Option<Rel>>,
+    /// One of these kinds; any, when there are none.
+    pub kinds: Vec<Kind>,
+    /// None of these kinds.
+    pub other_kinds: Vec<Kind>,
+    /// From this place on.
+    pub from: u64,
+    /// At most so many.
+    pub limit: usize,
+}
+
+impl Referring {
+    /// Every one, by whatever relation.
+    #[must_use]
+    pub const fn to(id: ReceiptId, limit: usize) -> Self {
+        Self { id, rels: Vec::new(), kinds: Vec::new(), other_kinds: Vec::new(), from: 0, limit }
+    }
+
+    fn by(mut self, rels: &[Rel]) -> Self {
+        self.rels = rels.iter().copied().map(Some).collect();
+        self
+    }
+
+    fn of(mut self, kinds: &[Kind]) -> Self {
+        self.kinds = kinds.to_vec();
+        self
+    }
+
+    fn not_of(mut self, kind: Kind) -> Self {
+        self.other_kinds = vec![kind];
+        self
+    }
+
+    /// Whether a receipt of this kind is asked for.
+    #[must_use]
+    pub fn wants(&self, kind: Option<Kind>) -> bool {
+        (self.kinds.is_empty() || kind.is_some_and(|kind| self.kinds.contains(&kind)))
+            && kind.is_none_or(|kind| !self.other_kinds.contains(&kind))
+    }
 }
 
 /// Receipts that can be asked for. Two give the same answers when they hold the same receipts.
@@ -81,18 +130,11 @@ pub trait Source {
     /// # Errors
     /// When it cannot be asked.
     fn linked(&mut self, seq: u64) -> Result<Option<Linked>, Fault>;
-    /// Places of at most `limit` receipts from `from` on that refer to `id`, by one of `rels` or, when there are none, by
-    /// any; `None` stands for an `erasure` of it. The oldest first.
+    /// Places of receipts that refer to one, the oldest first.
     ///
     /// # Errors
     /// When it cannot be asked.
-    fn referring(
-        &mut self,
-        id: ReceiptId,
-        rels: &[Option<Rel>],
-        from: u64,
-        limit: usize,
-    ) -> Result<Vec<u64>, Fault>;
+    fn referring(&mut self, asked: &Referring) -> Result<Vec<u64>, Fault>;
     /// Places of what is looked for.
     ///
     /// # Errors
@@ -103,6 +145,11 @@ pub trait Source {
     /// # Errors
     /// When it cannot be asked.
     fn command(&mut self, receipt: &Receipt) -> Result<Option<String>, Fault>;
+    /// Whether private bytes of it are kept that are not those which it was made of.
+    ///
+    /// # Errors
+    /// When it cannot be asked.
+    fn altered(&mut self, receipt: &Receipt) -> Result<bool, Fault>;
     /// The reason that somebody gave with it, where the private bytes are there.
     ///
     /// # Errors

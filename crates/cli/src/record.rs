@@ -7,6 +7,43 @@ use cascade_receipt::json::{self, Value};
 
 /// What stands where an erased command stood.
 pub(crate) const ERASED: &str = "(erased)";
+/// What stands where private bytes are not those that the receipt was made of.
+pub(crate) const ALTERED: &str = "(altered in the vault)";
+
+/// Private bytes behind a salted hash.
+#[derive(PartialEq, Eq, Debug)]
+pub(crate) enum Private {
+    Kept(Vec<u8>),
+    /// Others are kept than those that give the hash.
+    Altered,
+    /// Erased, or never kept.
+    Gone,
+}
+
+/// The private bytes behind a salted hash, held against it.
+pub(crate) fn private(reader: &Reader, hash: &Digest) -> Result<Private, Fault> {
+    Ok(match reader.private(hash)? {
+        Some((nonce, bytes)) if Digest::salted(&nonce, &bytes) == *hash => Private::Kept(bytes),
+        Some(_) => Private::Altered,
+        None => Private::Gone,
+    })
+}
+
+/// The reason that somebody gave with a receipt, held against its hash where that is in the receipt.
+pub(crate) fn reason_of(
+    reader: &Reader,
+    id: ReceiptId,
+    hash: Option<&Value>,
+) -> Result<Option<String>, Fault> {
+    let items = reader.private_of(id)?;
+    let reason = items.into_iter().find(|item| matches!(item.field.as_str(), "reason" | "reason_hash"));
+    let Some(item) = reason else { return Ok(None) };
+    let hash = hash.and_then(Value::as_str).and_then(Digest::from_hex);
+    if hash.is_some_and(|hash| Digest::salted(&item.nonce, &item.bytes) != hash) {
+        return Ok(Some(ALTERED.to_owned()));
+    }
+    Ok(String::from_utf8(item.bytes).ok())
+}
 
 /// One receipt of the local chain.
 pub(crate) struct Record {
@@ -46,7 +83,11 @@ impl Record {
     /// The private bytes behind a salted hash in content.
     pub(crate) fn private(&self, reader: &Reader, key: &str) -> Result<Option<Value>, Fault> {
         let Some(hash) = Digest::from_hex(self.text(key)) else { return Ok(None) };
-        Ok(reader.private(&hash)?.and_then(|(_, bytes)| json::parse(&bytes).ok()))
+        Ok(match private(reader, &hash)? {
+            Private::Kept(bytes) => json::parse(&bytes).ok(),
+            Private::Altered => Some(ALTERED.into()),
+            Private::Gone => None,
+        })
     }
 
     /// The command, as the vault remembers it; `None` when there is none or it is erased.
@@ -57,9 +98,7 @@ impl Record {
     /// The reason that somebody gave, where the vault has it.
     pub(crate) fn reason(&self, reader: &Reader) -> Result<Option<String>, Fault> {
         let Some(id) = ReceiptId::parse(self.text("receipt_id")) else { return Ok(None) };
-        let items = reader.private_of(id)?;
-        let reason = items.into_iter().find(|item| matches!(item.field.as_str(), "reason" | "reason_hash"));
-        Ok(reason.and_then(|item| String::from_utf8(item.bytes).ok()))
+        reason_of(reader, id, self.content("reason_hash"))
     }
 
     /// Codes of the reasons in content itself.
@@ -90,6 +129,9 @@ impl Record {
 
 /// The words of a normalised action, quoted where a shell would need it.
 pub(crate) fn command_of(action: &Value) -> Option<String> {
+    if action.as_str() == Some(ALTERED) {
+        return Some(ALTERED.to_owned());
+    }
     if let Some(line) = action.member("line").and_then(Value::as_str) {
         return Some(line.to_owned());
     }

@@ -9,6 +9,7 @@
 //! uses the file holds `index.lock` shared, whoever replaces it holds it alone.
 
 mod fill;
+mod gaps;
 mod outline;
 mod query;
 
@@ -29,7 +30,7 @@ pub use outline::{ERASED, Link, Outline};
 pub use query::{Order, PAGE_MAX, Sought};
 
 /// Version of the tables; an index of another one is made again.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 const FILE: &str = "index.db";
 const LOCK: &str = "index.lock";
 /// Page cache while it is filled, in KiB.
@@ -68,6 +69,10 @@ CREATE TABLE refs (
     target INTEGER NOT NULL,
     rel INTEGER NOT NULL,
     seq INTEGER NOT NULL
+) STRICT;
+CREATE TABLE gaps (
+    first_seq INTEGER PRIMARY KEY,
+    next_seq INTEGER NOT NULL
 ) STRICT;
 ";
 
@@ -185,7 +190,13 @@ impl Index {
         let database = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         let index = Self { database, _lock: lock };
         match index.about()? {
-            Some(about) if about.is_of(reader)? && about.through == reader.head()?.next_seq => Ok(index),
+            Some(about)
+                if about.is_of(reader)?
+                    && about.through == reader.head()?.next_seq
+                    && !index.is_mended(reader)? =>
+            {
+                Ok(index)
+            }
             _ => Err(Fault::damaged(path, "not at the head")),
         }
     }

@@ -172,6 +172,14 @@ impl Reader {
         Ok(segments.into_iter().map(Stored::of).collect())
     }
 
+    /// The last commit that begins before `seq`, for those who go backwards over what is missing.
+    ///
+    /// # Errors
+    /// [`Fault`] when the disk cannot be read.
+    pub fn stored_before(&self, seq: u64) -> Result<Option<Stored>, Fault> {
+        Ok(self.ask(|conn| Segment::before(conn, seq))?.map(Stored::of))
+    }
+
     /// The commit that holds `seq`, or the first one after it, for those who judge the bytes themselves.
     ///
     /// # Errors

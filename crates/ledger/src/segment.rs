@@ -97,6 +97,16 @@ impl Segment {
         .optional()
     }
 
+    /// The last one that begins before `seq`.
+    pub(crate) fn before(conn: &Connection, seq: u64) -> rusqlite::Result<Option<Self>> {
+        conn.prepare_cached(
+            "SELECT first_seq, count, ends_sha256, bytes FROM segments WHERE first_seq < ?1
+             ORDER BY first_seq DESC LIMIT 1",
+        )?
+        .query_row([to_sql(seq)], Self::read)
+        .optional()
+    }
+
     fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         Ok(Self {
             first_seq: from_sql(row.get(0)?),

@@ -1,5 +1,7 @@
 //! What belongs to one action: from the request for it to what closed it.
 
+mod standing;
+
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
@@ -9,22 +11,27 @@ use cascade_receipt::kind::Kind;
 
 use super::graph::Folded;
 use super::tracer::Tracer;
-use super::{Fault, Find, Receipt};
+use super::{Fault, Receipt, Referring};
 
 /// How many runs, schedules and origins of answers are followed upwards.
 const LEVELS_MAX: u32 = 4;
 /// Receipts of one sort that are looked at: answers to one question, changes while something ran.
 pub(super) const EACH_MAX: usize = 100;
 
-/// Kinds that change what decisions stand on.
-const CHANGES: [Kind; 6] = [
-    Kind::PolicyActivated,
-    Kind::PackActivated,
-    Kind::GrantRevoked,
-    Kind::PrincipalRemoved,
-    Kind::Halted,
-    Kind::KeyRevoked,
-];
+/// Kinds that begin something; those of pure tasks stand among them.
+const STARTS: [Kind; 4] = [Kind::TaskStarted, Kind::ChainStarted, Kind::ScheduleChanged, Kind::TaskCompleted];
+/// Answers that decide. Those that were refused are asked for apart: anybody may give any number of them.
+const ANSWERS: [Kind; 3] = [Kind::Approval, Kind::Denial, Kind::ApprovalExpired];
+const CLOSERS: [Kind; 4] = [Kind::TaskCompleted, Kind::TaskFailed, Kind::TaskRevoked, Kind::TaskUnknown];
+
+/// Where a bound ended a look.
+#[derive(Debug)]
+pub(super) struct Cut {
+    /// Whether what was not looked at could change the verdict.
+    pub(super) weighs: bool,
+    pub(super) text: &'static str,
+    pub(super) by: Rc<Receipt>,
+}
 
 /// A grant that something stands on, or that one of those was handed on from.
 #[derive(Clone, Debug)]
@@ -75,6 +82,8 @@ pub(super) struct Act {
     pub(super) packs: Vec<Rc<Receipt>>,
     /// What changed while it ran.
     pub(super) changes: Vec<Rc<Receipt>>,
+    /// What was not looked at.
+    pub(super) cuts: Vec<Cut>,
 }
 
 impl Act {
@@ -105,6 +114,7 @@ impl Act {
             policy: None,
             packs: Vec::new(),
             changes: Vec::new(),
+            cuts: Vec::new(),
         }
     }
 
@@ -164,8 +174,15 @@ impl Act {
         let about: Vec<ReceiptId> = self.subjects.iter().chain(&self.glasses).map(|one| one.id).collect();
         for id in about {
             if self.start.is_none() {
-                let later = tracer.referring(id, &[Rel::Escalation, Rel::DryRun, Rel::Parent], EACH_MAX)?;
+                let rels = [Rel::Escalation, Rel::DryRun, Rel::Parent];
+                let asked = Referring::to(id, EACH_MAX + 1).by(&rels).of(&STARTS);
+                let later = tracer.referring(&asked)?;
+                let cut = later.len() > EACH_MAX;
                 self.start = later.into_iter().find(|one| one.is_start());
+                if cut && self.start.is_none() {
+                    let text = "more names it than is looked at: what began on it may be among that";
+                    self.cuts.push(Cut { weighs: true, text, by: self.about.clone() });
+                }
             }
         }
         Ok(())
@@ -189,8 +206,11 @@ impl Act {
         unique(&mut self.glasses);
         for subject in self.subjects.clone() {
             tracer.note(&subject, if subject.is(Kind::DryRun) { "dry run" } else { "question" })?;
-            let answers = tracer.referring(subject.id, &[Rel::Escalation, Rel::DryRun], EACH_MAX)?;
-            self.answers.extend(answers.into_iter().filter(|one| is_answer(one)));
+            let rels = [Rel::Escalation, Rel::DryRun];
+            let text = "there are more answers than are looked at";
+            let answers = self.referring(tracer, subject.id, &rels, &ANSWERS, Some(text))?;
+            let refused = self.referring(tracer, subject.id, &rels, &[Kind::ApprovalRefused], None)?;
+            self.answers.extend(answers.into_iter().chain(refused));
         }
         self.answers.extend(self.used.iter().cloned());
         unique(&mut self.answers);
@@ -199,8 +219,7 @@ impl Act {
         }
         for glass in self.glasses.clone() {
             tracer.note(&glass, "broken glass")?;
-            let reviews = tracer.referring(glass.id, &[Rel::Parent], EACH_MAX)?;
-            for review in reviews.into_iter().filter(|one| one.is(Kind::Review)) {
+            for review in self.referring(tracer, glass.id, &[Rel::Parent], &[Kind::Review], None)? {
                 tracer.note(&review, "review")?;
                 self.reviews.push(review);
             }
@@ -219,12 +238,17 @@ impl Act {
             ahead.extend(named(tracer, &core, Rel::Grant)?.into_iter().map(|grant| (grant, None)));
         }
         while let Some((grant, to)) = ahead.pop() {
-            if !seen.insert(grant.id) || seen.len() > EACH_MAX {
+            if !seen.insert(grant.id) {
                 continue;
             }
+            if seen.len() > EACH_MAX {
+                let text = "it stands on more grants than are looked at";
+                self.cuts.push(Cut { weighs: true, text, by: core.clone() });
+                break;
+            }
             tracer.note(&grant, "grant")?;
-            let revoked = tracer.referring(grant.id, &[Rel::Grant], EACH_MAX)?;
-            let revoked = revoked.into_iter().find(|one| one.is(Kind::GrantRevoked));
+            let asked = Referring::to(grant.id, 1).by(&[Rel::Grant]).of(&[Kind::GrantRevoked]);
+            let revoked = tracer.referring(&asked)?.into_iter().next();
             if let Some(revoked) = &revoked {
                 tracer.note(revoked, "revocation")?;
             }
@@ -242,18 +266,15 @@ impl Act {
         match start.known() {
             Some(Kind::TaskStarted) => {
                 self.heartbeats = tracer.heartbeats(start.id)?;
-                self.closers.extend(self.closers_of(tracer, &start)?);
+                let text = "more claims to end it than is looked at";
+                let ends = self.referring(tracer, start.id, &[Rel::Intent], &CLOSERS, Some(text))?;
+                self.closers.extend(ends);
             }
             Some(Kind::ChainStarted) => {
-                let find = Find {
-                    kinds: vec![Kind::ChainCompleted, Kind::ChainAborted],
-                    spec: start.digest("spec_hash"),
-                    seqs: start.seq..tracer.head(),
-                    limit: EACH_MAX,
-                    ..Find::default()
-                };
-                let ends = tracer.find(&find)?.into_iter();
-                self.closers.extend(ends.filter(|end| names(end, Rel::Chain, start.id)));
+                let kinds = [Kind::ChainCompleted, Kind::ChainAborted];
+                let text = "more claims to end the run than is looked at";
+                let ends = self.referring(tracer, start.id, &[Rel::Chain], &kinds, Some(text))?;
+                self.closers.extend(ends);
             }
             _ => {}
         }
@@ -262,16 +283,16 @@ impl Act {
             tracer.note(&closer, "closer")?;
         }
         for of in self.closers.clone().into_iter().chain([start.clone()]) {
-            for later in tracer.referring(of.id, &[Rel::Parent, Rel::Supersedes], EACH_MAX)? {
-                if later.is(Kind::MemoryLearned) {
-                    tracer.note(&later, "learned")?;
-                    self.learned.push(later);
-                } else if names(&later, Rel::Supersedes, of.id) {
-                    tracer.note(&later, "undoing")?;
-                    self.undone_by.push(later);
-                } else if later.is(Kind::ChainStarted) {
-                    tracer.note(&later, "called run")?;
-                }
+            for later in self.referring(tracer, of.id, &[Rel::Supersedes], &[], None)? {
+                tracer.note(&later, "undoing")?;
+                self.undone_by.push(later);
+            }
+            for later in self.referring(tracer, of.id, &[Rel::Parent], &[Kind::MemoryLearned], None)? {
+                tracer.note(&later, "learned")?;
+                self.learned.push(later);
+            }
+            for later in self.referring(tracer, of.id, &[Rel::Parent], &[Kind::ChainStarted], None)? {
+                tracer.note(&later, "called run")?;
             }
         }
         self.undoes = named(tracer, &start, Rel::Supersedes)?.into_iter().next();
@@ -279,59 +300,6 @@ impl Act {
             tracer.note(undone, "undone")?;
         }
         self.changed(tracer, &start)
-    }
-
-    fn closers_of(&self, tracer: &mut Tracer<'_>, start: &Receipt) -> Result<Vec<Rc<Receipt>>, Fault> {
-        // Heartbeats come first and are known; what follows the last of them closes.
-        let after = self.heartbeats.as_ref().map_or(0, |folded| folded.last_seq);
-        let closers = tracer.referring_after(start.id, &[Rel::Intent], after + 1, EACH_MAX)?;
-        Ok(closers.into_iter().filter(|one| one.is_closer()).collect())
-    }
-
-    fn changed(&mut self, tracer: &mut Tracer<'_>, start: &Rc<Receipt>) -> Result<(), Fault> {
-        if !is_long(start) {
-            return Ok(());
-        }
-        let until = self.closers.first().map_or(tracer.head(), |closer| closer.seq);
-        let find =
-            Find { kinds: CHANGES.to_vec(), seqs: start.seq + 1..until, limit: EACH_MAX, ..Find::default() };
-        self.changes = tracer.find(&find)?;
-        Ok(())
-    }
-
-    /// The policy that was in force, and the packs.
-    fn policy(&mut self, tracer: &mut Tracer<'_>) -> Result<(), Fault> {
-        let core = self.core().clone();
-        if core.verdict().is_none() {
-            return Ok(());
-        }
-        let before = |kinds: &[Kind], limit| Find {
-            kinds: kinds.to_vec(),
-            seqs: 0..core.seq,
-            newest: true,
-            limit,
-            ..Find::default()
-        };
-        let newest = tracer.find(&before(&[Kind::PolicyActivated, Kind::PackActivated], 1))?;
-        self.policy = match newest.into_iter().next() {
-            Some(activation) => Some(activation),
-            None => tracer.by_seq(0)?.filter(|first| first.is(Kind::Genesis)),
-        };
-        if let Some(policy) = self.policy.clone() {
-            tracer.note(&policy, "policy")?;
-            tracer.link(&core, "policy", &policy);
-        }
-        let mut known = BTreeSet::new();
-        for pack in tracer.find(&before(&[Kind::PackActivated], EACH_MAX))? {
-            let Some(said) = pack.content.member("pack") else { continue };
-            let name = said.member("name").and_then(|name| name.as_str()).unwrap_or_default().to_owned();
-            let holds = said.member("active").and_then(|active| active.as_bool()) == Some(true);
-            if known.insert(name) && holds {
-                tracer.note(&pack, "pack")?;
-                self.packs.push(pack.clone());
-            }
-        }
-        Ok(())
     }
 
     /// What it is part of, and where answers that it repeats come from.
@@ -403,13 +371,6 @@ pub(super) fn is_long(start: &Receipt) -> bool {
 
 pub(super) fn names(receipt: &Receipt, rel: Rel, id: ReceiptId) -> bool {
     receipt.named(rel).any(|one| one.receipt_id == id)
-}
-
-fn is_answer(receipt: &Receipt) -> bool {
-    matches!(
-        receipt.known(),
-        Some(Kind::Approval | Kind::Denial | Kind::ApprovalRefused | Kind::ApprovalExpired)
-    )
 }
 
 /// Each once, in the order of the chain.

@@ -109,6 +109,7 @@ pub(super) fn judge(tracer: &mut Tracer<'_>, act: &Act) -> Result<Continuity, Fa
 }
 
 fn one(tracer: &mut Tracer<'_>, act: &Act, found: &mut Continuity) -> Result<(), Fault> {
+    partial(tracer, act, found);
     authority::check(tracer, act, found)?;
     running::check(tracer, act, found)?;
     for above in act.within.iter().chain(&act.schedule) {
@@ -117,9 +118,31 @@ fn one(tracer: &mut Tracer<'_>, act: &Act, found: &mut Continuity) -> Result<(),
     for origin in &act.origins {
         let Some(origin_act) = &origin.act else { continue };
         older(act, origin_act, &origin.learned, found);
+        partial(tracer, origin_act, found);
         authority::check(tracer, origin_act, found)?;
     }
     Ok(())
+}
+
+/// What cannot be seen from here, of whatever sort the receipt is.
+fn partial(tracer: &Tracer<'_>, act: &Act, found: &mut Continuity) {
+    let core = act.core();
+    if !tracer.holds(0..core.seq) {
+        let text = "not everything before it is here: what it was decided by, and what was taken back by then, cannot \
+                    all be seen";
+        found.not_provable("here.partial", text, &[core]);
+    }
+    for cut in &act.cuts {
+        if cut.weighs {
+            found.not_provable("here.cut", cut.text, &[&cut.by]);
+        } else {
+            found.told("here.cut", cut.text, &[&cut.by]);
+        }
+    }
+    if act.may_begin() && !act.knows_what_followed(tracer) {
+        let text = "not everything after it is looked at here: whether something ran on it cannot be seen";
+        found.not_provable("here.partial", text, &[core]);
+    }
 }
 
 /// An answer that is repeated was given first under the policy that was in force then.

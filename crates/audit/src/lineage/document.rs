@@ -56,6 +56,7 @@ pub fn following_json(following: &Following) -> Value {
         ("followers", Value::Array(following.followers.iter().map(follower).collect())),
         ("heartbeats", number(following.heartbeats)),
         ("more", following.more.into()),
+        ("partial", following.partial.into()),
         ("limit", number(following.limit as u64)),
     ])
 }

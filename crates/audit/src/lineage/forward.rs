@@ -7,7 +7,7 @@ use cascade_receipt::id::ReceiptId;
 use cascade_receipt::kind::Kind;
 
 use super::tracer::Tracer;
-use super::{Fault, Find, Receipt, Source};
+use super::{Fault, Find, Receipt, Referring, Source};
 
 /// Most receipts that one answer shows.
 pub const FOLLOWERS_MAX: usize = 1_000;
@@ -42,6 +42,8 @@ pub struct Following {
     pub heartbeats: u64,
     /// There is more than was shown.
     pub more: bool,
+    /// Not every later receipt is here: what else followed cannot be seen.
+    pub partial: bool,
     /// The limit that was asked with.
     pub limit: usize,
 }
@@ -54,30 +56,48 @@ pub fn follow(source: &mut dyn Source, id: ReceiptId, limit: usize) -> Result<Op
     let limit = limit.clamp(1, FOLLOWERS_MAX);
     let mut tracer = Tracer::new(source);
     let Some(about) = tracer.by_id(id)? else { return Ok(None) };
-    let mut following =
-        Following { about: about.clone(), followers: Vec::new(), heartbeats: 0, more: false, limit };
+    let mut following = Following {
+        about: about.clone(),
+        followers: Vec::new(),
+        heartbeats: 0,
+        more: false,
+        partial: false,
+        limit,
+    };
     let mut seen: BTreeSet<ReceiptId> = [id].into_iter().collect();
     let mut ahead = VecDeque::from([(about.clone(), 0)]);
+    following.heartbeats += tracer.count_heartbeats(id)?;
     for (rel, find) in wider(&mut tracer, &about, limit + 1)? {
+        // Those that were taken already leave the room for others that is asked for.
+        let find = Find { limit: limit + 1 + seen.len(), ..find };
         for found in tracer.find(&find)? {
             let taken = following.take(&mut tracer, &mut seen, (&found, about.id, rel, 1))?;
             // What a policy or a key led to is wide enough by itself.
             if taken && rel == "principal" {
+                following.heartbeats += tracer.count_heartbeats(found.id)?;
                 ahead.push_back((found, 1));
             }
         }
     }
     while let Some((from, depth)) = ahead.pop_front() {
-        if depth >= DEPTH_MAX || following.more {
+        if following.more {
             break;
         }
-        for found in tracer.referring(from.id, &[], limit + 1)? {
+        let asked = Referring::to(from.id, limit + 1 + seen.len()).not_of(Kind::Heartbeat);
+        let found = tracer.referring(&asked)?;
+        if depth >= DEPTH_MAX {
+            following.more = found.iter().any(|one| !seen.contains(&one.id));
+            continue;
+        }
+        for found in found {
             let rel = rel_between(&found, from.id);
             if following.take(&mut tracer, &mut seen, (&found, from.id, rel, depth + 1))? {
+                following.heartbeats += tracer.count_heartbeats(found.id)?;
                 ahead.push_back((found, depth + 1));
             }
         }
     }
+    following.partial = !tracer.holds(about.seq..tracer.head());
     following.followers.sort_by_key(|one| one.receipt.seq);
     Ok(Some(following))
 }
@@ -91,10 +111,6 @@ impl Following {
         (receipt, from, rel, depth): (&Rc<Receipt>, ReceiptId, &'static str, u32),
     ) -> Result<bool, Fault> {
         if !seen.insert(receipt.id) {
-            return Ok(false);
-        }
-        if receipt.is(Kind::Heartbeat) {
-            self.heartbeats += 1;
             return Ok(false);
         }
         if self.followers.len() >= self.limit {
@@ -128,7 +144,7 @@ const DECIDED: [Kind; 8] = [
 /// by a key, done by a person, run by a specification.
 fn wider(tracer: &mut Tracer<'_>, about: &Receipt, limit: usize) -> Result<Vec<(&'static str, Find)>, Fault> {
     let seqs = about.seq + 1..tracer.head();
-    let after = Find { seqs, limit, ..Find::default() };
+    let after = Find { seqs, limit, other_kinds: vec![Kind::Heartbeat], ..Find::default() };
     let mut all = Vec::new();
     if let Some((_, policy)) = about.activates() {
         let kinds = vec![Kind::PolicyActivated, Kind::PackActivated];

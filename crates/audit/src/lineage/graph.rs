@@ -47,10 +47,6 @@ pub struct Folded {
     pub first: ReceiptId,
     /// The last.
     pub last: ReceiptId,
-    /// Place of the last.
-    pub(super) last_seq: u64,
-    /// Time of the last.
-    pub(super) last_at: cascade_receipt::time::Timestamp,
 }
 
 /// Receipts and how they refer to each other.

@@ -97,7 +97,7 @@ pub(super) fn answer(
             Question::Why => why(tracer, act, &mut said)?,
             Question::Authorised => authorised(tracer, act, &mut said)?,
             Question::Policy => policy(tracer, act, &mut said)?,
-            Question::Trust => trust(act, continuity, &mut said),
+            Question::Trust => trust(tracer, act, continuity, &mut said),
             Question::Continuity => linked(continuity, &mut said),
         }
         answers.push(Answer { question, sentences: said.0 });
@@ -128,7 +128,12 @@ fn why(tracer: &mut Tracer<'_>, act: &Act, said: &mut Said) -> Result<(), Fault>
         Some(Kind::Blocked) => {
             format!("{by} asked for {what} at {}; it was blocked and nothing ran", core.at)
         }
-        Some(Kind::Escalation | Kind::DryRun) => format!("{by} asked for {what} at {}; nothing ran", core.at),
+        Some(Kind::Escalation | Kind::DryRun) if act.knows_what_followed(tracer) => {
+            format!("{by} asked for {what} at {}; nothing ran", core.at)
+        }
+        Some(Kind::Escalation | Kind::DryRun) => {
+            format!("{by} asked for {what} at {}; whether it ran cannot be seen here", core.at)
+        }
         _ => format!("{by} asked for {what}, which began at {}", core.at),
     };
     said.say(text, &[core]);
@@ -206,8 +211,9 @@ fn authorised(tracer: &mut Tracer<'_>, act: &Act, said: &mut Said) -> Result<(),
         let by = actor(tracer, glass)?;
         said.say(format!("{by} broke the glass and answers for it"), &[glass]);
     }
-    if !act.glasses.is_empty() && act.reviews.is_empty() {
-        said.say("nobody has reviewed that yet", &[]);
+    if let Some(glass) = act.glasses.first().filter(|_| act.reviews.is_empty()) {
+        let known = tracer.holds(glass.seq..tracer.head());
+        said.say(if known { "nobody has reviewed that yet" } else { "no review of that is here" }, &[]);
     }
     for review in &act.reviews {
         let by = actor(tracer, review)?;
@@ -229,7 +235,12 @@ fn authorised(tracer: &mut Tracer<'_>, act: &Act, said: &mut Said) -> Result<(),
         }
     }
     if said.0.is_empty() {
+        let lacks = tracer.graph().missing.iter().any(|edge| edge.from == core.id);
         match core.verdict() {
+            Some("admit") if lacks => said.say("it names what let it happen, and that is not here", &[core]),
+            Some("escalate") if act.start.is_none() && !act.knows_what_followed(tracer) => {
+                said.say("the verdict is escalate; whether somebody answered cannot be seen here", &[core]);
+            }
             Some("admit") => said.say("nobody had to: the gates admitted it for whoever asked", &[core]),
             Some(verdict) => said.say(format!("nobody: the verdict is {verdict}"), &[core]),
             None => signed_by(tracer, core, said)?,
@@ -269,7 +280,10 @@ fn consent(tracer: &mut Tracer<'_>, act: &Act, said: &mut Said) -> Result<(), Fa
         let signed = if answer.signers().is_empty() { "" } else { " with a signature" };
         let text = match answer.known() {
             Some(Kind::Approval) if used => format!("{by} approved it{signed} at {}", answer.at),
-            Some(Kind::Approval) => format!("{by} approved it{signed} at {}; nothing ran on that", answer.at),
+            Some(Kind::Approval) if act.knows_what_followed(tracer) => {
+                format!("{by} approved it{signed} at {}; nothing ran on that", answer.at)
+            }
+            Some(Kind::Approval) => format!("{by} approved it{signed} at {}", answer.at),
             Some(Kind::Denial) => format!("{by} denied it at {}", answer.at),
             Some(Kind::ApprovalRefused) => format!("an answer of {by} was not accepted"),
             _ => "the time to answer or to use an approval ran out".to_owned(),
@@ -339,6 +353,8 @@ fn policy(tracer: &mut Tracer<'_>, act: &Act, said: &mut Said) -> Result<(), Fau
             format!("{} put it in force at {}", actor(tracer, activation)?, activation.at)
         };
         said.say(text, &[activation]);
+    } else {
+        said.say("what put it in force is not here, or not all that came after that", &[]);
     }
     for pack in &act.packs {
         let name =
@@ -358,11 +374,20 @@ fn policy(tracer: &mut Tracer<'_>, act: &Act, said: &mut Said) -> Result<(), Fau
     Ok(())
 }
 
-fn trust(act: &Act, continuity: &Continuity, said: &mut Said) {
+fn trust(tracer: &Tracer<'_>, act: &Act, continuity: &Continuity, said: &mut Said) {
     let Some(start) = &act.start else {
-        said.say("nothing ran", &[act.core()]);
+        let text = if act.lacks_start() {
+            "its beginning is not here"
+        } else if act.may_begin() && !act.knows_what_followed(tracer) {
+            "whether something ran on it cannot be seen here"
+        } else {
+            "nothing ran"
+        };
+        said.say(text, &[act.core()]);
         return;
     };
+    let until = act.closers.first().map_or(tracer.head(), |closer| closer.seq);
+    let whole = tracer.holds(start.seq..until.max(start.seq)) && !act.cuts.iter().any(|cut| cut.weighs);
     match act.closers.first() {
         Some(closer) => {
             let lasted = span(start.at, closer.at);
@@ -373,14 +398,17 @@ fn trust(act: &Act, continuity: &Continuity, said: &mut Said) {
             said.say(text, &[start, closer]);
         }
         None if super::act::is_long(start) => {
-            said.say("it has begun, and its end is not on record", &[start]);
+            said.say("it has begun, and its end is not on record here", &[start]);
         }
         None => said.say("decision and outcome are one receipt: nothing could change in between", &[start]),
     }
     if let Some(folded) = &act.heartbeats {
         let more = if folded.more { " or more" } else { "" };
-        let text =
-            format!("{}{more} heartbeats while it ran, each after the gates still admitted it", folded.count);
+        let here = if whole { "" } else { " that are here" };
+        let text = format!(
+            "{}{more} heartbeats{here} while it ran, each after the gates still admitted it",
+            folded.count
+        );
         said.0.push(Sentence { text, receipts: vec![folded.first, folded.last] });
     }
     let mut quiet = true;
@@ -389,10 +417,12 @@ fn trust(act: &Act, continuity: &Continuity, said: &mut Said) {
         said.0.push(Sentence { text: case.text.clone(), receipts: case.receipts.clone() });
     }
     if quiet && super::act::is_long(start) {
-        said.say(
-            "no policy, grant or halt that concerns it changed meanwhile, as far as it is on record here",
-            &[],
-        );
+        let text = if whole {
+            "no policy, grant or halt that concerns it changed meanwhile, as far as it is on record here"
+        } else {
+            "what changed meanwhile cannot all be seen here"
+        };
+        said.say(text, &[]);
     }
 }
 

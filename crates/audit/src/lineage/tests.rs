@@ -2,6 +2,7 @@
 
 mod cases;
 mod chain;
+mod here;
 
 use super::*;
 use cascade_receipt::json::Value;
@@ -63,7 +64,7 @@ fn what_followed_is_told_up_to_the_limit() {
     };
     assert_eq!(followed("approval", 10), ("task_started task_completed".to_owned(), false, 1));
     assert_eq!(followed("grant", 10).0, "escalation approval task_started task_completed");
-    assert_eq!(followed("grant", 2), ("escalation task_started".to_owned(), true, 0));
+    assert_eq!(followed("grant", 2), ("escalation task_started".to_owned(), true, 1));
     assert_eq!(followed("closer", 10), (String::new(), false, 0));
     let (kinds, ..) = followed("genesis", 100);
     assert_eq!(

@@ -9,7 +9,7 @@ use cascade_receipt::id::{PrincipalId, ReceiptId};
 use cascade_receipt::kind::Kind;
 
 use super::graph::{Edge, Folded, Graph, NODES_MAX, Node};
-use super::{Fault, Find, Linked, Receipt, Source};
+use super::{Fault, Find, Linked, Receipt, Referring, Source};
 
 /// Heartbeats of one intent that are counted.
 const HEARTBEATS_MAX: usize = 10_000;
@@ -71,37 +71,31 @@ impl<'s> Tracer<'s> {
     }
 
     /// Receipts that refer to this one, the oldest first. What a source says is held against the receipts themselves.
-    pub(super) fn referring(
-        &mut self,
-        id: ReceiptId,
-        rels: &[Rel],
-        limit: usize,
-    ) -> Result<Vec<Rc<Receipt>>, Fault> {
-        self.referring_after(id, rels, 0, limit)
-    }
-
-    /// The same of places from `from` on.
-    pub(super) fn referring_after(
-        &mut self,
-        id: ReceiptId,
-        rels: &[Rel],
-        from: u64,
-        limit: usize,
-    ) -> Result<Vec<Rc<Receipt>>, Fault> {
-        let asked: Vec<Option<Rel>> = rels.iter().copied().map(Some).collect();
-        let seqs = self.source.referring(id, &asked, from, limit)?;
+    pub(super) fn referring(&mut self, asked: &Referring) -> Result<Vec<Rc<Receipt>>, Fault> {
+        let seqs = self.source.referring(asked)?;
         let names = |receipt: &Rc<Receipt>| {
-            let fits = |rel: Rel| rels.is_empty() || rels.contains(&rel);
+            let fits = |rel: Rel| asked.rels.is_empty() || asked.rels.contains(&Some(rel));
             // An erasure names what it erased in its own way.
-            rels.is_empty() && receipt.is(Kind::Erasure)
-                || receipt.refs.iter().any(|one| one.receipt_id == id && fits(one.rel))
+            let named = asked.rels.is_empty() && receipt.is(Kind::Erasure)
+                || receipt.refs.iter().any(|one| one.receipt_id == asked.id && fits(one.rel));
+            named && asked.wants(receipt.known())
         };
         Ok(self.all(seqs)?.into_iter().filter(names).collect())
     }
 
+    /// How many heartbeats refer to one, as far as they are counted.
+    pub(super) fn count_heartbeats(&mut self, id: ReceiptId) -> Result<u64, Fault> {
+        let asked = Referring::to(id, HEARTBEATS_MAX).of(&[Kind::Heartbeat]);
+        Ok(self.source.referring(&asked)?.len() as u64)
+    }
+
+    pub(super) fn altered(&mut self, receipt: &Receipt) -> Result<bool, Fault> {
+        self.source.altered(receipt)
+    }
+
     /// The erasure of its private bytes, if there was one.
     pub(super) fn erasure_of(&mut self, id: ReceiptId) -> Result<Option<Rc<Receipt>>, Fault> {
-        let seqs = self.source.referring(id, &[None], 0, 1)?;
+        let seqs = self.source.referring(&Referring { rels: vec![None], ..Referring::to(id, 1) })?;
         Ok(self.all(seqs)?.into_iter().next())
     }
 
@@ -115,29 +109,14 @@ impl<'s> Tracer<'s> {
 
     /// Heartbeats of an intent, folded, and noted.
     pub(super) fn heartbeats(&mut self, intent: ReceiptId) -> Result<Option<Folded>, Fault> {
-        let closer_kinds = [Some(Rel::Intent)];
-        let mut seqs = self.source.referring(intent, &closer_kinds, 0, HEARTBEATS_MAX)?;
+        let asked = Referring::to(intent, HEARTBEATS_MAX).by(&[Rel::Intent]).of(&[Kind::Heartbeat]);
+        let seqs = self.source.referring(&asked)?;
         let more = seqs.len() == HEARTBEATS_MAX;
-        // What is no heartbeat closes the intent, and comes last.
-        while let Some(last) = seqs.last().copied() {
-            match self.by_seq(last)? {
-                Some(receipt) if receipt.is(Kind::Heartbeat) => break,
-                _ => drop(seqs.pop()),
-            }
-        }
         let (Some(first), Some(last)) = (seqs.first().copied(), seqs.last().copied()) else {
             return Ok(None);
         };
         let (Some(first), Some(last)) = (self.by_seq(first)?, self.by_seq(last)?) else { return Ok(None) };
-        let folded = Folded {
-            intent,
-            count: seqs.len() as u64,
-            more,
-            first: first.id,
-            last: last.id,
-            last_seq: last.seq,
-            last_at: last.at,
-        };
+        let folded = Folded { intent, count: seqs.len() as u64, more, first: first.id, last: last.id };
         self.graph.heartbeats.push(folded.clone());
         Ok(Some(folded))
     }

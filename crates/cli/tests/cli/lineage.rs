@@ -390,3 +390,52 @@ print(len(document.get_records()), label)
         .to_owned();
     assert_eq!(done.stdout.trim_end(), format!("10 {label}").trim_end());
 }
+
+/// Whoever writes other words into the vault is not believed: they do not give the hash in the receipt.
+#[test]
+fn private_bytes_that_were_altered_are_shown_nowhere() {
+    let team = Team::new();
+    let site = &team.site;
+    site.run(&["run", "--", "echo", "harmless"]).expect(0);
+    let closer = site.last_of("task_completed");
+    let start = site.last_of("task_started");
+    let script = "
+import sqlite3, sys
+database = sqlite3.connect(sys.argv[1])
+for row, stored in database.execute('SELECT id, bytes FROM items').fetchall():
+    if b'harmless' in stored:
+        database.execute('UPDATE items SET bytes = ? WHERE id = ?', (stored.replace(b'harmless', b'horrible'), row))
+database.commit()";
+    let mut patch = std::process::Command::new(verifiers::interpreter());
+    patch.args(["-c", script]).arg(site.home().join("tenants/default/vault.db"));
+    finish(patch, b"").expect(0);
+    Told::of(site, &closer, &[]).is("not provable here").case("private.altered", &[&start]);
+    for args in
+        [&["lineage", &start][..], &["show", &start], &["--json", "show", &start], &["log", "-n", "3"]]
+    {
+        let done = site.run(args).expect(0);
+        assert!(!done.stdout.contains("horrible"), "{args:?}: {}", done.stdout);
+        assert!(done.stdout.contains("altered in the vault"), "{args:?}: {}", done.stdout);
+    }
+}
+
+/// Of what a bundle does not hold nothing is said, and nothing is broken.
+#[test]
+fn a_bundle_says_nothing_of_what_it_does_not_hold() {
+    let team = Team::new();
+    let site = &team.site;
+    team.joins("ada", &["admins"]);
+    let question = team.ask("x");
+    team.by("ada", &["approve", &question]).expect(0);
+    team.by_agent(&["run", "--approval", &question]).expect(0);
+    let bundle = site.path("one.bundle");
+    let bundle = bundle.to_str().unwrap();
+    site.run(&["bundle", "create", &question, "--out", bundle]).expect(0);
+    let told = site.run(&["lineage", &question, "--file", bundle]).expect(0).stdout;
+    assert!(told.contains("not provable here") && told.contains("here.partial"), "{told}");
+    for wrong in ["nothing ran", "since the chain began", "intact:", "nobody"] {
+        assert!(!told.contains(wrong), "`{wrong}` in {told}");
+    }
+    let forward = site.run(&["lineage", &question, "--forward", "--file", bundle]).expect(0).stdout;
+    assert!(forward.contains("not every later receipt is here"), "{forward}");
+}

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::site::Done;
+use crate::site::{Done, Site, finish};
 use crate::team::Team;
+use crate::verifiers;
 
 /// A chain with a bit of everything: runs that end well and badly, denials, an approval, an agent, reasons.
 fn history() -> Team {
@@ -129,6 +130,8 @@ fn a_filter_that_cannot_be_meant_is_refused_with_a_hint() {
         (&["--code", "A B"], "failfast.pattern"),
         (&["--spec", "xyz"], "hex"),
         (&["--exit", "256"], "0..=255"),
+        (&["--about", "***"], "no word in it"),
+        (&["--about", ""], "no word in it"),
         (&["--csv", "--json"], "cannot be used with"),
     ] {
         let done = site.run(&[&["log"], args].concat()).expect(2);
@@ -180,4 +183,35 @@ fn an_index_that_lies_shows_nothing_that_is_not_so() {
     std::fs::write(&index, "no index").unwrap();
     assert_eq!(log(&team, &["--verdict", "deny"]), expected);
     team.site.assert_sound();
+}
+
+/// A gap of 10^11 places, in the middle and at the end, is passed at once or refused.
+#[test]
+fn a_gap_is_passed_and_a_head_beyond_what_is_stored_is_refused() {
+    let site = Site::new();
+    site.run(&["init"]).expect(0);
+    for word in ["one", "two"] {
+        site.run(&["run", "--", "echo", word]).expect(0);
+    }
+    let database = site.home().join("tenants/default/ledger.db");
+    let alter = |sql: &str| {
+        let script = "
+import sqlite3, sys
+database = sqlite3.connect(sys.argv[1])
+database.execute(sys.argv[2])
+database.commit()";
+        let mut patch = std::process::Command::new(verifiers::interpreter());
+        patch.args(["-c", script]).arg(&database).arg(sql);
+        finish(patch, b"").expect(0);
+    };
+    alter(
+        "UPDATE segments SET first_seq = first_seq + 100000000000 WHERE first_seq = (SELECT max(first_seq) FROM segments)",
+    );
+    alter("UPDATE head SET next_seq = next_seq + 100000000000");
+    for order in [&["log", "-n", "50"][..], &["log", "-n", "50", "--oldest-first"]] {
+        site.run(order).expect(0);
+    }
+    alter("UPDATE head SET next_seq = next_seq + 100000000000");
+    let done = site.run(&["log", "-n", "5"]);
+    assert!(done.stderr.contains("fsck"), "{}", done.stderr);
 }

@@ -8,7 +8,7 @@ use cascade_receipt::digest::{Digest, to_hex};
 use cascade_receipt::id::PrincipalId;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
-use super::{INDEXES, Index, Link, Outline, TABLES, VERSION};
+use super::{INDEXES, Index, Link, Outline, TABLES, VERSION, gaps};
 use crate::fault::Fault;
 use crate::reader::Reader;
 use crate::segment::{Segment, line_hash};
@@ -43,7 +43,12 @@ impl Index {
         if let Some(about) = self.about()? {
             // The caller takes it away and begins anew.
             let other = Fault::damaged(&self.database.path, "of another log, or of another version");
-            return if about.is_of(reader)? { Ok(about.through) } else { Err(other) };
+            // What was damaged and is not any more was left out: all of it is read again, once.
+            return if about.is_of(reader)? && !self.is_mended(reader)? {
+                Ok(about.through)
+            } else {
+                Err(other)
+            };
         }
         self.database.at(found(&transaction, reader))?;
         self.database.at(transaction.commit())?;
@@ -66,11 +71,15 @@ impl Index {
         self.database.at(words.sure_of(&transaction, from))?;
         while next < until {
             let Some(segment) = reader.segment_from(next)? else { break };
+            self.database.at(gaps::note(&transaction, next, segment.first_seq))?;
             self.segment(&transaction, words, &segment, next)?;
             next = (segment.first_seq + segment.count).max(next + 1);
             progress(next - start, head.max(next) - start);
         }
         // Where lines are missing there is nothing to index; that they are missing is for others to say.
+        if next < until {
+            self.database.at(gaps::note(&transaction, next, head))?;
+        }
         let next = if next < until { head } else { next };
         let hash = hash_before(reader, next)?;
         let marked = transaction
@@ -88,14 +97,19 @@ impl Index {
         segment: &Segment,
         from: u64,
     ) -> Result<(), Fault> {
-        for (seq, line) in (segment.first_seq..).zip(segment.lines()) {
-            let Some(text) = std::str::from_utf8(line).ok().filter(|_| seq >= from) else { continue };
+        let end = segment.first_seq + segment.count;
+        let mut read = from.max(segment.first_seq);
+        for (seq, line) in (segment.first_seq..).zip(segment.lines()).filter(|(seq, _)| *seq >= from) {
+            let text = std::str::from_utf8(line).ok();
+            let added = text.and_then(|text| Outline::read(text, |outline| add(conn, words, seq, outline)));
             // A line that is no receipt is found by nothing; `fsck` says what it is.
-            if let Some(added) = Outline::read(text, |outline| add(conn, words, seq, outline)) {
-                self.database.at(added)?;
+            match added {
+                Some(added) => self.database.at(added)?,
+                None => self.database.at(gaps::note(conn, seq, seq + 1))?,
             }
+            read = seq + 1;
         }
-        Ok(())
+        self.database.at(gaps::note(conn, read, end))
     }
 
     /// Indexes lines that come from elsewhere than a home.

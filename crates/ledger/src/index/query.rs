@@ -273,8 +273,8 @@ impl Index {
         Ok(())
     }
 
-    /// Places of at most `limit` receipts from `from` on that refer to `target`, by one of `rels` or by any, the oldest
-    /// first.
+    /// Places of at most `limit` receipts from `from` on that may be what is looked for and refer to `target`, by one of
+    /// `rels` or by any, the oldest first.
     ///
     /// # Errors
     /// [`Fault`].
@@ -282,18 +282,21 @@ impl Index {
         &self,
         target: ReceiptId,
         rels: &[Option<cascade_receipt::content::Rel>],
+        sought: &Sought,
         from: u64,
         limit: usize,
     ) -> Result<Vec<u64>, Fault> {
         let mut condition = Condition::default();
         condition.number("target = ?", i64::from_be_bytes(target.0));
-        condition.number("seq >= ?", to_sql(from));
+        condition.number("refs.seq >= ?", to_sql(from));
+        self.narrow(sought, &mut condition)?;
         if !rels.is_empty() {
             let numbers: Vec<i64> = rels.iter().map(|rel| rel_number(&Link { rel: *rel, target })).collect();
             condition.one_of("rel", "", &numbers);
         }
         let sql = format!(
-            "SELECT DISTINCT seq FROM refs WHERE 1{} ORDER BY seq LIMIT {}",
+            "SELECT DISTINCT refs.seq FROM refs CROSS JOIN receipts ON receipts.seq = refs.seq WHERE 1{} \
+             ORDER BY refs.seq LIMIT {}",
             condition.text,
             limit.min(PAGE_MAX)
         );

@@ -95,7 +95,7 @@ fn agree(reader: &Reader, index: &Index) -> Result<(), Fault> {
         let naming = format!("\"receipt_id\":\"{id}\",\"rel\":\"intent\"");
         let expected: Vec<u64> =
             lines.iter().filter(|line| line.2.contains(&naming)).map(|line| line.0).collect();
-        assert_eq!(index.referring(*id, &[Some(Rel::Intent)], 0, 10)?, expected, "{id}");
+        assert_eq!(index.referring(*id, &[Some(Rel::Intent)], &Sought::default(), 0, 10)?, expected, "{id}");
     }
     Ok(())
 }
@@ -267,10 +267,64 @@ fn references_say_how_and_from_where_on() {
         .collect();
     let (first, any): (_, [Option<Rel>; 0]) = (first.receipt_id, []);
     let asked = |rels: &[Option<Rel>], from, limit| {
-        ledger.with_index(&mut |_, _| (), |index| index.referring(first, rels, from, limit)).unwrap()
+        ledger
+            .with_index(&mut |_, _| (), |index| index.referring(first, rels, &Sought::default(), from, limit))
+            .unwrap()
     };
     assert_eq!(asked(&any, 0, 10), intents);
     assert_eq!(asked(&[Some(Rel::Parent), Some(Rel::Chain)], 0, 2), intents[..2]);
     assert_eq!(asked(&any, intents[1], 10), intents[1..]);
     assert_eq!(asked(&[Some(Rel::Intent)], 0, 10), [0; 0]);
+}
+
+/// What was damaged when it was indexed is found once it is mended.
+#[test]
+fn a_line_that_could_not_be_read_is_looked_for_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = create(dir.path());
+    fill(&ledger);
+    let path = ledger.dir().join("ledger.db");
+    let whole = Connection::open(&path).unwrap();
+    let (first, bytes): (i64, Vec<u8>) = whole
+        .query_row("SELECT first_seq, bytes FROM segments WHERE first_seq = 5", (), |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+        .unwrap();
+    let set = |bytes: &[u8]| {
+        let sql = "UPDATE segments SET bytes = ?2 WHERE first_seq = ?1";
+        whole.execute(sql, rusqlite::params![first, bytes]).unwrap();
+    };
+    let all = || -> Vec<u64> {
+        let all = Sought::default();
+        let ask = |index: &Index| index.search(&all, 0..1_000, Order::Ascending, PAGE_MAX);
+        ledger.with_index(&mut |_, _| (), ask).unwrap()
+    };
+    let mut bad = bytes.clone();
+    bad[3] = 0xff;
+    set(&bad);
+    assert!(!all().contains(&5));
+    // As long as it is damaged what is there is taken, and not made again and again.
+    let at = std::fs::metadata(file(&ledger)).unwrap().modified().unwrap();
+    assert!(!all().contains(&5));
+    assert_eq!(std::fs::metadata(file(&ledger)).unwrap().modified().unwrap(), at);
+    set(&bytes);
+    assert!(all().contains(&5));
+    assert_agrees(&ledger);
+}
+
+#[test]
+fn those_that_refer_to_one_are_told_by_their_kinds() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = create(dir.path());
+    let intent = ledger.append(started("one", Vec::new())).unwrap();
+    ledger.append(closed(&intent)).unwrap();
+    let ask = |sought: &Sought| {
+        ledger
+            .with_index(&mut |_, _| (), |index| index.referring(intent.receipt_id, &[], sought, 0, 9))
+            .unwrap()
+    };
+    let closers = Sought { kinds: vec!["task_completed".into()], ..Sought::default() };
+    assert_eq!((ask(&closers), ask(&Sought::default())), (vec![intent.seq + 1], vec![intent.seq + 1]));
+    let none = Sought { other_kinds: vec!["task_completed".into()], ..Sought::default() };
+    assert!(ask(&none).is_empty());
 }

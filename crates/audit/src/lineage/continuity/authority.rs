@@ -7,7 +7,7 @@ use cascade_receipt::id::PrincipalId;
 use cascade_receipt::kind::Kind;
 
 use super::Continuity;
-use crate::lineage::act::{Act, EACH_MAX, Held, names};
+use crate::lineage::act::{Act, Held, names};
 use crate::lineage::tracer::Tracer;
 use crate::lineage::{Fault, Find, Receipt};
 
@@ -40,13 +40,6 @@ pub(super) fn check(tracer: &mut Tracer<'_>, act: &Act, found: &mut Continuity) 
                 &[run, start],
             );
         }
-    }
-    if !tracer.holds(0..start.seq) {
-        found.not_provable(
-            "here.partial",
-            "not everything before it is here: what was taken back by then cannot be seen",
-            &[start],
-        );
     }
     Ok(())
 }
@@ -85,7 +78,8 @@ fn policy_between(
     }
     let between = subject.seq..start.seq;
     let kinds = vec![Kind::PolicyActivated, Kind::PackActivated, Kind::TenantChanged];
-    let changes = tracer.find(&Find { kinds, seqs: between.clone(), limit: EACH_MAX, ..Find::default() })?;
+    let find = Find { kinds, seqs: between.clone(), newest: true, limit: 1, ..Find::default() };
+    let changes = tracer.find(&find)?;
     match changes.last() {
         Some(change) => {
             let text = format!(
@@ -121,6 +115,11 @@ fn enough(act: &Act, start: &Rc<Receipt>, subject: &Rc<Receipt>, found: &mut Con
         .collect();
     by.sort_unstable();
     by.dedup();
+    let here = |id| act.used.iter().any(|one| one.id == id);
+    if start.named(Rel::Approval).any(|one| !here(one.receipt_id)) {
+        // That it is missing is said; whether it is enough is not known without it.
+        return;
+    }
     if (by.len() as u64) < demanded {
         let text = format!("{demanded} approvals were needed, and it names {}", by.len());
         found.broken("authorization.missing", text, &[subject, start]);
@@ -134,8 +133,11 @@ fn approved(
     approval: &Rc<Receipt>,
     found: &mut Continuity,
 ) -> Result<(), Fault> {
-    let answers = |subject: &Rc<Receipt>| approval.refs.iter().any(|to| to.receipt_id == subject.id);
-    if approval.digest("action_hash") != start.digest("action_hash") || !act.subjects.iter().any(answers) {
+    // What it was asked by need not be here to be named by both.
+    let asked = start.named(Rel::Escalation).chain(start.named(Rel::DryRun)).map(|one| one.receipt_id);
+    let asked: Vec<_> = asked.chain(act.subjects.iter().map(|one| one.id)).collect();
+    let answers = approval.refs.iter().any(|to| asked.contains(&to.receipt_id));
+    if approval.digest("action_hash") != start.digest("action_hash") || !answers {
         found.broken(
             "approval.other_action",
             "an approval that it names is for another action",
@@ -155,8 +157,13 @@ fn approved(
         );
     }
     if let Some(removal) = removed(tracer, approver, 0..approval.seq)? {
-        let text = format!("{name} had been removed before approving it");
-        found.broken("approval.by_removed", text, &[&removal, approval]);
+        if tracer.holds(removal.seq..approval.seq) {
+            let text = format!("{name} had been removed before approving it");
+            found.broken("approval.by_removed", text, &[&removal, approval]);
+        } else {
+            let text = format!("{name} had once been removed; whether {name} had come back is not here");
+            found.not_provable("approval.by_removed", text, &[&removal, approval]);
+        }
     }
     let until = tracer.head();
     if let Some(removal) = removed(tracer, approver, approval.seq..until)? {
@@ -175,9 +182,19 @@ pub(in crate::lineage) fn removed(
     seqs: std::ops::Range<u64>,
 ) -> Result<Option<Rc<Receipt>>, Fault> {
     let kinds = vec![Kind::PrincipalAdded, Kind::PrincipalRemoved];
-    let find = Find { kinds, principal: Some(who), seqs, newest: true, limit: 8, ..Find::default() };
-    let last = tracer.find(&find)?.into_iter().find(|one| one.principal() == Some(who));
-    let Some(last) = last.filter(|one| one.is(Kind::PrincipalRemoved)) else { return Ok(None) };
+    let mut find = Find { kinds, principal: Some(who), seqs, newest: true, limit: 64, ..Find::default() };
+    let last = loop {
+        let page = tracer.find(&find)?;
+        // Others that name the same one in another role may stand before it.
+        if let Some(own) = page.iter().find(|one| one.principal() == Some(who)) {
+            break own.clone();
+        }
+        let Some(oldest) = page.last().filter(|one| one.seq < find.seqs.end) else { return Ok(None) };
+        find.seqs.end = oldest.seq;
+    };
+    if !last.is(Kind::PrincipalRemoved) {
+        return Ok(None);
+    }
     tracer.note(&last, "removal")?;
     Ok(Some(last))
 }
@@ -218,8 +235,15 @@ fn grant(
     }
     let Some(giver) = grant.principal() else { return Ok(()) };
     if let Some(removal) = removed(tracer, giver, grant.seq..start.seq)? {
-        let text = format!("{}, who gave a grant, had been removed before it began", tracer.name(giver)?);
-        found.broken("grant.giver_removed", text, &[grant, &removal, start]);
+        let name = tracer.name(giver)?;
+        if tracer.holds(removal.seq..start.seq) {
+            let text = format!("{name}, who gave a grant, had been removed before it began");
+            found.broken("grant.giver_removed", text, &[grant, &removal, start]);
+        } else {
+            let text =
+                format!("{name}, who gave a grant, had once been removed; what came then is not all here");
+            found.not_provable("grant.giver_removed", text, &[grant, &removal, start]);
+        }
     }
     Ok(())
 }

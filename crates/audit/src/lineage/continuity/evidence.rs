@@ -13,12 +13,10 @@ use crate::lineage::act::{Act, EACH_MAX};
 use crate::lineage::tracer::Tracer;
 use crate::lineage::{Fault, Find, Receipt};
 
-/// Receipts between request and closer whose hashes are made again here.
-const WALK_MAX: u64 = 400;
-
 pub(super) fn of_all(tracer: &mut Tracer<'_>, act: &Act, found: &mut Continuity) -> Result<(), Fault> {
     missing(tracer, found);
     between(tracer, act, found)?;
+    altered(tracer, act, found)?;
     erased(tracer, act, found)?;
     anchored(tracer, act, found)?;
     let noted = |tracer: &Tracer<'_>| {
@@ -27,6 +25,13 @@ pub(super) fn of_all(tracer: &mut Tracer<'_>, act: &Act, found: &mut Continuity)
     let receipts = noted(tracer);
     keys(tracer, &receipts, found)?;
     hashes(&noted(tracer), found);
+    if tracer.graph().left_out > 0 {
+        let text = format!(
+            "{} receipts that it touches were not looked at: there are too many",
+            tracer.graph().left_out
+        );
+        found.not_provable("here.cut", text, &[&act.about]);
+    }
     Ok(())
 }
 
@@ -67,9 +72,8 @@ fn between(tracer: &mut Tracer<'_>, act: &Act, found: &mut Continuity) -> Result
     if last.seq <= first.seq || !tracer.holds(first.seq..last.seq) {
         return Ok(());
     }
-    let until = last.seq.min(first.seq + WALK_MAX);
     let mut before: Option<Digest> = None;
-    for seq in first.seq..=until {
+    for seq in first.seq..=last.seq {
         let linked =
             tracer.linked(seq)?.filter(|one| before.is_none_or(|hash| one.prev_hash == hash) && one.sound);
         let Some(linked) = linked else {
@@ -79,21 +83,32 @@ fn between(tracer: &mut Tracer<'_>, act: &Act, found: &mut Continuity) -> Result
         };
         before = Some(linked.entry_hash);
     }
-    if until < last.seq {
-        let text = format!(
-            "the chain was followed for {WALK_MAX} receipts; {} more stand before the end",
-            last.seq - until
-        );
-        found.told("chain.not_followed", text, &[&first, &last]);
+    Ok(())
+}
+
+/// Private bytes that are not those which a receipt was made of show nothing of what it said.
+fn altered(tracer: &mut Tracer<'_>, act: &Act, found: &mut Continuity) -> Result<(), Fault> {
+    for receipt in own(act) {
+        if tracer.altered(&receipt)? {
+            let text = "private bytes of it are not those that it was made of: what it said cannot be shown";
+            found.not_provable("private.altered", text, &[&receipt]);
+        }
     }
     Ok(())
+}
+
+/// The receipts of the action itself.
+fn own(act: &Act) -> Vec<Rc<Receipt>> {
+    let own =
+        act.subjects.iter().chain(&act.start).chain(&act.closers).chain(&act.answers).chain(&act.glasses);
+    own.chain([&act.about]).cloned().collect()
 }
 
 /// Keys that were taken back, and those that they brought in since they may have been another's.
 fn keys(tracer: &mut Tracer<'_>, receipts: &[Rc<Receipt>], found: &mut Continuity) -> Result<(), Fault> {
     let kinds = vec![Kind::KeyRevoked];
     let all = 0..tracer.head();
-    let revoked = tracer.find(&Find { kinds, seqs: all.clone(), limit: EACH_MAX, ..Find::default() })?;
+    let revoked = every(tracer, kinds, all.clone(), found)?;
     if revoked.is_empty() {
         return Ok(());
     }
@@ -103,7 +118,7 @@ fn keys(tracer: &mut Tracer<'_>, receipts: &[Rc<Receipt>], found: &mut Continuit
         fallen.entry(key).or_insert((since, one));
     }
     let kinds = vec![Kind::KeyAdded, Kind::KeyRotated];
-    for added in tracer.find(&Find { kinds, seqs: all, limit: EACH_MAX, ..Find::default() })? {
+    for added in every(tracer, kinds, all, found)? {
         let by = fallen.get(added.text("key_id").unwrap_or_default()).cloned();
         let Some((since, revoked)) = by.filter(|(since, _)| added.at >= *since) else { continue };
         let key = added.content.member("key").and_then(|key| key.member("key_id")?.as_str());
@@ -115,6 +130,22 @@ fn keys(tracer: &mut Tracer<'_>, receipts: &[Rc<Receipt>], found: &mut Continuit
         disputed(tracer, receipt, *since, revoked, found)?;
     }
     Ok(())
+}
+
+/// Receipts of kinds of which a chain has few. Where there are more than are looked at, nothing is proven.
+fn every(
+    tracer: &mut Tracer<'_>,
+    kinds: Vec<Kind>,
+    seqs: std::ops::Range<u64>,
+    found: &mut Continuity,
+) -> Result<Vec<Rc<Receipt>>, Fault> {
+    let mut all = tracer.find(&Find { kinds, seqs, limit: EACH_MAX + 1, ..Find::default() })?;
+    if all.len() > EACH_MAX {
+        let last = all.pop();
+        let by: Vec<&Receipt> = last.iter().map(Rc::as_ref).collect();
+        found.not_provable("here.cut", "there are more receipts about keys than are looked at", &by);
+    }
+    Ok(all)
 }
 
 fn statement(revoked: &Receipt) -> Option<(String, Timestamp)> {
@@ -130,17 +161,31 @@ fn disputed(
     revoked: &Rc<Receipt>,
     found: &mut Continuity,
 ) -> Result<(), Fault> {
-    let find =
-        Find { kinds: vec![Kind::Anchor], seqs: receipt.seq + 1..revoked.seq, limit: 8, ..Find::default() };
-    let anchors = tracer.find(&find)?;
-    let before = anchors.iter().find(|anchor| anchor.at < since && size(anchor) > receipt.seq);
-    if let Some(anchor) = before {
+    let seqs = receipt.seq + 1..revoked.seq.max(receipt.seq + 1);
+    let whole = tracer.holds(seqs.clone());
+    let mut find = Find { kinds: vec![Kind::Anchor], seqs, limit: EACH_MAX, ..Find::default() };
+    let before = loop {
+        let page = tracer.find(&find)?;
+        let covers = page.iter().find(|anchor| anchor.at < since && size(anchor) > receipt.seq);
+        let next = page.last().map(|last| last.seq + 1).filter(|next| *next > find.seqs.start);
+        match (covers, next) {
+            (None, Some(next)) => find.seqs.start = next,
+            (covers, _) => break covers.cloned(),
+        }
+    };
+    if let Some(anchor) = &before {
         let text = format!(
             "{} stands on a key that was taken back; an anchor from before covers it, and whether its cosignatures \
              count is for `cascade verify --trust` to say",
             receipt.id
         );
         found.not_provable("key.fallen", text, &[receipt, revoked, anchor]);
+    } else if !whole {
+        let text = format!(
+            "{} stands on a key that was taken back; whether an anchor from before covers it is not here",
+            receipt.id
+        );
+        found.not_provable("key.fallen", text, &[receipt, revoked]);
     } else {
         let text = format!("{} is disputed: it stands on a key that was taken back", receipt.id);
         found.broken("key.fallen", text, &[receipt, revoked]);
@@ -155,10 +200,7 @@ fn size(anchor: &Receipt) -> u64 {
 }
 
 fn erased(tracer: &mut Tracer<'_>, act: &Act, found: &mut Continuity) -> Result<(), Fault> {
-    let own =
-        act.subjects.iter().chain(&act.start).chain(&act.closers).chain(&act.answers).chain([&act.about]);
-    let own: Vec<Rc<Receipt>> = own.cloned().collect();
-    for receipt in own {
+    for receipt in own(act) {
         if let Some(erasure) = tracer.erasure_of(receipt.id)? {
             tracer.note(&erasure, "erasure")?;
             tracer.link(&erasure, "erases", &receipt);

@@ -2,12 +2,13 @@
 
 use std::rc::Rc;
 
+use cascade_receipt::content::Rel;
 use cascade_receipt::kind::Kind;
 
 use super::Continuity;
 use crate::lineage::act::{Act, is_long};
 use crate::lineage::tracer::Tracer;
-use crate::lineage::{Fault, Receipt, span};
+use crate::lineage::{Fault, Receipt, Referring, span};
 
 /// The gates are asked again within this time of a change; until then a command may end by itself.
 const NOTICED_MS: u64 = 1_000;
@@ -27,7 +28,7 @@ pub(super) fn check(tracer: &mut Tracer<'_>, act: &Act, found: &mut Continuity) 
     }
     match act.closers.as_slice() {
         [] => {
-            let text = "it has begun, and nothing says how it ended: it may still run";
+            let text = "it has begun, and nothing here says how it ended: it may still run";
             found.not_provable("intent.without_closer", text, &[start]);
         }
         [closer] => closed(start, closer, found),
@@ -44,7 +45,7 @@ pub(super) fn check(tracer: &mut Tracer<'_>, act: &Act, found: &mut Continuity) 
     for change in &act.changes {
         if let Some(what) = concerns(tracer, act, change)? {
             tracer.note(change, "change")?;
-            changed(act, start, change, what, found);
+            changed(tracer, act, start, change, what, found)?;
         }
     }
     Ok(())
@@ -94,10 +95,8 @@ fn concerns(
             })
         }
         Some(Kind::PrincipalRemoved) => {
-            let givers = act.grants.iter().filter_map(|held| held.grant.principal());
-            let own = [act.core().principal(), act.core().who("on_behalf_of")].into_iter().flatten();
-            let concerned = who.is_some_and(|who| givers.chain(own).any(|one| one == who));
-            match who.filter(|_| concerned) {
+            let concerned = act.concerned();
+            match who.filter(|who| concerned.contains(who)) {
                 Some(who) => {
                     let name = tracer.name(who)?;
                     Some(("principal.removed_while_running", format!("{name} was removed")))
@@ -111,12 +110,13 @@ fn concerns(
 
 /// A change must have ended it, or the gates must have been asked again.
 fn changed(
+    tracer: &mut Tracer<'_>,
     act: &Act,
     start: &Rc<Receipt>,
     change: &Rc<Receipt>,
     (code, what): (&'static str, String),
     found: &mut Continuity,
-) {
+) -> Result<(), Fault> {
     if start.is(Kind::ChainStarted) {
         // Every step of a run is decided on its own; between them nothing runs.
         found.told(
@@ -124,23 +124,25 @@ fn changed(
             format!("while the run went on, {what}; its later steps were decided after that"),
             &[change],
         );
-        return;
+        return Ok(());
     }
-    let heartbeat = act.heartbeats.as_ref().filter(|folded| folded.last_seq > change.seq);
     let Some(closer) = act.closers.first() else {
         let text = format!("while it ran, {what}; how it ended is not on record yet");
         found.not_provable(code, text, &[start, change]);
-        return;
+        return Ok(());
     };
+    let asked = Referring::to(start.id, 1).by(&[Rel::Intent]).of(&[Kind::Heartbeat]);
+    let later = tracer.referring(&Referring { from: change.seq + 1, ..asked })?;
+    let heartbeat = later.first().filter(|one| one.seq < closer.seq);
     let gap = closer.at.ms().saturating_sub(change.at.ms());
     let after = span(change.at, closer.at);
     if closer.is(Kind::TaskRevoked) {
         let text = format!("while it ran, {what}; the gates were asked again and it was ended {after} later");
         found.told(code, text, &[start, change, closer]);
-    } else if let Some(folded) = heartbeat {
+    } else if let Some(heartbeat) = heartbeat {
         let text = format!(
             "while it ran, {what}; a heartbeat after that ({}) is written only when the gates admit it again",
-            folded.last
+            heartbeat.id
         );
         found.told(code, text, &[start, change, closer]);
     } else if gap <= NOTICED_MS {
@@ -148,13 +150,14 @@ fn changed(
             "while it ran, {what}; it ended by itself {after} later, before the gates were asked again"
         );
         found.told(code, text, &[start, change, closer]);
-    } else if gap <= SILENT_MS {
+    } else if gap <= SILENT_MS || !tracer.holds(change.seq..closer.seq) {
         let text = format!(
-            "while it ran, {what}; it ended by itself {after} later, and no receipt says that the gates were asked again"
+            "while it ran, {what}; it ended by itself {after} later, and no receipt here says that the gates were asked again"
         );
         found.not_provable(code, text, &[start, change, closer]);
     } else {
         let text = format!("while it ran, {what}; it ran on for {after}, and the gates were not asked again");
         found.broken(code, text, &[start, change, closer]);
     }
+    Ok(())
 }

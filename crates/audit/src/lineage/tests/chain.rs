@@ -10,7 +10,7 @@ use cascade_receipt::id::{PrincipalId, ReceiptId};
 use cascade_receipt::json::Value;
 use cascade_receipt::time::Timestamp;
 
-use crate::lineage::{Fault, Find, Linked, Receipt, Source};
+use crate::lineage::{Fault, Find, Linked, Receipt, Referring, Source};
 
 pub(super) const KEY: &str = "receipt+00000000";
 pub(super) const ROOT: &str = "p_00000000000000a0";
@@ -112,6 +112,8 @@ pub(super) struct Chain {
     pub(super) ids: BTreeMap<&'static str, ReceiptId>,
     pub(super) command: String,
     pub(super) cosigned: u64,
+    /// Whose private bytes are others by now.
+    pub(super) altered: Option<ReceiptId>,
 }
 
 impl Chain {
@@ -124,7 +126,8 @@ impl Chain {
         let ids =
             plans.iter().zip(1_u64..).map(|(plan, number)| (plan.name, ReceiptId(number.to_be_bytes())));
         let ids: BTreeMap<_, _> = ids.collect();
-        let mut chain = Self { receipts: Vec::new(), ids, command: "run start".to_owned(), cosigned: 0 };
+        let mut chain =
+            Self { receipts: Vec::new(), ids, command: "run start".to_owned(), cosigned: 0, altered: None };
         let (mut prev, mut at, mut policy) = (GENESIS_PREV, 1_700_000_000_000, "first".to_owned());
         let mut hashes = BTreeMap::new();
         for (plan, seq) in plans.iter().zip(0_u64..) {
@@ -218,13 +221,9 @@ impl Source for Chain {
         Ok(self.by_seq(seq)?.map(linked))
     }
 
-    fn referring(
-        &mut self,
-        id: ReceiptId,
-        rels: &[Option<Rel>],
-        from: u64,
-        limit: usize,
-    ) -> Result<Vec<u64>, Fault> {
+    fn referring(&mut self, asked: &Referring) -> Result<Vec<u64>, Fault> {
+        let Referring { id, rels, from, limit, .. } = asked;
+        let id = *id;
         let erases = |one: &Receipt| {
             let erased = one.content.member("erased").and_then(Value::as_array).unwrap_or_default();
             erased.iter().any(|one| one.member("receipt_id").and_then(Value::as_str) == Some(&id.to_string()))
@@ -233,7 +232,8 @@ impl Source for Chain {
             let by = |rel: Option<Rel>| rels.is_empty() || rels.contains(&rel);
             one.refs.iter().any(|to| to.receipt_id == id && by(Some(to.rel))) || erases(one) && by(None)
         };
-        Ok(self.all().filter(|one| one.seq >= from).filter(fits).map(|one| one.seq).take(limit).collect())
+        let found = self.all().filter(|one| one.seq >= *from && asked.wants(one.known())).filter(fits);
+        Ok(found.map(|one| one.seq).take(*limit).collect())
     }
 
     fn find(&mut self, find: &Find) -> Result<Vec<u64>, Fault> {
@@ -243,6 +243,7 @@ impl Source for Chain {
         };
         let fits = |one: &&Receipt| {
             (find.kinds.is_empty() || one.known().is_some_and(|kind| find.kinds.contains(&kind)))
+                && one.known().is_none_or(|kind| !find.other_kinds.contains(&kind))
                 && find.seqs.contains(&one.seq)
                 && find
                     .principal
@@ -264,6 +265,10 @@ impl Source for Chain {
 
     fn command(&mut self, receipt: &Receipt) -> Result<Option<String>, Fault> {
         Ok(receipt.content.member("action_hash").map(|_| self.command.clone()))
+    }
+
+    fn altered(&mut self, receipt: &Receipt) -> Result<bool, Fault> {
+        Ok(self.altered == Some(receipt.id))
     }
 
     fn reason(&mut self, _: &Receipt) -> Result<Option<String>, Fault> {

@@ -7,17 +7,16 @@ use std::ops::Range;
 use std::path::Path;
 
 use anyhow::Context as _;
-use cascade_audit::lineage::{Fault, Find, Linked, Receipt, Source};
-use cascade_ledger::Index;
+use cascade_audit::lineage::{Fault, Find, Linked, Receipt, Referring, Source};
+use cascade_ledger::{Index, Sought};
 use cascade_receipt::bundle::{self, Bundle, LOOK_BYTES};
 use cascade_receipt::chain::LINE_BYTES_MAX;
-use cascade_receipt::content::Rel;
 use cascade_receipt::id::{PrincipalId, ReceiptId};
 use cascade_receipt::json;
 use cascade_receipt::verify::{Verdict, verify_bundle};
 use cascade_verify::inputs::Inputs;
 
-use super::local::{order, sought};
+use super::local::{order, sought, words};
 use crate::exit::{self, Failure};
 use crate::output;
 use crate::progress::Progress;
@@ -36,6 +35,8 @@ pub(super) struct Handed {
     index: Index,
     disclosed: BTreeMap<(ReceiptId, String), Vec<u8>>,
     cosigned: u64,
+    /// How many receipts there were when it was made.
+    head: u64,
 }
 
 /// Reads and verifies it.
@@ -84,7 +85,11 @@ fn of_bundle(bundle: &Bundle, cosigned: u64) -> anyhow::Result<Handed> {
     let index = Index::of_lines(lines.iter().map(|(seq, line)| (*seq, line.as_str())))?;
     let disclosed = statement.disclosures.iter();
     let disclosed = disclosed.map(|one| ((one.receipt_id, one.field.clone()), one.bytes.clone())).collect();
-    Ok(Handed { lines: Lines::Few(lines), index, disclosed, cosigned })
+    // What came after the last one shown, up to the checkpoint, is not here either.
+    let shown = lines.last_key_value().map_or(0, |(seq, _)| seq + 1);
+    let size = statement.checkpoint.lines().nth(1).and_then(|size| size.parse().ok());
+    let head = size.unwrap_or(u64::MAX >> 1).max(shown);
+    Ok(Handed { lines: Lines::Few(lines), index, disclosed, cosigned, head })
 }
 
 fn place_of(line: &str) -> Option<u64> {
@@ -116,7 +121,8 @@ fn of_export(mut file: File, cosigned: u64) -> anyhow::Result<Handed> {
     if let Some(error) = fault {
         return Err(error.into());
     }
-    Ok(Handed { lines: Lines::Many(file, starts), index, disclosed: BTreeMap::new(), cosigned })
+    let head = starts.len() as u64 - 1;
+    Ok(Handed { lines: Lines::Many(file, starts), index, disclosed: BTreeMap::new(), cosigned, head })
 }
 
 fn index_of(next: &mut dyn FnMut() -> Option<(u64, String)>) -> Result<Index, cascade_ledger::Fault> {
@@ -172,14 +178,14 @@ impl Source for Handed {
         Ok(self.line(seq)?.and_then(|line| Linked::read(seq, &line)))
     }
 
-    fn referring(
-        &mut self,
-        id: ReceiptId,
-        rels: &[Option<Rel>],
-        from: u64,
-        limit: usize,
-    ) -> Result<Vec<u64>, Fault> {
-        Ok(self.index.referring(id, rels, from, limit)?)
+    fn referring(&mut self, asked: &Referring) -> Result<Vec<u64>, Fault> {
+        let Referring { id, rels, from, limit, .. } = asked;
+        let kinds = Sought {
+            kinds: words(&asked.kinds),
+            other_kinds: words(&asked.other_kinds),
+            ..Sought::default()
+        };
+        Ok(self.index.referring(*id, rels, &kinds, *from, *limit)?)
     }
 
     fn find(&mut self, find: &Find) -> Result<Vec<u64>, Fault> {
@@ -189,6 +195,11 @@ impl Source for Handed {
     fn command(&mut self, receipt: &Receipt) -> Result<Option<String>, Fault> {
         let disclosed = self.disclosed.get(&(receipt.id, "action_hash".to_owned()));
         Ok(disclosed.and_then(|bytes| record::command_of(&json::parse(bytes).ok()?)))
+    }
+
+    /// A verifier refuses a file that discloses other bytes than a receipt was made of.
+    fn altered(&mut self, _: &Receipt) -> Result<bool, Fault> {
+        Ok(false)
     }
 
     fn reason(&mut self, receipt: &Receipt) -> Result<Option<String>, Fault> {
@@ -203,10 +214,7 @@ impl Source for Handed {
     }
 
     fn head(&self) -> u64 {
-        match &self.lines {
-            Lines::Few(lines) => lines.last_key_value().map_or(0, |(seq, _)| seq + 1),
-            Lines::Many(_, starts) => starts.len() as u64 - 1,
-        }
+        self.head
     }
 
     fn holds(&self, seqs: Range<u64>) -> bool {

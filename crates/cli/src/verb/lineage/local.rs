@@ -2,15 +2,15 @@
 
 use std::ops::Range;
 
-use cascade_audit::lineage::{Fault, Find, Linked, Receipt, Source};
+use cascade_audit::lineage::{Fault, Find, Linked, Receipt, Referring, Source};
 use cascade_ledger::{Found, Index, Order, Reader, Sought};
-use cascade_receipt::content::Rel;
 use cascade_receipt::digest::Digest;
 use cascade_receipt::id::{PrincipalId, ReceiptId};
 use cascade_receipt::json;
+use cascade_receipt::kind::Kind;
 
 use crate::near::Near;
-use crate::record;
+use crate::record::{self, Private};
 
 pub(super) struct Local<'a> {
     reader: &'a Reader,
@@ -28,10 +28,16 @@ impl<'a> Local<'a> {
     }
 }
 
+/// Kinds as an index knows them.
+pub(super) fn words(kinds: &[Kind]) -> Vec<String> {
+    kinds.iter().map(|kind| kind.as_str().to_owned()).collect()
+}
+
 /// What is asked of an index for this.
 pub(super) fn sought(find: &Find) -> Sought {
     Sought {
-        kinds: find.kinds.iter().map(|kind| kind.as_str().to_owned()).collect(),
+        kinds: words(&find.kinds),
+        other_kinds: words(&find.other_kinds),
         principals: find.principal.map(|who| vec![who]),
         policy: find.policy.map(|hash| hash.to_hex()),
         spec: find.spec.map(|hash| hash.to_hex()),
@@ -66,14 +72,14 @@ impl Source for Local<'_> {
         Ok(self.near.line(seq)?.and_then(|line| Linked::read(seq, line)))
     }
 
-    fn referring(
-        &mut self,
-        id: ReceiptId,
-        rels: &[Option<Rel>],
-        from: u64,
-        limit: usize,
-    ) -> Result<Vec<u64>, Fault> {
-        Ok(self.index.referring(id, rels, from, limit)?)
+    fn referring(&mut self, asked: &Referring) -> Result<Vec<u64>, Fault> {
+        let Referring { id, rels, from, limit, .. } = asked;
+        let kinds = Sought {
+            kinds: words(&asked.kinds),
+            other_kinds: words(&asked.other_kinds),
+            ..Sought::default()
+        };
+        Ok(self.index.referring(*id, rels, &kinds, *from, *limit)?)
     }
 
     fn find(&mut self, find: &Find) -> Result<Vec<u64>, Fault> {
@@ -83,14 +89,27 @@ impl Source for Local<'_> {
     fn command(&mut self, receipt: &Receipt) -> Result<Option<String>, Fault> {
         let hash = receipt.content.member("action_hash").and_then(json::Value::as_str);
         let Some(hash) = hash.and_then(Digest::from_hex) else { return Ok(None) };
-        let bytes = self.reader.private(&hash)?.map(|(_, bytes)| bytes);
-        Ok(bytes.and_then(|bytes| record::command_of(&json::parse(&bytes).ok()?)))
+        Ok(match record::private(self.reader, &hash)? {
+            Private::Kept(bytes) => json::parse(&bytes).ok().as_ref().and_then(record::command_of),
+            Private::Altered => Some(record::ALTERED.to_owned()),
+            Private::Gone => None,
+        })
+    }
+
+    fn altered(&mut self, receipt: &Receipt) -> Result<bool, Fault> {
+        for key in ["action_hash", "facts_hash", "reason_hash"] {
+            let hash = receipt.content.member(key).and_then(json::Value::as_str).and_then(Digest::from_hex);
+            if let Some(hash) = hash
+                && record::private(self.reader, &hash)? == Private::Altered
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     fn reason(&mut self, receipt: &Receipt) -> Result<Option<String>, Fault> {
-        let items = self.reader.private_of(receipt.id)?;
-        let reason = items.into_iter().find(|item| matches!(item.field.as_str(), "reason" | "reason_hash"));
-        Ok(reason.and_then(|item| String::from_utf8(item.bytes).ok()))
+        Ok(record::reason_of(self.reader, receipt.id, receipt.content.member("reason_hash"))?)
     }
 
     fn name(&mut self, principal: PrincipalId) -> Result<Option<String>, Fault> {

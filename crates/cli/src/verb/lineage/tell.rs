@@ -66,7 +66,7 @@ pub(super) fn following(following: &Following) -> io::Result<()> {
         about.id
     ))?;
     if following.followers.is_empty() {
-        output::line("  nothing")?;
+        output::line(if following.partial { "  nothing that is here" } else { "  nothing" })?;
     }
     for one in &following.followers {
         let what = one.command.as_deref().map(|text| output::shortened(text, WIDTH)).unwrap_or_default();
@@ -81,6 +81,9 @@ pub(super) fn following(following: &Following) -> io::Result<()> {
     }
     if following.heartbeats > 0 {
         output::line(format_args!("  and {} heartbeats", following.heartbeats))?;
+    }
+    if following.partial {
+        output::line("  not every later receipt is here: what else followed cannot be seen")?;
     }
     if following.more {
         output::line(format_args!("  and more: these are {}; --limit shows others", following.limit))?;

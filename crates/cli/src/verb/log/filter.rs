@@ -53,7 +53,7 @@ pub(super) struct Filters {
     #[arg(long, value_name = "CODE")]
     exit: Option<u8>,
     /// All of these words in the command or in a reason that somebody gave
-    #[arg(long, visible_alias = "grep", value_name = "WORDS")]
+    #[arg(long, visible_alias = "grep", value_parser = about, value_name = "WORDS")]
     about: Option<String>,
     /// Include heartbeats
     #[arg(long)]
@@ -83,6 +83,13 @@ fn code(text: &str) -> Result<String, String> {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "._".contains(c);
     if text.is_empty() || !text.chars().all(plain) {
         return Err("a code such as failfast.pattern, or its beginning, such as failfast".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+fn about(text: &str) -> Result<String, String> {
+    if words_of(text).is_empty() {
+        return Err("there is no word in it; a word is made of letters, digits and _".to_owned());
     }
     Ok(text.to_owned())
 }

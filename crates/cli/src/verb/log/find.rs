@@ -7,6 +7,7 @@ use cascade_ledger::{Order, Outline, Reader, Sought};
 
 use super::filter::words_of;
 use crate::exit::Failure;
+use crate::failures;
 use crate::near::Near;
 use crate::progress::Progress;
 use crate::record::Record;
@@ -30,7 +31,7 @@ pub(super) struct Search {
 impl Search {
     /// Places of what fits, the oldest first.
     pub(super) fn places(&self, reader: &Reader) -> Result<Vec<u64>, Failure> {
-        let head = reader.head()?.next_seq;
+        let head = reader.sound_head().map_err(failures::damage)?.next_seq;
         let mut found = if self.scan { self.walk(reader, head)? } else { self.ask(reader, head)? };
         found.sort_unstable();
         Ok(found)
@@ -44,13 +45,18 @@ impl Search {
         while !left.is_empty() && found.len() < self.limit {
             let step = self.step(&mut left);
             let mut fitting = Vec::new();
+            let mut empty = true;
             for line in reader.lines(step) {
                 let line = line?;
+                empty = false;
                 if self.fits(reader, line.seq, &line.text)? {
                     fitting.push(line.seq);
                 }
             }
             self.take(fitting, &mut found);
+            if empty {
+                self.leap(reader, &mut left)?;
+            }
             progress.set(head - (left.end - left.start));
         }
         Ok(found)
@@ -69,6 +75,18 @@ impl Search {
             left.start = end;
             step
         }
+    }
+
+    /// Leaps over places at which nothing is stored, however many there are.
+    fn leap(&self, reader: &Reader, left: &mut Range<u64>) -> Result<(), Failure> {
+        if self.newest {
+            let before = reader.stored_before(left.end)?.map_or(left.start, |stored| stored.next_seq);
+            left.end = left.end.min(before.max(left.start));
+        } else {
+            let after = reader.stored_from(left.start)?.map_or(left.end, |stored| stored.first_seq);
+            left.start = left.start.max(after.min(left.end));
+        }
+        Ok(())
     }
 
     fn take(&self, mut fitting: Vec<u64>, found: &mut Vec<u64>) {
