@@ -8,5 +8,3 @@ mod documented;
 mod packs;
 #[cfg(test)]
 mod report;
-#[cfg(test)]
-mod sql;

@@ -1,5 +1,7 @@
 //! SQL of a pack is a stranger's: what it may not do, and that it ends.
 
+use std::sync::{Mutex, PoisonError};
+
 use cascade_audit::control::{Bounds, Controls, GuardFault, Outcome, Period, View, audit};
 use cascade_audit::trial::build;
 use cascade_receipt::verify::{Options, Verifier};
@@ -7,8 +9,12 @@ use cascade_receipt::verify::{Options, Verifier};
 const PERIOD: Period = Period { since: 0, until: i64::MAX, now: i64::MAX };
 const TIGHT: Bounds = Bounds { steps_base: 2_000_000, steps_each: 0, heap_bytes: 64 * 1024 * 1024 };
 
+/// One query at a time has the memory.
+static TURN: Mutex<()> = Mutex::new(());
+
 /// What a control with this query gives on a chain of two receipts.
 fn asked(sql: &str) -> (Outcome, Option<GuardFault>) {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let receipt: toml::Table = toml::from_str("kind = \"blocked\"").unwrap();
     let built = build(&[receipt]).unwrap();
     let mut verifier = Verifier::new(Options::default());
