@@ -20,7 +20,7 @@ pub use builtin::{builtin, builtin_text, builtin_texts};
 pub use damage::{BREAKS_MAX, Break, Cause, Walk};
 pub use guard::{Bounds, GuardFault};
 pub use report::Report;
-pub(crate) use report::when;
+pub(crate) use report::{between, when};
 pub use rule::{CONTROLS_BYTES_MAX, CONTROLS_FILE, Control, ControlFault, Controls, Severity};
 pub use run::{Audit, ControlResult, FINDINGS_MAX, Finding, Outcome, audit};
 pub use view::{Command, Period, Private, View, ViewFault};

@@ -74,6 +74,12 @@ impl ControlResult {
     }
 }
 
+/// A period for people.
+pub(crate) fn between(period: Period) -> String {
+    let since = if period.since > 0 { when(period.since) } else { "the first receipt".to_owned() };
+    format!("{since} to {}", when(period.until))
+}
+
 /// A time as receipts have it.
 pub(crate) fn when(ms: i64) -> String {
     Timestamp::from_ms(u64::try_from(ms).unwrap_or_default()).to_string()

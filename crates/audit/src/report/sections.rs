@@ -1,6 +1,6 @@
 //! The sections of the page.
 
-use crate::control::{Outcome, when};
+use crate::control::{Outcome, between, when};
 use crate::page::{Page, escaped};
 use crate::replay::Tally;
 
@@ -25,10 +25,10 @@ fn head(page: &mut Page, report: &Report<'_>) {
     let (figures, given) = (&report.figures, &report.given);
     let Counts { asked, ran, stopped, waited, rehearsed } = figures.all;
     page.raw(&format!(
-        "<p>{asked} actions were asked for: {ran} ran, {stopped} were stopped, {waited} asked people first, {rehearsed} were dry runs.</p><table>"
+        "<p>Actions asked for: {asked}. Ran: {ran}; stopped: {stopped}; asked people first: {waited}; dry runs: {rehearsed}.</p><table>"
     ));
     page.row("chain", given.verdict.identity().map_or("", |identity| identity.log_origin.as_str()));
-    page.row("period", &format!("{} to {}", when(given.period.since), when(given.period.until)));
+    page.row("period", &between(given.period));
     page.row("made", &when(given.period.now));
     page.row("receipts of the chain", &given.verdict.receipts().to_string());
     let said = match given.verdict.fault() {
@@ -126,7 +126,7 @@ fn approved(page: &mut Page, report: &Report<'_>) {
         page.raw("<p>Nobody answered anything in this period.</p>");
     }
     if figures.unanswered > 0 {
-        page.raw(&format!("<p>{} questions have no answer.</p>", figures.unanswered));
+        page.raw(&format!("<p>Questions without an answer: {}.</p>", figures.unanswered));
     }
     page.raw("</section>");
     if figures.approvers.is_empty() {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::super::{ControlResult, Finding, Outcome};
-use super::{Report, when};
+use super::{Report, between, when};
 use crate::page::{Page, escaped};
 
 /// Findings of one control on the page; all are in the JSON.
@@ -35,7 +35,7 @@ fn head(page: &mut Page, report: &Report) {
     page.raw(&format!("<p>{}</p><table>", escaped(&counts.join(", "))));
     page.row("chain", report.origin());
     page.row("receipts", &verdict.receipts().to_string());
-    page.row("period", &format!("{} to {}", when(period.since), when(period.until)));
+    page.row("period", &between(period));
     page.row("audited", &when(period.now));
     let said = verdict.fault().map_or("valid".to_owned(), |fault| fault.code.as_str().to_owned());
     page.row("verification", &said);
