@@ -324,15 +324,16 @@ fn what_was_approved_and_run_by_hand_counts_as_undone() {
 fn killed_while_undoing(site: &Site, chain: &str) {
     let mut command = site.cascade(&["rollback", chain, "--yes"]);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    wait_for_file(site, "undoing");
+    wait_until_begun(site);
     rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::KILL)
         .unwrap();
     ended(child, b"");
 }
 
-fn wait_for_file(site: &Site, name: &str) {
+/// Waits until the undoing has said its word: the shell makes the file before it writes into it.
+fn wait_until_begun(site: &Site) {
     let since = Instant::now();
-    while !site.work(name).exists() {
+    while std::fs::read(site.work("undoing")).unwrap_or_default() != b"x\n" {
         assert!(since.elapsed() < Duration::from_secs(60), "it never begins");
         std::thread::yield_now();
     }
@@ -368,7 +369,7 @@ fn two_rollbacks_do_not_meet() {
     let chain = run_spec(&site, "two", HELD, 0);
     let mut command = site.cascade(&["rollback", &chain, "--yes"]);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    wait_for_file(&site, "undoing");
+    wait_until_begun(&site);
     site.run(&["rollback", &chain, "--yes"]).expect_failure(1, "another rollback of this chain is under way");
     site.run(&["run", "--", "true"]).expect(0);
     rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::KILL)
