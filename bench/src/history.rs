@@ -79,6 +79,7 @@ fn action(number: u64) -> Action {
         task_type: "cli".to_owned(),
         risk_tier: if number.is_multiple_of(ASKED) { RiskTier::High } else { RiskTier::Low },
         classified: true,
+        request: None,
         principal: who(number),
         on_behalf_of: None,
         action_hash: Digest::of(&number.to_be_bytes()),

@@ -56,6 +56,7 @@ fn denial(snapshot: &Snapshot, facts: &Facts) -> Body {
         task_type: "cli".to_owned(),
         risk_tier: ruling.risk_tier,
         classified: ruling.classified,
+        request: None,
         principal: facts.principal.id,
         on_behalf_of: None,
         action_hash: Digest::of(b"action"),

@@ -184,6 +184,7 @@ impl Year {
             task_type: "cli".to_owned(),
             risk_tier: ruling.risk_tier,
             classified: ruling.classified,
+            request: None,
             principal: facts.principal.id,
             on_behalf_of: facts.on_behalf_of.as_ref().map(|person| person.id),
             action_hash: action.hash,

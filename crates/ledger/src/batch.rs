@@ -40,7 +40,7 @@ use crate::statements;
 use crate::store::{Database, to_sql};
 use crate::tail::Tail;
 use crate::views::{self, Entry, Standing};
-use crate::{chain_views, key_views, limit_views, schedule_views};
+use crate::{chain_views, key_views, limit_views, requests, schedule_views};
 
 /// Writes batches. One thread at a time has it.
 #[derive(Debug)]
@@ -406,6 +406,7 @@ impl<'a> Run<'a> {
             entry_hash: linked.entry_hash,
             chain: chain_views::of_body(&draft.body),
             cron: schedule_views::of_body(&draft.body),
+            request: requests::of_body(&draft.body),
         };
         let change = Change::of_body(&draft.body, &envelope);
         self.place.at(views::apply(self.conn, &entry, &change))?;

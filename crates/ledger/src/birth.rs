@@ -298,6 +298,7 @@ fn write_ledger(
         entry_hash: linked.entry_hash,
         chain: None,
         cron: None,
+        request: None,
     };
     database.at(views::apply(&tx, &entry, &Change::of_body(&body, &envelope)))?;
     database.at(Segment::insert(&tx, 0, &[line]))?;

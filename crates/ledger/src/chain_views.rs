@@ -102,6 +102,7 @@ fn named(body: &Body) -> (Vec<&Ref>, Option<&Digest>) {
         Body::DryRun(action) | Body::Blocked(action) | Body::TaskStarted(action) | Body::Point(action) => {
             action
         }
+        Body::Leased(leased) => &leased.action,
         Body::Escalation(escalation) => &escalation.action,
         Body::GlassBroken(broken) => &broken.action,
         Body::Pure(PureTask { action, .. }) => action,
@@ -147,7 +148,10 @@ pub(crate) fn refusal(
     else {
         return unknown(one.receipt_id);
     };
-    let ends = matches!(body, Body::TaskStarted(_) | Body::Pure(_) | Body::Point(_) | Body::ChainClosed(_));
+    let ends = matches!(
+        body,
+        Body::TaskStarted(_) | Body::Leased(_) | Body::Pure(_) | Body::Point(_) | Body::ChainClosed(_)
+    );
     if ends && chain.closed.is_some() {
         return Ok(Some(AppendError::ChainEnded { chain: chain.receipt_id }));
     }

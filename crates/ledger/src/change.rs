@@ -36,6 +36,8 @@ pub(crate) enum Change {
         used: Vec<(Rel, ReceiptId)>,
         draws: Vec<Draw>,
         at: Timestamp,
+        /// Somebody else performs it, and its outcome is waited for until then.
+        until: Option<Timestamp>,
     },
     /// A task that was answered, or a point of a workflow that was settled, without an effect on the world; uses and takes what an intent does.
     Pure { used: Vec<(Rel, ReceiptId)>, draws: Vec<Draw>, at: Timestamp },
@@ -150,13 +152,8 @@ impl Change {
             },
             Body::DryRun(action) => Self::Subject(Subject::of_dry_run(action)),
             Body::Escalation(escalation) => Self::Subject(Subject::of_escalation(escalation)),
-            Body::TaskStarted(action) => Self::Started {
-                principal: action.principal,
-                action_hash: action.action_hash,
-                used: used_of(action),
-                draws: action.draws.clone(),
-                at: envelope.timestamp,
-            },
+            Body::TaskStarted(action) => Self::of_intent(action, None, envelope.timestamp),
+            Body::Leased(leased) => Self::of_intent(&leased.action, Some(leased.expires), envelope.timestamp),
             Body::Pure(task) => Self::of_pure(&task.action, envelope.timestamp),
             Body::Point(action) => Self::of_pure(action, envelope.timestamp),
             Body::ChainStarted(started) => Self::of_start(&started.action, envelope.timestamp),
@@ -261,6 +258,17 @@ impl Change {
         }
     }
 
+    fn of_intent(action: &Action, until: Option<Timestamp>, at: Timestamp) -> Self {
+        Self::Started {
+            principal: action.principal,
+            action_hash: action.action_hash,
+            used: used_of(action),
+            draws: action.draws.clone(),
+            at,
+            until,
+        }
+    }
+
     /// A start without a specification never gets here: it is refused under the write lock.
     fn of_start(action: &Action, at: Timestamp) -> Self {
         let Some(spec) = action.spec else { return Self::Nothing };
@@ -320,6 +328,10 @@ impl Change {
                 used: refs_of(content)?.into_iter().filter(|(rel, _)| uses(*rel)).collect(),
                 draws: limit_views::draws_of(content)?,
                 at: Timestamp::parse(text("timestamp")?)?,
+                until: match text("expires") {
+                    Some(until) => Some(Timestamp::parse(until)?),
+                    None => None,
+                },
             },
             Kind::ChainStarted | Kind::ChainCompleted | Kind::ChainAborted => Self::of_chain(kind, content)?,
             Kind::ScheduleChanged => Self::of_schedule_value(content)?,

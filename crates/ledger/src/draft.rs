@@ -148,6 +148,12 @@ pub enum AppendError {
     /// The tenant is halted: nothing starts.
     #[error("the tenant is halted")]
     Halted,
+    /// A request that was answered before.
+    #[error("the request was answered before, by {receipt}")]
+    Repeated {
+        /// The receipt that answers it.
+        receipt: ReceiptId,
+    },
     /// The intent was never started, or has its closer.
     #[error("action {intent} is not open")]
     NotOpen {

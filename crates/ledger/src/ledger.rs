@@ -7,6 +7,7 @@ use std::sync::Arc;
 use cascade_receipt::content::{Body, Closing, Ending, Ref, Rel, Spent};
 use cascade_receipt::decision::Reason;
 use cascade_receipt::id::{KeyId, PrincipalId};
+use cascade_receipt::time::Timestamp;
 
 use crate::draft::{AppendError, Appended, Draft, Ticket};
 use crate::fault::{At as _, Fault, OpenError};
@@ -16,7 +17,7 @@ use crate::signer::Signer;
 use crate::store::Access;
 use crate::vault::{self, PrincipalKind};
 use crate::writer::Writer;
-use crate::{files, random};
+use crate::{batch, files, random};
 
 /// One tenant, open for writing. Several threads may share it, and several processes may have the
 /// same tenant open.
@@ -94,8 +95,11 @@ impl Ledger {
         &self,
         sweep: &dyn Fn(&OpenAction) -> bool,
     ) -> Result<Vec<Appended>, OpenError> {
-        let mut closed = Vec::new();
+        let mut closed = self.close_expired()?;
         for action in self.open_actions()? {
+            if action.until.is_some() {
+                continue;
+            }
             let path = self.run_lock_path(action.receipt_id);
             // Held until the closer is durable, so that another opener waits its turn.
             let _lock = match files::open_lock(&path)? {
@@ -111,7 +115,7 @@ impl Ledger {
             if !sweep(&action) {
                 continue;
             }
-            match self.append(Draft::new(random::receipt_id()?, self.unknown(&action)?)) {
+            match self.append(Draft::new(random::receipt_id()?, self.unknown(&action, "run.orphaned")?)) {
                 Ok(appended) => closed.push(appended),
                 // Another opener, or the run itself, was faster.
                 Err(AppendError::NotOpen { .. }) => {}
@@ -127,7 +131,30 @@ impl Ledger {
         Ok(closed)
     }
 
-    fn unknown(&self, action: &OpenAction) -> Result<Body, Fault> {
+    /// Closes as unknown what somebody else performs and has not reported in time. By the chain's own time, which is
+    /// never behind the newest receipt.
+    ///
+    /// # Errors
+    /// See [`AppendError`].
+    pub fn close_expired(&self) -> Result<Vec<Appended>, AppendError> {
+        let head = self.head().map_err(AppendError::NotRecorded)?.timestamp;
+        let now = Timestamp::from_ms(batch::now_ms()).max(head);
+        let mut closed = Vec::new();
+        let open = self.open_actions().map_err(AppendError::NotRecorded)?;
+        for action in open.into_iter().filter(|one| one.until.is_some_and(|until| until <= now)) {
+            let body = self.unknown(&action, "lease.expired").map_err(AppendError::NotRecorded)?;
+            let receipt_id = random::receipt_id().map_err(AppendError::NotRecorded)?;
+            match self.append(Draft::new(receipt_id, body)) {
+                Ok(appended) => closed.push(appended),
+                // Its outcome came after all.
+                Err(AppendError::NotOpen { .. }) => {}
+                Err(other) => return Err(other),
+            }
+        }
+        Ok(closed)
+    }
+
+    fn unknown(&self, action: &OpenAction, reason: &str) -> Result<Body, Fault> {
         let (chain, spec) = self.step_of(action)?;
         Ok(Body::Closing(Closing {
             ending: Ending::Unknown,
@@ -137,7 +164,7 @@ impl Ledger {
             exit_code: None,
             signal: None,
             duration_us: None,
-            reasons: vec![Reason::code("run.orphaned")],
+            reasons: vec![Reason::code(reason)],
             spent: Spent::default(),
             routed: None,
             review: None,

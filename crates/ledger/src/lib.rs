@@ -51,6 +51,7 @@ mod reader;
 mod rebuild;
 mod refusal;
 mod regime_views;
+mod requests;
 mod rotate;
 mod schedule_views;
 mod schema;

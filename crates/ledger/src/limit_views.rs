@@ -232,6 +232,7 @@ pub(crate) fn is_overdrawn(conn: &Connection, body: &Body, caps: &[Cap]) -> rusq
     if !matches!(
         body,
         Body::TaskStarted(_)
+            | Body::Leased(_)
             | Body::Pure(_)
             | Body::Point(_)
             | Body::ChainStarted(_)

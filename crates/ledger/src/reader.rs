@@ -41,6 +41,8 @@ pub struct OpenAction {
     pub principal: PrincipalId,
     /// Salted hash of the action.
     pub action_hash: Digest,
+    /// Somebody else performs it, and its outcome is waited for until then.
+    pub until: Option<Timestamp>,
 }
 
 /// Where an escalation or dry run stands.
@@ -291,19 +293,16 @@ impl Reader {
     /// # Errors
     /// [`Fault`].
     pub fn open_actions(&self) -> Result<Vec<OpenAction>, Fault> {
-        self.all(
-            "SELECT receipt_id, entry_hash, seq, principal, action_hash FROM open_actions ORDER BY seq",
-            (),
-            |row| {
-                Ok(OpenAction {
-                    receipt_id: ReceiptId(row.get(0)?),
-                    entry_hash: Digest(row.get(1)?),
-                    seq: from_sql(row.get(2)?),
-                    principal: PrincipalId(row.get(3)?),
-                    action_hash: Digest(row.get(4)?),
-                })
-            },
-        )
+        self.all(&format!("SELECT {OPEN} FROM open_actions ORDER BY seq"), (), open_of)
+    }
+
+    /// The intent of this id, while nothing has closed it.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub fn open_action(&self, intent: ReceiptId) -> Result<Option<OpenAction>, Fault> {
+        let sql = format!("SELECT {OPEN} FROM open_actions WHERE receipt_id = ?1");
+        Ok(self.all(&sql, [intent.0], open_of)?.into_iter().next())
     }
 
     /// An escalation or dry run.
@@ -514,6 +513,19 @@ fn approval_of(row: &Row<'_>) -> rusqlite::Result<Approval> {
         expires: Timestamp::from_ms(from_sql(row.get(7)?)),
         signed: row.get(8)?,
         used_by: row.get::<_, Option<[u8; 8]>>(9)?.map(ReceiptId),
+    })
+}
+
+const OPEN: &str = "receipt_id, entry_hash, seq, principal, action_hash, until_ms";
+
+fn open_of(row: &Row<'_>) -> rusqlite::Result<OpenAction> {
+    Ok(OpenAction {
+        receipt_id: ReceiptId(row.get(0)?),
+        entry_hash: Digest(row.get(1)?),
+        seq: from_sql(row.get(2)?),
+        principal: PrincipalId(row.get(3)?),
+        action_hash: Digest(row.get(4)?),
+        until: row.get::<_, Option<i64>>(5)?.map(|ms| Timestamp::from_ms(from_sql(ms))),
     })
 }
 

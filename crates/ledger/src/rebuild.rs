@@ -10,6 +10,7 @@ use crate::change::Change;
 use crate::fault::Fault;
 use crate::frontier;
 use crate::ledger::Ledger;
+use crate::requests;
 use crate::schedule_views;
 use crate::schema::{VIEW_TABLES, VIEWS};
 use crate::segment::Segment;
@@ -54,6 +55,7 @@ fn read(seq: u64, line: &[u8]) -> Option<(Entry, Change)> {
     let entry_hash = Digest::from_hex(text("entry_hash")?)?;
     let content = receipt.member("content")?;
     let (chain, cron) = (chain_views::of_value(content), schedule_views::of_value(content));
-    let entry = Entry { receipt_id, seq, entry_hash, chain, cron };
+    let request = requests::of_value(content);
+    let entry = Entry { receipt_id, seq, entry_hash, chain, cron, request };
     Some((entry, Change::of_value(content)?))
 }

@@ -1,7 +1,7 @@
 //! What the views keep out of the chain: a receipt that would make the history invalid is refused
 //! under the write lock, whatever its writer believed a moment ago.
 
-use cascade_receipt::content::{Body, ChainStarted, PureTask, Ref, Rel, ScheduleChanged};
+use cascade_receipt::content::{Body, ChainStarted, Leased, PureTask, Ref, Rel, ScheduleChanged};
 use cascade_receipt::digest::Digest;
 use cascade_receipt::id::ReceiptId;
 use cascade_receipt::time::Timestamp;
@@ -10,7 +10,8 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use crate::draft::AppendError;
 use crate::store::from_sql;
 use crate::{
-    chain_views, glass_views, grant_views, memory_views, people_views, schedule_views, segment, views,
+    chain_views, glass_views, grant_views, memory_views, people_views, requests, schedule_views, segment,
+    views,
 };
 
 type Answer = rusqlite::Result<Option<AppendError>>;
@@ -27,6 +28,9 @@ pub(crate) fn refusal(conn: &Connection, receipt_id: ReceiptId, body: &Body, now
     if let Some(refused) = schedule_views::refusal(conn, body, now)? {
         return Ok(Some(refused));
     }
+    if let Some(refused) = requests::refusal(conn, body)? {
+        return Ok(Some(refused));
+    }
     match body {
         Body::Closing(closing) => not_open(conn, &closing.intent, closing.chain.as_ref()),
         Body::Heartbeat(heartbeat) => not_open(conn, &heartbeat.intent, heartbeat.chain.as_ref()),
@@ -34,6 +38,7 @@ pub(crate) fn refusal(conn: &Connection, receipt_id: ReceiptId, body: &Body, now
         Body::Escalation(escalation) => stands_on_erased(conn, &escalation.action.refs),
         // Whatever its writer saw, nothing starts once `halted` stands in the chain.
         Body::TaskStarted(_)
+        | Body::Leased(_)
         | Body::Pure(_)
         | Body::Point(_)
         | Body::ChainStarted(_)
@@ -43,6 +48,7 @@ pub(crate) fn refusal(conn: &Connection, receipt_id: ReceiptId, body: &Body, now
             Ok(Some(AppendError::Halted))
         }
         Body::TaskStarted(action)
+        | Body::Leased(Leased { action, .. })
         | Body::Point(action)
         | Body::ChainStarted(ChainStarted { action, .. })
         | Body::ScheduleChanged(ScheduleChanged { action, .. })

@@ -190,6 +190,7 @@ fn action_of(body: &Body) -> Option<&Action> {
         Body::DryRun(action) | Body::Blocked(action) | Body::TaskStarted(action) | Body::Point(action) => {
             action
         }
+        Body::Leased(leased) => &leased.action,
         Body::Escalation(escalation) => &escalation.action,
         Body::GlassBroken(broken) => &broken.action,
         Body::Pure(task) => &task.action,
@@ -352,7 +353,10 @@ fn refuses_fire(
 
 /// Whatever stands on an invocation stands on one that starts something, and one thing alone runs for it.
 fn refuses_use(conn: &Connection, body: &Body) -> rusqlite::Result<Option<AppendError>> {
-    let runs = matches!(body, Body::TaskStarted(_) | Body::Point(_) | Body::Pure(_) | Body::ChainStarted(_));
+    let runs = matches!(
+        body,
+        Body::TaskStarted(_) | Body::Leased(_) | Body::Point(_) | Body::Pure(_) | Body::ChainStarted(_)
+    );
     let Some(action) = action_of(body) else { return Ok(None) };
     for one in action.refs.iter().filter(|one| one.rel == Rel::Cron) {
         let invocation = one.receipt_id;

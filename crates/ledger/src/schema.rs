@@ -68,7 +68,8 @@ CREATE TABLE open_actions (
     seq INTEGER NOT NULL,
     principal BLOB NOT NULL,
     action_hash BLOB NOT NULL,
-    chain BLOB
+    chain BLOB,
+    until_ms INTEGER
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX open_actions_chain ON open_actions (chain) WHERE chain IS NOT NULL;
 CREATE TABLE chains (
@@ -251,6 +252,12 @@ CREATE TABLE secrets (
     receipt_id BLOB NOT NULL,
     seq INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE requests (
+    key BLOB PRIMARY KEY,
+    body BLOB NOT NULL,
+    receipt_id BLOB NOT NULL,
+    seq INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 CREATE TABLE erased (
     receipt_id BLOB PRIMARY KEY,
     erasure BLOB NOT NULL
@@ -258,7 +265,7 @@ CREATE TABLE erased (
 ";
 
 /// Each table of [`VIEWS`] with its order and the finding when it differs from a rebuild.
-pub(crate) const VIEW_TABLES: [(&str, &str, &str); 23] = [
+pub(crate) const VIEW_TABLES: [(&str, &str, &str); 24] = [
     ("standing", "id", "views.standing"),
     ("open_actions", "receipt_id", "views.open_actions"),
     ("chains", "receipt_id", "views.chains"),
@@ -281,6 +288,7 @@ pub(crate) const VIEW_TABLES: [(&str, &str, &str); 23] = [
     ("conversations", "subject, matter", "views.conversations"),
     ("keys", "key_id", "views.keys"),
     ("secrets", "id", "views.secrets"),
+    ("requests", "key", "views.requests"),
     ("erased", "receipt_id", "views.erased"),
 ];
 

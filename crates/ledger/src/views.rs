@@ -1,7 +1,7 @@
 //! Views: what decisions read. One function, [`apply`], makes them from receipts, inside the
 //! transaction of the append; [`rebuild`] makes them again from the log.
 
-use cascade_receipt::content::{PolicyRef, Rel};
+use cascade_receipt::content::{PolicyRef, Rel, RequestTag};
 use cascade_receipt::digest::Digest;
 use cascade_receipt::id::{PrincipalId, ReceiptId};
 use cascade_receipt::json::Value;
@@ -12,7 +12,7 @@ use crate::change::{Change, KeyRow, Subject};
 use crate::store::{from_sql, to_sql};
 use crate::{
     chain_views, glass_views, grant_views, key_views, limit_views, memory_views, people_views, regime_views,
-    schedule_views,
+    requests, schedule_views,
 };
 
 /// Where a receipt stands.
@@ -25,6 +25,8 @@ pub(crate) struct Entry {
     pub(crate) chain: Option<ReceiptId>,
     /// The invocation of a schedule that it stands on.
     pub(crate) cron: Option<ReceiptId>,
+    /// The request that it answers.
+    pub(crate) request: Option<RequestTag>,
 }
 
 /// The one row of `standing`.
@@ -56,19 +58,21 @@ pub(crate) fn apply(conn: &Connection, entry: &Entry, change: &Change) -> rusqli
     }
     chain_views::follow(conn, entry)?;
     schedule_views::follow(conn, entry, change)?;
+    requests::follow(conn, entry)?;
     let id = entry.receipt_id.0;
     match change {
         Change::Genesis { policy, admins, keys } => found(conn, entry, policy, admins, keys),
-        Change::Started { principal, action_hash, used, draws, at } => {
+        Change::Started { principal, action_hash, used, draws, at, until } => {
             limit_views::take(conn, entry.receipt_id, *at, draws)?;
-            conn.prepare_cached("INSERT INTO open_actions VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?.execute(
+            conn.prepare_cached("INSERT INTO open_actions VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?.execute(
                 params![
                     id,
                     entry.entry_hash.0,
                     to_sql(entry.seq),
                     principal.0,
                     action_hash.0,
-                    entry.chain.map(|chain| chain.0)
+                    entry.chain.map(|chain| chain.0),
+                    until.map(|until| to_sql(until.ms()))
                 ],
             )?;
             use_up(conn, entry.receipt_id, used)

@@ -17,7 +17,7 @@ use crate::head::HeadRow;
 use crate::segment::Segment;
 use crate::store::from_sql;
 use crate::views::{self, Entry};
-use crate::{chain_views, schedule_views};
+use crate::{chain_views, requests, schedule_views};
 
 /// The state of the pass.
 pub(crate) struct Walk<'a> {
@@ -245,6 +245,7 @@ pub(crate) fn read(
             entry_hash: claimed,
             chain: chain_views::of_value(content),
             cron: schedule_views::of_value(content),
+            request: requests::of_value(content),
         },
         timestamp: Timestamp::parse(inner("timestamp")?)?,
         epoch: inner("hmac_key_id")?.strip_prefix('e')?.parse().ok()?,

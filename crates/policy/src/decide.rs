@@ -236,6 +236,7 @@ fn read(registry: &Registry, action: &Action) -> Classification {
         Invocation::Task(task) => task.classification(),
         Invocation::Workflow(act) => act.classification(),
         Invocation::Schedule(act) => act.classification(),
+        Invocation::Tool(call) => call.classification(registry),
     }
 }
 

@@ -9,6 +9,7 @@ mod action;
 mod read;
 mod schedule;
 mod task;
+mod tool;
 mod workflow;
 mod write;
 
@@ -28,6 +29,7 @@ pub(crate) use self::write::{terms as write_terms, words as write_words};
 pub use self::read::FactsFault;
 pub use self::schedule::{CronAct, ScheduleAct};
 pub use self::task::{AskedModel, TASK_BYTES_MAX, TASK_EXAMPLES_MAX, Task, TaskKind};
+pub use self::tool::{TOOL_BYTES_MAX, TOOL_NAME_BYTES_MAX, ToolCall};
 pub use self::workflow::{Act, Caller, Signer, Spec, SpecLimits, WorkflowAct};
 
 /// The `_type` of the JSON form. Another one is refused: facts of a later version may hold
@@ -245,6 +247,8 @@ pub enum Invocation {
     Workflow(Box<WorkflowAct>),
     /// A schedule is changed.
     Schedule(Box<ScheduleAct>),
+    /// A tool is called.
+    Tool(Box<ToolCall>),
 }
 
 impl Invocation {
@@ -257,6 +261,7 @@ impl Invocation {
             Self::Task(task) => task.action_kind(),
             Self::Workflow(_) => WorkflowAct::action_kind(),
             Self::Schedule(_) => ScheduleAct::action_kind(),
+            Self::Tool(_) => ToolCall::action_kind(),
         }
     }
 }

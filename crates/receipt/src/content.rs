@@ -28,7 +28,7 @@ use crate::member::Members;
 use crate::time::Timestamp;
 
 use action::Terms;
-pub use action::{Action, Answer, AnswerRefused, Escalation, Runtime};
+pub use action::{Action, Answer, AnswerRefused, Escalation, Leased, RequestTag, Runtime};
 pub use genesis::{Admin, Genesis, GenesisKey};
 pub use glass::{GlassBroken, Reviewed, UNREVIEWED_MAX};
 pub use halt::{Halted, Resumed, Review};
@@ -201,6 +201,8 @@ pub enum Body {
     AnswerExpired(Ref),
     /// `task_started`.
     TaskStarted(Action),
+    /// `task_started` of what somebody else performs.
+    Leased(Leased),
     /// `task_completed` without an intent.
     Pure(PureTask),
     /// `task_completed` without an intent or an answer of the router: what a person settled or time brought about.
@@ -273,7 +275,7 @@ impl Body {
             Self::Reviewed(_) => Kind::Review,
             Self::AnswerRefused(_) => Kind::ApprovalRefused,
             Self::AnswerExpired(_) => Kind::ApprovalExpired,
-            Self::TaskStarted(_) => Kind::TaskStarted,
+            Self::TaskStarted(_) | Self::Leased(_) => Kind::TaskStarted,
             Self::Pure(_) | Self::Point(_) => Kind::TaskCompleted,
             Self::ChainStarted(_) => Kind::ChainStarted,
             Self::ChainClosed(closed) if closed.completed => Kind::ChainCompleted,
@@ -318,6 +320,7 @@ impl Body {
             | Self::Point(action) => action.add_to(to),
             Self::ChainStarted(started) => started.add_to(to),
             Self::ChainClosed(closed) => closed.add_to(to),
+            Self::Leased(leased) => leased.action.add_with(&Terms::of_lease(leased), to),
             Self::Escalation(escalation) => escalation.action.add_with(&Terms::of(escalation), to),
             Self::GlassBroken(broken) => broken.action.add_with(&Terms::of_glass(broken), to),
             Self::Reviewed(reviewed) => reviewed.add_to(to),

@@ -125,6 +125,7 @@ fn action(driver: &Driver) -> Action {
         task_type: "cron".to_owned(),
         risk_tier: RiskTier::High,
         classified: true,
+        request: None,
         principal: driver.asker.principal_id(),
         on_behalf_of: None,
         action_hash: Digest([1; 32]),

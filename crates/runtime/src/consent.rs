@@ -40,6 +40,7 @@ use asked::captured;
 pub use asked::{asked_as, stdin_of};
 use needed::groups_of;
 pub use needed::{Needed, needed};
+pub(crate) use objections::objections_to;
 pub use objections::{Objections, run_objections};
 pub use tasks::{
     Of, OfWorkflow, Standing, approved_task, is_task, of_schedule, of_workflow, task_objections,
@@ -78,6 +79,9 @@ pub enum ConsentError {
     /// What was approved is a change of a schedule, not a command.
     #[error("{0} is about a schedule, not about a command")]
     IsSchedule(ReceiptId),
+    /// What was approved is performed by whoever asked for it: a tool, or a line of an agent's own shell.
+    #[error("{0} is performed by whoever asked for it; it goes on there")]
+    IsElsewhere(ReceiptId),
     /// What was approved is a command that no task in words asked for.
     #[error("{0} is about a command, not about a task")]
     IsNoTask(ReceiptId),
@@ -322,7 +326,9 @@ fn repeat(ledger: &Reader, subject: &Subject, facts: &Facts) -> Result<Command, 
         Invocation::Task(_) => return Err(ConsentError::IsTask(subject.receipt_id)),
         Invocation::Workflow(_) => return Err(ConsentError::IsWorkflow(subject.receipt_id)),
         Invocation::Schedule(_) => return Err(ConsentError::IsSchedule(subject.receipt_id)),
-        Invocation::Shell(_) => return Err(ConsentError::Damaged(subject.receipt_id)),
+        Invocation::Shell(_) | Invocation::Tool(_) => {
+            return Err(ConsentError::IsElsewhere(subject.receipt_id));
+        }
     };
     let (snapshot, _) = policy_store::in_force(ledger)?;
     let patterns = snapshot.registry().governing_env(argv);

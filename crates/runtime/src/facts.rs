@@ -427,7 +427,7 @@ pub fn of_schedule(
 }
 
 /// An action that is no program: it has no environment, no input and no files.
-const fn without_world(invocation: Invocation, cwd: Vec<u8>) -> facts::Action {
+pub(crate) const fn without_world(invocation: Invocation, cwd: Vec<u8>) -> facts::Action {
     facts::Action {
         invocation,
         executable: None,
@@ -441,7 +441,7 @@ const fn without_world(invocation: Invocation, cwd: Vec<u8>) -> facts::Action {
     }
 }
 
-fn of_action(ledger: &Ledger, asker: &Asker, action: facts::Action) -> Result<Facts, Fault> {
+pub(crate) fn of_action(ledger: &Ledger, asker: &Asker, action: facts::Action) -> Result<Facts, Fault> {
     Ok(Facts {
         at: chain_now(ledger)?,
         tenant: tenant(ledger)?,

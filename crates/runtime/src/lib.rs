@@ -24,6 +24,7 @@ pub mod hypothesis;
 pub mod identity;
 pub mod keys;
 pub mod layer;
+pub mod lease;
 pub mod limits;
 pub mod membership;
 pub mod memory;

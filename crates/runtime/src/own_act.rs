@@ -1,13 +1,16 @@
 //! What Cascade does itself and is one receipt, whatever the gates say: decided, and recorded as what they said.
 
+use std::sync::Arc;
+
 use cascade_kernel::action::DECIDE_ATTEMPTS_MAX;
 use cascade_ledger::{AppendError, Appended, Draft, Fault, Ledger, PrivateItem};
 use cascade_policy::decide::{self, Ruling};
 use cascade_policy::facts::Facts;
 use cascade_policy::snapshot::Snapshot;
-use cascade_receipt::content::{self, Body, Ref};
+use cascade_receipt::content::{self, Body, Ref, RequestTag, Runtime};
 use cascade_receipt::decision::Verdict;
 use cascade_receipt::digest::Nonce;
+use cascade_receipt::id::ReceiptId;
 
 use crate::consent::Approved;
 use crate::facts::Asker;
@@ -15,8 +18,17 @@ use crate::govern::drafts::escalation;
 use crate::govern::{holds_until, is_about_consent};
 use crate::grants;
 use crate::limits;
-use crate::policy_store::{self, StoreError};
-use crate::workflow::Driver;
+use crate::policy_store::{self, PolicyInForce, StoreError};
+
+/// Who has it done, and by which program.
+pub(crate) struct By<'a> {
+    pub(crate) asker: &'a Asker,
+    /// Why, in the asker's words.
+    pub(crate) reason: Option<&'a str>,
+    pub(crate) runtime: &'a Runtime,
+    /// The policy in force, where somebody keeps it loaded.
+    pub(crate) policy: Option<&'a PolicyInForce>,
+}
 
 /// One act, as whoever does it describes it.
 pub(crate) trait OwnAct {
@@ -34,8 +46,23 @@ pub(crate) trait OwnAct {
         false
     }
 
+    /// The word of this one in receipts.
+    fn task_type(&self) -> &'static str {
+        Self::TASK_TYPE
+    }
+
+    /// What the receipt of it is called.
+    fn receipt_id(&self, _verdict: Verdict) -> Result<ReceiptId, Fault> {
+        cascade_ledger::receipt_id()
+    }
+
+    /// The request that asked for it, where its sender may send it again.
+    fn request(&self) -> Option<RequestTag> {
+        None
+    }
+
     /// Everything a decision about it may depend on.
-    fn facts(&self, ledger: &Ledger, asker: &Asker) -> Result<Facts, Self::Error>;
+    fn facts(&self, ledger: &Ledger, snapshot: &Snapshot, asker: &Asker) -> Result<Facts, Self::Error>;
 
     /// Says in the receipt what it is about.
     fn name(&self, action: &mut content::Action, verdict: Verdict);
@@ -63,17 +90,23 @@ struct Decided {
 pub(crate) fn record<A: OwnAct>(
     act: &A,
     ledger: &Ledger,
-    driver: &Driver,
+    by: &By<'_>,
 ) -> Result<(Ruling, Appended), A::Error> {
     let nonce = match act.approved() {
         Some(approved) => approved.action_nonce,
         None => cascade_ledger::nonce()?,
     };
     for _ in 0..DECIDE_ATTEMPTS_MAX {
-        let (snapshot, mark) = policy_store::in_force(ledger)?;
-        let asker = driver.asker.again(ledger)?;
+        let (snapshot, mark) = match by.policy {
+            Some(kept) => kept.look(ledger)?,
+            None => {
+                let (snapshot, mark) = policy_store::in_force(ledger)?;
+                (Arc::new(snapshot), mark)
+            }
+        };
+        let asker = by.asker.again(ledger)?;
         let decided = decided(act, ledger, &snapshot, &asker)?;
-        let mut draft = draft(act, &decided, &asker, (driver, nonce))?;
+        let mut draft = draft(act, &decided, &asker, (by, nonce))?;
         draft.seen = Some(mark);
         if decided.ruling.decision.verdict == Verdict::Admit && !act.dry_run() {
             draft.caps = limits::caps(&decided.facts, &decided.ruling);
@@ -95,7 +128,7 @@ fn decided<A: OwnAct>(
     snapshot: &Snapshot,
     asker: &Asker,
 ) -> Result<Decided, A::Error> {
-    let mut facts = act.facts(ledger, asker)?;
+    let mut facts = act.facts(ledger, snapshot, asker)?;
     limits::count(ledger, snapshot, &mut facts, None)?;
     if let Some(approved) = act.approved() {
         approved.add_to(ledger, &mut facts, None)?;
@@ -109,7 +142,7 @@ fn draft<A: OwnAct>(
     act: &A,
     decided: &Decided,
     asker: &Asker,
-    (driver, nonce): (&Driver, Nonce),
+    (by, nonce): (&By<'_>, Nonce),
 ) -> Result<Draft, A::Error> {
     let verdict = decided.ruling.decision.verdict;
     // Asked anew, it is a matter of its own.
@@ -122,9 +155,10 @@ fn draft<A: OwnAct>(
         act.approved().filter(|_| !is_new_matter).map(|approved| approved.counted(&decided.facts));
     let takes = verdict == Verdict::Admit && !act.dry_run();
     let mut body = content::Action {
-        task_type: A::TASK_TYPE.to_owned(),
+        task_type: act.task_type().to_owned(),
         risk_tier: decided.ruling.risk_tier,
         classified: decided.ruling.classified,
+        request: act.request(),
         principal: asker.principal_id(),
         on_behalf_of: asker.agent.as_ref().map(|_| asker.person_id),
         action_hash: action.hash,
@@ -133,7 +167,7 @@ fn draft<A: OwnAct>(
         refs: stands_on.into_iter().flatten().chain(decided.grants.iter().cloned()).collect(),
         draws: if takes { limits::taken(&decided.ruling) } else { Vec::new() },
         spec: None,
-        runtime: driver.runtime.clone(),
+        runtime: by.runtime.clone(),
     };
     act.name(&mut body, verdict);
     let mut private = vec![action, facts];
@@ -146,9 +180,9 @@ fn draft<A: OwnAct>(
         }
         Verdict::Admit => act.admitted(body, &mut private)?,
     };
-    let mut draft = Draft::new(cascade_ledger::receipt_id()?, body);
-    if let Some(reason) = &driver.reason {
-        let reason = reason.clone().into_bytes();
+    let mut draft = Draft::new(act.receipt_id(verdict)?, body);
+    if let Some(reason) = by.reason {
+        let reason = reason.as_bytes().to_vec();
         private.push(PrivateItem::new("reason", cascade_ledger::nonce()?, reason));
     }
     draft.private = private;

@@ -1,6 +1,7 @@
 //! Policy snapshots in the ledger: load the one in force, keep a new one.
 
 use std::cell::RefCell;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use cascade_ledger::Fault;
 use cascade_ledger::{Mark, Reader};
@@ -29,6 +30,27 @@ pub enum StoreError {
 pub fn in_force(reader: &Reader) -> Result<(Snapshot, Mark), StoreError> {
     let (policy, mark) = reader.policy_in_force()?;
     Ok((load(reader, &policy)?, mark))
+}
+
+/// The policy in force, kept loaded by a process that decides often.
+#[derive(Debug, Default)]
+pub struct PolicyInForce(Mutex<Option<Arc<Snapshot>>>);
+
+impl PolicyInForce {
+    /// As [`in_force`]; loaded again only when another policy has come into force.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn look(&self, reader: &Reader) -> Result<(Arc<Snapshot>, Mark), StoreError> {
+        let (policy, mark) = reader.policy_in_force()?;
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(snapshot) = known.as_ref().filter(|known| known.policy_hash() == policy.hash) {
+            return Ok((Arc::clone(snapshot), mark));
+        }
+        let snapshot = Arc::new(load(reader, &policy)?);
+        *known = Some(Arc::clone(&snapshot));
+        Ok((snapshot, mark))
+    }
 }
 
 /// A snapshot by its address.

@@ -62,6 +62,7 @@ pub fn record(ledger: &Ledger, asker: &Asker, act: &Act<'_>, code: &str) -> Resu
         task_type: format!("{CONTROL_PREFIX}{}", act.name),
         risk_tier: RiskTier::High,
         classified: true,
+        request: None,
         principal,
         on_behalf_of: asker.agent.as_ref().map(|_| asker.person_id),
         action_hash: action.hash,

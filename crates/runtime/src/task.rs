@@ -13,7 +13,7 @@ mod trial;
 
 use std::fmt;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use cascade_kernel::route::{Outcome, Unexpected};
 use cascade_ledger::{AppendError, Appended, Fault, Ledger, Mark};
@@ -29,7 +29,7 @@ use crate::facts::{Asker, LookError};
 use crate::govern::GovernError;
 use crate::layer::{Layer, Question, Retrieval, Search, Templates};
 use crate::model::{Model, Models};
-use crate::policy_store::{self, StoreError};
+use crate::policy_store::{PolicyInForce, StoreError};
 use crate::smoke::{Options, Smoke, SmokeError};
 use crate::workflow::OfStep;
 
@@ -222,7 +222,7 @@ pub struct Router {
     smoke: Smoke,
     models: Models,
     /// The policy that decided last: loading it costs more than everything else about a task from memory.
-    policy: Mutex<Option<Arc<Snapshot>>>,
+    policy: PolicyInForce,
 }
 
 impl fmt::Debug for Router {
@@ -248,7 +248,7 @@ impl Router {
             layers,
             smoke: Smoke::start(&Options { workers, ..Options::default() })?,
             models,
-            policy: Mutex::new(None),
+            policy: PolicyInForce::default(),
         })
     }
 
@@ -264,14 +264,7 @@ impl Router {
 
     /// The policy in force, and the mark of the look that found it.
     fn policy(&self, ledger: &Ledger) -> Result<(Arc<Snapshot>, Mark), StoreError> {
-        let (policy, mark) = ledger.policy_in_force()?;
-        let mut known = self.policy.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(snapshot) = known.as_ref().filter(|known| known.policy_hash() == policy.hash) {
-            return Ok((Arc::clone(snapshot), mark));
-        }
-        let snapshot = Arc::new(policy_store::load(ledger, &policy)?);
-        *known = Some(Arc::clone(&snapshot));
-        Ok((snapshot, mark))
+        self.policy.look(ledger)
     }
 
     /// The model that would be asked, with everything of its configuration that an answer depends on.

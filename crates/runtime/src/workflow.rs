@@ -36,7 +36,7 @@ use cascade_receipt::json::Value;
 use crate::consent::ConsentError;
 use crate::facts::{Asker, LookError};
 use crate::model::Models;
-use crate::own_act::Unrecorded;
+use crate::own_act::{By, Unrecorded};
 use crate::policy_store::StoreError;
 use crate::smoke::SmokeError;
 use crate::task::TaskError;
@@ -84,6 +84,16 @@ pub struct Driver {
     pub runtime: Runtime,
     /// Models that tasks may be put to.
     pub models: Models,
+}
+
+impl Driver {
+    pub(crate) const fn by(&self) -> By<'_> {
+        let reason = match &self.reason {
+            Some(reason) => Some(reason.as_str()),
+            None => None,
+        };
+        By { asker: &self.asker, reason, runtime: &self.runtime, policy: None }
+    }
 }
 
 /// What is told while a run goes on.

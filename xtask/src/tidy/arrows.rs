@@ -18,7 +18,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("timestamp", &["receipt"]),
     ("ledger", &["receipt"]),
     ("runtime", &["audit", "ledger", "kernel", "policy", "synthesis", "timestamp", "receipt"]),
-    ("server", &["ledger", "receipt"]),
+    ("server", &["audit", "runtime", "ledger", "policy", "receipt"]),
     (
         "cli",
         &[

@@ -182,6 +182,7 @@ fn denied() -> Action {
         task_type: "cli".to_owned(),
         risk_tier: ruling.risk_tier,
         classified: ruling.classified,
+        request: None,
         principal: facts.principal.id,
         on_behalf_of: None,
         action_hash: Digest::of(b"action"),

@@ -291,7 +291,7 @@ fn a_receipt_that_cannot_follow_changes_nothing() {
             let row = rusqlite::params![id.0, [0_u8; 32], 0, principal.0, action_hash.0];
             Ok(database
                 .conn
-                .execute("INSERT INTO open_actions VALUES (?1, ?2, ?3, ?4, ?5, NULL)", row)
+                .execute("INSERT INTO open_actions VALUES (?1, ?2, ?3, ?4, ?5, NULL, NULL)", row)
                 .unwrap())
         })
         .unwrap();

@@ -64,6 +64,7 @@ pub(crate) fn action(name: &str) -> Action {
         task_type: "cli".to_owned(),
         risk_tier: RiskTier::Low,
         classified: true,
+        request: None,
         principal: PERSON,
         on_behalf_of: None,
         action_hash: Digest::of(name.as_bytes()),

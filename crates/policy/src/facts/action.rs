@@ -38,6 +38,7 @@ pub(super) fn members_of(action: &Action) -> BTreeMap<String, Value> {
         Invocation::Task(task) => task.add_to(&mut members),
         Invocation::Workflow(act) => act.add_to(&mut members),
         Invocation::Schedule(act) => act.add_to(&mut members),
+        Invocation::Tool(call) => call.add_to(&mut members),
     }
     if let Some(executable) = &action.executable {
         members.insert("executable".to_owned(), executable_value(executable));

@@ -12,7 +12,7 @@ use cascade_receipt::time::Timestamp;
 use super::{
     Action, Approval, Authentication, BreakGlass, Budget, Counter, Covers, Delegator, Executable, FACTS_TYPE,
     Facts, Found, Grant, Invocation, ObeyedFile, Principal, PrincipalKind, ScheduleAct, Spec, Stdin, Subject,
-    Task, Tenant, Unreviewed, Window, WindowKind, WorkflowAct,
+    Task, Tenant, ToolCall, Unreviewed, Window, WindowKind, WorkflowAct,
 };
 use crate::decide::EscalationTerms;
 use crate::limits::Amounts;
@@ -140,6 +140,7 @@ fn action(value: &Value) -> Read<Action> {
         }
         "workflow" => Invocation::Workflow(Box::new(WorkflowAct::from_json(members.take("workflow")?)?)),
         "schedule" => Invocation::Schedule(Box::new(ScheduleAct::from_json(members.take("schedule")?)?)),
+        "tool" => Invocation::Tool(Box::new(ToolCall::from_json(members.take("tool")?)?)),
         _ => return Err(FactsFault::Malformed("kind")),
     };
     let action = Action {

@@ -10,6 +10,21 @@ use crate::facts::{Act, Invocation, Signer, Spec, Stdin, WorkflowAct};
 use crate::snapshot::EXPIRES_MS_MAX;
 
 pub(super) fn answer(case: &Case<'_>) -> Answer {
+    let mut answer = of_workflow(case);
+    if let Invocation::Tool(call) = &case.facts.action.invocation {
+        // A tool is what its definition says: another one is another tool.
+        match call.objection() {
+            Some(code) => answer.deny(code),
+            None if call.definition.is_some() && answer.outcome == GateOutcome::NotApplicable => {
+                answer.outcome = GateOutcome::Pass;
+            }
+            None => {}
+        }
+    }
+    answer
+}
+
+fn of_workflow(case: &Case<'_>) -> Answer {
     let act = act_of(case);
     let Some(spec) = &case.facts.spec else {
         let mut answer = Answer::not_applicable();
@@ -117,6 +132,6 @@ pub(super) fn point(case: &Case<'_>) -> Option<EscalationTerms> {
 fn act_of<'a>(case: &Case<'a>) -> Option<&'a WorkflowAct> {
     match &case.facts.action.invocation {
         Invocation::Workflow(act) => Some(act),
-        Invocation::Cli(_) | Invocation::Shell(_) | Invocation::Task(_) | Invocation::Schedule(_) => None,
+        _ => None,
     }
 }

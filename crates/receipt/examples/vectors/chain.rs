@@ -290,6 +290,7 @@ pub(crate) fn action(name: &str, verdict: Verdict, refs: &[Ref]) -> Action {
         task_type: "cli".into(),
         risk_tier: RiskTier::Medium,
         classified: true,
+        request: None,
         principal: AGENT(),
         on_behalf_of: Some(ALICE()),
         action_hash: Digest::of(name.as_bytes()),

@@ -26,6 +26,16 @@ pub struct Runtime {
     pub binary_sha256: Digest,
 }
 
+/// A request by the key under which its sender may send it again, both under a secret of the chain's home: they tell a
+/// reader of the chain nothing, and the home that a second one is the first.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RequestTag {
+    /// Sender and key.
+    pub key: Digest,
+    /// What was asked.
+    pub body: Digest,
+}
+
 /// What every decided action carries, whether it ran or not.
 #[derive(Clone, Debug)]
 pub struct Action {
@@ -49,10 +59,21 @@ pub struct Action {
     pub refs: Vec<Ref>,
     /// What a run takes out of budgets.
     pub draws: Vec<Draw>,
+    /// The request that asked for it, where its sender may send it again.
+    pub request: Option<RequestTag>,
     /// The workflow that it is a step of, or is.
     pub spec: Option<OfSpec>,
     /// Which program.
     pub runtime: Runtime,
+}
+
+/// `task_started` of an action that a program outside of Cascade performs, and reports.
+#[derive(Clone, Debug)]
+pub struct Leased {
+    /// The action that was admitted.
+    pub action: Action,
+    /// Until when its outcome is waited for; afterwards it is closed as `task_unknown`.
+    pub expires: Timestamp,
 }
 
 /// `escalation`.
@@ -138,6 +159,14 @@ impl Action {
         }
         to.add("principal", |out| out.spelled(&self.principal));
         add_refs(to, &self.refs);
+        if let Some(request) = &self.request {
+            to.add("request", |out| {
+                out.object(|out| {
+                    out.key("body").hex(&request.body.0);
+                    out.key("key").hex(&request.key.0);
+                });
+            });
+        }
         if let Some(required) = terms.required {
             to.add("required", |out| out.int(u64::from(required)));
         }
@@ -197,6 +226,10 @@ impl<'a> Terms<'a> {
             signature_required: Some(escalation.signature_required),
             ..Self::default()
         }
+    }
+
+    pub(super) fn of_lease(leased: &'a Leased) -> Self {
+        Self { expires: Some(&leased.expires), ..Self::default() }
     }
 
     pub(super) fn of_pure(pure: &'a PureTask) -> Self {

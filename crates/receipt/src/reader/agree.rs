@@ -48,6 +48,7 @@ fn action() -> Written {
         task_type: "cli".into(),
         risk_tier: RiskTier::High,
         classified: false,
+        request: None,
         principal: PrincipalId([7; 8]),
         on_behalf_of: Some(PrincipalId([8; 8])),
         action_hash: Digest([9; 32]),

@@ -35,7 +35,7 @@ pub fn run_objections(
 }
 
 /// Why an action of these facts may not stand on `approved` now.
-pub(super) fn objections_to(
+pub(crate) fn objections_to(
     ledger: &Ledger,
     approved: &Approved,
     facts: &Facts,

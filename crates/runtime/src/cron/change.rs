@@ -6,6 +6,7 @@ use cascade_kernel::csl::Document;
 use cascade_ledger::{Appended, Ledger, PrincipalKind, PrivateItem, Schedule};
 use cascade_policy::decide::Ruling;
 use cascade_policy::facts::{CronAct, Facts, ScheduleAct};
+use cascade_policy::snapshot::Snapshot;
 use cascade_receipt::content::{self, Body, OfSpec, ScheduleChange, ScheduleChanged};
 use cascade_receipt::decision::Verdict;
 use cascade_receipt::digest::Digest;
@@ -57,7 +58,7 @@ pub fn change(
         }
     }
     let changing = Changing { ledger, what, approved: approved.as_ref() };
-    let (ruling, receipt) = own_act::record(&changing, ledger, driver)?;
+    let (ruling, receipt) = own_act::record(&changing, ledger, &driver.by())?;
     Ok(Changed { ruling, receipt })
 }
 
@@ -142,7 +143,7 @@ impl OwnAct for Changing<'_> {
         self.approved
     }
 
-    fn facts(&self, ledger: &Ledger, asker: &Asker) -> Result<Facts, CronError> {
+    fn facts(&self, ledger: &Ledger, _snapshot: &Snapshot, asker: &Asker) -> Result<Facts, CronError> {
         facts_of(ledger, asker, self.what)
     }
 

@@ -35,6 +35,7 @@ impl Performer<'_> {
             task_type: "cli".to_owned(),
             risk_tier: decided.ruling.risk_tier,
             classified: decided.ruling.classified,
+            request: None,
             principal: self.request.asker.principal_id(),
             on_behalf_of: self.request.asker.agent.as_ref().map(|_| self.request.asker.person_id),
             action_hash: action.hash,

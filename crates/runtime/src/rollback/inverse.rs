@@ -129,6 +129,9 @@ impl<'a> Inverses<'a> {
             Invocation::Shell(_) => {
                 return Inverse::None(Why::NoInverse("it is a line for a shell".to_owned()));
             }
+            Invocation::Tool(_) => {
+                return Inverse::None(Why::NoInverse("it is a call of a tool".to_owned()));
+            }
         };
         match self.snapshot.registry().inverse(argv, &action.env) {
             Inversion::Reads => Inverse::Nothing,
@@ -172,8 +175,10 @@ pub(super) fn argv_of(
         Invocation::Cli(argv) => {
             Some(argv.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect())
         }
-        Invocation::Shell(_) | Invocation::Task(_) | Invocation::Workflow(_) | Invocation::Schedule(_) => {
-            None
-        }
+        Invocation::Shell(_)
+        | Invocation::Task(_)
+        | Invocation::Workflow(_)
+        | Invocation::Schedule(_)
+        | Invocation::Tool(_) => None,
     })
 }

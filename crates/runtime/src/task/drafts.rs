@@ -104,6 +104,7 @@ impl Performer<'_> {
             task_type: self.request.task.kind.as_str().to_owned(),
             risk_tier: decided.ruling.risk_tier,
             classified: decided.ruling.classified,
+            request: None,
             principal: self.asker.principal_id(),
             on_behalf_of: self.asker.agent.as_ref().map(|_| self.asker.person_id),
             action_hash,

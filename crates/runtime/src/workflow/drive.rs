@@ -28,7 +28,6 @@ use super::{Attempt, Driven, Driver, Progress, Standing, Start, WorkflowError};
 use crate::consent;
 use crate::facts;
 use crate::govern::reference;
-use crate::own_act::OwnAct as _;
 use crate::run_lock::RunLock;
 use crate::task::Router;
 
@@ -75,7 +74,7 @@ pub(super) fn begin(
         dry_run: start.dry_run,
     };
     if let Some((approved, _)) = &approved {
-        let action = point.facts(ledger, &driver.asker)?.action().to_canonical();
+        let action = point.look(ledger, &driver.asker)?.action().to_canonical();
         if Digest::salted(&approved.action_nonce, action.as_bytes()) != approved.subject.action_hash {
             return Err(WorkflowError::OtherAction(approved.subject.receipt_id));
         }

@@ -4,6 +4,7 @@
 use cascade_ledger::{Appended, Ledger, PrivateItem};
 use cascade_policy::decide::{EscalationTerms, Ruling};
 use cascade_policy::facts::{Act, Facts, WorkflowAct};
+use cascade_policy::snapshot::Snapshot;
 use cascade_receipt::content::{self, Body, ChainStarted, OfSpec, Ref, Rel, StepAt};
 use cascade_receipt::decision::Verdict;
 
@@ -39,8 +40,18 @@ pub struct Pointed {
 impl Point<'_> {
     /// Decides and records.
     pub(super) fn record(&self, ledger: &Ledger, driver: &Driver) -> Result<Pointed, WorkflowError> {
-        let (ruling, receipt) = own_act::record(self, ledger, driver)?;
+        let (ruling, receipt) = own_act::record(self, ledger, &driver.by())?;
         Ok(Pointed { ruling, receipt })
+    }
+
+    /// Everything a decision about it may depend on.
+    pub(super) fn look(&self, ledger: &Ledger, asker: &Asker) -> Result<Facts, WorkflowError> {
+        let mut facts = facts::of_workflow(ledger, asker, self.act.clone(), &self.run.cwd)?;
+        let mut spec = self.run.facts(ledger, true)?;
+        spec.approval.clone_from(&self.terms);
+        facts.spec = Some(spec);
+        facts.dry_run = self.dry_run;
+        Ok(facts)
     }
 
     fn is_start(&self) -> bool {
@@ -71,13 +82,8 @@ impl OwnAct for Point<'_> {
         self.dry_run
     }
 
-    fn facts(&self, ledger: &Ledger, asker: &Asker) -> Result<Facts, WorkflowError> {
-        let mut facts = facts::of_workflow(ledger, asker, self.act.clone(), &self.run.cwd)?;
-        let mut spec = self.run.facts(ledger, true)?;
-        spec.approval.clone_from(&self.terms);
-        facts.spec = Some(spec);
-        facts.dry_run = self.dry_run;
-        Ok(facts)
+    fn facts(&self, ledger: &Ledger, _snapshot: &Snapshot, asker: &Asker) -> Result<Facts, WorkflowError> {
+        self.look(ledger, asker)
     }
 
     fn name(&self, action: &mut content::Action, _: Verdict) {

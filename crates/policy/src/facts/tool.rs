@@ -1,0 +1,113 @@
+//! Calls of tools: what a program offers over MCP, what a coding agent has of its own, what the service itself does.
+
+use std::collections::BTreeMap;
+
+use cascade_receipt::digest::Digest;
+use cascade_receipt::json::Value;
+
+use super::FactsFault;
+use super::read::Members;
+use crate::worker::{Classification, Registry};
+
+/// Longest name of a server or a tool, in bytes.
+pub const TOOL_NAME_BYTES_MAX: usize = 256;
+/// Most bytes of the arguments of one call.
+pub const TOOL_BYTES_MAX: usize = 1024 * 1024;
+
+/// The member `kind` of the action.
+const TOOL: &str = "tool";
+
+/// A tool is called.
+///
+/// To policies it is a program, `server`, with the tool as its subcommand: manifests give its tier, grants and
+/// Cedar name it, and what no manifest knows ranks HIGH.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ToolCall {
+    /// Who offers it: `mcp:github`, `agent:claude-code`, `cascade`.
+    pub server: String,
+    /// Its name there; of a subcommand of `cascade`, its words.
+    pub tool: String,
+    /// The arguments, as JSON text.
+    pub arguments: String,
+    /// What the server says of the tool: SHA-256 of its definition, where servers can say anything at all.
+    pub definition: Option<Digest>,
+    /// The definition that was pinned.
+    pub pinned: Option<Digest>,
+}
+
+impl ToolCall {
+    /// What it is, for the gates.
+    pub(crate) fn classification(&self, registry: &Registry) -> Classification {
+        let words = std::iter::once(self.server.as_str()).chain(self.tool.split(' '));
+        let argv: Vec<Vec<u8>> = words.map(|word| word.as_bytes().to_vec()).collect();
+        let mut found = registry.classify_argv(&argv, &[]);
+        if let Some(command) = found.commands.first_mut() {
+            command.program.clone_from(&self.server);
+            command.subcommand.clone_from(&self.tool);
+            command.words = vec![self.server.clone(), self.tool.clone(), self.arguments.clone()];
+        }
+        // No shell sees it, and no file says what it does.
+        found.stdin_executes = false;
+        found.obeyed = Vec::new();
+        if !self.is_sound() {
+            found.refused = Some(TOOL.to_owned());
+        }
+        found
+    }
+
+    fn is_sound(&self) -> bool {
+        let named = |name: &str| {
+            !name.is_empty() && name.len() <= TOOL_NAME_BYTES_MAX && !name.contains(char::is_control)
+        };
+        named(&self.server) && named(&self.tool) && self.arguments.len() <= TOOL_BYTES_MAX
+    }
+
+    /// Why the definition of the tool does not let it be called.
+    pub(crate) fn objection(&self) -> Option<&'static str> {
+        match (self.definition, self.pinned) {
+            (Some(_), None) => Some("tool.not_pinned"),
+            (Some(now), Some(pinned)) if now != pinned => Some("tool.changed"),
+            (None, Some(_)) => Some("tool.gone"),
+            _ => None,
+        }
+    }
+
+    /// The member `kind` of the action.
+    pub(crate) const fn action_kind() -> &'static str {
+        TOOL
+    }
+
+    /// The member `tool`.
+    pub(super) fn add_to(&self, members: &mut BTreeMap<String, Value>) {
+        members.insert(TOOL.to_owned(), self.to_json());
+    }
+
+    /// What is called.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let mut members = BTreeMap::from([
+            ("arguments".to_owned(), self.arguments.as_str().into()),
+            ("name".to_owned(), self.tool.as_str().into()),
+            ("server".to_owned(), self.server.as_str().into()),
+        ]);
+        for (key, digest) in [("definition", self.definition), ("pinned", self.pinned)] {
+            if let Some(digest) = digest {
+                members.insert(key.to_owned(), digest.to_hex().into());
+            }
+        }
+        Value::Object(members)
+    }
+
+    pub(super) fn from_json(value: &Value) -> Result<Self, FactsFault> {
+        let mut members = Members::of(TOOL, value)?;
+        let found = Self {
+            definition: members.optional_parsed("definition", Digest::from_hex)?,
+            pinned: members.optional_parsed("pinned", Digest::from_hex)?,
+            arguments: members.text("arguments")?.to_owned(),
+            tool: members.text("name")?.to_owned(),
+            server: members.text("server")?.to_owned(),
+        };
+        members.end()?;
+        Ok(found)
+    }
+}

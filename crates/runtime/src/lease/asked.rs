@@ -1,0 +1,97 @@
+//! What somebody else is to perform, and the facts of it.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::path::PathBuf;
+
+use cascade_ledger::Ledger;
+use cascade_policy::decide;
+use cascade_policy::facts::{Action, Facts, Invocation, ToolCall};
+use cascade_policy::snapshot::Snapshot;
+
+use crate::facts::{self, Asker, Command, Input, LookError};
+use crate::obeyed;
+
+/// An action that somebody else performs.
+#[derive(Clone, Debug)]
+pub enum Asked {
+    /// A command, by its words.
+    Command(Command),
+    /// A line for a shell.
+    Line {
+        /// The line.
+        line: Vec<u8>,
+        /// Where it runs.
+        cwd: PathBuf,
+        /// The whole environment; only what governs its programs becomes a fact.
+        env: Vec<(OsString, OsString)>,
+    },
+    /// A call of a tool, by whoever works in `cwd` (empty where that is not known).
+    Tool {
+        /// The call.
+        call: ToolCall,
+        /// Where.
+        cwd: PathBuf,
+    },
+}
+
+impl Asked {
+    /// The word in receipts.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Command(_) => "cli",
+            Self::Line { .. } => "shell",
+            Self::Tool { .. } => "tool",
+        }
+    }
+
+    /// Everything a decision about it may depend on, but for counters, approvals and whom it concerns.
+    ///
+    /// # Errors
+    /// [`LookError`].
+    pub(super) fn look(
+        &self,
+        ledger: &Ledger,
+        snapshot: &Snapshot,
+        asker: &Asker,
+    ) -> Result<Facts, LookError> {
+        match self {
+            Self::Command(command) => facts::look(ledger, snapshot, asker, command),
+            Self::Line { line, cwd, env } => {
+                let place = Command {
+                    argv: Vec::new(),
+                    cwd: cwd.clone(),
+                    env: env.clone(),
+                    input: Input::None,
+                    subject: None,
+                };
+                let action = line_action(ledger, snapshot, line, &place);
+                Ok(facts::of_action(ledger, asker, action)?)
+            }
+            Self::Tool { call, cwd } => {
+                let call = Invocation::Tool(Box::new(call.clone()));
+                let action = facts::without_world(call, cwd.as_os_str().as_bytes().to_vec());
+                Ok(facts::of_action(ledger, asker, action)?)
+            }
+        }
+    }
+}
+
+/// A line with the variables that govern its programs, and the files whose bytes say what they do.
+fn line_action(ledger: &Ledger, snapshot: &Snapshot, line: &[u8], place: &Command) -> Action {
+    let registry = snapshot.registry();
+    let cwd = place.cwd.as_os_str().as_bytes().to_vec();
+    let mut action = facts::without_world(Invocation::Shell(line.to_vec()), cwd);
+    let found = registry.classify_line(&String::from_utf8_lossy(line), &[]);
+    let words =
+        |words: &[String]| -> Vec<Vec<u8>> { words.iter().map(|word| word.clone().into_bytes()).collect() };
+    let patterns: BTreeSet<String> =
+        found.commands.iter().flat_map(|command| registry.governing_env(&words(&command.words))).collect();
+    let patterns: Vec<String> = patterns.into_iter().collect();
+    let governing = place.env.iter().filter(|(name, _)| facts::governs(&patterns, name));
+    action.env = governing.map(|(name, value)| (name.clone().into_vec(), value.clone().into_vec())).collect();
+    action.files = obeyed::look(ledger, place, &decide::obeyed(registry, &action));
+    action
+}

@@ -1,0 +1,153 @@
+//! How an action ended that somebody else performed.
+
+use std::time::Duration;
+
+use cascade_ledger::{AppendError, Appended, Draft, Ledger, PrivateItem, Reader};
+use cascade_receipt::content::{Body, Closing, Ending, Ref, Rel, Spent};
+use cascade_receipt::decision::Reason;
+use cascade_receipt::digest::Nonce;
+use cascade_receipt::id::ReceiptId;
+
+use super::{LeaseError, OUTPUT_BYTES_MAX};
+use crate::run_lock::RunLock;
+
+/// The stream of an output frame (format section 2.1).
+const STDOUT: u8 = 1;
+/// The longest frame, so that its length is a `u32`.
+const FRAME_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// An intent that waits for its outcome.
+#[derive(Debug)]
+pub struct Open {
+    intent: Ref,
+    output_nonce: Nonce,
+    /// Held until the closer is durable.
+    lock: Option<RunLock>,
+}
+
+/// What is reported.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// How it ended. Nobody but Cascade says that it does not know.
+    pub ending: Ending,
+    /// The exit code, where there is one.
+    pub exit_code: Option<u8>,
+    /// How long it took.
+    pub duration: Option<Duration>,
+    /// What came out of it; kept in the vault.
+    pub output: Option<Output>,
+    /// Why it ended so, as codes.
+    pub reasons: Vec<Reason>,
+    /// What it cost.
+    pub spent: Spent,
+}
+
+/// What came out of an action.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Output {
+    /// The bytes.
+    pub bytes: Vec<u8>,
+    /// There were more.
+    pub truncated: bool,
+}
+
+impl Open {
+    pub(super) const fn new(intent: Ref, output_nonce: Nonce, lock: Option<RunLock>) -> Self {
+        Self { intent, output_nonce, lock }
+    }
+
+    /// An intent of this chain that somebody else performs and that is open; `None` where it is closed, or is performed
+    /// by a process of Cascade.
+    ///
+    /// # Errors
+    /// [`LeaseError`].
+    pub fn find(reader: &Reader, intent: ReceiptId) -> Result<Option<Self>, LeaseError> {
+        let Some(action) = reader.open_action(intent)?.filter(|action| action.until.is_some()) else {
+            return Ok(None);
+        };
+        let kept = reader.private_of(intent)?.into_iter().find(|item| item.field == "output_nonce");
+        // Erased, there is nothing that an output could be hashed with; a fresh one hides it as well.
+        let output_nonce = match kept {
+            Some(item) => item.bytes.try_into().map(Nonce).map_err(|_| LeaseError::Damaged(intent))?,
+            None => cascade_ledger::nonce()?,
+        };
+        let intent = Ref { rel: Rel::Intent, receipt_id: intent, entry_hash: action.entry_hash };
+        Ok(Some(Self { intent, output_nonce, lock: None }))
+    }
+
+    /// The intent.
+    #[must_use]
+    pub const fn intent(&self) -> ReceiptId {
+        self.intent.receipt_id
+    }
+}
+
+impl Output {
+    /// At most [`OUTPUT_BYTES_MAX`] of these bytes.
+    #[must_use]
+    pub fn of(mut bytes: Vec<u8>) -> Self {
+        let truncated = bytes.len() > OUTPUT_BYTES_MAX;
+        bytes.truncate(OUTPUT_BYTES_MAX);
+        Self { bytes, truncated }
+    }
+
+    /// The bytes as they are hashed: u8 stream ‖ u32 big-endian length ‖ bytes, frame by frame.
+    fn frames(&self) -> Vec<u8> {
+        let mut frames = Vec::with_capacity(self.bytes.len() + 8);
+        for chunk in self.bytes.chunks(FRAME_BYTES_MAX) {
+            frames.push(STDOUT);
+            frames.extend(u32::try_from(chunk.len()).unwrap_or(u32::MAX).to_be_bytes());
+            frames.extend_from_slice(chunk);
+        }
+        frames
+    }
+}
+
+impl Outcome {
+    /// It ended so, and that is all that is known.
+    #[must_use]
+    pub fn of(ending: Ending) -> Self {
+        Self {
+            ending,
+            exit_code: None,
+            duration: None,
+            output: None,
+            reasons: Vec::new(),
+            spent: Spent::default(),
+        }
+    }
+}
+
+/// Puts an outcome on record. Only then may its result be handed on.
+///
+/// # Errors
+/// [`LeaseError::NotOpen`] when the intent was closed meanwhile, or the ledger's.
+pub fn settle(ledger: &Ledger, open: Open, outcome: &Outcome) -> Result<Appended, LeaseError> {
+    let Open { intent, output_nonce, lock } = open;
+    let receipt_id = intent.receipt_id;
+    let output = outcome.output.as_ref();
+    let item = output.map(|output| PrivateItem::new("output_hash", output_nonce, output.frames()));
+    let body = Body::Closing(Closing {
+        ending: outcome.ending,
+        intent,
+        output_hash: item.as_ref().map(|item| item.hash),
+        truncated: output.is_some_and(|output| output.truncated),
+        exit_code: outcome.exit_code,
+        signal: None,
+        duration_us: outcome.duration.map(|time| u64::try_from(time.as_micros()).unwrap_or(u64::MAX)),
+        reasons: outcome.reasons.clone(),
+        spent: outcome.spent,
+        routed: None,
+        review: None,
+        chain: None,
+        spec: None,
+    });
+    let mut draft = Draft::new(cascade_ledger::receipt_id()?, body);
+    draft.private.extend(item);
+    let settled = ledger.append(draft).map_err(|error| match error {
+        AppendError::NotOpen { .. } => LeaseError::NotOpen(receipt_id),
+        other => LeaseError::Append(other),
+    });
+    drop(lock);
+    settled
+}
