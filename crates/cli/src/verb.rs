@@ -29,6 +29,7 @@ pub(crate) mod review;
 pub(crate) mod rollback;
 pub(crate) mod run;
 pub(crate) mod secret;
+mod serve;
 pub(crate) mod shell_check;
 pub(crate) mod show;
 pub(crate) mod spec;
@@ -111,6 +112,7 @@ pub(crate) fn dispatch() -> ExitCode {
         Verb::Pack(args) => pack::run(global, args),
         Verb::Secret(args) => secret::run(global, args),
         Verb::Policy(args) => policy::run(global, args),
+        Verb::Serve(args) => serve::run(global, args),
         Verb::Witness(args) => witness::run(global, args),
         Verb::Worker(args) => worker::run(global, args),
         Verb::Spec(args) => spec::run(global, args),

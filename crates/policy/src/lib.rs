@@ -20,4 +20,5 @@ pub mod resource;
 pub mod shell;
 pub mod snapshot;
 pub mod unrecorded;
+pub mod words;
 pub mod worker;

@@ -88,6 +88,8 @@ pub struct Begun {
     pub open: Option<Open>,
     /// Why the approval that was named does not carry it.
     pub objections: Vec<Reason>,
+    /// How long the gates took, where they were asked.
+    pub gates: Option<Duration>,
 }
 
 /// Why nothing was decided. Nothing may be performed.
@@ -182,10 +184,10 @@ fn recorded(
     let act = Handing { request, approved, intent, output_nonce };
     let by =
         By { asker: request.asker, reason: request.reason, runtime: request.runtime, policy: request.policy };
-    let (ruling, receipt) = own_act::record(&act, ledger, &by)?;
+    let own_act::Recorded { ruling, receipt, gates } = own_act::record(&act, ledger, &by)?;
     let open = (receipt.receipt_id == intent)
         .then(|| Open::new(reference(Rel::Intent, &receipt), output_nonce, lock));
-    Ok(Begun { ruling, receipt, open, objections: Vec::new() })
+    Ok(Begun { ruling, receipt, open, objections: Vec::new(), gates: Some(gates) })
 }
 
 /// The facts of the action as they are now, for whoever wants to know what would be decided.
@@ -270,5 +272,5 @@ fn refused(
     reasons: Vec<Reason>,
 ) -> Result<Begun, LeaseError> {
     let (receipt, objections) = consent::refuse(ledger, request.asker, refs, reasons)?;
-    Ok(Begun { ruling, receipt, open: None, objections })
+    Ok(Begun { ruling, receipt, open: None, objections, gates: None })
 }

@@ -1,6 +1,7 @@
 //! What Cascade does itself and is one receipt, whatever the gates say: decided, and recorded as what they said.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use cascade_kernel::action::DECIDE_ATTEMPTS_MAX;
 use cascade_ledger::{AppendError, Appended, Draft, Fault, Ledger, PrivateItem};
@@ -84,14 +85,19 @@ struct Decided {
     facts: Facts,
     ruling: Ruling,
     grants: Vec<Ref>,
+    gates: Duration,
+}
+
+/// What was decided, durably.
+pub(crate) struct Recorded {
+    pub(crate) ruling: Ruling,
+    pub(crate) receipt: Appended,
+    /// How long the gates took, the last time they were asked.
+    pub(crate) gates: Duration,
 }
 
 /// Decides it and records that; again where governance changes between the two.
-pub(crate) fn record<A: OwnAct>(
-    act: &A,
-    ledger: &Ledger,
-    by: &By<'_>,
-) -> Result<(Ruling, Appended), A::Error> {
+pub(crate) fn record<A: OwnAct>(act: &A, ledger: &Ledger, by: &By<'_>) -> Result<Recorded, A::Error> {
     let nonce = match act.approved() {
         Some(approved) => approved.action_nonce,
         None => cascade_ledger::nonce()?,
@@ -113,7 +119,10 @@ pub(crate) fn record<A: OwnAct>(
             draft.holds_until = holds_until(&decided.ruling, &decided.facts, &decided.grants);
         }
         match ledger.append(draft) {
-            Ok(receipt) => return Ok((decided.ruling, receipt)),
+            Ok(receipt) => {
+                let Decided { ruling, gates, .. } = decided;
+                return Ok(Recorded { ruling, receipt, gates });
+            }
             Err(AppendError::Stale | AppendError::Halted) => {}
             Err(error) if is_about_consent(&error) => {}
             Err(error) => return Err(Unrecorded::Append(error).into()),
@@ -133,9 +142,11 @@ fn decided<A: OwnAct>(
     if let Some(approved) = act.approved() {
         approved.add_to(ledger, &mut facts, None)?;
     }
+    let asked = Instant::now();
     let ruling = decide::decide(snapshot, &facts);
+    let gates = asked.elapsed();
     let grants = grants::used(ledger, &ruling.decision)?;
-    Ok(Decided { facts, ruling, grants })
+    Ok(Decided { facts, ruling, grants, gates })
 }
 
 fn draft<A: OwnAct>(

@@ -114,6 +114,48 @@ pub fn count(reader: &Reader, since: Option<Timestamp>) -> Result<Stats, Fault> 
     Ok(stats)
 }
 
+/// Counts that follow a growing chain: each look reads what is new since the one before.
+#[derive(Debug, Default)]
+pub struct Running {
+    next: u64,
+    counting: Counting,
+    kinds: BTreeMap<String, u64>,
+}
+
+impl Running {
+    /// Counts what is new.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub fn follow(&mut self, reader: &Reader) -> Result<(), Fault> {
+        for line in reader.lines(self.next..reader.head()?.next_seq) {
+            let line = line?;
+            self.next = line.seq.saturating_add(1);
+            let Ok(receipt) = json::parse(line.text.as_bytes()) else { continue };
+            let Some(content) = receipt.member("content") else { continue };
+            if let Some(kind) = content.member("kind").and_then(Value::as_str) {
+                // Extensions of others may be of any number of kinds.
+                let kind = if Kind::parse(kind).is_some() { kind } else { "other" };
+                *self.kinds.entry(kind.to_owned()).or_default() += 1;
+            }
+            self.counting.take(content, None);
+        }
+        Ok(())
+    }
+
+    /// Everything that was counted.
+    #[must_use]
+    pub const fn stats(&self) -> &Stats {
+        &self.counting.stats
+    }
+
+    /// How many receipts there are of each kind.
+    #[must_use]
+    pub const fn kinds(&self) -> &BTreeMap<String, u64> {
+        &self.kinds
+    }
+}
+
 /// What a receipt holds that is looked at.
 const RELEVANT: [&str; 6] = [
     "\"layer_hit\"",
@@ -124,7 +166,7 @@ const RELEVANT: [&str; 6] = [
     "\"task_type\":\"model\"",
 ];
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Counting {
     stats: Stats,
     /// What each answer cost in tokens.

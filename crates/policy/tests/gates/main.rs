@@ -29,4 +29,6 @@ mod stack;
 #[cfg(test)]
 mod tasks;
 #[cfg(test)]
+mod tools;
+#[cfg(test)]
 mod workflows;

@@ -58,7 +58,7 @@ pub fn change(
         }
     }
     let changing = Changing { ledger, what, approved: approved.as_ref() };
-    let (ruling, receipt) = own_act::record(&changing, ledger, &driver.by())?;
+    let own_act::Recorded { ruling, receipt, .. } = own_act::record(&changing, ledger, &driver.by())?;
     Ok(Changed { ruling, receipt })
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use cascade_ledger::Ledger;
 use cascade_policy::decide;
@@ -27,6 +27,24 @@ pub enum Asked {
         /// The whole environment; only what governs its programs becomes a fact.
         env: Vec<(OsString, OsString)>,
     },
+    /// A command on another machine, of which nothing can be looked at from here.
+    Words {
+        /// Program and arguments.
+        argv: Vec<Vec<u8>>,
+        /// Where it runs.
+        cwd: PathBuf,
+        /// What its environment is said to be.
+        env: Vec<(OsString, OsString)>,
+    },
+    /// A line for a shell on another machine.
+    Remote {
+        /// The line.
+        line: Vec<u8>,
+        /// Where it runs.
+        cwd: PathBuf,
+        /// What its environment is said to be.
+        env: Vec<(OsString, OsString)>,
+    },
     /// A call of a tool, by whoever works in `cwd` (empty where that is not known).
     Tool {
         /// The call.
@@ -41,8 +59,8 @@ impl Asked {
     #[must_use]
     pub const fn word(&self) -> &'static str {
         match self {
-            Self::Command(_) => "cli",
-            Self::Line { .. } => "shell",
+            Self::Command(_) | Self::Words { .. } => "cli",
+            Self::Line { .. } | Self::Remote { .. } => "shell",
             Self::Tool { .. } => "tool",
         }
     }
@@ -60,14 +78,19 @@ impl Asked {
         match self {
             Self::Command(command) => facts::look(ledger, snapshot, asker, command),
             Self::Line { line, cwd, env } => {
-                let place = Command {
-                    argv: Vec::new(),
-                    cwd: cwd.clone(),
-                    env: env.clone(),
-                    input: Input::None,
-                    subject: None,
-                };
-                let action = line_action(ledger, snapshot, line, &place);
+                let place = place(cwd, env);
+                let mut action = line_action(snapshot, line, &place);
+                action.files = obeyed::look(ledger, &place, &decide::obeyed(snapshot.registry(), &action));
+                Ok(facts::of_action(ledger, asker, action)?)
+            }
+            Self::Words { argv, cwd, env } => {
+                let mut action =
+                    facts::without_world(Invocation::Cli(argv.clone()), cwd.as_os_str().as_bytes().to_vec());
+                action.env = governing(env, &snapshot.registry().governing_env(argv));
+                Ok(facts::of_action(ledger, asker, action)?)
+            }
+            Self::Remote { line, cwd, env } => {
+                let action = line_action(snapshot, line, &place(cwd, env));
                 Ok(facts::of_action(ledger, asker, action)?)
             }
             Self::Tool { call, cwd } => {
@@ -79,19 +102,25 @@ impl Asked {
     }
 }
 
-/// A line with the variables that govern its programs, and the files whose bytes say what they do.
-fn line_action(ledger: &Ledger, snapshot: &Snapshot, line: &[u8], place: &Command) -> Action {
+fn place(cwd: &Path, env: &[(OsString, OsString)]) -> Command {
+    Command { argv: Vec::new(), cwd: cwd.to_owned(), env: env.to_vec(), input: Input::None, subject: None }
+}
+
+/// A line with the variables that govern its programs.
+fn line_action(snapshot: &Snapshot, line: &[u8], place: &Command) -> Action {
     let registry = snapshot.registry();
     let cwd = place.cwd.as_os_str().as_bytes().to_vec();
     let mut action = facts::without_world(Invocation::Shell(line.to_vec()), cwd);
     let found = registry.classify_line(&String::from_utf8_lossy(line), &[]);
-    let words =
+    let bytes =
         |words: &[String]| -> Vec<Vec<u8>> { words.iter().map(|word| word.clone().into_bytes()).collect() };
     let patterns: BTreeSet<String> =
-        found.commands.iter().flat_map(|command| registry.governing_env(&words(&command.words))).collect();
-    let patterns: Vec<String> = patterns.into_iter().collect();
-    let governing = place.env.iter().filter(|(name, _)| facts::governs(&patterns, name));
-    action.env = governing.map(|(name, value)| (name.clone().into_vec(), value.clone().into_vec())).collect();
-    action.files = obeyed::look(ledger, place, &decide::obeyed(registry, &action));
+        found.commands.iter().flat_map(|command| registry.governing_env(&bytes(&command.words))).collect();
+    action.env = governing(&place.env, &patterns.into_iter().collect::<Vec<_>>());
     action
+}
+
+fn governing(env: &[(OsString, OsString)], patterns: &[String]) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let governing = env.iter().filter(|(name, _)| facts::governs(patterns, name));
+    governing.map(|(name, value)| (name.clone().into_vec(), value.clone().into_vec())).collect()
 }

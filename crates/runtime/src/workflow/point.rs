@@ -40,7 +40,7 @@ pub struct Pointed {
 impl Point<'_> {
     /// Decides and records.
     pub(super) fn record(&self, ledger: &Ledger, driver: &Driver) -> Result<Pointed, WorkflowError> {
-        let (ruling, receipt) = own_act::record(self, ledger, &driver.by())?;
+        let own_act::Recorded { ruling, receipt, .. } = own_act::record(self, ledger, &driver.by())?;
         Ok(Pointed { ruling, receipt })
     }
 

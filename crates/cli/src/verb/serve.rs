@@ -1,0 +1,69 @@
+use std::path::PathBuf;
+
+use cascade_receipt::json::Value;
+use cascade_server::serve::{self, Listen, Service};
+use cascade_server::tenants::Tenants;
+use clap::Args;
+
+use crate::args::Global;
+use crate::exit::{self, Exit, Failure};
+use crate::{output, place};
+
+/// Serve decisions, approvals and receipts over HTTP
+///
+/// Every request needs a token (`cascade token issue`), and is decided by the same policies as the commands here. The
+/// reference is at /v1/docs, as OpenAPI at /v1/openapi.json. Metrics at /v1/metrics are open on this machine itself.
+/// SIGTERM stops it in order: what is in flight is answered first.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  cascade serve
+  cascade serve --listen 127.0.0.1:7070
+  cascade serve --listen unix:/run/cascade/api.sock
+
+  TOKEN=$(cascade token issue --agent builder)
+  curl -s http://127.0.0.1:7070/v1/decisions -H \"Authorization: Bearer $TOKEN\" \\
+    -d '{\"action\": {\"kind\": \"cli\", \"argv\": [\"git\", \"push\"]}}'")]
+pub(crate) struct Serve {
+    /// Address and port, or `unix:PATH` for a socket of this user alone
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7070", value_parser = listen)]
+    listen: Listen,
+}
+
+fn listen(text: &str) -> Result<Listen, String> {
+    if let Some(path) = text.strip_prefix("unix:") {
+        let path = PathBuf::from(path);
+        return if path.is_absolute() {
+            Ok(Listen::Unix(path))
+        } else {
+            Err("give an absolute path".to_owned())
+        };
+    }
+    text.parse().map(Listen::Tcp).map_err(|_| "give ADDRESS:PORT, or unix:/PATH".to_owned())
+}
+
+pub(crate) fn run(global: &Global, args: &Serve) -> Exit {
+    // What cannot be opened is told here, not to whoever asks first; on first use it is made, as everywhere.
+    drop(place::ledger(global)?);
+    let (home, tenant) = (place::home_dir(global)?, place::tenant(global)?);
+    let opened = global.clone();
+    let tenants = Tenants::new(Box::new(move |tenant| place::open(&opened, &home, tenant)));
+    tenants.find(&tenant).map_err(place::opening)?;
+    let ready = |place: &str| {
+        output::say(format_args!("listening on {place}"));
+        if let Listen::Tcp(address) = args.listen
+            && !address.ip().is_loopback()
+        {
+            output::say("anybody who reaches this address can try tokens; put TLS in front of it");
+        }
+        if global.json {
+            drop(output::json(&Value::object([("listening", place.into())])));
+        }
+    };
+    let service = Service { listen: args.listen.clone(), tenants };
+    serve::serve(service, ready, |text| output::say(text)).map_err(|error| {
+        Failure::could_not(anyhow::Error::from(error).context("couldn't serve there"))
+            .hint("choose another address with --listen")
+    })?;
+    output::say("stopped");
+    Ok(exit::DONE)
+}

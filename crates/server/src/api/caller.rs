@@ -1,0 +1,199 @@
+//! Who is there: a tenant and a token, from the head of a request.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderName, StatusCode, header};
+use cascade_ledger::{TenantId, Token};
+use cascade_policy::decide;
+use cascade_policy::facts::ToolCall;
+use cascade_receipt::content::TokenScope;
+use cascade_receipt::decision::Verdict;
+use cascade_runtime::facts::Asker;
+use cascade_runtime::lease::{self, Asked};
+use cascade_runtime::tokens::{self, Unaccepted};
+
+use super::wire::ReasonOut;
+use super::{Api, Problem};
+use crate::listener::Peer;
+use crate::tenants::Tenant;
+
+/// Names the tenant; `default` where it is absent.
+static TENANT: HeaderName = HeaderName::from_static("cascade-tenant");
+/// Makes a request one that can be sent again.
+static IDEMPOTENCY: HeaderName = HeaderName::from_static("idempotency-key");
+/// Longest idempotency key, in bytes.
+pub(crate) const KEY_BYTES_MAX: usize = 255;
+/// Wrong tokens of one address within [`GUESSES_TIME`] that are told apart from a busy service.
+pub(crate) const GUESSES_MAX: u32 = 30;
+/// See [`GUESSES_MAX`].
+pub(crate) const GUESSES_TIME: Duration = Duration::from_secs(60);
+/// Addresses whose wrong tokens are counted; the count begins anew with the next one.
+const GUESSERS_MAX: usize = 4096;
+
+/// What a request says of its sender.
+#[derive(Debug)]
+pub(crate) struct Credentials {
+    tenant: TenantId,
+    token: Option<String>,
+    key: Option<String>,
+    address: Option<IpAddr>,
+}
+
+impl FromRequestParts<Arc<Api>> for Credentials {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<Api>) -> Result<Self, Problem> {
+        let tenant = once(parts, &TENANT)?.unwrap_or("default");
+        let tenant = TenantId::parse(tenant)
+            .map_err(|_| Problem::bad("request.tenant", "`Cascade-Tenant` is no name of a tenant"))?;
+        let token = match once(parts, &header::AUTHORIZATION)? {
+            None => None,
+            Some(value) => {
+                let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
+                if !scheme.eq_ignore_ascii_case("bearer") {
+                    return Err(Problem::unauthorized(
+                        "auth.scheme",
+                        "give a token: `Authorization: Bearer …`",
+                    ));
+                }
+                Some(token.trim().to_owned())
+            }
+        };
+        let key = once(parts, &IDEMPOTENCY)?.map(str::to_owned);
+        if key.as_ref().is_some_and(|key| key.is_empty() || key.len() > KEY_BYTES_MAX) {
+            return Err(Problem::bad(
+                "request.idempotency_key",
+                format!("a key has 1 to {KEY_BYTES_MAX} bytes"),
+            ));
+        }
+        let address = parts.extensions.get::<Peer>().and_then(|peer| peer.address).map(|one| one.ip());
+        Ok(Self { tenant, token, key, address })
+    }
+}
+
+impl Credentials {
+    pub(super) const fn has_token(&self) -> bool {
+        self.token.is_some()
+    }
+}
+
+/// A header that comes at most once: of two, a proxy before us may have believed the other one.
+fn once<'a>(parts: &'a Parts, name: &HeaderName) -> Result<Option<&'a str>, Problem> {
+    let mut values = parts.headers.get_all(name).iter();
+    let (first, second) = (values.next(), values.next());
+    if second.is_some() {
+        return Err(Problem::bad("request.header_repeated", format!("`{name}` comes more than once")));
+    }
+    let text = first.map(|value| value.to_str()).transpose();
+    text.map_err(|_| Problem::bad("request.header", format!("`{name}` is not visible ASCII")))
+}
+
+/// Somebody whose token holds for what is asked.
+#[derive(Debug)]
+pub(crate) struct Caller {
+    /// The one tenant.
+    pub(crate) tenant: Arc<Tenant>,
+    /// Who asks.
+    pub(crate) asker: Asker,
+    /// Makes the request one that can be sent again.
+    pub(crate) key: Option<String>,
+}
+
+impl Api {
+    /// Lets somebody in, for one scope.
+    pub(super) fn admit(&self, shown: &Credentials, scope: TokenScope) -> Result<Caller, Problem> {
+        let Some(text) = &shown.token else {
+            return Err(Problem::unauthorized("auth.missing", "give a token: `Authorization: Bearer …`"));
+        };
+        let found = self.tenants.find(&shown.tenant).map_err(Problem::from);
+        let accepted = found.and_then(|tenant| match tokens::accept(&tenant.ledger, text) {
+            Ok(token) => Ok((tenant, token)),
+            Err(Unaccepted::Ledger(fault)) => Err(fault.into()),
+            Err(why) => Err(Problem::unauthorized("auth.unknown", refusal(&why))),
+        });
+        let (tenant, token) = accepted.map_err(|problem| self.guesses.count(shown.address, problem))?;
+        if !token.scopes.contains(&scope) {
+            return Err(Problem::new(
+                StatusCode::FORBIDDEN,
+                "auth.scope",
+                format!("this token is not for `{}`", scope.as_str()),
+            ));
+        }
+        let asker = asker(&tenant, &token)?;
+        Ok(Caller { tenant, asker, key: shown.key.clone() })
+    }
+}
+
+fn asker(tenant: &Tenant, token: &Token) -> Result<Asker, Problem> {
+    Ok(Asker::by_token(&tenant.ledger, token)?)
+}
+
+/// What somebody is told whose token does not count. Whether another chain knows it is not said.
+const fn refusal(why: &Unaccepted) -> &'static str {
+    match why {
+        Unaccepted::Text(_) => "this is no token: something is missing, or mistyped",
+        _ => "this token does not hold here",
+    }
+}
+
+impl Caller {
+    /// Whether the policy lets this caller do what the command `cascade VERB` does. Looking is decided without a halt:
+    /// who stopped a tenant wants to see why.
+    pub(crate) fn may(&self, verb: &str) -> Result<(), Problem> {
+        let ledger = &self.tenant.ledger;
+        let (snapshot, _) = self.tenant.policy.look(ledger)?;
+        let call = ToolCall {
+            server: "cascade".to_owned(),
+            tool: verb.to_owned(),
+            arguments: "{}".to_owned(),
+            definition: None,
+            pinned: None,
+        };
+        let asked = Asked::Tool { call, cwd: PathBuf::new() };
+        let mut facts = lease::facts(ledger, &snapshot, &self.asker, (&asked, None))?;
+        facts.tenant.halted = false;
+        let ruling = decide::decide(&snapshot, &facts);
+        if ruling.decision.verdict == Verdict::Admit {
+            return Ok(());
+        }
+        let detail = format!("the policy in force does not let you do what `cascade {verb}` does");
+        Err(Problem::forbidden(detail, ReasonOut::all(&ruling)))
+    }
+}
+
+/// Wrong tokens by the address they came from.
+#[derive(Debug, Default)]
+pub(super) struct Guesses(Mutex<BTreeMap<IpAddr, (Instant, u32)>>);
+
+impl Guesses {
+    /// Counts a wrong one. Past the limit, guessing is answered like a busy service; a right token is never turned away.
+    fn count(&self, address: Option<IpAddr>, problem: Problem) -> Problem {
+        let Some(address) = address else { return problem };
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= GUESSERS_MAX && !known.contains_key(&address) {
+            known.retain(|_, (since, _)| since.elapsed() < GUESSES_TIME);
+            if known.len() >= GUESSERS_MAX {
+                known.clear();
+            }
+        }
+        let (since, count) = known.entry(address).or_insert_with(|| (Instant::now(), 0));
+        if since.elapsed() >= GUESSES_TIME {
+            (*since, *count) = (Instant::now(), 0);
+        }
+        *count = count.saturating_add(1);
+        if *count <= GUESSES_MAX {
+            return problem;
+        }
+        Problem::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "auth.too_many",
+            "too many wrong tokens from this address",
+        )
+    }
+}

@@ -1,0 +1,201 @@
+//! `POST /v1/decisions`: ask before you act.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State;
+use cascade_ledger::AppendError;
+use cascade_policy::decide::Ruling;
+use cascade_receipt::content::{RequestTag, TokenScope};
+use cascade_receipt::digest::Digest;
+use cascade_receipt::id::ReceiptId;
+use cascade_receipt::json::{self, Value};
+use cascade_runtime::lease::{self, Begun, Held, LeaseError, Request};
+use cascade_runtime::subject::{self, Named};
+
+use super::wire::{DecisionOut, DecisionRequest, ReasonOut, TermsOut, VerdictOut};
+use super::{Api, Caller, Credentials, Problem};
+
+/// Decide, durably, whether an action may be performed.
+///
+/// The receipt is on disk before the answer leaves. Where `may_perform` is true, perform the action and report its
+/// outcome to `/v1/actions/{id}/outcome`; an action whose outcome never comes is closed as unknown. With an
+/// `Idempotency-Key` the request can be sent again after a lost answer: the same body gets the same receipt, another one
+/// 409.
+#[utoipa::path(
+    post,
+    path = "/v1/decisions",
+    tag = "decisions",
+    request_body = DecisionRequest,
+    params(
+        ("Cascade-Tenant" = Option<String>, Header, description = "The tenant; `default` if absent"),
+        ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 bytes; of this caller alone"),
+    ),
+    responses(
+        (status = 200, description = "Decided, and on record", body = DecisionOut),
+        (status = "4XX", description = "Nothing was decided", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Nothing could be recorded", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("token" = []))
+)]
+pub(super) async fn decide(
+    State(api): State<Arc<Api>>,
+    shown: Credentials,
+    body: Bytes,
+) -> Result<Json<DecisionOut>, Problem> {
+    api.work(shown, TokenScope::Actions, move |caller| {
+        let request: DecisionRequest = super::actions::read(&body)?;
+        decided(caller, request, &body).map(Json)
+    })
+    .await
+}
+
+fn decided(caller: &Caller, request: DecisionRequest, body: &[u8]) -> Result<DecisionOut, Problem> {
+    let ledger = &caller.tenant.ledger;
+    let tag = caller.key.as_ref().map(|key| ledger.request_tag(caller.asker.principal_id(), key, body));
+    let tag = tag.transpose()?;
+    if let Some(tag) = &tag
+        && let Some(known) = answered(caller, tag)?
+    {
+        return Ok(known);
+    }
+    let held = Held::Lease(request.lease());
+    let subject = match &request.subject {
+        None => None,
+        Some(text) => {
+            let named =
+                Named::parse(text).map_err(|fault| Problem::bad("request.subject", fault.to_string()))?;
+            Some(subject::concerned(ledger, &named)?)
+        }
+    };
+    let DecisionRequest { action, dry_run, approval, reason, .. } = request;
+    let asked = action.asked()?;
+    let began = Instant::now();
+    let begun = lease::begin(
+        ledger,
+        &Request {
+            asked: &asked,
+            asker: &caller.asker,
+            approval: approval.as_deref(),
+            dry_run,
+            reason: reason.as_deref(),
+            subject,
+            runtime: &caller.tenant.runtime,
+            request: tag,
+            held,
+            policy: Some(&caller.tenant.policy),
+        },
+    );
+    if let Ok(begun) = &begun {
+        caller.tenant.gauges.decided(begun.gates, began.elapsed());
+    }
+    match begun {
+        Ok(begun) if !begun.objections.is_empty() => Err(Problem::refused(&begun.objections)),
+        Ok(begun) => Ok(told(&begun)),
+        // The same request, at the same moment, on another thread or in another process.
+        Err(LeaseError::Append(AppendError::Repeated { .. })) => {
+            let known = tag.map(|tag| answered(caller, &tag)).transpose()?.flatten();
+            known.ok_or_else(Problem::busy)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn told(begun: &Begun) -> DecisionOut {
+    let Ruling { decision, risk_tier, classified, escalation, .. } = &begun.ruling;
+    DecisionOut {
+        verdict: decision.verdict.into(),
+        receipt_id: begun.receipt.receipt_id.to_string(),
+        may_perform: begun.open.is_some(),
+        risk_tier: risk_tier.as_str().to_owned(),
+        classified: *classified,
+        reasons: ReasonOut::all(&begun.ruling),
+        repeated: false,
+        escalation: escalation.as_ref().map(|terms| TermsOut {
+            required: terms.required,
+            groups: terms.groups.clone(),
+            signature_required: terms.signature_required,
+        }),
+    }
+}
+
+/// The answer that this request had before; a problem where it asked for something else.
+fn answered(caller: &Caller, tag: &RequestTag) -> Result<Option<DecisionOut>, Problem> {
+    let Some((receipt_id, body)) = caller.tenant.ledger.request(&tag.key)? else { return Ok(None) };
+    if body != tag.body {
+        return Err(Problem::conflict(
+            "request.key_reused",
+            "this idempotency key was used for another request",
+        ));
+    }
+    let content = content_of(caller, receipt_id)?;
+    Ok(Some(told_of(caller, receipt_id, &content)?))
+}
+
+fn content_of(caller: &Caller, id: ReceiptId) -> Result<Value, Problem> {
+    let (_, content) = cascade_runtime::consent::find(&caller.tenant.ledger, &id.to_string())?;
+    Ok(content)
+}
+
+/// What a decision says that is in the chain.
+fn told_of(caller: &Caller, id: ReceiptId, content: &Value) -> Result<DecisionOut, Problem> {
+    let text = |key: &str| content.member(key).and_then(Value::as_str).unwrap_or_default();
+    let decision = content.member("decision");
+    let verdict = match decision.and_then(|one| one.member("verdict")?.as_str()) {
+        Some("admit") => VerdictOut::Admit,
+        Some("escalate") => VerdictOut::Escalate,
+        _ => VerdictOut::Deny,
+    };
+    let is_open = caller.tenant.ledger.open_action(id)?.is_some();
+    Ok(DecisionOut {
+        verdict,
+        receipt_id: id.to_string(),
+        // What has ended is not performed again.
+        may_perform: is_open && text("kind") == "task_started",
+        risk_tier: text("risk_tier").to_owned(),
+        classified: content.member("classified").and_then(Value::as_bool).unwrap_or(true),
+        reasons: decision.map(reasons).unwrap_or_default(),
+        repeated: true,
+        escalation: terms(content),
+    })
+}
+
+fn reasons(decision: &Value) -> Vec<ReasonOut> {
+    let gates = decision.member("gates").and_then(Value::as_array).unwrap_or_default();
+    let of_gate = |gate: &Value| -> Vec<ReasonOut> {
+        let text = |key: &str| gate.member(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        if !["deny", "escalate"].contains(&text("outcome").as_str()) {
+            return Vec::new();
+        }
+        let reasons = gate.member("reasons").and_then(Value::as_array).unwrap_or_default();
+        let one = |reason: &Value| {
+            let code = reason.member("code")?.as_str()?.to_owned();
+            Some(ReasonOut {
+                gate: Some(text("gate")),
+                text: cascade_policy::words::code_text(&code).to_owned(),
+                policy_id: reason.member("policy_id").and_then(Value::as_str).map(str::to_owned),
+                code,
+            })
+        };
+        reasons.iter().filter_map(one).collect()
+    };
+    gates.iter().flat_map(of_gate).collect()
+}
+
+fn terms(content: &Value) -> Option<TermsOut> {
+    let groups = content.member("groups")?.as_array()?.iter();
+    Some(TermsOut {
+        required: u32::try_from(content.member("required")?.as_u64()?).ok()?,
+        groups: groups.map(|group| group.as_str().map(str::to_owned)).collect::<Option<_>>()?,
+        signature_required: content.member("signature_required")?.as_bool()?,
+    })
+}
+
+/// The content of a stored line, and the hash that names it.
+pub(super) fn line_content(line: &str) -> Option<(Value, Digest)> {
+    let receipt = json::parse(line.as_bytes()).ok()?;
+    let hash = Digest::from_hex(receipt.member("entry_hash")?.as_str()?)?;
+    Some((receipt.member("content")?.clone(), hash))
+}

@@ -1,0 +1,179 @@
+//! Connections: accepted within limits, read within time, ended in order when the service stops.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tower::ServiceExt as _;
+
+/// Connections that are open at once; more wait in the kernel's queue.
+pub const CONNECTIONS_MAX: usize = 16_384;
+/// Longest that the head of a request may take to come.
+pub const HEAD_TIME_MAX: Duration = Duration::from_secs(10);
+/// Bytes of the head of a request.
+pub const HEAD_BYTES_MAX: usize = 64 * 1024;
+/// Header lines of one request.
+pub const HEADERS_MAX: usize = 64;
+/// Rest after an accept that failed: the process has no descriptors left, and will not have some at once.
+const ACCEPT_REST: Duration = Duration::from_millis(100);
+
+/// Where a service listens.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Listen {
+    /// An address and port.
+    Tcp(SocketAddr),
+    /// A socket in the file system, for its owner alone.
+    Unix(PathBuf),
+}
+
+/// Who is at the other end, as far as the system knows.
+#[derive(Clone, Debug)]
+pub(crate) struct Peer {
+    /// The address; none on a socket in the file system.
+    pub(crate) address: Option<SocketAddr>,
+}
+
+impl Peer {
+    /// Whether it is this machine.
+    pub(crate) fn is_local(&self) -> bool {
+        self.address.is_none_or(|address| address.ip().to_canonical().is_loopback())
+    }
+}
+
+/// A socket that is bound.
+#[derive(Debug)]
+pub(crate) enum Bound {
+    Tcp(TcpListener),
+    Unix(UnixListener, PathBuf),
+}
+
+impl Bound {
+    pub(crate) async fn to(listen: &Listen) -> io::Result<Self> {
+        match listen {
+            Listen::Tcp(address) => TcpListener::bind(address).await.map(Self::Tcp),
+            Listen::Unix(path) => unix(path).map(|listener| Self::Unix(listener, path.clone())),
+        }
+    }
+
+    /// Where it is, for people: `http://127.0.0.1:7070`, `unix:/run/cascade.sock`.
+    pub(crate) fn place(&self) -> io::Result<String> {
+        Ok(match self {
+            Self::Tcp(listener) => format!("http://{}", listener.local_addr()?),
+            Self::Unix(_, path) => format!("unix:{}", path.display()),
+        })
+    }
+}
+
+/// What a dead service left at the path is taken away; what a living one has is not.
+fn unix(path: &Path) -> io::Result<UnixListener> {
+    match UnixListener::bind(path) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            if std::os::unix::net::UnixStream::connect(path).is_ok() {
+                return Err(error);
+            }
+            std::fs::remove_file(path)?;
+            let listener = UnixListener::bind(path)?;
+            restrict(path)?;
+            Ok(listener)
+        }
+        Err(error) => Err(error),
+        Ok(listener) => {
+            restrict(path)?;
+            Ok(listener)
+        }
+    }
+}
+
+fn restrict(path: &Path) -> io::Result<()> {
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
+}
+
+/// Serves until `stop` says so; then nothing new is accepted and what is in flight ends by itself. Resolves when the
+/// last connection is gone.
+pub(crate) async fn serve(bound: Bound, router: Router, stop: watch::Receiver<bool>) {
+    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let mut stopped = stop.clone();
+    loop {
+        let Ok(permit) = Arc::clone(&room).acquire_owned().await else { break };
+        tokio::select! {
+            biased;
+            _ = stopped.wait_for(|stop| *stop) => break,
+            accepted = accept(&bound) => match accepted {
+                Ok((stream, peer)) => {
+                    tokio::spawn(converse(stream, peer, router.clone(), stop.clone(), permit));
+                }
+                Err(_) => tokio::time::sleep(ACCEPT_REST).await,
+            },
+        }
+    }
+    if let Bound::Unix(_, path) = &bound {
+        // Whoever comes next finds no socket of ours.
+        drop(std::fs::remove_file(path));
+    }
+    drop(bound);
+    let all = u32::try_from(CONNECTIONS_MAX).unwrap_or(u32::MAX);
+    drop(room.acquire_many(all).await);
+}
+
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+async fn accept(bound: &Bound) -> io::Result<(Box<dyn Stream>, Peer)> {
+    Ok(match bound {
+        Bound::Tcp(listener) => {
+            let (stream, address) = listener.accept().await?;
+            // A decision is one small answer: waiting for more to send with it only delays it.
+            stream.set_nodelay(true)?;
+            (Box::new(stream), Peer { address: Some(address) })
+        }
+        Bound::Unix(listener, _) => (Box::new(listener.accept().await?.0), Peer { address: None }),
+    })
+}
+
+async fn converse(
+    stream: Box<dyn Stream>,
+    peer: Peer,
+    router: Router,
+    mut stop: watch::Receiver<bool>,
+    _permit: OwnedSemaphorePermit,
+) {
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        let (router, peer) = (router.clone(), peer.clone());
+        async move {
+            let mut request = request.map(Body::new);
+            request.extensions_mut().insert(peer);
+            let Ok(response) = router.oneshot(request).await;
+            Ok::<_, Infallible>(response)
+        }
+    });
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIME_MAX)
+        .max_headers(HEADERS_MAX)
+        .max_buf_size(HEAD_BYTES_MAX);
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    let mut connection = std::pin::pin!(connection);
+    // What goes wrong on a connection is its client's to know.
+    tokio::select! {
+        _ = connection.as_mut() => {}
+        _ = stop.wait_for(|stop| *stop) => {
+            connection.as_mut().graceful_shutdown();
+            drop(connection.await);
+        }
+    }
+}
