@@ -297,6 +297,7 @@ is_origin = spelled(r"(?=.{1,255}\Z)[A-Za-z0-9.-]+/t/[0-9a-f]{32}")
 is_epoch = spelled("e(?:0|[1-9][0-9]{0,14})")
 is_signature = base64_of(64)
 is_statement_id = spelled("[0-9a-f]{16}")
+is_token_id = spelled("t_[0-9a-f]{16}")
 
 
 def array_of(check):
@@ -429,10 +430,14 @@ KINDS = {  # kind: required members, optional members
     "secret_changed": ({"change": spelled("set|removed"), "principal": is_principal,
                         "secret": is_statement_id, "secret_hash": is_hash,
                         "statement_id": is_statement_id}, {}),
+    "token_issued": ({"expires": is_time, "principal": is_principal, "scopes": is_groups,
+                      "statement_id": is_statement_id, "to": is_principal, "token_hash": is_hash,
+                      "token_id": is_token_id}, {}),
+    "token_revoked": ({"principal": is_principal, "statement_id": is_statement_id,
+                       "token_id": is_token_id}, {}),
     **dict.fromkeys((
         "task_completed", "approval_expired", "task_failed", "task_revoked",
-        "task_unknown", "token_issued", "token_revoked", "tenant_changed", "tool_pinned",
-        "memory_learned", "memory_forgotten"), ({}, {})),
+        "task_unknown", "tenant_changed", "tool_pinned", "memory_learned", "memory_forgotten"), ({}, {})),
 }
 
 
@@ -1069,6 +1074,8 @@ class Lifecycle:
             demand(content["principal"] == grants[0].content["principal"]
                    or self.people.is_admin(content["principal"]), "lifecycle.not_admin")
             grants[0].end("lifecycle.grant_ended")
+        elif kind == "token_issued":
+            demand(self.people.is_admin(content["principal"]), "lifecycle.not_admin")
         elif kind in ("halted", "resumed"):
             self.halted = kind == "halted"
         elif kind == "anchor":
@@ -1226,7 +1233,8 @@ class Lifecycle:
     def check_signatures(self, content):
         """Section 7.2: signatures of people on every kind except answers and extensions."""
         kind = content["kind"]
-        giving = kind in ("grant", "grant_revoked", "x_break_glass_review") or is_glass(content)
+        giving = is_glass(content) or kind in (
+            "grant", "grant_revoked", "token_issued", "x_break_glass_review")
         signed_kind = giving or kind in ("principal_added", "resumed", "secret_changed") or (
             kind == "key_added" and content["key"]["purpose"] == "receipt")
         demand(content.get("signatures") or not signed_kind, "lifecycle.signature_missing")
@@ -1238,7 +1246,7 @@ class Lifecycle:
             text = {"_type": "cascade/admin/v1", "log_origin": content["log_origin"],
                     "statement": {name: value for name, value in content.items()
                                   if name not in NOT_OF_A_STATEMENT}}
-        signer = content["principal"] if giving else None
+        signer = content["principal"] if giving or kind == "token_revoked" else None
         self.people.check_signatures(content, namespace, canonical(text), signer)
 
     def register(self, content):

@@ -3,6 +3,7 @@
 
 mod grants;
 mod memory;
+mod tokens;
 
 use cascade_receipt::base64;
 use cascade_receipt::content::{
@@ -10,7 +11,7 @@ use cascade_receipt::content::{
     PackChange, PolicyRef, Rel, ScheduleChanged, SecretChanged, SubjectFact,
 };
 use cascade_receipt::digest::{self, Digest};
-use cascade_receipt::id::{PrincipalId, ReceiptId};
+use cascade_receipt::id::{PrincipalId, ReceiptId, TokenId};
 use cascade_receipt::json::Value;
 use cascade_receipt::kind::Kind;
 use cascade_receipt::reader::Purpose;
@@ -23,6 +24,7 @@ use crate::schedule_views::{InvocationRow, ScheduleStep};
 pub(crate) use grants::GrantRow;
 use grants::grants_of;
 pub(crate) use memory::MemoryRow;
+pub(crate) use tokens::TokenRow;
 
 /// One receipt's effect on the views.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -98,6 +100,10 @@ pub(crate) enum Change {
     Granted(GrantRow),
     /// A right was taken back.
     GrantRevoked { grant: ReceiptId },
+    /// A bearer token was issued.
+    TokenIssued(TokenRow),
+    /// It was taken back.
+    TokenRevoked { token_id: TokenId },
     /// Somebody went past the gates.
     GlassBroken(GlassRow),
     /// Somebody else has looked at it.
@@ -192,6 +198,8 @@ impl Change {
             Body::PersonRemoved(removed) => Self::PersonRemoved { principal: removed.principal },
             Body::Granted(granted) => Self::Granted(GrantRow::of_body(granted)),
             Body::GrantRevoked(revoked) => Self::GrantRevoked { grant: revoked.grant.receipt_id },
+            Body::TokenIssued(issued) => Self::TokenIssued(TokenRow::of_body(issued)),
+            Body::TokenRevoked(revoked) => Self::TokenRevoked { token_id: revoked.token_id },
             Body::GlassBroken(broken) => Self::GlassBroken(GlassRow::of_body(broken)),
             Body::Reviewed(reviewed) => Self::Reviewed { glass: reviewed.glass.receipt_id },
             Body::Blocked(_)
@@ -239,7 +247,8 @@ impl Change {
             | Self::PersonAdded { .. }
             | Self::PersonRemoved { .. }
             | Self::Granted(_)
-            | Self::GrantRevoked { .. } => true,
+            | Self::GrantRevoked { .. }
+            | Self::TokenRevoked { .. } => true,
             Self::Genesis { .. }
             | Self::Closed { .. }
             // What stands on it is looked at under the write lock.
@@ -251,6 +260,8 @@ impl Change {
             | Self::Subject(_)
             | Self::KeyAdded { .. }
             | Self::KeyRevoked { .. }
+            // Nothing was decided on it yet.
+            | Self::TokenIssued(_)
             // What it changes is looked at under the write lock; runs of others go on undisturbed.
             | Self::GlassBroken(_)
             | Self::Reviewed { .. }
@@ -398,6 +409,8 @@ impl Change {
                 set: text("change")? == SecretChanged::SET,
             },
             Kind::GrantRevoked => Self::GrantRevoked { grant: *grants_of(content)?.first()? },
+            Kind::TokenIssued => Self::TokenIssued(TokenRow::of_value(content)?),
+            Kind::TokenRevoked => Self::TokenRevoked { token_id: TokenId::parse(text("token_id")?)? },
             // One that says nothing of a review is another program's, and owes none.
             Kind::BreakGlass if content.member("review_due").is_some() => Self::GlassBroken(GlassRow {
                 action_hash: Digest::from_hex(text("action_hash")?)?,

@@ -5,7 +5,7 @@ use std::sync::mpsc::Receiver;
 
 use cascade_receipt::content::Body;
 use cascade_receipt::digest::{Digest, Nonce};
-use cascade_receipt::id::{PrincipalId, ReceiptId};
+use cascade_receipt::id::{PrincipalId, ReceiptId, TokenId};
 use cascade_receipt::time::Timestamp;
 use cascade_receipt::verify::REVOCATIONS_MAX;
 
@@ -306,6 +306,12 @@ pub enum AppendError {
         /// The grant above.
         grant: ReceiptId,
     },
+    /// Another token has its id, or its secret.
+    #[error("token {0} is there already")]
+    TokenTaken(TokenId),
+    /// No such token was issued, or it was taken back.
+    #[error("{0} is no token that could be taken back")]
+    TokenEnded(TokenId),
     /// It is of another action or principal, or another run has used it.
     #[error("{glass} lets nothing pass any more: it is good for one run of one action")]
     GlassUsed {

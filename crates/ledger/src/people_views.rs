@@ -187,7 +187,7 @@ fn person_of(row: &Row<'_>) -> rusqlite::Result<Person> {
 }
 
 /// The words of a canonical JSON array.
-fn words(text: &str) -> Vec<String> {
+pub(crate) fn words(text: &str) -> Vec<String> {
     let value = json::parse_canonical(text.as_bytes()).ok();
     let words = value.as_ref().and_then(Value::as_array).unwrap_or_default();
     words.iter().filter_map(Value::as_str).map(str::to_owned).collect()

@@ -11,7 +11,7 @@ use crate::draft::AppendError;
 use crate::store::from_sql;
 use crate::{
     chain_views, glass_views, grant_views, memory_views, people_views, requests, schedule_views, segment,
-    views,
+    token_views, views,
 };
 
 type Answer = rusqlite::Result<Option<AppendError>>;
@@ -79,10 +79,6 @@ pub(crate) fn refusal(conn: &Connection, receipt_id: ReceiptId, body: &Body, now
         Body::Forgotten(forgotten) => memory_views::refuses_forget(conn, &forgotten.learned),
         Body::Released(released) => memory_views::refuses_release(conn, &released.wrong),
         Body::Reviewed(reviewed) => glass_views::refuses_review(conn, reviewed),
-        Body::PersonAdded(added) => people_views::refuses_add(conn, added),
-        Body::PersonRemoved(removed) => people_views::refuses_remove(conn, removed.principal),
-        Body::Granted(granted) => grant_views::refuses_give(conn, granted, now),
-        Body::GrantRevoked(revoked) => grant_views::refuses_revoke(conn, revoked),
         Body::Answer(answer) => {
             let subject = Subject::read(conn, &answer.subject)?;
             Ok(subject.refuses(&answer.subject, &answer.action_hash, now))
@@ -94,6 +90,19 @@ pub(crate) fn refusal(conn: &Connection, receipt_id: ReceiptId, body: &Body, now
                 Some(row) => closed(&row.state).map(|state| AppendError::SubjectClosed { subject, state }),
             })
         }
+        other => of_people(conn, other, now),
+    }
+}
+
+/// The same of kinds about people and what they were given.
+fn of_people(conn: &Connection, body: &Body, now: Timestamp) -> Answer {
+    match body {
+        Body::PersonAdded(added) => people_views::refuses_add(conn, added),
+        Body::PersonRemoved(removed) => people_views::refuses_remove(conn, removed.principal),
+        Body::Granted(granted) => grant_views::refuses_give(conn, granted, now),
+        Body::GrantRevoked(revoked) => grant_views::refuses_revoke(conn, revoked),
+        Body::TokenIssued(issued) => token_views::refuses_issue(conn, issued),
+        Body::TokenRevoked(revoked) => token_views::refuses_revoke(conn, revoked),
         _ => Ok(None),
     }
 }

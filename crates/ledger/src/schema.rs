@@ -144,6 +144,19 @@ CREATE TABLE grants (
     revoked_by BLOB
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX grants_holder ON grants (holder, seq);
+CREATE TABLE tokens (
+    token_id BLOB PRIMARY KEY,
+    receipt_id BLOB NOT NULL,
+    seq INTEGER NOT NULL,
+    entry_hash BLOB NOT NULL,
+    hash BLOB NOT NULL UNIQUE,
+    principal BLOB NOT NULL,
+    holder BLOB NOT NULL,
+    on_behalf_of BLOB,
+    scopes TEXT NOT NULL,
+    expires_ms INTEGER NOT NULL,
+    revoked BLOB
+) STRICT, WITHOUT ROWID;
 CREATE TABLE glass (
     receipt_id BLOB PRIMARY KEY,
     seq INTEGER NOT NULL,
@@ -265,7 +278,7 @@ CREATE TABLE erased (
 ";
 
 /// Each table of [`VIEWS`] with its order and the finding when it differs from a rebuild.
-pub(crate) const VIEW_TABLES: [(&str, &str, &str); 24] = [
+pub(crate) const VIEW_TABLES: [(&str, &str, &str); 25] = [
     ("standing", "id", "views.standing"),
     ("open_actions", "receipt_id", "views.open_actions"),
     ("chains", "receipt_id", "views.chains"),
@@ -276,6 +289,7 @@ pub(crate) const VIEW_TABLES: [(&str, &str, &str); 24] = [
     ("regimes", "name", "views.regimes"),
     ("people", "principal", "views.people"),
     ("grants", "receipt_id", "views.grants"),
+    ("tokens", "token_id", "views.tokens"),
     ("glass", "receipt_id", "views.glass"),
     ("memory", "id", "views.memory"),
     ("wrong_hits", "receipt_id", "views.wrong_hits"),

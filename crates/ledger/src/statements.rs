@@ -70,6 +70,8 @@ impl<'a> Signed<'a> {
             Body::Answer(answer) => (&answer.signatures, statement::APPROVAL, by(answer.principal)),
             Body::Granted(granted) => (&granted.signatures, statement::ADMIN, by(granted.principal)),
             Body::GrantRevoked(revoked) => (&revoked.signatures, statement::ADMIN, by(revoked.principal)),
+            Body::TokenIssued(issued) => (&issued.signatures, statement::ADMIN, by(issued.principal)),
+            Body::TokenRevoked(revoked) => (&revoked.signatures, statement::ADMIN, by(revoked.principal)),
             Body::GlassBroken(broken) => (&broken.signatures, statement::ADMIN, by(broken.action.principal)),
             Body::Reviewed(reviewed) => (&reviewed.signatures, statement::ADMIN, by(reviewed.principal)),
             Body::ChainStarted(started) => (&started.signatures, statement::SPEC, By::Registered),

@@ -12,7 +12,7 @@ use crate::change::{Change, KeyRow, Subject};
 use crate::store::{from_sql, to_sql};
 use crate::{
     chain_views, glass_views, grant_views, key_views, limit_views, memory_views, people_views, regime_views,
-    requests, schedule_views,
+    requests, schedule_views, token_views,
 };
 
 /// Where a receipt stands.
@@ -105,10 +105,7 @@ pub(crate) fn apply(conn: &Connection, entry: &Entry, change: &Change) -> rusqli
         Change::Subject(subject) => add_subject(conn, entry, subject),
         Change::Answered { .. } => add_answer(conn, entry, change),
         Change::Expired { subject } => set_state(conn, *subject, "expired"),
-        Change::Halt(halted) => {
-            conn.prepare_cached("UPDATE standing SET halted = ?1")?.execute([halted])?;
-            Ok(())
-        }
+        Change::Halt(halted) => set_halted(conn, *halted),
         Change::Secret { .. } => crate::secrets::apply(conn, entry, change),
         Change::PolicyActivated(policy, pack) => {
             regime_views::apply(conn, pack.as_ref())?;
@@ -117,14 +114,30 @@ pub(crate) fn apply(conn: &Connection, entry: &Entry, change: &Change) -> rusqli
         Change::Erased(receipts) => {
             receipts.iter().try_for_each(|receipt| mark_erased(conn, entry, *receipt))
         }
-        Change::KeyAdded { .. } | Change::KeyRevoked { .. } => key_views::apply(conn, entry.seq, change),
-        Change::PersonAdded { .. } | Change::PersonRemoved { .. } => {
-            people_views::apply(conn, entry.seq, change)
-        }
         Change::GlassBroken(_) | Change::Reviewed { .. } => glass_views::apply(conn, entry, change),
-        Change::Granted(_) | Change::GrantRevoked { .. } => grant_views::apply(conn, entry, change),
+        Change::KeyAdded { .. }
+        | Change::KeyRevoked { .. }
+        | Change::PersonAdded { .. }
+        | Change::PersonRemoved { .. }
+        | Change::Granted(_)
+        | Change::GrantRevoked { .. }
+        | Change::TokenIssued(_)
+        | Change::TokenRevoked { .. } => admit(conn, entry, change),
         Change::Nothing => Ok(()),
     }
+}
+
+fn set_halted(conn: &Connection, halted: bool) -> rusqlite::Result<()> {
+    conn.prepare_cached("UPDATE standing SET halted = ?1")?.execute([halted])?;
+    Ok(())
+}
+
+/// Who belongs to the chain, by which keys, with which rights. Each view takes what is its own.
+fn admit(conn: &Connection, entry: &Entry, change: &Change) -> rusqlite::Result<()> {
+    key_views::apply(conn, entry.seq, change)?;
+    people_views::apply(conn, entry.seq, change)?;
+    grant_views::apply(conn, entry, change)?;
+    token_views::apply(conn, entry, change)
 }
 
 fn add_answer(conn: &Connection, entry: &Entry, change: &Change) -> rusqlite::Result<()> {

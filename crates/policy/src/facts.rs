@@ -154,13 +154,18 @@ pub enum Authentication {
     EnvironmentMarker,
     /// A bearer token that Cascade issued.
     Token,
+    /// A signed statement of an issuer that the tenant trusts.
+    Jwt,
+    /// A certificate shown when the connection was made.
+    Mtls,
     /// Not at all.
     None,
 }
 
 impl Authentication {
     /// Every way.
-    pub const ALL: [Self; 4] = [Self::OsUser, Self::EnvironmentMarker, Self::Token, Self::None];
+    pub const ALL: [Self; 6] =
+        [Self::OsUser, Self::EnvironmentMarker, Self::Token, Self::Jwt, Self::Mtls, Self::None];
 
     /// The word in JSON.
     #[must_use]
@@ -169,6 +174,8 @@ impl Authentication {
             Self::OsUser => "os_user",
             Self::EnvironmentMarker => "environment_marker",
             Self::Token => "token",
+            Self::Jwt => "jwt",
+            Self::Mtls => "mtls",
             Self::None => "none",
         }
     }

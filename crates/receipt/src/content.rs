@@ -15,6 +15,7 @@ mod routed;
 mod run;
 mod schedule;
 mod secret;
+mod token;
 mod workflow;
 
 use alloc::string::String;
@@ -45,6 +46,7 @@ pub use routed::{
 pub use run::{Closing, Ending, Heartbeat};
 pub use schedule::{ChangeWord, CronInvocation, CronOutcome, ScheduleChange, ScheduleChanged};
 pub use secret::SecretChanged;
+pub use token::{TokenIssued, TokenRevoked, TokenScope};
 pub use workflow::{ChainClosed, ChainStarted, OfSpec, StepAt, StepCounts, StepRole};
 
 /// `_type` of content.
@@ -251,6 +253,10 @@ pub enum Body {
     Granted(Granted),
     /// `grant_revoked`.
     GrantRevoked(GrantRevoked),
+    /// `token_issued`.
+    TokenIssued(TokenIssued),
+    /// `token_revoked`.
+    TokenRevoked(TokenRevoked),
     /// `x_subject_zone`, `x_consent`, `x_conversation`.
     SubjectFact(SubjectFact),
 }
@@ -306,6 +312,8 @@ impl Body {
             Self::PersonRemoved(_) => Kind::PrincipalRemoved,
             Self::Granted(_) => Kind::Grant,
             Self::GrantRevoked(_) => Kind::GrantRevoked,
+            Self::TokenIssued(_) => Kind::TokenIssued,
+            Self::TokenRevoked(_) => Kind::TokenRevoked,
             Self::SubjectFact(fact) => fact.kind(),
         }
     }
@@ -348,6 +356,8 @@ impl Body {
             Self::PersonRemoved(removed) => removed.add_to(to),
             Self::Granted(granted) => granted.add_to(to),
             Self::GrantRevoked(revoked) => revoked.add_to(to),
+            Self::TokenIssued(issued) => issued.add_to(to),
+            Self::TokenRevoked(revoked) => revoked.add_to(to),
             Self::SubjectFact(fact) => fact.add_to(to),
         }
     }

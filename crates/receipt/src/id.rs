@@ -52,6 +52,10 @@ prefixed_id! {
     /// `p_` and 16 hex digits, random per chain. Names live in the vault.
     PrincipalId, "p_"
 }
+prefixed_id! {
+    /// `t_` and 16 hex digits, random per chain: names a token and gives nothing of it away.
+    TokenId, "t_"
+}
 
 /// `<name>+<first 8 hex of SHA-256 of the raw public key>`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

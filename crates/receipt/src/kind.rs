@@ -98,9 +98,9 @@ kinds! {
     ScheduleChanged = "schedule_changed",
     /// A brokered credential changed.
     SecretChanged = "secret_changed",
-    /// An agent's token was issued.
+    /// A bearer token was issued.
     TokenIssued = "token_issued",
-    /// An agent's token was taken back.
+    /// A bearer token was taken back.
     TokenRevoked = "token_revoked",
     /// The tenant's own settings changed.
     TenantChanged = "tenant_changed",

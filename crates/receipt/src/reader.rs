@@ -239,6 +239,10 @@ pub enum Meaning {
     Granted(Given),
     /// `grant_revoked`, by this principal.
     GrantRevoked(PrincipalId),
+    /// `token_issued`, by this principal.
+    TokenIssued(PrincipalId),
+    /// `token_revoked`, by this principal.
+    TokenRevoked(PrincipalId),
     /// `policy_activated`, `pack_activated`.
     PolicyActivated {
         /// In force from the next receipt on.

@@ -42,6 +42,8 @@ mod schedules;
 mod secret;
 #[path = "../examples/vectors/ssh.rs"]
 mod ssh;
+#[path = "../examples/vectors/tokens.rs"]
+mod tokens;
 #[path = "../examples/vectors/valid.rs"]
 mod valid;
 #[path = "../examples/vectors/workflows.rs"]

@@ -117,6 +117,8 @@ export class Lifecycle {
       checkGrant(content, refs, me, this.people);
     } else if (kind === "grant_revoked") {
       checkRevocation(content, refs, this.people);
+    } else if (kind === "token_issued") {
+      demand(this.people.isAdmin(content.principal), "lifecycle.not_admin");
     } else if (kind === "halted" || kind === "resumed") {
       this.halted = kind === "halted";
     } else if (kind === "anchor") {
@@ -192,18 +194,19 @@ export class Lifecycle {
   /** Section 7.2: signatures of people on every kind except answers and extensions. */
   private async checkSignatures(content: JsonObject): Promise<void> {
     const adds = content.kind === "key_added" && content.key.purpose === "receipt";
-    const giving = isGlass(content) || ["grant", "grant_revoked", "x_break_glass_review"].includes(content.kind);
+    const own = ["grant", "grant_revoked", "token_issued", "x_break_glass_review"];
+    const giving = isGlass(content) || own.includes(content.kind);
     const demanded = giving || adds || ["principal_added", "resumed", "secret_changed"].includes(content.kind);
     demand((content.signatures ?? []).length > 0 || !demanded, "lifecycle.signature_missing");
     if ("spec_hash" in content && !demanded) {
       const spec = { _type: "cascade/spec/v1", spec_hash: content.spec_hash };
       return this.people.checkSignatures(content, "cascade-spec@v1", canonical(spec));
     }
-    const own = Object.entries(content).filter(([name]) => !NOT_OF_A_STATEMENT.has(name));
+    const members = Object.entries(content).filter(([name]) => !NOT_OF_A_STATEMENT.has(name));
     const text = canonical({
-      _type: "cascade/admin/v1", log_origin: content.log_origin, statement: Object.fromEntries(own),
+      _type: "cascade/admin/v1", log_origin: content.log_origin, statement: Object.fromEntries(members),
     });
-    const signer = giving ? content.principal : undefined;
+    const signer = giving || content.kind === "token_revoked" ? content.principal : undefined;
     await this.people.checkSignatures(content, "cascade-admin@v1", text, signer);
   }
 

@@ -49,6 +49,7 @@ const isEpoch = spelled(/^e(?:0|[1-9][0-9]{0,14})$/);
 const isSignature = base64Of(64);
 
 const isStatementId = spelled(/^[0-9a-f]{16}$/);
+const isTokenId = spelled(/^t_[0-9a-f]{16}$/);
 
 export const TIERS = ["LOW", "MEDIUM", "HIGH", "CRITICAL"];
 
@@ -198,11 +199,20 @@ const KINDS: Record<string, [Members, Members?]> = {
     secret_hash: isHash,
     statement_id: isStatementId,
   }],
+  token_issued: [{
+    expires: isTime,
+    principal: isPrincipal,
+    scopes: isGroups,
+    statement_id: isStatementId,
+    to: isPrincipal,
+    token_hash: isHash,
+    token_id: isTokenId,
+  }],
+  token_revoked: [{ principal: isPrincipal, statement_id: isStatementId, token_id: isTokenId }],
 };
 const PLAIN_KINDS = new Set([
   "task_completed", "approval_expired", "break_glass", "task_failed", "task_revoked", "task_unknown",
-  "token_issued", "token_revoked", "tenant_changed", "tool_pinned",
-  "memory_learned", "memory_forgotten",
+  "tenant_changed", "tool_pinned", "memory_learned", "memory_forgotten",
 ]);
 
 const GLASS: Members = { ...ACTION, groups: isGroups, review_due: isTime, statement_id: isStatementId };

@@ -66,7 +66,8 @@ const FLAGS: [&str; 6] = ["approve", "given", "halted", "paused", "signature_req
 /// Columns that hold somebody; elsewhere eight bytes are a receipt, or what [`NAMES`] says.
 const PRINCIPALS: [&str; 5] = ["holder", "matter", "on_behalf_of", "owner", "principal"];
 /// Columns that hold a name in eight bytes that is neither.
-const NAMES: [(&str, &str); 3] = [("memory", "id"), ("schedules", "name"), ("secrets", "id")];
+const NAMES: [(&str, &str); 4] =
+    [("memory", "id"), ("schedules", "name"), ("secrets", "id"), ("tokens", "token_id")];
 /// Views whose subject is a person; that of an approval is what was asked.
 const ABOUT_PEOPLE: [&str; 4] = ["consents", "conversations", "known", "zones"];
 

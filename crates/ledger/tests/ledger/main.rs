@@ -27,4 +27,6 @@ mod processes;
 #[cfg(test)]
 mod schedules;
 #[cfg(test)]
+mod tokens;
+#[cfg(test)]
 mod workflows;

@@ -12,7 +12,11 @@ pub(super) fn answer(principal: &Principal) -> Answer {
         Authentication::EnvironmentMarker if principal.kind != PrincipalKind::Agent => {
             answer.deny("identity.marker");
         }
-        Authentication::EnvironmentMarker | Authentication::OsUser | Authentication::Token => {}
+        Authentication::EnvironmentMarker
+        | Authentication::OsUser
+        | Authentication::Token
+        | Authentication::Jwt
+        | Authentication::Mtls => {}
     }
     if !principal.alive {
         answer.deny("identity.revoked");

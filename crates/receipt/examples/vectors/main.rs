@@ -27,6 +27,7 @@ mod runs;
 mod schedules;
 mod secret;
 mod ssh;
+mod tokens;
 mod valid;
 mod workflows;
 

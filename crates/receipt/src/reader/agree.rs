@@ -9,10 +9,10 @@ use crate::content::{
     CronInvocation, CronOutcome, Draw, Ending, Envelope, Escalation, Genesis, GenesisKey, GlassBroken,
     GrantRevoked, Granted, Halted, Heartbeat, Known, OfSpec, PackChange, PersonAdded, PersonRemoved,
     PolicyActivated, Resumed, Review, Reviewed, Right, Runtime, ScheduleChange, ScheduleChanged,
-    SecretChanged, Spent, StepAt, StepCounts, StepRole, SubjectFact,
+    SecretChanged, Spent, StepAt, StepCounts, StepRole, SubjectFact, TokenIssued, TokenRevoked, TokenScope,
 };
 use crate::decision::{Decision, Gate, GateName, GateOutcome, Reason};
-use crate::id::KeyId;
+use crate::id::{KeyId, TokenId};
 use crate::tree::Tree;
 
 fn envelope() -> Envelope {
@@ -449,4 +449,44 @@ fn a_credential() {
             assert!(matches!(content.meaning, Meaning::SecretChanged));
         });
     }
+}
+
+#[test]
+fn a_token() {
+    let principal = PrincipalId([1; 8]);
+    let signatures = vec![Signature { principal, sshsig: "x".into() }];
+    for on_behalf_of in [None, Some(PrincipalId([4; 8]))] {
+        let issued = TokenIssued {
+            token_id: TokenId([5; 8]),
+            token_hash: Digest([2; 32]),
+            principal,
+            to: PrincipalId([3; 8]),
+            on_behalf_of,
+            scopes: TokenScope::ALL.to_vec(),
+            expires: Timestamp::from_ms(9),
+            statement_id: [2; 8],
+            signatures: signatures.clone(),
+        };
+        read(&Body::TokenIssued(issued), |content| {
+            assert!(content.statement.is_some());
+            assert!(matches!(content.meaning, Meaning::TokenIssued(read) if read == principal));
+        });
+    }
+    for signatures in [vec![], signatures] {
+        let revoked = TokenRevoked {
+            token_id: TokenId([5; 8]),
+            issued: reference(Rel::Supersedes),
+            principal,
+            reason: Reason::code("token.leaked"),
+            statement_id: [2; 8],
+            signatures,
+        };
+        read(&Body::TokenRevoked(revoked), |content| {
+            assert!(matches!(content.meaning, Meaning::TokenRevoked(read) if read == principal));
+            assert_eq!(content.refs, vec![reference(Rel::Supersedes)]);
+        });
+    }
+    let words: Vec<&str> = TokenScope::ALL.iter().map(|scope| scope.as_str()).collect();
+    assert!(words.is_sorted());
+    assert!(TokenScope::ALL.iter().all(|scope| TokenScope::parse(scope.as_str()) == Some(*scope)));
 }

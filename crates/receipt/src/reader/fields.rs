@@ -1,7 +1,7 @@
 //! Members of one object by name, and the spellings of single values.
 
 use crate::digest::{self, Digest};
-use crate::id::{PrincipalId, ReceiptId};
+use crate::id::{PrincipalId, ReceiptId, TokenId};
 use crate::reader::ContentFault;
 use crate::time::Timestamp;
 use crate::tree::View;
@@ -67,6 +67,10 @@ pub(super) fn receipt_id(view: View<'_, '_>) -> Option<ReceiptId> {
 
 pub(super) fn principal(view: View<'_, '_>) -> Option<PrincipalId> {
     PrincipalId::parse(view.plain()?)
+}
+
+pub(super) fn token_id(view: View<'_, '_>) -> Option<TokenId> {
+    TokenId::parse(view.plain()?)
 }
 
 pub(super) fn timestamp(view: View<'_, '_>) -> Option<Timestamp> {

@@ -182,6 +182,8 @@ fn governance(kind: Kind, fields: &Fields<'_, '_>) -> Result<Meaning, ContentFau
             Meaning::Resumed
         }
         Kind::SecretChanged => secret_changed(fields)?,
+        Kind::TokenIssued => people::token_issued(fields)?,
+        Kind::TokenRevoked => people::token_revoked(fields)?,
         _ => Meaning::Other,
     })
 }
@@ -442,7 +444,7 @@ pub(super) fn texts(view: View<'_, '_>) -> Option<Vec<String>> {
 }
 
 /// Each answer to an escalation compares the approver's groups with those that it names.
-fn groups(view: View<'_, '_>) -> Option<Vec<String>> {
+pub(super) fn groups(view: View<'_, '_>) -> Option<Vec<String>> {
     texts(view).filter(|groups| groups.len() <= GROUPS_MAX)
 }
 

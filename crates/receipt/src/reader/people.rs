@@ -1,4 +1,4 @@
-//! Grants as they are read (format section 2.1).
+//! Grants and tokens as they are read (format section 2.1).
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use crate::content::{DELEGATION_MAX, GRANT_COMMANDS_MAX, Right, Scope};
 use crate::decision::RiskTier;
 use crate::reader::fields::{self, Fields, missing};
-use crate::reader::kinds::texts;
+use crate::reader::kinds::{groups, texts};
 use crate::reader::{ContentFault, Given, Meaning};
 use crate::resource::{PATTERNS_MAX, Pattern};
 use crate::tree::View;
@@ -26,6 +26,23 @@ pub(super) fn given(fields: &Fields<'_, '_>) -> Result<Given, ContentFault> {
 pub(super) fn revoked(fields: &Fields<'_, '_>) -> Result<Meaning, ContentFault> {
     fields.req("statement_id", fields::statement_id)?;
     Ok(Meaning::GrantRevoked(fields.req("principal", fields::principal)?))
+}
+
+pub(super) fn token_issued(fields: &Fields<'_, '_>) -> Result<Meaning, ContentFault> {
+    fields.req("expires", fields::timestamp)?;
+    // Words of a later version stay readable; whoever does not know one gives nothing for it.
+    fields.req("scopes", groups)?;
+    fields.req("statement_id", fields::statement_id)?;
+    fields.req("to", fields::principal)?;
+    fields.req("token_hash", fields::digest)?;
+    fields.req("token_id", fields::token_id)?;
+    Ok(Meaning::TokenIssued(fields.req("principal", fields::principal)?))
+}
+
+pub(super) fn token_revoked(fields: &Fields<'_, '_>) -> Result<Meaning, ContentFault> {
+    fields.req("statement_id", fields::statement_id)?;
+    fields.req("token_id", fields::token_id)?;
+    Ok(Meaning::TokenRevoked(fields.req("principal", fields::principal)?))
 }
 
 /// `assume` or `commands`, never both; `resources` beside `commands` only.

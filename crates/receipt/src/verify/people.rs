@@ -78,6 +78,11 @@ impl People {
         self.people.get(&principal).is_some_and(|person| person.admin)
     }
 
+    /// Only administrators do some things, with their own signature.
+    pub(super) fn check_admin(&self, principal: PrincipalId) -> Result<(), Code> {
+        if self.is_admin(principal) { Ok(()) } else { Err(Code::NotAdmin) }
+    }
+
     /// Checks a person's answer to an escalation or dry run.
     pub(super) fn check_answer(
         &mut self,
@@ -112,10 +117,13 @@ impl People {
             });
         }
         let message = statement::admin(content.log_origin, content.statement.as_deref().unwrap_or_default());
-        // Whoever holds a grant may hand it on, and its giver may take it back: administrators or not.
+        // Whoever holds a grant may hand it on, and its giver may take it back: administrators or not. So may the
+        // holder of a token; who issues one is looked at where the receipt is.
         let giver = match &content.meaning {
             Meaning::Granted(Given { principal, .. })
             | Meaning::GrantRevoked(principal)
+            | Meaning::TokenIssued(principal)
+            | Meaning::TokenRevoked(principal)
             | Meaning::Reviewed(principal) => Some(*principal),
             // Whoever goes past the gates answers for it.
             Meaning::GlassBroken { action, .. } => Some(action.principal),
@@ -175,6 +183,7 @@ fn needs_signature(content: &Content<'_>) -> bool {
         Meaning::PrincipalAdded { .. }
         | Meaning::Granted(_)
         | Meaning::GrantRevoked(_)
+        | Meaning::TokenIssued(_)
         | Meaning::Resumed
         | Meaning::GlassBroken { .. }
         | Meaning::Reviewed(_)

@@ -12,7 +12,7 @@ use crate::worker::Registry;
 const WORDS: [(&str, &[&str]); 3] = [
     ("kind", &["cli", "shell"]),
     ("stdin", &["none", "terminal", "stream", "captured"]),
-    ("authentication", &["os_user", "environment_marker", "token", "none"]),
+    ("authentication", &["os_user", "environment_marker", "token", "jwt", "mtls", "none"]),
 ];
 
 pub(super) fn warnings(
