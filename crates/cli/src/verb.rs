@@ -36,6 +36,7 @@ mod standing;
 pub(crate) mod stats;
 pub(crate) mod subject;
 pub(crate) mod task;
+pub(crate) mod token;
 pub(crate) mod verify;
 pub(crate) mod witness;
 pub(crate) mod worker;
@@ -108,6 +109,7 @@ pub(crate) fn dispatch() -> ExitCode {
         Verb::Key(args) => key::run(global, args),
         Verb::People(args) => people::run(global, args),
         Verb::Grant(args) => grant::run(global, args),
+        Verb::Token(args) => token::run(global, args),
         Verb::Pack(args) => pack::run(global, args),
         Verb::Secret(args) => secret::run(global, args),
         Verb::Policy(args) => policy::run(global, args),

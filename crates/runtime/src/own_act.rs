@@ -77,7 +77,7 @@ pub(crate) fn record<A: OwnAct>(
         draft.seen = Some(mark);
         if decided.ruling.decision.verdict == Verdict::Admit && !act.dry_run() {
             draft.caps = limits::caps(&decided.facts, &decided.ruling);
-            draft.holds_until = holds_until(&decided.ruling, &decided.facts, &decided.grants);
+            draft.holds_until = holds_until(&decided.ruling, &decided.facts, &decided.grants, &asker);
         }
         match ledger.append(draft) {
             Ok(receipt) => return Ok((decided.ruling, receipt)),
