@@ -97,6 +97,7 @@ pub(crate) enum Verb {
     Key(verb::key::Key),
     People(verb::people::People),
     Grant(verb::grant::Grant),
+    Token(verb::token::Tokens),
     Secret(verb::secret::Secret),
     Policy(verb::policy::Policy),
     Pack(verb::pack::Packs),

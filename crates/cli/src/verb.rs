@@ -29,7 +29,7 @@ pub(crate) mod review;
 pub(crate) mod rollback;
 pub(crate) mod run;
 pub(crate) mod secret;
-mod serve;
+pub(crate) mod serve;
 pub(crate) mod shell_check;
 pub(crate) mod show;
 pub(crate) mod spec;
@@ -37,6 +37,7 @@ mod standing;
 pub(crate) mod stats;
 pub(crate) mod subject;
 pub(crate) mod task;
+pub(crate) mod token;
 pub(crate) mod verify;
 pub(crate) mod witness;
 pub(crate) mod worker;
@@ -109,6 +110,7 @@ pub(crate) fn dispatch() -> ExitCode {
         Verb::Key(args) => key::run(global, args),
         Verb::People(args) => people::run(global, args),
         Verb::Grant(args) => grant::run(global, args),
+        Verb::Token(args) => token::run(global, args),
         Verb::Pack(args) => pack::run(global, args),
         Verb::Secret(args) => secret::run(global, args),
         Verb::Policy(args) => policy::run(global, args),

@@ -220,6 +220,21 @@ impl Change {
         ScheduleStep::of_body(changed).map_or(Self::Nothing, scheduled)
     }
 
+    fn of_stored_intent(content: &Value) -> Option<Self> {
+        let text = |key: &str| content.member(key).and_then(Value::as_str);
+        Some(Self::Started {
+            principal: PrincipalId::parse(text("principal")?)?,
+            action_hash: Digest::from_hex(text("action_hash")?)?,
+            used: refs_of(content)?.into_iter().filter(|(rel, _)| uses(*rel)).collect(),
+            draws: limit_views::draws_of(content)?,
+            at: Timestamp::parse(text("timestamp")?)?,
+            until: match text("expires") {
+                Some(until) => Some(Timestamp::parse(until)?),
+                None => None,
+            },
+        })
+    }
+
     fn of_schedule_value(content: &Value) -> Option<Self> {
         Some(Self::Scheduled {
             step: ScheduleStep::of_value(content)?,
@@ -333,17 +348,7 @@ impl Change {
                     })
                     .collect::<Option<_>>()?,
             },
-            Kind::TaskStarted => Self::Started {
-                principal: PrincipalId::parse(text("principal")?)?,
-                action_hash: Digest::from_hex(text("action_hash")?)?,
-                used: refs_of(content)?.into_iter().filter(|(rel, _)| uses(*rel)).collect(),
-                draws: limit_views::draws_of(content)?,
-                at: Timestamp::parse(text("timestamp")?)?,
-                until: match text("expires") {
-                    Some(until) => Some(Timestamp::parse(until)?),
-                    None => None,
-                },
-            },
+            Kind::TaskStarted => Self::of_stored_intent(content)?,
             Kind::ChainStarted | Kind::ChainCompleted | Kind::ChainAborted => Self::of_chain(kind, content)?,
             Kind::ScheduleChanged => Self::of_schedule_value(content)?,
             Kind::CronInvocation => Self::Invoked(InvocationRow::of_value(content)?),

@@ -22,13 +22,7 @@ pub(crate) fn refusal(conn: &Connection, receipt_id: ReceiptId, body: &Body, now
     if segment::is_indexed(conn, receipt_id)? {
         return Ok(Some(AppendError::IdTaken(receipt_id)));
     }
-    if let Some(refused) = chain_views::refusal(conn, receipt_id, body)? {
-        return Ok(Some(refused));
-    }
-    if let Some(refused) = schedule_views::refusal(conn, body, now)? {
-        return Ok(Some(refused));
-    }
-    if let Some(refused) = requests::refusal(conn, body)? {
+    if let Some(refused) = of_its_kind(conn, receipt_id, body, now)? {
         return Ok(Some(refused));
     }
     match body {
@@ -105,6 +99,17 @@ fn of_people(conn: &Connection, body: &Body, now: Timestamp) -> Answer {
         Body::TokenRevoked(revoked) => token_views::refuses_revoke(conn, revoked),
         _ => Ok(None),
     }
+}
+
+/// What workflows, schedules and requests have against it.
+fn of_its_kind(conn: &Connection, receipt_id: ReceiptId, body: &Body, now: Timestamp) -> Answer {
+    if let Some(refused) = chain_views::refusal(conn, receipt_id, body)? {
+        return Ok(Some(refused));
+    }
+    if let Some(refused) = schedule_views::refusal(conn, body, now)? {
+        return Ok(Some(refused));
+    }
+    requests::refusal(conn, body)
 }
 
 /// What follows an intent names the same workflow, or none as well.

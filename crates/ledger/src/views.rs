@@ -5,6 +5,7 @@ use cascade_receipt::content::{PolicyRef, Rel, RequestTag};
 use cascade_receipt::digest::Digest;
 use cascade_receipt::id::{PrincipalId, ReceiptId};
 use cascade_receipt::json::Value;
+use cascade_receipt::time::Timestamp;
 use cascade_receipt::verify::ADMIN_GROUP;
 use rusqlite::{Connection, params};
 
@@ -59,22 +60,11 @@ pub(crate) fn apply(conn: &Connection, entry: &Entry, change: &Change) -> rusqli
     chain_views::follow(conn, entry)?;
     schedule_views::follow(conn, entry, change)?;
     requests::follow(conn, entry)?;
-    let id = entry.receipt_id.0;
     match change {
         Change::Genesis { policy, admins, keys } => found(conn, entry, policy, admins, keys),
         Change::Started { principal, action_hash, used, draws, at, until } => {
             limit_views::take(conn, entry.receipt_id, *at, draws)?;
-            conn.prepare_cached("INSERT INTO open_actions VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?.execute(
-                params![
-                    id,
-                    entry.entry_hash.0,
-                    to_sql(entry.seq),
-                    principal.0,
-                    action_hash.0,
-                    entry.chain.map(|chain| chain.0),
-                    until.map(|until| to_sql(until.ms()))
-                ],
-            )?;
+            open(conn, entry, (*principal, action_hash), *until)?;
             use_up(conn, entry.receipt_id, used)
         }
         Change::Pure { used, draws, at } => {
@@ -138,6 +128,24 @@ fn admit(conn: &Connection, entry: &Entry, change: &Change) -> rusqlite::Result<
     people_views::apply(conn, entry.seq, change)?;
     grant_views::apply(conn, entry, change)?;
     token_views::apply(conn, entry, change)
+}
+
+fn open(
+    conn: &Connection,
+    entry: &Entry,
+    (principal, action_hash): (PrincipalId, &Digest),
+    until: Option<Timestamp>,
+) -> rusqlite::Result<()> {
+    conn.prepare_cached("INSERT INTO open_actions VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?.execute(params![
+        entry.receipt_id.0,
+        entry.entry_hash.0,
+        to_sql(entry.seq),
+        principal.0,
+        action_hash.0,
+        entry.chain.map(|chain| chain.0),
+        until.map(|until| to_sql(until.ms()))
+    ])?;
+    Ok(())
 }
 
 fn add_answer(conn: &Connection, entry: &Entry, change: &Change) -> rusqlite::Result<()> {

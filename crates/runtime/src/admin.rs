@@ -57,6 +57,9 @@ pub(crate) fn may(ledger: &Ledger, asker: &Asker) -> Result<Person, AdminError> 
 /// [`AdminError`].
 pub(crate) fn speaker(ledger: &Ledger, asker: &Asker) -> Result<Person, AdminError> {
     is_person(asker)?;
+    if asker.has_ended() {
+        return Err(AdminError::Refused("identity.revoked"));
+    }
     let person = ledger.person(asker.speaker())?.filter(Person::is_registered);
     person.ok_or(AdminError::Refused("approval.not_eligible"))
 }

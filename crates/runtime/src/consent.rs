@@ -561,6 +561,9 @@ fn objections(
     } else if !eligible {
         codes.push("approval.not_eligible");
     }
+    if asker.has_ended() {
+        codes.push("identity.revoked");
+    }
     codes.extend(asker.enclosure.objection());
     if subject.principal == asker.speaker() {
         codes.push("approval.requester");

@@ -30,6 +30,7 @@ use crate::obeyed;
 use crate::people::{self, Person, Whom};
 use crate::process::Enclosure;
 use crate::subject::{self, Concerned};
+use crate::tokens::Known;
 
 /// Most bytes of standard input that are read before a decision, for programs that execute them.
 pub const STDIN_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -43,9 +44,9 @@ const SHELLS: &[&str] = &["sh", "bash", "dash", "zsh", "ksh", "ash"];
 /// Who asks, with ids of this chain.
 #[derive(Clone, Debug)]
 pub struct Asker {
-    /// The operating-system user.
+    /// The operating-system user, or the person of the chain behind a token.
     pub person: Person,
-    /// That user's id in this chain.
+    /// That person's id in this chain.
     pub person_id: PrincipalId,
     /// That person in the chain, also after a removal; `None` for somebody who was never admitted.
     pub entry: Option<PersonEntry>,
@@ -55,6 +56,8 @@ pub struct Asker {
     pub assumed: Option<PrincipalId>,
     /// The governed run that this process works beneath.
     pub enclosure: Enclosure,
+    /// How it is known that it is this one.
+    pub(crate) known: Known,
 }
 
 impl Asker {
@@ -95,7 +98,7 @@ impl Asker {
             }
             None => None,
         };
-        Ok(Self { person, person_id, entry, agent, assumed, enclosure })
+        Ok(Self { person, person_id, entry, agent, assumed, enclosure, known: Known::Here })
     }
 
     /// The agent that a model is which acts for this asker; whoever is one already stays who it is.
@@ -115,7 +118,8 @@ impl Asker {
     /// # Errors
     /// When the ledger cannot be read.
     pub fn again(&self, ledger: &Ledger) -> Result<Self, Fault> {
-        Ok(Self { entry: ledger.person(self.person_id)?, ..self.clone() })
+        let known = self.known.again(ledger)?;
+        Ok(Self { entry: ledger.person(self.person_id)?, known, ..self.clone() })
     }
 
     /// Who is accountable for the action in the receipt.
@@ -131,6 +135,17 @@ impl Asker {
         self.assumed.unwrap_or(self.person_id)
     }
 
+    /// Whether the token that was shown does not count any more.
+    #[must_use]
+    pub const fn has_ended(&self) -> bool {
+        !self.known.holds()
+    }
+
+    /// The moment from which what was shown counts no more.
+    pub(crate) fn until(&self) -> Option<Timestamp> {
+        self.known.until()
+    }
+
     fn principal(&self) -> facts::Principal {
         let (kind, authentication) = match (&self.agent, &self.entry) {
             (Some(_), _) => (PrincipalKind::Agent, Authentication::EnvironmentMarker),
@@ -142,8 +157,8 @@ impl Asker {
         facts::Principal {
             id: self.principal_id(),
             kind,
-            authentication,
-            alive: self.is_registered(),
+            authentication: self.known.authentication().unwrap_or(authentication),
+            alive: self.is_registered() && self.known.holds(),
             admin: own.is_some_and(PersonEntry::is_admin),
             groups: own.map(groups_beside_admins).unwrap_or_default(),
         }

@@ -118,6 +118,9 @@ fn objections(glass: &Glass, asker: &Asker, speaker: Option<&Person>) -> Vec<Rea
     } else if !speaker.is_some_and(|person| may_review(glass, person)) {
         codes.push("approval.not_eligible");
     }
+    if asker.has_ended() {
+        codes.push("identity.revoked");
+    }
     codes.extend(asker.enclosure.objection());
     let same_key = speaker.is_some_and(|person| person.ssh_key == glass.ssh_key);
     if same_key || asker.speaker() == glass.principal {

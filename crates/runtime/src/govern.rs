@@ -370,7 +370,7 @@ impl<'a> Performer<'a> {
         };
         let review = snapshot.thresholds().break_glass.clone();
         let grants = grants::used(self.ledger, &ruling.decision)?;
-        let holds_until = holds_until(&ruling, &facts, &grants);
+        let holds_until = holds_until(&ruling, &facts, &grants, &self.request.asker);
         self.decided = Some(Decided { facts, about, holds_until, ruling, grants, review, mark });
         Ok(event)
     }
@@ -533,12 +533,17 @@ impl<'a> Performer<'a> {
     }
 }
 
-/// The first moment at which a window, the end of a grant or a review that is due may change the answer.
-pub(crate) fn holds_until(ruling: &Ruling, facts: &Facts, grants: &[Ref]) -> Option<Timestamp> {
+/// The first moment at which a window, the end of a grant or of a token, or a review that is due may change the answer.
+pub(crate) fn holds_until(
+    ruling: &Ruling,
+    facts: &Facts,
+    grants: &[Ref],
+    asker: &Asker,
+) -> Option<Timestamp> {
     let used = |grant: &&Grant| grants.iter().any(|one| one.receipt_id == grant.receipt_id);
     let ends = facts.grants.iter().filter(used).filter_map(|grant| grant.expires);
     let due = facts.own_unreviewed().map(|one| one.due).filter(|due| *due > facts.at);
-    ends.chain(due).chain(ruling.holds_until).min()
+    ends.chain(due).chain(ruling.holds_until).chain(asker.until()).min()
 }
 
 fn not_running() -> GovernError {

@@ -48,6 +48,7 @@ pub mod ssh;
 pub mod stats;
 pub mod subject;
 pub mod task;
+pub mod tokens;
 pub mod tsa;
 pub mod witness;
 pub mod workflow;

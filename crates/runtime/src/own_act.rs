@@ -116,7 +116,7 @@ pub(crate) fn record<A: OwnAct>(act: &A, ledger: &Ledger, by: &By<'_>) -> Result
         draft.seen = Some(mark);
         if decided.ruling.decision.verdict == Verdict::Admit && !act.dry_run() {
             draft.caps = limits::caps(&decided.facts, &decided.ruling);
-            draft.holds_until = holds_until(&decided.ruling, &decided.facts, &decided.grants);
+            draft.holds_until = holds_until(&decided.ruling, &decided.facts, &decided.grants, &asker);
         }
         match ledger.append(draft) {
             Ok(receipt) => {

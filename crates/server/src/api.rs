@@ -37,13 +37,14 @@ pub(crate) use caller::{Caller, Credentials};
 pub(crate) use events::{Feed, feed};
 pub(crate) use metrics::Gauges;
 pub(crate) use problem::Problem;
+use reference::Security;
 
 /// Most bytes of the body of a request.
-pub const BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
+pub(crate) const BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Requests that are worked on at once; more wait for [`QUEUE_TIME_MAX`].
-pub const WORK_MAX: usize = 128;
+pub(crate) const WORK_MAX: usize = 128;
 /// Longest wait for a turn.
-pub const QUEUE_TIME_MAX: Duration = Duration::from_secs(10);
+pub(crate) const QUEUE_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// A service.
 pub(crate) struct Api {
@@ -100,7 +101,7 @@ impl Api {
         description = "Decisions before anything runs, and a signed, hash-chained receipt of every decision and outcome.",
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
-    modifiers(&reference::Security),
+    modifiers(&Security),
     tags(
         (name = "decisions", description = "Ask before you act, and report what came of it."),
         (name = "approvals", description = "What waits for people."),

@@ -110,7 +110,7 @@ pub(crate) async fn serve(bound: Bound, router: Router, stop: watch::Receiver<bo
         let Ok(permit) = Arc::clone(&room).acquire_owned().await else { break };
         tokio::select! {
             biased;
-            _ = stopped.wait_for(|stop| *stop) => break,
+            () = said(&mut stopped) => break,
             accepted = accept(&bound) => match accepted {
                 Ok((stream, peer)) => {
                     tokio::spawn(converse(stream, peer, router.clone(), stop.clone(), permit));
@@ -126,6 +126,11 @@ pub(crate) async fn serve(bound: Bound, router: Router, stop: watch::Receiver<bo
     drop(bound);
     let all = u32::try_from(CONNECTIONS_MAX).unwrap_or(u32::MAX);
     drop(room.acquire_many(all).await);
+}
+
+/// Ready when it is said. Nobody left who could say it means the same.
+pub(crate) async fn said(stop: &mut watch::Receiver<bool>) {
+    drop(stop.wait_for(|stop| *stop).await);
 }
 
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -171,7 +176,7 @@ async fn converse(
     // What goes wrong on a connection is its client's to know.
     tokio::select! {
         _ = connection.as_mut() => {}
-        _ = stop.wait_for(|stop| *stop) => {
+        () = said(&mut stop) => {
             connection.as_mut().graceful_shutdown();
             drop(connection.await);
         }

@@ -78,7 +78,7 @@ fn stop_signal() -> io::Result<impl Future<Output = ()> + Send + 'static> {
 async fn close_expired(api: Arc<Api>, mut stop: watch::Receiver<bool>) {
     loop {
         tokio::select! {
-            _ = stop.wait_for(|stop| *stop) => return,
+            () = listener::said(&mut stop) => return,
             () = tokio::time::sleep(LEASE_LOOK) => {}
         }
         for tenant in api.tenants().all() {

@@ -16,6 +16,17 @@ use crate::api::{Feed, Gauges};
 /// Opens the chain of a tenant: whoever serves knows where passphrases come from.
 pub type Opener = dyn Fn(&TenantId) -> Result<Ledger, OpenError> + Send + Sync;
 
+/// Why a tenant cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum TenantError {
+    /// Its chain could not be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// Receipts name the program that writes them, and it could not be read.
+    #[error("couldn't read the running program: {0}")]
+    Program(std::io::Error),
+}
+
 /// One tenant, open.
 #[derive(Debug)]
 pub struct Tenant {
@@ -49,15 +60,14 @@ impl Tenants {
     /// The tenant of this name, opened when it is asked for the first time.
     ///
     /// # Errors
-    /// As the opener.
-    pub fn find(&self, id: &TenantId) -> Result<Arc<Tenant>, OpenError> {
+    /// [`TenantError`].
+    pub fn find(&self, id: &TenantId) -> Result<Arc<Tenant>, TenantError> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(tenant) = open.get(id) {
             return Ok(Arc::clone(tenant));
         }
         let ledger = (self.opener)(id)?;
-        let runtime = identity::runtime(&ledger)
-            .map_err(|error| cascade_ledger::Fault::io(std::path::Path::new("/proc/self/exe"), &error))?;
+        let runtime = identity::runtime(&ledger).map_err(TenantError::Program)?;
         let tenant = Arc::new(Tenant {
             id: id.clone(),
             ledger,

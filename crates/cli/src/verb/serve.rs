@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use cascade_receipt::json::Value;
 use cascade_server::serve::{self, Listen, Service};
-use cascade_server::tenants::Tenants;
+use cascade_server::tenants::{TenantError, Tenants};
 use clap::Args;
 
 use crate::args::Global;
@@ -47,7 +47,10 @@ pub(crate) fn run(global: &Global, args: &Serve) -> Exit {
     let (home, tenant) = (place::home_dir(global)?, place::tenant(global)?);
     let opened = global.clone();
     let tenants = Tenants::new(Box::new(move |tenant| place::open(&opened, &home, tenant)));
-    tenants.find(&tenant).map_err(place::opening)?;
+    tenants.find(&tenant).map_err(|error| match error {
+        TenantError::Open(error) => place::opening(error),
+        other @ TenantError::Program(_) => Failure::from(other),
+    })?;
     let ready = |place: &str| {
         output::say(format_args!("listening on {place}"));
         if let Listen::Tcp(address) = args.listen

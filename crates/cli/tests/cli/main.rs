@@ -131,6 +131,8 @@ mod thinking;
 #[cfg(test)]
 mod timestamp;
 #[cfg(test)]
+mod tokens;
+#[cfg(test)]
 mod tour;
 #[cfg(test)]
 mod trace;

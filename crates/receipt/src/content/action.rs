@@ -36,6 +36,19 @@ pub struct RequestTag {
     pub body: Digest,
 }
 
+impl RequestTag {
+    fn add_to(request: Option<&Self>, to: &mut Members<'_>) {
+        if let Some(request) = request {
+            to.add("request", |out| {
+                out.object(|out| {
+                    out.key("body").hex(&request.body.0);
+                    out.key("key").hex(&request.key.0);
+                });
+            });
+        }
+    }
+}
+
 /// What every decided action carries, whether it ran or not.
 #[derive(Clone, Debug)]
 pub struct Action {
@@ -159,14 +172,7 @@ impl Action {
         }
         to.add("principal", |out| out.spelled(&self.principal));
         add_refs(to, &self.refs);
-        if let Some(request) = &self.request {
-            to.add("request", |out| {
-                out.object(|out| {
-                    out.key("body").hex(&request.body.0);
-                    out.key("key").hex(&request.key.0);
-                });
-            });
-        }
+        RequestTag::add_to(self.request.as_ref(), to);
         if let Some(required) = terms.required {
             to.add("required", |out| out.int(u64::from(required)));
         }

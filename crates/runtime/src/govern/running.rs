@@ -148,7 +148,7 @@ impl Performer<'_> {
         let ruling = decide::decide(&snapshot, &facts);
         let decided = self.decided.as_mut().ok_or_else(undecided)?;
         // A run stands on the grants that its intent names.
-        let holds_until = holds_until(&ruling, &facts, &decided.grants);
+        let holds_until = holds_until(&ruling, &facts, &decided.grants, &asker);
         let decision = ruling.decision;
         let verdict = decision.verdict;
         self.reviewed = Instant::now();

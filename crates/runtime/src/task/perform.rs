@@ -261,7 +261,7 @@ impl Performer<'_> {
         let ruling = decide::decide(&snapshot, &facts);
         let event = Event::Decided { verdict: ruling.decision.verdict, dry_run };
         let grants = grants::used(self.ledger, &ruling.decision)?;
-        let holds_until = holds_until(&ruling, &facts, &grants);
+        let holds_until = holds_until(&ruling, &facts, &grants, &self.asker);
         self.decided = Some(Decided { facts, ruling, grants, holds_until, mark });
         Ok(event)
     }

@@ -170,7 +170,7 @@ impl Question<'_, '_> {
         }
         let ruling = decide::decide(&snapshot, &facts);
         let grants = grants::used(of.ledger, &ruling.decision)?;
-        let holds_until = holds_until(&ruling, &facts, &grants);
+        let holds_until = holds_until(&ruling, &facts, &grants, &of.asker);
         Ok(Decided { facts, ruling, grants, holds_until, mark })
     }
 

@@ -65,8 +65,7 @@ fn decided(caller: &Caller, request: DecisionRequest, body: &[u8]) -> Result<Dec
     let subject = match &request.subject {
         None => None,
         Some(text) => {
-            let named =
-                Named::parse(text).map_err(|fault| Problem::bad("request.subject", fault.to_string()))?;
+            let named = Named::parse(text).map_err(|fault| Problem::bad("request.subject", fault))?;
             Some(subject::concerned(ledger, &named)?)
         }
     };

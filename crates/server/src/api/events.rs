@@ -3,6 +3,8 @@
 //! One task looks at the head of each tenant that has listeners and wakes them; each then reads what is new for it. A
 //! slow one holds nothing back but its own place, and comes after from the log.
 
+#![expect(unused_qualifications, reason = "the macro that describes a route names traits in full")]
+
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,6 +20,7 @@ use tokio::sync::watch;
 use utoipa::IntoParams;
 
 use super::{Api, Caller, Credentials, Problem};
+use crate::listener::said;
 use crate::tenants::Tenant;
 
 /// Listeners of one tenant at once.
@@ -55,7 +58,7 @@ impl Feed {
 pub(crate) async fn feed(api: Arc<Api>, mut stop: watch::Receiver<bool>) {
     loop {
         tokio::select! {
-            _ = stop.wait_for(|stop| *stop) => return,
+            () = said(&mut stop) => return,
             () = tokio::time::sleep(LOOK) => {}
         }
         for tenant in api.tenants().all().into_iter().filter(|tenant| tenant.feed.listeners() > 0) {

@@ -183,7 +183,9 @@ impl Families {
         let length = ledger.head()?.next_seq;
         let anchored = ledger.newest_checkpoint(true)?.map_or(0, |(size, _)| size);
         let waiting = ledger.pending_escalations()?.len();
-        let set = |family: &Numbers, value: u64| drop(family.get_or_create(&label).set(number(value)));
+        let set = |family: &Numbers, value: u64| {
+            family.get_or_create(&label).set(number(value));
+        };
         set(&self.open, ledger.open_actions()?.len() as u64);
         set(&self.unanchored, length.saturating_sub(anchored));
         set(&self.length, length);

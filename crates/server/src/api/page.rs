@@ -8,14 +8,14 @@ use serde_json::Value;
 pub(super) fn of(document: &str) -> String {
     let document: Value = serde_json::from_str(document).unwrap_or_default();
     let mut page = String::from(HEAD);
-    let paths = document["paths"].as_object().into_iter().flatten();
+    let paths = at(&document, "/paths").as_object().into_iter().flatten();
     for (path, methods) in paths {
         for (method, operation) in methods.as_object().into_iter().flatten() {
             operation_to(&mut page, path, method, operation);
         }
     }
     page.push_str("<h2>Shapes</h2>");
-    for (name, schema) in document["components"]["schemas"].as_object().into_iter().flatten() {
+    for (name, schema) in at(&document, "/components/schemas").as_object().into_iter().flatten() {
         schema_to(&mut page, name, schema);
     }
     page.push_str("</main></html>\n");
@@ -34,34 +34,34 @@ td{vertical-align:top;padding:.15rem .8rem .15rem 0;border-top:1px solid #eee}b{
 Errors are <code>application/problem+json</code>; their <code>code</code> is stable.</p>";
 
 fn operation_to(page: &mut String, path: &str, method: &str, operation: &Value) {
-    let token = if operation["security"].is_array() { " · token" } else { "" };
-    let summary = text(&operation["summary"]);
+    let token = if at(operation, "/security").is_array() { " · token" } else { "" };
+    let summary = text(at(operation, "/summary"));
     // Writing to a string cannot fail.
     _ = write!(
         page,
         "<section><h3><b>{}</b> {}{token}</h3><p>{summary}</p>{}",
         escaped(method),
         escaped(path),
-        paragraphs(&operation["description"])
+        paragraphs(at(operation, "/description"))
     );
     page.push_str("<table>");
-    for parameter in operation["parameters"].as_array().into_iter().flatten() {
+    for parameter in at(operation, "/parameters").as_array().into_iter().flatten() {
         row(
             page,
-            &format!("{} ({})", text(&parameter["name"]), text(&parameter["in"])),
-            &text(&parameter["description"]),
+            &format!("{} ({})", text(at(parameter, "/name")), text(at(parameter, "/in"))),
+            &text(at(parameter, "/description")),
         );
     }
-    let body = &operation["requestBody"]["content"]["application/json"]["schema"];
+    let body = at(operation, "/requestBody/content/application~1json/schema");
     if body.is_object() {
         row(page, "body", &shape(body));
     }
-    for (status, answer) in operation["responses"].as_object().into_iter().flatten() {
-        let contents = answer["content"].as_object().into_iter().flatten();
+    for (status, answer) in at(operation, "/responses").as_object().into_iter().flatten() {
+        let contents = at(answer, "/content").as_object().into_iter().flatten();
         let shapes: Vec<String> = contents
-            .map(|(kind, one)| format!("{} <code>{}</code>", shape(&one["schema"]), escaped(kind)))
+            .map(|(kind, one)| format!("{} <code>{}</code>", shape(at(one, "/schema")), escaped(kind)))
             .collect();
-        row(page, &escaped(status), &format!("{}: {}", text(&answer["description"]), shapes.join(", ")));
+        row(page, &escaped(status), &format!("{}: {}", text(at(answer, "/description")), shapes.join(", ")));
     }
     page.push_str("</table></section>");
 }
@@ -71,22 +71,31 @@ fn schema_to(page: &mut String, name: &str, schema: &Value) {
         page,
         "<section id=\"{0}\"><h3>{0}</h3>{1}<table>",
         escaped(name),
-        paragraphs(&schema["description"])
+        paragraphs(at(schema, "/description"))
     );
-    let variants = schema["oneOf"].as_array().into_iter().flatten();
+    let variants = at(schema, "/oneOf").as_array().into_iter().flatten();
     for one in std::iter::once(schema).chain(variants) {
         let required: Vec<&str> =
-            one["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-        for (member, what) in one["properties"].as_object().into_iter().flatten() {
+            at(one, "/required").as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        for (member, what) in at(one, "/properties").as_object().into_iter().flatten() {
             let must = if required.contains(&member.as_str()) { "" } else { ", optional" };
-            row(page, &escaped(member), &format!("{}{must}. {}", shape(what), text(&what["description"])));
+            row(
+                page,
+                &escaped(member),
+                &format!("{}{must}. {}", shape(what), text(at(what, "/description"))),
+            );
         }
     }
-    if let Some(words) = schema["enum"].as_array() {
+    if let Some(words) = at(schema, "/enum").as_array() {
         let words: Vec<String> = words.iter().map(text).collect();
         row(page, "one of", &words.join(", "));
     }
     page.push_str("</table></section>");
+}
+
+/// What stands there; null where nothing does.
+fn at<'a>(value: &'a Value, path: &str) -> &'a Value {
+    value.pointer(path).unwrap_or(&Value::Null)
 }
 
 fn row(page: &mut String, left: &str, right: &str) {
@@ -95,20 +104,20 @@ fn row(page: &mut String, left: &str, right: &str) {
 
 /// A schema in a word, with a way to it.
 fn shape(schema: &Value) -> String {
-    if let Some(name) = schema["$ref"].as_str().and_then(|reference| reference.rsplit('/').next()) {
+    if let Some(name) = at(schema, "/$ref").as_str().and_then(|reference| reference.rsplit('/').next()) {
         return format!("<a href=\"#{0}\">{0}</a>", escaped(name));
     }
-    if let Some(all) = schema["oneOf"].as_array() {
+    if let Some(all) = at(schema, "/oneOf").as_array() {
         let named: Vec<String> = all.iter().map(shape).collect();
         return named.join(" or ");
     }
-    if schema["type"] == "array" {
-        return format!("list of {}", shape(&schema["items"]));
+    if at(schema, "/type") == "array" {
+        return format!("list of {}", shape(at(schema, "/items")));
     }
-    if let Some(fixed) = schema["enum"].as_array() {
+    if let Some(fixed) = at(schema, "/enum").as_array() {
         return fixed.iter().map(text).collect::<Vec<_>>().join(" | ");
     }
-    match &schema["type"] {
+    match at(schema, "/type") {
         Value::Array(all) => all.iter().map(text).collect::<Vec<_>>().join(" or "),
         one => text(one),
     }

@@ -11,6 +11,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::wire::ReasonOut;
+use crate::tenants::TenantError;
 
 /// What went wrong. `code` is stable; `detail` is for people.
 #[derive(Serialize, ToSchema, Debug)]
@@ -113,11 +114,13 @@ impl From<StoreError> for Problem {
     }
 }
 
-impl From<OpenError> for Problem {
-    fn from(error: OpenError) -> Self {
+impl From<TenantError> for Problem {
+    fn from(error: TenantError) -> Self {
         match error {
             // Whether there is such a tenant is nothing that a stranger is told.
-            OpenError::NoTenant(_) => Self::unauthorized("auth.unknown", "this token does not hold here"),
+            TenantError::Open(OpenError::NoTenant(_)) => {
+                Self::unauthorized("auth.unknown", "this token does not hold here")
+            }
             _ => Self::internal("the ledger cannot be opened now; `cascade doctor` says more"),
         }
     }

@@ -1,5 +1,7 @@
 //! `/v1/receipts`: what happened, each line as it stands in the chain.
 
+#![expect(unused_qualifications, reason = "the macro that describes a route names traits in full")]
+
 use std::sync::Arc;
 
 use axum::Json;

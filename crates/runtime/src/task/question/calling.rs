@@ -216,7 +216,7 @@ impl Question<'_, '_> {
         self.reviewed = Instant::now();
         if verdict == Verdict::Admit {
             // It stands on the grants that its intent names.
-            decided.holds_until = holds_until(&now.ruling, &now.facts, &decided.grants);
+            decided.holds_until = holds_until(&now.ruling, &now.facts, &decided.grants, &self.of.asker);
             decided.mark = now.mark;
         } else {
             let facts = now.facts.to_json().to_canonical().into_bytes();

@@ -11,7 +11,7 @@ use crate::exit::Failure;
 /// Cells of a new or a gone row that people are shown.
 const CELLS_SHOWN: usize = 6;
 /// What rows of each view are called.
-const NOUNS: [(&str, &str); 23] = [
+const NOUNS: [(&str, &str); 24] = [
     ("approvals", "answer"),
     ("budgets", "draw"),
     ("chain_receipts", "receipt of a run"),
@@ -33,6 +33,7 @@ const NOUNS: [(&str, &str); 23] = [
     ("secrets", "credential"),
     ("standing", "standing"),
     ("subjects", "asked of people"),
+    ("tokens", "token"),
     ("wrong_hits", "wrong hit"),
     ("zones", "zone of a subject"),
 ];
