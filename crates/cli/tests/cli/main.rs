@@ -113,6 +113,10 @@ mod scripts;
 #[cfg(test)]
 mod secret;
 #[cfg(test)]
+mod serve;
+#[cfg(test)]
+mod service;
+#[cfg(test)]
 mod site;
 #[cfg(test)]
 mod spec;

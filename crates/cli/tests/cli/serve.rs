@@ -1,0 +1,388 @@
+//! `cascade serve`: decided, recorded, answered; and what it does with those who ask badly.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::service::{Service, answer, token};
+use crate::site::{Site, kinds};
+use crate::team::Team;
+
+#[test]
+fn a_decision_is_on_record_before_it_is_answered_and_its_outcome_closes_it() {
+    let site = Site::new();
+    let agent = token(&site, &["--agent", "builder"]);
+    let service = Service::start(&site);
+    let decided = service.decide(&agent, &["git", "status"]).expect(200);
+    assert_eq!((&decided["verdict"], &decided["may_perform"]), (&json!("admit"), &json!(true)));
+    let id = decided["receipt_id"].as_str().unwrap();
+    let intent = site.last();
+    assert_eq!((intent.kind(), intent.id()), ("task_started", id));
+    let path = format!("/v1/actions/{id}");
+    assert_eq!(service.ask(&agent, ("GET", &path), "").expect(200)["state"], "open");
+
+    let outcome = ("POST", format!("{path}/outcome"));
+    let body =
+        json!({"ending": "completed", "exit_code": 0, "duration_us": 1200, "output": "clean\n"}).to_string();
+    let closed = service.ask(&agent, (outcome.0, &outcome.1), &body).expect(200);
+    let closer = site.last();
+    assert_eq!((closer.kind(), closer.id()), ("task_completed", closed["receipt_id"].as_str().unwrap()));
+    assert_eq!(closer.reference("intent"), Some(id));
+    assert!(closer.content("output_hash").is_string());
+    // The same again is the same receipt; something else is none.
+    let again = service.ask(&agent, (outcome.0, &outcome.1), &body).expect(200);
+    assert_eq!((&again["receipt_id"], &again["repeated"]), (&closed["receipt_id"], &json!(true)));
+    let other = json!({"ending": "failed", "exit_code": 1}).to_string();
+    service.ask(&agent, (outcome.0, &outcome.1), &other).problem(409, "action.not_open");
+    assert_eq!(service.ask(&agent, ("GET", &path), "").expect(200)["state"], "completed");
+
+    let denied = service.decide(&agent, &["git", "push", "--force"]).expect(200);
+    assert_eq!((&denied["verdict"], &denied["may_perform"]), (&json!("deny"), &json!(false)));
+    assert_eq!(site.last().kind(), "blocked");
+    assert!(
+        denied["reasons"].as_array().unwrap().iter().any(|reason| reason["gate"] == "failfast"),
+        "{denied}"
+    );
+    let refused = format!("/v1/actions/{}/outcome", denied["receipt_id"].as_str().unwrap());
+    service.ask(&agent, ("POST", &refused), &body).problem(409, "action.not_open");
+    drop(service);
+    site.assert_sound();
+}
+
+#[test]
+fn a_person_approves_over_http_and_the_same_request_is_then_admitted() {
+    let team = Team::new();
+    team.joins("bob", &["admins"]);
+    let site = &team.site;
+    let agent = token(site, &["--agent", "builder"]);
+    let bob = token(site, &["--for", "bob", "--scope", "approve", "--scope", "read"]);
+    let service = Service::start(site);
+    let asked = ["terraform", "apply", "-auto-approve"];
+    let waits = service.decide(&agent, &asked).expect(200);
+    assert_eq!(waits["verdict"], "escalate", "{waits}");
+    assert_eq!(waits["escalation"]["groups"], json!(["admins"]));
+    let id = waits["receipt_id"].as_str().unwrap();
+    let pending = service.ask(&bob, ("GET", "/v1/approvals"), "").expect(200);
+    assert_eq!(pending["approvals"][0]["receipt_id"], id);
+    assert_eq!(pending["approvals"][0]["action"]["argv"], json!(asked));
+
+    let route = ("POST", format!("/v1/approvals/{id}"));
+    let route = (route.0, route.1.as_str());
+    // Whoever is not meant to answer does not; an agent least of all.
+    service.ask(&agent, route, &json!({"verdict": "approve"}).to_string()).problem(403, "auth.scope");
+    // The statement comes first, then its signature.
+    let unsigned = service.ask(&bob, route, &json!({"verdict": "approve"}).to_string());
+    let statement = unsigned.problem(409, "approval.signature")["detail"].as_str().unwrap().to_owned();
+    let signature = ssh_signature(site, &team.key("bob"), &statement);
+    let forged = signature.replacen("\nA", "\nB", 1).replacen("\nQ", "\nR", 1);
+    if forged != signature {
+        let body = json!({"verdict": "approve", "sshsig": forged}).to_string();
+        service.ask(&bob, route, &body).problem(409, "approval.refused");
+    }
+    let body = json!({"verdict": "approve", "sshsig": signature, "reason": "ticket 42"}).to_string();
+    service.ask(&bob, route, &body).expect(200);
+    assert_eq!(site.last().kind(), "approval");
+
+    let admitted = service.decide(&agent, &asked).expect(200);
+    assert_eq!((&admitted["verdict"], &admitted["may_perform"]), (&json!("admit"), &json!(true)));
+    assert_eq!(site.last().reference("escalation"), Some(id));
+    // An approval is used once.
+    assert_eq!(service.decide(&agent, &asked).expect(200)["verdict"], "escalate");
+    drop(service);
+    site.assert_sound();
+}
+
+fn ssh_signature(site: &Site, key: &std::path::Path, statement: &str) -> String {
+    let text = site.path("statement");
+    std::fs::write(&text, statement).unwrap();
+    let mut command = site.program("ssh-keygen");
+    command.args(["-Y", "sign", "-n", "cascade-approval@v1", "-f"]).arg(key).arg(&text);
+    assert!(command.output().unwrap().status.success());
+    let path = site.path("statement.sig");
+    let signature = std::fs::read_to_string(&path).unwrap();
+    std::fs::remove_file(path).unwrap();
+    signature
+}
+
+#[test]
+fn a_request_with_a_key_is_answered_once_whatever_dies_in_between() {
+    let site = Site::new();
+    let agent = token(&site, &["--agent", "builder"]);
+    let mut service = Service::start(&site);
+    let bearer = format!("Bearer {agent}");
+    let headers =
+        |key: &'static str| [("Authorization", bearer.clone()), ("Idempotency-Key", key.to_owned())];
+    let send = |service: &Service, key, argv: &[&str]| {
+        let headers = headers(key);
+        let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let body = json!({"action": {"kind": "cli", "argv": argv}}).to_string();
+        service.try_send(("POST", "/v1/decisions"), &headers, &body)
+    };
+    let first = send(&service, "one", &["git", "status"]).unwrap().expect(200);
+    let again = send(&service, "one", &["git", "status"]).unwrap().expect(200);
+    assert_eq!((&again["receipt_id"], &again["repeated"]), (&first["receipt_id"], &json!(true)));
+    send(&service, "one", &["git", "log"]).unwrap().problem(409, "request.key_reused");
+    // Another caller's key is another key.
+    let other = token(&site, &["--agent", "deployer"]);
+    let other = format!("Bearer {other}");
+    let body = json!({"action": {"kind": "cli", "argv": ["git", "status"]}}).to_string();
+    let theirs = service.send(
+        ("POST", "/v1/decisions"),
+        &[("Authorization", &other), ("Idempotency-Key", "one")],
+        &body,
+    );
+    assert_ne!(theirs.expect(200)["receipt_id"], first["receipt_id"]);
+
+    // Killed under load: every answer that came has its receipt, and whoever asks again adds none.
+    let answered = Mutex::new(BTreeSet::new());
+    let keys: Vec<String> = (0..200).map(|number| format!("k{number}")).collect();
+    let shoot = |service: &Service, key: &str| {
+        let headers = [("Authorization", bearer.as_str()), ("Idempotency-Key", key)];
+        let answer = service.try_send(("POST", "/v1/decisions"), &headers, &body)?;
+        Some((key.to_owned(), answer.expect(200)["receipt_id"].as_str().unwrap().to_owned()))
+    };
+    std::thread::scope(|scope| {
+        for part in keys.chunks(25) {
+            let (service, answered, shoot) = (&service, &answered, &shoot);
+            scope.spawn(move || {
+                for key in part {
+                    let Some(got) = shoot(service, key) else { return };
+                    answered.lock().unwrap().insert(got);
+                }
+            });
+        }
+        while answered.lock().unwrap().len() < 40 {
+            std::thread::yield_now();
+        }
+        let pid = rustix::process::Pid::from_raw(i32::try_from(service.pid()).unwrap()).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    });
+    service.kill();
+    let before = answered.into_inner().unwrap();
+    assert!(before.len() < 200, "it died too late to show anything");
+    let service = service.again(&site);
+    let after: BTreeSet<_> = keys.iter().map(|key| shoot(&service, key).unwrap()).collect();
+    assert!(before.is_subset(&after), "an answer that came has another receipt now");
+    let started = site.receipts().iter().filter(|receipt| receipt.kind() == "task_started").count();
+    assert_eq!(started, 202, "one for each key, and no second one");
+    drop(service);
+    site.assert_sound();
+}
+
+#[test]
+fn whoever_shows_nothing_or_the_wrong_thing_learns_nothing() {
+    let site = Site::new();
+    let agent = token(&site, &["--agent", "builder"]);
+    let reader = token(&site, &["--agent", "reader", "--scope", "read"]);
+    let service = Service::start(&site);
+    let decisions = ("POST", "/v1/decisions");
+    let body = json!({"action": {"kind": "cli", "argv": ["git", "status"]}}).to_string();
+    let before = site.receipts().len();
+    service.send(decisions, &[], &body).problem(401, "auth.missing");
+    service.send(decisions, &[("Authorization", "Basic YTpi")], &body).problem(401, "auth.scheme");
+    service.ask("cascade_nonsense", decisions, &body).problem(401, "auth.unknown");
+    service.ask(&reader, decisions, &body).problem(403, "auth.scope");
+    // Another tenant, whether there is one or not, knows nobody from here.
+    let bearer = format!("Bearer {agent}");
+    let unknown = [("Authorization", bearer.as_str()), ("Cascade-Tenant", "other")];
+    let missing = service.send(decisions, &unknown, &body).problem(401, "auth.unknown");
+    site.run(&["--tenant", "other", "init"]).expect(0);
+    let present = service.send(decisions, &unknown, &body).problem(401, "auth.unknown");
+    assert_eq!(missing, present);
+    let twice = [("Authorization", bearer.as_str()), ("Authorization", "Bearer x")];
+    service.send(decisions, &twice, &body).problem(400, "request.header_repeated");
+    let outside = [("Authorization", bearer.as_str()), ("Cascade-Tenant", "../default")];
+    service.send(decisions, &outside, &body).problem(400, "request.tenant");
+    // Guessing is slowed down; a right token never is.
+    for _ in 0..40 {
+        service.ask("cascade_nonsense", decisions, &body);
+    }
+    service.ask("cascade_nonsense", decisions, &body).problem(429, "auth.too_many");
+    assert_eq!(site.receipts().len(), before);
+    service.decide(&agent, &["git", "status"]).expect(200);
+    // What was taken back ends at once.
+    let tokens = site.run(&["--json", "token", "list"]).expect(0).stdout;
+    let id = tokens.lines().find(|line| line.contains("builder") || line.contains("actions")).unwrap();
+    let id = serde_json::from_str::<serde_json::Value>(id).unwrap()["token_id"].as_str().unwrap().to_owned();
+    site.run(&["token", "revoke", &id]).expect(0);
+    service.decide(&agent, &["git", "status"]).problem(401, "auth.unknown");
+}
+
+#[test]
+fn bad_requests_are_bounded_and_leave_nothing() {
+    let site = Site::new();
+    let agent = token(&site, &["--agent", "builder"]);
+    let service = Service::start(&site);
+    let before = site.receipts().len();
+    let decide = |body: &str| service.ask(&agent, ("POST", "/v1/decisions"), body);
+    for body in ["", "{", "null", "[]", "{\"action\": 1}", "{\"action\":{\"kind\":\"cli\",\"argv\":[]}}"] {
+        assert_eq!(decide(body).status, 400, "{body}");
+    }
+    decide(&"[".repeat(100_000)).problem(400, "request.malformed");
+    decide(&json!({"action": {"kind": "cli", "argv": ["git"]}, "surprise": 1}).to_string())
+        .problem(400, "request.malformed");
+    let long = json!({"action": {"kind": "cli", "argv": ["git"]}, "reason": "x".repeat(16 * 1024 + 1)});
+    decide(&long.to_string()).problem(400, "request.limit");
+    let huge = json!({"action": {"kind": "cli", "argv": ["x".repeat(3 << 20)]}});
+    assert_eq!(decide(&huge.to_string()).status, 413);
+    let own = json!({"action": {"kind": "tool", "server": "cascade", "name": "approve"}});
+    decide(&own.to_string()).problem(400, "request.malformed");
+    for path in [
+        "/v1/actions/..%2f..%2fetc",
+        "/v1/actions/r_00",
+        "/v1/receipts/%00",
+        "/v1/receipts/r_0000000000000000",
+    ] {
+        service.ask(&agent, ("GET", path), "").problem(404, "not_found");
+    }
+    service.ask(&agent, ("GET", "/v1/receipts?cursor=x"), "").problem(400, "request.cursor");
+    service.ask(&agent, ("GET", "/v1/receipts?limit=501"), "").problem(400, "request.limit");
+    service.ask(&agent, ("GET", "/v1/nothing"), "").problem(404, "not_found");
+    service.ask(&agent, ("DELETE", "/v1/receipts"), "").problem(405, "method");
+    // Two lengths, or a length and chunks: whichever a proxy before us believed.
+    let smuggled = format!(
+        "POST /v1/decisions HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {agent}\r\nContent-Length: 3\r\nContent-Length: 30\r\n\r\nabc"
+    );
+    assert!(service.raw(smuggled.as_bytes()).is_none_or(|answer| answer.status == 400));
+    let many: String = (0..100).map(|number| format!("X-{number}: a\r\n")).collect();
+    let many = service.raw(format!("GET /healthz HTTP/1.1\r\nHost: a\r\n{many}\r\n").as_bytes());
+    assert!(many.is_none_or(|answer| answer.status == 431));
+    assert!(service.raw(b"\x16\x03\x01\x02\x00\x01\x00").is_none_or(|answer| answer.status == 400));
+    assert_eq!(site.receipts().len(), before);
+    assert_eq!(service.send(("GET", "/healthz"), &[], "").body, "ok\n");
+}
+
+#[test]
+fn a_slow_head_is_cut_off_and_holds_nobody_up() {
+    let site = Site::new();
+    let service = Service::start(&site);
+    let slow: Vec<_> = (0..50)
+        .map(|_| {
+            let mut stream = service.connect();
+            stream.write_all(b"GET /healthz HTTP/1.1\r\nX-").unwrap();
+            stream
+        })
+        .collect();
+    assert_eq!(service.send(("GET", "/healthz"), &[], "").status, 200);
+    for stream in slow {
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        // The end of the connection, or a word before it; not silence.
+        let told = answer(&mut BufReader::new(stream));
+        assert!(told.is_none_or(|answer| answer.status == 408));
+    }
+}
+
+#[test]
+fn receipts_come_in_pages_and_as_they_happen() {
+    let site = Site::new();
+    let agent = token(&site, &["--agent", "builder"]);
+    let service = Service::start(&site);
+    let mut events = BufReader::new(service.connect());
+    let head = format!("GET /v1/events HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {agent}\r\n\r\n");
+    events.get_mut().write_all(head.as_bytes()).unwrap();
+    let mut line = String::new();
+    while line != "\r\n" {
+        line.clear();
+        events.read_line(&mut line).unwrap();
+    }
+    for _ in 0..5 {
+        service.decide(&agent, &["git", "status"]).expect(200);
+    }
+    let all = site.receipts();
+    let (mut told, mut line) = (0, String::new());
+    while told < 5 {
+        line.clear();
+        assert_ne!(events.read_line(&mut line).unwrap(), 0);
+        if let Some(data) = line.strip_prefix("data: ") {
+            let receipt: serde_json::Value = serde_json::from_str(data).unwrap();
+            assert_eq!(receipt["receipt_id"], all[all.len() - 5 + told].id());
+            told += 1;
+        }
+    }
+    let (mut pages, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = service.ask(&agent, ("GET", &format!("/v1/receipts?limit=3{cursor}")), "").expect(200);
+        pages.extend(page["receipts"].as_array().unwrap().clone());
+        let Some(next) = page["next_cursor"].as_str() else { break };
+        cursor = format!("&cursor={next}");
+    }
+    let ids: Vec<_> =
+        pages.iter().map(|receipt| receipt["receipt_id"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(ids, all.iter().map(|receipt| receipt.id().to_owned()).collect::<Vec<_>>());
+    let one = service.ask(&agent, ("GET", &format!("/v1/receipts/{}", ids[0])), "");
+    assert_eq!(one.expect(200)["content"]["kind"], "genesis");
+}
+
+#[test]
+fn outsiders_get_keys_and_checkpoints_and_this_machine_its_metrics() {
+    let site = Site::new();
+    let agent = token(&site, &["--agent", "builder"]);
+    site.run(&["checkpoint"]).expect(0);
+    let service = Service::start(&site);
+    service.decide(&agent, &["git", "status"]).expect(200);
+    let chains = service.send(("GET", "/v1/chains"), &[], "").expect(200);
+    let chain = &chains["chains"][0];
+    let pem = site.run(&["key", "export", "--public"]).expect(0).stdout;
+    assert_eq!(chain["public_key"].as_str().unwrap().trim(), pem.trim());
+    assert!(!chains.to_string().contains("default"), "a tenant's name is nobody's business");
+    let id = chain["log_origin"].as_str().unwrap().rsplit('/').next().unwrap();
+    let note = service.send(("GET", &format!("/v1/chains/{id}/checkpoint")), &[], "");
+    assert_eq!((note.status, note.body.as_str()), (200, chain["checkpoint"].as_str().unwrap()));
+    assert_eq!(service.send(("GET", "/readyz"), &[], "").body, "ready\n");
+    let metrics = service.send(("GET", "/v1/metrics"), &[], "").body;
+    for line in [
+        "cascade_open_intents{tenant=\"default\"} 1",
+        "cascade_receipts{tenant=\"default\",kind=\"task_started\"} 1",
+        "cascade_gate_latency_seconds_count{tenant=\"default\"} 1",
+        "cascade_decay_index{tenant=\"default\"} 0.0",
+        "# EOF",
+    ] {
+        assert!(metrics.lines().any(|one| one == line), "{line} is missing in\n{metrics}");
+    }
+    let document = service.send(("GET", "/v1/openapi.json"), &[], "").expect(200);
+    assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
+    let page = service.send(("GET", "/v1/docs"), &[], "").body;
+    for path in document["paths"].as_object().unwrap().keys() {
+        assert!(page.contains(&path.replace('<', "&lt;")), "{path}");
+    }
+}
+
+#[test]
+fn a_lease_that_runs_out_is_closed_as_unknown_and_a_stop_is_in_order() {
+    let site = Site::new();
+    let agent = token(&site, &["--agent", "builder"]);
+    let mut service = Service::start(&site);
+    let body = json!({"action": {"kind": "cli", "argv": ["git", "status"]}, "lease_seconds": 1}).to_string();
+    let decided = service.ask(&agent, ("POST", "/v1/decisions"), &body).expect(200);
+    let id = decided["receipt_id"].as_str().unwrap().to_owned();
+    let long = service.decide(&agent, &["git", "log"]).expect(200);
+    // The service looks every few seconds, and whoever listens hears of it.
+    let head = format!("GET /v1/events?from=0 HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {agent}\r\n\r\n");
+    let mut events = BufReader::new(service.connect());
+    events.get_mut().write_all(head.as_bytes()).unwrap();
+    let mut line = String::new();
+    while line.trim_end() != "event: task_unknown" {
+        line.clear();
+        assert_ne!(events.read_line(&mut line).unwrap(), 0);
+    }
+    assert_eq!(
+        service.ask(&agent, ("GET", &format!("/v1/actions/{id}")), "").expect(200)["state"],
+        "unknown"
+    );
+    assert_eq!(site.last().reasons(), ["lease.expired"]);
+    drop(events);
+    assert_eq!(service.stop(), Some(0));
+    // What is still leased stays open, whoever opens the chain, and is reported to the next service.
+    site.run(&["run", "--", "true"]).expect(0);
+    let service = service.again(&site);
+    let path = format!("/v1/actions/{}/outcome", long["receipt_id"].as_str().unwrap());
+    service
+        .ask(&agent, ("POST", &path), &json!({"ending": "failed", "exit_code": 3}).to_string())
+        .expect(200);
+    assert_eq!(kinds(&site.receipts()).last(), Some(&"task_failed"));
+    drop(service);
+    site.assert_sound();
+}
