@@ -210,6 +210,19 @@ fn others(
             ("secret", short_hash("secret", "token")),
             ("secret_hash", hash_of("secret", "token")),
         ]),
+        "token_issued" => members([
+            ("expires", later(chain, "+30d")?),
+            ("principal", founder()),
+            ("scopes", Value::Array(vec!["read".into()])),
+            ("to", founder()),
+            ("token_hash", hash_of("token", "bearer")),
+            ("token_id", token_id()),
+        ]),
+        "token_revoked" => members([
+            ("principal", founder()),
+            ("statement_id", short_hash("statement", "token")),
+            ("token_id", token_id()),
+        ]),
         "anchor" => {
             let witnesses = written.get("witnesses").map_or(Some(vec![]), words);
             let witnesses = witnesses.ok_or("`witnesses` is a name, or a list of names")?;
@@ -225,7 +238,7 @@ fn others(
 /// Who signs a receipt of this kind where nothing is said of it.
 pub(super) fn signers<'w>(kind: &str, written: &'w toml::Table) -> Result<Vec<&'w str>, String> {
     Ok(match kind {
-        "grant" | "grant_revoked" | "break_glass" | "x_break_glass_review" => {
+        "grant" | "grant_revoked" | "token_issued" | "break_glass" | "x_break_glass_review" => {
             vec![word(written, "principal")?.unwrap_or(FOUNDER)]
         }
         "principal_added" | "principal_removed" | "policy_activated" | "pack_activated" | "resumed"
@@ -236,6 +249,11 @@ pub(super) fn signers<'w>(kind: &str, written: &'w toml::Table) -> Result<Vec<&'
 
 fn hash_of(what: &str, name: &str) -> Value {
     Digest::of(format!("trial {what} {name}").as_bytes()).to_hex().into()
+}
+
+fn token_id() -> Value {
+    let hash = Digest::of(b"trial token bearer").to_hex();
+    format!("t_{}", hash.get(..16).unwrap_or_default()).into()
 }
 
 fn short_hash(what: &str, name: &str) -> Value {

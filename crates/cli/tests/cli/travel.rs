@@ -68,6 +68,7 @@ impl Past {
         self.run("grant", &["grant", "add", "--to", "ada", "--command", "git push", "--expires", "8h"], 0);
         let grant = self.id("grant").to_owned();
         self.run("grant revoked", &["grant", "revoke", &grant], 0);
+        self.run("token", &["token", "issue", "--for", "ada"], 0);
         let dir = self.site().path("policy");
         std::fs::write(dir.join("limits.toml"), LIMITS).unwrap();
         self.run("second policy", &["policy", "activate", dir.to_str().unwrap(), "--label", "second"], 0);
@@ -155,6 +156,7 @@ fn the_state_at_the_head_is_what_the_commands_say() {
     let state = past.at("head")["state"].clone();
     let live = |args: &[&str]| lines(&site.run(&[&["--json"], args].concat()).expect(0));
     assert_eq!(state["grants"], Value::Array(live(&["grant", "list"])));
+    assert_eq!(state["tokens"], Value::Array(live(&["token", "list"])));
     assert_eq!(without(array(&state["people"]), &["key_since"]), Value::Array(live(&["people", "list"])));
     assert_eq!(state["memory"], Value::Array(live(&["memory", "list", "--all"])));
     assert_eq!(without(array(&state["keys"]), &[]), without(live(&["key", "list"]), &["signs_here"]));
@@ -190,6 +192,9 @@ fn each_moment_shows_what_stood_then() {
     assert_eq!(held(&state("before grant")), [""; 0]);
     assert_eq!(held(&state("grant")), ["holds"]);
     assert_eq!(held(&state("grant revoked")), ["revoked"]);
+
+    let tokens = |id: &str| array(&state(id)["tokens"]).len();
+    assert_eq!((tokens("grant revoked"), tokens("token")), (0, 1));
 
     let halted = |id: &str| state(id)["standing"]["halted"].clone();
     assert_eq!(

@@ -16,11 +16,12 @@ use crate::exit::Failure;
 type Part = fn(&Look<'_>) -> Result<Section, Failure>;
 
 /// Who may do what, by which rules.
-pub(super) const STANDING: [Part; 6] = [
+pub(super) const STANDING: [Part; 7] = [
     authority::policy,
     authority::standing,
     people::people,
     people::grants,
+    people::tokens,
     authority::keys,
     authority::credentials,
 ];

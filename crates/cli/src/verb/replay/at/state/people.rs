@@ -1,11 +1,12 @@
-//! People and what they were given.
+//! People, what they were given, and by what they are known from afar.
 
 use cascade_receipt::json::Value;
+use cascade_runtime::tokens::TokenState;
 
 use super::super::look::Look;
 use super::super::sheet::{Row, Section, Tone, cell, dim, members, number, plain};
 use crate::exit::Failure;
-use crate::verb::grant;
+use crate::verb::{grant, token};
 
 pub(super) fn people(look: &Look<'_>) -> Result<Section, Failure> {
     let mut rows = Vec::new();
@@ -58,4 +59,29 @@ pub(super) fn grants(look: &Look<'_>) -> Result<Section, Failure> {
         rows.push(Row::told(vec![dim(format!("{ended} that no longer hold"))]));
     }
     Ok(Section::list("grants", "grants in force", "none", rows))
+}
+
+pub(super) fn tokens(look: &Look<'_>) -> Result<Section, Failure> {
+    let (mut rows, mut ended) = (Vec::new(), 0_u64);
+    for one in look.moment.tokens()? {
+        let state = TokenState::of(look.moment, &one, look.at)?;
+        let document = token::document(look.moment, &one, state)?;
+        if state != TokenState::Holds {
+            ended += 1;
+            rows.push(Row::quiet(document));
+            continue;
+        }
+        let scopes: Vec<&str> = one.scopes.iter().map(|scope| scope.as_str()).collect();
+        let good_for = format!("for {}, until {}", scopes.join(", "), one.expires);
+        let by = format!("issued by {}", look.name(one.principal)?);
+        let id = plain(one.token_id.to_string());
+        rows.push(Row::new(
+            document,
+            vec![id, cell(Tone::Bold, look.name(one.to)?), plain(good_for), dim(by)],
+        ));
+    }
+    if ended > 0 {
+        rows.push(Row::told(vec![dim(format!("{ended} that no longer count"))]));
+    }
+    Ok(Section::list("tokens", "tokens that count", "none", rows))
 }
