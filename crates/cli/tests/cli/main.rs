@@ -31,6 +31,8 @@ mod cron;
 #[cfg(test)]
 mod disk;
 #[cfg(test)]
+mod doctor;
+#[cfg(test)]
 mod erase;
 #[cfg(test)]
 mod examples;
@@ -112,6 +114,8 @@ mod screen;
 mod scripts;
 #[cfg(test)]
 mod secret;
+#[cfg(test)]
+mod shims;
 #[cfg(test)]
 mod site;
 #[cfg(test)]
