@@ -4,6 +4,7 @@
 
 mod commands;
 mod fuzz;
+mod packaging;
 mod steps;
 mod tidy;
 mod tools;
@@ -22,6 +23,7 @@ usage: cargo xtask COMMAND
   tools              set this machine up, as test does first
   tidy               the rules of the source tree alone (also a test of this crate)
   vectors [--check]  write the golden vectors again; with --check only compare them
+  packaging          have systemd read the units and Docker build the image, where they are
   fuzz TARGET [SEC]  search a parser of outside bytes for SEC seconds (600) with libFuzzer
   model [--coder]    serve a small language model on this machine until interrupted, and say where
   bench [ARG…]       measure this machine and Cascade on it, release build
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
         ["tidy"] => commands::tidy(&root),
         ["vectors"] => commands::vectors(&root, false),
         ["vectors", "--check"] => commands::vectors(&root, true),
+        ["packaging"] => packaging::check(&root),
         ["fuzz", target] => fuzz::long(&root, target, fuzz::LONG_SECONDS),
         ["fuzz", target, seconds] => fuzz::long(&root, target, seconds),
         ["model"] => commands::model(Weights::Small),

@@ -93,6 +93,7 @@ pub(crate) enum Verb {
     Checkpoint(verb::checkpoint::Checkpoint),
     Anchor(verb::anchor::AnchorArgs),
     Fsck(verb::fsck::Fsck),
+    Doctor(verb::doctor::Doctor),
     Erase(verb::erase::Erase),
     Key(verb::key::Key),
     People(verb::people::People),
@@ -106,7 +107,9 @@ pub(crate) enum Verb {
     Worker(verb::worker::Worker),
     Spec(verb::spec::SpecArgs),
     Rollback(verb::rollback::RollbackArgs),
+    Shim(verb::shim::ShimArgs),
     Demo(verb::demo::Demo),
     Bench(verb::bench::Bench),
     Completions(verb::completions::Completions),
+    Man(verb::man::Man),
 }

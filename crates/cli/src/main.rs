@@ -24,9 +24,13 @@ mod when;
 use std::process::ExitCode;
 
 use cascade_policy::decide::STACK_BYTES;
-use cascade_runtime::{process, smoke};
+use cascade_runtime::{process, shim, smoke};
 
 fn main() -> ExitCode {
+    // By a link that is a shim, whatever the words are: they are those of another program.
+    if let Some(name) = shim::called() {
+        return at_work(move || verb::dispatch_shim(name));
+    }
     // The inner commands are spoken by Cascade to itself and never typed by people; they come
     // before argument parsing because they must not depend on it.
     match std::env::args_os().nth(1) {
@@ -35,9 +39,13 @@ fn main() -> ExitCode {
         Some(word) if word == smoke::WORKER_ARG => return smoke::worker_main(),
         _ => {}
     }
+    at_work(verb::dispatch)
+}
+
+fn at_work(verb: impl FnOnce() -> ExitCode + Send + 'static) -> ExitCode {
     // One fixed stack size: the policy evaluator looks at the stack that remains, and a decision
     // must not depend on how large the caller's happened to be (invariant I8).
-    let work = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(verb::dispatch);
+    let work = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(verb);
     match work.map(std::thread::JoinHandle::join) {
         Ok(Ok(code)) => code,
         Ok(Err(_)) => ExitCode::from(exit::COULD_NOT),

@@ -29,15 +29,20 @@ pub(crate) fn home_dir(global: &Global) -> Result<PathBuf, Failure> {
     if let Some(home) = &global.home {
         return std::path::absolute(home).map_err(Failure::from);
     }
+    Ok(data_dir()?.join("cascade"))
+}
+
+/// The platform's directory for what programs keep for a user.
+pub(crate) fn data_dir() -> Result<PathBuf, Failure> {
     let from_env = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     if let Some(data) = from_env("XDG_DATA_HOME").filter(|path| path.is_absolute()) {
-        return Ok(data.join("cascade"));
+        return Ok(data);
     }
     let Some(user) = from_env("HOME") else {
         return Err(Failure::could_not(anyhow::anyhow!("no home directory is known")).hint("give --home DIR"));
     };
     let data = if cfg!(target_os = "macos") { "Library/Application Support" } else { ".local/share" };
-    Ok(user.join(data).join("cascade"))
+    Ok(user.join(data))
 }
 
 /// The tenant that was asked for.

@@ -10,6 +10,7 @@ pub(crate) mod checkpoint;
 pub(crate) mod completions;
 pub(crate) mod cron;
 pub(crate) mod demo;
+pub(crate) mod doctor;
 pub(crate) mod erase;
 pub(crate) mod export;
 pub(crate) mod fsck;
@@ -19,6 +20,7 @@ pub(crate) mod init;
 pub(crate) mod key;
 pub(crate) mod lineage;
 pub(crate) mod log;
+pub(crate) mod man;
 pub(crate) mod memory;
 pub(crate) mod pack;
 pub(crate) mod people;
@@ -31,6 +33,7 @@ pub(crate) mod run;
 pub(crate) mod secret;
 pub(crate) mod serve;
 pub(crate) mod shell_check;
+pub(crate) mod shim;
 pub(crate) mod show;
 pub(crate) mod spec;
 mod standing;
@@ -42,6 +45,7 @@ pub(crate) mod verify;
 pub(crate) mod witness;
 pub(crate) mod worker;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -73,10 +77,26 @@ fn not_understood(error: &clap::Error) -> ExitCode {
 
 /// Reads the arguments, does what they say, and turns the outcome into an exit code.
 pub(crate) fn dispatch() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => return not_understood(&error),
-    };
+    match Cli::try_parse() {
+        Ok(cli) => does(&cli),
+        Err(error) => not_understood(&error),
+    }
+}
+
+/// The same for a shim of this name, all of whose words are those of the program that it stands for.
+pub(crate) fn dispatch_shim(name: OsString) -> ExitCode {
+    if let Err(failure) = shim::may_go_deeper(&name) {
+        output::complain(&failure);
+        return ExitCode::from(failure.code);
+    }
+    let words = ["cascade", "run", "--"].map(OsString::from).into_iter().chain([name]);
+    match Cli::try_parse_from(words.chain(std::env::args_os().skip(1))) {
+        Ok(cli) => does(&cli),
+        Err(error) => not_understood(&error),
+    }
+}
+
+fn does(cli: &Cli) -> ExitCode {
     let global = &cli.global;
     again::remember(global);
     let done: Exit = match &cli.verb {
@@ -122,6 +142,9 @@ pub(crate) fn dispatch() -> ExitCode {
         Verb::Demo(args) => demo::run(args),
         Verb::Bench(args) => bench::run(global, args),
         Verb::Completions(args) => completions::run(args),
+        Verb::Man(args) => man::run(global, args),
+        Verb::Doctor(args) => doctor::run(global, args),
+        Verb::Shim(args) => shim::run(global, args),
     };
     match done {
         Ok(code) => ExitCode::from(code),

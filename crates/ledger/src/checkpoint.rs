@@ -1,6 +1,6 @@
 //! The tree over a chain, and checkpoints of it signed by the log key behind the sign-once guard.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use cascade_receipt::checkpoint::{Checkpoint, Signed, SignedCheckpoint};
 use cascade_receipt::digest::Digest;
@@ -12,7 +12,7 @@ use rusqlite::params;
 
 use crate::fault::{Fault, OpenError};
 use crate::frontier::{self, TreeRow};
-use crate::guard::{Guard, Guarded};
+use crate::guard::{self, Guard, Guarded};
 use crate::head::HeadRow;
 use crate::home::{Home, TenantId};
 use crate::keys::{Key, Passphrase};
@@ -305,6 +305,20 @@ impl Reader {
         Ok(logs.filter_map(|key| log_vkey(self, &key.public_key)).collect())
     }
 
+    /// The witness on whose word the chain is stopped, as [`VerifierKey`] writes it.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub fn stopped_by(&self) -> Result<Option<String>, Fault> {
+        self.ask(frontier::stopped_by)
+    }
+
+    /// Where the sign-once guard of this chain lies in a directory of guards. Nothing is made or locked.
+    #[must_use]
+    pub fn guard_path(&self, guard_dir: &Path) -> PathBuf {
+        guard::path(guard_dir, self.log_origin())
+    }
+
     /// The largest checkpoint that is known to have been signed here: by the notes that are kept, or by the
     /// receipts of anchors, which whoever loses or clears those cannot clear.
     ///
@@ -430,14 +444,6 @@ impl Ledger {
     /// [`Fault`].
     pub fn resume_appends(&self) -> Result<(), Fault> {
         self.set_stopped(None)
-    }
-
-    /// The witness on whose word the chain is stopped, as [`VerifierKey`] writes it.
-    ///
-    /// # Errors
-    /// [`Fault`].
-    pub fn stopped_by(&self) -> Result<Option<String>, Fault> {
-        self.ask(frontier::stopped_by)
     }
 
     fn set_stopped(&self, stop: Option<(&str, &str)>) -> Result<(), Fault> {

@@ -33,10 +33,10 @@ impl Guard {
     /// Takes the guard of a chain in a directory that lies outside every home.
     pub(crate) fn lock(dir: &Path, origin: &LogOrigin) -> Result<Self, Fault> {
         files::make_dirs(dir)?;
-        let name = Digest::of(origin.as_str().as_bytes()).to_hex();
-        let lock = files::lock_file(&dir.join(format!("{name}.lock")))?;
+        let path = path(dir, origin);
+        let lock = files::lock_file(&path.with_extension("lock"))?;
         lock.lock().at(dir)?;
-        Ok(Self { path: dir.join(format!("{name}.json")), origin: origin.as_str().to_owned(), _lock: lock })
+        Ok(Self { path, origin: origin.as_str().to_owned(), _lock: lock })
     }
 
     /// What was signed last; `None` when there is no guard.
@@ -69,4 +69,9 @@ impl Guard {
         });
         files::replace(&self.path, text.as_bytes())
     }
+}
+
+/// Where the guard of a chain lies, whether it is there or not.
+pub(crate) fn path(dir: &Path, origin: &LogOrigin) -> PathBuf {
+    dir.join(format!("{}.json", Digest::of(origin.as_str().as_bytes()).to_hex()))
 }

@@ -10,6 +10,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use crate::change::{Change, KeyRow};
 use crate::draft::AppendError;
 use crate::fault::Fault;
+use crate::keys;
 use crate::reader::Reader;
 use crate::store::{from_sql, to_sql};
 
@@ -268,6 +269,14 @@ impl Reader {
         known.map(|key| key.key_id).ok_or_else(|| {
             Fault::damaged(&self.dir().join("ledger.db"), "the signing key is not in the chain")
         })
+    }
+
+    /// Whether that key asks for a passphrase or PIN. The key itself is not loaded.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub fn is_signing_key_protected(&self) -> Result<bool, Fault> {
+        keys::is_protected(self.dir(), &self.signing_key_id()?)
     }
 }
 

@@ -200,6 +200,17 @@ pub(crate) fn file(dir: &Path, id: &KeyId) -> PathBuf {
     if own.exists() { own } else { dir.join(format!("keys/{name}.pem")) }
 }
 
+/// Whether whoever reads the files of a tenant still needs a passphrase or PIN for the key of this id; looks at the
+/// label of the file alone.
+pub(crate) fn is_protected(dir: &Path, id: &KeyId) -> Result<bool, Fault> {
+    if dir.join(format!("keys/{id}.p11")).exists() {
+        return Ok(true);
+    }
+    let path = file(dir, id);
+    let text = Zeroizing::new(std::fs::read_to_string(&path).at(&path)?);
+    Ok(text.lines().next().is_some_and(|line| line.contains(EncryptedPrivateKeyInfoRef::PEM_LABEL)))
+}
+
 fn encrypt(plain: &[u8], passphrase: &Passphrase) -> Result<Option<SecretDocument>, Fault> {
     let (salt, iv) = (random::bytes::<16>()?, random::bytes::<16>()?);
     let sealed = || {

@@ -29,6 +29,7 @@ use crate::grants;
 use crate::obeyed;
 use crate::people::{self, Person, Whom};
 use crate::process::Enclosure;
+use crate::shim;
 use crate::subject::{self, Concerned};
 use crate::tokens::Known;
 
@@ -285,7 +286,8 @@ impl Command {
     }
 
     /// The file that would be executed: `argv[0]` itself when it holds a slash, else the first
-    /// executable of that name along `PATH`, as `execvp` would find it.
+    /// executable of that name along `PATH`, as `execvp` would find it; shims are passed over, which would only come
+    /// back here.
     #[must_use]
     pub fn executable(&self) -> Option<PathBuf> {
         let program = self.argv.first()?;
@@ -293,7 +295,7 @@ impl Command {
             let path = self.cwd.join(program);
             return is_executable(&path).then_some(path);
         }
-        self.along_path(program).find(|path| is_executable(path))
+        self.along_path(program).find(|path| is_executable(path) && !shim::leads_back(path))
     }
 
     /// Where a bare name may stand along `PATH`, in its order.
@@ -480,7 +482,10 @@ pub(crate) fn of_action(ledger: &Ledger, asker: &Asker, action: facts::Action) -
 
 /// Whether the newest stored line is the one the head names and its hash is the one it gives: a torn or
 /// exchanged tail must stop new actions, not be built upon.
-fn is_healthy(ledger: &Reader) -> Result<bool, Fault> {
+///
+/// # Errors
+/// When the ledger cannot be read.
+pub fn is_healthy(ledger: &Reader) -> Result<bool, Fault> {
     let head = ledger.head()?;
     let Some(line) = ledger.lines(head.next_seq.saturating_sub(1)..head.next_seq).next() else {
         return Ok(false);

@@ -2,12 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use cascade_ledger::{Appended, Draft, Fault, Ledger, OpenAction, PrivateItem};
+use cascade_ledger::{Appended, Draft, Fault, Ledger, OpenAction, PrivateItem, Reader};
 use cascade_receipt::content::{Body, Halted, Resumed};
 
 use crate::admin::{self, AdminError};
 use crate::consent::Sign;
 use crate::facts::Asker;
+use crate::run_lock::RunLock;
 
 /// How long [`settled`] waits at most. What is halted has ended within a second; a machine may be busy.
 pub const SETTLE_TIME_MAX: Duration = Duration::from_secs(5);
@@ -80,6 +81,12 @@ pub fn settled(ledger: &Ledger, running: &[OpenAction]) -> Result<Vec<OpenAction
         // Nobody tells one process what another one has committed.
         std::thread::sleep(SETTLE_POLL);
     }
+}
+
+/// Whether somebody still holds the lock of an action: it runs, or its closer is on its way.
+#[must_use]
+pub fn is_running(reader: &Reader, action: &OpenAction) -> bool {
+    RunLock::is_held(reader, action.receipt_id)
 }
 
 fn private(reason: Option<&str>) -> Result<Option<PrivateItem>, Fault> {

@@ -45,7 +45,7 @@ mod tree;
 mod watch;
 mod wire;
 
-pub use ancestry::Enclosure;
+pub use ancestry::{Enclosure, runs_above};
 pub use exec::exec_main;
 pub use output::{BUFFER_BYTES_MAX, Frame, LEADING_EDGE, LONG_RUN, Segment, Stream, TICK, TICK_LONG};
 pub use pending::{Captured, Pending};

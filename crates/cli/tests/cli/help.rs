@@ -40,8 +40,11 @@ fn every_verb_explains_itself() {
         "memory",
         "cron",
         "stats",
+        "doctor",
+        "shim",
         "demo",
         "completions",
+        "man",
     ] {
         assert!(verbs.iter().any(|verb| verb == expected), "no `{expected}` in {verbs:?}");
     }
@@ -111,4 +114,28 @@ fn completions_are_valid_bash() {
         assert!(site.run(&["completions", shell]).expect(0).stdout.contains("shell-check"));
     }
     site.run(&["completions", "nosuchshell"]).expect(2);
+}
+
+/// Every verb has a page, and every verb is completed.
+#[test]
+fn pages_and_completions_cover_every_verb() {
+    let site = Site::new();
+    let verbs = listed(&site.run(&["--help"]).expect(0).stdout);
+    let told = site.run(&["--json", "man", "--out", "man/man1"]).expect(0).json();
+    let pages: Vec<&str> =
+        told["pages"].as_array().unwrap().iter().map(|page| page.as_str().unwrap()).collect();
+    let bash = site.run(&["completions", "bash"]).expect(0).stdout;
+    for verb in verbs.iter().filter(|verb| *verb != "help") {
+        assert!(pages.contains(&format!("cascade-{verb}.1").as_str()), "no page of `{verb}`");
+        assert!(bash.contains(&format!("cascade,{verb})")), "`{verb}` is not completed");
+    }
+    assert!(!pages.iter().any(|page| page.contains("help")), "{pages:?}");
+    for page in pages {
+        let text = std::fs::read_to_string(site.work("man/man1").join(page)).unwrap();
+        assert!(text.contains(".SH NAME") && text.contains("Example"), "{page}");
+    }
+    assert!(site.run(&["man"]).expect(0).stdout.contains(".TH cascade 1"));
+    assert!(site.run(&["man", "key", "rotate"]).expect(0).stdout.contains(".TH cascade-key-rotate 1"));
+    site.run(&["man", "nonsense"]).expect_failure(2, "no verb `nonsense`");
+    assert!(!site.home().exists());
 }

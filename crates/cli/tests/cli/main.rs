@@ -31,6 +31,8 @@ mod cron;
 #[cfg(test)]
 mod disk;
 #[cfg(test)]
+mod doctor;
+#[cfg(test)]
 mod erase;
 #[cfg(test)]
 mod examples;
@@ -116,6 +118,8 @@ mod secret;
 mod serve;
 #[cfg(test)]
 mod service;
+#[cfg(test)]
+mod shims;
 #[cfg(test)]
 mod site;
 #[cfg(test)]

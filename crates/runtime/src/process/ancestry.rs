@@ -71,6 +71,20 @@ impl Enclosure {
     }
 }
 
+/// How many governed runs this process lies beneath, one inside the other, as far up as can be seen.
+#[must_use]
+pub fn runs_above() -> usize {
+    let mut runs = 0;
+    let mut next = stat("self");
+    for _ in 0..ANCESTORS_MAX {
+        let Some(parent) = next.ok().map(|own| own.parent).filter(|parent| *parent != 0) else { break };
+        let pid = parent.to_string();
+        runs += usize::from(words(&pid).is_ok_and(|line| supervises(&line).is_some()));
+        next = stat(&pid);
+    }
+    runs
+}
+
 /// One look at all ancestors, nearest first.
 #[derive(PartialEq, Eq, Debug)]
 struct Walk {
