@@ -65,10 +65,6 @@ impl Service {
         Self::listening(site, &address)
     }
 
-    pub(crate) fn address(&self) -> &str {
-        &self.address
-    }
-
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
