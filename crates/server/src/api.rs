@@ -33,7 +33,7 @@ use utoipa_axum::routes;
 
 use crate::tenants::Tenants;
 
-pub(crate) use caller::{Caller, Credentials};
+pub(crate) use caller::{Caller, Credentials, IdempotencyHeader, TenantHeader};
 pub(crate) use events::{Feed, feed};
 pub(crate) use metrics::Gauges;
 pub(crate) use problem::Problem;

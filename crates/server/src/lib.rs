@@ -4,4 +4,5 @@ mod api;
 mod listener;
 pub mod serve;
 pub mod tenants;
+pub mod tls;
 pub mod witness;

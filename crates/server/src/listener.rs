@@ -15,9 +15,12 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
+
+use crate::tls::HANDSHAKE_TIME_MAX;
 
 /// Connections that are open at once; more wait in the kernel's queue.
 pub const CONNECTIONS_MAX: usize = 16_384;
@@ -54,16 +57,15 @@ impl Peer {
 }
 
 /// A socket that is bound.
-#[derive(Debug)]
 pub(crate) enum Bound {
-    Tcp(TcpListener),
+    Tcp(TcpListener, Option<TlsAcceptor>),
     Unix(UnixListener, PathBuf),
 }
 
 impl Bound {
-    pub(crate) async fn to(listen: &Listen) -> io::Result<Self> {
+    pub(crate) async fn to(listen: &Listen, tls: Option<TlsAcceptor>) -> io::Result<Self> {
         match listen {
-            Listen::Tcp(address) => TcpListener::bind(address).await.map(Self::Tcp),
+            Listen::Tcp(address) => TcpListener::bind(address).await.map(|listener| Self::Tcp(listener, tls)),
             Listen::Unix(path) => unix(path).map(|listener| Self::Unix(listener, path.clone())),
         }
     }
@@ -71,7 +73,8 @@ impl Bound {
     /// Where it is, for people: `http://127.0.0.1:7070`, `unix:/run/cascade.sock`.
     pub(crate) fn place(&self) -> io::Result<String> {
         Ok(match self {
-            Self::Tcp(listener) => format!("http://{}", listener.local_addr()?),
+            Self::Tcp(listener, None) => format!("http://{}", listener.local_addr()?),
+            Self::Tcp(listener, Some(_)) => format!("https://{}", listener.local_addr()?),
             Self::Unix(_, path) => format!("unix:{}", path.display()),
         })
     }
@@ -137,25 +140,51 @@ trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
-async fn accept(bound: &Bound) -> io::Result<(Box<dyn Stream>, Peer)> {
+/// A connection before anything was said on it.
+enum Accepted {
+    Plain(Box<dyn Stream>),
+    Tls(TcpStream, TlsAcceptor),
+}
+
+async fn accept(bound: &Bound) -> io::Result<(Accepted, Peer)> {
     Ok(match bound {
-        Bound::Tcp(listener) => {
+        Bound::Tcp(listener, tls) => {
             let (stream, address) = listener.accept().await?;
             // A decision is one small answer: waiting for more to send with it only delays it.
             stream.set_nodelay(true)?;
-            (Box::new(stream), Peer { address: Some(address) })
+            let accepted = match tls {
+                Some(tls) => Accepted::Tls(stream, tls.clone()),
+                None => Accepted::Plain(Box::new(stream)),
+            };
+            (accepted, Peer { address: Some(address) })
         }
-        Bound::Unix(listener, _) => (Box::new(listener.accept().await?.0), Peer { address: None }),
+        Bound::Unix(listener, _) => {
+            (Accepted::Plain(Box::new(listener.accept().await?.0)), Peer { address: None })
+        }
     })
 }
 
+impl Accepted {
+    /// The stream, once the handshake is over; `None` where it fails or takes too long.
+    async fn begin(self) -> Option<Box<dyn Stream>> {
+        match self {
+            Self::Plain(stream) => Some(stream),
+            Self::Tls(stream, tls) => {
+                let handshake = tokio::time::timeout(HANDSHAKE_TIME_MAX, tls.accept(stream)).await;
+                Some(Box::new(handshake.ok()?.ok()?))
+            }
+        }
+    }
+}
+
 async fn converse(
-    stream: Box<dyn Stream>,
+    accepted: Accepted,
     peer: Peer,
     router: Router,
     mut stop: watch::Receiver<bool>,
     _permit: OwnedSemaphorePermit,
 ) {
+    let Some(stream) = accepted.begin().await else { return };
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let (router, peer) = (router.clone(), peer.clone());
         async move {

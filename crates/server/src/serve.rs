@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use crate::api::{self, Api};
 use crate::listener::{self, Bound};
 use crate::tenants::Tenants;
+use crate::tls::{self, TlsFiles};
 
 pub use crate::listener::{CONNECTIONS_MAX, HEAD_BYTES_MAX, HEAD_TIME_MAX, HEADERS_MAX, Listen};
 
@@ -25,6 +26,8 @@ const STACK_BYTES: usize = 2 * cascade_policy::decide::STACK_BYTES;
 pub struct Service {
     /// Where it listens.
     pub listen: Listen,
+    /// Certificates, where it speaks TLS.
+    pub tls: Option<TlsFiles>,
     /// The chains.
     pub tenants: Tenants,
 }
@@ -36,7 +39,7 @@ pub struct Service {
 /// theirs: its outcome can be reported to the next service of the same home.
 ///
 /// # Errors
-/// When the address cannot be used.
+/// When the address or the certificates cannot be used.
 pub fn serve(service: Service, ready: impl FnOnce(&str), told: impl Fn(&str)) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -44,7 +47,8 @@ pub fn serve(service: Service, ready: impl FnOnce(&str), told: impl Fn(&str)) ->
         .max_blocking_threads(api::WORK_MAX)
         .build()?;
     let done = runtime.block_on(async {
-        let bound = Bound::to(&service.listen).await?;
+        let tls = service.tls.as_ref().map(tls::acceptor).transpose()?;
+        let bound = Bound::to(&service.listen, tls).await?;
         let (stop, stopped) = watch::channel(false);
         let asked = stop_signal()?;
         let api = Arc::new(Api::new(service.tenants));

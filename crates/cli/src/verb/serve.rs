@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use cascade_receipt::json::Value;
 use cascade_server::serve::{self, Listen, Service};
 use cascade_server::tenants::{TenantError, Tenants};
+use cascade_server::tls::TlsFiles;
 use clap::Args;
 
 use crate::args::Global;
@@ -19,6 +20,7 @@ use crate::{output, place};
   cascade serve
   cascade serve --listen 127.0.0.1:7070
   cascade serve --listen unix:/run/cascade/api.sock
+  cascade serve --listen 0.0.0.0:7443 --tls-cert api.pem --tls-key api.key --tls-client-ca clients.pem
 
   TOKEN=$(cascade token issue --agent builder)
   curl -s http://127.0.0.1:7070/v1/decisions -H \"Authorization: Bearer $TOKEN\" \\
@@ -27,6 +29,15 @@ pub(crate) struct Serve {
     /// Address and port, or `unix:PATH` for a socket of this user alone
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7070", value_parser = listen)]
     listen: Listen,
+    /// Speak TLS with this certificate (PEM, with what leads to its root)
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The private key of the certificate (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// Clients must show a certificate of these authorities (PEM), beside a token
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_client_ca: Option<PathBuf>,
 }
 
 fn listen(text: &str) -> Result<Listen, String> {
@@ -51,21 +62,28 @@ pub(crate) fn run(global: &Global, args: &Serve) -> Exit {
         TenantError::Open(error) => place::opening(error),
         other @ TenantError::Program(_) => Failure::from(other),
     })?;
+    let tls = args.tls_cert.clone().zip(args.tls_key.clone()).map(|(certificate, key)| TlsFiles {
+        certificate,
+        key,
+        clients: args.tls_client_ca.clone(),
+    });
+    let plain = tls.is_none();
     let ready = |place: &str| {
         output::say(format_args!("listening on {place}"));
         if let Listen::Tcp(address) = args.listen
+            && plain
             && !address.ip().is_loopback()
         {
-            output::say("anybody who reaches this address can try tokens; put TLS in front of it");
+            output::say("tokens go over the network as they are: give --tls-cert and --tls-key");
         }
         if global.json {
             drop(output::json(&Value::object([("listening", place.into())])));
         }
     };
-    let service = Service { listen: args.listen.clone(), tenants };
+    let service = Service { listen: args.listen.clone(), tls, tenants };
     serve::serve(service, ready, |text| output::say(text)).map_err(|error| {
         Failure::could_not(anyhow::Error::from(error).context("couldn't serve there"))
-            .hint("choose another address with --listen")
+            .hint("choose another address with --listen, or look at the certificates")
     })?;
     output::say("stopped");
     Ok(exit::DONE)

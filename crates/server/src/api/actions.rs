@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 
 use super::decisions::line_content;
 use super::wire::{ActionOut, EndingIn, OutcomeOut, OutcomeRequest};
-use super::{Api, Caller, Credentials, Problem};
+use super::{Api, Caller, Credentials, Problem, TenantHeader};
 
 /// Most that a counter of tokens, time or money can say: integers beyond it differ from one JSON library to the next.
 const COUNT_MAX: u64 = (1 << 53) - 1;
@@ -33,7 +33,7 @@ const COUNT_MAX: u64 = (1 << 53) - 1;
     request_body = OutcomeRequest,
     params(
         ("id" = String, Path, description = "The receipt of the decision"),
-        ("Cascade-Tenant" = Option<String>, Header, description = "The tenant; `default` if absent"),
+        TenantHeader,
     ),
     responses(
         (status = 200, description = "On record", body = OutcomeOut),
@@ -62,7 +62,7 @@ pub(super) async fn report(
     tag = "decisions",
     params(
         ("id" = String, Path, description = "The receipt of the decision"),
-        ("Cascade-Tenant" = Option<String>, Header, description = "The tenant; `default` if absent"),
+        TenantHeader,
     ),
     responses(
         (status = 200, description = "Where it stands", body = ActionOut),

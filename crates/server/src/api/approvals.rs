@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 
 use super::actions::read;
 use super::wire::{AnswerIn, AnswerOut, AnswerRequest, Pending, PendingOut};
-use super::{Api, Caller, Credentials, Problem};
+use super::{Api, Caller, Credentials, Problem, TenantHeader};
 
 /// Most that are listed at once.
 pub(crate) const PENDING_MAX: usize = 500;
@@ -26,7 +26,7 @@ pub(crate) const PENDING_MAX: usize = 500;
     get,
     path = "/v1/approvals",
     tag = "approvals",
-    params(("Cascade-Tenant" = Option<String>, Header, description = "The tenant; `default` if absent")),
+    params(TenantHeader),
     responses(
         (status = 200, description = "What waits", body = Pending),
         (status = "4XX", description = "Not shown", body = Problem, content_type = "application/problem+json"),
@@ -75,7 +75,7 @@ fn one(
     request_body = AnswerRequest,
     params(
         ("id" = String, Path, description = "The escalation, or the dry run to be approved in advance"),
-        ("Cascade-Tenant" = Option<String>, Header, description = "The tenant; `default` if absent"),
+        TenantHeader,
     ),
     responses(
         (status = 200, description = "It counts", body = AnswerOut),

@@ -18,6 +18,8 @@ use cascade_runtime::facts::Asker;
 use cascade_runtime::lease::{self, Asked};
 use cascade_runtime::tokens::{self, Unaccepted};
 
+use utoipa::IntoParams;
+
 use super::wire::ReasonOut;
 use super::{Api, Problem};
 use crate::listener::Peer;
@@ -36,6 +38,24 @@ pub(crate) const GUESSES_TIME: Duration = Duration::from_secs(60);
 /// Addresses whose wrong tokens are counted; the count begins anew with the next one.
 const GUESSERS_MAX: usize = 4096;
 
+/// Which tenant.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+pub(crate) struct TenantHeader {
+    /// The tenant; `default` if absent.
+    #[param(rename = "Cascade-Tenant", pattern = "^[a-z0-9][a-z0-9-]{0,62}$", value_type = String, required = false)]
+    _tenant: (),
+}
+
+/// Makes a request one that can be sent again.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+pub(crate) struct IdempotencyHeader {
+    /// Of this caller alone.
+    #[param(rename = "Idempotency-Key", pattern = "^[!-~]{1,255}$", value_type = String, required = false)]
+    _key: (),
+}
+
 /// What a request says of its sender.
 #[derive(Debug)]
 pub(crate) struct Credentials {
@@ -49,9 +69,6 @@ impl FromRequestParts<Arc<Api>> for Credentials {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &Arc<Api>) -> Result<Self, Problem> {
-        let tenant = once(parts, &TENANT)?.unwrap_or("default");
-        let tenant = TenantId::parse(tenant)
-            .map_err(|_| Problem::bad("request.tenant", "`Cascade-Tenant` is no name of a tenant"))?;
         let token = match once(parts, &header::AUTHORIZATION)? {
             None => None,
             Some(value) => {
@@ -63,6 +80,15 @@ impl FromRequestParts<Arc<Api>> for Credentials {
                     ));
                 }
                 Some(token.trim().to_owned())
+            }
+        };
+        let tenant = once(parts, &TENANT)?.unwrap_or("default");
+        let tenant = match TenantId::parse(tenant) {
+            Ok(tenant) => tenant,
+            // Who shows nothing is told that first.
+            Err(_) if token.is_none() => TenantId::parse("default").map_err(|_| Problem::no_route())?,
+            Err(_) => {
+                return Err(Problem::bad("request.tenant", "`Cascade-Tenant` is no name of a tenant"));
             }
         };
         let key = once(parts, &IDEMPOTENCY)?.map(str::to_owned);

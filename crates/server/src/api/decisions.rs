@@ -16,7 +16,7 @@ use cascade_runtime::lease::{self, Begun, Held, LeaseError, Request};
 use cascade_runtime::subject::{self, Named};
 
 use super::wire::{DecisionOut, DecisionRequest, ReasonOut, TermsOut, VerdictOut};
-use super::{Api, Caller, Credentials, Problem};
+use super::{Api, Caller, Credentials, IdempotencyHeader, Problem, TenantHeader};
 
 /// Decide, durably, whether an action may be performed.
 ///
@@ -30,8 +30,8 @@ use super::{Api, Caller, Credentials, Problem};
     tag = "decisions",
     request_body = DecisionRequest,
     params(
-        ("Cascade-Tenant" = Option<String>, Header, description = "The tenant; `default` if absent"),
-        ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 bytes; of this caller alone"),
+        TenantHeader,
+        IdempotencyHeader,
     ),
     responses(
         (status = 200, description = "Decided, and on record", body = DecisionOut),

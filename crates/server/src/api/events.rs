@@ -19,7 +19,7 @@ use serde::Deserialize;
 use tokio::sync::watch;
 use utoipa::IntoParams;
 
-use super::{Api, Caller, Credentials, Problem};
+use super::{Api, Caller, Credentials, Problem, TenantHeader};
 use crate::listener::said;
 use crate::tenants::Tenant;
 
@@ -81,7 +81,7 @@ pub(crate) async fn feed(api: Arc<Api>, mut stop: watch::Receiver<bool>) {
 #[into_params(parameter_in = Query)]
 pub(crate) struct Since {
     /// The first receipt, by its place in the chain; without it, and without `Last-Event-ID`, only what comes from now on.
-    #[param(maximum = 9007199254740991_u64)]
+    #[param(value_type = u64, required = false, maximum = 9007199254740991_u64)]
     from: Option<u64>,
 }
 
@@ -93,7 +93,7 @@ pub(crate) struct Since {
     get,
     path = "/v1/events",
     tag = "receipts",
-    params(Since, ("Cascade-Tenant" = Option<String>, Header, description = "The tenant; `default` if absent")),
+    params(Since, TenantHeader),
     responses(
         (status = 200, description = "A stream that does not end", body = String, content_type = "text/event-stream"),
         (status = "4XX", description = "Not shown", body = Problem, content_type = "application/problem+json"),

@@ -20,7 +20,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use super::{Api, Credentials, Problem};
+use super::{Api, Credentials, Problem, TenantHeader};
 use crate::listener::Peer;
 use crate::tenants::Tenant;
 
@@ -64,7 +64,7 @@ impl Gauges {
     get,
     path = "/v1/metrics",
     tag = "service",
-    params(("Cascade-Tenant" = Option<String>, Header, description = "The tenant; `default` if absent")),
+    params(TenantHeader),
     responses(
         (status = 200, description = "OpenMetrics", body = String, content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8"),
         (status = "4XX", description = "Not shown", body = Problem, content_type = "application/problem+json"),

@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 use utoipa::IntoParams;
 
 use super::wire::Receipts;
-use super::{Api, Caller, Credentials, Problem};
+use super::{Api, Caller, Credentials, Problem, TenantHeader};
 
 /// Most receipts of one page.
 pub(crate) const PAGE_MAX: u64 = 500;
@@ -31,12 +31,13 @@ const PAGE_BYTES_MAX: usize = 1024 * 1024;
 #[into_params(parameter_in = Query)]
 pub(crate) struct Paging {
     /// Where the page before ended: its `next_cursor`. Without it the page begins with the oldest, or `from`.
+    #[param(pattern = "^s[0-9]{1,16}$", value_type = String, required = false)]
     cursor: Option<String>,
-    /// The first receipt of interest, by its place in the chain.
-    #[param(maximum = 9007199254740991_u64)]
+    /// The first receipt of interest, by its place in the chain; not looked at beside a cursor.
+    #[param(value_type = u64, required = false, maximum = 9007199254740991_u64)]
     from: Option<u64>,
     /// At most so many.
-    #[param(minimum = 1, maximum = 500)]
+    #[param(value_type = u64, required = false, minimum = 1, maximum = 500)]
     limit: Option<u64>,
 }
 
@@ -45,7 +46,7 @@ pub(crate) struct Paging {
     get,
     path = "/v1/receipts",
     tag = "receipts",
-    params(Paging, ("Cascade-Tenant" = Option<String>, Header, description = "The tenant; `default` if absent")),
+    params(Paging, TenantHeader),
     responses(
         (status = 200, description = "A page", body = Receipts),
         (status = "4XX", description = "Not shown", body = Problem, content_type = "application/problem+json"),
@@ -71,10 +72,9 @@ fn page(caller: &Caller, paging: &Paging) -> Result<Receipts, Problem> {
     if limit == 0 || limit > PAGE_MAX {
         return Err(Problem::bad("request.limit", format!("`limit` is 1 to {PAGE_MAX}")));
     }
-    let from = match (&paging.cursor, paging.from) {
-        (Some(_), Some(_)) => return Err(Problem::bad("request.query", "give `cursor` or `from`, not both")),
-        (Some(cursor), None) => place(cursor)?,
-        (None, from) => from.unwrap_or(0),
+    let from = match &paging.cursor {
+        Some(cursor) => place(cursor)?,
+        None => paging.from.unwrap_or(0),
     };
     let ledger = &caller.tenant.ledger;
     let end = ledger.head()?.next_seq;
@@ -110,7 +110,7 @@ fn place(cursor: &str) -> Result<u64, Problem> {
     tag = "receipts",
     params(
         ("id" = String, Path, description = "Its id"),
-        ("Cascade-Tenant" = Option<String>, Header, description = "The tenant; `default` if absent"),
+        TenantHeader,
     ),
     responses(
         (status = 200, description = "The receipt", body = Object),

@@ -69,12 +69,14 @@ pub(crate) enum ActionIn {
     },
     /// A call of a tool.
     Tool {
-        /// Who offers it, as policies name it: `mcp:github`.
+        /// Who offers it, as policies name it: `mcp:github`; not `cascade`.
+        #[schema(pattern = r"^(?!cascade( |$))[^\p{Cc}]{1,64}$")]
         server: String,
         /// The tool.
+        #[schema(pattern = r"^[^\p{Cc}]{1,64}$")]
         name: String,
         /// Its arguments.
-        #[schema(value_type = Object)]
+        #[schema(value_type = Option<Object>)]
         arguments: Option<Box<RawValue>>,
     },
 }
