@@ -115,6 +115,8 @@ mod scripts;
 #[cfg(test)]
 mod secret;
 #[cfg(test)]
+mod session;
+#[cfg(test)]
 mod shims;
 #[cfg(test)]
 mod site;
