@@ -69,6 +69,7 @@ pub(crate) fn principal(text: &str) -> Result<String, NameFault> {
 pub(crate) enum Verb {
     Init(verb::init::Init),
     Run(verb::run::Run),
+    Shell(verb::shell::Shell),
     ShellCheck(verb::shell_check::ShellCheck),
     Task(verb::task::TaskArgs),
     Approvals(verb::approvals::Approvals),

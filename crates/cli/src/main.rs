@@ -24,7 +24,7 @@ mod when;
 use std::process::ExitCode;
 
 use cascade_policy::decide::STACK_BYTES;
-use cascade_runtime::{process, shim, smoke};
+use cascade_runtime::{broker, process, shell, shim, smoke};
 
 fn main() -> ExitCode {
     // By a link that is a shim, whatever the words are: they are those of another program.
@@ -37,6 +37,9 @@ fn main() -> ExitCode {
         Some(word) if word == process::SUPERVISE_ARG => return process::supervise_main(),
         Some(word) if word == process::EXEC_ARG => return process::exec_main(),
         Some(word) if word == smoke::WORKER_ARG => return smoke::worker_main(),
+        Some(word) if word == shell::SESSION_ARG => return verb::shell::begun(),
+        Some(word) if word == shell::CONFINE_ARG => return verb::shell::confined(),
+        Some(word) if word == broker::RUN_ARG => return at_work(verb::dispatch_brokered),
         _ => {}
     }
     at_work(verb::dispatch)

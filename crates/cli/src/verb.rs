@@ -32,6 +32,7 @@ pub(crate) mod rollback;
 pub(crate) mod run;
 pub(crate) mod secret;
 pub(crate) mod serve;
+pub(crate) mod shell;
 pub(crate) mod shell_check;
 pub(crate) mod shim;
 pub(crate) mod show;
@@ -48,6 +49,7 @@ pub(crate) mod worker;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use cascade_runtime::broker;
 use clap::Parser as _;
 
 use crate::again;
@@ -83,15 +85,40 @@ pub(crate) fn dispatch() -> ExitCode {
     }
 }
 
-/// The same for a shim of this name, all of whose words are those of the program that it stands for.
+/// The same for a shim of this name, all of whose words are those of the program that it stands for. In a session
+/// without the originals, its broker is asked.
 pub(crate) fn dispatch_shim(name: OsString) -> ExitCode {
     if let Err(failure) = shim::may_go_deeper(&name) {
-        output::complain(&failure);
-        return ExitCode::from(failure.code);
+        return ended(Err(failure), false);
     }
-    let words = ["cascade", "run", "--"].map(OsString::from).into_iter().chain([name]);
-    match Cli::try_parse_from(words.chain(std::env::args_os().skip(1))) {
-        Ok(cli) => does(&cli),
+    if let Some(socket) = std::env::var_os(broker::SOCKET) {
+        return ended(shell::ask(&socket, name), false);
+    }
+    governs(Vec::new(), std::iter::once(name).chain(std::env::args_os().skip(1)), None)
+}
+
+/// What the broker of such a session has this process run.
+pub(crate) fn dispatch_brokered() -> ExitCode {
+    match shell::taken() {
+        Ok((flags, request)) => governs(flags, request.argv.into_iter(), Some(request.env)),
+        Err(failure) => ended(Err(failure), false),
+    }
+}
+
+/// `cascade FLAGS run -- ARGV`, with this environment where it is not our own.
+fn governs(
+    flags: Vec<OsString>,
+    argv: impl Iterator<Item = OsString>,
+    env: Option<Vec<(OsString, OsString)>>,
+) -> ExitCode {
+    let words = std::iter::once("cascade".into()).chain(flags).chain(["run".into(), "--".into()]).chain(argv);
+    match Cli::try_parse_from(words) {
+        Ok(mut cli) => {
+            if let Verb::Run(args) = &mut cli.verb {
+                args.env = env;
+            }
+            does(&cli)
+        }
         Err(error) => not_understood(&error),
     }
 }
@@ -102,6 +129,7 @@ fn does(cli: &Cli) -> ExitCode {
     let done: Exit = match &cli.verb {
         Verb::Init(args) => init::run(global, args),
         Verb::Run(args) => run::run(global, args),
+        Verb::Shell(args) => shell::run(global, args),
         Verb::ShellCheck(args) => shell_check::run(global, args),
         Verb::Task(args) => task::run(global, args),
         Verb::Approvals(args) => approvals::run(global, args),
@@ -146,10 +174,14 @@ fn does(cli: &Cli) -> ExitCode {
         Verb::Doctor(args) => doctor::run(global, args),
         Verb::Shim(args) => shim::run(global, args),
     };
+    ended(done, global.json)
+}
+
+fn ended(done: Exit, json: bool) -> ExitCode {
     match done {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
-            if global.json {
+            if json {
                 output::complain_json(&failure);
             }
             output::complain(&failure);

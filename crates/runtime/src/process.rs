@@ -43,7 +43,7 @@ mod supervise;
 mod terminal;
 mod tree;
 mod watch;
-mod wire;
+pub(crate) mod wire;
 
 pub use ancestry::{Enclosure, runs_above};
 pub use exec::exec_main;
@@ -62,7 +62,7 @@ use wire::{Channel, Launch, Order, Report, Stage};
 /// First argument that routes a process to [`supervise_main`].
 pub const SUPERVISE_ARG: &str = "__supervise";
 /// The word of a supervisor whose run a person asked for.
-const ASKED_BY_PERSON: &str = "person";
+pub(crate) const ASKED_BY_PERSON: &str = "person";
 /// First argument that routes a process to [`exec_main`].
 pub const EXEC_ARG: &str = "__exec";
 

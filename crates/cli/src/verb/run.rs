@@ -68,6 +68,9 @@ pub(crate) struct Run {
     /// Program and arguments; never goes through a shell
     #[arg(last = true, required_unless_present = "approval", value_name = "CMD")]
     command: Vec<OsString>,
+    /// The environment of the command, where that is not our own.
+    #[arg(skip)]
+    pub(super) env: Option<Vec<(OsString, OsString)>>,
 }
 
 /// What came of asking.
@@ -98,6 +101,9 @@ pub(crate) fn run(global: &Global, args: &Run) -> Exit {
 
 fn ask(global: &Global, args: &Run, ledger: &Ledger) -> Result<Asked, Failure> {
     let mut command = Command::here(args.command.clone())?;
+    if let Some(env) = &args.env {
+        command.env.clone_from(env);
+    }
     command.subject = args.subject.as_ref().map(|named| subject::concerned(ledger, named)).transpose()?;
     let (asker, program) = (who_asks(global, ledger, &command)?, program_of(&command));
     let objection = asker.enclosure.objection();

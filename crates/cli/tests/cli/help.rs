@@ -20,6 +20,7 @@ fn every_verb_explains_itself() {
     for expected in [
         "init",
         "run",
+        "shell",
         "shell-check",
         "approvals",
         "approve",
@@ -109,7 +110,7 @@ fn completions_are_valid_bash() {
     assert_eq!(checked.stderr, "");
     let mut bash = site.program("bash");
     bash.args(["-c", "source /dev/stdin; COMP_WORDS=(cascade shell); COMP_CWORD=1; _cascade cascade shell cascade; echo ${COMPREPLY[@]}"]);
-    assert_eq!(finish(bash, &script).expect(0).stdout.trim(), "shell-check");
+    assert_eq!(finish(bash, &script).expect(0).stdout.trim(), "shell shell-check");
     for shell in ["zsh", "fish"] {
         assert!(site.run(&["completions", shell]).expect(0).stdout.contains("shell-check"));
     }

@@ -119,6 +119,8 @@ mod serve;
 #[cfg(test)]
 mod service;
 #[cfg(test)]
+mod session;
+#[cfg(test)]
 mod shims;
 #[cfg(test)]
 mod site;

@@ -20,6 +20,11 @@ pub(crate) struct Seat {
 
 impl Seat {
     pub(crate) fn take(site: &Site, args: &[&str]) -> Self {
+        Self::run(site, CASCADE, args)
+    }
+
+    /// The same with another program in front.
+    pub(crate) fn run(site: &Site, program: &str, args: &[&str]) -> Self {
         let master =
             rustix::pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
         rustix::pty::grantpt(&master).unwrap();
@@ -33,7 +38,7 @@ impl Seat {
         };
         let mut command = site.program("setsid");
         command.env("TERM", "xterm-256color");
-        command.args(["--ctty", "--wait", CASCADE]).args(args);
+        command.args(["--ctty", "--wait", program]).args(args);
         let child = command.stdin(end()).stdout(end()).stderr(end()).spawn().unwrap();
         Self { child, screen: File::from(master), text: String::new() }
     }

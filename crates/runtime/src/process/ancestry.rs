@@ -8,10 +8,12 @@ use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Read as _};
 use std::os::unix::ffi::OsStringExt as _;
+use std::sync::OnceLock;
 
 use super::tree::{MARKER, Stat};
 use super::{ASKED_BY_PERSON, SUPERVISE_ARG};
 use crate::people::Whom;
+use crate::shell::SESSION_ARG;
 
 /// Longest line of ancestors that is followed.
 const ANCESTORS_MAX: usize = 1024;
@@ -19,6 +21,9 @@ const ANCESTORS_MAX: usize = 1024;
 const WALKS_MAX: u32 = 32;
 /// Beginning of a command line that is looked at: more than the words of a supervisor take.
 const WORDS_BYTES_MAX: u64 = 4096;
+
+/// What whoever started this process has said that it acts for.
+static CLAIMED: OnceLock<Enclosure> = OnceLock::new();
 
 /// What this process runs beneath.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -32,16 +37,80 @@ pub enum Enclosure {
 }
 
 impl Enclosure {
-    /// Looks at the ancestors of this process.
+    /// Looks at the ancestors of this process, and at what whoever started it has said of those that it acts for.
     #[must_use]
     pub fn look() -> Self {
+        let own = Self::look_here();
+        CLAIMED.get().map_or_else(|| own.clone(), |claimed| own.clone().and(claimed.clone()))
+    }
+
+    /// From now on this process is no more than `claimed` allows: it acts for somebody who works beneath that.
+    pub fn claim(claimed: Self) {
+        // The first claim stands; there is no second one.
+        drop(CLAIMED.set(claimed));
+    }
+
+    /// What another process of this machine runs beneath, and whether `above` is among its ancestors.
+    pub(crate) fn of(pid: i32, above: i32) -> (Self, bool) {
+        let (Ok(one), Ok(other)) = (walk_from(&pid.to_string()), walk_from(&pid.to_string())) else {
+            return (Self::Hidden, false);
+        };
+        if one != other {
+            return (Self::Hidden, false);
+        }
+        let within = one.trail.iter().any(|(ancestor, _)| *ancestor == above);
+        (Self::beneath(one.runs).unwrap_or(Self::Outside), within)
+    }
+
+    /// The narrower of both.
+    fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Hidden, _) | (_, Self::Hidden) => Self::Hidden,
+            (Self::Outside, other) => other,
+            (own, Self::Outside) => own,
+            (Self::Beneath(own), Self::Beneath(other)) => Self::Beneath(own.or(other)),
+        }
+    }
+
+    /// As a word; [`Enclosure::parse`] reads it again.
+    pub(crate) fn word(&self) -> String {
+        match self {
+            Self::Outside => "outside".to_owned(),
+            Self::Beneath(None) => ASKED_BY_PERSON.to_owned(),
+            Self::Beneath(Some(agent)) => format!("{}{agent}", Whom::AGENT_PREFIX),
+            Self::Hidden => "hidden".to_owned(),
+        }
+    }
+
+    /// An unknown word is the narrowest.
+    #[must_use]
+    pub fn parse(word: &str) -> Self {
+        match word {
+            "outside" => Self::Outside,
+            ASKED_BY_PERSON => Self::Beneath(None),
+            _ => match word.strip_prefix(Whom::AGENT_PREFIX) {
+                Some(agent) => Self::Beneath(Some(crate::people::agent_name(&OsString::from(agent)))),
+                None => Self::Hidden,
+            },
+        }
+    }
+
+    /// Among these runs.
+    fn beneath(runs: Vec<Asked>) -> Option<Self> {
+        if runs.is_empty() {
+            return None;
+        }
+        // An agent anywhere above is one all the way down.
+        Some(Self::Beneath(runs.into_iter().find_map(|asked| match asked {
+            Asked::Person => None,
+            Asked::Agent(name) => Some(name),
+        })))
+    }
+
+    fn look_here() -> Self {
         let Some(walk) = settled() else { return Self::Hidden };
-        if !walk.runs.is_empty() {
-            // An agent anywhere above is one all the way down.
-            return Self::Beneath(walk.runs.into_iter().find_map(|asked| match asked {
-                Asked::Person => None,
-                Asked::Agent(name) => Some(name),
-            }));
+        if let Some(beneath) = Self::beneath(walk.runs) {
+            return beneath;
         }
         // Nobody above says whose run it is: a namespace hides them, or they are dead.
         match std::env::var_os(MARKER) {
@@ -115,9 +184,13 @@ fn settled() -> Option<Walk> {
 }
 
 fn walk() -> io::Result<Walk> {
-    let mut walk = Walk { trail: Vec::new(), runs: Vec::new() };
     // Not by our own number: in a namespace of its own with the /proc of another, that is somebody else's.
-    let mut parent = stat("self")?.parent;
+    walk_from("self")
+}
+
+fn walk_from(own: &str) -> io::Result<Walk> {
+    let mut walk = Walk { trail: Vec::new(), runs: Vec::new() };
+    let mut parent = stat(own)?.parent;
     while parent != 0 {
         if walk.trail.len() == ANCESTORS_MAX {
             return Err(io::ErrorKind::QuotaExceeded.into());
@@ -148,7 +221,9 @@ fn words(pid: &str) -> io::Result<Vec<u8>> {
 /// Nobody gains by posing as a supervisor.
 fn supervises(command_line: &[u8]) -> Option<Asked> {
     let mut words = command_line.split(|byte| *byte == 0);
-    if words.nth(1) != Some(SUPERVISE_ARG.as_bytes()) {
+    // A session without the originals is a run of everything in it.
+    let is_one = |word: &[u8]| [SUPERVISE_ARG, SESSION_ARG].iter().any(|known| known.as_bytes() == word);
+    if !words.nth(1).is_some_and(is_one) {
         return None;
     }
     let who = words.nth(1).unwrap_or_default();
@@ -172,12 +247,34 @@ mod tests {
             (b"cascade\0__supervise\0r_01\0", agent("unnamed")),
             (b"cascade\0__supervise\0r_01\0nonsense\0", agent("unnamed")),
             (b"cascade\0__supervise", agent("unnamed")),
+            (b"cascade\0__session\0s\0agent:ci\0", agent("ci")),
+            (b"cascade\0__session\0s\0person\0/dir\0", Some(Asked::Person)),
             (b"cascade\0run\0--\0__supervise\0", None),
             (b"sh\0-c\0cascade __supervise", None),
             (b"", None),
         ] {
             assert_eq!(supervises(line), expected, "{}", String::from_utf8_lossy(line));
         }
+    }
+
+    /// Whoever acts for somebody gains nothing by it.
+    #[test]
+    fn claims_only_narrow() {
+        let agent = |name: &str| Enclosure::Beneath(Some(name.to_owned()));
+        for (own, claimed, both) in [
+            (Enclosure::Outside, Enclosure::Outside, Enclosure::Outside),
+            (Enclosure::Outside, agent("ci"), agent("ci")),
+            (agent("ci"), Enclosure::Outside, agent("ci")),
+            (Enclosure::Beneath(None), agent("ci"), agent("ci")),
+            (agent("ci"), Enclosure::Beneath(None), agent("ci")),
+            (agent("ci"), agent("other"), agent("ci")),
+            (Enclosure::Hidden, Enclosure::Outside, Enclosure::Hidden),
+            (Enclosure::Outside, Enclosure::Hidden, Enclosure::Hidden),
+        ] {
+            assert_eq!(Enclosure::parse(&claimed.word()), claimed);
+            assert_eq!(own.clone().and(claimed.clone()), both, "{own:?} {claimed:?}");
+        }
+        assert_eq!(Enclosure::parse("nonsense"), Enclosure::Hidden);
     }
 
     #[test]

@@ -27,14 +27,14 @@ const HEADER_BYTES: usize = 5;
 
 /// One end of the channel.
 #[derive(Debug)]
-pub(super) struct Channel(UnixStream);
+pub(crate) struct Channel(UnixStream);
 
 /// A received message, not yet interpreted.
 #[derive(Debug)]
-pub(super) struct Message {
-    pub(super) tag: u8,
-    pub(super) payload: Vec<u8>,
-    pub(super) fds: Vec<OwnedFd>,
+pub(crate) struct Message {
+    pub(crate) tag: u8,
+    pub(crate) payload: Vec<u8>,
+    pub(crate) fds: Vec<OwnedFd>,
 }
 
 impl Channel {
@@ -43,11 +43,11 @@ impl Channel {
         Ok((Self(near), far))
     }
 
-    pub(super) fn over(stream: OwnedFd) -> Self {
+    pub(crate) fn over(stream: OwnedFd) -> Self {
         Self(UnixStream::from(stream))
     }
 
-    pub(super) fn send(&self, tag: u8, payload: &[u8], fds: &[BorrowedFd<'_>]) -> io::Result<()> {
+    pub(crate) fn send(&self, tag: u8, payload: &[u8], fds: &[BorrowedFd<'_>]) -> io::Result<()> {
         let length = u32::try_from(payload.len())
             .ok()
             .filter(|_| payload.len() <= PAYLOAD_BYTES_MAX)
@@ -69,7 +69,7 @@ impl Channel {
     }
 
     /// Blocks for the next message; `None` when the other side is gone, also in the middle of a message.
-    pub(super) fn recv(&self) -> io::Result<Option<Message>> {
+    pub(crate) fn recv(&self) -> io::Result<Option<Message>> {
         let mut header = [0; HEADER_BYTES];
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(FDS_MAX))];
         let mut control = RecvAncillaryBuffer::new(&mut space);
@@ -130,7 +130,7 @@ fn invalid() -> io::Error {
 }
 
 /// Repeats a system call that a signal interrupted.
-pub(super) fn retry<T>(mut call: impl FnMut() -> rustix::io::Result<T>) -> io::Result<T> {
+pub(crate) fn retry<T>(mut call: impl FnMut() -> rustix::io::Result<T>) -> io::Result<T> {
     loop {
         match call() {
             Err(rustix::io::Errno::INTR) => {}
@@ -314,6 +314,34 @@ pub(super) fn brokered(one: &Brokered) -> Vec<u8> {
     put(&mut out, OsStr::new(&one.variable));
     put(&mut out, OsStr::from_bytes(one.value.bytes()));
     out
+}
+
+/// A command line and an environment, as a payload of its own.
+pub(crate) fn command(argv: &[OsString], env: &[(OsString, OsString)]) -> Vec<u8> {
+    let mut out = Vec::new();
+    put_count(&mut out, argv.len());
+    argv.iter().for_each(|word| put(&mut out, word));
+    for (name, value) in env {
+        put(&mut out, name);
+        put(&mut out, value);
+    }
+    out
+}
+
+/// Words, and variables with their values.
+pub(crate) type Words = (Vec<OsString>, Vec<(OsString, OsString)>);
+
+/// Reads what [`command`] wrote.
+pub(crate) fn read_command(payload: &[u8]) -> io::Result<Words> {
+    let mut reader = Reader(payload);
+    let (mut argv, mut env) = (Vec::new(), Vec::new());
+    for _ in 0..reader.count()? {
+        argv.push(reader.text()?);
+    }
+    while !reader.0.is_empty() {
+        env.push((reader.text()?, reader.text()?));
+    }
+    Ok((argv, env))
 }
 
 fn put(out: &mut Vec<u8>, text: &OsStr) {
