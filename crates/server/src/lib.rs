@@ -1,3 +1,4 @@
-//! The only crate that knows HTTP.
+//! What is spoken with programs of others: HTTP, and the hooks of coding agents.
 
+pub mod hook;
 pub mod witness;
