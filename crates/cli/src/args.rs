@@ -100,6 +100,7 @@ pub(crate) enum Verb {
     Secret(verb::secret::Secret),
     Policy(verb::policy::Policy),
     Pack(verb::pack::Packs),
+    Hook(verb::hook::HookArgs),
     Witness(verb::witness::Witness),
     Worker(verb::worker::Worker),
     Spec(verb::spec::SpecArgs),

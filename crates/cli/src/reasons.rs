@@ -25,6 +25,10 @@ pub(crate) fn code_text(code: &str) -> &str {
 }
 
 const WORDS: &[(&str, &str)] = &[
+    ("lease.expired", "its outcome did not come in time"),
+    ("agent.failed", "the agent says that it failed"),
+    ("agent.interrupted", "somebody interrupted it"),
+    ("agent.other_input", "what was performed is not what was admitted"),
     ("approval.agent", "an agent cannot answer for people"),
     ("approval.beneath_run", "people answer from outside a governed run"),
     ("approval.changed_action", "the action is no longer the one that was approved"),

@@ -15,6 +15,7 @@ pub(crate) mod export;
 pub(crate) mod fsck;
 pub(crate) mod grant;
 pub(crate) mod halt;
+pub(crate) mod hook;
 pub(crate) mod init;
 pub(crate) mod key;
 pub(crate) mod lineage;
@@ -111,6 +112,7 @@ pub(crate) fn dispatch() -> ExitCode {
         Verb::Pack(args) => pack::run(global, args),
         Verb::Secret(args) => secret::run(global, args),
         Verb::Policy(args) => policy::run(global, args),
+        Verb::Hook(args) => hook::run(global, args),
         Verb::Witness(args) => witness::run(global, args),
         Verb::Worker(args) => worker::run(global, args),
         Verb::Spec(args) => spec::run(global, args),
