@@ -104,6 +104,7 @@ pub(crate) enum Verb {
     Policy(verb::policy::Policy),
     Pack(verb::pack::Packs),
     Serve(verb::serve::Serve),
+    Hook(verb::hook::HookArgs),
     Witness(verb::witness::Witness),
     Worker(verb::worker::Worker),
     Spec(verb::spec::SpecArgs),

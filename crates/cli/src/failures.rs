@@ -6,6 +6,7 @@ use cascade_runtime::consent::ConsentError;
 use cascade_runtime::cron::CronError;
 use cascade_runtime::facts::LookError;
 use cascade_runtime::govern::GovernError;
+use cascade_runtime::lease::LeaseError;
 use cascade_runtime::replay::ReplayError;
 use cascade_runtime::rollback::RollbackError;
 use cascade_runtime::ssh::SshError;
@@ -123,6 +124,24 @@ pub(crate) fn rollback(error: RollbackError) -> Failure {
         RollbackError::Consent(below) => finding(below),
         other => Failure { hint, ..Failure::could_not(other.into()) },
     }
+}
+
+/// An action of somebody else that could not be decided or recorded.
+pub(crate) fn lease(error: LeaseError) -> Failure {
+    let hint = match &error {
+        LeaseError::Append(append) => append_hint(append),
+        LeaseError::Ledger(below) => fault(below),
+        LeaseError::Look(below) => look(below),
+        LeaseError::Unsettled => Some("try again".to_owned()),
+        LeaseError::Policy(_) | LeaseError::Damaged(_) => Some("run `cascade fsck`".to_owned()),
+        LeaseError::Lock(_) => Some("check who may write to the home".to_owned()),
+        LeaseError::ReasonTooLong
+        | LeaseError::LeaseLength
+        | LeaseError::OtherAction(_)
+        | LeaseError::Consent(_)
+        | LeaseError::NotOpen(_) => None,
+    };
+    Failure { hint, ..Failure::could_not(error.into()) }
 }
 
 fn govern_hint(error: &GovernError) -> Option<String> {

@@ -16,6 +16,7 @@ pub(crate) mod export;
 pub(crate) mod fsck;
 pub(crate) mod grant;
 pub(crate) mod halt;
+pub(crate) mod hook;
 pub(crate) mod init;
 pub(crate) mod key;
 pub(crate) mod lineage;
@@ -163,6 +164,7 @@ fn does(cli: &Cli) -> ExitCode {
         Verb::Secret(args) => secret::run(global, args),
         Verb::Policy(args) => policy::run(global, args),
         Verb::Serve(args) => serve::run(global, args),
+        Verb::Hook(args) => hook::run(global, args),
         Verb::Witness(args) => witness::run(global, args),
         Verb::Worker(args) => worker::run(global, args),
         Verb::Spec(args) => spec::run(global, args),

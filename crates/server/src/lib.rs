@@ -1,6 +1,8 @@
-//! What is spoken over HTTP, and nothing else: the service with its API, and a witness for the logs of others.
+//! What is spoken with programs of others: the service with its API, a witness for the logs of others, the hooks of
+//! coding agents.
 
 mod api;
+pub mod hook;
 mod listener;
 pub mod serve;
 pub mod tenants;

@@ -200,10 +200,10 @@ fn a_running_action_is_not_erased() {
 }
 
 /// Another program with a transaction open on a database of the tenant, until it is dropped.
-struct Holding(Child);
+pub(crate) struct Holding(Child);
 
 impl Holding {
-    fn new(site: &Site, database: &str, statement: &str) -> Self {
+    pub(crate) fn new(site: &Site, database: &str, statement: &str) -> Self {
         let code = format!(
             "import sqlite3, sys\nd = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=60)\n\
              d.execute('{statement}')\nd.execute('select count(*) from sqlite_schema').fetchone()\n\

@@ -51,6 +51,10 @@ mod halt;
 #[cfg(test)]
 mod help;
 #[cfg(test)]
+mod hook;
+#[cfg(test)]
+mod hook_settings;
+#[cfg(test)]
 mod inject;
 #[cfg(test)]
 mod keys;

@@ -1,5 +1,7 @@
 //! Calls of tools: what a program offers over MCP, what a coding agent has of its own, what the service itself does.
 
+mod paths;
+
 use std::collections::BTreeMap;
 
 use cascade_receipt::digest::Digest;
@@ -39,7 +41,9 @@ impl ToolCall {
     /// What it is, for the gates.
     pub(crate) fn classification(&self, registry: &Registry) -> Classification {
         let words = std::iter::once(self.server.as_str()).chain(self.tool.split(' '));
-        let argv: Vec<Vec<u8>> = words.map(|word| word.as_bytes().to_vec()).collect();
+        let named = paths::options(&self.server, &self.tool, &self.arguments);
+        let options = named.iter().flatten().map(String::as_str);
+        let argv: Vec<Vec<u8>> = words.chain(options).map(|word| word.as_bytes().to_vec()).collect();
         let mut found = registry.classify_argv(&argv, &[]);
         if let Some(command) = found.commands.first_mut() {
             command.program.clone_from(&self.server);
@@ -49,7 +53,7 @@ impl ToolCall {
         // No shell sees it, and no file says what it does.
         found.stdin_executes = false;
         found.obeyed = Vec::new();
-        if !self.is_sound() {
+        if !self.is_sound() || named.is_none() {
             found.refused = Some(TOOL.to_owned());
         }
         found

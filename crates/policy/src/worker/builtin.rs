@@ -23,7 +23,7 @@ macro_rules! texts {
 }
 
 const TEXTS: &[(&str, &str)] = texts! {
-    "build" "cascade" "cloud" "database" "docker" "files" "find" "git" "kubectl"
+    "agents" "build" "cascade" "cloud" "database" "docker" "files" "find" "git" "kubectl"
     "network" "node" "python" "services" "shells" "system" "terraform" "text" "tools"
 };
 

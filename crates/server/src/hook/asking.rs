@@ -1,0 +1,267 @@
+//! From an event to a receipt, and back to what the agent is told.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use cascade_ledger::{AppendError, Found, Ledger};
+use cascade_policy::facts::ToolCall;
+use cascade_receipt::content::RequestTag;
+use cascade_receipt::decision::{Reason, Verdict};
+use cascade_receipt::digest::Digest;
+use cascade_receipt::id::ReceiptId;
+use cascade_receipt::json::{self, Value};
+use cascade_runtime::facts::Asker;
+use cascade_runtime::identity;
+use cascade_runtime::lease::{self, Asked, Begun, Held, LeaseError, Open, Request};
+use serde_json::json;
+
+use super::{Agent, Answer, Call, Event, HookError, Report, Why};
+
+/// Most receipts after an intent among which its closer is looked for, when an outcome is reported again.
+const CLOSER_WITHIN_MAX: u64 = 10_000;
+/// The reason of an outcome whose input is not the one that was admitted: another hook may have rewritten it.
+const OTHER_INPUT: &str = "agent.other_input";
+
+/// Where and for whom an event is answered.
+#[derive(Debug)]
+pub struct Ask<'a> {
+    /// The chain.
+    pub ledger: &'a Ledger,
+    /// The agent that sends it.
+    pub agent: Agent,
+    /// The environment that the agent gives its hooks; its tools get about the same.
+    pub env: Vec<(OsString, OsString)>,
+    /// How long the outcome of an admitted call is waited for.
+    pub lease: Duration,
+}
+
+/// Decides or records what an event is about.
+///
+/// # Errors
+/// [`HookError`]; nothing may be performed then. A refusal is none.
+pub fn answer(ask: &Ask<'_>, event: &Event) -> Result<Answer, HookError> {
+    let call = match event {
+        Event::Before(call) | Event::Permission(call) | Event::After(call, _) => call,
+        Event::Other => return Ok(Answer::Nothing),
+    };
+    let whom = format!("agent:{}", ask.agent.name());
+    let asker = Asker::find(ask.ledger, &ask.env, Some(&whom))?;
+    let tag = tag(ask, &asker, call)?;
+    match event {
+        Event::After(_, report) => after(ask, &asker, (call, tag), report),
+        Event::Permission(_) => match open_of(ask, &asker, &tag.body)? {
+            Some(intent) => Ok(Answer::Admitted(intent)),
+            // Whatever should have asked before the call did not: it is asked now.
+            None => before(ask, &asker, call, tag),
+        },
+        _ => before(ask, &asker, call, tag),
+    }
+}
+
+fn before(ask: &Ask<'_>, asker: &Asker, call: &Call, tag: RequestTag) -> Result<Answer, HookError> {
+    if let Some(answered) = repeated(ask, &tag)? {
+        return Ok(answered);
+    }
+    let (asked, runtime) = (asked(ask, call)?, identity::runtime(ask.ledger).map_err(HookError::Runtime)?);
+    let request = Request {
+        asked: &asked,
+        asker,
+        approval: None,
+        dry_run: false,
+        reason: None,
+        subject: None,
+        runtime: &runtime,
+        request: Some(tag),
+        held: Held::Lease(ask.lease),
+        policy: None,
+    };
+    match lease::begin(ask.ledger, &request) {
+        Ok(begun) => Ok(told(begun)),
+        // The same event is answered twice at once, and the other one was faster.
+        Err(LeaseError::Append(AppendError::Repeated { receipt })) => {
+            repeated(ask, &tag)?.ok_or(HookError::OtherCall(receipt))
+        }
+        Err(other) => Err(other.into()),
+    }
+}
+
+fn told(begun: Begun) -> Answer {
+    let receipt = begun.receipt.receipt_id;
+    if begun.open.is_some() {
+        return Answer::Admitted(receipt);
+    }
+    let escalated = begun.objections.is_empty() && begun.ruling.decision.verdict == Verdict::Escalate;
+    let why = if begun.objections.is_empty() {
+        Why::Ruling(Box::new(begun.ruling))
+    } else {
+        Why::Codes(begun.objections)
+    };
+    Answer::Refused { receipt, escalated, why }
+}
+
+/// What the same event was answered when it came first.
+fn repeated(ask: &Ask<'_>, tag: &RequestTag) -> Result<Option<Answer>, HookError> {
+    let Some((receipt, body)) = ask.ledger.request(&tag.key)? else { return Ok(None) };
+    if body != tag.body {
+        return Err(HookError::OtherCall(receipt));
+    }
+    let (_, content) = stored(ask.ledger, receipt)?;
+    let kind = content.member("kind").and_then(Value::as_str);
+    if kind == Some("task_started") {
+        let open = ask.ledger.open_action(receipt)?.is_some();
+        return Ok(Some(if open {
+            Answer::Admitted(receipt)
+        } else {
+            Answer::Refused { receipt, escalated: false, why: Why::Performed }
+        }));
+    }
+    let why = Why::Codes(codes(&content));
+    Ok(Some(Answer::Refused { receipt, escalated: kind == Some("escalation"), why }))
+}
+
+/// The codes that decided, in stored content.
+fn codes(content: &Value) -> Vec<Reason> {
+    let decision = content.member("decision");
+    let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
+    let verdict = text(decision.and_then(|decision| decision.member("verdict"))).unwrap_or_default();
+    let gates = decision.and_then(|decision| decision.member("gates")?.as_array()).unwrap_or_default();
+    let decisive =
+        gates.iter().filter(|gate| text(gate.member("outcome")).is_some_and(|outcome| outcome == verdict));
+    let reasons = decisive.filter_map(|gate| gate.member("reasons")?.as_array()).flatten();
+    reasons.filter_map(|reason| Some(Reason::code(reason.member("code")?.as_str()?))).collect()
+}
+
+fn after(
+    ask: &Ask<'_>,
+    asker: &Asker,
+    (call, tag): (&Call, RequestTag),
+    report: &Report,
+) -> Result<Answer, HookError> {
+    let named = if call.id.is_some() { ask.ledger.request(&tag.key)? } else { None };
+    let (intent, body) = match named {
+        Some(named) => named,
+        None => (open_of(ask, asker, &tag.body)?.ok_or(HookError::NotAdmitted)?, tag.body),
+    };
+    let mut outcome = report.outcome();
+    if body != tag.body {
+        outcome.reasons.push(Reason::code(OTHER_INPUT));
+    }
+    let Some(open) = Open::find(ask.ledger, intent)? else { return closed(ask.ledger, intent) };
+    match lease::settle(ask.ledger, open, &outcome) {
+        Ok(closer) => Ok(Answer::Settled(closer.receipt_id)),
+        Err(LeaseError::NotOpen(_)) => closed(ask.ledger, intent),
+        Err(other) => Err(other.into()),
+    }
+}
+
+/// What an outcome finds that is not waited for: it was told before, it comes too late, or nothing admitted the call.
+fn closed(ledger: &Ledger, intent: ReceiptId) -> Result<Answer, HookError> {
+    let (seq, content) = stored(ledger, intent)?;
+    if content.member("kind").and_then(Value::as_str) != Some("task_started") {
+        return Err(HookError::Refused(intent));
+    }
+    for line in ledger.lines(seq + 1..seq.saturating_add(CLOSER_WITHIN_MAX)) {
+        let line = line?;
+        let Ok(receipt) = json::parse(line.text.as_bytes()) else { continue };
+        let Some(content) = receipt.member("content").filter(|content| closes(content, intent)) else {
+            continue;
+        };
+        let text = |key| content.member(key).and_then(Value::as_str);
+        let id = text("receipt_id").and_then(ReceiptId::parse);
+        return match (text("kind"), id) {
+            (Some("task_completed" | "task_failed"), Some(closer)) => Ok(Answer::Settled(closer)),
+            _ => Err(HookError::TooLate(intent)),
+        };
+    }
+    Err(HookError::TooLate(intent))
+}
+
+fn closes(content: &Value, intent: ReceiptId) -> bool {
+    let kind = content.member("kind").and_then(Value::as_str).unwrap_or_default();
+    let intent = intent.to_string();
+    let refs = content.member("refs").and_then(Value::as_array).unwrap_or_default();
+    kind.starts_with("task_")
+        && refs.iter().any(|one| {
+            let text = |key| one.member(key).and_then(Value::as_str);
+            text("rel") == Some("intent") && text("receipt_id") == Some(intent.as_str())
+        })
+}
+
+/// The place and content of a receipt of this chain.
+fn stored(ledger: &Ledger, id: ReceiptId) -> Result<(u64, Value), HookError> {
+    let damaged = || HookError::Lease(LeaseError::Damaged(id));
+    let Found::One(_, seq, line) = ledger.find(&id.to_string())? else { return Err(damaged()) };
+    let receipt = json::parse(line.as_bytes()).map_err(|_| damaged())?;
+    Ok((seq, receipt.member("content").cloned().ok_or_else(damaged)?))
+}
+
+/// The oldest open intent of this asker that answers a request of this body.
+fn open_of(ask: &Ask<'_>, asker: &Asker, body: &Digest) -> Result<Option<ReceiptId>, HookError> {
+    let body = body.to_hex();
+    let own = asker.principal_id();
+    let open = ask.ledger.open_actions()?;
+    for action in open.into_iter().filter(|one| one.until.is_some() && one.principal == own) {
+        let (_, content) = stored(ask.ledger, action.receipt_id)?;
+        let asked = content.member("request").and_then(|request| request.member("body")?.as_str());
+        if asked == Some(body.as_str()) {
+            return Ok(Some(action.receipt_id));
+        }
+    }
+    Ok(None)
+}
+
+/// The request that an event is, for this chain: by its id where it has one, else by what is asked and when.
+fn tag(ask: &Ask<'_>, asker: &Asker, call: &Call) -> Result<RequestTag, HookError> {
+    let agent = ask.agent.name();
+    let body = json!([agent, call.session, call.tool, said(ask.agent, call)]).to_string();
+    let key = match &call.id {
+        Some(id) => json!(["hook", agent, call.session, id]).to_string(),
+        None => json!(["hook", agent, call.session, call.moment, body]).to_string(),
+    };
+    Ok(ask.ledger.request_tag(asker.principal_id(), &key, body.as_bytes())?)
+}
+
+/// What the input of a call does, in one spelling. Codex tells people what it is for in one of two events.
+fn said(agent: Agent, call: &Call) -> serde_json::Value {
+    let mut input = call.input.clone();
+    if agent == Agent::Codex {
+        input.remove("description");
+    }
+    sorted(serde_json::Value::Object(input))
+}
+
+/// The same with the members of objects in order, so that a call that is written again is the same call.
+fn sorted(value: serde_json::Value) -> serde_json::Value {
+    match value {
+        serde_json::Value::Object(members) => {
+            let mut members: Vec<_> = members.into_iter().collect();
+            members.sort_by(|(one, _), (other, _)| one.cmp(other));
+            members.into_iter().map(|(key, value)| (key, sorted(value))).collect()
+        }
+        serde_json::Value::Array(items) => items.into_iter().map(sorted).collect(),
+        other => other,
+    }
+}
+
+/// What is to be decided.
+fn asked(ask: &Ask<'_>, call: &Call) -> Result<Asked, HookError> {
+    if ask.agent.shells().contains(&call.tool.as_str()) {
+        let line = call.input.get("command").and_then(serde_json::Value::as_str);
+        let line = line.ok_or(HookError::NoCommand)?.as_bytes().to_vec();
+        return Ok(Asked::Line { line, cwd: directory(call), env: ask.env.clone() });
+    }
+    let (server, tool) = match &call.mcp {
+        Some((server, tool)) => (format!("mcp:{server}"), tool.clone()),
+        None => (format!("agent:{}", ask.agent.name()), call.tool.clone()),
+    };
+    let arguments = sorted(serde_json::Value::Object(call.input.clone())).to_string();
+    let call_of = ToolCall { server, tool, arguments, definition: None, pinned: None };
+    Ok(Asked::Tool { call: call_of, cwd: call.cwd.clone() })
+}
+
+/// Where a line runs: Gemini CLI and Codex may name another directory with it.
+fn directory(call: &Call) -> PathBuf {
+    let named = ["dir_path", "directory", "workdir"].iter().find_map(|name| call.input.get(*name)?.as_str());
+    named.map_or_else(|| call.cwd.clone(), |named| call.cwd.join(named))
+}
