@@ -3,6 +3,7 @@
 //! Every answer that is not accepted leaves an `approval_refused` receipt with its reasons; an attempt
 //! to approve what one may not approve is as much part of the history as an approval.
 
+mod answering;
 mod asked;
 mod needed;
 mod objections;
@@ -18,10 +19,10 @@ use cascade_ledger::Fault;
 use cascade_ledger::Ledger;
 use cascade_ledger::{AppendError, Appended, Draft, PrivateItem};
 use cascade_ledger::{Approval, Found, Person, Reader, Subject, SubjectState};
-use cascade_policy::decide::{self, EscalationTerms};
+use cascade_policy::decide::EscalationTerms;
 use cascade_policy::facts::{self as policy_facts, Facts, FactsFault, Invocation, Stdin};
 use cascade_receipt::content::{Answer, AnswerRefused, Body, Ref, Rel, Signature};
-use cascade_receipt::decision::{Reason, Verdict};
+use cascade_receipt::decision::Reason;
 use cascade_receipt::digest::{Digest, Nonce};
 use cascade_receipt::id::{PrincipalId, ReceiptId};
 use cascade_receipt::json::{self, Value};
@@ -36,6 +37,7 @@ use crate::recorded::refs_of;
 use crate::ssh::SshError;
 use crate::subject::Concerned;
 
+use answering::{groups_asked, is_denied, is_eligible, objections};
 use asked::captured;
 pub use asked::{asked_as, stdin_of};
 use needed::groups_of;
@@ -525,63 +527,6 @@ fn unused(expires: Timestamp, answers: &[Approval], who: PrincipalId) -> Timesta
         expires = Timestamp::from_ms(expires.ms().saturating_sub(1));
     }
     expires
-}
-
-/// Whether the gates denied a rehearsed action: an approval lifts an escalation, never a denial.
-fn is_denied(content: &Value) -> bool {
-    let verdict = content.member("decision").and_then(|decision| decision.member("verdict")?.as_str());
-    verdict.and_then(Verdict::parse) == Some(Verdict::Deny)
-}
-
-/// Which groups are asked: a dry run names none, and would ask those that today's policy names.
-fn groups_asked(ledger: &Reader, subject: &Subject, facts: &Facts) -> Result<Vec<String>, ConsentError> {
-    if subject.kind != Kind::DryRun {
-        return Ok(subject.groups.clone());
-    }
-    let (snapshot, _) = policy_store::in_force(ledger)?;
-    Ok(decide::decide(&snapshot, facts).escalation.map(|terms| terms.groups).unwrap_or_default())
-}
-
-/// Whether a person may answer for one of the groups that are asked.
-fn is_eligible(groups: &[String], person: &Person) -> bool {
-    groups.is_empty() || person.groups.iter().any(|group| groups.contains(group))
-}
-
-/// Why this answer does not count.
-fn objections(
-    subject: &Subject,
-    asker: &Asker,
-    eligible: bool,
-    answered: bool,
-    now: Timestamp,
-) -> Vec<Reason> {
-    let mut codes = Vec::new();
-    if asker.agent.is_some() {
-        codes.push("approval.agent");
-    } else if !eligible {
-        codes.push("approval.not_eligible");
-    }
-    if asker.has_ended() {
-        codes.push("identity.revoked");
-    }
-    codes.extend(asker.enclosure.objection());
-    if subject.principal == asker.speaker() {
-        codes.push("approval.requester");
-    }
-    if answered {
-        codes.push("approval.repeated");
-    }
-    match subject.state {
-        SubjectState::Open | SubjectState::Approved => {}
-        SubjectState::Denied => codes.push("approval.denied"),
-        SubjectState::Erased => codes.push("approval.erased"),
-        SubjectState::Expired => codes.push("approval.expired"),
-        SubjectState::Used => codes.push("approval.used"),
-    }
-    if subject.expires.is_some_and(|expires| expires <= now) && subject.state != SubjectState::Expired {
-        codes.push("approval.expired");
-    }
-    codes.into_iter().map(Reason::code).collect()
 }
 
 /// Leaves an `approval_refused` receipt, and gives the reasons back for telling them.

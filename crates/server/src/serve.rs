@@ -23,7 +23,7 @@ const STACK_BYTES: usize = 2 * cascade_policy::decide::STACK_BYTES;
 
 /// What a service serves, and where.
 #[derive(Debug)]
-pub struct Service {
+pub struct Serving {
     /// Where it listens.
     pub listen: Listen,
     /// Certificates, where it speaks TLS.
@@ -40,7 +40,7 @@ pub struct Service {
 ///
 /// # Errors
 /// When the address or the certificates cannot be used.
-pub fn serve(service: Service, ready: impl FnOnce(&str), told: impl Fn(&str)) -> io::Result<()> {
+pub fn serve(service: Serving, ready: impl FnOnce(&str), told: impl Fn(&str)) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_stack_size(STACK_BYTES)

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use cascade_receipt::json::Value;
-use cascade_server::serve::{self, Listen, Service};
+use cascade_server::serve::{self, Listen, Serving};
 use cascade_server::tenants::{TenantError, Tenants};
 use cascade_server::tls::TlsFiles;
 use clap::Args;
@@ -80,7 +80,7 @@ pub(crate) fn run(global: &Global, args: &Serve) -> Exit {
             drop(output::json(&Value::object([("listening", place.into())])));
         }
     };
-    let service = Service { listen: args.listen.clone(), tls, tenants };
+    let service = Serving { listen: args.listen.clone(), tls, tenants };
     serve::serve(service, ready, |text| output::say(text)).map_err(|error| {
         Failure::could_not(anyhow::Error::from(error).context("couldn't serve there"))
             .hint("choose another address with --listen, or look at the certificates")

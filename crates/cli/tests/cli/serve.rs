@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::service::{Service, answer, token};
+use crate::service::{Server, answer, token};
 use crate::site::{Site, kinds};
 use crate::team::Team;
 
@@ -15,7 +15,7 @@ use crate::team::Team;
 fn a_decision_is_on_record_before_it_is_answered_and_its_outcome_closes_it() {
     let site = Site::new();
     let agent = token(&site, &["--agent", "builder"]);
-    let service = Service::start(&site);
+    let service = Server::start(&site);
     let decided = service.decide(&agent, &["git", "status"]).expect(200);
     assert_eq!((&decided["verdict"], &decided["may_perform"]), (&json!("admit"), &json!(true)));
     let id = decided["receipt_id"].as_str().unwrap();
@@ -59,7 +59,7 @@ fn a_person_approves_over_http_and_the_same_request_is_then_admitted() {
     let site = &team.site;
     let agent = token(site, &["--agent", "builder"]);
     let bob = token(site, &["--for", "bob", "--scope", "approve", "--scope", "read"]);
-    let service = Service::start(site);
+    let service = Server::start(site);
     let asked = ["terraform", "apply", "-auto-approve"];
     let waits = service.decide(&agent, &asked).expect(200);
     assert_eq!(waits["verdict"], "escalate", "{waits}");
@@ -111,11 +111,11 @@ fn ssh_signature(site: &Site, key: &std::path::Path, statement: &str) -> String 
 fn a_request_with_a_key_is_answered_once_whatever_dies_in_between() {
     let site = Site::new();
     let agent = token(&site, &["--agent", "builder"]);
-    let mut service = Service::start(&site);
+    let mut service = Server::start(&site);
     let bearer = format!("Bearer {agent}");
     let headers =
         |key: &'static str| [("Authorization", bearer.clone()), ("Idempotency-Key", key.to_owned())];
-    let send = |service: &Service, key, argv: &[&str]| {
+    let send = |service: &Server, key, argv: &[&str]| {
         let headers = headers(key);
         let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let body = json!({"action": {"kind": "cli", "argv": argv}}).to_string();
@@ -139,7 +139,7 @@ fn a_request_with_a_key_is_answered_once_whatever_dies_in_between() {
     // Killed under load: every answer that came has its receipt, and whoever asks again adds none.
     let answered = Mutex::new(BTreeSet::new());
     let keys: Vec<String> = (0..200).map(|number| format!("k{number}")).collect();
-    let shoot = |service: &Service, key: &str| {
+    let shoot = |service: &Server, key: &str| {
         let headers = [("Authorization", bearer.as_str()), ("Idempotency-Key", key)];
         let answer = service.try_send(("POST", "/v1/decisions"), &headers, &body)?;
         Some((key.to_owned(), answer.expect(200)["receipt_id"].as_str().unwrap().to_owned()))
@@ -177,7 +177,7 @@ fn whoever_shows_nothing_or_the_wrong_thing_learns_nothing() {
     let site = Site::new();
     let agent = token(&site, &["--agent", "builder"]);
     let reader = token(&site, &["--agent", "reader", "--scope", "read"]);
-    let service = Service::start(&site);
+    let service = Server::start(&site);
     let decisions = ("POST", "/v1/decisions");
     let body = json!({"action": {"kind": "cli", "argv": ["git", "status"]}}).to_string();
     let before = site.receipts().len();
@@ -216,7 +216,7 @@ fn whoever_shows_nothing_or_the_wrong_thing_learns_nothing() {
 fn bad_requests_are_bounded_and_leave_nothing() {
     let site = Site::new();
     let agent = token(&site, &["--agent", "builder"]);
-    let service = Service::start(&site);
+    let service = Server::start(&site);
     let before = site.receipts().len();
     let decide = |body: &str| service.ask(&agent, ("POST", "/v1/decisions"), body);
     for body in ["", "{", "null", "[]", "{\"action\": 1}", "{\"action\":{\"kind\":\"cli\",\"argv\":[]}}"] {
@@ -259,7 +259,7 @@ fn bad_requests_are_bounded_and_leave_nothing() {
 #[test]
 fn a_slow_head_is_cut_off_and_holds_nobody_up() {
     let site = Site::new();
-    let service = Service::start(&site);
+    let service = Server::start(&site);
     let slow: Vec<_> = (0..50)
         .map(|_| {
             let mut stream = service.connect();
@@ -280,7 +280,7 @@ fn a_slow_head_is_cut_off_and_holds_nobody_up() {
 fn receipts_come_in_pages_and_as_they_happen() {
     let site = Site::new();
     let agent = token(&site, &["--agent", "builder"]);
-    let service = Service::start(&site);
+    let service = Server::start(&site);
     let mut events = BufReader::new(service.connect());
     let head = format!("GET /v1/events HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {agent}\r\n\r\n");
     events.get_mut().write_all(head.as_bytes()).unwrap();
@@ -322,7 +322,7 @@ fn outsiders_get_keys_and_checkpoints_and_this_machine_its_metrics() {
     let site = Site::new();
     let agent = token(&site, &["--agent", "builder"]);
     site.run(&["checkpoint"]).expect(0);
-    let service = Service::start(&site);
+    let service = Server::start(&site);
     service.decide(&agent, &["git", "status"]).expect(200);
     let chains = service.send(("GET", "/v1/chains"), &[], "").expect(200);
     let chain = &chains["chains"][0];
@@ -355,7 +355,7 @@ fn outsiders_get_keys_and_checkpoints_and_this_machine_its_metrics() {
 fn a_lease_that_runs_out_is_closed_as_unknown_and_a_stop_is_in_order() {
     let site = Site::new();
     let agent = token(&site, &["--agent", "builder"]);
-    let mut service = Service::start(&site);
+    let mut service = Server::start(&site);
     let body = json!({"action": {"kind": "cli", "argv": ["git", "status"]}, "lease_seconds": 1}).to_string();
     let decided = service.ask(&agent, ("POST", "/v1/decisions"), &body).expect(200);
     let id = decided["receipt_id"].as_str().unwrap().to_owned();

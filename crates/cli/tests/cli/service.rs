@@ -13,7 +13,7 @@ use crate::site::Site;
 const ANSWER: Duration = Duration::from_secs(60);
 
 /// A service on a free port of this machine.
-pub(crate) struct Service {
+pub(crate) struct Server {
     child: Child,
     address: String,
 }
@@ -43,7 +43,7 @@ impl Answer {
     }
 }
 
-impl Service {
+impl Server {
     pub(crate) fn start(site: &Site) -> Self {
         Self::listening(site, "127.0.0.1:0")
     }
@@ -126,7 +126,7 @@ impl Service {
     }
 }
 
-impl Drop for Service {
+impl Drop for Server {
     fn drop(&mut self) {
         drop(self.child.kill());
         drop(self.child.wait());
