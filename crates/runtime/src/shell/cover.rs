@@ -83,7 +83,7 @@ mod tests {
         std::fs::create_dir(&many).unwrap();
         assert_eq!(named(&["many/absent"]), ["bin", "lib"]);
         let but = [root.join("bin/git")];
-        assert!(bounded(&root, &but, 4).is_ok());
-        assert!(matches!(bounded(&root, &but, 2), Err(ShellError::TooMany)));
+        assert!(bounded(&root, &but, 5).is_ok());
+        assert!(matches!(bounded(&root, &but, 4), Err(ShellError::TooMany)));
     }
 }
