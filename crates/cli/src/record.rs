@@ -148,6 +148,11 @@ pub(crate) fn command_of(action: &Value) -> Option<String> {
     if let Some(act) = action.member("schedule") {
         return Some(schedule_of(act));
     }
+    if let Some(call) = action.member("tool") {
+        // Who approves it must see what it is called with.
+        let text = |key: &str| call.member(key).and_then(Value::as_str).unwrap_or_default();
+        return Some([text("server"), text("name"), text("arguments")].join(" "));
+    }
     let encoded = action.member("argv_b64")?.as_array()?;
     let words = encoded.iter().filter_map(Value::as_str).filter_map(cascade_receipt::base64::decode);
     Some(words.map(|word| quoted(&String::from_utf8_lossy(&word))).collect::<Vec<_>>().join(" "))

@@ -46,13 +46,23 @@ pub enum Agent {
 }
 
 impl Agent {
-    /// The name in receipts, in manifests and on the command line.
+    /// The name on the command line.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::ClaudeCode => "claude-code",
             Self::Codex => "codex",
             Self::Gemini => "gemini",
+        }
+    }
+
+    /// Who it is, to policies and in receipts: the same as where the environment of its commands tells.
+    #[must_use]
+    pub const fn principal(self) -> &'static str {
+        match self {
+            Self::ClaudeCode => "agent:claude-code",
+            Self::Codex => "agent:codex",
+            Self::Gemini => "agent:gemini-cli",
         }
     }
 

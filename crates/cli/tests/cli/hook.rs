@@ -34,7 +34,12 @@ impl Desk {
     }
 
     fn raw(&self, args: &[&str], input: &[u8]) -> Done {
-        finish(self.site.cascade(&[&["hook"], args].concat()), input)
+        let mut command = self.site.cascade(&[&["hook"], args].concat());
+        // What the agents set for whatever they start: it names the same agent.
+        let marks = [("claude-code", "CLAUDECODE"), ("codex", "CODEX_THREAD_ID"), ("gemini", "GEMINI_CLI")];
+        command
+            .envs(marks.iter().filter(|(agent, _)| args.first() == Some(agent)).map(|(_, mark)| (mark, "1")));
+        finish(command, input)
     }
 
     /// The same event of Claude Code with another id, and what it is answered.
@@ -153,6 +158,8 @@ fn denied_says_why_and_by_which_receipt() {
         assert_eq!((word.as_str(), desk.site.last().kind()), ("deny", "escalation"), "{name}");
         assert!(text.contains("cascade approve r_"), "{text}");
     }
+    let shown = desk.site.run(&["approvals"]).expect(0).stdout;
+    assert!(shown.contains("mcp:github create_issue {"), "{shown}");
     // Halted, nothing is admitted.
     desk.site.run(&["halt", "--reason", "stop"]).expect(0);
     let (word, text) = decision(&desk.again(&desk.event("claude-code/pre-bash"), "toolu_09"));

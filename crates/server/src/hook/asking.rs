@@ -45,8 +45,7 @@ pub fn answer(ask: &Ask<'_>, event: &Event) -> Result<Answer, HookError> {
         Event::Before(call) | Event::Permission(call) | Event::After(call, _) => call,
         Event::Other => return Ok(Answer::Nothing),
     };
-    let whom = format!("agent:{}", ask.agent.name());
-    let asker = Asker::find(ask.ledger, &ask.env, Some(&whom))?;
+    let asker = Asker::find(ask.ledger, &ask.env, Some(ask.agent.principal()))?;
     let tag = tag(ask, &asker, call)?;
     match event {
         Event::After(_, report) => after(ask, &asker, (call, tag), report),
@@ -253,7 +252,7 @@ fn asked(ask: &Ask<'_>, call: &Call) -> Result<Asked, HookError> {
     }
     let (server, tool) = match &call.mcp {
         Some((server, tool)) => (format!("mcp:{server}"), tool.clone()),
-        None => (format!("agent:{}", ask.agent.name()), call.tool.clone()),
+        None => (ask.agent.principal().to_owned(), call.tool.clone()),
     };
     let arguments = sorted(serde_json::Value::Object(call.input.clone())).to_string();
     let call_of = ToolCall { server, tool, arguments, definition: None, pinned: None };
