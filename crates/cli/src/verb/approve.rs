@@ -1,10 +1,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use cascade_ledger::Appended;
+use cascade_ledger::{Appended, Ledger};
 use cascade_receipt::decision::Reason;
+use cascade_receipt::id::ReceiptId;
 use cascade_receipt::json::Value;
-use cascade_runtime::consent::{self, OfWorkflow, Replied, Reply};
+use cascade_runtime::consent::{self, ConsentError, OfWorkflow, Replied, Reply};
 use cascade_runtime::facts::Asker;
 use clap::Args;
 
@@ -111,24 +112,29 @@ pub(crate) fn run(global: &Global, signed: &Signed) -> Exit {
         return Ok(code);
     }
     if code == exit::DONE && signed.reply.approve {
-        let who = consent::asked_as(&ledger, receipt.receipt_id).map_err(failures::consent)?;
-        let id = receipt.receipt_id.to_string();
-        let next = match consent::of_workflow(&ledger, &id).map_err(failures::consent)? {
-            Some(OfWorkflow::Step(run)) => format!("spec resume {run}"),
-            Some(OfWorkflow::Start) => format!("spec run FILE --approval {id}"),
-            None if consent::is_task(&ledger, &id).map_err(failures::consent)? => {
-                format!("task --approval {id}")
-            }
-            None => match consent::of_schedule(&ledger, &id).map_err(failures::consent)? {
-                Some(act) => format!("cron {} {} … --approval {id}", act.act.as_str(), act.name),
-                None => format!("run --approval {id}"),
-            },
-        };
-        let next = again::for_other(who.as_deref(), &next);
-        output::hint_line(format_args!("the requester runs: {next}"));
+        output::hint_line(next(&ledger, receipt.receipt_id)?);
     }
     output::say(format_args!("receipt {}", receipt.receipt_id));
     Ok(code)
+}
+
+/// What the requester does now.
+fn next(ledger: &Ledger, approval: ReceiptId) -> Result<String, Failure> {
+    let id = approval.to_string();
+    if let Err(ConsentError::IsElsewhere(_)) = consent::approved(ledger, &id) {
+        return Ok("the requester asks for exactly the same again".to_owned());
+    }
+    let who = consent::asked_as(ledger, approval).map_err(failures::consent)?;
+    let next = match consent::of_workflow(ledger, &id).map_err(failures::consent)? {
+        Some(OfWorkflow::Step(run)) => format!("spec resume {run}"),
+        Some(OfWorkflow::Start) => format!("spec run FILE --approval {id}"),
+        None if consent::is_task(ledger, &id).map_err(failures::consent)? => format!("task --approval {id}"),
+        None => match consent::of_schedule(ledger, &id).map_err(failures::consent)? {
+            Some(act) => format!("cron {} {} … --approval {id}", act.act.as_str(), act.name),
+            None => format!("run --approval {id}"),
+        },
+    };
+    Ok(format!("the requester runs: {}", again::for_other(who.as_deref(), &next)))
 }
 
 /// Tells what became of a person's answer or review: a document, and then true, or the words for people, to which the

@@ -192,6 +192,22 @@ fn approved_the_same_call_goes_through_once() {
 }
 
 #[test]
+fn an_approval_that_has_run_out_is_asked_for_anew() {
+    let desk = Desk::new();
+    let event = desk.event("claude-code/pre-bash-escalated");
+    desk.say(&["claude-code"], &event).expect(0);
+    let first = desk.site.last_of("escalation");
+    desk.site.run(&["approve", &first, "--expires", "1ms"]).expect(0);
+    assert_eq!(decision(&desk.again(&event, "toolu_02")).0, "deny");
+    let second = desk.site.last_of("escalation");
+    assert_ne!(first, second);
+    let told = desk.site.run(&["approve", &second]).expect(0).stderr;
+    assert!(told.contains("exactly the same again"), "{told}");
+    silent(desk.again(&event, "toolu_03"));
+    assert_eq!(desk.intent().reference("escalation"), Some(second.as_str()));
+}
+
+#[test]
 fn what_was_not_admitted_has_no_outcome() {
     let desk = Desk::new();
     let event = desk.event("claude-code/pre-bash-escalated");

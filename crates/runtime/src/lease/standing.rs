@@ -32,7 +32,11 @@ pub(super) fn of(ledger: &Ledger, request: &Request<'_>) -> Result<Option<Approv
         let Some((nonce, _)) = ledger.private(&subject.action_hash)? else { continue };
         if Digest::salted(&nonce, action.as_bytes()) == subject.action_hash {
             let (approved, _) = consent::answered(ledger, &subject.receipt_id.to_string())?;
-            return Ok(Some(approved));
+            // Nobody named it: one that has run out is as good as none, and people are asked anew.
+            let now = facts::chain_now(ledger)?;
+            if approved.refusals(now, &subject.action_hash).is_empty() {
+                return Ok(Some(approved));
+            }
         }
     }
     Ok(None)
