@@ -50,6 +50,12 @@ const NEEDS: &[Need] = &[
 /// What other people's software the tests ask, with hashes, and where it goes below the target directory.
 const OUTSIDE: &str = "crates/cli/tests/cli/outside.txt";
 const OUTSIDE_FOLDER: &str = "outside";
+/// What holds the service against its own description.
+const CONTRACT: &str = "crates/cli/tests/cli/contract.txt";
+const CONTRACT_FOLDER: &str = "contract";
+/// A client that is generated from that description.
+const CLIENT: &str = "crates/cli/tests/cli/client";
+const CLIENT_FOLDER: &str = "client";
 
 /// Interpreters that may carry the `cryptography` package. A python3 of one's own (pyenv, venv) hides
 /// the one Debian's packages serve, so both are asked.
@@ -69,7 +75,10 @@ pub(crate) fn prepare(root: &Path) -> Result<()> {
             bail!("cargo {probe} is missing: run `rustup component add {component}`");
         }
     }
-    outside(root)?;
+    // A witness that asks for Python 3.12 runs on Debian's 3.11 too; the tests say whether it does.
+    packages(root, OUTSIDE, OUTSIDE_FOLDER, &["--ignore-requires-python", "--require-hashes"])?;
+    packages(root, CONTRACT, CONTRACT_FOLDER, &[])?;
+    client(root)?;
     local_model::prepare(Weights::Small).context("couldn't fetch the local model that tests ask")
 }
 
@@ -91,12 +100,12 @@ pub(crate) fn host() -> Result<String> {
     }
 }
 
-/// Installs what [`OUTSIDE`] lists, unless that very list was installed before.
-fn outside(root: &Path) -> Result<()> {
-    let list = root.join(OUTSIDE);
-    let folder = target(root).join(OUTSIDE_FOLDER);
+/// Installs what a list names, unless that very list was installed before.
+fn packages(root: &Path, list: &str, name: &str, words: &[&str]) -> Result<()> {
+    let path = root.join(list);
+    let folder = target(root).join(name);
     let mark = folder.join("installed.txt");
-    let wanted = std::fs::read(&list).with_context(|| format!("couldn't read `{OUTSIDE}`"))?;
+    let wanted = std::fs::read(&path).with_context(|| format!("couldn't read `{list}`"))?;
     if std::fs::read(&mark).is_ok_and(|installed| installed == wanted) {
         return Ok(());
     }
@@ -105,16 +114,34 @@ fn outside(root: &Path) -> Result<()> {
     }
     let Some(python) = pip() else { bail!("no python3 here has pip: run `apt-get install python3-pip`") };
     let mut install = Command::new(python);
-    // A witness that asks for Python 3.12 runs on Debian's 3.11 too; the tests say whether it does.
     install
         .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"])
-        .args(["--ignore-requires-python", "--require-hashes", "--only-binary", ":all:"])
-        .args(["--root-user-action", "ignore", "--target"])
+        .args(words)
+        .args(["--only-binary", ":all:", "--root-user-action", "ignore", "--target"])
         .arg(&folder)
         .arg("--requirement")
-        .arg(&list);
-    succeed(&mut install).with_context(|| format!("couldn't install what `{OUTSIDE}` lists"))?;
+        .arg(&path);
+    succeed(&mut install).with_context(|| format!("couldn't install what `{list}` lists"))?;
     std::fs::write(&mark, wanted).context("couldn't mark the Python packages as installed")
+}
+
+/// What the client that is generated from the OpenAPI document is made with.
+fn client(root: &Path) -> Result<()> {
+    let folder = target(root).join(CLIENT_FOLDER);
+    let mark = folder.join("installed.json");
+    let wanted =
+        std::fs::read(root.join(CLIENT).join("package-lock.json")).context("couldn't read the lock file")?;
+    if std::fs::read(&mark).is_ok_and(|installed| installed == wanted) {
+        return Ok(());
+    }
+    std::fs::create_dir_all(&folder).context("couldn't make the folder of the generated client")?;
+    for file in ["package.json", "package-lock.json"] {
+        std::fs::copy(root.join(CLIENT).join(file), folder.join(file))
+            .context("couldn't copy the lock file")?;
+    }
+    succeed(Command::new("npm").args(["ci", "--silent"]).current_dir(&folder))
+        .context("couldn't install what the generated client is made with")?;
+    std::fs::write(&mark, wanted).context("couldn't mark the packages as installed")
 }
 
 /// An interpreter with pip, Debian's before one of one's own: the tests ask them in this order.

@@ -114,7 +114,7 @@ struct Description;
 
 /// Every route, and what describes them.
 pub(crate) fn described() -> (Router<Arc<Api>>, utoipa::openapi::OpenApi) {
-    OpenApiRouter::with_openapi(Description::openapi())
+    let (routes, mut description) = OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(decisions::decide))
         .routes(routes!(actions::report))
         .routes(routes!(actions::show))
@@ -128,7 +128,9 @@ pub(crate) fn described() -> (Router<Arc<Api>>, utoipa::openapi::OpenApi) {
         .routes(routes!(public::alive))
         .routes(routes!(public::ready))
         .routes(routes!(metrics::metrics))
-        .split_for_parts()
+        .split_for_parts();
+    reference::complete(&mut description);
+    (routes, description)
 }
 
 pub(crate) fn router(api: Arc<Api>) -> Router {

@@ -25,6 +25,8 @@ mod checkpoint;
 #[cfg(test)]
 mod consent;
 #[cfg(test)]
+mod contract;
+#[cfg(test)]
 mod crash;
 #[cfg(test)]
 mod cron;

@@ -39,6 +39,15 @@ fn a_decision_is_on_record_before_it_is_answered_and_its_outcome_closes_it() {
     service.ask(&agent, (outcome.0, &outcome.1), &other).problem(409, "action.not_open");
     assert_eq!(service.ask(&agent, ("GET", &path), "").expect(200)["state"], "completed");
 
+    // What a tool is called with is decided on as it was sent, to the digit.
+    let called = r#"{"action":{"kind":"tool","server":"mcp:bank","name":"transfer","arguments":{"to":"a","n":[12345678901234567890.10,null]}},"dry_run":true}"#;
+    let rehearsed = service.ask(&agent, ("POST", "/v1/decisions"), called).expect(200);
+    assert_eq!((&rehearsed["verdict"], &rehearsed["may_perform"]), (&json!("escalate"), &json!(false)));
+    let shown = site.run(&["--json", "show", rehearsed["receipt_id"].as_str().unwrap()]).expect(0).json();
+    let tool = &shown["private"]["action"]["tool"];
+    assert_eq!((&tool["server"], &tool["name"]), (&json!("mcp:bank"), &json!("transfer")));
+    assert_eq!(tool["arguments"], r#"{"to":"a","n":[12345678901234567890.10,null]}"#);
+
     let denied = service.decide(&agent, &["git", "push", "--force"]).expect(200);
     assert_eq!((&denied["verdict"], &denied["may_perform"]), (&json!("deny"), &json!(false)));
     assert_eq!(site.last().kind(), "blocked");
@@ -386,4 +395,89 @@ fn a_lease_that_runs_out_is_closed_as_unknown_and_a_stop_is_in_order() {
     assert_eq!(kinds(&site.receipts()).last(), Some(&"task_failed"));
     drop(service);
     site.assert_sound();
+}
+
+/// A certificate for `localhost` or a client, signed by the authority of this name.
+fn certificate(site: &Site, name: &str, authority: Option<&str>) {
+    let path = |end: &str| site.path(&format!("{name}{end}"));
+    let mut command = site.program("openssl");
+    command.args(["req", "-x509", "-nodes", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]);
+    command.args(["-days", "2", "-subj", &format!("/CN={name}"), "-addext", "subjectAltName=DNS:localhost"]);
+    command.arg("-keyout").arg(path(".key")).arg("-out").arg(path(".pem"));
+    if let Some(authority) = authority {
+        let of = |end: &str| site.path(&format!("{authority}{end}"));
+        command.args(["-addext", "basicConstraints=critical,CA:FALSE"]);
+        command.arg("-CA").arg(of(".pem")).arg("-CAkey").arg(of(".key"));
+    }
+    let done = command.output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+}
+
+#[test]
+fn tls_is_spoken_and_a_clients_certificate_asked_for_beside_its_token() {
+    let site = Site::new();
+    let agent = token(&site, &["--agent", "builder"]);
+    for (name, authority) in
+        [("root", None), ("api", Some("root")), ("client", Some("root")), ("stranger", None)]
+    {
+        certificate(&site, name, authority);
+    }
+    let path = |name: &str| site.path(name).to_str().unwrap().to_owned();
+    let (cert, key, roots) = (path("api.pem"), path("api.key"), path("root.pem"));
+    let words =
+        ["--listen", "127.0.0.1:0", "--tls-cert", &cert, "--tls-key", &key, "--tls-client-ca", &roots];
+    let server = Server::with(&site, &words);
+    let port = server.address().rsplit(':').next().unwrap();
+    let curl = |client: Option<&str>, url: &str| {
+        let mut command = site.program("curl");
+        command.args(["--silent", "--max-time", "20", "--cacert", &roots]);
+        command.args(["-H", &format!("Authorization: Bearer {agent}")]);
+        if let Some(client) = client {
+            command.args([
+                "--cert",
+                &path(&format!("{client}.pem")),
+                "--key",
+                &path(&format!("{client}.key")),
+            ]);
+        }
+        let done = command.arg(url).output().unwrap();
+        (done.status.success(), String::from_utf8(done.stdout).unwrap())
+    };
+    let url = format!("https://localhost:{port}/v1/receipts?limit=1");
+    let (worked, body) = curl(Some("client"), &url);
+    assert!(worked && body.contains("genesis"), "{body}");
+    for nobody in [None, Some("stranger")] {
+        let (worked, body) = curl(nobody, &url);
+        assert!(!worked && body.is_empty(), "{nobody:?} {body}");
+    }
+    // Whoever speaks no TLS is not understood.
+    assert!(server.raw(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n").is_none());
+    drop(server);
+    let odd = ["serve", "--listen", "127.0.0.1:0", "--tls-cert", &cert, "--tls-key", &path("client.key")];
+    site.run(&odd).expect_failure(1, "couldn't set TLS up");
+    assert!(site.run(&["serve", "--tls-cert", &cert]).expect(2).stderr.contains("--tls-key"));
+}
+
+#[test]
+fn a_socket_in_the_file_system_is_for_its_owner_and_what_a_dead_service_left_is_cleared() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let site = Site::new();
+    let socket = site.path("api.sock");
+    let place = format!("unix:{}", socket.display());
+    let mut server = Server::with(&site, &["--listen", &place]);
+    assert_eq!(std::fs::metadata(&socket).unwrap().permissions().mode() & 0o777, 0o600);
+    let healthy = || {
+        let mut command = site.program("curl");
+        command.args(["--silent", "--max-time", "20", "--unix-socket"]).arg(&socket).arg("http://x/healthz");
+        String::from_utf8(command.output().unwrap().stdout).unwrap()
+    };
+    assert_eq!(healthy(), "ok\n");
+    // A living one is not pushed aside.
+    site.run(&["serve", "--listen", &place]).expect_failure(1, "couldn't serve");
+    server.kill();
+    assert!(socket.exists());
+    let mut server = Server::with(&site, &["--listen", &place]);
+    assert_eq!(healthy(), "ok\n");
+    assert_eq!(server.stop(), Some(0));
+    assert!(!socket.exists());
 }

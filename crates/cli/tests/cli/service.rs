@@ -45,16 +45,18 @@ impl Answer {
 
 impl Server {
     pub(crate) fn start(site: &Site) -> Self {
-        Self::listening(site, "127.0.0.1:0")
+        Self::with(site, &["--listen", "127.0.0.1:0"])
     }
 
-    fn listening(site: &Site, listen: &str) -> Self {
-        let mut command = site.cascade(&["--json", "serve", "--listen", listen]);
+    pub(crate) fn with(site: &Site, args: &[&str]) -> Self {
+        let mut command = site.cascade(&["--json", "serve"]);
+        command.args(args);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let told: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"));
-        let address = told["listening"].as_str().unwrap().trim_start_matches("http://").to_owned();
+        let place = told["listening"].as_str().unwrap();
+        let address = place.trim_start_matches("http://").trim_start_matches("https://").to_owned();
         Self { child, address }
     }
 
@@ -62,7 +64,11 @@ impl Server {
     pub(crate) fn again(self, site: &Site) -> Self {
         let address = self.address.clone();
         drop(self);
-        Self::listening(site, &address)
+        Self::with(site, &["--listen", &address])
+    }
+
+    pub(crate) fn address(&self) -> &str {
+        &self.address
     }
 
     pub(crate) fn pid(&self) -> u32 {

@@ -3,8 +3,9 @@
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use utoipa::Modify;
-use utoipa::openapi::OpenApi;
+use utoipa::openapi::schema::AdditionalProperties;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::{OpenApi, RefOr, Schema};
 
 /// Tokens, as `Authorization: Bearer …`.
 pub(super) struct Security;
@@ -13,6 +14,24 @@ impl Modify for Security {
     fn modify(&self, openapi: &mut OpenApi) {
         let components = openapi.components.get_or_insert_with(Default::default);
         components.add_security_scheme("token", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
+    }
+}
+
+/// Says what the derived schemas do not.
+pub(super) fn complete(openapi: &mut OpenApi) {
+    let schemas = openapi.components.iter_mut().flat_map(|components| components.schemas.values_mut());
+    schemas.for_each(close);
+}
+
+/// A variant of a tagged enum takes no members that it does not name, which the derived schema does not say.
+fn close(schema: &mut RefOr<Schema>) {
+    let RefOr::T(Schema::OneOf(variants)) = schema else { return };
+    for variant in &mut variants.items {
+        if let RefOr::T(Schema::Object(object)) = variant
+            && !object.properties.is_empty()
+        {
+            object.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What requests and answers look like. The only structs of the API: what they say is made from, or into, types of
 //! the other crates here and nowhere else.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,7 +11,8 @@ use cascade_policy::facts::ToolCall;
 use cascade_policy::words;
 use cascade_receipt::decision::{GateName, Reason, Verdict};
 use cascade_runtime::lease::{Asked, LEASE};
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
@@ -36,14 +38,16 @@ pub(crate) struct DecisionRequest {
     #[schema(max_length = 16384)]
     pub(crate) reason: Option<String>,
     /// Whom it concerns outside, with a debt or case: `customer-17/loan-3`.
+    #[schema(max_length = 200, pattern = r"^[^/\x00-\x1f\x7f-\x9f]+(/[^\x00-\x1f\x7f-\x9f]+)?$")]
     pub(crate) subject: Option<String>,
     /// How long the outcome is waited for, in seconds.
     #[schema(minimum = 1, maximum = 86400)]
+    #[serde(default, deserialize_with = "whole")]
     pub(crate) lease_seconds: Option<u32>,
 }
 
 /// An action that the caller performs.
-#[derive(Deserialize, ToSchema, Debug)]
+#[derive(ToSchema, Debug)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum ActionIn {
     /// A command, by its words.
@@ -54,8 +58,7 @@ pub(crate) enum ActionIn {
         /// Where it runs.
         cwd: Option<String>,
         /// Its environment, as far as it may change what the programs do.
-        #[serde(default)]
-        env: std::collections::BTreeMap<String, String>,
+        env: Option<BTreeMap<String, String>>,
     },
     /// A line for a shell.
     Shell {
@@ -64,16 +67,15 @@ pub(crate) enum ActionIn {
         /// Where it runs.
         cwd: Option<String>,
         /// Its environment, as above.
-        #[serde(default)]
-        env: std::collections::BTreeMap<String, String>,
+        env: Option<BTreeMap<String, String>>,
     },
     /// A call of a tool.
     Tool {
-        /// Who offers it, as policies name it: `mcp:github`; not `cascade`.
-        #[schema(pattern = r"^(?!cascade( |$))[^\p{Cc}]{1,64}$")]
+        /// Who offers it, as policies name it: what it is, a colon, and which: `mcp:github`.
+        #[schema(pattern = r"^[a-z][a-z0-9-]{0,31}:[^\x00-\x1f\x7f-\x9f]{1,48}$")]
         server: String,
         /// The tool.
-        #[schema(pattern = r"^[^\p{Cc}]{1,64}$")]
+        #[schema(pattern = r"^[^\x00-\x1f\x7f-\x9f]{1,64}$")]
         name: String,
         /// Its arguments.
         #[schema(value_type = Option<Object>)]
@@ -81,11 +83,54 @@ pub(crate) enum ActionIn {
     },
 }
 
+/// The same before it is known which it is. A tagged enum would read arguments into numbers of its own, and the text that
+/// was sent is what is decided on.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Members {
+    kind: String,
+    argv: Option<Vec<String>>,
+    line: Option<String>,
+    cwd: Option<String>,
+    env: Option<BTreeMap<String, String>>,
+    server: Option<String>,
+    name: Option<String>,
+    arguments: Option<Box<RawValue>>,
+}
+
+impl<'de> Deserialize<'de> for ActionIn {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let found = Members::deserialize(from)?;
+        let Members { kind, argv, line, cwd, env, server, name, arguments } = found;
+        let beside = |what: &str| D::Error::custom(format!("a `{kind}` has no `{what}`"));
+        let missing = |what: &'static str| D::Error::missing_field(what);
+        let placed = cwd.is_some() || env.is_some();
+        let called = server.is_some() || name.is_some() || arguments.is_some();
+        match kind.as_str() {
+            "cli" if line.is_some() => Err(beside("line")),
+            "shell" if argv.is_some() => Err(beside("argv")),
+            "cli" | "shell" if called => Err(beside("server`, `name` or `arguments")),
+            "tool" if placed || argv.is_some() || line.is_some() => {
+                Err(beside("argv`, `line`, `cwd` or `env"))
+            }
+            "cli" => Ok(Self::Cli { argv: argv.ok_or_else(|| missing("argv"))?, cwd, env }),
+            "shell" => Ok(Self::Shell { line: line.ok_or_else(|| missing("line"))?, cwd, env }),
+            "tool" => Ok(Self::Tool {
+                server: server.ok_or_else(|| missing("server"))?,
+                name: name.ok_or_else(|| missing("name"))?,
+                arguments,
+            }),
+            other => Err(D::Error::unknown_variant(other, &["cli", "shell", "tool"])),
+        }
+    }
+}
+
 impl ActionIn {
     /// The action for whoever decides. What is on the caller's machine cannot be looked at from here.
     pub(crate) fn asked(self) -> Result<Asked, Problem> {
         let place = |cwd: Option<String>| PathBuf::from(cwd.unwrap_or_default());
-        let words = |env: std::collections::BTreeMap<String, String>| {
+        let words = |env: Option<BTreeMap<String, String>>| {
+            let env = env.unwrap_or_default();
             if env.len() > ENV_MAX {
                 return Err(Problem::bad("request.limit", format!("more than {ENV_MAX} variables")));
             }
@@ -106,8 +151,13 @@ impl ActionIn {
                 Ok(Asked::Remote { line: line.into_bytes(), cwd: place(cwd), env: words(env)? })
             }
             Self::Tool { server, name, arguments } => {
-                if server == "cascade" || server.starts_with("cascade ") {
-                    return Err(Problem::bad("request.malformed", "`cascade` is no tool of yours"));
+                // No program is called so: a tool is never taken for one.
+                let is_word = |word: &str| {
+                    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+                    word.starts_with(|first: char| first.is_ascii_lowercase()) && word.bytes().all(plain)
+                };
+                if !server.split_once(':').is_some_and(|(word, name)| is_word(word) && !name.is_empty()) {
+                    return Err(Problem::bad("request.malformed", "`server` is like `mcp:github`"));
                 }
                 let arguments = arguments.map_or_else(|| "{}".to_owned(), |raw| raw.get().to_owned());
                 let call = ToolCall { server, tool: name, arguments, definition: None, pinned: None };
@@ -122,6 +172,19 @@ impl DecisionRequest {
     pub(crate) fn lease(&self) -> Duration {
         self.lease_seconds.map_or(LEASE, |seconds| Duration::from_secs(seconds.into()))
     }
+}
+
+/// A whole number, also as `7.0`: to JSON Schema these are the same.
+fn whole<'de, D, T>(from: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: TryFrom<u64>,
+{
+    let Some(number) = Option::<serde_json::Number>::deserialize(from)? else { return Ok(None) };
+    let spelled = number.to_string();
+    let digits = spelled.strip_suffix(".0").unwrap_or(&spelled);
+    let read = digits.parse::<u64>().ok().and_then(|number| T::try_from(number).ok());
+    read.map(Some).ok_or_else(|| D::Error::custom(format!("`{spelled}` is no whole number in range")))
 }
 
 /// What was decided; its receipt is durable.
@@ -221,9 +284,12 @@ pub(crate) struct OutcomeRequest {
     /// `completed` or `failed`.
     pub(crate) ending: EndingIn,
     /// The exit code, where there is one.
+    #[schema(minimum = 0, maximum = 255)]
+    #[serde(default, deserialize_with = "whole")]
     pub(crate) exit_code: Option<u8>,
     /// How long it took, in microseconds.
     #[schema(maximum = 9007199254740991_u64)]
+    #[serde(default, deserialize_with = "whole")]
     pub(crate) duration_us: Option<u64>,
     /// What came out of it, as text; kept privately.
     pub(crate) output: Option<String>,
@@ -231,12 +297,15 @@ pub(crate) struct OutcomeRequest {
     pub(crate) output_b64: Option<String>,
     /// Tokens that a model read.
     #[schema(maximum = 9007199254740991_u64)]
+    #[serde(default, deserialize_with = "whole")]
     pub(crate) tokens_in: Option<u64>,
     /// Tokens that a model wrote.
     #[schema(maximum = 9007199254740991_u64)]
+    #[serde(default, deserialize_with = "whole")]
     pub(crate) tokens_out: Option<u64>,
     /// What it cost, in millionths of a dollar.
     #[schema(maximum = 9007199254740991_u64)]
+    #[serde(default, deserialize_with = "whole")]
     pub(crate) cost_microusd: Option<u64>,
 }
 
