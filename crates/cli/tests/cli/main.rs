@@ -5,6 +5,8 @@ mod aftermath;
 #[cfg(test)]
 mod again;
 #[cfg(test)]
+mod apart;
+#[cfg(test)]
 mod approved;
 #[cfg(test)]
 mod asking;
