@@ -30,7 +30,9 @@ fn main() -> anyhow::Result<()> {
     let token = token(stage.path(), &home)?;
     let (served, mut latencies) = served(stage.path(), &home, &token, each)?;
     latencies.sort_unstable();
-    let at = |share: usize| latencies.get(latencies.len().saturating_sub(1) * share / 1000).copied().unwrap_or_default();
+    let at = |share: usize| {
+        latencies.get(latencies.len().saturating_sub(1) * share / 1000).copied().unwrap_or_default()
+    };
     let own = in_process(&home, each)?;
     let appended = cascade_bench::durable(&stage.path().join("appends"), CALLERS, each)?;
     let told = format!(

@@ -79,6 +79,15 @@ pub(crate) fn existing(global: &Global) -> Result<Ledger, Failure> {
 
 /// Opens a ledger that must exist.
 pub(crate) fn open(global: &Global, home: &Path, tenant: &TenantId) -> Result<Ledger, OpenError> {
+    opened(global, home, tenant, true)
+}
+
+/// The same for whoever works while nobody looks: a passphrase comes from its file, or the ledger stays shut.
+pub(crate) fn open_unasked(global: &Global, home: &Path, tenant: &TenantId) -> Result<Ledger, OpenError> {
+    opened(global, home, tenant, global.passphrase_file.is_some())
+}
+
+fn opened(global: &Global, home: &Path, tenant: &TenantId, may_ask: bool) -> Result<Ledger, OpenError> {
     let sweep = |action: &OpenAction| {
         let id = action.receipt_id;
         match process::sweep(id) {
@@ -106,7 +115,9 @@ pub(crate) fn open(global: &Global, home: &Path, tenant: &TenantId) -> Result<Le
         .as_deref()
         .map(|id| KeyId::parse(id).ok_or_else(|| OpenError::KeyInactive(id.to_owned())));
     let key = key.transpose()?;
-    with_passphrase(global, |passphrase| home.open_tenant_as(tenant, key.as_ref(), passphrase, &sweep))
+    let open =
+        |passphrase: Option<&Passphrase>| home.open_tenant_as(tenant, key.as_ref(), passphrase, &sweep);
+    if may_ask { with_passphrase(global, open) } else { open(None) }
 }
 
 /// Tries without a passphrase first, and asks for one if it takes one.

@@ -69,6 +69,12 @@ impl Ledger {
         self.writer.submit(draft, false)
     }
 
+    /// Whether a write has failed, after which nothing is appended until the tenant is opened again (invariant I5).
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.writer.has_stopped()
+    }
+
     /// The principal of this kind and name; a random id is made on first use and stays, whichever
     /// process asks.
     ///

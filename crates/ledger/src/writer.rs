@@ -92,6 +92,11 @@ impl Writer {
         }
     }
 
+    /// Whether nothing is written any more.
+    pub(crate) fn has_stopped(&self) -> bool {
+        lock(&self.shared.queue).phase == Phase::Stopped
+    }
+
     /// Queues a draft; waits for room only if `patient`.
     pub(crate) fn submit(&self, draft: Draft, patient: bool) -> Ticket {
         match draft.check() {

@@ -5,6 +5,7 @@
 
 mod actions;
 mod approvals;
+mod body;
 mod caller;
 mod decisions;
 mod events;
@@ -21,7 +22,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use axum::routing::get;
@@ -33,14 +33,13 @@ use utoipa_axum::routes;
 
 use crate::tenants::Tenants;
 
+pub(crate) use body::Whole;
 pub(crate) use caller::{Caller, Credentials, IdempotencyHeader, TenantHeader};
 pub(crate) use events::{Feed, feed};
 pub(crate) use metrics::Gauges;
 pub(crate) use problem::Problem;
 use reference::Security;
 
-/// Most bytes of the body of a request.
-pub(crate) const BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Requests that are worked on at once; more wait for [`QUEUE_TIME_MAX`].
 pub(crate) const WORK_MAX: usize = 128;
 /// Longest wait for a turn.
@@ -50,6 +49,8 @@ pub(crate) const QUEUE_TIME_MAX: Duration = Duration::from_secs(10);
 pub(crate) struct Api {
     tenants: Tenants,
     room: Arc<Semaphore>,
+    /// KiB of bodies that may be held at once.
+    bodies: Arc<Semaphore>,
     guesses: caller::Guesses,
 }
 
@@ -61,7 +62,12 @@ impl fmt::Debug for Api {
 
 impl Api {
     pub(crate) fn new(tenants: Tenants) -> Self {
-        Self { tenants, room: Arc::new(Semaphore::new(WORK_MAX)), guesses: caller::Guesses::default() }
+        Self {
+            tenants,
+            room: Arc::new(Semaphore::new(WORK_MAX)),
+            bodies: Arc::new(Semaphore::new(body::HELD_KIB_MAX)),
+            guesses: caller::Guesses::default(),
+        }
     }
 
     pub(crate) const fn tenants(&self) -> &Tenants {
@@ -76,7 +82,15 @@ impl Api {
         work: impl FnOnce(&Caller) -> Result<T, Problem> + Send + 'static,
     ) -> Result<T, Problem> {
         let api = Arc::clone(self);
-        self.blocking(move || work(&api.admit(&shown, scope)?)).await
+        self.blocking(move || {
+            let caller = api.admit(&shown, scope)?;
+            let worked = work(&caller);
+            if worked.is_err() && caller.tenant.ledger.has_failed() {
+                api.tenants.reopen(&caller.tenant);
+            }
+            worked
+        })
+        .await
     }
 
     /// Does something that blocks, when there is room.
@@ -142,7 +156,6 @@ pub(crate) fn router(api: Arc<Api>) -> Router {
         .route("/v1/docs", get(move || async move { reference::html(&page) }))
         .fallback(|| async { Problem::no_route() })
         .method_not_allowed_fallback(|| async { Problem::no_method() })
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(axum::middleware::map_response(hardened))
         .with_state(api)
 }

@@ -4,12 +4,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use cascade_ledger::{Ledger, OpenError, TenantId};
+use cascade_ledger::{Fault, Home, Ledger, OpenError, Reader, TenantId, Token};
 use cascade_receipt::content::Runtime;
 use cascade_runtime::identity;
 use cascade_runtime::policy_store::PolicyInForce;
+use cascade_runtime::tokens::{self, Unaccepted};
 
 use crate::api::{Feed, Gauges};
 
@@ -34,12 +36,13 @@ pub struct Tenant {
     pub(crate) ledger: Ledger,
     pub(crate) policy: PolicyInForce,
     pub(crate) runtime: Runtime,
-    pub(crate) gauges: Gauges,
-    pub(crate) feed: Feed,
+    pub(crate) gauges: Arc<Gauges>,
+    pub(crate) feed: Arc<Feed>,
 }
 
-/// Every tenant that somebody has asked for since the service began.
+/// The tenants of a home: those that somebody has shown a token of are open.
 pub struct Tenants {
+    home: PathBuf,
     open: Mutex<BTreeMap<TenantId, Arc<Tenant>>>,
     opener: Box<Opener>,
 }
@@ -51,37 +54,109 @@ impl fmt::Debug for Tenants {
 }
 
 impl Tenants {
-    /// None yet.
+    /// None open yet. The opener must never ask anybody: strangers make it work.
     #[must_use]
-    pub fn new(opener: Box<Opener>) -> Self {
-        Self { open: Mutex::default(), opener }
+    pub fn new(home: PathBuf, opener: Box<Opener>) -> Self {
+        Self { home, open: Mutex::default(), opener }
     }
 
-    /// The tenant of this name, opened when it is asked for the first time.
+    /// Serves a tenant that is open already.
     ///
     /// # Errors
-    /// [`TenantError`].
-    pub fn find(&self, id: &TenantId) -> Result<Arc<Tenant>, TenantError> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(tenant) = open.get(id) {
-            return Ok(Arc::clone(tenant));
+    /// [`TenantError::Program`].
+    pub fn add(&self, id: TenantId, ledger: Ledger) -> Result<(), TenantError> {
+        let tenant = Tenant::of(id, ledger, None)?;
+        self.opened().insert(tenant.id.clone(), Arc::new(tenant));
+        Ok(())
+    }
+
+    /// The tenant of this name and the token that somebody shows of it. Until the token counts, nothing is opened for
+    /// writing, and nothing tells whether there is such a tenant.
+    pub(crate) fn admit(&self, id: &TenantId, shown: &str) -> Result<(Arc<Tenant>, Token), Refused> {
+        let known = self.opened().get(id).map(Arc::clone);
+        if let Some(tenant) = known {
+            let token = tokens::accept(&tenant.ledger, shown)?;
+            return Ok((tenant, token));
         }
-        let ledger = (self.opener)(id)?;
-        let runtime = identity::runtime(&ledger).map_err(TenantError::Program)?;
-        let tenant = Arc::new(Tenant {
-            id: id.clone(),
-            ledger,
-            policy: PolicyInForce::default(),
-            runtime,
-            gauges: Gauges::default(),
-            feed: Feed::default(),
-        });
-        open.insert(id.clone(), Arc::clone(&tenant));
-        Ok(tenant)
+        let reader = Home::open(&self.home).and_then(|home| home.open_tenant_read_only(id));
+        tokens::accept(&reader.map_err(|_| Refused::Unknown)?, shown)?;
+        let fresh = (self.opener)(id)
+            .map_err(TenantError::Open)
+            .and_then(|ledger| Tenant::of(id.clone(), ledger, None));
+        let fresh = Arc::new(fresh.map_err(Refused::Unavailable)?);
+        let token = tokens::accept(&fresh.ledger, shown)?;
+        // Of two who come first at once, one waits for nothing and the other's is used by both.
+        let tenant = Arc::clone(self.opened().entry(id.clone()).or_insert(fresh));
+        Ok((tenant, token))
+    }
+
+    /// Opens a tenant again whose writer has stopped (invariant I5): what is true is found out from the disk.
+    pub(crate) fn reopen(&self, stopped: &Arc<Tenant>) {
+        let Ok(ledger) = (self.opener)(&stopped.id) else { return };
+        let Ok(fresh) = Tenant::of(stopped.id.clone(), ledger, Some(stopped)) else { return };
+        let mut open = self.opened();
+        if open.get(&stopped.id).is_some_and(|known| Arc::ptr_eq(known, stopped)) {
+            open.insert(stopped.id.clone(), Arc::new(fresh));
+        }
     }
 
     /// Those that are open.
     pub(crate) fn all(&self) -> Vec<Arc<Tenant>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner).values().map(Arc::clone).collect()
+        self.opened().values().map(Arc::clone).collect()
+    }
+
+    /// Looks at every chain of the home, open or not.
+    pub(crate) fn each<T>(&self, mut look: impl FnMut(&Reader) -> Result<T, Fault>) -> Result<Vec<T>, Fault> {
+        let home = Home::open(&self.home);
+        let ids = home.as_ref().map_or_else(|_| Vec::new(), |home| home.tenants().unwrap_or_default());
+        let mut found = Vec::new();
+        for id in ids {
+            let known = self.opened().get(&id).map(Arc::clone);
+            match (known, &home) {
+                (Some(tenant), _) => found.push(look(&tenant.ledger)?),
+                // One that cannot be read is its operator's business.
+                (None, Ok(home)) => {
+                    if let Ok(reader) = home.open_tenant_read_only(&id) {
+                        found.push(look(&reader)?);
+                    }
+                }
+                (None, Err(_)) => {}
+            }
+        }
+        Ok(found)
+    }
+
+    fn opened(&self) -> MutexGuard<'_, BTreeMap<TenantId, Arc<Tenant>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Why somebody is not let in.
+#[derive(Debug)]
+pub(crate) enum Refused {
+    /// There is no such tenant, or it knows no such token: which, is nothing that is told.
+    Unknown,
+    /// The token counts, and its tenant cannot be served.
+    Unavailable(TenantError),
+}
+
+impl From<Unaccepted> for Refused {
+    fn from(why: Unaccepted) -> Self {
+        match why {
+            Unaccepted::Ledger(fault) => Self::Unavailable(TenantError::Open(fault.into())),
+            _ => Self::Unknown,
+        }
+    }
+}
+
+impl Tenant {
+    /// Who listened and what was measured goes on from the one before.
+    fn of(id: TenantId, ledger: Ledger, before: Option<&Self>) -> Result<Self, TenantError> {
+        let runtime = identity::runtime(&ledger).map_err(TenantError::Program)?;
+        let (gauges, feed) = match before {
+            Some(before) => (Arc::clone(&before.gauges), Arc::clone(&before.feed)),
+            None => Default::default(),
+        };
+        Ok(Self { id, ledger, policy: PolicyInForce::default(), runtime, gauges, feed })
     }
 }

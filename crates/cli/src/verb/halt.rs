@@ -58,7 +58,12 @@ pub(crate) fn halt(global: &Global, args: &Halt) -> Exit {
     };
     output::say(format_args!("{}: nothing new starts", Painted(BAD, "halted")));
     output::say(format_args!("receipt {}", receipt.receipt_id));
-    let running = ledger.open_actions()?;
+    // What others perform under a lease cannot be ended from here.
+    let (leased, running): (Vec<_>, Vec<_>) =
+        ledger.open_actions()?.into_iter().partition(|action| action.until.is_some());
+    if !leased.is_empty() {
+        output::say(format_args!("{} action(s) that others perform are not ended by this", leased.len()));
+    }
     // From beneath a run there is no waiting for its end.
     let left = match asker.enclosure.objection() {
         Some(_) => Vec::new(),

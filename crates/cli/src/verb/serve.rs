@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use cascade_receipt::json::Value;
 use cascade_server::serve::{self, Listen, Serving};
-use cascade_server::tenants::{TenantError, Tenants};
+use cascade_server::tenants::Tenants;
 use cascade_server::tls::TlsFiles;
 use clap::Args;
 
@@ -54,14 +54,11 @@ fn listen(text: &str) -> Result<Listen, String> {
 
 pub(crate) fn run(global: &Global, args: &Serve) -> Exit {
     // What cannot be opened is told here, not to whoever asks first; on first use it is made, as everywhere.
-    drop(place::ledger(global)?);
+    let ledger = place::ledger(global)?;
     let (home, tenant) = (place::home_dir(global)?, place::tenant(global)?);
-    let opened = global.clone();
-    let tenants = Tenants::new(Box::new(move |tenant| place::open(&opened, &home, tenant)));
-    tenants.find(&tenant).map_err(|error| match error {
-        TenantError::Open(error) => place::opening(error),
-        other @ TenantError::Program(_) => Failure::from(other),
-    })?;
+    let (opened, at) = (global.clone(), home.clone());
+    let tenants = Tenants::new(home, Box::new(move |tenant| place::open_unasked(&opened, &at, tenant)));
+    tenants.add(tenant, ledger)?;
     let tls = args.tls_cert.clone().zip(args.tls_key.clone()).map(|(certificate, key)| TlsFiles {
         certificate,
         key,

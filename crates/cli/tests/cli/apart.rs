@@ -87,18 +87,22 @@ fn no_route_shows_one_tenant_to_another() {
         }
     }
     assert!(asked > 200, "{asked}");
+    untouched(&server, &ours, &as_them, &ids[0]);
+}
+
+/// What was tried on the other tenant did nothing: the action is open, and nobody answered.
+fn untouched(server: &Server, ours: &str, as_them: &[(&str, &str)], open: &str) {
     let stream = server.send(
         ("GET", "/v1/events?from=0"),
         &[("Authorization", &format!("Bearer {ours}")), ("Cascade-Tenant", "theirs")],
         "",
     );
     assert_eq!(stream.status, 429);
-    // Nothing of theirs was touched: the action is open, and nobody answered.
-    let state = server.send(("GET", &format!("/v1/actions/{}", ids[0])), &as_them, "").expect(200);
+    let state = server.send(("GET", &format!("/v1/actions/{open}")), as_them, "").expect(200);
     assert_eq!(state["state"], "open");
-    let pending = server.send(("GET", "/v1/approvals"), &as_them, "").expect(200);
+    let pending = server.send(("GET", "/v1/approvals"), as_them, "").expect(200);
     assert_eq!(pending["approvals"].as_array().unwrap().len(), 1);
     // Metrics by token are one's own.
-    let own = server.send(("GET", "/v1/metrics"), &as_them, "").body;
+    let own = server.send(("GET", "/v1/metrics"), as_them, "").body;
     assert!(own.contains("tenant=\"theirs\"") && !own.contains("tenant=\"default\""), "{own}");
 }

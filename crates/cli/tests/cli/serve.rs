@@ -198,6 +198,8 @@ fn whoever_shows_nothing_or_the_wrong_thing_learns_nothing() {
     let bearer = format!("Bearer {agent}");
     let unknown = [("Authorization", bearer.as_str()), ("Cascade-Tenant", "other")];
     let missing = service.send(decisions, &unknown, &body).problem(401, "auth.unknown");
+    let nonsense = [("Authorization", "Bearer x"), ("Cascade-Tenant", "other")];
+    assert_eq!(service.send(decisions, &nonsense, &body).problem(401, "auth.unknown"), missing);
     site.run(&["--tenant", "other", "init"]).expect(0);
     let present = service.send(decisions, &unknown, &body).problem(401, "auth.unknown");
     assert_eq!(missing, present);
@@ -263,6 +265,49 @@ fn bad_requests_are_bounded_and_leave_nothing() {
     assert!(service.raw(b"\x16\x03\x01\x02\x00\x01\x00").is_none_or(|answer| answer.status == 400));
     assert_eq!(site.receipts().len(), before);
     assert_eq!(service.send(("GET", "/healthz"), &[], "").body, "ok\n");
+}
+
+#[test]
+fn a_halt_holds_for_those_who_ask_again_and_a_stop_for_those_who_listen() {
+    let site = Site::new();
+    let agent = token(&site, &["--agent", "builder"]);
+    let mut server = Server::start(&site);
+    let bearer = format!("Bearer {agent}");
+    let headers = [("Authorization", bearer.as_str()), ("Idempotency-Key", "one")];
+    let body = json!({"action": {"kind": "cli", "argv": ["git", "status"]}}).to_string();
+    let first = server.send(("POST", "/v1/decisions"), &headers, &body).expect(200);
+    assert_eq!(first["may_perform"], true);
+    site.run(&["halt", "--reason", "drill"]).expect(0);
+    let again = server.send(("POST", "/v1/decisions"), &headers, &body).expect(200);
+    assert_eq!((&again["receipt_id"], &again["may_perform"]), (&first["receipt_id"], &json!(false)));
+    // Who stopped it wants to see why; what was begun is still reported.
+    server.ask(&agent, ("GET", "/v1/receipts"), "").expect(200);
+    let path = format!("/v1/actions/{}/outcome", first["receipt_id"].as_str().unwrap());
+    server.ask(&agent, ("POST", &path), &json!({"ending": "completed"}).to_string()).expect(200);
+    let mut events = server.connect();
+    let head = format!("GET /v1/events HTTP/1.1\r\nHost: a\r\nAuthorization: {bearer}\r\n\r\n");
+    events.write_all(head.as_bytes()).unwrap();
+    let mut line = String::new();
+    BufReader::new(events.try_clone().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.contains("200"), "{line}");
+    let began = std::time::Instant::now();
+    assert_eq!(server.stop(), Some(0));
+    assert!(began.elapsed() < Duration::from_secs(25), "it waited for a stream that does not end");
+}
+
+#[test]
+fn a_slow_body_is_told_so() {
+    let site = Site::new();
+    let agent = token(&site, &["--agent", "builder"]);
+    let server = Server::start(&site);
+    let head = format!(
+        "POST /v1/decisions HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {agent}\r\nContent-Length: 100\r\n\r\n{{"
+    );
+    server.raw(head.as_bytes()).expect("an answer").problem(408, "request.slow");
+    // Nobody reads the body of somebody who shows no token.
+    let stranger =
+        "POST /v1/decisions HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer x\r\nContent-Length: 100\r\n\r\n{";
+    server.raw(stranger.as_bytes()).expect("an answer").problem(401, "auth.unknown");
 }
 
 #[test]
@@ -472,6 +517,11 @@ fn a_socket_in_the_file_system_is_for_its_owner_and_what_a_dead_service_left_is_
         String::from_utf8(command.output().unwrap().stdout).unwrap()
     };
     assert_eq!(healthy(), "ok\n");
+    // What is no socket is somebody's file.
+    let file = site.path("notes.txt");
+    std::fs::write(&file, "mine").unwrap();
+    site.run(&["serve", "--listen", &format!("unix:{}", file.display())]).expect_failure(1, "couldn't serve");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "mine");
     // A living one is not pushed aside.
     site.run(&["serve", "--listen", &place]).expect_failure(1, "couldn't serve");
     server.kill();

@@ -305,7 +305,8 @@ fn named(names: &[String], home: bool) -> Places {
             && pair.get(1).is_some_and(|name| matches!(name.as_str(), "workflows" | "actions"))
     });
     let ci = ci || names.iter().any(|name| matches!(name.as_str(), ".circleci" | ".husky" | ".githooks"));
-    if dotfile || hook || ci || secret_directory || one_of(last, STARTUP_NAMES) {
+    let agent = lists(AGENT_SETTINGS);
+    if dotfile || hook || ci || agent || secret_directory || one_of(last, STARTUP_NAMES) {
         places = places.with(Place::Startup);
     }
     if names.iter().any(|name| name == ".git") {
@@ -371,6 +372,9 @@ const NOT_SECRET: &str = "cert.pem *cert.pem *certs.pem *chain.pem *bundle.pem c
 const STARTUP_HOME: &str = ".bashrc .bash_profile .bash_login .bash_logout .bash_aliases .profile .zshrc .zshenv \
     .zprofile .zlogin .kshrc .cshrc .tcshrc .inputrc .vimrc .exrc .gitconfig .ssh .gnupg .xinitrc .xprofile .aws \
     .kube .docker .netrc .npmrc .pypirc .config .local .cargo .pam_environment .psqlrc .sqliterc .pythonrc Library";
+/// What coding agents obey: their hooks and permissions.
+const AGENT_SETTINGS: &str = ".claude .claude/settings.json .claude/settings.local.json .codex .codex/hooks.json \
+    .codex/config.toml .gemini .gemini/settings.json";
 const STARTUP_NAMES: &str = "authorized_keys .bashrc .zshrc .profile .bash_profile .envrc crontab \
     .gitlab-ci.yml .travis.yml .drone.yml azure-pipelines.yml bitbucket-pipelines.yml Jenkinsfile";
 
@@ -411,6 +415,9 @@ mod tests {
             (".e*", Place::Secret, true),
             ("*.rs", Place::Secret, false),
             ("~/.bashrc", Place::Startup, true),
+            ("~/.claude//x/../settings.json", Place::Startup, true),
+            ("app/.codex/./hooks.json", Place::Startup, true),
+            ("~/.claude/projects/notes.md", Place::Startup, false),
             (".git/hooks/pre-push", Place::Startup, true),
             (".github/workflows/x.yml", Place::Startup, true),
             ("a/.github/workflows", Place::Startup, true),

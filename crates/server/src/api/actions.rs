@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::{Path, State};
 use base64ct::{Base64, Encoding as _};
 use cascade_ledger::{PAGE_MAX, Sought};
@@ -17,7 +16,7 @@ use serde::de::DeserializeOwned;
 
 use super::decisions::line_content;
 use super::wire::{ActionOut, EndingIn, OutcomeOut, OutcomeRequest};
-use super::{Api, Caller, Credentials, Problem, TenantHeader};
+use super::{Api, Caller, Credentials, Problem, TenantHeader, Whole};
 
 /// Most that a counter of tokens, time or money can say: integers beyond it differ from one JSON library to the next.
 const COUNT_MAX: u64 = (1 << 53) - 1;
@@ -46,7 +45,7 @@ pub(super) async fn report(
     State(api): State<Arc<Api>>,
     shown: Credentials,
     Path(id): Path<String>,
-    body: Bytes,
+    body: Whole,
 ) -> Result<Json<OutcomeOut>, Problem> {
     api.work(shown, TokenScope::Actions, move |caller| {
         let request: OutcomeRequest = read(&body)?;

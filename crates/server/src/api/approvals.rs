@@ -4,7 +4,6 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::{Path, State};
 use cascade_ledger::{Subject, SubjectState};
 use cascade_receipt::content::TokenScope;
@@ -16,7 +15,7 @@ use serde_json::value::RawValue;
 
 use super::actions::read;
 use super::wire::{AnswerIn, AnswerOut, AnswerRequest, Pending, PendingOut};
-use super::{Api, Caller, Credentials, Problem, TenantHeader};
+use super::{Api, Caller, Credentials, Problem, TenantHeader, Whole};
 
 /// Most that are listed at once.
 pub(crate) const PENDING_MAX: usize = 500;
@@ -88,7 +87,7 @@ pub(super) async fn answer(
     State(api): State<Arc<Api>>,
     shown: Credentials,
     Path(id): Path<String>,
-    body: Bytes,
+    body: Whole,
 ) -> Result<Json<AnswerOut>, Problem> {
     api.work(shown, TokenScope::Approve, move |caller| {
         let request: AnswerRequest = read(&body)?;

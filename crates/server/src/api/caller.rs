@@ -16,19 +16,21 @@ use cascade_receipt::content::TokenScope;
 use cascade_receipt::decision::Verdict;
 use cascade_runtime::facts::Asker;
 use cascade_runtime::lease::{self, Asked};
-use cascade_runtime::tokens::{self, Unaccepted};
+use cascade_runtime::tokens::TokenText;
 
 use utoipa::IntoParams;
 
 use super::wire::ReasonOut;
 use super::{Api, Problem};
 use crate::listener::Peer;
-use crate::tenants::Tenant;
+use crate::tenants::{Refused, Tenant};
 
 /// Names the tenant; `default` where it is absent.
 static TENANT: HeaderName = HeaderName::from_static("cascade-tenant");
 /// Makes a request one that can be sent again.
 static IDEMPOTENCY: HeaderName = HeaderName::from_static("idempotency-key");
+/// What proxies say of those whom they speak for.
+const FORWARDED: [&str; 4] = ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip"];
 /// Longest idempotency key, in bytes.
 pub(crate) const KEY_BYTES_MAX: usize = 255;
 /// Wrong tokens of one address within [`GUESSES_TIME`] that are told apart from a busy service.
@@ -63,12 +65,14 @@ pub(crate) struct Credentials {
     token: Option<String>,
     key: Option<String>,
     address: Option<IpAddr>,
+    /// Somebody between says that it speaks for others.
+    forwarded: bool,
 }
 
 impl FromRequestParts<Arc<Api>> for Credentials {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, _: &Arc<Api>) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, Problem> {
         let token = match once(parts, &header::AUTHORIZATION)? {
             None => None,
             Some(value) => {
@@ -78,6 +82,11 @@ impl FromRequestParts<Arc<Api>> for Credentials {
                         "auth.scheme",
                         "give a token: `Authorization: Bearer …`",
                     ));
+                }
+                // What is no token at all is turned away before anything is read or opened for it.
+                if TokenText::parse(token.trim()).is_err() {
+                    let address = parts.extensions.get::<Peer>().and_then(|peer| peer.address);
+                    return Err(api.guesses.count(address.map(|one| one.ip()), unknown()));
                 }
                 Some(token.trim().to_owned())
             }
@@ -99,13 +108,15 @@ impl FromRequestParts<Arc<Api>> for Credentials {
             ));
         }
         let address = parts.extensions.get::<Peer>().and_then(|peer| peer.address).map(|one| one.ip());
-        Ok(Self { tenant, token, key, address })
+        let forwarded = FORWARDED.iter().any(|name| parts.headers.contains_key(*name));
+        Ok(Self { tenant, token, key, address, forwarded })
     }
 }
 
 impl Credentials {
-    pub(super) const fn has_token(&self) -> bool {
-        self.token.is_some()
+    /// Whether nobody has to be named: it comes from this machine itself, and for nobody else.
+    pub(super) fn is_local(&self, peer: &Peer) -> bool {
+        self.token.is_none() && peer.is_local() && !self.forwarded
     }
 }
 
@@ -137,13 +148,10 @@ impl Api {
         let Some(text) = &shown.token else {
             return Err(Problem::unauthorized("auth.missing", "give a token: `Authorization: Bearer …`"));
         };
-        let found = self.tenants.find(&shown.tenant).map_err(Problem::from);
-        let accepted = found.and_then(|tenant| match tokens::accept(&tenant.ledger, text) {
-            Ok(token) => Ok((tenant, token)),
-            Err(Unaccepted::Ledger(fault)) => Err(fault.into()),
-            Err(why) => Err(Problem::unauthorized("auth.unknown", refusal(&why))),
-        });
-        let (tenant, token) = accepted.map_err(|problem| self.guesses.count(shown.address, problem))?;
+        let (tenant, token) = self.tenants.admit(&shown.tenant, text).map_err(|refused| match refused {
+            Refused::Unknown => self.guesses.count(shown.address, unknown()),
+            Refused::Unavailable(error) => error.into(),
+        })?;
         if !token.scopes.contains(&scope) {
             return Err(Problem::new(
                 StatusCode::FORBIDDEN,
@@ -160,12 +168,9 @@ fn asker(tenant: &Tenant, token: &Token) -> Result<Asker, Problem> {
     Ok(Asker::by_token(&tenant.ledger, token)?)
 }
 
-/// What somebody is told whose token does not count. Whether another chain knows it is not said.
-const fn refusal(why: &Unaccepted) -> &'static str {
-    match why {
-        Unaccepted::Text(_) => "this is no token: something is missing, or mistyped",
-        _ => "this token does not hold here",
-    }
+/// What somebody is told whose token does not count, or whose tenant is none: the same.
+fn unknown() -> Problem {
+    Problem::unauthorized("auth.unknown", "this token does not hold here")
 }
 
 impl Caller {

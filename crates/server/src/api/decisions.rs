@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::State;
 use cascade_ledger::AppendError;
 use cascade_policy::decide::Ruling;
@@ -16,7 +15,7 @@ use cascade_runtime::lease::{self, Begun, Held, LeaseError, Request};
 use cascade_runtime::subject::{self, Named};
 
 use super::wire::{DecisionOut, DecisionRequest, ReasonOut, TermsOut, VerdictOut};
-use super::{Api, Caller, Credentials, IdempotencyHeader, Problem, TenantHeader};
+use super::{Api, Caller, Credentials, IdempotencyHeader, Problem, TenantHeader, Whole};
 
 /// Decide, durably, whether an action may be performed.
 ///
@@ -43,7 +42,7 @@ use super::{Api, Caller, Credentials, IdempotencyHeader, Problem, TenantHeader};
 pub(super) async fn decide(
     State(api): State<Arc<Api>>,
     shown: Credentials,
-    body: Bytes,
+    body: Whole,
 ) -> Result<Json<DecisionOut>, Problem> {
     api.work(shown, TokenScope::Actions, move |caller| {
         let request: DecisionRequest = super::actions::read(&body)?;
@@ -147,7 +146,11 @@ fn told_of(caller: &Caller, id: ReceiptId, content: &Value) -> Result<DecisionOu
         Some("escalate") => VerdictOut::Escalate,
         _ => VerdictOut::Deny,
     };
-    let is_open = caller.tenant.ledger.open_action(id)?.is_some();
+    // Whoever heard nothing is told to go on only while a new request would be heard at all.
+    let ledger = &caller.tenant.ledger;
+    let now = cascade_runtime::facts::chain_now(ledger)?;
+    let open = ledger.open_action(id)?.filter(|open| open.until.is_none_or(|until| until > now));
+    let is_open = open.is_some() && !ledger.is_halted()? && !caller.asker.has_ended();
     Ok(DecisionOut {
         verdict,
         receipt_id: id.to_string(),

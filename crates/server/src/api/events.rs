@@ -27,6 +27,8 @@ use crate::tenants::Tenant;
 pub(crate) const LISTENERS_MAX: usize = 12_000;
 /// How often the head is looked at while somebody listens.
 const LOOK: Duration = Duration::from_millis(200);
+/// What a head says when nothing comes any more.
+const ENDED: u64 = u64::MAX;
 /// Receipts that are read for one listener in one step.
 const STEP: u64 = 64;
 /// A comment so often tells both ends that the connection is alive.
@@ -58,7 +60,7 @@ impl Feed {
 pub(crate) async fn feed(api: Arc<Api>, mut stop: watch::Receiver<bool>) {
     loop {
         tokio::select! {
-            () = said(&mut stop) => return,
+            () = said(&mut stop) => break,
             () = tokio::time::sleep(LOOK) => {}
         }
         for tenant in api.tenants().all().into_iter().filter(|tenant| tenant.feed.listeners() > 0) {
@@ -72,6 +74,9 @@ pub(crate) async fn feed(api: Arc<Api>, mut stop: watch::Receiver<bool>) {
             });
             drop(looked.await);
         }
+    }
+    for tenant in api.tenants().all() {
+        tenant.feed.head.send_replace(ENDED);
     }
 }
 
@@ -160,7 +165,11 @@ impl Listening {
             if let Some(event) = self.ready.next() {
                 return Some((Ok(event), self));
             }
-            let behind = *self.head.borrow_and_update() > self.next;
+            let head = *self.head.borrow_and_update();
+            if head == ENDED {
+                return None;
+            }
+            let behind = head > self.next;
             if !behind {
                 // Nothing new: wait, and now and then ask whether this one may still listen.
                 match tokio::time::timeout(RECHECK, self.head.changed()).await {

@@ -77,7 +77,7 @@ pub(super) async fn metrics(
     Extension(peer): Extension<Peer>,
     shown: Credentials,
 ) -> Result<Response, Problem> {
-    let text = if shown.has_token() || !peer.is_local() {
+    let text = if !shown.is_local(&peer) {
         api.work(shown, TokenScope::Read, |caller| {
             caller.may("stats")?;
             exposed(&[Arc::clone(&caller.tenant)])

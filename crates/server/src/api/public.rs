@@ -7,9 +7,10 @@ use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 
+use cascade_ledger::{Fault, Reader};
+
 use super::wire::{ChainOut, Chains};
 use super::{Api, Problem};
-use crate::tenants::Tenant;
 
 /// The public keys and the newest checkpoint of each chain that is served here.
 ///
@@ -24,16 +25,11 @@ use crate::tenants::Tenant;
     ),
 )]
 pub(super) async fn chains(State(api): State<Arc<Api>>) -> Result<Json<Chains>, Problem> {
-    let tenants = api.tenants().all();
-    api.blocking(move || {
-        let chains = tenants.iter().map(|tenant| chain(tenant)).collect::<Result<_, _>>()?;
-        Ok(Json(Chains { chains }))
-    })
-    .await
+    let own = Arc::clone(&api);
+    api.blocking(move || Ok(Json(Chains { chains: own.tenants().each(chain)? }))).await
 }
 
-fn chain(tenant: &Tenant) -> Result<ChainOut, Problem> {
-    let ledger = &tenant.ledger;
+fn chain(ledger: &Reader) -> Result<ChainOut, Fault> {
     Ok(ChainOut {
         log_origin: ledger.log_origin().as_str().to_owned(),
         public_key: ledger.public_key_pem(),
@@ -58,14 +54,13 @@ pub(super) async fn checkpoint(
     State(api): State<Arc<Api>>,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    let tenants = api.tenants().all();
+    let own = Arc::clone(&api);
     api.blocking(move || {
-        let named = |tenant: &&Arc<Tenant>| {
-            let origin = tenant.ledger.log_origin().as_str();
-            origin.rsplit('/').next().is_some_and(|end| end == id)
-        };
-        let tenant = tenants.iter().find(named);
-        let newest = tenant.map(|tenant| tenant.ledger.newest_checkpoint(false)).transpose()?.flatten();
+        let found = own.tenants().each(|ledger| {
+            let is_named = ledger.log_origin().as_str().rsplit('/').next() == Some(id.as_str());
+            if is_named { ledger.newest_checkpoint(false) } else { Ok(None) }
+        })?;
+        let newest = found.into_iter().flatten().next();
         let (_, note) = newest.ok_or_else(|| Problem::not_found("there is no checkpoint of such a chain"))?;
         Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], note).into_response())
     })
@@ -94,10 +89,16 @@ pub(super) async fn alive() -> &'static str {
     ),
 )]
 pub(super) async fn ready(State(api): State<Arc<Api>>) -> Result<(StatusCode, &'static str), Problem> {
-    let tenants = api.tenants().all();
+    let own = Arc::clone(&api);
     api.blocking(move || {
-        for tenant in &tenants {
+        for tenant in own.tenants().all() {
             tenant.ledger.sound_head()?;
+            if tenant.ledger.has_failed() {
+                own.tenants().reopen(&tenant);
+                return Err(Problem::internal(
+                    "a chain takes no receipts: a write failed; it is opened again",
+                ));
+            }
             if tenant.ledger.stopped_by()?.is_some() {
                 return Err(Problem::internal("a chain takes no receipts"));
             }

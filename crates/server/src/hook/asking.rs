@@ -50,6 +50,11 @@ pub fn answer(ask: &Ask<'_>, event: &Event) -> Result<Answer, HookError> {
     match event {
         Event::After(_, report) => after(ask, &asker, (call, tag), report),
         Event::Permission(_) => match open_of(ask, &asker, &tag.body)? {
+            Some(intent) if ask.ledger.is_halted()? => Ok(Answer::Refused {
+                receipt: intent,
+                escalated: false,
+                why: Why::Codes(vec![Reason::code("standing.halted")]),
+            }),
             Some(intent) => Ok(Answer::Admitted(intent)),
             // Whatever should have asked before the call did not: it is asked now.
             None => before(ask, &asker, call, tag),
@@ -108,8 +113,13 @@ fn repeated(ask: &Ask<'_>, tag: &RequestTag) -> Result<Option<Answer>, HookError
     let (_, content) = stored(ask.ledger, receipt)?;
     let kind = content.member("kind").and_then(Value::as_str);
     if kind == Some("task_started") {
-        let open = ask.ledger.open_action(receipt)?.is_some();
-        return Ok(Some(if open {
+        let open = ask.ledger.open_action(receipt)?;
+        let now = cascade_runtime::facts::chain_now(ask.ledger)?;
+        if open.is_some() && ask.ledger.is_halted()? {
+            let why = Why::Codes(vec![Reason::code("standing.halted")]);
+            return Ok(Some(Answer::Refused { receipt, escalated: false, why }));
+        }
+        return Ok(Some(if open.is_some_and(|open| open.until.is_none_or(|until| until > now)) {
             Answer::Admitted(receipt)
         } else {
             Answer::Refused { receipt, escalated: false, why: Why::Performed }

@@ -56,6 +56,9 @@ pub enum SettingsFault {
     /// A member that is not what agents read there.
     #[error("`{0}` in it is not what hooks are kept in")]
     Shape(String),
+    /// Hooks are switched off altogether.
+    #[error("`disableAllHooks` in it switches every hook off: remove that first")]
+    Disabled,
     /// A member that is there twice: nobody knows which one counts.
     #[error("`{0}` is there twice")]
     Twice(String),
@@ -79,15 +82,19 @@ impl Hook {
     pub fn put_into(&self, text: Option<&str>) -> Result<Edit, SettingsFault> {
         let Some(text) = text else { return Ok(Edit::Text(self.fresh())) };
         check(self.agent, text)?;
+        let now: Value = serde_json::from_str(text)?;
+        // Whatever is put in then is never asked.
+        if now.get("disableAllHooks").and_then(Value::as_bool) == Some(true) {
+            return Err(SettingsFault::Disabled);
+        }
         let there = cut::handlers(self.agent, text);
-        if there.len() == events(self.agent).len() && there.iter().all(|one| self.is(one)) {
-            return Ok(Edit::Unchanged);
-        }
-        let mut text = if there.is_empty() { text.to_owned() } else { cut::plainly(self.agent, text) };
+        let mut after = if there.is_empty() { text.to_owned() } else { cut::plainly(self.agent, text) };
         for event in events(self.agent) {
-            text = self.with(&text, event);
+            after = self.with(&after, event);
         }
-        Ok(Edit::Text(text))
+        // All of a hook counts, its matcher and its time as well: what differs in one of them may ask nobody.
+        let then: Value = serde_json::from_str(&after)?;
+        Ok(if now == then { Edit::Unchanged } else { Edit::Text(after) })
     }
 
     /// Takes whatever hook of Cascade is there out of settings. `kept` is what was there before it was put in, where
@@ -114,8 +121,10 @@ impl Hook {
         Some(Self { agent, command, on_failure: cut::on_failure(handler) })
     }
 
-    fn is(&self, handler: &Value) -> bool {
-        handler.get("command").and_then(Value::as_str) == Some(&self.command)
+    /// Whether a hook of Cascade stands in settings.
+    #[must_use]
+    pub fn is_in(agent: Agent, text: &str) -> bool {
+        check(agent, text).is_ok() && !cut::handlers(agent, text).is_empty()
     }
 
     /// A file with nothing else in it.

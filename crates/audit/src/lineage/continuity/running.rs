@@ -62,7 +62,11 @@ fn missing_intent(tracer: &Tracer<'_>, act: &Act, closers: &[&Receipt], found: &
 
 fn closed(start: &Rc<Receipt>, closer: &Rc<Receipt>, found: &mut Continuity) {
     if closer.is(Kind::TaskUnknown) {
-        let text = "Cascade ended while it ran: what it did is not known";
+        let text = if start.text("expires").is_none() {
+            "Cascade ended while it ran: what it did is not known"
+        } else {
+            "whoever performed it reported no outcome in time: what it did is not known"
+        };
         found.not_provable("closer.unknown", text, &[start, closer]);
     }
     if closer.seq < start.seq {

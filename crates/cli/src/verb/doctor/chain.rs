@@ -56,11 +56,17 @@ fn stopped(reader: &Reader) -> Result<Finding, Fault> {
 /// Intents without an outcome: those that run, and those that a dead process left.
 fn open(reader: &Reader) -> Result<Finding, Fault> {
     const CHECK: &str = "chain.open";
+    let (leased, own): (Vec<_>, Vec<_>) =
+        reader.open_actions()?.into_iter().partition(|action| action.until.is_some());
     let (running, left): (Vec<_>, Vec<_>) =
-        reader.open_actions()?.into_iter().partition(|action| halt::is_running(reader, action));
+        own.into_iter().partition(|action| halt::is_running(reader, action));
+    let leased = counted(u64::try_from(leased.len()).unwrap_or(u64::MAX), "action");
     let running = counted(u64::try_from(running.len()).unwrap_or(u64::MAX), "action");
     let Some(first) = left.first() else {
-        return Ok(Finding::fine(CHECK, format!("{running} running, none left open")));
+        return Ok(Finding::fine(
+            CHECK,
+            format!("{running} running, {leased} leased to others, none left open"),
+        ));
     };
     let left = counted(u64::try_from(left.len()).unwrap_or(u64::MAX), "action");
     let seen = format!("{left} left open by a process that died, {} first", first.receipt_id);

@@ -24,7 +24,8 @@ pub(super) fn install(global: &Global, args: &Install) -> Exit {
     let path = path(agent, args.settings.scope)?;
     let before = read(&path)?;
     let edit = hook.put_into(before.as_deref()).map_err(|fault| refused(&path, fault))?;
-    apply(&path, before.as_deref(), &edit, args.settings.dry_run)?;
+    let keep = before.as_deref().is_some_and(|text| !Hook::is_in(agent, text));
+    apply(&path, before.as_deref(), &edit, (args.settings.dry_run, keep))?;
     if !args.settings.dry_run {
         next(agent, args.settings.scope);
     }
@@ -40,7 +41,7 @@ pub(super) fn remove(args: &Settings) -> Exit {
     };
     let kept = read(&backup(&path))?;
     let edit = Hook::take_out(agent, &before, kept.as_deref()).map_err(|fault| refused(&path, fault))?;
-    apply(&path, Some(&before), &edit, args.dry_run)?;
+    apply(&path, Some(&before), &edit, (args.dry_run, false))?;
     if let Edit::Text(text) = &edit
         && kept.as_ref() == Some(text)
         && !args.dry_run
@@ -112,7 +113,12 @@ fn refused(path: &Path, fault: SettingsFault) -> Failure {
     Failure::could_not(cause).hint("docs/hooks.md shows what belongs there; it can be put in by hand")
 }
 
-fn apply(path: &Path, before: Option<&str>, edit: &Edit, dry_run: bool) -> Result<(), Failure> {
+fn apply(
+    path: &Path,
+    before: Option<&str>,
+    edit: &Edit,
+    (dry_run, keep): (bool, bool),
+) -> Result<(), Failure> {
     let shown = path.display();
     let after = match edit {
         Edit::Unchanged => {
@@ -134,19 +140,20 @@ fn apply(path: &Path, before: Option<&str>, edit: &Edit, dry_run: bool) -> Resul
     }
     match edit {
         Edit::Gone => std::fs::remove_file(path).with_context(|| format!("couldn't remove `{shown}`"))?,
-        _ => write(path, before, after)?,
+        _ => write(path, before, after, keep)?,
     }
     output::say(format_args!("changed `{shown}`"));
     Ok(())
 }
 
-fn write(path: &Path, before: Option<&str>, after: &str) -> Result<(), Failure> {
+/// Settings are kept as they were before a hook of ours came in, never with one.
+fn write(path: &Path, before: Option<&str>, after: &str, keep: bool) -> Result<(), Failure> {
     match before {
         None => {
             let dir = path.parent().unwrap_or(Path::new("."));
             std::fs::create_dir_all(dir).with_context(|| format!("couldn't make `{}`", dir.display()))?;
         }
-        Some(before) if !backup(path).exists() => {
+        Some(before) if keep && !backup(path).exists() => {
             outfile::write(&backup(path), outfile::OWN, before.as_bytes())?;
         }
         Some(_) => {}
