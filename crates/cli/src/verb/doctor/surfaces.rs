@@ -8,8 +8,6 @@ use crate::verb::shim;
 
 /// Largest settings file that is looked into.
 const SETTINGS_BYTES_MAX: u64 = 4 << 20;
-/// What a hook calls.
-const HOOK: &str = "cascade hook";
 /// Coding agents, the word each has in that call, and their settings below the user's directory.
 const AGENTS: &[(&str, &str, &[&str])] = &[
     ("Claude Code", "claude-code", &[".claude/settings.json"]),
@@ -71,13 +69,15 @@ fn hook(user: &Path, (agent, word, settings): (&str, &str, &[&str])) -> Option<F
     let there: Vec<PathBuf> =
         settings.iter().map(|name| user.join(name)).filter(|path| path.is_file()).collect();
     let first = there.first()?;
-    let call = format!("{HOOK} {word}");
+    // Between program and verb may stand which ledger it is.
+    let call = format!(" hook {word}");
+    let shown = format!("cascade hook {word}");
     Some(match there.iter().find(|path| names(path, &call)) {
-        Some(path) => Finding::fine(CHECK, format!("{agent} asks: {} names `{call}`", path.display())),
+        Some(path) => Finding::fine(CHECK, format!("{agent} asks: {} names `{shown}`", path.display())),
         None => Finding::advice(
             CHECK,
-            format!("{agent} does not ask: {} does not name `{call}`", first.display()),
-            format!("have it call `{call}` before its tools"),
+            format!("{agent} does not ask: {} does not name `{shown}`", first.display()),
+            format!("`cascade hook install {word}`"),
         ),
     })
 }
@@ -87,7 +87,8 @@ fn names(path: &Path, call: &str) -> bool {
     let mut text = Vec::new();
     let read =
         std::fs::File::open(path).and_then(|file| file.take(SETTINGS_BYTES_MAX).read_to_end(&mut text));
-    read.is_ok() && text.windows(call.len()).any(|window| window == call.as_bytes())
+    let holds = |word: &str| text.windows(word.len()).any(|window| window == word.as_bytes());
+    read.is_ok() && holds("cascade") && holds(call)
 }
 
 /// Of the shell that the user logs in with.
@@ -120,8 +121,11 @@ mod tests {
         std::fs::create_dir(user.path().join(".codex")).unwrap();
         std::fs::write(user.path().join(".codex/config.toml"), "model = 'x'\n").unwrap();
         assert_eq!(hook(user.path(), codex).unwrap().standing, Standing::Advice);
-        std::fs::write(user.path().join(".codex/hooks.json"), "{\"command\": \"/opt/cascade hook codex\"}")
-            .unwrap();
+        std::fs::write(
+            user.path().join(".codex/hooks.json"),
+            "{\"command\": \"/opt/cascade --home=/x hook codex\"}",
+        )
+        .unwrap();
         assert_eq!(hook(user.path(), codex).unwrap().standing, Standing::Fine);
     }
 }
