@@ -4,6 +4,7 @@
 mod grants;
 mod memory;
 mod tokens;
+mod tools;
 
 use cascade_receipt::base64;
 use cascade_receipt::content::{
@@ -25,6 +26,7 @@ pub(crate) use grants::GrantRow;
 use grants::grants_of;
 pub(crate) use memory::MemoryRow;
 pub(crate) use tokens::TokenRow;
+pub(crate) use tools::ToolRow;
 
 /// One receipt's effect on the views.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -104,6 +106,8 @@ pub(crate) enum Change {
     TokenIssued(TokenRow),
     /// It was taken back.
     TokenRevoked { token_id: TokenId },
+    /// The definition of a tool was pinned.
+    ToolPinned(ToolRow),
     /// Somebody went past the gates.
     GlassBroken(GlassRow),
     /// Somebody else has looked at it.
@@ -200,6 +204,7 @@ impl Change {
             Body::GrantRevoked(revoked) => Self::GrantRevoked { grant: revoked.grant.receipt_id },
             Body::TokenIssued(issued) => Self::TokenIssued(TokenRow::of_body(issued)),
             Body::TokenRevoked(revoked) => Self::TokenRevoked { token_id: revoked.token_id },
+            Body::ToolPinned(pinned) => Self::ToolPinned(ToolRow::of_body(pinned)),
             Body::GlassBroken(broken) => Self::GlassBroken(GlassRow::of_body(broken)),
             Body::Reviewed(reviewed) => Self::Reviewed { glass: reviewed.glass.receipt_id },
             Body::Blocked(_)
@@ -263,7 +268,8 @@ impl Change {
             | Self::PersonRemoved { .. }
             | Self::Granted(_)
             | Self::GrantRevoked { .. }
-            | Self::TokenRevoked { .. } => true,
+            | Self::TokenRevoked { .. }
+            | Self::ToolPinned(ToolRow { supersedes: Some(_), .. }) => true,
             Self::Genesis { .. }
             | Self::Closed { .. }
             // What stands on it is looked at under the write lock.
@@ -277,6 +283,7 @@ impl Change {
             | Self::KeyRevoked { .. }
             // Nothing was decided on it yet.
             | Self::TokenIssued(_)
+            | Self::ToolPinned(_)
             // What it changes is looked at under the write lock; runs of others go on undisturbed.
             | Self::GlassBroken(_)
             | Self::Reviewed { .. }
@@ -416,6 +423,7 @@ impl Change {
             Kind::GrantRevoked => Self::GrantRevoked { grant: *grants_of(content)?.first()? },
             Kind::TokenIssued => Self::TokenIssued(TokenRow::of_value(content)?),
             Kind::TokenRevoked => Self::TokenRevoked { token_id: TokenId::parse(text("token_id")?)? },
+            Kind::ToolPinned => Self::ToolPinned(ToolRow::of_value(content)?),
             // One that says nothing of a review is another program's, and owes none.
             Kind::BreakGlass if content.member("review_due").is_some() => Self::GlassBroken(GlassRow {
                 action_hash: Digest::from_hex(text("action_hash")?)?,

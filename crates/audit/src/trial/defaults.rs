@@ -223,6 +223,13 @@ fn others(
             ("statement_id", short_hash("statement", "token")),
             ("token_id", token_id()),
         ]),
+        "tool_pinned" => members([
+            ("definition_hash", hash_of("tool", "definition")),
+            ("principal", founder()),
+            ("server", "mcp:trial".into()),
+            ("statement_id", short_hash("statement", "tool")),
+            ("tool", "trial".into()),
+        ]),
         "anchor" => {
             let witnesses = written.get("witnesses").map_or(Some(vec![]), words);
             let witnesses = witnesses.ok_or("`witnesses` is a name, or a list of names")?;
