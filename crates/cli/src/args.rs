@@ -103,6 +103,7 @@ pub(crate) enum Verb {
     Policy(verb::policy::Policy),
     Pack(verb::pack::Packs),
     Serve(verb::serve::Serve),
+    Mcp(verb::mcp::Mcp),
     Witness(verb::witness::Witness),
     Worker(verb::worker::Worker),
     Spec(verb::spec::SpecArgs),

@@ -51,6 +51,7 @@ pub mod stats;
 pub mod subject;
 pub mod task;
 pub mod tokens;
+pub mod tools;
 pub mod tsa;
 pub mod witness;
 pub mod workflow;
