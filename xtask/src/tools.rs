@@ -50,6 +50,9 @@ const NEEDS: &[Need] = &[
 /// What other people's software the tests ask, with hashes, and where it goes below the target directory.
 const OUTSIDE: &str = "crates/cli/tests/cli/outside.txt";
 const OUTSIDE_FOLDER: &str = "outside";
+/// A client and servers of MCP, apart: what they stand on is of other versions.
+const MCP: &str = "crates/cli/tests/cli/mcp.txt";
+const MCP_FOLDER: &str = "mcp";
 
 /// Interpreters that may carry the `cryptography` package. A python3 of one's own (pyenv, venv) hides
 /// the one Debian's packages serve, so both are asked.
@@ -69,7 +72,8 @@ pub(crate) fn prepare(root: &Path) -> Result<()> {
             bail!("cargo {probe} is missing: run `rustup component add {component}`");
         }
     }
-    outside(root)?;
+    packages(root, OUTSIDE, OUTSIDE_FOLDER)?;
+    packages(root, MCP, MCP_FOLDER)?;
     local_model::prepare(Weights::Small).context("couldn't fetch the local model that tests ask")
 }
 
@@ -91,12 +95,12 @@ pub(crate) fn host() -> Result<String> {
     }
 }
 
-/// Installs what [`OUTSIDE`] lists, unless that very list was installed before.
-fn outside(root: &Path) -> Result<()> {
-    let list = root.join(OUTSIDE);
-    let folder = target(root).join(OUTSIDE_FOLDER);
+/// Installs what a list names, unless that very list was installed before.
+fn packages(root: &Path, named: &str, folder: &str) -> Result<()> {
+    let list = root.join(named);
+    let folder = target(root).join(folder);
     let mark = folder.join("installed.txt");
-    let wanted = std::fs::read(&list).with_context(|| format!("couldn't read `{OUTSIDE}`"))?;
+    let wanted = std::fs::read(&list).with_context(|| format!("couldn't read `{named}`"))?;
     if std::fs::read(&mark).is_ok_and(|installed| installed == wanted) {
         return Ok(());
     }
@@ -113,7 +117,7 @@ fn outside(root: &Path) -> Result<()> {
         .arg(&folder)
         .arg("--requirement")
         .arg(&list);
-    succeed(&mut install).with_context(|| format!("couldn't install what `{OUTSIDE}` lists"))?;
+    succeed(&mut install).with_context(|| format!("couldn't install what `{named}` lists"))?;
     std::fs::write(&mark, wanted).context("couldn't mark the Python packages as installed")
 }
 

@@ -95,7 +95,9 @@ pub fn pinned(ledger: &Ledger, asker: &Asker, shown: &Shown<'_>) -> Result<Diges
         // Another process saw it at the same time.
         Err(AdminError::Append(AppendError::ToolTaken)) => {
             let known = ledger.pinned_tool(shown.server, shown.tool)?;
-            known.map(|known| known.definition).ok_or_else(|| AdminError::Append(AppendError::ToolTaken).into())
+            known
+                .map(|known| known.definition)
+                .ok_or_else(|| AdminError::Append(AppendError::ToolTaken).into())
         }
         Err(error) => Err(error.into()),
     }
@@ -156,7 +158,9 @@ pub fn changed(reader: &Reader, known: &PinnedTool) -> Result<Changed, ToolError
 
 fn of_line(reader: &Reader, known: &PinnedTool, line: &str) -> Result<Option<Changed>, Fault> {
     let receipt = json::parse(line.as_bytes()).ok();
-    let Some(content) = receipt.as_ref().and_then(|receipt| receipt.member("content")) else { return Ok(None) };
+    let Some(content) = receipt.as_ref().and_then(|receipt| receipt.member("content")) else {
+        return Ok(None);
+    };
     let text = |key: &str| content.member(key).and_then(Value::as_str);
     let (Some(hash), Some(receipt_id)) =
         (text("action_hash").and_then(Digest::from_hex), text("receipt_id").and_then(ReceiptId::parse))
@@ -186,7 +190,11 @@ fn definition_in(action: &[u8], known: &PinnedTool) -> Option<Digest> {
 fn append(ledger: &Ledger, body: Body, definition: Option<&str>) -> Result<Appended, AdminError> {
     let mut draft = Draft::new(receipt_id()?, body);
     if let Some(text) = definition {
-        draft.private.push(PrivateItem::new("definition", cascade_ledger::nonce()?, text.as_bytes().to_vec()));
+        draft.private.push(PrivateItem::new(
+            "definition",
+            cascade_ledger::nonce()?,
+            text.as_bytes().to_vec(),
+        ));
     }
     Ok(ledger.append(draft)?)
 }

@@ -106,7 +106,9 @@ fn stand_between(global: &Global, args: &Mcp) -> Exit {
     let cwd = command.cwd.clone();
     let mut serving = match mcp::start(&ledger, &asker, (&runtime, &policy), command).map_err(no_server)? {
         Started::Serving(serving) => serving,
-        Started::Refused(begun) => return refused(&begun, || standing::announce(&ledger, begun.receipt.receipt_id)),
+        Started::Refused(begun) => {
+            return refused(&begun, || standing::announce(&ledger, begun.receipt.receipt_id));
+        }
     };
     let gateway = Gateway {
         ledger: &ledger,
@@ -132,10 +134,10 @@ fn stand_between(global: &Global, args: &Mcp) -> Exit {
         Finished::ClientClosed | Finished::Stopped => Ok(exit::DONE),
         Finished::ServerEnded => Err(Failure::could_not(anyhow::anyhow!("the server went first ({end})"))
             .hint("what it said for people stands above; try it without `cascade mcp --`")),
-        Finished::ServerFloods => {
-            Err(Failure::could_not(anyhow::anyhow!("the server sent a line longer than any message and was ended"))
-                .hint("report it to whoever makes the server"))
-        }
+        Finished::ServerFloods => Err(Failure::could_not(anyhow::anyhow!(
+            "the server sent a line longer than any message and was ended"
+        ))
+        .hint("report it to whoever makes the server")),
         Finished::ClientFloods => {
             Err(Failure::could_not(anyhow::anyhow!("the client sent a line longer than any message"))
                 .hint("report it to whoever makes the client"))
@@ -191,12 +193,16 @@ fn named_after(command: &[OsString]) -> Option<String> {
         let path = Path::new(word);
         let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
         let name = name.split('@').next().unwrap_or_default();
-        let name = [".py", ".js", ".mjs", ".ts", ".sh"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
+        let name = [".py", ".js", ".mjs", ".ts", ".sh"]
+            .iter()
+            .find_map(|end| name.strip_suffix(end))
+            .unwrap_or(name);
         name.to_owned()
     };
     let first = stem(command.first()?);
     let runs = || command.iter().skip(1).filter(|word| !word.to_string_lossy().starts_with('-')).map(stem);
-    let found = if RUNNERS.contains(&first.as_str()) { runs().find(|word| word != "run") } else { Some(first) };
+    let found =
+        if RUNNERS.contains(&first.as_str()) { runs().find(|word| word != "run") } else { Some(first) };
     found.and_then(|found| name(&found).ok())
 }
 

@@ -14,10 +14,10 @@ use cascade_runtime::lease::{
 use serde_json::json;
 use serde_json::value::RawValue;
 
+use super::IN_FLIGHT_MAX;
 use super::elicit::{self, Consent};
 use super::gateway::{Passage, Pending, What};
 use super::wire::{self, Id, Meta, Method, Params, ToolResult};
-use super::IN_FLIGHT_MAX;
 
 /// A request that is decided.
 #[derive(Debug)]
@@ -45,10 +45,15 @@ impl Call {
         Digest::of(format!("{}\n{}", self.name, self.arguments).as_bytes()).to_hex()
     }
 
-    fn of(method: Method, params: Option<&RawValue>, line: &[u8], elicits: bool) -> Result<Self, &'static str> {
+    fn of(
+        method: Method,
+        params: Option<&RawValue>,
+        line: &[u8],
+        elicits: bool,
+    ) -> Result<Self, &'static str> {
         let none = "the request has no parameters that could be decided";
-        let read: Params<'_> = serde_json::from_str(params.ok_or(none)?.get()).map_err(|_| none)?;
-        let raw_meta: Option<RawMeta<'_>> = params.and_then(|raw| serde_json::from_str(raw.get()).ok());
+        let read: Params<'_> = wire::object(params.ok_or(none)?).ok_or(none)?;
+        let raw_meta: Option<RawMeta<'_>> = params.and_then(wire::object);
         let meta = raw_meta.and_then(|one| one.meta).filter(|_| is_modern(read.meta.as_ref()));
         let name = match method.own_name() {
             Some(name) => name.to_owned(),
@@ -127,7 +132,9 @@ impl Passage<'_> {
         let Some(call) = self.answered_before(id, call) else { return };
         match self.begin(&call) {
             Ok(Begun { open: Some(open), .. }) => self.perform(id, &call, open),
-            Ok(begun) if begun.ruling.decision.verdict == Verdict::Escalate && begun.objections.is_empty() => {
+            Ok(begun)
+                if begun.ruling.decision.verdict == Verdict::Escalate && begun.objections.is_empty() =>
+            {
                 self.wait_for_people(id, call, &begun);
             }
             Ok(begun) => self.refuse(id, &call, &denial(&begun)),
@@ -205,8 +212,7 @@ impl Passage<'_> {
         line: &[u8],
     ) {
         let is_error = |raw: &RawValue| {
-            method == Method::Call
-                && serde_json::from_str::<ToolResult>(raw.get()).is_ok_and(|result| result.is_error)
+            method == Method::Call && wire::object::<ToolResult>(raw).is_some_and(|result| result.is_error)
         };
         let (raw, code) = match answer {
             Ok(raw) => (raw, is_error(raw).then_some("mcp.tool_failed")),
@@ -288,7 +294,9 @@ impl Passage<'_> {
     /// A request of the server to the client.
     pub(super) fn server_asks(&mut self, id: Id, method: &str, params: Option<&RawValue>, line: &[u8]) {
         let refusal = match &id {
-            Id::Text(text) if text.starts_with(wire::OWN_ID) => Some("the id is one that is not yours to give"),
+            Id::Text(text) if text.starts_with(wire::OWN_ID) => {
+                Some("the id is one that is not yours to give")
+            }
             _ if self.questions.contains_key(&id) => Some("the id is that of a request in flight"),
             _ if self.questions.len() >= IN_FLIGHT_MAX => Some("too many requests are in flight"),
             _ => None,

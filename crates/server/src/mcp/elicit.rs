@@ -44,7 +44,7 @@ struct Answer<'a> {
 }
 
 fn accepts(raw: &RawValue) -> bool {
-    serde_json::from_str::<Answer<'_>>(raw.get()).is_ok_and(|answer| answer.action == "accept")
+    wire::object::<Answer<'_>>(raw).is_some_and(|answer| answer.action == "accept")
 }
 
 /// What a request answers that its server asked.
@@ -168,13 +168,16 @@ impl Passage<'_> {
         let waiting: Vec<(Id, ReceiptId)> = waiting.collect();
         for (id, escalation) in waiting {
             let Some(state) = self.has_answer(escalation) else { continue };
-            let Some(Pending { what: What::Waiting { call, elicitation, .. }, .. }) = self.calls.remove(&id) else {
+            let Some(Pending { what: What::Waiting { call, elicitation, .. }, .. }) = self.calls.remove(&id)
+            else {
                 continue;
             };
             self.withdraw(elicitation);
             match state {
                 SubjectState::Approved => self.decide(&id, *call),
-                SubjectState::Denied => self.refuse(&id, &call, &format!("Somebody denied it. Receipt {escalation}.")),
+                SubjectState::Denied => {
+                    self.refuse(&id, &call, &format!("Somebody denied it. Receipt {escalation}."))
+                }
                 _ => self.refuse(&id, &call, &format!("Nobody approved it in time. Receipt {escalation}.")),
             }
         }
@@ -218,8 +221,11 @@ impl Passage<'_> {
     /// The client has given up a request; true where the server never heard of it.
     pub(super) fn gave_up(&mut self, params: Option<&RawValue>) -> bool {
         let Some(id) = params.and_then(wire::cancelled) else { return false };
-        let unheard = matches!(self.calls.get(&id), Some(Pending { what: What::Held(_) | What::Waiting { .. }, .. }));
-        if unheard && let Some(Pending { what: What::Waiting { elicitation, .. }, .. }) = self.calls.remove(&id) {
+        let unheard =
+            matches!(self.calls.get(&id), Some(Pending { what: What::Held(_) | What::Waiting { .. }, .. }));
+        if unheard
+            && let Some(Pending { what: What::Waiting { elicitation, .. }, .. }) = self.calls.remove(&id)
+        {
             self.withdraw(elicitation);
         }
         unheard

@@ -227,10 +227,18 @@ impl Passage<'_> {
     fn asked(&mut self, id: Id, method: &str, params: Option<&RawValue>, line: &[u8]) {
         if self.calls.contains_key(&id) {
             // Whoever got this with the id would take it for the answer to the first.
-            return self.to_client(&wire::error(None, wire::INVALID, "the id is that of a request in flight"));
+            return self.to_client(&wire::error(
+                None,
+                wire::INVALID,
+                "the id is that of a request in flight",
+            ));
         }
         if self.calls.len() >= IN_FLIGHT_MAX {
-            return self.to_client(&wire::error(Some(&id), wire::NO_ANSWER, "too many requests are in flight"));
+            return self.to_client(&wire::error(
+                Some(&id),
+                wire::NO_ANSWER,
+                "too many requests are in flight",
+            ));
         }
         match (method, Method::of(method)) {
             (_, Some(method)) => self.govern(id, method, params, line),
@@ -323,7 +331,8 @@ impl Passage<'_> {
 
     pub(super) fn to_client(&mut self, line: &[u8]) {
         let Some(client) = &mut self.client else { return };
-        let written = client.write_all(line).and_then(|()| client.write_all(b"\n")).and_then(|()| client.flush());
+        let written =
+            client.write_all(line).and_then(|()| client.write_all(b"\n")).and_then(|()| client.flush());
         if written.is_err() {
             self.client = None;
         }

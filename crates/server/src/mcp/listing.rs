@@ -85,7 +85,7 @@ impl Listing {
 
 /// Whether a request of the client asks for the first page.
 pub(super) fn is_first(params: Option<&RawValue>) -> bool {
-    let from = params.and_then(|raw| serde_json::from_str::<From>(raw.get()).ok());
+    let from = params.and_then(wire::object::<From>);
     from.is_none_or(|from| from.cursor.is_none())
 }
 
@@ -98,7 +98,7 @@ impl Passage<'_> {
     /// The same; where the next page begins.
     fn page(&mut self, first: bool, page: &RawValue) -> Result<Option<String>, String> {
         let page: Page<'_> =
-            serde_json::from_str(page.get()).map_err(|_| "the server's list of tools is none".to_owned())?;
+            wire::object(page).ok_or_else(|| "the server's list of tools is none".to_owned())?;
         if first {
             self.listing.seen.clear();
             self.listing.complete = false;
@@ -114,8 +114,7 @@ impl Passage<'_> {
     }
 
     fn look_at(&mut self, raw: &RawValue) -> Result<(), String> {
-        let named: Named =
-            serde_json::from_str(raw.get()).map_err(|_| "a tool of the server has no name".to_owned())?;
+        let named: Named = wire::object(raw).ok_or_else(|| "a tool of the server has no name".to_owned())?;
         let text = canonical::text(raw);
         let shown = Shown { server: &self.gateway.server, tool: &named.name, definition: &text };
         let pinned = tools::pinned(self.gateway.ledger, self.gateway.asker, &shown);
@@ -187,7 +186,8 @@ impl Passage<'_> {
     fn listed(&mut self) {
         self.listing.asking = None;
         self.listing.complete = true;
-        let held: Vec<Id> = self.calls.iter().filter(|(_, one)| one.is_held()).map(|(id, _)| id.clone()).collect();
+        let held: Vec<Id> =
+            self.calls.iter().filter(|(_, one)| one.is_held()).map(|(id, _)| id.clone()).collect();
         for id in held {
             if let Some(pending) = self.calls.remove(&id)
                 && let What::Held(call) = pending.what

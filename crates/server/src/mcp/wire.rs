@@ -79,6 +79,10 @@ impl Id {
 impl<'a> Message<'a> {
     /// Reads a line; what is wrong with it otherwise.
     pub(super) fn of(line: &'a [u8]) -> Result<Self, (i32, &'static str)> {
+        // Batches ended with revision 2025-06-18; and an array would be read as if its items were members.
+        if line.trim_ascii_start().first() != Some(&b'{') {
+            return Err((PARSE, "the message is no JSON-RPC object"));
+        }
         if depth(line) > DEPTH_MAX {
             return Err((PARSE, "the message is nested too deeply"));
         }
@@ -115,6 +119,11 @@ fn depth(line: &[u8]) -> usize {
         }
     }
     deepest
+}
+
+/// Reads an object; an array is none, whatever its items are.
+pub(super) fn object<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Option<T> {
+    raw.get().trim_start().starts_with('{').then(|| serde_json::from_str(raw.get()).ok()).flatten()
 }
 
 /// Requests that are decided.
@@ -209,13 +218,13 @@ struct Hello<'a> {
 
 /// Whether these capabilities have `elicitation`.
 pub(super) fn can_elicit(capabilities: Option<&RawValue>) -> bool {
-    let read = capabilities.and_then(|raw| serde_json::from_str::<Capabilities<'_>>(raw.get()).ok());
+    let read = capabilities.and_then(object::<Capabilities<'_>>);
     read.is_some_and(|can| can.elicitation.is_some())
 }
 
 /// The same of the parameters of `initialize`.
 pub(super) fn introduced_elicitation(params: Option<&RawValue>) -> bool {
-    let hello = params.and_then(|raw| serde_json::from_str::<Hello<'_>>(raw.get()).ok());
+    let hello = params.and_then(object::<Hello<'_>>);
     can_elicit(hello.and_then(|hello| hello.capabilities))
 }
 
@@ -227,7 +236,7 @@ pub(super) fn cancelled(params: &RawValue) -> Option<Id> {
         #[serde(borrow)]
         request_id: &'a RawValue,
     }
-    let read: Cancelled<'_> = serde_json::from_str(params.get()).ok()?;
+    let read: Cancelled<'_> = object(params)?;
     Id::of(read.request_id)
 }
 
@@ -273,7 +282,10 @@ mod tests {
             Err((code, _)) => code.to_string(),
         };
         for (line, expected) in [
-            (r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{}}"#, "request Number(\"1\") tools/call"),
+            (
+                r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{}}"#,
+                "request Number(\"1\") tools/call",
+            ),
             (r#"{"id":"1","method":"ping"}"#, "request Text(\"1\") ping"),
             (r#"{"method":"notifications/initialized"}"#, "notification notifications/initialized"),
             (r#"{"id":"\u0061","result":{}}"#, "answer Text(\"a\") true"),
@@ -301,7 +313,9 @@ mod tests {
 
     #[test]
     fn no_tool_passes_for_a_request_of_the_protocol() {
-        assert!(["resources/read", "prompts/get", "resources/read x", "a b"].into_iter().all(Method::is_taken));
+        assert!(
+            ["resources/read", "prompts/get", "resources/read x", "a b"].into_iter().all(Method::is_taken)
+        );
         assert!(["read", "resources/reader", "a.b/c-d"].into_iter().all(|name| !Method::is_taken(name)));
     }
 }
