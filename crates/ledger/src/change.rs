@@ -3,6 +3,7 @@
 
 mod grants;
 mod memory;
+mod read;
 mod tokens;
 mod tools;
 
@@ -25,6 +26,7 @@ use crate::schedule_views::{InvocationRow, ScheduleStep};
 pub(crate) use grants::GrantRow;
 use grants::grants_of;
 pub(crate) use memory::MemoryRow;
+use read::{admin_of, erased_of, policy_of, refs_of};
 pub(crate) use tokens::TokenRow;
 pub(crate) use tools::ToolRow;
 
@@ -573,32 +575,4 @@ fn activated(content: &Value) -> Option<Change> {
         None => None,
     };
     Some(Change::PolicyActivated(policy_of(content.member("activates")?)?, pack))
-}
-
-fn policy_of(value: &Value) -> Option<PolicyRef> {
-    Some(PolicyRef {
-        version: value.member("policy_version")?.as_str()?.to_owned(),
-        hash: Digest::from_hex(value.member("policy_hash")?.as_str()?)?,
-    })
-}
-
-fn admin_of(value: &Value) -> Option<(PrincipalId, String)> {
-    let principal = PrincipalId::parse(value.member("principal")?.as_str()?)?;
-    Some((principal, value.member("ssh_key")?.as_str()?.to_owned()))
-}
-
-fn refs_of(content: &Value) -> Option<Vec<(Rel, ReceiptId)>> {
-    let Some(refs) = content.member("refs") else { return Some(Vec::new()) };
-    refs.as_array()?
-        .iter()
-        .map(|one| {
-            let rel = Rel::parse(one.member("rel")?.as_str()?)?;
-            Some((rel, ReceiptId::parse(one.member("receipt_id")?.as_str()?)?))
-        })
-        .collect()
-}
-
-fn erased_of(content: &Value) -> Option<Vec<ReceiptId>> {
-    let ids = content.member("erased")?.as_array()?.iter();
-    ids.map(|one| ReceiptId::parse(one.member("receipt_id")?.as_str()?)).collect()
 }

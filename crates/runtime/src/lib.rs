@@ -32,6 +32,7 @@ pub mod memory;
 pub mod model;
 pub mod obeyed;
 mod own_act;
+pub mod own_program;
 pub mod packs;
 pub mod people;
 pub mod policy_store;

@@ -13,6 +13,7 @@ mod elicit;
 mod gateway;
 mod lines;
 mod listing;
+pub mod own;
 mod start;
 mod wire;
 

@@ -10,9 +10,12 @@ use cascade_receipt::decision::Verdict;
 use cascade_runtime::facts::{Asker, Command, Input};
 use cascade_runtime::identity;
 use cascade_runtime::lease::Begun;
+use cascade_runtime::people;
 use cascade_runtime::policy_store::PolicyInForce;
-use cascade_runtime::process::CLOSE_GRACE;
-use cascade_server::mcp::{self, ANSWER_TIME_MAX, Finished, Gateway, Mouths, StartError, Started, Stopper};
+use cascade_runtime::process::{CLOSE_GRACE, Enclosure};
+use cascade_server::mcp::{
+    self, ANSWER_TIME_MAX, Finished, Gateway, Mouths, StartError, Started, Stopper, own,
+};
 use clap::{Args, Subcommand};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -25,6 +28,8 @@ use crate::{output, place, reasons};
 
 /// Longest name of a server, in bytes.
 const NAME_BYTES_MAX: usize = 64;
+/// The agent that a client is which does not say who it is.
+const MODEL: &str = "mcp";
 /// Programs that run another one, whose name says more.
 const RUNNERS: [&str; 12] =
     ["npx", "uvx", "uv", "pipx", "bunx", "node", "bun", "deno", "python", "python3", "sh", "bash"];
@@ -43,7 +48,8 @@ const RUNNERS: [&str; 12] =
   cascade mcp -- npx -y @modelcontextprotocol/server-filesystem .
   cascade mcp --name github -- github-mcp-server stdio
   cascade mcp list
-  cascade mcp pin github create_issue"
+  cascade mcp pin github create_issue
+  cascade mcp serve"
 )]
 pub(crate) struct Mcp {
     #[command(subcommand)]
@@ -63,7 +69,17 @@ pub(crate) struct Mcp {
 enum What {
     List(pins::List),
     Pin(pins::Pin),
+    Serve(Serve),
 }
+
+/// Be an MCP server: check, run, verify, log, show, lineage and approvals as tools
+///
+/// For a client that is to work through Cascade: every call is decided as if its words had been typed. People's answers are
+/// no tool.
+#[derive(Args, Debug)]
+#[command(after_help = "Example:
+  cascade mcp serve")]
+struct Serve {}
 
 /// What a server can be called in policies.
 pub(super) fn name(text: &str) -> Result<String, String> {
@@ -89,8 +105,28 @@ pub(crate) fn run(global: &Global, args: &Mcp) -> Exit {
     match &args.what {
         Some(What::List(args)) => pins::list(global, args),
         Some(What::Pin(args)) => pins::pin(global, args),
+        Some(What::Serve(Serve {})) => serve(global),
         None => stand_between(global, args),
     }
+}
+
+/// Verbs run beneath this one, in the same home.
+fn serve(global: &Global) -> Exit {
+    let mut before: Vec<OsString> =
+        vec!["--home".into(), place::home_dir(global)?.into(), "--tenant".into(), (&global.tenant).into()];
+    // Whoever calls tools is a model, and a model is an agent, whatever its client does not say.
+    let as_model = || (!is_agent()).then(|| format!("agent:{MODEL}"));
+    if let Some(principal) = global.acting_as.clone().or_else(as_model) {
+        before.extend(["--as".into(), principal.into()]);
+    }
+    own::serve(std::io::stdin(), std::io::stdout(), &before)?;
+    Ok(exit::DONE)
+}
+
+fn is_agent() -> bool {
+    let env: Vec<_> = std::env::vars_os().collect();
+    let env = env.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str()));
+    people::agent_marker(&env).is_some() || Enclosure::look().agent().is_some()
 }
 
 fn stand_between(global: &Global, args: &Mcp) -> Exit {

@@ -252,3 +252,27 @@ fn a_server_is_not_started_unless_the_gates_admit_it() {
     site.run(&["mcp", "--timeout", "25h", "--", "true"]).expect(2);
     site.assert_sound();
 }
+
+#[test]
+fn the_verbs_are_tools_for_whom_the_gates_are_those_of_an_agent() {
+    for mode in REVISIONS {
+        let site = Site::new();
+        let mut command = site.program(python(&site));
+        command.env("PYTHONPATH", library()).args([&fixture("own.py"), mode, CASCADE]);
+        let done = finish(command, b"").expect(0);
+        let said = lines(&done);
+        let tools = ["check", "run", "verify", "log", "show", "lineage", "approvals"];
+        assert_eq!(said[0], json!(tools), "people's answers are no tool");
+        let failed: Vec<&Value> = said[1..].iter().map(|one| &one[0]).collect();
+        assert_eq!(failed, [false, false, true, false, false, false], "{mode} {}", done.stdout);
+        let document = |at: usize| -> Value { serde_json::from_str(said[at][1].as_str().unwrap()).unwrap() };
+        assert_eq!(document(1)["verdict"], "deny");
+        assert_eq!((&document(2)["stdout"], &document(2)["exit_code"]), (&json!("hello\n"), &json!(0)));
+        assert_eq!((&document(3)["verdict"], &document(4)["valid"]), (&json!("deny"), &json!(true)));
+        // A model acts for the person, and is not taken for one.
+        let receipts = site.receipts();
+        assert_eq!(kinds(&receipts), ["genesis", "task_started", "task_completed", "blocked"]);
+        assert!(receipts[1].content("on_behalf_of").is_string());
+        site.assert_sound();
+    }
+}

@@ -117,7 +117,7 @@ impl Passage<'_> {
     pub(super) fn govern(&mut self, id: Id, method: Method, params: Option<&RawValue>, line: &[u8]) {
         let call = match Call::of(method, params, line, self.elicits) {
             Ok(call) => call,
-            Err(text) => return self.to_client(&wire::error(Some(&id), wire::PARAMS, text)),
+            Err(text) => return self.tell_client(&wire::error(Some(&id), wire::PARAMS, text)),
         };
         if method == Method::Call && !self.listing.is_complete() {
             let meta = call.meta.clone();
@@ -140,7 +140,7 @@ impl Passage<'_> {
             Ok(begun) => self.refuse(id, &call, &denial(&begun)),
             Err(error) => {
                 let text = format!("nothing was decided, so nothing was done: {error}");
-                self.to_client(&wire::error(Some(id), wire::NO_ANSWER, &text));
+                self.tell_client(&wire::error(Some(id), wire::NO_ANSWER, &text));
             }
         }
     }
@@ -190,7 +190,7 @@ impl Passage<'_> {
     /// Commit point: the intent is durable, and nobody has been asked to do anything.
     fn perform(&mut self, id: &Id, call: &Call, open: Open) {
         let began = Instant::now();
-        if self.to_server(call.line.clone()) {
+        if self.tell_server(call.line.clone()) {
             let what = What::Performing { open, method: call.method, began };
             self.calls.insert(id.clone(), Pending { until: self.until(), what });
             return;
@@ -200,7 +200,7 @@ impl Passage<'_> {
         if let Err(error) = lease::settle(self.gateway.ledger, open, &outcome) {
             (self.say)(&error.to_string());
         }
-        self.to_client(&wire::error(Some(id), wire::NO_ANSWER, "the server does not read"));
+        self.tell_client(&wire::error(Some(id), wire::NO_ANSWER, "the server does not read"));
     }
 
     /// Commit point: the answer has come, and leaves when it is on record.
@@ -219,10 +219,10 @@ impl Passage<'_> {
             Err(raw) => (raw, Some("mcp.refused_by_server")),
         };
         match self.settle(open, began, raw, code) {
-            Ok(()) => self.to_client(line),
+            Ok(()) => self.tell_client(line),
             Err(error) => {
                 let text = format!("the answer couldn't be recorded and is withheld: {error}");
-                self.to_client(&wire::error(Some(id), wire::NO_ANSWER, &text));
+                self.tell_client(&wire::error(Some(id), wire::NO_ANSWER, &text));
             }
         }
     }
@@ -261,7 +261,7 @@ impl Passage<'_> {
             Method::Call => wire::not_called(id, text, call.is_modern()),
             _ => wire::error(Some(id), wire::REFUSED, text),
         };
-        self.to_client(&line);
+        self.tell_client(&line);
     }
 
     /// Ends a request that has waited for too long.
@@ -271,7 +271,7 @@ impl Passage<'_> {
                 "params": {"requestId": serde_json::from_str::<serde_json::Value>(&id.json()).ok(),
                     "reason": "no answer in time"}});
             // A server that does not read does not stop either.
-            let _sent = self.to_server(line.to_string().into_bytes());
+            let _sent = self.tell_server(line.to_string().into_bytes());
         }
         self.unanswered(id, "mcp.timeout");
     }
@@ -288,7 +288,7 @@ impl Passage<'_> {
             What::Performing { open, began, .. } => self.unknown(open, began, code),
             What::Passed | What::List { .. } | What::Held(_) => {}
         }
-        self.to_client(&wire::error(Some(id), wire::NO_ANSWER, words::code_text(code)));
+        self.tell_client(&wire::error(Some(id), wire::NO_ANSWER, words::code_text(code)));
     }
 
     /// A request of the server to the client.
@@ -303,12 +303,12 @@ impl Passage<'_> {
         };
         if let Some(text) = refusal {
             self.tell_once("the server asks the client too much, or with ids in use");
-            let _sent = self.to_server(wire::error(Some(&id), wire::INVALID, text));
+            let _sent = self.tell_server(wire::error(Some(&id), wire::INVALID, text));
             return;
         }
         if method != wire::SAMPLING {
             self.questions.insert(id, None);
-            return self.to_client(line);
+            return self.tell_client(line);
         }
         let call = ToolCall {
             server: self.gateway.server.clone(),
@@ -320,13 +320,13 @@ impl Passage<'_> {
         let refusal = match self.decided(call, None) {
             Ok(Begun { open: Some(open), .. }) => {
                 self.questions.insert(id, Some((open, Instant::now())));
-                return self.to_client(line);
+                return self.tell_client(line);
             }
             Ok(begun) if begun.ruling.decision.verdict == Verdict::Escalate => elicit::told(&begun),
             Ok(begun) => denial(&begun),
             Err(error) => format!("nothing was decided, so nothing was done: {error}"),
         };
-        let _sent = self.to_server(wire::error(Some(&id), wire::REFUSED, &refusal));
+        let _sent = self.tell_server(wire::error(Some(&id), wire::REFUSED, &refusal));
     }
 
     /// The client's model has answered the server.
@@ -342,10 +342,10 @@ impl Passage<'_> {
             Err(raw) => (raw, Some("mcp.refused_by_client")),
         };
         let sent = match self.settle(open, began, raw, code) {
-            Ok(()) => self.to_server(line.to_vec()),
+            Ok(()) => self.tell_server(line.to_vec()),
             Err(error) => {
                 let text = format!("the answer couldn't be recorded and is withheld: {error}");
-                self.to_server(wire::error(Some(id), wire::NO_ANSWER, &text))
+                self.tell_server(wire::error(Some(id), wire::NO_ANSWER, &text))
             }
         };
         if !sent {

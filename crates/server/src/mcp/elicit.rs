@@ -111,14 +111,14 @@ impl Passage<'_> {
             Consent::Askable if call.is_modern() => {
                 self.remember(&call, escalation);
                 let line = wire::result(id, &wanted(&text));
-                self.to_client(&line);
+                self.tell_client(&line);
             }
             Consent::Askable => {
-                let Some(own) = self.own_id() else { return self.refuse(id, &call, &text) };
+                let Some(own) = wire::own_id() else { return self.refuse(id, &call, &text) };
                 let params = json!({"message": text, "requestedSchema": schema()});
                 let question = json!({"jsonrpc": "2.0", "id": serde_json::from_str::<serde_json::Value>(&own.json()).ok(),
                     "method": "elicitation/create", "params": params});
-                self.to_client(question.to_string().as_bytes());
+                self.tell_client(question.to_string().as_bytes());
                 self.elicitations.insert(own.clone(), id.clone());
                 call.consent = Consent::Settled;
                 self.hold(id, call, escalation, Some(own));
@@ -176,7 +176,7 @@ impl Passage<'_> {
             match state {
                 SubjectState::Approved => self.decide(&id, *call),
                 SubjectState::Denied => {
-                    self.refuse(&id, &call, &format!("Somebody denied it. Receipt {escalation}."))
+                    self.refuse(&id, &call, &format!("Somebody denied it. Receipt {escalation}."));
                 }
                 _ => self.refuse(&id, &call, &format!("Nobody approved it in time. Receipt {escalation}.")),
             }
@@ -214,7 +214,7 @@ impl Passage<'_> {
         if self.elicitations.remove(&own).is_some() {
             let line = json!({"jsonrpc": "2.0", "method": "notifications/cancelled",
                 "params": {"requestId": serde_json::from_str::<serde_json::Value>(&own.json()).ok()}});
-            self.to_client(line.to_string().as_bytes());
+            self.tell_client(line.to_string().as_bytes());
         }
     }
 

@@ -179,8 +179,8 @@ impl Passage<'_> {
             let due = self.calls.values().map(|one| one.until).chain(closing).min();
             let left = due.map_or(ANSWER_POLL, |due| due.saturating_duration_since(Instant::now()));
             match events.recv_timeout(left.min(ANSWER_POLL)) {
-                Ok(Event::Line(From::Client, line)) => self.from_client(&line),
-                Ok(Event::Line(From::Server, line)) => self.from_server(&line),
+                Ok(Event::Line(From::Client, line)) => self.client_said(&line),
+                Ok(Event::Line(From::Server, line)) => self.server_said(&line),
                 Ok(Event::TooLong(From::Client)) => return Finished::ClientFloods,
                 Ok(Event::TooLong(From::Server)) => return Finished::ServerFloods,
                 Ok(Event::Stop) => return Finished::Stopped,
@@ -215,26 +215,26 @@ impl Passage<'_> {
         }
     }
 
-    fn from_client(&mut self, line: &[u8]) {
+    fn client_said(&mut self, line: &[u8]) {
         match Message::of(line) {
             Ok(Message::Request(id, method, params)) => self.asked(id, &method, params, line),
             Ok(Message::Notification(method, params)) => self.noted(&method, params, line),
             Ok(Message::Answer(id, answer)) => self.client_answered(&id, answer, line),
-            Err((code, text)) => self.to_client(&wire::error(None, code, text)),
+            Err((code, text)) => self.tell_client(&wire::error(None, code, text)),
         }
     }
 
     fn asked(&mut self, id: Id, method: &str, params: Option<&RawValue>, line: &[u8]) {
         if self.calls.contains_key(&id) {
             // Whoever got this with the id would take it for the answer to the first.
-            return self.to_client(&wire::error(
+            return self.tell_client(&wire::error(
                 None,
                 wire::INVALID,
                 "the id is that of a request in flight",
             ));
         }
         if self.calls.len() >= IN_FLIGHT_MAX {
-            return self.to_client(&wire::error(
+            return self.tell_client(&wire::error(
                 Some(&id),
                 wire::NO_ANSWER,
                 "too many requests are in flight",
@@ -253,10 +253,10 @@ impl Passage<'_> {
     }
 
     fn pass(&mut self, id: Id, what: What, line: &[u8]) {
-        if self.to_server(line.to_vec()) {
+        if self.tell_server(line.to_vec()) {
             self.calls.insert(id, Pending { until: self.until(), what });
         } else {
-            self.to_client(&wire::error(Some(&id), wire::NO_ANSWER, "the server does not read"));
+            self.tell_client(&wire::error(Some(&id), wire::NO_ANSWER, "the server does not read"));
         }
     }
 
@@ -268,7 +268,7 @@ impl Passage<'_> {
         if method == "notifications/cancelled" && self.gave_up(params) {
             return;
         }
-        if !self.to_server(line.to_vec()) {
+        if !self.tell_server(line.to_vec()) {
             self.tell_once("the server does not read; a notification was not passed on");
         }
     }
@@ -279,19 +279,19 @@ impl Passage<'_> {
         }
         match self.questions.remove(id) {
             None => self.tell_once("the client answered what the server did not ask"),
-            Some(None) => drop(self.to_server(line.to_vec())),
+            Some(None) => drop(self.tell_server(line.to_vec())),
             Some(Some((open, began))) => self.sampled(id, (open, began), answer, line),
         }
     }
 
-    fn from_server(&mut self, line: &[u8]) {
+    fn server_said(&mut self, line: &[u8]) {
         match Message::of(line) {
             Ok(Message::Request(id, method, params)) => self.server_asks(id, &method, params, line),
             Ok(Message::Notification(method, _)) if method.starts_with(NOTIFICATION) => {
                 if method == "notifications/tools/list_changed" {
                     self.listing.forget();
                 }
-                self.to_client(line);
+                self.tell_client(line);
             }
             Ok(Message::Notification(..)) => self.tell_once("the server sent a request without an id"),
             Ok(Message::Answer(id, answer)) => self.server_answered(&id, answer, line),
@@ -304,12 +304,12 @@ impl Passage<'_> {
             return self.page_came(answer);
         }
         match self.calls.remove(id) {
-            Some(Pending { what: What::Passed, .. }) => self.to_client(line),
+            Some(Pending { what: What::Passed, .. }) => self.tell_client(line),
             Some(Pending { what: What::List { first }, .. }) => {
                 let learnt = answer.map_or(Ok(()), |page| self.learn(first, page));
                 match learnt {
-                    Ok(()) => self.to_client(line),
-                    Err(text) => self.to_client(&wire::error(Some(id), wire::NO_ANSWER, &text)),
+                    Ok(()) => self.tell_client(line),
+                    Err(text) => self.tell_client(&wire::error(Some(id), wire::NO_ANSWER, &text)),
                 }
             }
             Some(Pending { what: What::Performing { open, method, began }, .. }) => {
@@ -329,7 +329,7 @@ impl Passage<'_> {
         Instant::now() + self.gateway.timeout
     }
 
-    pub(super) fn to_client(&mut self, line: &[u8]) {
+    pub(super) fn tell_client(&mut self, line: &[u8]) {
         let Some(client) = &mut self.client else { return };
         let written =
             client.write_all(line).and_then(|()| client.write_all(b"\n")).and_then(|()| client.flush());
@@ -339,7 +339,7 @@ impl Passage<'_> {
     }
 
     /// False where the server does not read, or is not to be asked any more.
-    pub(super) fn to_server(&self, line: Vec<u8>) -> bool {
+    pub(super) fn tell_server(&self, line: Vec<u8>) -> bool {
         self.server.as_ref().is_some_and(|server| server.send(line))
     }
 

@@ -69,7 +69,7 @@ pub(super) fn read(from: From, source: impl Read + Send + 'static, to: SyncSende
     Ok(())
 }
 
-fn next(from: From, source: &mut impl BufRead) -> Option<Event> {
+pub(super) fn next(from: From, source: &mut impl BufRead) -> Option<Event> {
     loop {
         let mut line = Vec::new();
         let limit = u64::try_from(LINE_BYTES_MAX).unwrap_or(u64::MAX).saturating_add(1);

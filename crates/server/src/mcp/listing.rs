@@ -146,7 +146,7 @@ impl Passage<'_> {
     }
 
     fn ask_for_page(&mut self, cursor: Option<&str>, pages: usize, meta: Option<String>) {
-        let Some(id) = self.own_id() else { return self.listed() };
+        let Some(id) = wire::own_id() else { return self.listed() };
         let cursor = cursor.map(|cursor| format!("\"cursor\":{}", serde_json::Value::from(cursor)));
         let own = meta.as_ref().map(|meta| format!("\"_meta\":{meta}"));
         let params: Vec<String> = own.into_iter().chain(cursor).collect();
@@ -156,7 +156,7 @@ impl Passage<'_> {
             params.join(",")
         );
         self.listing.asking = Some(Asking { id, pages, meta });
-        if !self.to_server(line.into_bytes()) {
+        if !self.tell_server(line.into_bytes()) {
             self.listed();
         }
     }
@@ -195,11 +195,5 @@ impl Passage<'_> {
                 self.decide(&id, *call);
             }
         }
-    }
-
-    /// An id that nobody else gives.
-    pub(super) fn own_id(&self) -> Option<Id> {
-        let random = cascade_ledger::receipt_id().ok()?;
-        Some(Id::Text(format!("{}{random}", wire::OWN_ID)))
     }
 }

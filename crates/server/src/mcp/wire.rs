@@ -121,6 +121,12 @@ fn depth(line: &[u8]) -> usize {
     deepest
 }
 
+/// An id that nobody else gives.
+pub(super) fn own_id() -> Option<Id> {
+    let random = cascade_ledger::receipt_id().ok()?;
+    Some(Id::Text(format!("{OWN_ID}{random}")))
+}
+
 /// Reads an object; an array is none, whatever its items are.
 pub(super) fn object<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Option<T> {
     raw.get().trim_start().starts_with('{').then(|| serde_json::from_str(raw.get()).ok()).flatten()
