@@ -435,9 +435,11 @@ KINDS = {  # kind: required members, optional members
                       "token_id": is_token_id}, {}),
     "token_revoked": ({"principal": is_principal, "statement_id": is_statement_id,
                        "token_id": is_token_id}, {}),
+    "tool_pinned": ({"definition_hash": is_hash, "principal": is_principal, "server": is_text,
+                     "statement_id": is_statement_id, "tool": is_text}, {}),
     **dict.fromkeys((
         "task_completed", "approval_expired", "task_failed", "task_revoked",
-        "task_unknown", "tenant_changed", "tool_pinned", "memory_learned", "memory_forgotten"), ({}, {})),
+        "task_unknown", "tenant_changed", "memory_learned", "memory_forgotten"), ({}, {})),
 }
 
 
@@ -455,6 +457,12 @@ INVOCATIONS = {  # required members, optional members
 def is_extension(kind):
     """Whether the members of this kind are nobody's to check; those of `x_break_glass_review` are."""
     return kind.startswith("x_") and kind not in KINDS
+
+
+def accepts_tool(content):
+    """A pinned tool that takes the place of another one."""
+    return content["kind"] == "tool_pinned" and any(
+        ref["rel"] == "supersedes" for ref in content.get("refs", []))
 
 
 def is_glass(content):
@@ -1074,7 +1082,7 @@ class Lifecycle:
             demand(content["principal"] == grants[0].content["principal"]
                    or self.people.is_admin(content["principal"]), "lifecycle.not_admin")
             grants[0].end("lifecycle.grant_ended")
-        elif kind == "token_issued":
+        elif kind == "token_issued" or accepts_tool(content):
             demand(self.people.is_admin(content["principal"]), "lifecycle.not_admin")
         elif kind in ("halted", "resumed"):
             self.halted = kind == "halted"
@@ -1233,7 +1241,7 @@ class Lifecycle:
     def check_signatures(self, content):
         """Section 7.2: signatures of people on every kind except answers and extensions."""
         kind = content["kind"]
-        giving = is_glass(content) or kind in (
+        giving = is_glass(content) or accepts_tool(content) or kind in (
             "grant", "grant_revoked", "token_issued", "x_break_glass_review")
         signed_kind = giving or kind in ("principal_added", "resumed", "secret_changed") or (
             kind == "key_added" and content["key"]["purpose"] == "receipt")
@@ -1246,7 +1254,7 @@ class Lifecycle:
             text = {"_type": "cascade/admin/v1", "log_origin": content["log_origin"],
                     "statement": {name: value for name, value in content.items()
                                   if name not in NOT_OF_A_STATEMENT}}
-        signer = content["principal"] if giving or kind == "token_revoked" else None
+        signer = content["principal"] if giving or kind in ("token_revoked", "tool_pinned") else None
         self.people.check_signatures(content, namespace, canonical(text), signer)
 
     def register(self, content):

@@ -56,6 +56,9 @@ const CONTRACT_FOLDER: &str = "contract";
 /// A client that is generated from that description.
 const CLIENT: &str = "crates/cli/tests/cli/client";
 const CLIENT_FOLDER: &str = "client";
+/// A client and servers of MCP, apart: what they stand on is of other versions.
+const MCP: &str = "crates/cli/tests/cli/mcp.txt";
+const MCP_FOLDER: &str = "mcp";
 
 /// Interpreters that may carry the `cryptography` package. A python3 of one's own (pyenv, venv) hides
 /// the one Debian's packages serve, so both are asked.
@@ -78,6 +81,7 @@ pub(crate) fn prepare(root: &Path) -> Result<()> {
     // A witness that asks for Python 3.12 runs on Debian's 3.11 too; the tests say whether it does.
     packages(root, OUTSIDE, OUTSIDE_FOLDER, &["--ignore-requires-python", "--require-hashes"])?;
     packages(root, CONTRACT, CONTRACT_FOLDER, &[])?;
+    packages(root, MCP, MCP_FOLDER, &["--ignore-requires-python", "--require-hashes"])?;
     client(root)?;
     local_model::prepare(Weights::Small).context("couldn't fetch the local model that tests ask")
 }

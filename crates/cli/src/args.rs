@@ -105,6 +105,7 @@ pub(crate) enum Verb {
     Pack(verb::pack::Packs),
     Serve(verb::serve::Serve),
     Hook(verb::hook::HookArgs),
+    Mcp(verb::mcp::Mcp),
     Witness(verb::witness::Witness),
     Worker(verb::worker::Worker),
     Spec(verb::spec::SpecArgs),

@@ -139,6 +139,10 @@ pub(crate) fn command_of(action: &Value) -> Option<String> {
         let words: Vec<String> = argv.iter().filter_map(Value::as_str).map(quoted).collect();
         return Some(words.join(" "));
     }
+    if let Some(call) = action.member("tool") {
+        let text = |key: &str| call.member(key).and_then(Value::as_str).map(quoted).unwrap_or_default();
+        return Some(format!("{} {} {}", text("server"), text("name"), text("arguments")));
+    }
     if let Some(task) = action.member("task") {
         return Some(task_of(task, action.member("model")));
     }

@@ -22,6 +22,7 @@ pub(crate) mod key;
 pub(crate) mod lineage;
 pub(crate) mod log;
 pub(crate) mod man;
+pub(crate) mod mcp;
 pub(crate) mod memory;
 pub(crate) mod pack;
 pub(crate) mod people;
@@ -139,6 +140,7 @@ fn does(cli: &Cli) -> ExitCode {
         Verb::Review(args) => review::run(global, args),
         Verb::Halt(args) => halt::halt(global, args),
         Verb::Resume(args) => halt::resume(global, args),
+        Verb::Mcp(args) => mcp::run(global, args),
         Verb::Memory(args) => memory::run(global, args),
         Verb::Audit(args) => audit::run(global, args),
         Verb::Replay(args) => replay::run(global, args),

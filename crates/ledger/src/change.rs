@@ -3,7 +3,9 @@
 
 mod grants;
 mod memory;
+mod read;
 mod tokens;
+mod tools;
 
 use cascade_receipt::base64;
 use cascade_receipt::content::{
@@ -24,7 +26,9 @@ use crate::schedule_views::{InvocationRow, ScheduleStep};
 pub(crate) use grants::GrantRow;
 use grants::grants_of;
 pub(crate) use memory::MemoryRow;
+use read::{admin_of, erased_of, policy_of, refs_of};
 pub(crate) use tokens::TokenRow;
+pub(crate) use tools::ToolRow;
 
 /// One receipt's effect on the views.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -104,6 +108,8 @@ pub(crate) enum Change {
     TokenIssued(TokenRow),
     /// It was taken back.
     TokenRevoked { token_id: TokenId },
+    /// The definition of a tool was pinned.
+    ToolPinned(ToolRow),
     /// Somebody went past the gates.
     GlassBroken(GlassRow),
     /// Somebody else has looked at it.
@@ -200,6 +206,7 @@ impl Change {
             Body::GrantRevoked(revoked) => Self::GrantRevoked { grant: revoked.grant.receipt_id },
             Body::TokenIssued(issued) => Self::TokenIssued(TokenRow::of_body(issued)),
             Body::TokenRevoked(revoked) => Self::TokenRevoked { token_id: revoked.token_id },
+            Body::ToolPinned(pinned) => Self::ToolPinned(ToolRow::of_body(pinned)),
             Body::GlassBroken(broken) => Self::GlassBroken(GlassRow::of_body(broken)),
             Body::Reviewed(reviewed) => Self::Reviewed { glass: reviewed.glass.receipt_id },
             Body::Blocked(_)
@@ -263,7 +270,8 @@ impl Change {
             | Self::PersonRemoved { .. }
             | Self::Granted(_)
             | Self::GrantRevoked { .. }
-            | Self::TokenRevoked { .. } => true,
+            | Self::TokenRevoked { .. }
+            | Self::ToolPinned(ToolRow { supersedes: Some(_), .. }) => true,
             Self::Genesis { .. }
             | Self::Closed { .. }
             // What stands on it is looked at under the write lock.
@@ -277,6 +285,7 @@ impl Change {
             | Self::KeyRevoked { .. }
             // Nothing was decided on it yet.
             | Self::TokenIssued(_)
+            | Self::ToolPinned(_)
             // What it changes is looked at under the write lock; runs of others go on undisturbed.
             | Self::GlassBroken(_)
             | Self::Reviewed { .. }
@@ -416,6 +425,7 @@ impl Change {
             Kind::GrantRevoked => Self::GrantRevoked { grant: *grants_of(content)?.first()? },
             Kind::TokenIssued => Self::TokenIssued(TokenRow::of_value(content)?),
             Kind::TokenRevoked => Self::TokenRevoked { token_id: TokenId::parse(text("token_id")?)? },
+            Kind::ToolPinned => Self::ToolPinned(ToolRow::of_value(content)?),
             // One that says nothing of a review is another program's, and owes none.
             Kind::BreakGlass if content.member("review_due").is_some() => Self::GlassBroken(GlassRow {
                 action_hash: Digest::from_hex(text("action_hash")?)?,
@@ -565,32 +575,4 @@ fn activated(content: &Value) -> Option<Change> {
         None => None,
     };
     Some(Change::PolicyActivated(policy_of(content.member("activates")?)?, pack))
-}
-
-fn policy_of(value: &Value) -> Option<PolicyRef> {
-    Some(PolicyRef {
-        version: value.member("policy_version")?.as_str()?.to_owned(),
-        hash: Digest::from_hex(value.member("policy_hash")?.as_str()?)?,
-    })
-}
-
-fn admin_of(value: &Value) -> Option<(PrincipalId, String)> {
-    let principal = PrincipalId::parse(value.member("principal")?.as_str()?)?;
-    Some((principal, value.member("ssh_key")?.as_str()?.to_owned()))
-}
-
-fn refs_of(content: &Value) -> Option<Vec<(Rel, ReceiptId)>> {
-    let Some(refs) = content.member("refs") else { return Some(Vec::new()) };
-    refs.as_array()?
-        .iter()
-        .map(|one| {
-            let rel = Rel::parse(one.member("rel")?.as_str()?)?;
-            Some((rel, ReceiptId::parse(one.member("receipt_id")?.as_str()?)?))
-        })
-        .collect()
-}
-
-fn erased_of(content: &Value) -> Option<Vec<ReceiptId>> {
-    let ids = content.member("erased")?.as_array()?.iter();
-    ids.map(|one| ReceiptId::parse(one.member("receipt_id")?.as_str()?)).collect()
 }

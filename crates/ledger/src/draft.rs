@@ -312,6 +312,9 @@ pub enum AppendError {
     /// No such token was issued, or it was taken back.
     #[error("{0} is no token that could be taken back")]
     TokenEnded(TokenId),
+    /// The tool is pinned already, or what it is to take the place of is not what stands there.
+    #[error("the tool is pinned otherwise by now")]
+    ToolTaken,
     /// It is of another action or principal, or another run has used it.
     #[error("{glass} lets nothing pass any more: it is good for one run of one action")]
     GlassUsed {

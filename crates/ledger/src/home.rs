@@ -1,7 +1,7 @@
 //! A home: `VERSION` and one directory per tenant.
 //!
 //! ```text
-//! HOME/VERSION                      "7\n"
+//! HOME/VERSION                      "8\n"
 //! HOME/tenants/<tenant>/ledger.db   the log and its views
 //!                       vault.db    private bytes, snapshots, names
 //!                       cache.db    hints, may be deleted
@@ -29,7 +29,7 @@ use crate::reader::{OpenAction, Reader};
 use crate::store::Access;
 
 /// The version of the layout that this program writes and reads.
-pub const VERSION: u64 = 7;
+pub const VERSION: u64 = 8;
 
 /// Name of a tenant: `[a-z0-9][a-z0-9-]{0,62}`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

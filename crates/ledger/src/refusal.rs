@@ -11,7 +11,7 @@ use crate::draft::AppendError;
 use crate::store::from_sql;
 use crate::{
     chain_views, glass_views, grant_views, memory_views, people_views, requests, schedule_views, segment,
-    token_views, views,
+    token_views, tool_views, views,
 };
 
 type Answer = rusqlite::Result<Option<AppendError>>;
@@ -97,6 +97,7 @@ fn of_people(conn: &Connection, body: &Body, now: Timestamp) -> Answer {
         Body::GrantRevoked(revoked) => grant_views::refuses_revoke(conn, revoked),
         Body::TokenIssued(issued) => token_views::refuses_issue(conn, issued),
         Body::TokenRevoked(revoked) => token_views::refuses_revoke(conn, revoked),
+        Body::ToolPinned(pinned) => tool_views::refuses(conn, pinned),
         _ => Ok(None),
     }
 }

@@ -157,6 +157,16 @@ CREATE TABLE tokens (
     expires_ms INTEGER NOT NULL,
     revoked BLOB
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE tools (
+    server TEXT NOT NULL,
+    tool TEXT NOT NULL,
+    definition BLOB NOT NULL,
+    receipt_id BLOB NOT NULL,
+    seq INTEGER NOT NULL,
+    entry_hash BLOB NOT NULL,
+    principal BLOB NOT NULL,
+    PRIMARY KEY (server, tool)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE glass (
     receipt_id BLOB PRIMARY KEY,
     seq INTEGER NOT NULL,
@@ -278,7 +288,7 @@ CREATE TABLE erased (
 ";
 
 /// Each table of [`VIEWS`] with its order and the finding when it differs from a rebuild.
-pub(crate) const VIEW_TABLES: [(&str, &str, &str); 25] = [
+pub(crate) const VIEW_TABLES: [(&str, &str, &str); 26] = [
     ("standing", "id", "views.standing"),
     ("open_actions", "receipt_id", "views.open_actions"),
     ("chains", "receipt_id", "views.chains"),
@@ -290,6 +300,7 @@ pub(crate) const VIEW_TABLES: [(&str, &str, &str); 25] = [
     ("people", "principal", "views.people"),
     ("grants", "receipt_id", "views.grants"),
     ("tokens", "token_id", "views.tokens"),
+    ("tools", "server, tool", "views.tools"),
     ("glass", "receipt_id", "views.glass"),
     ("memory", "id", "views.memory"),
     ("wrong_hits", "receipt_id", "views.wrong_hits"),

@@ -72,6 +72,7 @@ impl<'a> Signed<'a> {
             Body::GrantRevoked(revoked) => (&revoked.signatures, statement::ADMIN, by(revoked.principal)),
             Body::TokenIssued(issued) => (&issued.signatures, statement::ADMIN, by(issued.principal)),
             Body::TokenRevoked(revoked) => (&revoked.signatures, statement::ADMIN, by(revoked.principal)),
+            Body::ToolPinned(pinned) => (&pinned.signatures, statement::ADMIN, by(pinned.principal)),
             Body::GlassBroken(broken) => (&broken.signatures, statement::ADMIN, by(broken.action.principal)),
             Body::Reviewed(reviewed) => (&reviewed.signatures, statement::ADMIN, by(reviewed.principal)),
             Body::ChainStarted(started) => (&started.signatures, statement::SPEC, By::Registered),

@@ -13,7 +13,7 @@ use crate::change::{Change, KeyRow, Subject};
 use crate::store::{from_sql, to_sql};
 use crate::{
     chain_views, glass_views, grant_views, key_views, limit_views, memory_views, people_views, regime_views,
-    requests, schedule_views, token_views,
+    requests, schedule_views, token_views, tool_views,
 };
 
 /// Where a receipt stands.
@@ -113,6 +113,7 @@ pub(crate) fn apply(conn: &Connection, entry: &Entry, change: &Change) -> rusqli
         | Change::GrantRevoked { .. }
         | Change::TokenIssued(_)
         | Change::TokenRevoked { .. } => admit(conn, entry, change),
+        Change::ToolPinned(row) => tool_views::apply(conn, entry, row),
         Change::Nothing => Ok(()),
     }
 }

@@ -16,6 +16,7 @@ mod run;
 mod schedule;
 mod secret;
 mod token;
+mod tool;
 mod workflow;
 
 use alloc::string::String;
@@ -47,6 +48,7 @@ pub use run::{Closing, Ending, Heartbeat};
 pub use schedule::{ChangeWord, CronInvocation, CronOutcome, ScheduleChange, ScheduleChanged};
 pub use secret::SecretChanged;
 pub use token::{TokenIssued, TokenRevoked, TokenScope};
+pub use tool::ToolPinned;
 pub use workflow::{ChainClosed, ChainStarted, OfSpec, StepAt, StepCounts, StepRole};
 
 /// `_type` of content.
@@ -257,6 +259,8 @@ pub enum Body {
     TokenIssued(TokenIssued),
     /// `token_revoked`.
     TokenRevoked(TokenRevoked),
+    /// `tool_pinned`.
+    ToolPinned(ToolPinned),
     /// `x_subject_zone`, `x_consent`, `x_conversation`.
     SubjectFact(SubjectFact),
 }
@@ -314,6 +318,7 @@ impl Body {
             Self::GrantRevoked(_) => Kind::GrantRevoked,
             Self::TokenIssued(_) => Kind::TokenIssued,
             Self::TokenRevoked(_) => Kind::TokenRevoked,
+            Self::ToolPinned(_) => Kind::ToolPinned,
             Self::SubjectFact(fact) => fact.kind(),
         }
     }
@@ -358,6 +363,7 @@ impl Body {
             Self::GrantRevoked(revoked) => revoked.add_to(to),
             Self::TokenIssued(issued) => issued.add_to(to),
             Self::TokenRevoked(revoked) => revoked.add_to(to),
+            Self::ToolPinned(pinned) => pinned.add_to(to),
             Self::SubjectFact(fact) => fact.add_to(to),
         }
     }

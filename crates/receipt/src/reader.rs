@@ -243,6 +243,13 @@ pub enum Meaning {
     TokenIssued(PrincipalId),
     /// `token_revoked`, by this principal.
     TokenRevoked(PrincipalId),
+    /// `tool_pinned`.
+    ToolPinned {
+        /// Who saw the tool first, or accepts what it has become.
+        principal: PrincipalId,
+        /// It takes the place of another one.
+        supersedes: bool,
+    },
     /// `policy_activated`, `pack_activated`.
     PolicyActivated {
         /// In force from the next receipt on.

@@ -44,6 +44,8 @@ mod secret;
 mod ssh;
 #[path = "../examples/vectors/tokens.rs"]
 mod tokens;
+#[path = "../examples/vectors/tools.rs"]
+mod tools;
 #[path = "../examples/vectors/valid.rs"]
 mod valid;
 #[path = "../examples/vectors/workflows.rs"]

@@ -31,6 +31,7 @@ use rustix::process::Pid;
 use thiserror::Error;
 
 mod ancestry;
+mod companion;
 mod exec;
 mod orphans;
 mod output;
@@ -46,6 +47,7 @@ mod watch;
 pub(crate) mod wire;
 
 pub use ancestry::{Enclosure, runs_above};
+pub use companion::{CLOSE_GRACE, Companion, CompanionEnd, CompanionPlan};
 pub use exec::exec_main;
 pub use output::{BUFFER_BYTES_MAX, Frame, LEADING_EDGE, LONG_RUN, Segment, Stream, TICK, TICK_LONG};
 pub use pending::{Captured, Pending};

@@ -7,7 +7,7 @@ import { canonical, type JsonObject } from "./json.js";
 import { Past, type Ref } from "./past.js";
 import { People } from "./people.js";
 import { checkCronOfRun, checkCronRef, checkInvocation, checkSchedule } from "./schedules.js";
-import { isExtension, isGlass, isPure } from "./shape.js";
+import { acceptsTool, isExtension, isGlass, isPure } from "./shape.js";
 
 const EPOCH_RECEIPTS_MAX = 10_000;
 const CLOSERS: Record<string, string> = {
@@ -117,7 +117,7 @@ export class Lifecycle {
       checkGrant(content, refs, me, this.people);
     } else if (kind === "grant_revoked") {
       checkRevocation(content, refs, this.people);
-    } else if (kind === "token_issued") {
+    } else if (kind === "token_issued" || acceptsTool(content)) {
       demand(this.people.isAdmin(content.principal), "lifecycle.not_admin");
     } else if (kind === "halted" || kind === "resumed") {
       this.halted = kind === "halted";
@@ -195,7 +195,7 @@ export class Lifecycle {
   private async checkSignatures(content: JsonObject): Promise<void> {
     const adds = content.kind === "key_added" && content.key.purpose === "receipt";
     const own = ["grant", "grant_revoked", "token_issued", "x_break_glass_review"];
-    const giving = isGlass(content) || own.includes(content.kind);
+    const giving = isGlass(content) || acceptsTool(content) || own.includes(content.kind);
     const demanded = giving || adds || ["principal_added", "resumed", "secret_changed"].includes(content.kind);
     demand((content.signatures ?? []).length > 0 || !demanded, "lifecycle.signature_missing");
     if ("spec_hash" in content && !demanded) {
@@ -206,7 +206,7 @@ export class Lifecycle {
     const text = canonical({
       _type: "cascade/admin/v1", log_origin: content.log_origin, statement: Object.fromEntries(members),
     });
-    const signer = giving || content.kind === "token_revoked" ? content.principal : undefined;
+    const signer = giving || ["token_revoked", "tool_pinned"].includes(content.kind) ? content.principal : undefined;
     await this.people.checkSignatures(content, "cascade-admin@v1", text, signer);
   }
 

@@ -208,11 +208,18 @@ const KINDS: Record<string, [Members, Members?]> = {
     token_hash: isHash,
     token_id: isTokenId,
   }],
+  tool_pinned: [{
+    definition_hash: isHash,
+    principal: isPrincipal,
+    server: isText,
+    statement_id: isStatementId,
+    tool: isText,
+  }],
   token_revoked: [{ principal: isPrincipal, statement_id: isStatementId, token_id: isTokenId }],
 };
 const PLAIN_KINDS = new Set([
   "task_completed", "approval_expired", "break_glass", "task_failed", "task_revoked", "task_unknown",
-  "tenant_changed", "tool_pinned", "memory_learned", "memory_forgotten",
+  "tenant_changed", "memory_learned", "memory_forgotten",
 ]);
 
 const GLASS: Members = { ...ACTION, groups: isGroups, review_due: isTime, statement_id: isStatementId };
@@ -228,6 +235,10 @@ const INVOCATIONS: Record<string, [Members, Members?]> = {
 
 /** Whether the members of this kind are nobody's to check; those of `x_break_glass_review` are. */
 export const isExtension = (kind: string): boolean => kind.startsWith("x_") && !Object.hasOwn(KINDS, kind);
+
+/** A pinned tool that takes the place of another one. */
+export const acceptsTool = (content: JsonObject): boolean =>
+  content.kind === "tool_pinned" && (content.refs ?? []).some((ref: JsonObject) => ref.rel === "supersedes");
 
 /** A break_glass that owes a review (section 6.5). */
 export const isGlass = (content: JsonObject): boolean =>

@@ -223,6 +223,7 @@ fn others(
             ("statement_id", short_hash("statement", "token")),
             ("token_id", token_id()),
         ]),
+        "tool_pinned" => tool(founder()),
         "anchor" => {
             let witnesses = written.get("witnesses").map_or(Some(vec![]), words);
             let witnesses = witnesses.ok_or("`witnesses` is a name, or a list of names")?;
@@ -233,6 +234,16 @@ fn others(
         "x_break_glass_review" => members([("justified", true.into()), ("principal", founder())]),
         _ => members([("principal", founder())]),
     })
+}
+
+fn tool(founder: Value) -> Members {
+    members([
+        ("definition_hash", hash_of("tool", "definition")),
+        ("principal", founder),
+        ("server", "mcp:trial".into()),
+        ("statement_id", short_hash("statement", "tool")),
+        ("tool", "trial".into()),
+    ])
 }
 
 /// Who signs a receipt of this kind where nothing is said of it.

@@ -71,6 +71,8 @@ mod log;
 #[cfg(test)]
 mod many;
 #[cfg(test)]
+mod mcp;
+#[cfg(test)]
 mod memory;
 #[cfg(test)]
 mod messages;

@@ -29,4 +29,6 @@ mod schedules;
 #[cfg(test)]
 mod tokens;
 #[cfg(test)]
+mod tools;
+#[cfg(test)]
 mod workflows;

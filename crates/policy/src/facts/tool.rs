@@ -16,6 +16,10 @@ pub const TOOL_NAME_BYTES_MAX: usize = 256;
 /// Most bytes of the arguments of one call.
 pub const TOOL_BYTES_MAX: usize = 1024 * 1024;
 
+/// How the names of servers over MCP begin.
+pub const MCP_PREFIX: &str = "mcp:";
+/// The program whose manifest speaks of every server over MCP that has none of its own.
+const EVERY_MCP: &str = "mcp:*";
 /// The member `kind` of the action.
 const TOOL: &str = "tool";
 
@@ -40,7 +44,7 @@ pub struct ToolCall {
 impl ToolCall {
     /// What it is, for the gates.
     pub(crate) fn classification(&self, registry: &Registry) -> Classification {
-        let words = std::iter::once(self.server.as_str()).chain(self.tool.split(' '));
+        let words = std::iter::once(self.program(registry)).chain(self.tool.split(' '));
         let named = paths::options(&self.server, &self.tool, &self.arguments);
         let options = named.iter().flatten().map(String::as_str);
         let argv: Vec<Vec<u8>> = words.chain(options).map(|word| word.as_bytes().to_vec()).collect();
@@ -57,6 +61,12 @@ impl ToolCall {
             found.refused = Some(TOOL.to_owned());
         }
         found
+    }
+
+    /// The program whose manifest speaks of this server: its own, or the one that speaks of every server over MCP.
+    fn program(&self, registry: &Registry) -> &str {
+        let known = registry.programs().any(|name| name == self.server);
+        if !known && self.server.starts_with(MCP_PREFIX) { EVERY_MCP } else { &self.server }
     }
 
     fn is_sound(&self) -> bool {

@@ -24,7 +24,7 @@ macro_rules! texts {
 
 const TEXTS: &[(&str, &str)] = texts! {
     "agents" "build" "cascade" "cloud" "database" "docker" "files" "find" "git" "kubectl"
-    "network" "node" "python" "services" "shells" "system" "terraform" "text" "tools"
+    "mcp" "network" "node" "python" "services" "shells" "system" "terraform" "text" "tools"
 };
 
 #[cfg(test)]

@@ -97,7 +97,7 @@ fn names_and_numbers_that_mean_nothing() {
         (
             forbid("[\"cli\", \"tty\"].contains(context.kind)"),
             "policy.unknown_word",
-            "it is one of cli, shell",
+            "it is one of cli, shell, tool",
         ),
         (forbid("context.weekday == 0"), "policy.constant", ""),
         (forbid("context.tier > 3"), "policy.constant", ""),

@@ -4,7 +4,7 @@ use cascade_policy::decide::{Ruling, decide};
 use cascade_policy::facts::{
     Action, Facts, FactsFault, Invocation, TOOL_BYTES_MAX, TOOL_NAME_BYTES_MAX, ToolCall,
 };
-use cascade_policy::snapshot::Snapshot;
+use cascade_policy::snapshot::{Snapshot, SnapshotSource};
 use cascade_receipt::decision::{RiskTier, Verdict};
 use cascade_receipt::digest::Digest;
 use cascade_receipt::json::{self, Value};
@@ -45,6 +45,31 @@ fn a_tool_that_no_manifest_knows_is_not_classified() {
     // What a program of that name obeys or reads has nothing to do with a tool.
     let shell = decide(&bundled(), &calling(call("bash", "./script.sh")));
     assert!(shell.classification.obeyed.is_empty() && !shell.classification.stdin_executes);
+}
+
+#[test]
+fn what_every_server_has_is_known_until_a_manifest_speaks_of_the_server() {
+    let tier = |snapshot: &Snapshot, tool: &str| {
+        let ruling = decide(snapshot, &calling(call("mcp:github", tool)));
+        (ruling.risk_tier, ruling.classified)
+    };
+    let builtin = Snapshot::compile(&SnapshotSource::bundled()).unwrap();
+    assert_eq!(tier(&builtin, "resources/read"), (RiskTier::Low, true));
+    assert_eq!(tier(&builtin, "sampling/createMessage"), (RiskTier::Medium, true));
+    for tool in ["create_issue", "--help", "-h", "resources", "mcp:*"] {
+        assert_eq!(tier(&builtin, tool), (RiskTier::High, false), "{tool}");
+    }
+    let text = "programs = \"mcp:github\"\n[[worker]]\nnames = \"mcp:github\"\nstyle = \"words\"\n\
+                [[worker.command]]\npath = \"get_issue\"\ntier = \"LOW\"\nlenient = true\n";
+    let mut source = SnapshotSource::bundled();
+    source.manifests.insert(0, ("github".to_owned(), text.to_owned()));
+    let own = Snapshot::compile(&source).unwrap();
+    assert_eq!(tier(&own, "get_issue"), (RiskTier::Low, true));
+    // Names are compared as they are: no ending or number makes another server of it.
+    for (server, expected) in [("mcp:github2", RiskTier::High), ("mcp:x/mcp:github", RiskTier::High)] {
+        assert_eq!(decide(&own, &calling(call(server, "get_issue"))).risk_tier, expected, "{server}");
+    }
+    assert_eq!(tier(&own, "resources/read").0, RiskTier::High);
 }
 
 #[test]

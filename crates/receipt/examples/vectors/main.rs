@@ -28,6 +28,7 @@ mod schedules;
 mod secret;
 mod ssh;
 mod tokens;
+mod tools;
 mod valid;
 mod workflows;
 

@@ -10,6 +10,7 @@ use crate::content::{
     GrantRevoked, Granted, Halted, Heartbeat, Known, OfSpec, PackChange, PersonAdded, PersonRemoved,
     PolicyActivated, Resumed, Review, Reviewed, Right, Runtime, ScheduleChange, ScheduleChanged,
     SecretChanged, Spent, StepAt, StepCounts, StepRole, SubjectFact, TokenIssued, TokenRevoked, TokenScope,
+    ToolPinned,
 };
 use crate::decision::{Decision, Gate, GateName, GateOutcome, Reason};
 use crate::id::{KeyId, TokenId};
@@ -447,6 +448,27 @@ fn a_credential() {
         read(&Body::SecretChanged(written), |content| {
             assert!(content.statement.is_some());
             assert!(matches!(content.meaning, Meaning::SecretChanged));
+        });
+    }
+}
+
+#[test]
+fn a_pinned_tool() {
+    let principal = PrincipalId([1; 8]);
+    for accepts in [false, true] {
+        let pinned = ToolPinned {
+            server: "mcp:github".into(),
+            tool: "create_issue".into(),
+            definition: Digest([2; 32]),
+            principal,
+            supersedes: accepts.then(|| reference(Rel::Supersedes)),
+            statement_id: [2; 8],
+            signatures: if accepts { vec![Signature { principal, sshsig: "x".into() }] } else { vec![] },
+        };
+        read(&Body::ToolPinned(pinned), |content| {
+            let Meaning::ToolPinned { principal: by, supersedes } = content.meaning else { panic!("none") };
+            assert_eq!((by, supersedes), (principal, accepts));
+            assert_eq!(content.refs.len(), usize::from(accepts));
         });
     }
 }

@@ -139,6 +139,7 @@ pub(super) fn meaning(
         Kind::KeyAdded => keys::added(fields, false)?,
         Kind::KeyRotated => keys::added(fields, true)?,
         Kind::KeyRevoked => keys::revoked(fields)?,
+        Kind::ToolPinned => tool_pinned(fields, refs)?,
         other => governance(other, fields)?,
     })
 }
@@ -339,6 +340,17 @@ fn secret_changed(fields: &Fields<'_, '_>) -> Result<Meaning, ContentFault> {
     fields.req("secret_hash", fields::digest)?;
     fields.req("statement_id", fields::statement_id)?;
     Ok(Meaning::SecretChanged)
+}
+
+fn tool_pinned(fields: &Fields<'_, '_>, refs: &[Ref]) -> Result<Meaning, ContentFault> {
+    fields.req("definition_hash", fields::digest)?;
+    fields.req("server", text)?;
+    fields.req("statement_id", fields::statement_id)?;
+    fields.req("tool", text)?;
+    Ok(Meaning::ToolPinned {
+        principal: fields.req("principal", fields::principal)?,
+        supersedes: refs.iter().any(|one| one.rel == Rel::Supersedes),
+    })
 }
 
 /// What `halted` and `resumed` have in common.

@@ -216,7 +216,9 @@ impl Lifecycle {
             Meaning::Closing { .. } => self.check_closer(receipt, chain),
             Meaning::Granted(given) => self.grants.give(receipt, given, &self.people),
             Meaning::GrantRevoked(principal) => self.grants.revoke(receipt, *principal, &self.people),
-            Meaning::TokenIssued(principal) => self.people.check_admin(*principal),
+            Meaning::TokenIssued(principal) | Meaning::ToolPinned { principal, supersedes: true } => {
+                self.people.check_admin(*principal)
+            }
             Meaning::Anchor { checkpoint, checkpoint_sha256, .. } => {
                 let fits = Digest::of(checkpoint.as_bytes()) == *checkpoint_sha256;
                 if fits { Ok(()) } else { Err(Code::Anchor) }

@@ -124,6 +124,7 @@ impl People {
             | Meaning::GrantRevoked(principal)
             | Meaning::TokenIssued(principal)
             | Meaning::TokenRevoked(principal)
+            | Meaning::ToolPinned { principal, .. }
             | Meaning::Reviewed(principal) => Some(*principal),
             // Whoever goes past the gates answers for it.
             Meaning::GlassBroken { action, .. } => Some(action.principal),
@@ -184,6 +185,7 @@ fn needs_signature(content: &Content<'_>) -> bool {
         | Meaning::Granted(_)
         | Meaning::GrantRevoked(_)
         | Meaning::TokenIssued(_)
+        | Meaning::ToolPinned { supersedes: true, .. }
         | Meaning::Resumed
         | Meaning::GlassBroken { .. }
         | Meaning::Reviewed(_)

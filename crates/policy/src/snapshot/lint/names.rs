@@ -10,7 +10,7 @@ use crate::worker::Registry;
 
 /// Members of the context that hold one of a few words.
 const WORDS: [(&str, &[&str]); 3] = [
-    ("kind", &["cli", "shell"]),
+    ("kind", &["cli", "shell", "tool"]),
     ("stdin", &["none", "terminal", "stream", "captured"]),
     ("authentication", &["os_user", "environment_marker", "token", "jwt", "mtls", "none"]),
 ];

@@ -11,7 +11,7 @@ use crate::exit::Failure;
 /// Cells of a new or a gone row that people are shown.
 const CELLS_SHOWN: usize = 6;
 /// What rows of each view are called.
-const NOUNS: [(&str, &str); 24] = [
+const NOUNS: [(&str, &str); 25] = [
     ("approvals", "answer"),
     ("budgets", "draw"),
     ("chain_receipts", "receipt of a run"),
@@ -34,6 +34,7 @@ const NOUNS: [(&str, &str); 24] = [
     ("standing", "standing"),
     ("subjects", "asked of people"),
     ("tokens", "token"),
+    ("tools", "pinned tool"),
     ("wrong_hits", "wrong hit"),
     ("zones", "zone of a subject"),
 ];

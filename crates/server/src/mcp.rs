@@ -1,0 +1,41 @@
+//! Tools over the Model Context Protocol: a gateway between a client and a server of others.
+//!
+//! The protocol is not modelled. A message is one line; of it the members are read by which it is governed or found
+//! again, and the line itself is what is passed on. So clients and servers of any revision understand each other as if
+//! nothing stood between them, up to where something is denied.
+//!
+//! Known gaps: what a server notifies (progress, logs) and what methods answer that are not listed in [`wire::Method`]
+//! passes without a receipt.
+
+mod calls;
+mod canonical;
+mod elicit;
+mod gateway;
+mod lines;
+mod listing;
+pub mod own;
+mod start;
+mod wire;
+
+use std::time::Duration;
+
+pub use gateway::{Finished, Gateway, GatewayError, Mouths, run};
+pub use lines::{Stopper, stopper};
+pub use start::{Serving, StartError, Started, start};
+
+/// Longest message, in bytes.
+pub const LINE_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Most levels of arrays and objects in a message.
+pub const DEPTH_MAX: usize = 64;
+/// Requests of the client that wait for an answer, and of the server.
+pub const IN_FLIGHT_MAX: usize = 256;
+/// Most bytes that wait until the server reads them.
+pub const UNREAD_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Most tools of one server.
+pub const TOOLS_MAX: usize = 1024;
+/// Most pages of a list of tools that is asked for here.
+pub const PAGES_MAX: usize = 64;
+/// How long an answer is waited for, unless told otherwise.
+pub const ANSWER_TIME: Duration = Duration::from_secs(5 * 60);
+/// Longest time that an answer can be waited for.
+pub const ANSWER_TIME_MAX: Duration = Duration::from_secs(24 * 60 * 60);

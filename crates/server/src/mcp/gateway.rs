@@ -1,0 +1,373 @@
+//! The gateway: what comes from either side, one message after the other, and what becomes of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use cascade_ledger::Ledger;
+use cascade_receipt::content::Runtime;
+use cascade_receipt::id::ReceiptId;
+use cascade_runtime::consent::ANSWER_POLL;
+use cascade_runtime::facts::Asker;
+use cascade_runtime::lease::Open;
+use cascade_runtime::policy_store::PolicyInForce;
+use cascade_runtime::process::CLOSE_GRACE;
+use serde_json::value::RawValue;
+
+use super::calls::Call;
+use super::lines::{self, Event, From, Heard, Outbox};
+use super::listing::{self, Listing};
+use super::wire::{self, Id, Message, Method};
+use super::{IN_FLIGHT_MAX, Serving};
+
+/// Who decides for whom, and how long answers are waited for.
+#[derive(Debug)]
+pub struct Gateway<'a> {
+    /// The chain.
+    pub ledger: &'a Ledger,
+    /// Its policy, kept loaded.
+    pub policy: &'a PolicyInForce,
+    /// Which program writes the receipts.
+    pub runtime: &'a Runtime,
+    /// Whose calls these are.
+    pub asker: &'a Asker,
+    /// What policies call the server: `mcp:NAME`.
+    pub server: String,
+    /// Where the client works.
+    pub cwd: PathBuf,
+    /// How long an answer, or an approval, is waited for.
+    pub timeout: Duration,
+}
+
+/// The client's side, and where something is told to people.
+pub struct Mouths<'a> {
+    /// What the client says.
+    pub input: Box<dyn Read + Send>,
+    /// What the client reads.
+    pub output: &'a mut dyn Write,
+    /// Tells people.
+    pub say: &'a dyn Fn(&str),
+}
+
+impl fmt::Debug for Mouths<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mouths").finish_non_exhaustive()
+    }
+}
+
+/// Why a gateway came to its end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Finished {
+    /// The client has nothing more to say.
+    ClientClosed,
+    /// It was stopped from outside.
+    Stopped,
+    /// The server ended before the client did.
+    ServerEnded,
+    /// The client sent a line that is longer than any message.
+    ClientFloods,
+    /// The server did.
+    ServerFloods,
+}
+
+/// Why there is no gateway.
+#[derive(Debug, thiserror::Error)]
+pub enum GatewayError {
+    /// Threads or pipes could not be made.
+    #[error("couldn't stand between client and server: {0}")]
+    Setup(#[from] io::Error),
+}
+
+/// Stands between until one of the two ends. What is open then is closed as unknown; the server is left to
+/// [`Serving::end`].
+///
+/// # Errors
+/// [`GatewayError`].
+pub fn run(
+    gateway: Gateway<'_>,
+    mouths: Mouths<'_>,
+    heard: Heard,
+    serving: &mut Serving,
+) -> Result<Finished, GatewayError> {
+    let taken = || io::Error::from(io::ErrorKind::NotConnected);
+    let to = serving.companion.stdin.take().ok_or_else(taken)?;
+    let from = serving.companion.stdout.take().ok_or_else(taken)?;
+    let Heard { sender, events } = heard;
+    lines::read(From::Client, mouths.input, sender.clone())?;
+    lines::read(From::Server, from, sender)?;
+    let mut passage = Passage {
+        gateway,
+        client: Some(mouths.output),
+        server: Some(Outbox::new(to)?),
+        say: mouths.say,
+        elicits: false,
+        calls: BTreeMap::new(),
+        questions: BTreeMap::new(),
+        elicitations: BTreeMap::new(),
+        escalated: BTreeMap::new(),
+        listing: Listing::default(),
+        told: BTreeSet::new(),
+        polled: Instant::now(),
+    };
+    let finished = passage.serve(&events);
+    passage.close(finished);
+    Ok(finished)
+}
+
+/// A request of the client that has no answer yet.
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub(super) until: Instant,
+    pub(super) what: What,
+}
+
+/// What becomes of it.
+#[derive(Debug)]
+pub(super) enum What {
+    /// It is the server's matter.
+    Passed,
+    /// The server was asked for a page of its tools.
+    List { first: bool },
+    /// It waits until the tools of the server are known.
+    Held(Box<Call>),
+    /// It waits for people.
+    Waiting { call: Box<Call>, escalation: ReceiptId, elicitation: Option<Id> },
+    /// It was admitted, and the server is at it.
+    Performing { open: Open, method: Method, began: Instant },
+}
+
+impl Pending {
+    pub(super) const fn is_held(&self) -> bool {
+        matches!(self.what, What::Held(_))
+    }
+}
+
+/// What a gateway knows while it stands between.
+pub(super) struct Passage<'a> {
+    pub(super) gateway: Gateway<'a>,
+    /// Gone when the client does not read any more.
+    client: Option<&'a mut dyn Write>,
+    /// Gone when the client has nothing more to say.
+    server: Option<Outbox>,
+    pub(super) say: &'a dyn Fn(&str),
+    /// The client of a revision with sessions can ask its user.
+    pub(super) elicits: bool,
+    pub(super) calls: BTreeMap<Id, Pending>,
+    /// Requests of the server to the client, with the intent of those that are decided.
+    pub(super) questions: BTreeMap<Id, Option<(Open, Instant)>>,
+    /// Questions to the client's user that were asked from here, with the call that each is about.
+    pub(super) elicitations: BTreeMap<Id, Id>,
+    /// What waits for people, by what was called.
+    pub(super) escalated: BTreeMap<String, ReceiptId>,
+    pub(super) listing: Listing,
+    told: BTreeSet<&'static str>,
+    polled: Instant,
+}
+
+impl Passage<'_> {
+    fn serve(&mut self, events: &Receiver<Event>) -> Finished {
+        let mut closing: Option<Instant> = None;
+        loop {
+            if self.client.is_none() && closing.is_none() {
+                self.server = None;
+                closing = Some(Instant::now() + CLOSE_GRACE);
+            }
+            self.keep_time();
+            let due = self.calls.values().map(|one| one.until).chain(closing).min();
+            let left = due.map_or(ANSWER_POLL, |due| due.saturating_duration_since(Instant::now()));
+            match events.recv_timeout(left.min(ANSWER_POLL)) {
+                Ok(Event::Line(From::Client, line)) => self.client_said(&line),
+                Ok(Event::Line(From::Server, line)) => self.server_said(&line),
+                Ok(Event::TooLong(From::Client)) => return Finished::ClientFloods,
+                Ok(Event::TooLong(From::Server)) => return Finished::ServerFloods,
+                Ok(Event::Stop) => return Finished::Stopped,
+                Ok(Event::End(From::Server)) if closing.is_none() => return Finished::ServerEnded,
+                Ok(Event::End(From::Client)) => {
+                    // With its input closed the server is to finish what it was asked, and to end.
+                    self.server = None;
+                    closing = Some(Instant::now() + CLOSE_GRACE);
+                }
+                Ok(Event::End(From::Server)) | Err(RecvTimeoutError::Disconnected) => {
+                    return Finished::ClientClosed;
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            if closing.is_some_and(|until| until <= Instant::now()) {
+                return Finished::ClientClosed;
+            }
+        }
+    }
+
+    /// Ends what has waited too long, and looks whether people have answered.
+    fn keep_time(&mut self) {
+        let now = Instant::now();
+        let late: Vec<Id> =
+            self.calls.iter().filter(|(_, one)| one.until <= now).map(|(id, _)| id.clone()).collect();
+        for id in late {
+            self.too_late(&id);
+        }
+        if now.saturating_duration_since(self.polled) >= ANSWER_POLL {
+            self.polled = now;
+            self.look_for_answers();
+        }
+    }
+
+    fn client_said(&mut self, line: &[u8]) {
+        match Message::of(line) {
+            Ok(Message::Request(id, method, params)) => self.asked(id, &method, params, line),
+            Ok(Message::Notification(method, params)) => self.noted(&method, params, line),
+            Ok(Message::Answer(id, answer)) => self.client_answered(&id, answer, line),
+            Err((code, text)) => self.tell_client(&wire::error(None, code, text)),
+        }
+    }
+
+    fn asked(&mut self, id: Id, method: &str, params: Option<&RawValue>, line: &[u8]) {
+        if self.calls.contains_key(&id) {
+            // Whoever got this with the id would take it for the answer to the first.
+            return self.tell_client(&wire::error(
+                None,
+                wire::INVALID,
+                "the id is that of a request in flight",
+            ));
+        }
+        if self.calls.len() >= IN_FLIGHT_MAX {
+            return self.tell_client(&wire::error(
+                Some(&id),
+                wire::NO_ANSWER,
+                "too many requests are in flight",
+            ));
+        }
+        match (method, Method::of(method)) {
+            (_, Some(method)) => self.govern(id, method, params, line),
+            ("tools/list", None) => self.pass(id, What::List { first: listing::is_first(params) }, line),
+            (other, None) => {
+                if other == "initialize" {
+                    self.elicits = wire::introduced_elicitation(params);
+                }
+                self.pass(id, What::Passed, line);
+            }
+        }
+    }
+
+    fn pass(&mut self, id: Id, what: What, line: &[u8]) {
+        if self.tell_server(line.to_vec()) {
+            self.calls.insert(id, Pending { until: self.until(), what });
+        } else {
+            self.tell_client(&wire::error(Some(&id), wire::NO_ANSWER, "the server does not read"));
+        }
+    }
+
+    /// Nothing but what is called a notification is one: another method would be done and never answered.
+    fn noted(&mut self, method: &str, params: Option<&RawValue>, line: &[u8]) {
+        if !method.starts_with(NOTIFICATION) {
+            return self.tell_once("a request without an id was not passed on");
+        }
+        if method == "notifications/cancelled" && self.gave_up(params) {
+            return;
+        }
+        if !self.tell_server(line.to_vec()) {
+            self.tell_once("the server does not read; a notification was not passed on");
+        }
+    }
+
+    fn client_answered(&mut self, id: &Id, answer: Result<&RawValue, &RawValue>, line: &[u8]) {
+        if let Some(call) = self.elicitations.remove(id) {
+            return self.user_answered(&call, answer);
+        }
+        match self.questions.remove(id) {
+            None => self.tell_once("the client answered what the server did not ask"),
+            Some(None) => drop(self.tell_server(line.to_vec())),
+            Some(Some((open, began))) => self.sampled(id, (open, began), answer, line),
+        }
+    }
+
+    fn server_said(&mut self, line: &[u8]) {
+        match Message::of(line) {
+            Ok(Message::Request(id, method, params)) => self.server_asks(id, &method, params, line),
+            Ok(Message::Notification(method, _)) if method.starts_with(NOTIFICATION) => {
+                if method == "notifications/tools/list_changed" {
+                    self.listing.forget();
+                }
+                self.tell_client(line);
+            }
+            Ok(Message::Notification(..)) => self.tell_once("the server sent a request without an id"),
+            Ok(Message::Answer(id, answer)) => self.server_answered(&id, answer, line),
+            Err(_) => self.tell_once("the server sent what is no message of the protocol"),
+        }
+    }
+
+    fn server_answered(&mut self, id: &Id, answer: Result<&RawValue, &RawValue>, line: &[u8]) {
+        if self.listing.is_asked(id) {
+            return self.page_came(answer);
+        }
+        match self.calls.remove(id) {
+            Some(Pending { what: What::Passed, .. }) => self.tell_client(line),
+            Some(Pending { what: What::List { first }, .. }) => {
+                let learnt = answer.map_or(Ok(()), |page| self.learn(first, page));
+                match learnt {
+                    Ok(()) => self.tell_client(line),
+                    Err(text) => self.tell_client(&wire::error(Some(id), wire::NO_ANSWER, &text)),
+                }
+            }
+            Some(Pending { what: What::Performing { open, method, began }, .. }) => {
+                self.performed(id, (open, method, began), answer, line);
+            }
+            // It was not asked yet, so it can know nothing.
+            Some(other) => {
+                self.calls.insert(id.clone(), other);
+                self.tell_once("the server answered what it was not asked");
+            }
+            None => self.tell_once("the server answered what it was not asked, or twice"),
+        }
+    }
+
+    /// Until when an answer to what is asked now is waited for.
+    pub(super) fn until(&self) -> Instant {
+        Instant::now() + self.gateway.timeout
+    }
+
+    pub(super) fn tell_client(&mut self, line: &[u8]) {
+        let Some(client) = &mut self.client else { return };
+        let written =
+            client.write_all(line).and_then(|()| client.write_all(b"\n")).and_then(|()| client.flush());
+        if written.is_err() {
+            self.client = None;
+        }
+    }
+
+    /// False where the server does not read, or is not to be asked any more.
+    pub(super) fn tell_server(&self, line: Vec<u8>) -> bool {
+        self.server.as_ref().is_some_and(|server| server.send(line))
+    }
+
+    /// A fault that one side can repeat as often as it likes is told once.
+    pub(super) fn tell_once(&mut self, text: &'static str) {
+        if self.told.insert(text) {
+            (self.say)(text);
+        }
+    }
+
+    fn close(&mut self, finished: Finished) {
+        let code = match finished {
+            Finished::ServerEnded => "mcp.server_gone",
+            Finished::ServerFloods => "mcp.server_floods",
+            Finished::ClientClosed | Finished::Stopped | Finished::ClientFloods => "mcp.client_gone",
+        };
+        let ids: Vec<Id> = self.calls.keys().cloned().collect();
+        for id in ids {
+            self.unanswered(&id, code);
+        }
+        for (_, question) in std::mem::take(&mut self.questions) {
+            if let Some((open, began)) = question {
+                self.unknown(open, began, code);
+            }
+        }
+        self.server = None;
+    }
+}
+
+/// How the methods of notifications begin.
+const NOTIFICATION: &str = "notifications/";

@@ -1,0 +1,199 @@
+//! What the server says that its tools are, and what they are pinned as.
+
+use std::collections::BTreeMap;
+
+use cascade_receipt::digest::Digest;
+use cascade_runtime::tools::{self, Shown};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::gateway::{Passage, What};
+use super::wire::{self, Id};
+use super::{PAGES_MAX, TOOLS_MAX, canonical};
+
+/// Tools as the server showed them last.
+#[derive(Debug, Default)]
+pub(super) struct Listing {
+    seen: BTreeMap<String, Seen>,
+    /// Every page was seen since the server last said that its tools have changed.
+    complete: bool,
+    asking: Option<Asking>,
+}
+
+#[derive(Debug)]
+struct Seen {
+    definition: Digest,
+    /// The definition, where it is not what is pinned.
+    changed: Option<String>,
+}
+
+/// The list is being asked for from here, because a tool was called before the client wanted to see it.
+#[derive(Debug)]
+struct Asking {
+    id: Id,
+    pages: usize,
+    meta: Option<String>,
+}
+
+/// A page of `tools/list`.
+#[derive(Deserialize, Debug)]
+#[serde(rename_all = "camelCase")]
+struct Page<'a> {
+    #[serde(borrow)]
+    tools: Vec<&'a RawValue>,
+    #[serde(default)]
+    next_cursor: Option<String>,
+}
+
+#[derive(Deserialize, Debug)]
+struct Named {
+    name: String,
+}
+
+#[derive(Deserialize, Debug)]
+struct From {
+    #[serde(default)]
+    cursor: Option<String>,
+}
+
+impl Listing {
+    /// The server says that its tools are others now.
+    pub(super) fn forget(&mut self) {
+        self.complete = false;
+        self.seen.clear();
+    }
+
+    pub(super) const fn is_complete(&self) -> bool {
+        self.complete
+    }
+
+    /// SHA-256 of what the server says of a tool.
+    pub(super) fn definition(&self, tool: &str) -> Option<Digest> {
+        self.seen.get(tool).map(|seen| seen.definition)
+    }
+
+    /// The definition of a tool that is not what it was pinned as.
+    pub(super) fn changed(&self, tool: &str) -> Option<&str> {
+        self.seen.get(tool)?.changed.as_deref()
+    }
+
+    /// Whether this answers what was asked from here.
+    pub(super) fn is_asked(&self, id: &Id) -> bool {
+        self.asking.as_ref().is_some_and(|asking| asking.id == *id)
+    }
+}
+
+/// Whether a request of the client asks for the first page.
+pub(super) fn is_first(params: Option<&RawValue>) -> bool {
+    let from = params.and_then(wire::object::<From>);
+    from.is_none_or(|from| from.cursor.is_none())
+}
+
+impl Passage<'_> {
+    /// Looks at a page before anybody else does: what nobody has seen is pinned, durably.
+    pub(super) fn learn(&mut self, first: bool, page: &RawValue) -> Result<(), String> {
+        self.page(first, page).map(|_| ())
+    }
+
+    /// The same; where the next page begins.
+    fn page(&mut self, first: bool, page: &RawValue) -> Result<Option<String>, String> {
+        let page: Page<'_> =
+            wire::object(page).ok_or_else(|| "the server's list of tools is none".to_owned())?;
+        if first {
+            self.listing.seen.clear();
+            self.listing.complete = false;
+        }
+        if self.listing.seen.len().saturating_add(page.tools.len()) > TOOLS_MAX {
+            return Err(format!("the server has more than {TOOLS_MAX} tools"));
+        }
+        for raw in &page.tools {
+            self.look_at(raw)?;
+        }
+        self.listing.complete = page.next_cursor.is_none();
+        Ok(page.next_cursor)
+    }
+
+    fn look_at(&mut self, raw: &RawValue) -> Result<(), String> {
+        let named: Named = wire::object(raw).ok_or_else(|| "a tool of the server has no name".to_owned())?;
+        let text = canonical::text(raw);
+        let shown = Shown { server: &self.gateway.server, tool: &named.name, definition: &text };
+        let pinned = tools::pinned(self.gateway.ledger, self.gateway.asker, &shown);
+        let pinned = pinned.map_err(|error| format!("the server's tools couldn't be pinned: {error}"))?;
+        let mut definition = Digest::of(text.as_bytes());
+        // Two tools of one name are neither of them.
+        if let Some(other) = self.listing.seen.get(&named.name) {
+            definition = Digest::of([other.definition.0, definition.0].concat().as_slice());
+        }
+        let changed = (definition != pinned).then_some(text);
+        if changed.is_some() {
+            let name: String = named.name.chars().filter(|c| !c.is_control()).collect();
+            (self.say)(&format!(
+                "the tool `{name}` of {} is not what it was: its calls are denied until an administrator accepts it \
+                 with `cascade mcp pin`",
+                self.gateway.server
+            ));
+        }
+        self.listing.seen.insert(named.name, Seen { definition, changed });
+        Ok(())
+    }
+
+    /// Asks the server for its tools, unless that was done already.
+    pub(super) fn ask_for_tools(&mut self, meta: Option<String>) {
+        if self.listing.asking.is_none() {
+            self.listing.forget();
+            self.ask_for_page(None, 0, meta);
+        }
+    }
+
+    fn ask_for_page(&mut self, cursor: Option<&str>, pages: usize, meta: Option<String>) {
+        let Some(id) = wire::own_id() else { return self.listed() };
+        let cursor = cursor.map(|cursor| format!("\"cursor\":{}", serde_json::Value::from(cursor)));
+        let own = meta.as_ref().map(|meta| format!("\"_meta\":{meta}"));
+        let params: Vec<String> = own.into_iter().chain(cursor).collect();
+        let line = format!(
+            r#"{{"jsonrpc":"2.0","id":{},"method":"tools/list","params":{{{}}}}}"#,
+            id.json(),
+            params.join(",")
+        );
+        self.listing.asking = Some(Asking { id, pages, meta });
+        if !self.tell_server(line.into_bytes()) {
+            self.listed();
+        }
+    }
+
+    /// A page that was asked for from here has come.
+    pub(super) fn page_came(&mut self, answer: Result<&RawValue, &RawValue>) {
+        let Some(Asking { pages, meta, .. }) = self.listing.asking.take() else { return };
+        let next = match answer {
+            Ok(page) => self.page(pages == 0, page),
+            // A server without tools has none that could be called.
+            Err(_) => Ok(None),
+        };
+        match next {
+            Ok(Some(cursor)) if pages.saturating_add(1) < PAGES_MAX => {
+                self.ask_for_page(Some(&cursor), pages.saturating_add(1), meta);
+            }
+            Ok(_) => self.listed(),
+            Err(text) => {
+                (self.say)(&text);
+                self.listing.forget();
+                self.listed();
+            }
+        }
+    }
+
+    /// Goes on with the calls that waited for the list. A tool that is not in it is not pinned.
+    fn listed(&mut self) {
+        self.listing.asking = None;
+        self.listing.complete = true;
+        let held: Vec<Id> =
+            self.calls.iter().filter(|(_, one)| one.is_held()).map(|(id, _)| id.clone()).collect();
+        for id in held {
+            if let Some(pending) = self.calls.remove(&id)
+                && let What::Held(call) = pending.what
+            {
+                self.decide(&id, *call);
+            }
+        }
+    }
+}
