@@ -159,7 +159,7 @@ fn denied_says_why_and_by_which_receipt() {
         assert!(text.contains("cascade approve r_"), "{text}");
     }
     let shown = desk.site.run(&["approvals"]).expect(0).stdout;
-    assert!(shown.contains("mcp:github create_issue {"), "{shown}");
+    assert!(shown.contains("mcp:github create_issue '{"), "{shown}");
     // Halted, nothing is admitted.
     desk.site.run(&["halt", "--reason", "stop"]).expect(0);
     let (word, text) = decision(&desk.again(&desk.event("claude-code/pre-bash"), "toolu_09"));

@@ -125,6 +125,9 @@ fn a_server_that_dies_floods_or_hangs_leaves_nothing_open() {
 fn so_many_requests_are_in_flight_and_no_more() {
     let site = Site::new();
     let mut client = Bare::start(&site, "hangs", &[]);
+    // Until the server has said what it offers, calls wait and are not begun.
+    client.say(&json!({"jsonrpc": "2.0", "id": "list", "method": "tools/list"}));
+    assert!(client.hear()["result"]["tools"].is_array());
     for id in 1..=256 {
         client.say(&json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": {"name": "t"}}));
     }
