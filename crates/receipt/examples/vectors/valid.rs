@@ -1,8 +1,8 @@
 //! Ledgers that are valid.
 
 use cascade_receipt::content::{
-    Action, Body, Draw, Ending, Evidence, Forgotten, Known, Layer, Learned, MemoryState, PureTask, Ref, Rel,
-    Routed, SubjectFact,
+    Action, Body, Draw, Ending, Evidence, Forgotten, Known, Layer, Learned, Leased, MemoryState, PureTask,
+    Ref, Rel, RequestTag, Routed, SubjectFact,
 };
 use cascade_receipt::decision::{Reason, Verdict};
 use cascade_receipt::digest::Digest;
@@ -17,6 +17,7 @@ use crate::runs::{closing, heartbeat, started};
 pub(crate) fn cases(out: &mut Vec<Case>) {
     out.push(Case::valid("genesis", "the shortest chain", &Chain::founded(&[])));
     plain(out);
+    leased(out);
     other_kinds(out);
     rolled_back(out);
     time_and_epochs(out);
@@ -171,6 +172,24 @@ fn limits(out: &mut Vec<Case>) {
         }
     });
     out.push(Case::valid("limits", "what is known of a subject, and a run that draws on budgets", &chain));
+}
+
+fn leased(out: &mut Vec<Case>) {
+    let mut chain = Chain::founded(&[]);
+    let request = |number: u8| Some(RequestTag { key: Digest([number; 32]), body: Digest([number + 1; 32]) });
+    let asked = Action { request: request(1), ..action("tool", Verdict::Admit, &[]) };
+    let intent = chain.add(&Body::Leased(Leased { action: asked, expires: chain.later(3_600_000) }));
+    chain.add(&closing(Ending::Completed, &intent));
+    let denied = Action { request: request(3), ..action("other tool", Verdict::Deny, &[]) };
+    chain.add(&Body::Blocked(denied));
+    let lapsed = action("forgotten", Verdict::Admit, &[]);
+    let intent = chain.add(&Body::Leased(Leased { action: lapsed, expires: chain.later(1000) }));
+    chain.add(&closing(Ending::Unknown, &intent));
+    out.push(Case::valid(
+        "leased",
+        "actions that others perform, and the requests that asked for them",
+        &chain,
+    ));
 }
 
 fn other_kinds(out: &mut Vec<Case>) {
