@@ -1,8 +1,8 @@
 //! The broker of a session in which the originals cannot be executed ([`crate::shell`]): shims there ask it over a
 //! socket, and it has a process outside decide and execute, with the asker's own streams.
 //!
-//! A conversation is one connection. The asker sends [`ASK`], with its three streams and its directory as
-//! descriptors, then [`SIGNAL`] for each signal that it receives; the answer is one [`ENDED`] or one [`REFUSED`].
+//! A conversation is one connection. The asker sends `ASK`, with its three streams and its directory as
+//! descriptors, then `SIGNAL` for each signal that it receives; the answer is one `ENDED` or one `REFUSED`.
 //! Messages are those of [`crate::process`]: four bytes of length, a tag, the payload, which is bounded.
 //!
 //! What the asker says is taken for what it asks, and for nothing else. Who it is, the kernel says: the user, and the

@@ -4,7 +4,7 @@
 //! again, and the line itself is what is passed on. So clients and servers of any revision understand each other as if
 //! nothing stood between them, up to where something is denied.
 //!
-//! Known gaps: what a server notifies (progress, logs) and what methods answer that are not listed in [`wire::Method`]
+//! Known gaps: what a server notifies (progress, logs) and what methods answer that are not listed in `wire::Method`
 //! passes without a receipt.
 
 mod calls;
