@@ -8,7 +8,7 @@ use cascade_runtime::refused_act::{self, Act};
 use crate::exit::{self, Failure};
 use crate::failures;
 use crate::reasons;
-use crate::record;
+use cascade_runtime::record;
 
 /// Longest command line that a refusal keeps, in characters.
 const LINE_CHARS_MAX: usize = 4096;

@@ -146,6 +146,13 @@ pub(crate) fn ledger_with_log_key(global: &Global) -> Result<(Ledger, LogKey), F
     Ok((ledger, key.map_err(opening)?))
 }
 
+/// The key that signs checkpoints, for whoever works while nobody looks.
+pub(crate) fn log_key_unasked(global: &Global, home: &Path, tenant: &TenantId) -> Result<LogKey, OpenError> {
+    let home = Home::open(home)?;
+    let open = |passphrase: Option<&Passphrase>| home.open_log_key(tenant, passphrase);
+    if global.passphrase_file.is_some() { with_passphrase(global, open) } else { open(None) }
+}
+
 /// Where the sign-once guards of this user's chains lie: outside every home, so that a home brought back from
 /// a backup does not bring back an old guard.
 pub(crate) fn guard_dir() -> Result<PathBuf, Failure> {

@@ -1,8 +1,40 @@
-//! Why the gates answered as they did, in words for people.
+//! Why the gates answered as they did, in words for people and as members of documents.
 
 use cascade_receipt::decision::{GateName, GateOutcome, Reason, Verdict};
+use cascade_receipt::json::Value;
 
 use crate::decide::Ruling;
+
+/// The member `limits` of `run`, `shell-check` and `show`.
+#[must_use]
+pub fn limits(ruling: &Ruling) -> Value {
+    Value::Array(ruling.limits.iter().map(|text| text.as_str().into()).collect())
+}
+
+/// Reasons without a gate, as codes with their meaning.
+#[must_use]
+pub fn codes(reasons: &[Reason]) -> Value {
+    let item = |reason: &Reason| {
+        Value::object([("code", reason.code.as_str().into()), ("text", code_text(&reason.code).into())])
+    };
+    Value::Array(reasons.iter().map(item).collect())
+}
+
+/// The member `reasons` of `run` and `shell-check`.
+#[must_use]
+pub fn document(ruling: &Ruling) -> Value {
+    let item = |(gate, reason): (GateName, &Reason)| {
+        let mut members = std::collections::BTreeMap::new();
+        members.insert("code".to_owned(), reason.code.as_str().into());
+        members.insert("gate".to_owned(), gate.as_str().into());
+        members.insert("text".to_owned(), code_text(&reason.code).into());
+        if let Some(policy_id) = &reason.policy_id {
+            members.insert("policy_id".to_owned(), policy_id.as_str().into());
+        }
+        Value::Object(members)
+    };
+    Value::Array(ruling.decision.reasons().map(item).collect())
+}
 
 /// One line per reason that decided: what the code means, then who said so. Where something denies, what
 /// would merely escalate is left to `show`.

@@ -8,6 +8,7 @@
 mod change;
 mod definition;
 mod fire;
+mod look;
 mod scheduler;
 
 use cascade_ledger::{AppendError, Fault};
@@ -21,6 +22,7 @@ use crate::policy_store::StoreError;
 pub use change::{Change, Changed, change};
 pub use definition::{Definition, NAME_BYTES_MAX, Stored, Work, is_name, stored};
 pub use fire::{Ending, Ran, Standing, fire, how_it_went};
+pub use look::{Look, find, invocation, name_of, word};
 pub use scheduler::{RUNNING_MAX, Scheduler, Told, WAITING_MAX};
 
 /// What was missed, because no scheduler looked in time.

@@ -22,7 +22,7 @@ use cascade_ledger::{About, AppendError, Appended, PrivateItem};
 use cascade_policy::decide::{self, Ruling};
 use cascade_policy::facts::{self as policy_facts, Facts, Grant};
 use cascade_policy::snapshot::BreakGlassTerms;
-use cascade_receipt::content::{Ending, Ref, Rel, Routed, Runtime};
+use cascade_receipt::content::{Ending, Ref, Rel, RequestTag, Routed, Runtime};
 use cascade_receipt::decision::{Decision, Reason};
 use cascade_receipt::digest::{Digest, Nonce};
 use cascade_receipt::id::ReceiptId;
@@ -71,6 +71,8 @@ pub struct Request {
     pub cron: Option<Ref>,
     /// The closer of the action that it undoes.
     pub takes_back: Option<Ref>,
+    /// The request that asks, where its sender may send it again.
+    pub request: Option<RequestTag>,
 }
 
 /// A task in words that a command is run for.
@@ -110,6 +112,21 @@ pub struct Governed {
 }
 
 impl Governed {
+    /// How it ended, in a word, where it was admitted and is not a dry run.
+    #[must_use]
+    pub const fn ended(&self) -> Option<&'static str> {
+        match (&self.outcome, &self.status) {
+            (Outcome::Decided(_), _) => None,
+            (Outcome::ClosedElsewhere, _) | (_, Some(Status::Lost)) => Some("unknown"),
+            (Outcome::Ran(_), Some(Status::Exited(_))) => Some("exited"),
+            (Outcome::Ran(_), Some(Status::Signaled(_))) => Some("signaled"),
+            (Outcome::Ran(_), Some(Status::Interrupted(_))) => Some("interrupted"),
+            (Outcome::Ran(_), Some(Status::TimedOut)) => Some("timed_out"),
+            (Outcome::Ran(_), Some(Status::Revoked)) => Some("revoked"),
+            (Outcome::Ran(_), Some(Status::CouldNotStart(_)) | None) => Some("not_started"),
+        }
+    }
+
     /// The exit code of the command, when it ran and ended by itself.
     #[must_use]
     pub const fn exit_code(&self) -> Option<u8> {

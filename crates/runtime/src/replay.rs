@@ -1,5 +1,7 @@
 //! Replay of the local chain: its decisions made again, on all cores, in bounded memory, with nothing written.
 
+mod document;
+
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -13,6 +15,8 @@ use cascade_receipt::digest::{Digest, Nonce};
 use cascade_receipt::id::ReceiptId;
 use cascade_receipt::json::{self, Value};
 use cascade_receipt::time::Timestamp;
+
+pub use document::{Told, command, named};
 
 /// Receipts that one thread takes at a time.
 const SHARE: u64 = 8_192;

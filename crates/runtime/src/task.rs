@@ -3,6 +3,7 @@
 
 mod acting;
 mod asking;
+mod document;
 mod drafts;
 mod perform;
 mod question;
@@ -33,6 +34,7 @@ use crate::policy_store::{PolicyInForce, StoreError};
 use crate::smoke::{Options, Smoke, SmokeError};
 use crate::workflow::OfStep;
 
+pub use document::document;
 pub(crate) use drafts::{ACTED, frame};
 pub use question::tools;
 pub use shadow::SHADOW_MAX;

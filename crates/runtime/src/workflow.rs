@@ -7,6 +7,7 @@
 //! machine is fed what is recorded (`record`) and asks for the rest.
 
 mod attempt;
+mod document;
 mod drive;
 mod http;
 mod load;
@@ -42,6 +43,7 @@ use crate::smoke::SmokeError;
 use crate::task::TaskError;
 
 pub(crate) use self::attempt::{State, state};
+pub use self::document::document;
 pub(crate) use self::load::SUB;
 pub use self::load::Sub;
 pub use self::point::Pointed;

@@ -4,29 +4,40 @@
 //! [`Api::work`]. Reading is decided by the same policies as the command of the same name, and writing is.
 
 mod actions;
+mod answer;
 mod approvals;
+mod audit;
 mod body;
 mod caller;
+mod checkpoints;
 mod decisions;
 mod events;
+mod lineage;
 mod metrics;
 mod page;
+mod performing;
+mod policies;
 mod problem;
 mod public;
 mod receipts;
 mod reference;
+mod replay;
+mod schedules;
+mod specs;
+mod tasks;
 mod wire;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::Router;
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use axum::routing::get;
 use cascade_receipt::content::TokenScope;
-use tokio::sync::Semaphore;
+use cascade_runtime::model::Models;
+use cascade_runtime::task::Router;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -45,10 +56,29 @@ pub(crate) const WORK_MAX: usize = 128;
 /// Longest wait for a turn.
 pub(crate) const QUEUE_TIME_MAX: Duration = Duration::from_secs(10);
 
+/// Requests at once that read a whole chain: replays, audits, bundles.
+pub(crate) const LONG_WORK_MAX: usize = 2;
+/// Commands and tasks at once that the service itself works on.
+pub(crate) const RUNS_MAX: usize = 32;
+
+/// What a service does beside answering.
+#[derive(Debug, Default)]
+pub(crate) struct Does {
+    /// Whether commands are run here.
+    pub(crate) performs: bool,
+    /// The models that tasks may be put to.
+    pub(crate) models: Models,
+}
+
 /// A service.
 pub(crate) struct Api {
     tenants: Tenants,
+    does: Does,
+    /// The layers that answer tasks, once the first one is asked.
+    router: Mutex<Option<Arc<Router>>>,
     room: Arc<Semaphore>,
+    long: Arc<Semaphore>,
+    runs: Arc<Semaphore>,
     /// KiB of bodies that may be held at once.
     bodies: Arc<Semaphore>,
     guesses: caller::Guesses,
@@ -61,10 +91,14 @@ impl fmt::Debug for Api {
 }
 
 impl Api {
-    pub(crate) fn new(tenants: Tenants) -> Self {
+    pub(crate) fn new(tenants: Tenants, does: Does) -> Self {
         Self {
             tenants,
+            does,
+            router: Mutex::default(),
             room: Arc::new(Semaphore::new(WORK_MAX)),
+            long: Arc::new(Semaphore::new(LONG_WORK_MAX)),
+            runs: Arc::new(Semaphore::new(RUNS_MAX)),
             bodies: Arc::new(Semaphore::new(body::HELD_KIB_MAX)),
             guesses: caller::Guesses::default(),
         }
@@ -72,6 +106,47 @@ impl Api {
 
     pub(crate) const fn tenants(&self) -> &Tenants {
         &self.tenants
+    }
+
+    /// Whether commands are run here.
+    pub(crate) const fn performs(&self) -> bool {
+        self.does.performs
+    }
+
+    /// The layers that answer tasks.
+    pub(crate) fn router(&self) -> Result<Arc<Router>, Problem> {
+        let mut known = self.router.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(router) = known.as_ref() {
+            return Ok(Arc::clone(router));
+        }
+        let router = Router::new(RUNS_MAX, self.does.models.clone());
+        let router = router
+            .map_err(|_| Problem::internal("answers cannot be run here; `cascade doctor` says more"))?;
+        let router = Arc::new(router);
+        *known = Some(Arc::clone(&router));
+        Ok(router)
+    }
+
+    /// The same as [`Self::work`], for what reads a whole chain.
+    pub(crate) async fn long_work<T: Send + 'static>(
+        self: &Arc<Self>,
+        shown: Credentials,
+        scope: TokenScope,
+        work: impl FnOnce(&Caller) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let turn = turn(&self.long).await?;
+        self.work(shown, scope, move |caller| held(turn, || work(caller))).await
+    }
+
+    /// The same, for what runs here.
+    pub(crate) async fn run_work<T: Send + 'static>(
+        self: &Arc<Self>,
+        shown: Credentials,
+        scope: TokenScope,
+        work: impl FnOnce(&Caller) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let turn = turn(&self.runs).await?;
+        self.work(shown, scope, move |caller| held(turn, || work(caller))).await
     }
 
     /// Does something for whoever shows these credentials, if they hold for `scope`.
@@ -98,14 +173,22 @@ impl Api {
         &self,
         work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
     ) -> Result<T, Problem> {
-        let turn = tokio::time::timeout(QUEUE_TIME_MAX, Arc::clone(&self.room).acquire_owned());
-        let Ok(Ok(permit)) = turn.await else { return Err(Problem::busy()) };
-        let worked = tokio::task::spawn_blocking(move || {
-            let _permit = permit;
-            work()
-        });
+        let turn = turn(&self.room).await?;
+        let worked = tokio::task::spawn_blocking(move || held(turn, work));
         worked.await.unwrap_or_else(|_| Err(Problem::internal("the request could not be worked on")))
     }
+}
+
+/// One of so many turns, within the time that somebody waits for it.
+async fn turn(among: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Problem> {
+    let turn = tokio::time::timeout(QUEUE_TIME_MAX, Arc::clone(among).acquire_owned());
+    turn.await.ok().and_then(Result::ok).ok_or_else(Problem::busy)
+}
+
+/// Works while holding a turn.
+fn held<T>(turn: OwnedSemaphorePermit, work: impl FnOnce() -> T) -> T {
+    let _turn = turn;
+    work()
 }
 
 #[derive(utoipa::OpenApi)]
@@ -119,7 +202,11 @@ impl Api {
     tags(
         (name = "decisions", description = "Ask before you act, and report what came of it."),
         (name = "approvals", description = "What waits for people."),
-        (name = "receipts", description = "What happened."),
+        (name = "receipts", description = "What happened, and what outsiders are handed of it."),
+        (name = "questions", description = "What is asked of a chain: lineage, replay, controls. Nothing is written."),
+        (name = "policies", description = "What decides."),
+        (name = "tasks", description = "Tasks in words."),
+        (name = "workflows", description = "Runs of workflows, and what runs by the clock."),
         (name = "public", description = "What outsiders need, without a token."),
         (name = "service", description = "The service itself."),
     )
@@ -127,9 +214,10 @@ impl Api {
 struct Description;
 
 /// Every route, and what describes them.
-pub(crate) fn described() -> (Router<Arc<Api>>, utoipa::openapi::OpenApi) {
+pub(crate) fn described() -> (axum::Router<Arc<Api>>, utoipa::openapi::OpenApi) {
     let (routes, mut description) = OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(decisions::decide))
+        .routes(routes!(performing::perform))
         .routes(routes!(actions::report))
         .routes(routes!(actions::show))
         .routes(routes!(approvals::pending))
@@ -137,6 +225,18 @@ pub(crate) fn described() -> (Router<Arc<Api>>, utoipa::openapi::OpenApi) {
         .routes(routes!(receipts::list))
         .routes(routes!(receipts::show))
         .routes(routes!(events::stream))
+        .routes(routes!(checkpoints::newest, checkpoints::sign))
+        .routes(routes!(checkpoints::bundle))
+        .routes(routes!(lineage::lineage))
+        .routes(routes!(replay::replay))
+        .routes(routes!(audit::audit))
+        .routes(routes!(policies::list))
+        .routes(routes!(policies::show))
+        .routes(routes!(tasks::ask))
+        .routes(routes!(specs::list))
+        .routes(routes!(specs::show))
+        .routes(routes!(schedules::list))
+        .routes(routes!(schedules::show, schedules::change))
         .routes(routes!(public::chains))
         .routes(routes!(public::checkpoint))
         .routes(routes!(public::alive))
@@ -147,7 +247,7 @@ pub(crate) fn described() -> (Router<Arc<Api>>, utoipa::openapi::OpenApi) {
     (routes, description)
 }
 
-pub(crate) fn router(api: Arc<Api>) -> Router {
+pub(crate) fn router(api: Arc<Api>) -> axum::Router {
     let (routes, description) = described();
     let document: Arc<str> = description.to_json().unwrap_or_default().into();
     let page: Arc<str> = page::of(&document).into();

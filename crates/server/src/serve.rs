@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::api::{self, Api};
+use cascade_runtime::model::Models;
+
+use crate::api::{self, Api, Does};
 use crate::listener::{self, Bound};
 use crate::tenants::Tenants;
 use crate::tls::{self, TlsFiles};
@@ -30,6 +32,10 @@ pub struct Serving {
     pub tls: Option<TlsFiles>,
     /// The chains.
     pub tenants: Tenants,
+    /// Whether commands are run here for whoever is admitted.
+    pub performs: bool,
+    /// The models that tasks may be put to.
+    pub models: Models,
 }
 
 /// Serves until SIGTERM or SIGINT. `ready` is told where once it listens; `told` what people should know.
@@ -51,7 +57,8 @@ pub fn serve(service: Serving, ready: impl FnOnce(&str), told: impl Fn(&str)) ->
         let bound = Bound::to(&service.listen, tls).await?;
         let (stop, stopped) = watch::channel(false);
         let asked = stop_signal()?;
-        let api = Arc::new(Api::new(service.tenants));
+        let api =
+            Arc::new(Api::new(service.tenants, Does { performs: service.performs, models: service.models }));
         let leases = tokio::spawn(close_expired(Arc::clone(&api), stopped.clone()));
         let feeds = tokio::spawn(api::feed(Arc::clone(&api), stopped.clone()));
         ready(&bound.place()?);

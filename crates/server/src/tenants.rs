@@ -18,6 +18,14 @@ use crate::api::{Feed, Gauges};
 /// Opens the chain of a tenant: whoever serves knows where passphrases come from.
 pub type Opener = dyn Fn(&TenantId) -> Result<Ledger, OpenError> + Send + Sync;
 
+/// Signs a checkpoint of a tenant's chain: whoever serves knows where keys and guards are.
+pub type Checkpoints = dyn Fn(&TenantId, &Ledger) -> Result<String, Unsigned> + Send + Sync;
+
+/// No checkpoint was signed. Why is the operator's business.
+#[derive(Debug, thiserror::Error)]
+#[error("no checkpoint was signed")]
+pub struct Unsigned;
+
 /// Why a tenant cannot be served.
 #[derive(Debug, thiserror::Error)]
 pub enum TenantError {
@@ -45,6 +53,7 @@ pub struct Tenants {
     home: PathBuf,
     open: Mutex<BTreeMap<TenantId, Arc<Tenant>>>,
     opener: Box<Opener>,
+    checkpoints: Box<Checkpoints>,
 }
 
 impl fmt::Debug for Tenants {
@@ -54,10 +63,15 @@ impl fmt::Debug for Tenants {
 }
 
 impl Tenants {
-    /// None open yet. The opener must never ask anybody: strangers make it work.
+    /// None open yet. Neither the opener nor what signs must ever ask anybody: strangers make them work.
     #[must_use]
-    pub fn new(home: PathBuf, opener: Box<Opener>) -> Self {
-        Self { home, open: Mutex::default(), opener }
+    pub fn new(home: PathBuf, opener: Box<Opener>, checkpoints: Box<Checkpoints>) -> Self {
+        Self { home, open: Mutex::default(), opener, checkpoints }
+    }
+
+    /// Signs a checkpoint of this tenant's chain.
+    pub(crate) fn checkpoint(&self, tenant: &Tenant) -> Result<String, Unsigned> {
+        (self.checkpoints)(&tenant.id, &tenant.ledger)
     }
 
     /// Serves a tenant that is open already.

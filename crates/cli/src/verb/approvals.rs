@@ -11,8 +11,8 @@ use clap::Args;
 use crate::args::Global;
 use crate::exit::{self, Exit, Failure};
 use crate::output::{BOLD, CARE, DIM, GOOD, Painted};
-use crate::record::{ERASED, Record};
 use crate::{failures, output, place};
+use cascade_runtime::record::{ERASED, Record};
 
 /// Characters of the command in the first line of each.
 const COMMAND_CHARS: usize = 80;

@@ -2,7 +2,6 @@
 
 pub(in crate::verb) mod chosen;
 mod evidence;
-mod private;
 pub(in crate::verb) mod source;
 mod text;
 

@@ -1,10 +1,10 @@
 mod add;
 mod change;
-pub(super) mod list;
+mod list;
 mod run;
 
-use cascade_ledger::{PrincipalKind, Reader, Schedule};
-use cascade_receipt::id::ReceiptId;
+use cascade_ledger::{Reader, Schedule};
+use cascade_runtime::cron;
 use clap::{Args, Subcommand};
 
 use crate::args::Global;
@@ -81,23 +81,8 @@ pub(crate) fn run(global: &Global, args: &CronArgs) -> Exit {
 
 /// A schedule by its name, or by the id of the receipt that added it.
 fn find(reader: &Reader, text: &str) -> Result<Schedule, Failure> {
-    let by_name = match reader.principal(PrincipalKind::Schedule, text)? {
-        Some(name) => reader.schedule_named(name.0)?,
-        None => None,
-    };
-    let found = match (by_name, ReceiptId::parse(text)) {
-        (Some(schedule), _) => Some(schedule),
-        (None, Some(id)) => reader.schedule(id)?,
-        (None, None) => None,
-    };
-    found.ok_or_else(|| {
+    cron::find(reader, text)?.ok_or_else(|| {
         Failure::could_not(anyhow::anyhow!("there is no schedule `{text}`"))
             .hint("`cascade cron list` shows what there is")
     })
-}
-
-/// What a schedule is called.
-fn name_of(reader: &Reader, schedule: &Schedule) -> Result<String, Failure> {
-    let name = reader.name(cascade_receipt::id::PrincipalId(schedule.name))?;
-    Ok(name.map_or_else(|| schedule.receipt_id.to_string(), |name| name.name))
 }

@@ -204,7 +204,7 @@ impl Tour {
 
     /// Shows a command, runs it, shows what it said, and compares its exit code with what it should be.
     fn cascade(&mut self, expected: u8, args: &[&str]) -> Result<Scene, Failure> {
-        let shown: Vec<String> = args.iter().map(|word| crate::record::quoted(word)).collect();
+        let shown: Vec<String> = args.iter().map(|word| cascade_runtime::record::quoted(word)).collect();
         output::line(format_args!("{} cascade {}", Painted(BOLD, "$"), shown.join(" ")))?;
         let scene = self.stage.cascade(&self.repository(), args)?;
         for line in scene.text.lines() {

@@ -1,14 +1,13 @@
 //! `cascade lineage`: where a receipt comes from, and what followed from it.
 
 mod file;
-mod local;
 mod tell;
 
 use std::path::PathBuf;
 
 use cascade_audit::lineage::{self, Following, Lineage as Found, Source};
-use cascade_ledger::{Fault, Reader};
 use cascade_receipt::id::ReceiptId;
+use cascade_runtime::lineage as local;
 use cascade_verify::inputs::Inputs;
 use clap::Args;
 
@@ -119,28 +118,11 @@ fn local(global: &Global, args: &Lineage) -> Result<Told, Failure> {
     let mut tell = |done: u64, all| progress.of(done - done % 256, all);
     let told = if args.scan {
         let index = reader.fresh_index(&mut tell)?;
-        of_index(&reader, &index, id, args)?
+        local::ask(&reader, &index, |source| ask(source, id, args))?
     } else {
-        reader.with_index(&mut tell, |index| of_index(&reader, index, id, args))?
+        reader.with_index(&mut tell, |index| local::ask(&reader, index, |source| ask(source, id, args)))?
     };
     told.map_err(|error| Failure::from(anyhow::anyhow!(error)))
-}
-
-/// A fault of the ledger stays one, so that a damaged index is made again.
-fn of_index(
-    reader: &Reader,
-    index: &cascade_ledger::Index,
-    id: ReceiptId,
-    args: &Lineage,
-) -> Result<Result<Told, lineage::Fault>, Fault> {
-    let mut source = local::Local::new(reader, index)?;
-    match ask(&mut source, id, args) {
-        Err(error) => match error.downcast::<Fault>() {
-            Ok(fault) => Err(*fault),
-            Err(other) => Ok(Err(other)),
-        },
-        told => Ok(told),
-    }
 }
 
 fn back(global: &Global, args: &Lineage, found: &Found) -> Exit {

@@ -15,10 +15,10 @@ use clap::Args;
 
 use crate::args::Global;
 use crate::exit::{self, Exit, Failure};
-use crate::near::Near;
 use crate::outfile::{self, OutFile};
-use crate::record::Record;
 use crate::{output, place, screen};
+use cascade_runtime::record::Near;
+use cascade_runtime::record::Record;
 
 use filter::Filters;
 use find::Search;

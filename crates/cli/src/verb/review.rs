@@ -10,10 +10,10 @@ use clap::Args;
 use crate::args::Global;
 use crate::exit::{self, Exit, Failure};
 use crate::output::{BAD, BOLD, CARE, DIM, GOOD, Painted};
-use crate::record::{ERASED, Record};
 use crate::signer::Signer;
 use crate::verb::approve::answered;
 use crate::{failures, output, place};
+use cascade_runtime::record::{ERASED, Record};
 
 /// What was done past the gates and waits for a review; or review one, signed with your SSH key
 ///

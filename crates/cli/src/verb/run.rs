@@ -200,6 +200,7 @@ fn request(
         step: None,
         cron: None,
         takes_back: None,
+        request: None,
     })
 }
 

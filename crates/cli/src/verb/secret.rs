@@ -14,9 +14,9 @@ use clap::{Args, Subcommand};
 use crate::args::Global;
 use crate::exit::{self, Exit, Failure};
 use crate::output::{self, BOLD, CARE, DIM, GOOD, Painted};
-use crate::record::quoted;
 use crate::signer::Signer;
 use crate::{admin, failures, place, secret};
+use cascade_runtime::record::quoted;
 
 /// Credentials that admitted commands are handed, and keys of language models
 ///

@@ -2,18 +2,19 @@ use std::path::PathBuf;
 
 use cascade_receipt::json::Value;
 use cascade_server::serve::{self, Listen, Serving};
-use cascade_server::tenants::Tenants;
+use cascade_server::tenants::{Tenants, Unsigned};
 use cascade_server::tls::TlsFiles;
 use clap::Args;
 
 use crate::args::Global;
 use crate::exit::{self, Exit, Failure};
+use crate::verb::task;
 use crate::{output, place};
 
 /// Serve decisions, approvals and receipts over HTTP
 ///
 /// Every request needs a token (`cascade token issue`), and is decided by the same policies as the commands here. The
-/// reference is at /v1/docs, as OpenAPI at /v1/openapi.json. Metrics at /v1/metrics are open on this machine itself.
+/// reference is at /v1/docs, as OpenAPI at /v1/openapi.json. With --perform, `POST /v1/actions` runs commands on this machine. Metrics at /v1/metrics are open on this machine itself.
 /// SIGTERM stops it in order: what is in flight is answered first.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
@@ -38,6 +39,9 @@ pub(crate) struct Serve {
     /// Clients must show a certificate of these authorities (PEM), beside a token
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_client_ca: Option<PathBuf>,
+    /// Run commands here, as this user, for whoever is admitted (`POST /v1/actions`, tasks that are commands)
+    #[arg(long)]
+    perform: bool,
 }
 
 fn listen(text: &str) -> Result<Listen, String> {
@@ -57,7 +61,16 @@ pub(crate) fn run(global: &Global, args: &Serve) -> Exit {
     let ledger = place::ledger(global)?;
     let (home, tenant) = (place::home_dir(global)?, place::tenant(global)?);
     let (opened, at) = (global.clone(), home.clone());
-    let tenants = Tenants::new(home, Box::new(move |tenant| place::open_unasked(&opened, &at, tenant)));
+    let (guard, signing, kept) = (place::guard_dir()?, global.clone(), home.clone());
+    let models = task::models(global)?;
+    let tenants = Tenants::new(
+        home,
+        Box::new(move |tenant| place::open_unasked(&opened, &at, tenant)),
+        Box::new(move |tenant, ledger| {
+            let key = place::log_key_unasked(&signing, &kept, tenant).map_err(|_| Unsigned)?;
+            ledger.sign_checkpoint(&key, &guard).map_err(|_| Unsigned)
+        }),
+    );
     tenants.add(tenant, ledger)?;
     let tls = args.tls_cert.clone().zip(args.tls_key.clone()).map(|(certificate, key)| TlsFiles {
         certificate,
@@ -77,7 +90,7 @@ pub(crate) fn run(global: &Global, args: &Serve) -> Exit {
             drop(output::json(&Value::object([("listening", place.into())])));
         }
     };
-    let service = Serving { listen: args.listen.clone(), tls, tenants };
+    let service = Serving { listen: args.listen.clone(), tls, tenants, performs: args.perform, models };
     serve::serve(service, ready, |text| output::say(text)).map_err(|error| {
         Failure::could_not(anyhow::Error::from(error).context("couldn't serve there"))
             .hint("choose another address with --listen, or look at the certificates")

@@ -12,8 +12,8 @@ use clap::Args;
 use crate::args::Global;
 use crate::exit::{self, Exit, Failure};
 use crate::output::{BAD, BOLD, CARE, DIM, GOOD, Painted, tier_style, verdict_style};
-use crate::record::Record;
 use crate::{failures, output, place, reasons};
+use cascade_runtime::record::Record;
 
 /// One receipt, with what only the owner knows of it
 #[derive(Args, Debug)]

@@ -17,7 +17,7 @@ use cascade_runtime::consent::Standing;
 use cascade_runtime::facts::Asker;
 use cascade_runtime::identity;
 use cascade_runtime::model::{self, Models};
-use cascade_runtime::task::{Request, Router, TaskError, Tasked, tools};
+use cascade_runtime::task::{self, Request, Router, TaskError, Tasked, tools};
 use clap::Args;
 
 use crate::args::Global;
@@ -125,7 +125,7 @@ pub(crate) fn run(global: &Global, args: &TaskArgs) -> Exit {
     };
     let Some(tasked) = asked.tasked else { return Ok(asked.code) };
     let told = if global.json {
-        output::json_text(&tell::document(&tasked).to_string())
+        output::json_text(&task::document(&tasked).to_string())
     } else {
         tell::tell(&tasked)
     };
@@ -145,7 +145,7 @@ fn untold(error: io::Error, receipt: Option<ReceiptId>) -> Failure {
 }
 
 /// The models that this home names.
-pub(super) fn models(global: &Global) -> Result<Models, Failure> {
+pub(in crate::verb) fn models(global: &Global) -> Result<Models, Failure> {
     let file = place::home_dir(global)?.join(model::FILE);
     Models::load(&file).map_err(|fault| {
         let hint = fault.hint();

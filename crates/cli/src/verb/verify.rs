@@ -3,8 +3,8 @@ use std::io::{BufRead as _, BufReader, IsTerminal as _, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use cascade_ledger::Reader;
 use cascade_receipt::verify::{Options, Verdict, report};
+use cascade_runtime::audit::Disk;
 use cascade_verify::inputs::Inputs;
 use clap::Args;
 
@@ -100,39 +100,6 @@ fn count_lines(path: &Path) -> Result<u64, Failure> {
         let (length, found) = (chunk.len(), chunk.iter().filter(|byte| **byte == b'\n').count());
         lines += found as u64;
         reader.consume(length);
-    }
-}
-
-/// What lies on the disk, as the bytes of an export. Damage is for the verifier to judge.
-pub(super) struct Disk<'a> {
-    reader: &'a Reader,
-    next_seq: u64,
-    total: u64,
-    rest: Vec<u8>,
-    at: usize,
-}
-
-impl<'a> Disk<'a> {
-    /// The first `total` receipts.
-    pub(super) const fn of(reader: &'a Reader, total: u64) -> Self {
-        Self { reader, next_seq: 0, total, rest: Vec::new(), at: 0 }
-    }
-}
-
-impl Read for Disk<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        while self.at == self.rest.len() {
-            if self.next_seq >= self.total {
-                return Ok(0);
-            }
-            let stored = self.reader.stored_from(self.next_seq).map_err(std::io::Error::other)?;
-            let Some(stored) = stored else { return Ok(0) };
-            (self.next_seq, self.rest, self.at) = (stored.next_seq, stored.bytes, 0);
-        }
-        let mut rest = self.rest.get(self.at..).unwrap_or_default();
-        let count = rest.read(buffer)?;
-        self.at += count;
-        Ok(count)
     }
 }
 

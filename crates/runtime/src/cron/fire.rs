@@ -208,6 +208,7 @@ fn command(ledger: &Ledger, definition: &Definition, argv: &[String], cron: Ref,
         task: None,
         step: None,
         takes_back: None,
+        request: None,
         cron: Some(cron),
     };
     let governed = match govern::govern(ledger, request) {

@@ -35,7 +35,8 @@ impl Performer<'_> {
             task_type: "cli".to_owned(),
             risk_tier: decided.ruling.risk_tier,
             classified: decided.ruling.classified,
-            request: None,
+            // Whoever answers for it does so in a receipt of its own; the request is answered by what follows.
+            request: self.request.request.filter(|_| record != Record::BreakGlass),
             principal: self.request.asker.principal_id(),
             on_behalf_of: self.request.asker.agent.as_ref().map(|_| self.request.asker.person_id),
             action_hash: action.hash,

@@ -174,6 +174,7 @@ impl Rollback<'_> {
             task: None,
             step: None,
             takes_back: Some(closer.clone()),
+            request: None,
             cron: None,
         };
         match govern::govern(self.ledger, request) {

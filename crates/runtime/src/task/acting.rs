@@ -82,6 +82,7 @@ impl Performer<'_> {
             step: self.request.step.clone(),
             cron: None,
             takes_back: None,
+            request: None,
         };
         let governed = govern(self.ledger, request)?;
         Ok(self.take_over(governed, plan, &routed))

@@ -176,6 +176,7 @@ impl<'a> Attempting<'a> {
             step: Some(of),
             cron: None,
             takes_back: None,
+            request: None,
         }
     }
 

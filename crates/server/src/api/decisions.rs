@@ -53,8 +53,7 @@ pub(super) async fn decide(
 
 fn decided(caller: &Caller, request: DecisionRequest, body: &[u8]) -> Result<DecisionOut, Problem> {
     let ledger = &caller.tenant.ledger;
-    let tag = caller.key.as_ref().map(|key| ledger.request_tag(caller.asker.principal_id(), key, body));
-    let tag = tag.transpose()?;
+    let tag = tagged(caller, body)?;
     if let Some(tag) = &tag
         && let Some(known) = answered(caller, tag)?
     {
@@ -119,8 +118,14 @@ fn told(begun: &Begun) -> DecisionOut {
     }
 }
 
+/// What the receipt of this request is found by, where it can be sent again.
+pub(super) fn tagged(caller: &Caller, body: &[u8]) -> Result<Option<RequestTag>, Problem> {
+    let (ledger, sender) = (&caller.tenant.ledger, caller.asker.principal_id());
+    Ok(caller.key.as_ref().map(|key| ledger.request_tag(sender, key, body)).transpose()?)
+}
+
 /// The answer that this request had before; a problem where it asked for something else.
-fn answered(caller: &Caller, tag: &RequestTag) -> Result<Option<DecisionOut>, Problem> {
+pub(super) fn answered(caller: &Caller, tag: &RequestTag) -> Result<Option<DecisionOut>, Problem> {
     let Some((receipt_id, body)) = caller.tenant.ledger.request(&tag.key)? else { return Ok(None) };
     if body != tag.body {
         return Err(Problem::conflict(

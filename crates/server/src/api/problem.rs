@@ -5,6 +5,7 @@ use axum::response::{IntoResponse, Response};
 use cascade_ledger::{AppendError, Fault, OpenError};
 use cascade_receipt::decision::Reason;
 use cascade_runtime::consent::ConsentError;
+use cascade_runtime::govern::GovernError;
 use cascade_runtime::lease::LeaseError;
 use cascade_runtime::policy_store::StoreError;
 use serde::Serialize;
@@ -61,6 +62,11 @@ impl Problem {
     pub(crate) fn refused(reasons: &[Reason]) -> Self {
         let reasons = reasons.iter().map(ReasonOut::of_code).collect();
         Self { reasons, ..Self::conflict("approval.refused", "the answer does not count; that is on record") }
+    }
+
+    /// What this service was not started for.
+    pub(crate) fn not_here(detail: &str) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "not_performed_here", detail)
     }
 
     pub(crate) fn unauthorized(code: &'static str, detail: &str) -> Self {
@@ -147,6 +153,22 @@ impl From<ConsentError> for Problem {
             ConsentError::Policy(fault) => fault.into(),
             ConsentError::Append(error) => error.into(),
             other => Self::conflict("approval.unusable", other.to_string()),
+        }
+    }
+}
+
+impl From<GovernError> for Problem {
+    fn from(error: GovernError) -> Self {
+        match error {
+            GovernError::Policy(error) => error.into(),
+            GovernError::Ledger(fault) => fault.into(),
+            GovernError::Append(error) => error.into(),
+            GovernError::ApprovalGone(reasons) => Self::refused(&reasons),
+            GovernError::Unsettled => Self::busy(),
+            GovernError::Started(_) => Self::internal(
+                "the command was started, and what became of it could not be recorded; look before you ask again",
+            ),
+            other => Self::conflict("action.not_run", other.to_string()),
         }
     }
 }

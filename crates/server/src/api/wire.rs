@@ -1,6 +1,8 @@
 //! What requests and answers look like. The only structs of the API: what they say is made from, or into, types of
 //! the other crates here and nowhere else.
 
+pub(crate) mod runs;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -211,7 +213,7 @@ pub(crate) struct DecisionOut {
 }
 
 /// A verdict.
-#[derive(Serialize, ToSchema, Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Serialize, ToSchema, Clone, Copy, PartialEq, Eq, Default, Debug)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum VerdictOut {
     /// It may be performed.
@@ -219,6 +221,7 @@ pub(crate) enum VerdictOut {
     /// It waits for people.
     Escalate,
     /// It may not.
+    #[default]
     Deny,
 }
 

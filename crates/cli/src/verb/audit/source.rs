@@ -1,23 +1,22 @@
 //! Where the chain comes from that is audited.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use cascade_audit::control::{Break, Cause, View, Walk};
-use cascade_ledger::{Fault, Reader};
+use cascade_audit::control::View;
+use cascade_ledger::Reader;
 use cascade_receipt::bundle::{self, Bundle, LOOK_BYTES};
-use cascade_receipt::chain::LINE_BYTES_MAX;
-use cascade_receipt::verify::{Code, Verdict};
+use cascade_receipt::verify::Verdict;
+use cascade_runtime::audit::{self, Disclosed, Disk, Held};
 use cascade_verify::inputs::Inputs;
 
-use super::private::{Disclosed, Held};
 use crate::args::Global;
 use crate::exit::{self, Failure};
 use crate::place;
 use crate::verb::bundle::read as read_bundle;
-use crate::verb::verify::{self, Disk};
+use crate::verb::verify;
 
 /// A chain that can be read more than once.
 pub(in crate::verb) enum Source {
@@ -63,45 +62,13 @@ impl Source {
     /// Every receipt that is good, and where the chain is broken.
     pub(in crate::verb) fn view(&self, verdict: &Verdict) -> Result<View, Failure> {
         match self {
-            Self::Local(reader, total) => self.chain(verdict, Some(*total), Held::Vault(reader)),
-            Self::File(_) => self.chain(verdict, None, Held::Nowhere),
+            Self::Local(reader, total) => {
+                let local = Some((&**reader, *total));
+                Ok(audit::view(self.bytes()?, verdict, Held::Vault(reader), local)?)
+            }
+            Self::File(_) => Ok(audit::view(self.bytes()?, verdict, Held::Nowhere, None)?),
             Self::Bundle(bytes) => of_bundle(verdict, bytes),
         }
-    }
-
-    fn chain(&self, verdict: &Verdict, total: Option<u64>, held: Held<'_>) -> Result<View, Failure> {
-        let mut view = View::new()?;
-        let mut walk = Walk::new(verdict.receipts());
-        let mut disclosed = Disclosed::new(held);
-        let mut bytes = BufReader::with_capacity(1 << 20, self.bytes()?);
-        let mut line = Vec::new();
-        while next_line(&mut bytes, &mut line)? {
-            let whole = line.ends_with(b"\n");
-            let text = line.strip_suffix(b"\n").unwrap_or(&line);
-            if walk.take(text, whole) {
-                view.take(text, disclosed.of(text)?.as_ref())?;
-            }
-        }
-        let mut breaks = walk.finish(verdict.fault(), total);
-        if let (Self::Local(reader, total), true) = (self, breaks.is_empty()) {
-            breaks.extend(reader.sound_head().err().map(|fault| unlike_head(*total, &fault)));
-        }
-        view.broken(breaks)?;
-        Ok(view)
-    }
-}
-
-/// The chain is whole as far as it goes, and the head, which knows where it ends, is not of it.
-fn unlike_head(total: u64, fault: &Fault) -> Break {
-    Break {
-        line: total + 1,
-        seq: total,
-        count: 0,
-        code: Code::Seq,
-        cause: Cause::Outside,
-        detail: format!("the head of the ledger does not fit the chain: {fault}"),
-        before: None,
-        after: None,
     }
 }
 
@@ -121,25 +88,4 @@ fn of_bundle(verdict: &Verdict, bytes: &[u8]) -> Result<View, Failure> {
         view.take(line, disclosed.of(line)?.as_ref())?;
     }
     Ok(view)
-}
-
-/// The next line with its LF; false at the end. Of one that is too long to be a receipt only the beginning is kept.
-fn next_line(bytes: &mut impl BufRead, line: &mut Vec<u8>) -> std::io::Result<bool> {
-    line.clear();
-    let most = LINE_BYTES_MAX as u64 + 2;
-    if bytes.by_ref().take(most).read_until(b'\n', line)? == 0 {
-        return Ok(false);
-    }
-    let mut ended = line.ends_with(b"\n") || (line.len() as u64) < most;
-    while !ended {
-        let rest = bytes.fill_buf()?;
-        let end = rest.iter().position(|byte| *byte == b'\n');
-        let taken = end.map_or(rest.len(), |end| end + 1);
-        ended = end.is_some() || taken == 0;
-        bytes.consume(taken);
-        if ended && taken > 0 {
-            line.push(b'\n');
-        }
-    }
-    Ok(true)
 }

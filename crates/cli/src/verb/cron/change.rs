@@ -3,10 +3,10 @@
 use cascade_receipt::decision::Verdict;
 use cascade_receipt::id::ReceiptId;
 use cascade_receipt::json::Value;
-use cascade_runtime::cron::{self, Change, Changed};
+use cascade_runtime::cron::{self, Change, Changed, name_of};
 use clap::Args;
 
-use super::{find, name_of};
+use super::find;
 use crate::args::Global;
 use crate::exit::{self, Exit};
 use crate::output::{BAD, CARE, GOOD, Painted};

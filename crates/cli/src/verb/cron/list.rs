@@ -1,21 +1,18 @@
 //! `cron list`, `cron show`, `cron next`.
 
-use std::collections::BTreeMap;
-
-use cascade_kernel::schedule::{LATE_MS, Rules};
-use cascade_ledger::{INVOCATIONS_KEPT, Invocation, Reader, Schedule};
+use cascade_ledger::{INVOCATIONS_KEPT, Invocation, Reader};
 use cascade_receipt::json::Value;
-use cascade_receipt::time::Timestamp;
-use cascade_runtime::cron::{self, Definition, Standing, Stored, Work};
+use cascade_runtime::cron::{self, Look, Stored, Work, invocation, name_of, word};
 use cascade_runtime::facts;
 use clap::Args;
 
-use super::{find, name_of};
+use super::find;
 use crate::args::Global;
-use crate::exit::{self, Exit, Failure};
+use crate::exit::{self, Exit};
 use crate::output::{BAD, BOLD, CARE, DIM, GOOD, Painted};
 use crate::verb::grant;
-use crate::{failures, output, place, record};
+use crate::{failures, output, place};
+use cascade_runtime::record;
 
 /// Most times that `cron next` gives.
 const NEXT_MAX: u32 = 10_000;
@@ -35,56 +32,6 @@ pub(super) struct Next {
     /// How many times
     #[arg(short = 'n', value_name = "COUNT", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=i64::from(NEXT_MAX)))]
     count: u32,
-}
-
-/// A schedule, as it stands.
-pub(in crate::verb) struct Look {
-    schedule: Schedule,
-    pub(in crate::verb) name: String,
-    definition: Option<Definition>,
-    pub(in crate::verb) state: &'static str,
-    pub(in crate::verb) next: Option<Timestamp>,
-}
-
-impl Look {
-    pub(in crate::verb) fn at(reader: &Reader, schedule: Schedule, now: Timestamp) -> Result<Self, Failure> {
-        let name = name_of(reader, &schedule)?;
-        let (definition, lost) = match cron::stored(reader, &schedule)? {
-            Stored::Whole(definition) => (Some(*definition), "active"),
-            Stored::Erased => (None, "erased"),
-            Stored::Damaged => (None, "damaged"),
-        };
-        let rules = definition.as_ref().map(|definition| &definition.rules);
-        let due = rules.and_then(|rules| rules.timing().after(schedule.through).next());
-        let is_late = |rules: &Rules, due: Timestamp| now.ms() > due.ms() + rules.jitter_ms() + LATE_MS;
-        let state = if schedule.paused {
-            "paused"
-        } else if rules.zip(due).is_some_and(|(rules, due)| is_late(rules, due)) {
-            "overdue"
-        } else {
-            lost
-        };
-        let next = rules.filter(|_| !schedule.paused).and_then(|rules| rules.timing().after(now).next());
-        Ok(Self { schedule, name, definition, state, next })
-    }
-
-    pub(in crate::verb) fn members(&self) -> BTreeMap<String, Value> {
-        let schedule = &self.schedule;
-        let mut members = BTreeMap::from([
-            ("name".to_owned(), self.name.as_str().into()),
-            ("principal".to_owned(), schedule.principal.to_string().into()),
-            ("schedule".to_owned(), schedule.receipt_id.to_string().into()),
-            ("state".to_owned(), self.state.into()),
-            ("through".to_owned(), schedule.through.to_string().into()),
-        ]);
-        if let Some(definition) = &self.definition
-            && let Value::Object(all) = definition.to_json()
-        {
-            members.extend(all.into_iter().filter(|(key, _)| key != "_type" && key != "signature"));
-        }
-        members.extend(self.next.map(|next| ("next".to_owned(), next.to_string().into())));
-        members
-    }
 }
 
 pub(super) fn run(global: &Global) -> Exit {
@@ -134,42 +81,11 @@ fn nothing(global: &Global) -> Exit {
     Ok(exit::DONE)
 }
 
-/// What came of an invocation, in one word.
-fn word(reader: &Reader, invocation: &Invocation) -> &'static str {
-    match (invocation.outcome.as_str(), cron::how_it_went(reader, invocation)) {
-        ("skip", _) => "skipped",
-        ("miss", _) => "missed",
-        (_, Standing::Running) => "running",
-        (_, Standing::Unstarted) => "never started",
-        (_, Standing::Over) => match invocation.action.as_ref().map(|(_, kind)| kind.as_str()) {
-            Some("blocked") => "blocked",
-            Some("escalation") => "waits for an approval",
-            _ => "ran",
-        },
-    }
-}
-
 fn words(reader: &Reader, invocation: &Invocation) -> String {
     let at = invocation.due.unwrap_or(invocation.at);
     let count = if invocation.count > 1 { format!(" {} times", invocation.count) } else { String::new() };
     let by_hand = if invocation.due.is_none() { ", let run at once" } else { "" };
     format!("{at} {}{count}{by_hand}", word(reader, invocation))
-}
-
-fn invocation(reader: &Reader, invocation: &Invocation) -> Value {
-    let mut members = BTreeMap::from([
-        ("at".to_owned(), invocation.at.to_string().into()),
-        ("outcome".to_owned(), invocation.outcome.as_str().into()),
-        ("receipt_id".to_owned(), invocation.receipt_id.to_string().into()),
-        ("standing".to_owned(), word(reader, invocation).into()),
-    ]);
-    members.extend(invocation.due.map(|due| ("due".to_owned(), due.to_string().into())));
-    if invocation.count > 0 {
-        let count = i64::try_from(invocation.count).unwrap_or(i64::MAX);
-        members.insert("count".to_owned(), Value::Int(count));
-    }
-    members.extend(invocation.action.as_ref().map(|(id, _)| ("action".to_owned(), id.to_string().into())));
-    Value::Object(members)
 }
 
 pub(super) fn show(global: &Global, args: &Show) -> Exit {

@@ -16,12 +16,12 @@ use cascade_receipt::json;
 use cascade_receipt::verify::{Verdict, verify_bundle};
 use cascade_verify::inputs::Inputs;
 
-use super::local::{order, sought, words};
 use crate::exit::{self, Failure};
 use crate::output;
 use crate::progress::Progress;
-use crate::record;
 use crate::verb::bundle as bundles;
+use cascade_runtime::lineage::{order, sought, words};
+use cascade_runtime::record;
 
 /// Lines by their places.
 enum Lines {

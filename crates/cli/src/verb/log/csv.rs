@@ -8,8 +8,8 @@ use cascade_receipt::json::Value;
 
 use super::each;
 use crate::exit::Failure;
-use crate::record::Record;
 use crate::screen;
+use cascade_runtime::record::Record;
 
 const COLUMNS: [&str; 18] = [
     "seq",

@@ -8,9 +8,9 @@ use cascade_ledger::{Order, Outline, Reader, Sought};
 use super::filter::words_of;
 use crate::exit::Failure;
 use crate::failures;
-use crate::near::Near;
 use crate::progress::Progress;
-use crate::record::Record;
+use cascade_runtime::record::Near;
+use cascade_runtime::record::Record;
 
 /// Receipts looked at in one step of a walk.
 const STEP: u64 = 512;

@@ -8,7 +8,7 @@ use cascade_receipt::kind::Kind;
 use super::number;
 use crate::exit::Failure;
 use crate::output::{self, DIM, Painted, tier_style, verdict_style};
-use crate::record::{ERASED, Record};
+use cascade_runtime::record::{ERASED, Record};
 
 /// A line for people.
 pub(super) fn print(reader: &Reader, record: &Record) -> Result<(), Failure> {

@@ -14,8 +14,8 @@ use super::side::{self, Side};
 use crate::args::Global;
 use crate::exit::{self, Exit, Failure};
 use crate::output::{BAD, BOLD, CARE, DIM, GOOD, Painted, verdict_style};
-use crate::record::{ERASED, Record};
 use crate::{output, place, reasons};
+use cascade_runtime::record::{ERASED, Record};
 
 /// Most recorded decisions that are made again; their facts are held in memory.
 const ACTIONS_MAX: i64 = 100_000;

@@ -19,9 +19,9 @@ use super::{facts, lift};
 use crate::args::Global;
 use crate::exit::{self, Exit, Failure};
 use crate::output::{BOLD, CARE, DIM, Painted, verdict_style};
-use crate::record::{ERASED, Record};
 use crate::verb::show;
 use crate::{again, failures, output, place};
+use cascade_runtime::record::{ERASED, Record};
 
 #[derive(Args, Debug)]
 pub(crate) struct Explain {

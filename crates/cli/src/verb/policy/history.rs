@@ -9,8 +9,8 @@ use cascade_runtime::policy_store;
 use crate::args::Global;
 use crate::exit::{self, Exit};
 use crate::output::{BAD, BOLD, DIM, GOOD, Painted};
-use crate::record::Record;
 use crate::{output, place};
+use cascade_runtime::record::Record;
 
 pub(super) fn run(global: &Global) -> Exit {
     let reader = place::reader(global)?;

@@ -7,9 +7,9 @@ use std::time::Instant;
 
 use cascade_audit::replay::{Tally, Under};
 use cascade_ledger::Reader;
-use cascade_runtime::replay;
+use cascade_runtime::replay::{self, Told};
 
-use super::told::{self, Told};
+use super::told;
 use super::{FailOn, Replay};
 use crate::args::Global;
 use crate::exit::{self, Exit, Failure};
@@ -43,11 +43,11 @@ pub(super) fn run(global: &Global, args: &Replay) -> Exit {
         None => (Under::Then, None),
     };
     let tally = scan(&reader, seqs.clone(), &under)?;
-    let told = Told { tally: &tally, seqs, under: name, seconds: began.elapsed().as_secs_f64() };
+    let told = Told { tally: &tally, seqs, under: name };
     if global.json {
-        output::json(&told::document(&reader, &told)?)?;
+        output::json(&told.document(&reader)?)?;
     } else {
-        told::print(&reader, &told)?;
+        told::print(&reader, &told, began.elapsed().as_secs_f64())?;
     }
     Ok(if fails(args, &tally) { exit::FINDINGS } else { exit::DONE })
 }

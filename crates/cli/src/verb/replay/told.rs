@@ -1,43 +1,19 @@
 //! What came of replaying the local chain, for people and for programs.
 
-use std::ops::Range;
-
-use cascade_audit::replay::{By, Example, Group, Key, Places, Tally};
+use cascade_audit::replay::{By, Example, Group, Key, Tally};
 use cascade_ledger::Reader;
-use cascade_receipt::digest::Digest;
-use cascade_receipt::id::PrincipalId;
-use cascade_receipt::json::Value;
 
 use crate::exit::Failure;
 use crate::output::{self, BAD, BOLD, CARE, DIM, GOOD, Painted};
-use crate::record::{ERASED, Record};
+use cascade_runtime::record::ERASED;
+use cascade_runtime::replay::{Told, command, named};
 
 /// Groups shown to people, the largest of each grouping; programs get all.
 const SHOWN_MAX: usize = 10;
 /// Longest command shown.
 const COMMAND_WIDTH: usize = 60;
 
-/// What came of it.
-pub(super) struct Told<'a> {
-    pub(super) tally: &'a Tally,
-    pub(super) seqs: Range<u64>,
-    /// The other policy: what it is called, and its hash.
-    pub(super) under: Option<(String, Digest)>,
-    pub(super) seconds: f64,
-}
-
-impl Told<'_> {
-    /// In a word.
-    fn outcome(&self) -> &'static str {
-        match self.tally {
-            tally if tally.divergences > 0 => "differs",
-            tally if !tally.is_clean() || tally.decisions == 0 || tally.erased > 0 => "incomplete",
-            _ => "same",
-        }
-    }
-}
-
-pub(super) fn print(reader: &Reader, told: &Told<'_>) -> Result<(), Failure> {
+pub(super) fn print(reader: &Reader, told: &Told<'_>, seconds: f64) -> Result<(), Failure> {
     let tally = told.tally;
     let outcome = told.outcome();
     let style = match outcome {
@@ -79,7 +55,7 @@ pub(super) fn print(reader: &Reader, told: &Told<'_>) -> Result<(), Failure> {
     }
     output::say(format_args!(
         "{} receipts ({}..{}) in {:.1} s",
-        tally.receipts, told.seqs.start, told.seqs.end, told.seconds
+        tally.receipts, told.seqs.start, told.seqs.end, seconds
     ));
     Ok(())
 }
@@ -159,82 +135,4 @@ fn one(reader: &Reader, example: &Example) -> Result<(), Failure> {
         output::safe(&example.codes.join(", "))
     ))?;
     Ok(())
-}
-
-fn command(reader: &Reader, example: &Example) -> Result<Option<String>, Failure> {
-    let line = reader.lines(example.seq..example.seq + 1).next().transpose()?;
-    let record = line.and_then(|line| Record::parse(line.seq, &line.text));
-    Ok(record.map(|record| record.command(reader)).transpose()?.flatten())
-}
-
-fn named(reader: &Reader, key: &Key) -> Result<Option<String>, Failure> {
-    let id = PrincipalId::parse(&key.value).filter(|_| key.by == By::Principal);
-    Ok(id.map(|id| reader.name(id)).transpose()?.flatten().map(|name| name.name))
-}
-
-pub(super) fn document(reader: &Reader, told: &Told<'_>) -> Result<Value, Failure> {
-    let tally = told.tally;
-    let examples = |examples: &[Example]| -> Result<Value, Failure> {
-        Ok(Value::Array(examples.iter().map(|one| example(reader, one)).collect::<Result<_, _>>()?))
-    };
-    let mut groups = Vec::new();
-    for (key, group) in tally.groups.iter() {
-        let mut members = vec![
-            ("by", key.by.as_str().into()),
-            ("change", key.change.into()),
-            ("count", number(group.count)),
-            ("examples", examples(&group.examples)?),
-            ("value", key.value.as_str().into()),
-        ];
-        members.extend(named(reader, key)?.map(|name| ("name", name.into())));
-        groups.push(Value::Object(members.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()));
-    }
-    let mut members = vec![
-        ("decisions", number(tally.decisions)),
-        ("differences", examples(&tally.first)?),
-        ("divergences", number(tally.divergences)),
-        ("erased", number(tally.erased)),
-        ("from", number(told.seqs.start)),
-        ("gaps", places(&tally.gaps)),
-        ("groups", Value::Array(groups)),
-        ("lacking", examples(&tally.lacking)?),
-        ("lacks", Value::Array(tally.lacks.iter().map(|what| what.as_str().into()).collect())),
-        ("matches", number(tally.matches)),
-        ("newly_allowed", number(tally.changed_to("newly_allowed"))),
-        ("newly_denied", number(tally.changed_to("newly_denied"))),
-        ("newly_escalated", number(tally.changed_to("newly_escalated"))),
-        ("other_reasons", number(tally.other_reasons)),
-        ("outcome", told.outcome().into()),
-        ("receipts", number(tally.receipts)),
-        ("through", number(told.seqs.end)),
-        ("unknown", number(tally.unknown)),
-        ("unknown_kinds", places(&tally.unknown_kinds)),
-        ("unreadable", places(&tally.unreadable)),
-    ];
-    if let Some((name, hash)) = &told.under {
-        let policy = Value::object([("hash", hash.to_hex().into()), ("name", name.as_str().into())]);
-        members.push(("policy", policy));
-    }
-    Ok(Value::Object(members.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()))
-}
-
-fn places(places: &Places) -> Value {
-    let first = places.first.iter().map(|seq| number(*seq)).collect();
-    Value::object([("count", number(places.count)), ("first", Value::Array(first))])
-}
-
-fn example(reader: &Reader, example: &Example) -> Result<Value, Failure> {
-    let mut members = vec![
-        ("codes", Value::Array(example.codes.iter().map(|code| code.as_str().into()).collect())),
-        ("receipt_id", example.receipt_id.to_string().into()),
-        ("seq", number(example.seq)),
-    ];
-    members.extend(example.before.map(|verdict| ("before", verdict.as_str().into())));
-    members.extend(example.after.map(|verdict| ("after", verdict.as_str().into())));
-    members.extend(command(reader, example)?.map(|command| ("command", command.into())));
-    Ok(Value::Object(members.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()))
-}
-
-fn number(number: u64) -> Value {
-    Value::Int(i64::try_from(number).unwrap_or(i64::MAX))
 }

@@ -11,8 +11,8 @@ use cascade_runtime::rollback::{Became, Item, Rolled, Undone};
 use crate::args::Global;
 use crate::exit::{self, Exit, Failure};
 use crate::output::{BAD, CARE, DIM, GOOD, Painted, Style};
-use crate::record::{ERASED, quoted};
 use crate::{output, reasons};
+use cascade_runtime::record::{ERASED, quoted};
 
 /// Most of a command in a line.
 const COMMAND_CHARS_MAX: usize = 60;

@@ -1,12 +1,8 @@
 //! What a person or a program is told of a run.
 
-use std::collections::BTreeMap;
-
 use cascade_kernel::csl::Spec;
-use cascade_kernel::workflow::Role;
 use cascade_receipt::digest::Digest;
-use cascade_receipt::json::Value;
-use cascade_runtime::workflow::{Attempt, Driven, Progress, Standing};
+use cascade_runtime::workflow::{self, Driven, Progress, Standing};
 
 use super::run::{name_of, waiting};
 use crate::args::Global;
@@ -64,17 +60,6 @@ fn style_of(ended: &str) -> Style {
     }
 }
 
-const fn word(standing: Standing) -> &'static str {
-    match standing {
-        Standing::Blocked => "blocked",
-        Standing::Escalated => "escalated",
-        Standing::Rehearsed => "dry_run",
-        Standing::Completed => "completed",
-        Standing::Aborted => "aborted",
-        Standing::Waits => "waiting",
-    }
-}
-
 fn code(driven: &Driven) -> u8 {
     let refused = |code: &String| matches!(code.as_str(), "step.refused" | "cancelled");
     match driven.standing {
@@ -102,7 +87,7 @@ fn code(driven: &Driven) -> u8 {
 
 pub(super) fn told(global: &Global, spec: &Spec, hash: &Digest, driven: &Driven) -> Exit {
     if global.json {
-        output::json(&document(spec, hash, driven))?;
+        output::json(&workflow::document(spec, hash, driven))?;
     } else {
         people(spec, driven)?;
     }
@@ -159,83 +144,4 @@ fn waits(spec: &Spec, driven: &Driven) {
         ));
     }
     output::hint_line(format_args!("then: cascade spec resume {chain}"));
-}
-
-fn document(spec: &Spec, hash: &Digest, driven: &Driven) -> Value {
-    let texts = |all: &[String]| Value::Array(all.iter().map(|one| one.as_str().into()).collect());
-    let number = |number: u64| Value::Int(i64::try_from(number).unwrap_or(i64::MAX));
-    let mut members = BTreeMap::from([
-        ("outcome".to_owned(), word(driven.standing).into()),
-        ("name".to_owned(), spec.name.as_str().into()),
-        ("version".to_owned(), spec.version.as_str().into()),
-        ("spec_hash".to_owned(), hash.to_hex().into()),
-        ("reasons".to_owned(), texts(&driven.reasons)),
-        (
-            "receipts".to_owned(),
-            Value::Array(driven.receipts.iter().map(|id| id.to_string().into()).collect()),
-        ),
-        ("steps".to_owned(), Value::Array(driven.attempts.iter().map(|one| attempt(spec, one)).collect())),
-        (
-            "outputs".to_owned(),
-            Value::Object(
-                driven.outputs.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect(),
-            ),
-        ),
-        (
-            "counts".to_owned(),
-            Value::object([
-                ("completed", number(driven.count.completed)),
-                ("failed", number(driven.count.failed)),
-                ("skipped", number(driven.count.skipped)),
-                ("unknown", number(driven.count.unknown)),
-            ]),
-        ),
-    ]);
-    if let Some(id) = driven.receipts.last() {
-        members.insert("receipt_id".to_owned(), id.to_string().into());
-    }
-    if let Some(id) = driven.chain {
-        members.insert("chain".to_owned(), id.to_string().into());
-    }
-    if let Some(ruling) = &driven.ruling {
-        members.insert("verdict".to_owned(), ruling.decision.verdict.as_str().into());
-        members.insert("decision_reasons".to_owned(), reasons::document(ruling));
-    }
-    let unknown = driven.unknown.iter().map(|place| {
-        let id = spec.steps.get(place.step).map_or("?", |step| step.id.as_str());
-        Value::object([("id", id.into()), ("item", number(u64::try_from(place.item).unwrap_or(u64::MAX)))])
-    });
-    members.insert("unknown".to_owned(), Value::Array(unknown.collect()));
-    Value::Object(members)
-}
-
-fn attempt(spec: &Spec, attempt: &Attempt) -> Value {
-    let place = attempt.place;
-    let number = |number: usize| Value::Int(i64::try_from(number).unwrap_or(i64::MAX));
-    let id = spec.steps.get(place.step).map_or("?", |step| step.id.as_str());
-    let mut members = BTreeMap::from([
-        ("id".to_owned(), id.into()),
-        ("item".to_owned(), number(place.item)),
-        ("attempt".to_owned(), Value::Int(i64::from(place.attempt))),
-        ("status".to_owned(), attempt.ended.into()),
-        (
-            "reasons".to_owned(),
-            Value::Array(attempt.reasons.iter().map(|code| code.as_str().into()).collect()),
-        ),
-    ]);
-    let role = match place.role {
-        Role::Step => None,
-        Role::Compensation => Some("compensation"),
-        Role::Reconciler => Some("reconciler"),
-    };
-    if let Some(role) = role {
-        members.insert("role".to_owned(), role.into());
-    }
-    if let Some(id) = attempt.receipt_id {
-        members.insert("receipt_id".to_owned(), id.to_string().into());
-    }
-    if let Some(code) = attempt.exit_code {
-        members.insert("exit_code".to_owned(), Value::Int(code));
-    }
-    Value::Object(members)
 }

@@ -14,10 +14,11 @@ use serde_json::{Value, json};
 use cascade_receipt::id::ReceiptId;
 
 use super::members::Members;
-use super::{Desk, TaskArgs, last, read, tell, untold};
+use super::{Desk, TaskArgs, last, read, untold};
 use crate::args::Global;
 use crate::exit::{self, Exit, Failure};
 use crate::{output, place};
+use cascade_runtime::task;
 
 /// Bytes of one line: a task may be written with escapes.
 const LINE_BYTES_MAX: u64 = 8 * TASK_BYTES_MAX as u64;
@@ -98,7 +99,7 @@ fn answered(desk: &Desk<'_>, line: Result<Vec<u8>, String>) -> (Option<Line>, bo
         Err(error) => (Some(failed(id, &error)), false),
         Ok(stated) => match desk.answer(stated) {
             Ok(tasked) => {
-                (Some(Line { receipt: last(&tasked), ..Line::of(id, tell::document(&tasked)) }), true)
+                (Some(Line { receipt: last(&tasked), ..Line::of(id, task::document(&tasked)) }), true)
             }
             Err(failure) => (Some(failed(id, &output::causes(&failure.cause))), false),
         },

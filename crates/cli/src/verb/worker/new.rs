@@ -81,6 +81,7 @@ fn ask(global: &Global, program: &str) -> Result<Governed, Failure> {
         step: None,
         cron: None,
         takes_back: None,
+        request: None,
     };
     govern(&ledger, request).map_err(failures::govern)
 }

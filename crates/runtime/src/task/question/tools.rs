@@ -121,6 +121,7 @@ impl Question<'_, '_> {
             step: None,
             cron: None,
             takes_back: None,
+            request: None,
         };
         match govern(self.of.ledger, request) {
             Ok(governed) => Ok(self.take_over(argv, governed)),

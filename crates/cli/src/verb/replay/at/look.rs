@@ -7,7 +7,7 @@ use cascade_receipt::time::Timestamp;
 
 use super::sheet::{Cell, dim};
 use crate::exit::Failure;
-use crate::record::{ERASED, Record};
+use cascade_runtime::record::{ERASED, Record};
 
 /// The place.
 pub(super) struct Look<'a> {

@@ -7,8 +7,8 @@ use cascade_receipt::json::Value;
 use super::super::look::{self, Look, short};
 use super::super::sheet::{Row, Section, Tone, cell, dim, members, number, plain};
 use crate::exit::Failure;
-use crate::record::ERASED;
 use crate::verb::key;
+use cascade_runtime::record::ERASED;
 
 pub(super) fn policy(look: &Look<'_>) -> Result<Section, Failure> {
     let (policy, _) = look.moment.policy_in_force()?;

@@ -4,13 +4,13 @@ use cascade_kernel::csl::Spec;
 use cascade_kernel::workflow::Role;
 use cascade_ledger::{Chain, OpenAction};
 use cascade_receipt::json::Value;
+use cascade_runtime::cron;
 use cascade_runtime::workflow::{self, Attempt, Driven, WorkflowError};
 
 use super::super::look::{self, Look, short};
 use super::super::sheet::{Cell, Row, Section, Tone, cell, dim, members, number, plain};
 use crate::exit::Failure;
 use crate::failures;
-use crate::verb::cron::list;
 
 pub(super) fn runs(look: &Look<'_>) -> Result<Section, Failure> {
     let open = look.moment.open_actions()?;
@@ -30,7 +30,7 @@ fn run(look: &Look<'_>, chain: &Chain, open: &[OpenAction], rows: &mut Vec<Row>)
         Err(other) => return Err(failures::workflow(other)),
     };
     let name = known.as_ref().map_or_else(
-        || crate::record::ERASED.to_owned(),
+        || cascade_runtime::record::ERASED.to_owned(),
         |(spec, _)| format!("{} {}", spec.name, spec.version),
     );
     let steps = match &known {
@@ -163,7 +163,7 @@ fn running(look: &Look<'_>, chain: &Chain, open: &[OpenAction]) -> Result<Vec<Ru
 pub(super) fn schedules(look: &Look<'_>) -> Result<Section, Failure> {
     let mut rows = Vec::new();
     for schedule in look.moment.schedules()? {
-        let stands = list::Look::at(look.moment, schedule, look.at)?;
+        let stands = cron::Look::at(look.moment, schedule, look.at)?;
         let tone = match stands.state {
             "active" => Tone::Good,
             "paused" => Tone::Dim,

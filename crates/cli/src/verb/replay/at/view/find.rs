@@ -7,7 +7,7 @@ use cascade_receipt::content::Rel;
 
 use super::super::look;
 use crate::exit::Failure;
-use crate::record::Record;
+use cascade_runtime::record::Record;
 
 /// Receipts that are read at once on the way back.
 const STEP: u64 = 512;

@@ -3,7 +3,8 @@
 use cascade_ledger::{Fault, Reader};
 
 /// Reads lines by their places; keeps the commit that the last one was in.
-pub(crate) struct Near<'a> {
+#[derive(Debug)]
+pub struct Near<'a> {
     reader: &'a Reader,
     first: u64,
     next: u64,
@@ -13,12 +14,17 @@ pub(crate) struct Near<'a> {
 }
 
 impl<'a> Near<'a> {
-    pub(crate) const fn new(reader: &'a Reader) -> Self {
+    /// Nothing read yet.
+    #[must_use]
+    pub const fn new(reader: &'a Reader) -> Self {
         Self { reader, first: 0, next: 0, bytes: Vec::new(), starts: Vec::new() }
     }
 
     /// The line at `seq`; `None` where there is none that is text.
-    pub(crate) fn line(&mut self, seq: u64) -> Result<Option<&str>, Fault> {
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub fn line(&mut self, seq: u64) -> Result<Option<&str>, Fault> {
         if !(self.first..self.next).contains(&seq) {
             let Some(stored) = self.reader.stored_from(seq)? else { return Ok(None) };
             (self.first, self.next) = (stored.first_seq, stored.next_seq);

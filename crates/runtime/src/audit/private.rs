@@ -2,19 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use crate::policy_store;
 use cascade_audit::control::Private;
-use cascade_ledger::Reader;
+use cascade_ledger::{Fault, Reader};
 use cascade_policy::snapshot::Snapshot;
 use cascade_receipt::bundle::Bundle;
 use cascade_receipt::content::PolicyRef;
 use cascade_receipt::digest::Digest;
 use cascade_receipt::json::{self, Value};
-use cascade_runtime::policy_store;
-
-use crate::exit::Failure;
 
 /// Where private bytes are.
-pub(super) enum Held<'s> {
+#[derive(Debug)]
+pub enum Held<'s> {
     /// Nowhere: an export has none.
     Nowhere,
     /// In the vault.
@@ -24,18 +23,24 @@ pub(super) enum Held<'s> {
 }
 
 /// The private bytes of receipts, and the policies that they are read by.
-pub(super) struct Disclosed<'s> {
+#[derive(Debug)]
+pub struct Disclosed<'s> {
     held: Held<'s>,
     policies: BTreeMap<Digest, Option<Snapshot>>,
 }
 
 impl<'s> Disclosed<'s> {
-    pub(super) const fn new(held: Held<'s>) -> Self {
+    /// Nothing read yet.
+    #[must_use]
+    pub const fn new(held: Held<'s>) -> Self {
         Self { held, policies: BTreeMap::new() }
     }
 
     /// What is known beyond a line; nothing where it is erased, not disclosed, or was decided by a policy that is gone.
-    pub(super) fn of(&mut self, line: &[u8]) -> Result<Option<Private>, Failure> {
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub fn of(&mut self, line: &[u8]) -> Result<Option<Private>, Fault> {
         if matches!(self.held, Held::Nowhere) {
             return Ok(None);
         }
@@ -50,7 +55,7 @@ impl<'s> Disclosed<'s> {
         Ok(self.policy(&policy).and_then(|snapshot| Private::of(&facts, snapshot)))
     }
 
-    fn facts(&self, receipt: &Value, hash: &Digest) -> Result<Option<Vec<u8>>, Failure> {
+    fn facts(&self, receipt: &Value, hash: &Digest) -> Result<Option<Vec<u8>>, Fault> {
         Ok(match &self.held {
             Held::Nowhere => None,
             Held::Vault(reader) => {

@@ -9,10 +9,11 @@ use cascade_receipt::id::{PrincipalId, ReceiptId};
 use cascade_receipt::json;
 use cascade_receipt::kind::Kind;
 
-use crate::near::Near;
-use crate::record::{self, Private};
+use crate::record::{self, Near, Private};
 
-pub(super) struct Local<'a> {
+/// The local chain.
+#[derive(Debug)]
+pub struct Local<'a> {
     reader: &'a Reader,
     index: &'a Index,
     near: Near<'a>,
@@ -21,7 +22,11 @@ pub(super) struct Local<'a> {
 }
 
 impl<'a> Local<'a> {
-    pub(super) fn new(reader: &'a Reader, index: &'a Index) -> Result<Self, cascade_ledger::Fault> {
+    /// The chain as long as it is now.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub fn new(reader: &'a Reader, index: &'a Index) -> Result<Self, cascade_ledger::Fault> {
         let head = reader.head()?.next_seq;
         let cosigned = reader.newest_checkpoint(true)?.map_or(0, |(size, _)| size);
         Ok(Self { reader, index, near: Near::new(reader), head, cosigned })
@@ -29,12 +34,14 @@ impl<'a> Local<'a> {
 }
 
 /// Kinds as an index knows them.
-pub(super) fn words(kinds: &[Kind]) -> Vec<String> {
+#[must_use]
+pub fn words(kinds: &[Kind]) -> Vec<String> {
     kinds.iter().map(|kind| kind.as_str().to_owned()).collect()
 }
 
 /// What is asked of an index for this.
-pub(super) fn sought(find: &Find) -> Sought {
+#[must_use]
+pub fn sought(find: &Find) -> Sought {
     Sought {
         kinds: words(&find.kinds),
         other_kinds: words(&find.other_kinds),
@@ -47,7 +54,8 @@ pub(super) fn sought(find: &Find) -> Sought {
 }
 
 /// In which order an index is to answer.
-pub(super) const fn order(find: &Find) -> Order {
+#[must_use]
+pub const fn order(find: &Find) -> Order {
     if find.newest { Order::Descending } else { Order::Ascending }
 }
 
@@ -126,5 +134,25 @@ impl Source for Local<'_> {
 
     fn cosigned(&self) -> u64 {
         self.cosigned
+    }
+}
+
+/// Asks a question of the local chain. A fault of the ledger stays one, so that whoever lent the index makes a damaged one
+/// again.
+///
+/// # Errors
+/// When the ledger cannot be read.
+pub fn ask<T>(
+    reader: &Reader,
+    index: &Index,
+    question: impl FnOnce(&mut dyn Source) -> Result<T, Fault>,
+) -> Result<Result<T, Fault>, cascade_ledger::Fault> {
+    let mut source = Local::new(reader, index)?;
+    match question(&mut source) {
+        Err(error) => match error.downcast::<cascade_ledger::Fault>() {
+            Ok(fault) => Err(*fault),
+            Err(other) => Ok(Err(other)),
+        },
+        told => Ok(told),
     }
 }

@@ -1,18 +1,23 @@
 //! A stored receipt as people want to read it: the public members, and what the vault adds.
 
+mod near;
+
 use cascade_ledger::{ErasedBy, Fault, Reader};
 use cascade_receipt::digest::Digest;
 use cascade_receipt::id::{PrincipalId, ReceiptId};
 use cascade_receipt::json::{self, Value};
 
+pub use near::Near;
+
 /// What stands where an erased command stood.
-pub(crate) const ERASED: &str = "(erased)";
+pub const ERASED: &str = "(erased)";
 /// What stands where private bytes are not those that the receipt was made of.
-pub(crate) const ALTERED: &str = "(altered in the vault)";
+pub const ALTERED: &str = "(altered in the vault)";
 
 /// Private bytes behind a salted hash.
 #[derive(PartialEq, Eq, Debug)]
-pub(crate) enum Private {
+pub enum Private {
+    /// These.
     Kept(Vec<u8>),
     /// Others are kept than those that give the hash.
     Altered,
@@ -21,7 +26,10 @@ pub(crate) enum Private {
 }
 
 /// The private bytes behind a salted hash, held against it.
-pub(crate) fn private(reader: &Reader, hash: &Digest) -> Result<Private, Fault> {
+///
+/// # Errors
+/// When the ledger cannot be read.
+pub fn private(reader: &Reader, hash: &Digest) -> Result<Private, Fault> {
     Ok(match reader.private(hash)? {
         Some((nonce, bytes)) if Digest::salted(&nonce, &bytes) == *hash => Private::Kept(bytes),
         Some(_) => Private::Altered,
@@ -30,11 +38,10 @@ pub(crate) fn private(reader: &Reader, hash: &Digest) -> Result<Private, Fault> 
 }
 
 /// The reason that somebody gave with a receipt, held against its hash where that is in the receipt.
-pub(crate) fn reason_of(
-    reader: &Reader,
-    id: ReceiptId,
-    hash: Option<&Value>,
-) -> Result<Option<String>, Fault> {
+///
+/// # Errors
+/// When the ledger cannot be read.
+pub fn reason_of(reader: &Reader, id: ReceiptId, hash: Option<&Value>) -> Result<Option<String>, Fault> {
     let items = reader.private_of(id)?;
     let reason = items.into_iter().find(|item| matches!(item.field.as_str(), "reason" | "reason_hash"));
     let Some(item) = reason else { return Ok(None) };
@@ -46,34 +53,42 @@ pub(crate) fn reason_of(
 }
 
 /// One receipt of the local chain.
-pub(crate) struct Record {
-    pub(crate) seq: u64,
-    pub(crate) receipt: Value,
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// Its place in the chain.
+    pub seq: u64,
+    /// All of it.
+    pub receipt: Value,
 }
 
 impl Record {
     /// Reads a stored line; `None` when it is none.
-    pub(crate) fn parse(seq: u64, line: &str) -> Option<Self> {
+    #[must_use]
+    pub fn parse(seq: u64, line: &str) -> Option<Self> {
         json::parse(line.as_bytes()).ok().map(|receipt| Self { seq, receipt })
     }
 
     /// A member of content.
-    pub(crate) fn content(&self, key: &str) -> Option<&Value> {
+    #[must_use]
+    pub fn content(&self, key: &str) -> Option<&Value> {
         self.receipt.member("content")?.member(key)
     }
 
     /// A text member of content, or nothing.
-    pub(crate) fn text(&self, key: &str) -> &str {
+    #[must_use]
+    pub fn text(&self, key: &str) -> &str {
         self.content(key).and_then(Value::as_str).unwrap_or_default()
     }
 
     /// The verdict, where the receipt carries a decision.
-    pub(crate) fn verdict(&self) -> &str {
+    #[must_use]
+    pub fn verdict(&self) -> &str {
         self.content("decision").and_then(|decision| decision.member("verdict")?.as_str()).unwrap_or_default()
     }
 
     /// The receipts this one refers to: what they are to it, and their ids.
-    pub(crate) fn refs(&self) -> Vec<(&str, &str)> {
+    #[must_use]
+    pub fn refs(&self) -> Vec<(&str, &str)> {
         let refs = self.content("refs").and_then(Value::as_array).unwrap_or_default();
         refs.iter()
             .filter_map(|one| Some((one.member("rel")?.as_str()?, one.member("receipt_id")?.as_str()?)))
@@ -81,7 +96,10 @@ impl Record {
     }
 
     /// The private bytes behind a salted hash in content.
-    pub(crate) fn private(&self, reader: &Reader, key: &str) -> Result<Option<Value>, Fault> {
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub fn private(&self, reader: &Reader, key: &str) -> Result<Option<Value>, Fault> {
         let Some(hash) = Digest::from_hex(self.text(key)) else { return Ok(None) };
         Ok(match private(reader, &hash)? {
             Private::Kept(bytes) => json::parse(&bytes).ok(),
@@ -91,24 +109,32 @@ impl Record {
     }
 
     /// The command, as the vault remembers it; `None` when there is none or it is erased.
-    pub(crate) fn command(&self, reader: &Reader) -> Result<Option<String>, Fault> {
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub fn command(&self, reader: &Reader) -> Result<Option<String>, Fault> {
         Ok(self.private(reader, "action_hash")?.as_ref().and_then(command_of))
     }
 
     /// The reason that somebody gave, where the vault has it.
-    pub(crate) fn reason(&self, reader: &Reader) -> Result<Option<String>, Fault> {
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub fn reason(&self, reader: &Reader) -> Result<Option<String>, Fault> {
         let Some(id) = ReceiptId::parse(self.text("receipt_id")) else { return Ok(None) };
         reason_of(reader, id, self.content("reason_hash"))
     }
 
     /// Codes of the reasons in content itself.
-    pub(crate) fn codes(&self) -> Vec<&str> {
+    #[must_use]
+    pub fn codes(&self) -> Vec<&str> {
         let reasons = self.content("reasons").and_then(Value::as_array).unwrap_or_default();
         reasons.iter().filter_map(|reason| reason.member("code")?.as_str()).collect()
     }
 
     /// The same, and those that its gates gave.
-    pub(crate) fn all_codes(&self) -> Vec<&str> {
+    #[must_use]
+    pub fn all_codes(&self) -> Vec<&str> {
         let gates = self.content("decision").and_then(|decision| decision.member("gates")?.as_array());
         let given = gates.unwrap_or_default().iter().filter_map(|gate| gate.member("reasons")?.as_array());
         let given = given.flatten().filter_map(|reason| reason.member("code")?.as_str());
@@ -116,19 +142,26 @@ impl Record {
     }
 
     /// The erasure that took the private bytes, if one did.
-    pub(crate) fn erased_by(&self, reader: &Reader) -> Result<Option<ErasedBy>, Fault> {
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub fn erased_by(&self, reader: &Reader) -> Result<Option<ErasedBy>, Fault> {
         ReceiptId::parse(self.text("receipt_id")).map_or(Ok(None), |id| reader.erased_by(id))
     }
 
     /// The name behind a principal member.
-    pub(crate) fn name(&self, reader: &Reader, key: &str) -> Result<Option<String>, Fault> {
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub fn name(&self, reader: &Reader, key: &str) -> Result<Option<String>, Fault> {
         let Some(id) = PrincipalId::parse(self.text(key)) else { return Ok(None) };
         Ok(reader.name(id)?.map(|name| name.name))
     }
 }
 
 /// The words of a normalised action, quoted where a shell would need it.
-pub(crate) fn command_of(action: &Value) -> Option<String> {
+#[must_use]
+pub fn command_of(action: &Value) -> Option<String> {
     if action.as_str() == Some(ALTERED) {
         return Some(ALTERED.to_owned());
     }
@@ -140,6 +173,7 @@ pub(crate) fn command_of(action: &Value) -> Option<String> {
         return Some(words.join(" "));
     }
     if let Some(call) = action.member("tool") {
+        // Who approves it must see what it is called with.
         let text = |key: &str| call.member(key).and_then(Value::as_str).map(quoted).unwrap_or_default();
         return Some(format!("{} {} {}", text("server"), text("name"), text("arguments")));
     }
@@ -151,11 +185,6 @@ pub(crate) fn command_of(action: &Value) -> Option<String> {
     }
     if let Some(act) = action.member("schedule") {
         return Some(schedule_of(act));
-    }
-    if let Some(call) = action.member("tool") {
-        // Who approves it must see what it is called with.
-        let text = |key: &str| call.member(key).and_then(Value::as_str).unwrap_or_default();
-        return Some([text("server"), text("name"), text("arguments")].join(" "));
     }
     let encoded = action.member("argv_b64")?.as_array()?;
     let words = encoded.iter().filter_map(Value::as_str).filter_map(cascade_receipt::base64::decode);
@@ -207,7 +236,8 @@ fn task_of(task: &Value, model: Option<&Value>) -> String {
 }
 
 /// A word as a shell would want it typed.
-pub(crate) fn quoted(word: &str) -> String {
+#[must_use]
+pub fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "-_./:=@%+,".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()
