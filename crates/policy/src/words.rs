@@ -273,6 +273,7 @@ const WORDS: &[(&str, &str)] = &[
     ("lease.expired", "its outcome did not come in time"),
     ("agent.failed", "the agent says that it failed"),
     ("agent.interrupted", "somebody interrupted it"),
+    ("agent.not_admitted", "it was performed, and nobody was asked before"),
     ("agent.other_input", "what was performed is not what was admitted"),
     ("tool.changed", "the tool is not what it was when it was pinned"),
     ("tool.gone", "the tool was pinned, and its server says nothing of it any more"),

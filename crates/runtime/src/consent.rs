@@ -391,6 +391,8 @@ pub struct Reply {
     pub reason: Option<String>,
     /// Until when an approval of a dry run may be used.
     pub expires_after_ms: Option<u64>,
+    /// The moment that was signed for, where the statement was handed out before; it counts within what it may be.
+    pub expires: Option<Timestamp>,
 }
 
 /// What became of an answer.
@@ -509,13 +511,15 @@ fn reply_once(
 
 /// Until when an answer is to count.
 fn until(subject: &Subject, reply: &Reply, now: Timestamp) -> Timestamp {
-    let wished = reply.expires_after_ms.map(|after| Timestamp::from_ms(now.ms().saturating_add(after)));
-    match (subject.expires, wished) {
+    let after = |ms: u64| Timestamp::from_ms(now.ms().saturating_add(ms));
+    let signed =
+        reply.expires.filter(|signed| *signed > now).map(|signed| signed.min(after(DRY_RUN_APPROVAL_MS)));
+    match (subject.expires, signed.or(reply.expires_after_ms.map(after))) {
         // An answer may end before its escalation does, never after.
         (Some(latest), Some(wished)) => latest.min(wished),
         (Some(latest), None) => latest,
         (None, Some(wished)) => wished,
-        (None, None) => Timestamp::from_ms(now.ms().saturating_add(DRY_RUN_APPROVAL_MS)),
+        (None, None) => after(DRY_RUN_APPROVAL_MS),
     }
 }
 

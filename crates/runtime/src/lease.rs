@@ -31,7 +31,7 @@ use crate::run_lock::RunLock;
 use crate::subject::Concerned;
 
 pub use asked::Asked;
-pub use outcome::{Open, Outcome, Output, settle};
+pub use outcome::{Open, Outcome, Output, closer, settle};
 
 /// How long an outcome is waited for, unless told otherwise.
 pub const LEASE: Duration = Duration::from_secs(60 * 60);

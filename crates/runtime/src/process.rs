@@ -59,6 +59,7 @@ pub use watch::{Answer, Governor, Question, REVOKE_GRACE, TRUST_INTERVAL, WATCH_
 use crate::credentials::Brokered;
 use crate::people::Whom;
 pub(crate) use signals::Signals;
+pub use signals::own_ending;
 use wire::{Channel, Launch, Order, Report, Stage};
 
 /// First argument that routes a process to [`supervise_main`].

@@ -202,8 +202,11 @@ pub enum HookError {
     #[error("the same call was another one when {0} was written")]
     OtherCall(ReceiptId),
     /// A call was performed that nobody admitted.
-    #[error("the call was performed, and no receipt admits it")]
-    NotAdmitted,
+    #[error("the call was performed, and no receipt admits it; {0} says so")]
+    NotAdmitted(ReceiptId),
+    /// The same, and it could not be put on record.
+    #[error("the call was performed, and no receipt admits it: {0}")]
+    Unrecorded(cascade_runtime::refused_act::RecordError),
     /// A call was performed that the gates refused.
     #[error("the call was performed though {0} does not admit it")]
     Refused(ReceiptId),

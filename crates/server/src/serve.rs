@@ -80,6 +80,8 @@ pub fn serve(service: Serving, ready: impl FnOnce(&str), told: impl Fn(&str)) ->
 /// Ready at the first SIGTERM or SIGINT.
 fn stop_signal() -> io::Result<impl Future<Output = ()> + Send + 'static> {
     use tokio::signal::unix::{SignalKind, signal};
+    // Commands that run here catch signals as well, and would leave them as they found them.
+    cascade_runtime::process::own_ending();
     let (mut term, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     Ok(async move {
         tokio::select! { _ = term.recv() => {}, _ = interrupt.recv() => {} }

@@ -74,8 +74,13 @@ pub(crate) struct Signed {
 impl From<&Approve> for Signed {
     fn from(args: &Approve) -> Self {
         let expires_after_ms = args.expires.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
-        let reply =
-            Reply { id: args.id.clone(), approve: true, reason: args.reason.clone(), expires_after_ms };
+        let reply = Reply {
+            id: args.id.clone(),
+            approve: true,
+            reason: args.reason.clone(),
+            expires_after_ms,
+            expires: None,
+        };
         Self { reply, key: args.key.clone() }
     }
 }
@@ -87,6 +92,7 @@ impl From<&Deny> for Signed {
             approve: false,
             reason: args.reason.clone(),
             expires_after_ms: None,
+            expires: None,
         };
         Self { reply, key: args.key.clone() }
     }

@@ -215,6 +215,10 @@ fn what_was_not_admitted_has_no_outcome() {
     let mut after = desk.event("claude-code/post-bash");
     after["tool_input"] = event["tool_input"].clone();
     assert_blocked(desk.say(&["claude-code"], &after), "no receipt admits it");
+    // What was done all the same is on record as that.
+    let told = desk.site.last();
+    assert_eq!(told.kind(), "blocked");
+    assert!(told.content("decision").to_string().contains("agent.not_admitted"));
     after["tool_use_id"] = event["tool_use_id"].clone();
     assert_blocked(desk.say(&["claude-code"], &after), "does not admit it");
     // Rewritten on the way by another hook.

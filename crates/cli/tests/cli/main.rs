@@ -117,6 +117,7 @@ mod resources;
 #[cfg(test)]
 mod rollback;
 #[cfg(test)]
+mod routes;
 mod runs;
 #[cfg(test)]
 mod screen;

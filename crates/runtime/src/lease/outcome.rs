@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
-use cascade_ledger::{AppendError, Appended, Draft, Ledger, PrivateItem, Reader};
+use cascade_ledger::{AppendError, Appended, Draft, Fault, Ledger, PAGE_MAX, PrivateItem, Reader, Sought};
 use cascade_receipt::content::{Body, Closing, Ending, Ref, Rel, Spent};
 use cascade_receipt::decision::Reason;
 use cascade_receipt::digest::Nonce;
 use cascade_receipt::id::ReceiptId;
+use cascade_receipt::json::Value;
+use cascade_receipt::kind::Kind;
 
 use super::{LeaseError, OUTPUT_BYTES_MAX};
+use crate::record::Record;
 use crate::run_lock::RunLock;
 
 /// The stream of an output frame (format section 2.1).
@@ -150,4 +153,27 @@ pub fn settle(ledger: &Ledger, open: Open, outcome: &Outcome) -> Result<Appended
     });
     drop(lock);
     settled
+}
+
+/// The receipt that closed an intent, and its content; `None` while nothing has.
+///
+/// # Errors
+/// When the ledger cannot be read.
+pub fn closer(reader: &Reader, intent: ReceiptId) -> Result<Option<(ReceiptId, Value)>, Fault> {
+    let any = Sought::default();
+    let found = reader.with_index(&mut |_, _| (), |index| {
+        index.referring(intent, &[Some(Rel::Intent)], &any, 0, PAGE_MAX)
+    })?;
+    // What is found by the index is believed when the chain says it as well; the closer comes last.
+    for seq in found.into_iter().rev() {
+        let Some(line) = reader.lines(seq..seq.saturating_add(1)).next().transpose()? else { continue };
+        let Some(record) = Record::parse(line.seq, &line.text) else { continue };
+        let closes = Kind::parse(record.text("kind")).is_some_and(Kind::is_closer);
+        let names = record.refs().contains(&("intent", intent.to_string().as_str()));
+        let id = ReceiptId::parse(record.text("receipt_id")).filter(|_| closes && names);
+        if let (Some(id), Some(content)) = (id, record.receipt.member("content")) {
+            return Ok(Some((id, content.clone())));
+        }
+    }
+    Ok(None)
 }

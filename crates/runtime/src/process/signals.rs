@@ -26,6 +26,9 @@ const PASSED: [i32; 12] = [
 /// The same, of Linux alone. What they do by default is not known to signal-hook.
 const PASSED_LINUX: [i32; 3] = [Signal::IO.as_raw(), Signal::POWER.as_raw(), Signal::STKFLT.as_raw()];
 
+/// Those that ask a process to end.
+const ENDS: [i32; 2] = [SIGINT, SIGTERM];
+
 /// Collects signals while it lives; when the last one is dropped, signals have their default effect again.
 pub(crate) struct Signals(SignalDelivery<UnixStream, SignalOnly>);
 
@@ -38,7 +41,7 @@ impl Signals {
         let mut count = users.count.lock().unwrap_or_else(PoisonError::into_inner);
         if !users.registered.swap(true, Ordering::SeqCst) {
             for signal in &wanted {
-                let idle = Arc::clone(&users.idle);
+                let idle = Arc::clone(if ENDS.contains(signal) { &users.unended } else { &users.idle });
                 if PASSED_LINUX.contains(signal) {
                     signal_hook::flag::register_conditional_shutdown(*signal, 128 + *signal, idle)?;
                 } else {
@@ -50,6 +53,7 @@ impl Signals {
         let delivery = SignalDelivery::with_pipe(read, write, SignalOnly, &wanted)?;
         *count += 1;
         users.idle.store(false, Ordering::SeqCst);
+        users.unended.store(false, Ordering::SeqCst);
         Ok(Self(delivery))
     }
 
@@ -78,12 +82,27 @@ impl Drop for Signals {
         let mut count = users.count.lock().unwrap_or_else(PoisonError::into_inner);
         *count = count.saturating_sub(1);
         users.idle.store(*count == 0, Ordering::SeqCst);
+        users.unended.store(*count == 0 && !users.owned.load(Ordering::SeqCst), Ordering::SeqCst);
     }
+}
+
+/// From now on this process ends by itself when it is told to: SIGTERM and SIGINT never have their default effect again,
+/// also when no command runs any more. For whoever serves, and listens to them.
+pub fn own_ending() {
+    let users = users();
+    // Under the lock, so that a run that ends now sees it.
+    let _count = users.count.lock().unwrap_or_else(PoisonError::into_inner);
+    users.owned.store(true, Ordering::SeqCst);
+    users.unended.store(false, Ordering::SeqCst);
 }
 
 /// A handler, once installed, stays: with nobody collecting it must act like the default, or Ctrl-C would be dead.
 struct Users {
     idle: Arc<AtomicBool>,
+    /// The same for the signals that end a process.
+    unended: Arc<AtomicBool>,
+    /// Somebody listens to these as long as the process lives.
+    owned: AtomicBool,
     registered: AtomicBool,
     count: Mutex<u32>,
 }
@@ -92,6 +111,8 @@ fn users() -> &'static Users {
     static USERS: OnceLock<Users> = OnceLock::new();
     USERS.get_or_init(|| Users {
         idle: Arc::new(AtomicBool::new(true)),
+        unended: Arc::new(AtomicBool::new(true)),
+        owned: AtomicBool::new(false),
         registered: AtomicBool::new(false),
         count: Mutex::new(0),
     })

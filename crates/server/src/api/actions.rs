@@ -6,15 +6,12 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::{Path, State};
 use base64ct::{Base64, Encoding as _};
-use cascade_ledger::{PAGE_MAX, Sought};
-use cascade_receipt::content::{Ending, Rel, Spent, TokenScope};
+use cascade_receipt::content::{Ending, Spent, TokenScope};
 use cascade_receipt::id::{PrincipalId, ReceiptId};
 use cascade_receipt::json::Value;
-use cascade_receipt::kind::Kind;
 use cascade_runtime::lease::{self, LeaseError, Open, Outcome, Output};
 use serde::de::DeserializeOwned;
 
-use super::decisions::line_content;
 use super::wire::{ActionOut, EndingIn, OutcomeOut, OutcomeRequest};
 use super::{Api, Caller, Credentials, Problem, TenantHeader, Whole};
 
@@ -87,7 +84,7 @@ pub(super) async fn show(
                 expires,
             }));
         }
-        let closer = closer(caller, id)?;
+        let closer = lease::closer(&caller.tenant.ledger, id)?;
         let state = match &closer {
             Some((_, content)) => state_of(content),
             None => {
@@ -137,7 +134,7 @@ fn settled(caller: &Caller, intent: ReceiptId, request: OutcomeRequest) -> Resul
     match settled {
         Ok(receipt) => Ok(told(receipt.receipt_id, false)),
         Err(LeaseError::NotOpen(_)) => {
-            let same = closer(caller, intent)?.filter(|(_, content)| is_same(content, &outcome));
+            let same = lease::closer(ledger, intent)?.filter(|(_, content)| is_same(content, &outcome));
             same.map(|(by, _)| told(by, true)).ok_or_else(|| {
                 Problem::conflict("action.not_open", "the action has another outcome, or was never started")
             })
@@ -185,26 +182,6 @@ fn outcome(request: OutcomeRequest) -> Result<Outcome, Problem> {
         },
         ..Outcome::of(ending)
     })
-}
-
-/// The receipt that closed an intent.
-fn closer(caller: &Caller, intent: ReceiptId) -> Result<Option<(ReceiptId, Value)>, Problem> {
-    let ledger = &caller.tenant.ledger;
-    let any = Sought::default();
-    let found = ledger.with_index(&mut |_, _| (), |index| {
-        index.referring(intent, &[Some(Rel::Intent)], &any, 0, PAGE_MAX)
-    })?;
-    // What is found by the index is believed when the chain says it as well; the closer comes last.
-    for seq in found.into_iter().rev() {
-        let Some(line) = ledger.lines(seq..seq.saturating_add(1)).next().transpose()? else { continue };
-        let Some((content, _)) = line_content(&line.text) else { continue };
-        let text = |key: &str| content.member(key).and_then(Value::as_str);
-        let closes = text("kind").and_then(Kind::parse).is_some_and(Kind::is_closer);
-        if let (true, Some(id)) = (closes, text("receipt_id").and_then(ReceiptId::parse)) {
-            return Ok(Some((id, content)));
-        }
-    }
-    Ok(None)
 }
 
 fn state_of(closer: &Value) -> String {

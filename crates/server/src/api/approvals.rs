@@ -66,7 +66,8 @@ fn one(
 /// Approve or deny what waits.
 ///
 /// Signed with the SSH key that the chain knows for the person whose token this is. Without `sshsig` the answer is 409
-/// `approval.signature`, whose `detail` is the exact statement to sign.
+/// `approval.signature`, whose `detail` is the exact statement to sign; sign it, and send the same again with `sshsig` and
+/// the `expires` of the statement.
 #[utoipa::path(
     post,
     path = "/v1/approvals/{id}",
@@ -102,7 +103,8 @@ fn answered(caller: &Caller, id: String, request: AnswerRequest) -> Result<Answe
         return Err(Problem::bad("request.limit", format!("a reason has at most {REASON_BYTES_MAX} bytes")));
     }
     let approve = request.verdict == AnswerIn::Approve;
-    let reply = Reply { id, approve, reason: request.reason, expires_after_ms: None };
+    let expires = super::answer::moment(request.expires.as_deref(), "expires")?;
+    let reply = Reply { id, approve, reason: request.reason, expires_after_ms: None, expires };
     let statement = RefCell::new(None);
     let mut sign = |_: &str, _: &str, payload: &[u8]| match &request.sshsig {
         Some(signature) => Ok(signature.clone()),

@@ -419,6 +419,9 @@ pub(crate) struct AnswerRequest {
     /// The signature over the statement, by the SSH key that the chain knows for this person: the armoured text of
     /// `ssh-keygen -Y sign -n cascade-approval@v1`. Without it the answer is a problem that holds the statement.
     pub(crate) sshsig: Option<String>,
+    /// The `expires` of the statement that was signed, where a dry run is answered: its statement ends later each time
+    /// that it is asked for.
+    pub(crate) expires: Option<String>,
 }
 
 /// An answer.

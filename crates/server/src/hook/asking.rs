@@ -6,20 +6,21 @@ use std::time::Duration;
 
 use cascade_ledger::{AppendError, Found, Ledger};
 use cascade_policy::facts::ToolCall;
-use cascade_receipt::content::RequestTag;
+use cascade_receipt::content::{Ending, RequestTag};
 use cascade_receipt::decision::{Reason, Verdict};
 use cascade_receipt::digest::Digest;
 use cascade_receipt::id::ReceiptId;
 use cascade_receipt::json::{self, Value};
 use cascade_runtime::facts::Asker;
 use cascade_runtime::identity;
-use cascade_runtime::lease::{self, Asked, Begun, Held, LeaseError, Open, Request};
+use cascade_runtime::lease::{self, Asked, Begun, Held, LeaseError, Open, Outcome, Request};
+use cascade_runtime::refused_act::{self, Act};
 use serde_json::json;
 
 use super::{Agent, Answer, Call, Event, HookError, Report, Why};
 
-/// Most receipts after an intent among which its closer is looked for, when an outcome is reported again.
-const CLOSER_WITHIN_MAX: u64 = 10_000;
+/// The reason of an outcome of what was never asked about.
+const NOT_ADMITTED: &str = "agent.not_admitted";
 /// The reason of an outcome whose input is not the one that was admitted: another hook may have rewritten it.
 const OTHER_INPUT: &str = "agent.other_input";
 
@@ -150,51 +151,51 @@ fn after(
     let named = if call.id.is_some() { ask.ledger.request(&tag.key)? } else { None };
     let (intent, body) = match named {
         Some(named) => named,
-        None => (open_of(ask, asker, &tag.body)?.ok_or(HookError::NotAdmitted)?, tag.body),
+        None => match open_of(ask, asker, &tag.body)? {
+            Some(intent) => (intent, tag.body),
+            None => return Err(not_admitted(ask, asker, call)),
+        },
     };
     let mut outcome = report.outcome();
     if body != tag.body {
         outcome.reasons.push(Reason::code(OTHER_INPUT));
     }
-    let Some(open) = Open::find(ask.ledger, intent)? else { return closed(ask.ledger, intent) };
+    let Some(open) = Open::find(ask.ledger, intent)? else { return closed(ask.ledger, intent, &outcome) };
     match lease::settle(ask.ledger, open, &outcome) {
         Ok(closer) => Ok(Answer::Settled(closer.receipt_id)),
-        Err(LeaseError::NotOpen(_)) => closed(ask.ledger, intent),
+        Err(LeaseError::NotOpen(_)) => closed(ask.ledger, intent, &outcome),
         Err(other) => Err(other.into()),
     }
 }
 
-/// What an outcome finds that is not waited for: it was told before, it comes too late, or nothing admitted the call.
-fn closed(ledger: &Ledger, intent: ReceiptId) -> Result<Answer, HookError> {
-    let (seq, content) = stored(ledger, intent)?;
+/// Something was done that nobody asked about. What is refused is the report, which is put on record as that.
+fn not_admitted(ask: &Ask<'_>, asker: &Asker, call: &Call) -> HookError {
+    let said = said(ask.agent, call);
+    let line = json!([ask.agent.name(), call.session, call.tool, said]).to_string();
+    let act = Act { name: "hook_outcome", line: &line };
+    match refused_act::record(ask.ledger, asker, &act, NOT_ADMITTED) {
+        Ok(receipt) => HookError::NotAdmitted(receipt.receipt_id),
+        Err(error) => HookError::Unrecorded(error),
+    }
+}
+
+/// What an outcome finds that is not waited for: it was told before, it comes too late or tells something else, or nothing
+/// admitted the call.
+fn closed(ledger: &Ledger, intent: ReceiptId, outcome: &Outcome) -> Result<Answer, HookError> {
+    let (_, content) = stored(ledger, intent)?;
     if content.member("kind").and_then(Value::as_str) != Some("task_started") {
         return Err(HookError::Refused(intent));
     }
-    for line in ledger.lines(seq + 1..seq.saturating_add(CLOSER_WITHIN_MAX)) {
-        let line = line?;
-        let Ok(receipt) = json::parse(line.text.as_bytes()) else { continue };
-        let Some(content) = receipt.member("content").filter(|content| closes(content, intent)) else {
-            continue;
-        };
-        let text = |key| content.member(key).and_then(Value::as_str);
-        let id = text("receipt_id").and_then(ReceiptId::parse);
-        return match (text("kind"), id) {
-            (Some("task_completed" | "task_failed"), Some(closer)) => Ok(Answer::Settled(closer)),
-            _ => Err(HookError::TooLate(intent)),
-        };
+    let told = match outcome.ending {
+        Ending::Completed => "task_completed",
+        _ => "task_failed",
+    };
+    match lease::closer(ledger, intent)? {
+        Some((closer, content)) if content.member("kind").and_then(Value::as_str) == Some(told) => {
+            Ok(Answer::Settled(closer))
+        }
+        _ => Err(HookError::TooLate(intent)),
     }
-    Err(HookError::TooLate(intent))
-}
-
-fn closes(content: &Value, intent: ReceiptId) -> bool {
-    let kind = content.member("kind").and_then(Value::as_str).unwrap_or_default();
-    let intent = intent.to_string();
-    let refs = content.member("refs").and_then(Value::as_array).unwrap_or_default();
-    kind.starts_with("task_")
-        && refs.iter().any(|one| {
-            let text = |key| one.member(key).and_then(Value::as_str);
-            text("rel") == Some("intent") && text("receipt_id") == Some(intent.as_str())
-        })
 }
 
 /// The place and content of a receipt of this chain.
