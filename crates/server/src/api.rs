@@ -9,6 +9,7 @@ mod body;
 mod caller;
 mod decisions;
 mod events;
+mod mcp;
 mod metrics;
 mod page;
 mod problem;
@@ -24,18 +25,21 @@ use std::time::Duration;
 use axum::Router;
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
-use axum::routing::get;
+use axum::routing::{get, post};
 use cascade_receipt::content::TokenScope;
 use tokio::sync::Semaphore;
 use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::mcp::http::Links;
 use crate::tenants::Tenants;
 
+pub(crate) use actions::closer;
 pub(crate) use body::Whole;
 pub(crate) use caller::{Caller, Credentials, IdempotencyHeader, TenantHeader};
 pub(crate) use events::{Feed, feed};
+pub(crate) use mcp::Seat;
 pub(crate) use metrics::Gauges;
 pub(crate) use problem::Problem;
 use reference::Security;
@@ -52,6 +56,7 @@ pub(crate) struct Api {
     /// KiB of bodies that may be held at once.
     bodies: Arc<Semaphore>,
     guesses: caller::Guesses,
+    links: Links,
 }
 
 impl fmt::Debug for Api {
@@ -67,6 +72,7 @@ impl Api {
             room: Arc::new(Semaphore::new(WORK_MAX)),
             bodies: Arc::new(Semaphore::new(body::HELD_KIB_MAX)),
             guesses: caller::Guesses::default(),
+            links: Links::default(),
         }
     }
 
@@ -154,6 +160,8 @@ pub(crate) fn router(api: Arc<Api>) -> Router {
     routes
         .route("/v1/openapi.json", get(move || async move { reference::json(&document) }))
         .route("/v1/docs", get(move || async move { reference::html(&page) }))
+        .route("/v1/mcp", post(mcp::all))
+        .route("/v1/mcp/{upstream}", post(mcp::one))
         .fallback(|| async { Problem::no_route() })
         .method_not_allowed_fallback(|| async { Problem::no_method() })
         .layer(axum::middleware::map_response(hardened))

@@ -188,7 +188,7 @@ fn outcome(request: OutcomeRequest) -> Result<Outcome, Problem> {
 }
 
 /// The receipt that closed an intent.
-fn closer(caller: &Caller, intent: ReceiptId) -> Result<Option<(ReceiptId, Value)>, Problem> {
+pub(crate) fn closer(caller: &Caller, intent: ReceiptId) -> Result<Option<(ReceiptId, Value)>, Problem> {
     let ledger = &caller.tenant.ledger;
     let any = Sought::default();
     let found = ledger.with_index(&mut |_, _| (), |index| {
