@@ -15,7 +15,7 @@ use std::time::Duration;
 use crate::credentials::ModelKeyError;
 
 pub use config::{FILE, Header, NAME_BYTES_MAX, UPSTREAMS_MAX, Upstream, UpstreamFault, Upstreams};
-pub use exchange::{Reply, Sent, Way, end, send};
+pub use exchange::{Reply, Sent, Way, send};
 pub use keep::{Change, KeepError, Kept, keep};
 
 /// Longest wait for a connection, TLS included.
@@ -24,6 +24,8 @@ pub const CONNECT_TIME_MAX: Duration = Duration::from_secs(10);
 pub const MESSAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Most bytes of one answer, with everything that comes before it.
 pub const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// KiB of all answers that are held at once; more is read when there is room.
+pub const HELD_KIB_MAX: usize = 256 * 1024;
 /// Most bytes of the head of an answer.
 pub const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// Most headers of an answer.

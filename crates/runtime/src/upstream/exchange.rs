@@ -7,11 +7,12 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{Method, Request, Response};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
 use super::connection::{Driven, connect};
 use super::events::Events;
-use super::{ANSWER_BYTES_MAX, CONNECT_TIME_MAX, ExchangeFault, MESSAGE_BYTES_MAX, Upstream};
+use super::{ANSWER_BYTES_MAX, CONNECT_TIME_MAX, ExchangeFault, HELD_KIB_MAX, MESSAGE_BYTES_MAX, Upstream};
 use crate::credentials;
 use crate::facts::Asker;
 
@@ -19,8 +20,8 @@ use crate::facts::Asker;
 const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
 /// Longest name of a session, in bytes.
 const SESSION_BYTES_MAX: usize = 1024;
-/// Longest wait for the end of a session.
-const END_TIME_MAX: Duration = Duration::from_secs(5);
+/// Room for what is held of all answers together.
+static ROOM: Semaphore = Semaphore::const_new(HELD_KIB_MAX);
 
 /// A server with the values of its headers: made for one request, so that a credential that was taken away is not used
 /// again.
@@ -85,6 +86,7 @@ pub struct Reply {
     body: Body,
     until: Instant,
     came: usize,
+    held: Held,
     _driven: Driven,
 }
 
@@ -114,17 +116,6 @@ pub async fn send(way: &Way, sent: Sent, until: Instant) -> Result<Reply, Exchan
     let response = timeout(left(until), sender.send_request(request)).await;
     let response = response.map_err(|_| ExchangeFault::TimedOut)?.map_err(|error| broken(&error))?;
     began(response, has_session, until, driven)
-}
-
-/// Tells a server that a session is over. Whether it heard is its own affair.
-pub async fn end(way: &Way, session: String) {
-    let sent = Sent { headers: vec![("mcp-session-id", session)], more: Vec::new(), body: Vec::new() };
-    let Ok(request) = request(way, Method::DELETE, sent) else { return };
-    let told = async {
-        let (mut sender, _driven) = connect(&way.upstream).await.ok()?;
-        sender.send_request(request).await.ok()
-    };
-    drop(timeout(END_TIME_MAX, told).await);
 }
 
 fn left(until: Instant) -> Duration {
@@ -180,7 +171,7 @@ fn began(
         (400 | 404 | 405 | 406, "application/json") => Body::Json(body),
         _ => return Err(ExchangeFault::Status(status)),
     };
-    Ok(Reply { status, session, body, until, came: 0, _driven: driven })
+    Ok(Reply { status, session, body, until, came: 0, held: Held::in_room(&ROOM), _driven: driven })
 }
 
 impl Reply {
@@ -197,6 +188,7 @@ impl Reply {
                     if whole.len().saturating_add(piece.len()) > MESSAGE_BYTES_MAX {
                         return Err(ExchangeFault::TooLong);
                     }
+                    self.held.grow(whole.len().saturating_add(piece.len()), self.until).await?;
                     whole.extend_from_slice(&piece);
                 }
                 self.body = Body::Nothing;
@@ -211,6 +203,7 @@ impl Reply {
                 if self.came > ANSWER_BYTES_MAX {
                     return Err(ExchangeFault::TooLong);
                 }
+                self.held.grow(self.came, self.until).await?;
                 events.push(&piece)?;
             },
         }
@@ -232,10 +225,57 @@ async fn piece(incoming: &mut Incoming, until: Instant) -> Result<Option<Bytes>,
     }
 }
 
+/// The share of an answer in the room for all of them.
+struct Held {
+    room: &'static Semaphore,
+    permit: Option<SemaphorePermit<'static>>,
+}
+
+impl Held {
+    const fn in_room(room: &'static Semaphore) -> Self {
+        Self { room, permit: None }
+    }
+
+    /// Waits until there is room for so much of it.
+    async fn grow(&mut self, bytes: usize, until: Instant) -> Result<(), ExchangeFault> {
+        let kib = bytes.div_ceil(1024);
+        let more = kib.saturating_sub(self.permit.as_ref().map_or(0, SemaphorePermit::num_permits));
+        if more == 0 {
+            return Ok(());
+        }
+        let more = u32::try_from(more).map_err(|_| ExchangeFault::TooLong)?;
+        let permit = timeout(left(until), self.room.acquire_many(more)).await;
+        let permit = permit.map_err(|_| ExchangeFault::TimedOut)?.map_err(|_| ExchangeFault::TooLong)?;
+        match &mut self.permit {
+            Some(held) => held.merge(permit),
+            none => *none = Some(permit),
+        }
+        Ok(())
+    }
+}
+
 fn broken(error: &hyper::Error) -> ExchangeFault {
     if error.is_parse() || error.is_parse_status() || error.is_parse_too_large() {
         ExchangeFault::Garbage("it is no HTTP")
     } else {
         ExchangeFault::Cut
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn answers_together_take_so_much_room_and_no_more() {
+        static SMALL: Semaphore = Semaphore::const_new(3);
+        let soon = || Instant::now() + Duration::from_millis(50);
+        let (mut one, mut other) = (Held::in_room(&SMALL), Held::in_room(&SMALL));
+        one.grow(1024, soon()).await.unwrap();
+        one.grow(2048, soon()).await.unwrap();
+        other.grow(1024, soon()).await.unwrap();
+        assert!(matches!(other.grow(1025, soon()).await, Err(ExchangeFault::TimedOut)));
+        drop(one);
+        other.grow(3 * 1024, soon()).await.unwrap();
     }
 }

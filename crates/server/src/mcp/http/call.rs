@@ -11,6 +11,7 @@ use cascade_receipt::id::ReceiptId;
 use cascade_runtime::consent::ANSWER_POLL;
 use cascade_runtime::lease::{Begun, LeaseError, Open};
 use cascade_runtime::upstream::{ExchangeFault, Way};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::super::calls::{self, Call};
 use super::super::elicit::{self, Consent};
@@ -64,6 +65,9 @@ pub(super) async fn governed(work: Work, method: Method, asked: Asked) -> Result
         Ok(call) => call,
         Err(text) => return Ok(asked.error(wire::PARAMS, text)),
     };
+    // Held as long as anything of the request goes on, also where nobody waits for it any more.
+    let Ok(room) = Arc::clone(&work.link.room).try_acquire_owned() else { return Ok(asked.busy()) };
+    let room = Arc::new(room);
     let until = Instant::now() + work.way.upstream().timeout();
     let (work, asked) = (Arc::new(work), Arc::new(asked));
     if call.consent == Consent::Declined {
@@ -76,7 +80,7 @@ pub(super) async fn governed(work: Work, method: Method, asked: Asked) -> Result
         }
     }
     loop {
-        match detached(&work, &asked, call, until).await? {
+        match detached((&work, &room), &asked, call, until).await? {
             Attempt::Said(said) => return Ok(said),
             Attempt::Waits(back, escalation, text) => match back.consent {
                 Consent::Askable if back.is_modern() => {
@@ -96,18 +100,20 @@ pub(super) async fn governed(work: Work, method: Method, asked: Asked) -> Result
 
 /// Whoever asked may go away in the middle: what was begun is put on record all the same.
 async fn detached(
-    work: &Arc<Work>,
+    (work, room): (&Arc<Work>, &Arc<OwnedSemaphorePermit>),
     asked: &Arc<Asked>,
     call: Call,
     until: Instant,
 ) -> Result<Attempt, Problem> {
-    let (work, asked) = (Arc::clone(work), Arc::clone(asked));
-    let done = tokio::spawn(async move { attempt(&work, &asked, call, until).await });
+    let (work, room, asked) = (Arc::clone(work), Arc::clone(room), Arc::clone(asked));
+    let done = tokio::spawn(async move {
+        let _room = room;
+        attempt(&work, &asked, call, until).await
+    });
     done.await.unwrap_or_else(|_| Err(Problem::internal("the request could not be worked on")))
 }
 
 async fn attempt(work: &Work, asked: &Asked, call: Call, until: Instant) -> Result<Attempt, Problem> {
-    let Ok(_room) = work.link.room.try_acquire() else { return Ok(Attempt::Said(asked.busy())) };
     let mut listing = Arc::new(Listing::default());
     if call.method == Method::Call {
         listing = match faces::tools(work, until).await? {
