@@ -109,7 +109,7 @@ pub enum ModelKeyError {
     #[error("no credential `{0}`")]
     Unknown(String),
     /// It is for other endpoints, or for programs.
-    #[error("the credential `{name}` is not for language models at {endpoint}")]
+    #[error("the credential `{name}` is not for {endpoint}")]
     Elsewhere {
         /// The credential.
         name: String,
@@ -209,16 +209,29 @@ pub fn model_key(
     model: &Model,
 ) -> Result<Option<ModelKey>, ModelKeyError> {
     let Some(name) = model.secret() else { return Ok(None) };
+    endpoint_key(ledger, principal, name, model.endpoint()).map(Some)
+}
+
+/// The credential of this name, for one endpoint.
+///
+/// # Errors
+/// [`ModelKeyError`].
+pub(crate) fn endpoint_key(
+    ledger: &Ledger,
+    principal: &Principal,
+    name: &str,
+    endpoint: &Endpoint,
+) -> Result<ModelKey, ModelKeyError> {
     let found = list(ledger)?.into_iter().find(|one| one.declaration.name() == name);
     let found = found.ok_or_else(|| ModelKeyError::Unknown(name.to_owned()))?;
-    let endpoint = model.endpoint().clone();
+    let endpoint = endpoint.clone();
     if !found.declaration.endpoints().contains(&endpoint) {
         return Err(ModelKeyError::Elsewhere { name: name.to_owned(), endpoint });
     }
     if !found.declaration.is_for_model(principal, &endpoint) {
         return Err(ModelKeyError::Others(name.to_owned()));
     }
-    Ok(Some(ModelKey { endpoint, value: ledger.open_secret(&found.secret)? }))
+    Ok(ModelKey { endpoint, value: ledger.open_secret(&found.secret)? })
 }
 
 /// Sets a credential, or sets it anew, and overwrites what it was before.

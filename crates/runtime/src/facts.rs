@@ -147,7 +147,7 @@ impl Asker {
         self.known.until()
     }
 
-    fn principal(&self) -> facts::Principal {
+    pub(crate) fn principal(&self) -> facts::Principal {
         let (kind, authentication) = match (&self.agent, &self.entry) {
             (Some(_), _) => (PrincipalKind::Agent, Authentication::EnvironmentMarker),
             (None, Some(_)) => (PrincipalKind::Person, Authentication::OsUser),

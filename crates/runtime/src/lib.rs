@@ -59,5 +59,6 @@ pub mod task;
 pub mod tokens;
 pub mod tools;
 pub mod tsa;
+pub mod upstream;
 pub mod witness;
 pub mod workflow;

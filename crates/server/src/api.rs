@@ -13,6 +13,7 @@ mod checkpoints;
 mod decisions;
 mod events;
 mod lineage;
+mod mcp;
 mod metrics;
 mod page;
 mod performing;
@@ -33,7 +34,7 @@ use std::time::Duration;
 
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
-use axum::routing::get;
+use axum::routing::{get, post};
 use cascade_receipt::content::TokenScope;
 use cascade_runtime::model::Models;
 use cascade_runtime::task::Router;
@@ -42,11 +43,13 @@ use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::mcp::http::Links;
 use crate::tenants::Tenants;
 
 pub(crate) use body::Whole;
 pub(crate) use caller::{Caller, Credentials, IdempotencyHeader, TenantHeader};
 pub(crate) use events::{Feed, feed};
+pub(crate) use mcp::Seat;
 pub(crate) use metrics::Gauges;
 pub(crate) use problem::Problem;
 use reference::Security;
@@ -82,6 +85,7 @@ pub(crate) struct Api {
     /// KiB of bodies that may be held at once.
     bodies: Arc<Semaphore>,
     guesses: caller::Guesses,
+    links: Links,
 }
 
 impl fmt::Debug for Api {
@@ -101,6 +105,7 @@ impl Api {
             runs: Arc::new(Semaphore::new(RUNS_MAX)),
             bodies: Arc::new(Semaphore::new(body::HELD_KIB_MAX)),
             guesses: caller::Guesses::default(),
+            links: Links::default(),
         }
     }
 
@@ -254,6 +259,8 @@ pub(crate) fn router(api: Arc<Api>) -> axum::Router {
     routes
         .route("/v1/openapi.json", get(move || async move { reference::json(&document) }))
         .route("/v1/docs", get(move || async move { reference::html(&page) }))
+        .route("/v1/mcp", post(mcp::all))
+        .route("/v1/mcp/{upstream}", post(mcp::one))
         .fallback(|| async { Problem::no_route() })
         .method_not_allowed_fallback(|| async { Problem::no_method() })
         .layer(axum::middleware::map_response(hardened))

@@ -11,6 +11,8 @@ mod calls;
 mod canonical;
 mod elicit;
 mod gateway;
+mod governed;
+pub(crate) mod http;
 mod lines;
 mod listing;
 pub mod own;

@@ -1,4 +1,5 @@
 mod pins;
+mod upstream;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -49,6 +50,7 @@ const RUNNERS: [&str; 12] =
   cascade mcp --name github -- github-mcp-server stdio
   cascade mcp list
   cascade mcp pin github create_issue
+  cascade mcp upstream add notes http://127.0.0.1:8000/mcp
   cascade mcp serve"
 )]
 pub(crate) struct Mcp {
@@ -70,6 +72,7 @@ enum What {
     List(pins::List),
     Pin(pins::Pin),
     Serve(Serve),
+    Upstream(upstream::Servers),
 }
 
 /// Be an MCP server: check, run, verify, log, show, lineage and approvals as tools
@@ -106,6 +109,7 @@ pub(crate) fn run(global: &Global, args: &Mcp) -> Exit {
         Some(What::List(args)) => pins::list(global, args),
         Some(What::Pin(args)) => pins::pin(global, args),
         Some(What::Serve(Serve {})) => serve(global),
+        Some(What::Upstream(args)) => upstream::run(global, args),
         None => stand_between(global, args),
     }
 }
@@ -143,7 +147,8 @@ fn stand_between(global: &Global, args: &Mcp) -> Exit {
     let mut serving = match mcp::start(&ledger, &asker, (&runtime, &policy), command).map_err(no_server)? {
         Started::Serving(serving) => serving,
         Started::Refused(begun) => {
-            return refused(&begun, || standing::announce(&ledger, begun.receipt.receipt_id));
+            let words = ("the server is not started", "then have the client start it again");
+            return refused(&begun, words, || standing::announce(&ledger, begun.receipt.receipt_id));
         }
     };
     let gateway = Gateway {
@@ -204,10 +209,14 @@ fn no_server(error: StartError) -> Failure {
     }
 }
 
-fn refused(begun: &Begun, announce: impl FnOnce() -> Result<(), Failure>) -> Exit {
+fn refused(
+    begun: &Begun,
+    (not_done, again): (&str, &str),
+    announce: impl FnOnce() -> Result<(), Failure>,
+) -> Exit {
     let (verdict, tier) = (begun.ruling.decision.verdict, begun.ruling.risk_tier);
     let (shown, tier) = (Painted(verdict_style(verdict), verdict), Painted(tier_style(tier), tier));
-    output::say(format_args!("{shown}  {tier}: the server is not started"));
+    output::say(format_args!("{shown}  {tier}: {not_done}"));
     for reason in &begun.objections {
         output::say(format_args!("  {}", reasons::code_text(&reason.code)));
     }
@@ -217,7 +226,7 @@ fn refused(begun: &Begun, announce: impl FnOnce() -> Result<(), Failure>) -> Exi
     let waits = verdict == Verdict::Escalate && begun.objections.is_empty();
     if waits {
         announce()?;
-        output::hint_line("then have the client start it again");
+        output::hint_line(again);
     }
     output::say(format_args!("receipt {}", begun.receipt.receipt_id));
     Ok(if waits { exit::WAITING } else { exit::DENIED })

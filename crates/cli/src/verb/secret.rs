@@ -57,7 +57,8 @@ struct Set {
     /// Program and the words that must follow it at once; the program is looked up now and that file is meant
     #[arg(long = "for", value_name = "PROGRAM [WORD…]", required_unless_present = "models")]
     programs: Vec<String>,
-    /// Where a language model is asked with it: an endpoint such as `https://llm.example.com`, or anthropic, openai, gemini
+    /// Where a language model, or a server of `cascade mcp upstream`, is asked with it: an endpoint such as
+    /// `https://llm.example.com`, or anthropic, openai, gemini
     #[arg(long = "for-model", id = "models", value_name = "ENDPOINT", conflicts_with_all = ["programs", "env"])]
     models: Vec<String>,
     /// Variable that it is handed in [default: the name in capitals]

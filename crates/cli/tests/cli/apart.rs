@@ -27,12 +27,18 @@ fn no_route_shows_one_tenant_to_another() {
     site.run(&["--tenant", "theirs", "init"]).expect(0);
     let issue = |tenant: &str| {
         let words = ["--tenant", tenant, "--json", "token", "issue", "--scope", "read", "--scope", "actions"];
-        let issued =
-            site.run(&[&words[..], &["--scope", "approve", "--scope", "admin"]].concat()).expect(0).json();
+        let issued = site
+            .run(&[&words[..], &["--scope", "approve", "--scope", "admin", "--scope", "mcp"]].concat())
+            .expect(0)
+            .json();
         issued["token"].as_str().unwrap().to_owned()
     };
-    let (ours, theirs) =
-        (token(&site, &["--scope", "read", "--scope", "actions", "--scope", "approve"]), issue("theirs"));
+    let (ours, theirs) = (
+        token(&site, &["--scope", "read", "--scope", "actions", "--scope", "approve", "--scope", "mcp"]),
+        issue("theirs"),
+    );
+    let place = "https://the-other-ones-words.example/mcp";
+    site.run(&["--tenant", "theirs", "mcp", "upstream", "add", "bank", place]).expect(0);
     let server = Server::start(&site);
     let as_them = [("Authorization", format!("Bearer {theirs}")), ("Cascade-Tenant", "theirs".to_owned())];
     let as_them: Vec<_> = as_them.iter().map(|(name, value)| (*name, value.as_str())).collect();
@@ -87,7 +93,30 @@ fn no_route_shows_one_tenant_to_another() {
         }
     }
     assert!(asked > 200, "{asked}");
+    gateway(&server, (&ours, &theirs), &marks);
     untouched(&server, &ours, &as_them, &ids[0]);
+}
+
+/// The gateway for tools is not in that document: neither servers nor tools of another tenant are to be had there.
+fn gateway(server: &Server, (ours, theirs): (&str, &str), marks: &[String]) {
+    for method in ["initialize", "tools/list", "tools/call", "ping"] {
+        let message =
+            json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": {"name": "bank__transfer"}});
+        for path in ["/v1/mcp", "/v1/mcp/bank"] {
+            for (token, tenant) in [(ours, "default"), (ours, "theirs"), (theirs, "default")] {
+                let bearer = format!("Bearer {token}");
+                let headers = [("Authorization", bearer.as_str()), ("Cascade-Tenant", tenant)];
+                let answer = server.send(("POST", path), &headers, &message.to_string());
+                assert!(marks.iter().all(|mark| !answer.body.contains(mark.as_str())), "{}", answer.body);
+                let expected: &[u16] = match (token == ours, tenant, path) {
+                    (true, "default", "/v1/mcp") => &[200],
+                    (true, "default", _) => &[404],
+                    _ => &[401, 429],
+                };
+                assert!(expected.contains(&answer.status), "{method} {path} as {tenant}: {}", answer.body);
+            }
+        }
+    }
 }
 
 /// What was tried on the other tenant did nothing: the action is open, and nobody answered.

@@ -1,6 +1,7 @@
 //! `cascade mcp` between a client and servers that were not written here, and servers that follow no rules.
 
 mod hostile;
+mod http;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};

@@ -41,7 +41,7 @@ pub(super) async fn connect(model: &Model) -> Result<SendRequest<Body>, ModelFau
 }
 
 /// TLS as everywhere here: one library for cryptography; the roots that are built in, unless others are named.
-fn tls(ca_file: Option<&Path>) -> Result<ClientConfig, ModelFault> {
+pub(crate) fn tls(ca_file: Option<&Path>) -> Result<ClientConfig, ModelFault> {
     let provider = Arc::new(crypto::aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()

@@ -7,17 +7,15 @@ use cascade_policy::facts::ToolCall;
 use cascade_policy::words;
 use cascade_receipt::content::Ending;
 use cascade_receipt::decision::{Reason, Verdict};
-use cascade_receipt::digest::Digest;
-use cascade_runtime::lease::{
-    self, Asked, Begun, Held, LeaseError, Open, Outcome, Output, REASON_BYTES_MAX, Request,
-};
+use cascade_receipt::id::ReceiptId;
+use cascade_runtime::lease::{self, Begun, Open, Outcome};
 use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::IN_FLIGHT_MAX;
 use super::elicit::{self, Consent};
 use super::gateway::{Passage, Pending, What};
-use super::wire::{self, Id, Meta, Method, Params, ToolResult};
+use super::wire::{self, Id, Meta, Method, Params};
 
 /// A request that is decided.
 #[derive(Debug)]
@@ -33,6 +31,8 @@ pub(super) struct Call {
     pub(super) meta: Option<String>,
     /// What the client's user was asked about it, and said.
     pub(super) consent: Consent,
+    /// What the user was asked to wait for, as the client says.
+    pub(super) escalation: Option<ReceiptId>,
 }
 
 impl Call {
@@ -40,12 +40,7 @@ impl Call {
         self.meta.is_some()
     }
 
-    /// What is called, for whoever asks again.
-    pub(super) fn print(&self) -> String {
-        Digest::of(format!("{}\n{}", self.name, self.arguments).as_bytes()).to_hex()
-    }
-
-    fn of(
+    pub(super) fn of(
         method: Method,
         params: Option<&RawValue>,
         line: &[u8],
@@ -74,6 +69,7 @@ impl Call {
             name,
             meta: meta.map(|raw| raw.get().to_owned()),
             consent,
+            escalation: elicit::waited_for(&read),
         })
     }
 }
@@ -130,7 +126,7 @@ impl Passage<'_> {
     /// Has a call decided; where it is admitted, the server gets it.
     pub(super) fn decide(&mut self, id: &Id, call: Call) {
         let Some(call) = self.answered_before(id, call) else { return };
-        match self.begin(&call) {
+        match self.gateway.begin(&call, &self.listing, None) {
             Ok(Begun { open: Some(open), .. }) => self.perform(id, &call, open),
             Ok(begun)
                 if begun.ruling.decision.verdict == Verdict::Escalate && begun.objections.is_empty() =>
@@ -143,48 +139,6 @@ impl Passage<'_> {
                 self.tell_client(&wire::error(Some(id), wire::NO_ANSWER, &text));
             }
         }
-    }
-
-    fn begin(&self, call: &Call) -> Result<Begun, LeaseError> {
-        let (mut definition, mut pinned) = (None, None);
-        if call.method == Method::Call {
-            // What the server does not list has no definition that could be pinned.
-            definition = Some(self.listing.definition(&call.name).unwrap_or_else(|| Digest::of(b"")));
-            let known = self.gateway.ledger.pinned_tool(&self.gateway.server, &call.name)?;
-            pinned = known.map(|known| known.definition);
-            if self.listing.definition(&call.name).is_none() && pinned.is_some() {
-                definition = None;
-            }
-        }
-        let tool = ToolCall {
-            server: self.gateway.server.clone(),
-            tool: call.name.clone(),
-            arguments: call.arguments.clone(),
-            definition,
-            pinned,
-        };
-        // Kept with the denial, so that people see what they would accept.
-        let changed = self.listing.changed(&call.name).filter(|text| text.len() <= REASON_BYTES_MAX);
-        self.decided(tool, changed.filter(|_| call.method == Method::Call))
-    }
-
-    fn decided(&self, call: ToolCall, reason: Option<&str>) -> Result<Begun, LeaseError> {
-        let asked = Asked::Tool { call, cwd: self.gateway.cwd.clone() };
-        lease::begin(
-            self.gateway.ledger,
-            &Request {
-                asked: &asked,
-                asker: self.gateway.asker,
-                approval: None,
-                dry_run: false,
-                reason,
-                subject: None,
-                runtime: self.gateway.runtime,
-                request: None,
-                held: Held::Process,
-                policy: Some(self.gateway.policy),
-            },
-        )
     }
 
     /// Commit point: the intent is durable, and nobody has been asked to do anything.
@@ -211,14 +165,7 @@ impl Passage<'_> {
         answer: Result<&RawValue, &RawValue>,
         line: &[u8],
     ) {
-        let is_error = |raw: &RawValue| {
-            method == Method::Call && wire::object::<ToolResult>(raw).is_some_and(|result| result.is_error)
-        };
-        let (raw, code) = match answer {
-            Ok(raw) => (raw, is_error(raw).then_some("mcp.tool_failed")),
-            Err(raw) => (raw, Some("mcp.refused_by_server")),
-        };
-        match self.settle(open, began, raw, code) {
+        match self.gateway.answered(open, (method, began), answer) {
             Ok(()) => self.tell_client(line),
             Err(error) => {
                 let text = format!("the answer couldn't be recorded and is withheld: {error}");
@@ -227,30 +174,9 @@ impl Passage<'_> {
         }
     }
 
-    fn settle(
-        &self,
-        open: Open,
-        began: Instant,
-        raw: &RawValue,
-        code: Option<&'static str>,
-    ) -> Result<(), LeaseError> {
-        let outcome = Outcome {
-            duration: Some(began.elapsed()),
-            output: Some(Output::of(raw.get().as_bytes().to_vec())),
-            reasons: code.into_iter().map(Reason::code).collect(),
-            ..Outcome::of(if code.is_some() { Ending::Failed } else { Ending::Completed })
-        };
-        lease::settle(self.gateway.ledger, open, &outcome).map(|_| ())
-    }
-
     /// Nobody will know what came of it.
     pub(super) fn unknown(&self, open: Open, began: Instant, code: &'static str) {
-        let outcome = Outcome {
-            duration: Some(began.elapsed()),
-            reasons: vec![Reason::code(code)],
-            ..Outcome::of(Ending::Unknown)
-        };
-        if let Err(error) = lease::settle(self.gateway.ledger, open, &outcome) {
+        if let Err(error) = self.gateway.unknown(open, began, code) {
             (self.say)(&error.to_string());
         }
     }
@@ -317,7 +243,7 @@ impl Passage<'_> {
             definition: None,
             pinned: None,
         };
-        let refusal = match self.decided(call, None) {
+        let refusal = match self.gateway.decided(call, (None, None)) {
             Ok(Begun { open: Some(open), .. }) => {
                 self.questions.insert(id, Some((open, Instant::now())));
                 return self.tell_client(line);
@@ -341,7 +267,7 @@ impl Passage<'_> {
             Ok(raw) => (raw, None),
             Err(raw) => (raw, Some("mcp.refused_by_client")),
         };
-        let sent = match self.settle(open, began, raw, code) {
+        let sent = match self.gateway.settle(open, began, raw, code) {
             Ok(()) => self.tell_server(line.to_vec()),
             Err(error) => {
                 let text = format!("the answer couldn't be recorded and is withheld: {error}");
@@ -355,7 +281,7 @@ impl Passage<'_> {
 }
 
 /// Why a call was denied, for the model that wanted it.
-fn denial(begun: &Begun) -> String {
+pub(super) fn denial(begun: &Begun) -> String {
     let mut texts: Vec<String> =
         begun.objections.iter().map(|reason| words::code_text(&reason.code).to_owned()).collect();
     if texts.is_empty() {

@@ -1,20 +1,16 @@
 //! Calls that wait for people. What the user of a client answers here approves nothing: it says whether to go on waiting
 //! for somebody who may.
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
-use std::time::Instant;
-
 use cascade_ledger::SubjectState;
 use cascade_policy::words;
 use cascade_receipt::id::ReceiptId;
-use cascade_runtime::consent;
 use cascade_runtime::lease::Begun;
 use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 
-use super::IN_FLIGHT_MAX;
 use super::calls::Call;
 use super::gateway::{Passage, Pending, What};
 use super::wire::{self, Id, Params};
@@ -67,13 +63,13 @@ pub(super) fn taken_out(
     };
     let consent = if accepts(answer) { Consent::Waits } else { Consent::Declined };
     let rest: BTreeMap<&str, &RawValue> = others(read).collect();
-    let state = read.request_state.as_deref().and_then(|state| state.strip_prefix(wire::OWN_ID));
-    without(line, &rest, state).map(|line| (line, consent)).ok_or("the request cannot be taken apart")
+    let own_state = read.request_state.as_deref().is_some_and(|state| state.starts_with(wire::OWN_ID));
+    without(line, &rest, own_state).map(|line| (line, consent)).ok_or("the request cannot be taken apart")
 }
 
 type Members = BTreeMap<String, Box<RawValue>>;
 
-fn without(line: &[u8], rest: &BTreeMap<&str, &RawValue>, state: Option<&str>) -> Option<Vec<u8>> {
+fn without(line: &[u8], rest: &BTreeMap<&str, &RawValue>, own_state: bool) -> Option<Vec<u8>> {
     let raw = |value: String| RawValue::from_string(value).ok();
     let mut message: Members = serde_json::from_slice(line).ok()?;
     let mut params: Members = serde_json::from_str(message.get("params")?.get()).ok()?;
@@ -81,14 +77,18 @@ fn without(line: &[u8], rest: &BTreeMap<&str, &RawValue>, state: Option<&str>) -
     if !rest.is_empty() {
         params.insert("inputResponses".to_owned(), raw(serde_json::to_string(rest).ok()?)?);
     }
-    if let Some(state) = state {
+    if own_state {
         params.remove("requestState");
-        if !state.is_empty() {
-            params.insert("requestState".to_owned(), raw(json!(state).to_string())?);
-        }
     }
     message.insert("params".to_owned(), raw(serde_json::to_string(&params).ok()?)?);
     serde_json::to_vec(&message).ok()
+}
+
+/// What the client says that its user was asked to wait for. It is the client's word: see [`Gateway::awaited`].
+///
+/// [`Gateway::awaited`]: super::gateway::Gateway
+pub(super) fn waited_for(read: &Params<'_>) -> Option<ReceiptId> {
+    ReceiptId::parse(read.request_state.as_deref()?.strip_prefix(wire::OWN_ID)?)
 }
 
 /// What a person has to do.
@@ -109,8 +109,7 @@ impl Passage<'_> {
         let text = told(begun);
         match call.consent {
             Consent::Askable if call.is_modern() => {
-                self.remember(&call, escalation);
-                let line = wire::result(id, &wanted(&text));
+                let line = wire::result(id, &wanted(&text, escalation));
                 self.tell_client(&line);
             }
             Consent::Askable => {
@@ -136,22 +135,15 @@ impl Passage<'_> {
         self.calls.insert(id.clone(), Pending { until: self.until(), what });
     }
 
-    fn remember(&mut self, call: &Call, escalation: ReceiptId) {
-        if self.escalated.len() >= IN_FLIGHT_MAX {
-            self.escalated.clear();
-        }
-        self.escalated.insert(call.print(), escalation);
-    }
-
     /// A call that comes back with what the user said; `None` where it need not be decided again.
     pub(super) fn answered_before(&mut self, id: &Id, mut call: Call) -> Option<Call> {
         let (Consent::Waits | Consent::Declined) = call.consent else { return Some(call) };
-        let Some(escalation) = self.escalated.remove(&call.print()) else { return Some(call) };
+        let Some(escalation) = self.gateway.awaited(&call) else { return Some(call) };
         if call.consent == Consent::Declined {
             self.refuse(id, &call, &format!("You did not want to wait for an approval. {}", how(escalation)));
             return None;
         }
-        if self.has_answer(escalation).is_some() {
+        if self.gateway.has_answer(escalation).is_some() {
             return Some(call);
         }
         call.consent = Consent::Settled;
@@ -167,7 +159,7 @@ impl Passage<'_> {
         });
         let waiting: Vec<(Id, ReceiptId)> = waiting.collect();
         for (id, escalation) in waiting {
-            let Some(state) = self.has_answer(escalation) else { continue };
+            let Some(state) = self.gateway.has_answer(escalation) else { continue };
             let Some(Pending { what: What::Waiting { call, elicitation, .. }, .. }) = self.calls.remove(&id)
             else {
                 continue;
@@ -181,19 +173,6 @@ impl Passage<'_> {
                 _ => self.refuse(&id, &call, &format!("Nobody approved it in time. Receipt {escalation}.")),
             }
         }
-    }
-
-    /// How people have answered; `None` while they have not.
-    fn has_answer(&self, escalation: ReceiptId) -> Option<SubjectState> {
-        let ledger = self.gateway.ledger;
-        if !consent::wait(ledger, escalation, Some(Instant::now())).ok()? {
-            return None;
-        }
-        let subject = ledger.subject(escalation).ok()?;
-        Some(match subject.map(|subject| subject.state) {
-            Some(SubjectState::Open) | None => SubjectState::Expired,
-            Some(state) => state,
-        })
     }
 
     /// The user was asked over the session, and answered.
@@ -233,14 +212,14 @@ impl Passage<'_> {
 }
 
 /// The result of a call that wants input first.
-fn wanted(text: &str) -> serde_json::Value {
+pub(super) fn wanted(text: &str, escalation: ReceiptId) -> serde_json::Value {
     json!({
         "resultType": "input_required",
         "inputRequests": {QUESTION: {
             "method": "elicitation/create",
             "params": {"mode": "form", "message": text, "requestedSchema": schema()},
         }},
-        "requestState": wire::OWN_ID,
+        "requestState": format!("{}{escalation}", wire::OWN_ID),
     })
 }
 

@@ -107,7 +107,6 @@ pub fn run(
         calls: BTreeMap::new(),
         questions: BTreeMap::new(),
         elicitations: BTreeMap::new(),
-        escalated: BTreeMap::new(),
         listing: Listing::default(),
         told: BTreeSet::new(),
         polled: Instant::now(),
@@ -160,8 +159,6 @@ pub(super) struct Passage<'a> {
     pub(super) questions: BTreeMap<Id, Option<(Open, Instant)>>,
     /// Questions to the client's user that were asked from here, with the call that each is about.
     pub(super) elicitations: BTreeMap<Id, Id>,
-    /// What waits for people, by what was called.
-    pub(super) escalated: BTreeMap<String, ReceiptId>,
     pub(super) listing: Listing,
     told: BTreeSet<&'static str>,
     polled: Instant,

@@ -7,7 +7,7 @@ use cascade_runtime::tools::{self, Shown};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::gateway::{Passage, What};
+use super::gateway::{Gateway, Passage, What};
 use super::wire::{self, Id};
 use super::{PAGES_MAX, TOOLS_MAX, canonical};
 
@@ -67,6 +67,11 @@ impl Listing {
         self.complete
     }
 
+    /// Nothing more will be learnt: what was not seen is not there.
+    pub(super) const fn close(&mut self) {
+        self.complete = true;
+    }
+
     /// SHA-256 of what the server says of a tool.
     pub(super) fn definition(&self, tool: &str) -> Option<Digest> {
         self.seen.get(tool).map(|seen| seen.definition)
@@ -89,52 +94,66 @@ pub(super) fn is_first(params: Option<&RawValue>) -> bool {
     from.is_none_or(|from| from.cursor.is_none())
 }
 
-impl Passage<'_> {
-    /// Looks at a page before anybody else does: what nobody has seen is pinned, durably.
-    pub(super) fn learn(&mut self, first: bool, page: &RawValue) -> Result<(), String> {
-        self.page(first, page).map(|_| ())
-    }
-
-    /// The same; where the next page begins.
-    fn page(&mut self, first: bool, page: &RawValue) -> Result<Option<String>, String> {
+impl Listing {
+    /// Looks at a page before anybody else does: what nobody has seen is pinned, durably. Gives where the next page begins.
+    pub(super) fn page(
+        &mut self,
+        (gateway, say): (&Gateway<'_>, &dyn Fn(&str)),
+        first: bool,
+        page: &RawValue,
+    ) -> Result<Option<String>, String> {
         let page: Page<'_> =
             wire::object(page).ok_or_else(|| "the server's list of tools is none".to_owned())?;
         if first {
-            self.listing.seen.clear();
-            self.listing.complete = false;
+            self.forget();
         }
-        if self.listing.seen.len().saturating_add(page.tools.len()) > TOOLS_MAX {
+        if self.seen.len().saturating_add(page.tools.len()) > TOOLS_MAX {
             return Err(format!("the server has more than {TOOLS_MAX} tools"));
         }
         for raw in &page.tools {
-            self.look_at(raw)?;
+            self.look_at((gateway, say), raw)?;
         }
-        self.listing.complete = page.next_cursor.is_none();
+        self.complete = page.next_cursor.is_none();
         Ok(page.next_cursor)
     }
 
-    fn look_at(&mut self, raw: &RawValue) -> Result<(), String> {
+    fn look_at(
+        &mut self,
+        (gateway, say): (&Gateway<'_>, &dyn Fn(&str)),
+        raw: &RawValue,
+    ) -> Result<(), String> {
         let named: Named = wire::object(raw).ok_or_else(|| "a tool of the server has no name".to_owned())?;
         let text = canonical::text(raw);
-        let shown = Shown { server: &self.gateway.server, tool: &named.name, definition: &text };
-        let pinned = tools::pinned(self.gateway.ledger, self.gateway.asker, &shown);
+        let shown = Shown { server: &gateway.server, tool: &named.name, definition: &text };
+        let pinned = tools::pinned(gateway.ledger, gateway.asker, &shown);
         let pinned = pinned.map_err(|error| format!("the server's tools couldn't be pinned: {error}"))?;
         let mut definition = Digest::of(text.as_bytes());
         // Two tools of one name are neither of them.
-        if let Some(other) = self.listing.seen.get(&named.name) {
+        if let Some(other) = self.seen.get(&named.name) {
             definition = Digest::of([other.definition.0, definition.0].concat().as_slice());
         }
         let changed = (definition != pinned).then_some(text);
         if changed.is_some() {
             let name: String = named.name.chars().filter(|c| !c.is_control()).collect();
-            (self.say)(&format!(
+            say(&format!(
                 "the tool `{name}` of {} is not what it was: its calls are denied until an administrator accepts it \
                  with `cascade mcp pin`",
-                self.gateway.server
+                gateway.server
             ));
         }
-        self.listing.seen.insert(named.name, Seen { definition, changed });
+        self.seen.insert(named.name, Seen { definition, changed });
         Ok(())
+    }
+}
+
+impl Passage<'_> {
+    /// Looks at a page that the client asked for.
+    pub(super) fn learn(&mut self, first: bool, page: &RawValue) -> Result<(), String> {
+        self.page(first, page).map(|_| ())
+    }
+
+    fn page(&mut self, first: bool, page: &RawValue) -> Result<Option<String>, String> {
+        self.listing.page((&self.gateway, self.say), first, page)
     }
 
     /// Asks the server for its tools, unless that was done already.
@@ -185,7 +204,7 @@ impl Passage<'_> {
     /// Goes on with the calls that waited for the list. A tool that is not in it is not pinned.
     fn listed(&mut self) {
         self.listing.asking = None;
-        self.listing.complete = true;
+        self.listing.close();
         let held: Vec<Id> =
             self.calls.iter().filter(|(_, one)| one.is_held()).map(|(id, _)| id.clone()).collect();
         for id in held {

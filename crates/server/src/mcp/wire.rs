@@ -121,6 +121,12 @@ fn depth(line: &[u8]) -> usize {
     deepest
 }
 
+/// The error of an answer that names no request.
+pub(super) fn refusal(line: &[u8]) -> Option<&RawValue> {
+    let read: Envelope<'_> = serde_json::from_slice(line).ok()?;
+    read.error.filter(|_| read.id.is_none() && read.method.is_none() && read.result.is_none())
+}
+
 /// An id that nobody else gives.
 pub(super) fn own_id() -> Option<Id> {
     let random = cascade_ledger::receipt_id().ok()?;

@@ -1,4 +1,4 @@
-"""A client made with the official SDK. `client.py MODE STEPS COMMAND…`: takes the steps, a JSON array of `[what, …]`, one
+"""A client made with the official SDK. `client.py MODE STEPS COMMAND…`, or a URL with CASCADE_TOKEN: takes the steps, a JSON array of `[what, …]`, one
 after the other, and says what came of each, one JSON document a line."""
 
 import asyncio
@@ -7,6 +7,8 @@ import sys
 
 from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
+from mcp.client.streamable_http import streamable_http_client
+from mcp.shared._httpx_utils import create_mcp_http_client
 from mcp_types import ElicitResult
 
 MODE, STEPS, COMMAND = sys.argv[1], json.loads(sys.argv[2]), sys.argv[3:]
@@ -41,11 +43,17 @@ async def take(client, what, *words):
     raise ValueError(what)
 
 
-async def main():
+def transport():
     import os
-    transport = stdio_client(StdioServerParameters(command=COMMAND[0], args=COMMAND[1:], env=dict(os.environ)))
+    if COMMAND[0].startswith("http"):
+        headers = {"Authorization": "Bearer " + os.environ["CASCADE_TOKEN"]}
+        return streamable_http_client(COMMAND[0], http_client=create_mcp_http_client(headers=headers))
+    return stdio_client(StdioServerParameters(command=COMMAND[0], args=COMMAND[1:], env=dict(os.environ)))
+
+
+async def main():
     more = {"elicitation_callback": asked} if ANSWER else {}
-    async with Client(transport, mode=MODE, **more) as client:
+    async with Client(transport(), mode=MODE, **more) as client:
         for what, *words in STEPS:
             try:
                 say(await take(client, what, *words))

@@ -1,6 +1,9 @@
-"""A server made with the official SDK: what its tool `read` is said to do stands in a file."""
+"""A server made with the official SDK: what its tool `read` is said to do stands in a file. `notes.py http` listens on a free
+port, which it says, and answers everybody who shows the token in its second word."""
 
 import pathlib
+import socket
+import sys
 import time
 
 from mcp.server.mcpserver import MCPServer
@@ -40,4 +43,26 @@ def greet(name: str) -> str:
     return "Greet " + name
 
 
-notes.run()
+def guarded(app, token):
+    async def checked(scope, receive, send):
+        headers = dict(scope.get("headers") or [])
+        if scope["type"] == "http" and headers.get(b"authorization") != b"Bearer " + token.encode():
+            await send({"type": "http.response.start", "status": 401, "headers": []})
+            await send({"type": "http.response.body", "body": b""})
+            return
+        await app(scope, receive, send)
+    return checked
+
+
+def listen(token):
+    import uvicorn
+    own = socket.create_server(("127.0.0.1", 0))
+    print(own.getsockname()[1], flush=True)
+    config = uvicorn.Config(guarded(notes.streamable_http_app(), token), log_level="error")
+    uvicorn.Server(config).run(sockets=[own])
+
+
+if sys.argv[1:2] == ["http"]:
+    listen(sys.argv[2])
+else:
+    notes.run()

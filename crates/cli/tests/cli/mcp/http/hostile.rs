@@ -1,0 +1,141 @@
+//! Servers over HTTP that lie, flood, hang, redirect or go away: what each can do is bounded, others go on, and nothing
+//! stays open.
+
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use super::{Web, add, call, mcp_token, say, text};
+use crate::mcp::of_kind;
+use crate::service::Server;
+use crate::site::{PATIENCE, Site};
+
+#[test]
+fn whatever_a_server_does_its_call_is_closed_and_the_others_go_on() {
+    let ways = [
+        ("hangs", "task_unknown", "mcp.timeout"),
+        ("lies", "task_unknown", "mcp.no_answer"),
+        ("page", "task_unknown", "mcp.no_answer"),
+        ("huge", "task_unknown", "mcp.server_floods"),
+        ("floods", "task_unknown", "mcp.server_floods"),
+        ("cut", "task_unknown", "mcp.no_answer"),
+        ("fails", "task_unknown", "mcp.refused_by_server"),
+        ("redirects", "task_failed", "mcp.refused_by_server"),
+        ("forbids", "task_failed", "mcp.refused_by_server"),
+    ];
+    let site = Site::new();
+    site.run(&["init"]).expect(0);
+    let shown = mcp_token(&site);
+    let webs: Vec<Web> = ways.iter().map(|(way, ..)| Web::hostile(&site, way)).collect();
+    for ((way, ..), web) in ways.iter().zip(&webs) {
+        add(&site, way, web, &["--timeout", "3s"]);
+    }
+    let (good, asks) = (Web::hostile(&site, "answers"), Web::hostile(&site, "asks"));
+    add(&site, "good", &good, &[]);
+    add(&site, "asks", &asks, &[]);
+    let server = Server::start(&site);
+    let began = Instant::now();
+    std::thread::scope(|scope| {
+        for (way, ..) in ways {
+            let (server, shown) = (&server, &shown);
+            scope.spawn(move || {
+                let said = call(server, shown, (&format!("/v1/mcp/{way}"), "t"));
+                assert_eq!(said["error"]["code"], -32000, "{way} {said}");
+            });
+        }
+        let said = call(&server, &shown, ("/v1/mcp", "good__t"));
+        assert_eq!(text(&said["result"]), "answer");
+    });
+    // Nobody can be asked through the gateway, and the server is told so.
+    let said = call(&server, &shown, ("/v1/mcp/asks", "t"));
+    assert_eq!(text(&said["result"]), "asked");
+    let refused: Value =
+        serde_json::from_str(&std::fs::read_to_string(site.work("refused")).unwrap()).unwrap();
+    assert_eq!((&refused["id"], &refused["error"]["code"]), (&json!("q"), &json!(-32601)));
+    assert!(began.elapsed() < PATIENCE);
+    assert!(!site.work("redirected").exists(), "a redirect is not followed");
+    drop(server);
+    let receipts = site.receipts();
+    for (way, kind, code) in ways {
+        let intent = of_kind(&receipts, "task_started").into_iter().find(|one| {
+            let shown = site.run(&["--json", "show", one.id()]).expect(0).stdout;
+            shown.contains(&format!("mcp:{way}"))
+        });
+        let intent = intent.unwrap_or_else(|| panic!("{way}"));
+        let closer = receipts.iter().find(|one| one.reference("intent") == Some(intent.id())).unwrap();
+        assert_eq!(closer.kind(), kind, "{way}");
+        assert_eq!(closer.content("reasons")[0]["code"], code, "{way}");
+    }
+    site.assert_sound();
+}
+
+#[test]
+fn a_call_that_is_sent_again_is_not_made_again() {
+    let site = Site::new();
+    site.run(&["init"]).expect(0);
+    let shown = mcp_token(&site);
+    let (good, hangs) = (Web::hostile(&site, "answers"), Web::hostile(&site, "hangs"));
+    add(&site, "good", &good, &[]);
+    add(&site, "hangs", &hangs, &[]);
+    let mut server = Server::start(&site);
+    let bearer = format!("Bearer {shown}");
+    let message = |id: u32, n: u32| {
+        let params = json!({"name": "t", "arguments": {"n": n}});
+        json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params}).to_string()
+    };
+    let keyed = |server: &Server, (face, key): (&str, &str), body: &str| {
+        let head = [("Authorization", bearer.as_str()), ("Idempotency-Key", key)];
+        server.try_send(("POST", face), &head, body)
+    };
+    let first = keyed(&server, ("/v1/mcp/good", "k"), &message(1, 1)).unwrap().expect(200);
+    let again = keyed(&server, ("/v1/mcp/good", "k"), &message(2, 1)).unwrap().expect(200);
+    assert_eq!((&first["result"], &again["id"]), (&again["result"], &json!(2)));
+    keyed(&server, ("/v1/mcp/good", "k"), &message(3, 2)).unwrap().problem(409, "request.key_reused");
+
+    // Killed in the middle: the intent is closed as unknown, and whoever asks again under the key is told.
+    std::thread::scope(|scope| {
+        let asking = scope.spawn(|| keyed(&server, ("/v1/mcp/hangs", "h"), &message(1, 1)));
+        let calls = || std::fs::read_to_string(site.work("called")).unwrap_or_default().lines().count();
+        let deadline = Instant::now() + PATIENCE;
+        while calls() < 2 {
+            assert!(Instant::now() < deadline);
+        }
+        let pid = rustix::process::Pid::from_raw(i32::try_from(server.pid()).unwrap()).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+        assert!(asking.join().unwrap().is_none());
+    });
+    server.kill();
+    let server = server.again(&site);
+    let told = keyed(&server, ("/v1/mcp/hangs", "h"), &message(2, 1)).unwrap().expect(200);
+    assert!(text(&told["result"]).contains("not called again"), "{told}");
+    assert_eq!(of_kind(&site.receipts(), "task_unknown").len(), 1);
+    assert_eq!(std::fs::read_to_string(site.work("called")).unwrap().lines().count(), 2);
+    drop(server);
+    site.assert_sound();
+}
+
+#[test]
+fn so_many_calls_of_a_server_are_in_flight_and_no_more() {
+    let site = Site::new();
+    site.run(&["init"]).expect(0);
+    let shown = mcp_token(&site);
+    let web = Web::hostile(&site, "hangs");
+    add(&site, "hangs", &web, &["--timeout", "20s"]);
+    let server = Server::start(&site);
+    let list = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list"});
+    say(&server, &shown, "/v1/mcp/hangs", &list).expect(200);
+    std::thread::scope(|scope| {
+        let busy: Vec<_> = (0..257)
+            .map(|_| {
+                let (server, shown) = (&server, &shown);
+                scope.spawn(move || call(server, shown, ("/v1/mcp/hangs", "t"))["error"]["message"].clone())
+            })
+            .collect();
+        let said: Vec<Value> = busy.into_iter().map(|one| one.join().unwrap()).collect();
+        let turned_away = said.iter().filter(|text| *text == "too many requests are in flight").count();
+        assert_eq!(turned_away, 1, "{said:?}");
+    });
+    drop(server);
+    assert_eq!(of_kind(&site.receipts(), "task_unknown").len(), 256);
+    site.assert_sound();
+}

@@ -1,0 +1,258 @@
+//! Requests that are decided: on record before a server gets them, and again before the client gets the answer.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::http::{HeaderName, HeaderValue};
+use cascade_ledger::{AppendError, SubjectState};
+use cascade_receipt::content::{Ending, RequestTag};
+use cascade_receipt::decision::Verdict;
+use cascade_receipt::id::ReceiptId;
+use cascade_runtime::consent::ANSWER_POLL;
+use cascade_runtime::lease::{Begun, LeaseError, Open};
+use cascade_runtime::upstream::{ExchangeFault, Way};
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::super::calls::{self, Call};
+use super::super::elicit::{self, Consent};
+use super::super::listing::Listing;
+use super::super::wire::{self, Message, Method};
+use super::Era;
+use super::faces;
+use super::link::{Answer, Link, Wanted};
+use super::repeated::{self, Repeated};
+use super::serve::{Asked, Said, gateway};
+use super::speak;
+use crate::api::{Caller, Problem, Seat};
+
+/// Everything that a request needs on its way.
+pub(super) struct Work {
+    pub(super) seat: Seat,
+    /// The server, as it is configured.
+    pub(super) server: String,
+    pub(super) way: Way,
+    pub(super) link: Arc<Link>,
+    /// Headers that the client gave for the server.
+    pub(super) params: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// What came of an attempt.
+enum Attempt {
+    Said(Said),
+    /// It waits for people.
+    Waits(Box<Call>, ReceiptId, String),
+}
+
+/// What the gates said.
+enum Ruled {
+    Admitted(Arc<Caller>, Open),
+    Waits(ReceiptId, String),
+    Refused(String),
+    /// The same request was answered before.
+    Before(Repeated),
+    /// Nothing was decided.
+    Failed(String),
+}
+
+/// Has a request decided; where it is admitted, the server gets it.
+pub(super) async fn governed(work: Work, method: Method, asked: Asked) -> Result<Said, Problem> {
+    let params = match Message::of(&asked.line) {
+        Ok(Message::Request(_, _, params)) => params,
+        _ => None,
+    };
+    // Whoever speaks with sessions would have to be asked on a stream; it is told what to do instead.
+    let mut call = match Call::of(method, params, &asked.line, false) {
+        Ok(call) => call,
+        Err(text) => return Ok(asked.error(wire::PARAMS, text)),
+    };
+    // Held as long as anything of the request goes on, also where nobody waits for it any more.
+    let Ok(room) = Arc::clone(&work.link.room).try_acquire_owned() else { return Ok(asked.busy()) };
+    let room = Arc::new(room);
+    let until = Instant::now() + work.way.upstream().timeout();
+    let (work, asked) = (Arc::new(work), Arc::new(asked));
+    if call.consent == Consent::Declined {
+        return Ok(refused(&asked, &call, "You did not want to wait for an approval."));
+    }
+    if call.consent == Consent::Waits {
+        call.consent = Consent::Settled;
+        if let Some(said) = waited(&work, &asked, &call, until).await? {
+            return Ok(said);
+        }
+    }
+    loop {
+        match detached((&work, &room), &asked, call, until).await? {
+            Attempt::Said(said) => return Ok(said),
+            Attempt::Waits(back, escalation, text) => match back.consent {
+                Consent::Askable if back.is_modern() => {
+                    return Ok(asked.result(&elicit::wanted(&text, escalation)));
+                }
+                Consent::Settled if back.escalation != Some(escalation) => {
+                    call = Call { escalation: Some(escalation), ..*back };
+                    if let Some(said) = waited(&work, &asked, &call, until).await? {
+                        return Ok(said);
+                    }
+                }
+                _ => return Ok(refused(&asked, &back, &text)),
+            },
+        }
+    }
+}
+
+/// Whoever asked may go away in the middle: what was begun is put on record all the same.
+async fn detached(
+    (work, room): (&Arc<Work>, &Arc<OwnedSemaphorePermit>),
+    asked: &Arc<Asked>,
+    call: Call,
+    until: Instant,
+) -> Result<Attempt, Problem> {
+    let (work, room, asked) = (Arc::clone(work), Arc::clone(room), Arc::clone(asked));
+    let done = tokio::spawn(async move {
+        let _room = room;
+        attempt(&work, &asked, call, until).await
+    });
+    done.await.unwrap_or_else(|_| Err(Problem::internal("the request could not be worked on")))
+}
+
+async fn attempt(work: &Work, asked: &Asked, call: Call, until: Instant) -> Result<Attempt, Problem> {
+    let mut listing = Arc::new(Listing::default());
+    if call.method == Method::Call {
+        listing = match faces::tools(work, until).await? {
+            Ok(listing) => listing,
+            Err(why) => return Ok(Attempt::Said(asked.failed(&format!("the server shows no tools: {why}")))),
+        };
+    } else if let Err(fault) = work.link.hello(&work.way, until).await {
+        return Ok(Attempt::Said(asked.unanswered(&fault)));
+    }
+    let call = Arc::new(call);
+    let (server, ruled_on) = (work.server.clone(), Arc::clone(&call));
+    let ruled = work.seat.work(move |caller| ruled(caller, &server, (&ruled_on, &listing))).await??;
+    Ok(match ruled {
+        Ruled::Admitted(caller, open) => {
+            Attempt::Said(performed(work, asked, &call, (caller, open), until).await)
+        }
+        Ruled::Waits(escalation, text) => {
+            let call =
+                Arc::try_unwrap(call).map_err(|_| Problem::internal("the request is still looked at"))?;
+            Attempt::Waits(Box::new(call), escalation, text)
+        }
+        Ruled::Refused(text) => Attempt::Said(refused(asked, &call, &text)),
+        Ruled::Before(Repeated::Answered(answer)) => Attempt::Said(asked.answered(&answer)),
+        Ruled::Before(Repeated::Told(text)) => Attempt::Said(refused(asked, &call, &text)),
+        Ruled::Failed(text) => Attempt::Said(asked.failed(&text)),
+    })
+}
+
+fn ruled(caller: &Arc<Caller>, server: &str, (call, listing): (&Call, &Listing)) -> Result<Ruled, Problem> {
+    let tag = repeated::tag(caller, server, call)?;
+    if let Some(tag) = &tag
+        && let Some(before) = repeated::answered(caller, tag)?
+    {
+        return Ok(Ruled::Before(before));
+    }
+    let began = Instant::now();
+    let begun = gateway(caller, server).begin(call, listing, tag);
+    if let Ok(begun) = &begun {
+        caller.tenant.gauges.decided(begun.gates, began.elapsed());
+    }
+    match begun {
+        Ok(Begun { open: Some(open), .. }) => Ok(Ruled::Admitted(Arc::clone(caller), open)),
+        Ok(begun) if begun.ruling.decision.verdict == Verdict::Escalate && begun.objections.is_empty() => {
+            Ok(Ruled::Waits(begun.receipt.receipt_id, elicit::told(&begun)))
+        }
+        Ok(begun) => Ok(Ruled::Refused(calls::denial(&begun))),
+        Err(error) => undecided(caller, tag.as_ref(), &error),
+    }
+}
+
+fn undecided(caller: &Caller, tag: Option<&RequestTag>, error: &LeaseError) -> Result<Ruled, Problem> {
+    // The same request, at the same moment, on another thread or in another process.
+    if let (LeaseError::Append(AppendError::Repeated { .. }), Some(tag)) = (error, tag)
+        && let Some(before) = repeated::answered(caller, tag)?
+    {
+        return Ok(Ruled::Before(before));
+    }
+    Ok(Ruled::Failed(format!("nothing was decided, so nothing was done: {error}")))
+}
+
+/// Commit point: the intent is durable, and nobody has been asked to do anything.
+async fn performed(
+    work: &Work,
+    asked: &Asked,
+    call: &Call,
+    (caller, open): (Arc<Caller>, Open),
+    until: Instant,
+) -> Said {
+    let began = Instant::now();
+    let answer = match wanted(work, asked, call) {
+        Some(wanted) => work.link.ask(&work.way, wanted, until).await,
+        None => Err(ExchangeFault::Local("the request cannot be taken apart".to_owned())),
+    };
+    let (server, method) = (work.server.clone(), call.method);
+    let settled = work.seat.finish(move || {
+        let gateway = gateway(&caller, &server);
+        let settled = settle(&gateway, open, (method, began), &answer);
+        (settled, answer)
+    });
+    match settled.await {
+        // Commit point: the answer is on record.
+        Ok((Ok(()), Ok(answer))) => asked.answered(&answer),
+        Ok((Ok(()), Err(fault))) => asked.unanswered(&fault),
+        Ok((Err(error), _)) => {
+            asked.failed(&format!("the answer couldn't be recorded and is withheld: {error}"))
+        }
+        Err(_) => asked.failed("the answer couldn't be recorded and is withheld"),
+    }
+}
+
+fn settle(
+    gateway: &super::super::Gateway<'_>,
+    open: Open,
+    (method, began): (Method, Instant),
+    answer: &Result<Answer, ExchangeFault>,
+) -> Result<(), LeaseError> {
+    match answer {
+        Ok(answer) => gateway.answered(open, (method, began), answer.as_deref().map_err(|raw| &**raw)),
+        Err(fault) => {
+            let ending = if fault.is_undone() { Ending::Failed } else { Ending::Unknown };
+            gateway.without_answer(open, began, (ending, fault.code()))
+        }
+    }
+}
+
+fn wanted(work: &Work, asked: &Asked, call: &Call) -> Option<Wanted> {
+    let Ok(Message::Request(_, method, params)) = Message::of(&call.line) else { return None };
+    let params = speak::members(params?)?;
+    Some(Wanted { method: method.into_owned(), params, from: asked.era, more: work.params.clone() })
+}
+
+/// Waits until people have answered; what the client gets where that is not yes.
+async fn waited(work: &Work, asked: &Asked, call: &Call, until: Instant) -> Result<Option<Said>, Problem> {
+    let (server, said) = (work.server.clone(), call.escalation);
+    // The client's word, held to what is its own.
+    let own = work.seat.work(move |caller| gateway(caller, &server).awaited_of(said));
+    let Some(escalation) = own.await? else { return Ok(None) };
+    loop {
+        let server = work.server.clone();
+        let state = work.seat.work(move |caller| gateway(caller, &server).has_answer(escalation)).await?;
+        match state {
+            Some(SubjectState::Approved) => return Ok(None),
+            Some(SubjectState::Denied) => {
+                return Ok(Some(refused(asked, call, &format!("Somebody denied it. Receipt {escalation}."))));
+            }
+            Some(_) => return Ok(None),
+            None if Instant::now() >= until => {
+                let text = format!("Nobody has approved it in time. {}", elicit::how(escalation));
+                return Ok(Some(refused(asked, call, &text)));
+            }
+            None => tokio::time::sleep(ANSWER_POLL).await,
+        }
+    }
+}
+
+/// Answers a call that was not made: a tool's with a result that says why, so that a model can read it.
+fn refused(asked: &Asked, call: &Call, text: &str) -> Said {
+    match call.method {
+        Method::Call => Said::Line(200, wire::not_called(&asked.id, text, asked.era == Era::Modern)),
+        _ => asked.error(wire::REFUSED, text),
+    }
+}

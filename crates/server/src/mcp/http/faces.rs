@@ -1,0 +1,187 @@
+//! What clients are told that there is: of one server what it says of itself, of all of them their tools.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use cascade_runtime::upstream::ExchangeFault;
+use serde::Deserialize;
+use serde_json::json;
+use serde_json::value::RawValue;
+use tokio::task::JoinSet;
+
+use super::super::listing::Listing;
+use super::super::wire;
+use super::super::{PAGES_MAX, TOOLS_MAX};
+use super::call::Work;
+use super::link::{Hello, Wanted};
+use super::serve::{Asked, Before, Said, gateway};
+use super::speak::{self, Members};
+use super::{BETWEEN, LEGACY, MODERN};
+use crate::api::{Problem, Seat};
+
+/// What a server can that can be had through here.
+const CARRIED: [&str; 4] = ["tools", "resources", "prompts", "completions"];
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Hailed {
+    protocol_version: Option<String>,
+}
+
+/// The answer to `initialize` and `server/discover`: who the server says that it is, and what of it can be had here.
+/// Nothing is offered that would need a way from the server to the client.
+pub(super) fn of_one(asked: &Asked, hello: &Hello) -> serde_json::Value {
+    let has = |name: &&str| hello.said.capabilities.contains_key(*name);
+    let can: serde_json::Map<_, _> =
+        CARRIED.iter().filter(|name| has(name)).map(|name| ((*name).to_owned(), json!({}))).collect();
+    let value = |raw: &RawValue| serde_json::from_str::<serde_json::Value>(raw.get()).ok();
+    let info = hello.said.server_info.as_deref().and_then(value).unwrap_or_else(speak::own_info);
+    let mut result = hail(asked, &can.into(), &info);
+    let more = [
+        ("instructions", hello.said.instructions.clone().map(Into::into)),
+        ("_meta", hello.said.meta.as_deref().and_then(value).filter(|_| asked.method == "server/discover")),
+    ];
+    if let Some(members) = result.as_object_mut() {
+        members.extend(more.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+    }
+    result
+}
+
+/// The same of all servers.
+pub(super) fn of_all(asked: &Asked) -> serde_json::Value {
+    hail(asked, &json!({"tools": {}}), &speak::own_info())
+}
+
+fn hail(asked: &Asked, capabilities: &serde_json::Value, info: &serde_json::Value) -> serde_json::Value {
+    let [newest, ..] = LEGACY;
+    if asked.method == "server/discover" {
+        let all: Vec<&str> = [MODERN].into_iter().chain(LEGACY).collect();
+        return json!({"resultType": "complete", "supportedVersions": all, "capabilities": capabilities,
+            "serverInfo": info, "ttlMs": 0, "cacheScope": "private"});
+    }
+    let wanted =
+        asked.params.as_deref().and_then(wire::object::<Hailed>).and_then(|hailed| hailed.protocol_version);
+    let version = LEGACY.into_iter().find(|one| wanted.as_deref() == Some(one)).unwrap_or(newest);
+    json!({"protocolVersion": version, "capabilities": capabilities, "serverInfo": info})
+}
+
+/// Looks at a page that a client is about to see: what nobody has seen is pinned, durably.
+pub(super) async fn look(work: &Work, page: Box<RawValue>) -> Result<Result<(), String>, Problem> {
+    let server = work.server.clone();
+    work.seat
+        .work(move |caller| {
+            let gateway = gateway(caller, &server);
+            Listing::default().page((&gateway, &|_| ()), true, &page).map(|_| ())
+        })
+        .await
+}
+
+/// Why the tools of a server are not known.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unlisted {
+    #[error(transparent)]
+    Exchange(#[from] ExchangeFault),
+    /// What it says is no list, or could not be pinned.
+    #[error("{0}")]
+    Page(String),
+}
+
+/// The tools of a server, seen a moment ago or now.
+pub(super) async fn tools(work: &Work, until: Instant) -> Result<Result<Arc<Listing>, Unlisted>, Problem> {
+    if let Some(listing) = work.link.tools() {
+        return Ok(Ok(listing));
+    }
+    let _turn = work.link.listing.lock().await;
+    if let Some(listing) = work.link.tools() {
+        return Ok(Ok(listing));
+    }
+    Ok(walked(work, until).await?.map(|(listing, _)| listing))
+}
+
+type Walked = (Arc<Listing>, Vec<Box<RawValue>>);
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Page<'a> {
+    #[serde(borrow)]
+    tools: Vec<&'a RawValue>,
+}
+
+/// Asks for every page.
+async fn walked(work: &Work, until: Instant) -> Result<Result<Walked, Unlisted>, Problem> {
+    let (mut listing, mut all, mut cursor) = (Listing::default(), Vec::new(), None::<String>);
+    for number in 0..PAGES_MAX {
+        let params = cursor.as_ref().map_or_else(|| json!({}), |cursor| json!({"cursor": cursor}));
+        let page = match work.link.ask(&work.way, Wanted::own("tools/list", &params), until).await {
+            Ok(Ok(page)) => page,
+            // A server without tools has none that could be called.
+            Ok(Err(_)) => break,
+            Err(fault) => return Ok(Err(fault.into())),
+        };
+        if let Some(page) = wire::object::<Page<'_>>(&page) {
+            all.extend(page.tools.into_iter().map(ToOwned::to_owned));
+        }
+        let server = work.server.clone();
+        let looked = work.seat.work(move |caller| {
+            let gateway = gateway(caller, &server);
+            let next = listing.page((&gateway, &|_| ()), number == 0, &page);
+            (listing, next)
+        });
+        let next;
+        (listing, next) = looked.await?;
+        match next {
+            Ok(Some(more)) => cursor = Some(more),
+            Ok(None) => break,
+            Err(text) => return Ok(Err(Unlisted::Page(text))),
+        }
+    }
+    listing.close();
+    Ok(Ok((work.link.saw(listing), all)))
+}
+
+/// The tools of all servers, each with the name of its server before its own. One that has no answer is left out, and
+/// named.
+pub(super) async fn tools_of_all(seat: &Seat, before: Vec<Before>, asked: &Asked) -> Result<Said, Problem> {
+    let mut walks = JoinSet::new();
+    let mut silent = Vec::new();
+    for Before { name, way } in before {
+        let Ok((way, link)) = way else {
+            silent.push(name);
+            continue;
+        };
+        let until = Instant::now() + super::HELLO_TIME_MAX.min(way.upstream().timeout());
+        let work = Work { seat: seat.clone(), server: name, way, link, params: Vec::new() };
+        walks.spawn(async move {
+            let walked = walked(&work, until).await;
+            (work.server, walked)
+        });
+    }
+    let mut found = Vec::new();
+    while let Some(done) = walks.join_next().await {
+        let Ok((name, walked)) = done else { continue };
+        match walked? {
+            Ok((_, tools)) => found.push((name, tools)),
+            Err(_) => silent.push(name),
+        }
+    }
+    // In the same order every time.
+    found.sort_by(|left, right| left.0.cmp(&right.0));
+    silent.sort();
+    let named = found.iter().flat_map(|(name, tools)| tools.iter().filter_map(|tool| prefixed(name, tool)));
+    let tools: Vec<Box<RawValue>> = named.take(TOOLS_MAX).collect();
+    let mut result = Members::new();
+    if let Ok(tools) = serde_json::value::to_raw_value(&tools) {
+        result.insert("tools".to_owned(), tools);
+    }
+    if !silent.is_empty() {
+        result.insert("_meta".to_owned(), speak::raw(&json!({"cascade/unavailable": silent})));
+    }
+    Ok(asked.answered(&Ok(speak::text(&result))))
+}
+
+fn prefixed(server: &str, tool: &RawValue) -> Option<Box<RawValue>> {
+    let mut members = speak::members(tool)?;
+    let name: String = serde_json::from_str(members.get("name")?.get()).ok()?;
+    members.insert("name".to_owned(), speak::raw(&json!(format!("{server}{BETWEEN}{name}"))));
+    Some(speak::text(&members))
+}
