@@ -12,6 +12,7 @@ mod events;
 mod metrics;
 mod page;
 mod problem;
+mod proxy;
 mod public;
 mod receipts;
 mod reference;
@@ -38,6 +39,7 @@ pub(crate) use caller::{Caller, Credentials, IdempotencyHeader, TenantHeader};
 pub(crate) use events::{Feed, feed};
 pub(crate) use metrics::Gauges;
 pub(crate) use problem::Problem;
+pub(crate) use proxy::{CALLS_ALL_MAX, CALLS_MAX};
 use reference::Security;
 
 /// Requests that are worked on at once; more wait for [`QUEUE_TIME_MAX`].
@@ -51,6 +53,8 @@ pub(crate) struct Api {
     room: Arc<Semaphore>,
     /// KiB of bodies that may be held at once.
     bodies: Arc<Semaphore>,
+    /// Requests that may be with models at once.
+    calls: Arc<Semaphore>,
     guesses: caller::Guesses,
 }
 
@@ -66,6 +70,7 @@ impl Api {
             tenants,
             room: Arc::new(Semaphore::new(WORK_MAX)),
             bodies: Arc::new(Semaphore::new(body::HELD_KIB_MAX)),
+            calls: Arc::new(Semaphore::new(CALLS_ALL_MAX)),
             guesses: caller::Guesses::default(),
         }
     }
@@ -120,6 +125,7 @@ impl Api {
         (name = "decisions", description = "Ask before you act, and report what came of it."),
         (name = "approvals", description = "What waits for people."),
         (name = "receipts", description = "What happened."),
+        (name = "models", description = "Language models, asked in their providers' words."),
         (name = "public", description = "What outsiders need, without a token."),
         (name = "service", description = "The service itself."),
     )
@@ -137,6 +143,9 @@ pub(crate) fn described() -> (Router<Arc<Api>>, utoipa::openapi::OpenApi) {
         .routes(routes!(receipts::list))
         .routes(routes!(receipts::show))
         .routes(routes!(events::stream))
+        .routes(routes!(proxy::chat))
+        .routes(routes!(proxy::messages))
+        .routes(routes!(proxy::models))
         .routes(routes!(public::chains))
         .routes(routes!(public::checkpoint))
         .routes(routes!(public::alive))

@@ -44,7 +44,7 @@ pub fn serve(service: Serving, ready: impl FnOnce(&str), told: impl Fn(&str)) ->
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_stack_size(STACK_BYTES)
-        .max_blocking_threads(api::WORK_MAX)
+        .max_blocking_threads(api::WORK_MAX + api::CALLS_ALL_MAX)
         .build()?;
     let done = runtime.block_on(async {
         let tls = service.tls.as_ref().map(tls::acceptor).transpose()?;

@@ -1,6 +1,8 @@
 //! What requests and answers look like. The only structs of the API: what they say is made from, or into, types of
 //! the other crates here and nowhere else.
 
+pub(crate) mod proxy;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
