@@ -172,6 +172,7 @@ impl Ledger {
             duration_us: None,
             reasons: vec![Reason::code(reason)],
             spent: Spent::default(),
+            served_model: None,
             routed: None,
             review: None,
             chain,

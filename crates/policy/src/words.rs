@@ -127,6 +127,7 @@ const WORDS: &[(&str, &str)] = &[
     ("cli.failed", "the command did not end well"),
     ("cli.no_intent", "no worker has a command for these words"),
     ("cli.not_admitted", "the command was not admitted"),
+    ("client.gone", "whoever asked left before the end"),
     ("model.cancelled", "the question was cancelled"),
     ("model.cut", "the model's answer was cut off"),
     ("model.empty", "the model said nothing"),

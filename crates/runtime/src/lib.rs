@@ -46,6 +46,7 @@ pub mod recorded;
 pub mod refused_act;
 pub mod reguard;
 pub mod rehearsal;
+pub mod relay;
 pub mod replay;
 pub mod rollback;
 mod run_lock;

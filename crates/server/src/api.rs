@@ -19,6 +19,7 @@ mod page;
 mod performing;
 mod policies;
 mod problem;
+mod proxy;
 mod public;
 mod receipts;
 mod reference;
@@ -36,7 +37,7 @@ use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use axum::routing::{get, post};
 use cascade_receipt::content::TokenScope;
-use cascade_runtime::model::Models;
+use cascade_runtime::model::{self, Models};
 use cascade_runtime::task::Router;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use utoipa::OpenApi as _;
@@ -52,6 +53,7 @@ pub(crate) use events::{Feed, feed};
 pub(crate) use mcp::Seat;
 pub(crate) use metrics::Gauges;
 pub(crate) use problem::Problem;
+pub(crate) use proxy::{CALLS_ALL_MAX, CALLS_MAX};
 use reference::Security;
 
 /// Requests that are worked on at once; more wait for [`QUEUE_TIME_MAX`].
@@ -64,19 +66,11 @@ pub(crate) const LONG_WORK_MAX: usize = 2;
 /// Commands and tasks at once that the service itself works on.
 pub(crate) const RUNS_MAX: usize = 32;
 
-/// What a service does beside answering.
-#[derive(Debug, Default)]
-pub(crate) struct Does {
-    /// Whether commands are run here.
-    pub(crate) performs: bool,
-    /// The models that tasks may be put to.
-    pub(crate) models: Models,
-}
-
 /// A service.
 pub(crate) struct Api {
     tenants: Tenants,
-    does: Does,
+    /// Whether commands are run here.
+    performs: bool,
     /// The layers that answer tasks, once the first one is asked.
     router: Mutex<Option<Arc<Router>>>,
     room: Arc<Semaphore>,
@@ -84,6 +78,8 @@ pub(crate) struct Api {
     runs: Arc<Semaphore>,
     /// KiB of bodies that may be held at once.
     bodies: Arc<Semaphore>,
+    /// Requests that may be with models at once.
+    calls: Arc<Semaphore>,
     guesses: caller::Guesses,
     links: Links,
 }
@@ -95,15 +91,16 @@ impl fmt::Debug for Api {
 }
 
 impl Api {
-    pub(crate) fn new(tenants: Tenants, does: Does) -> Self {
+    pub(crate) fn new(tenants: Tenants, performs: bool) -> Self {
         Self {
             tenants,
-            does,
+            performs,
             router: Mutex::default(),
             room: Arc::new(Semaphore::new(WORK_MAX)),
             long: Arc::new(Semaphore::new(LONG_WORK_MAX)),
             runs: Arc::new(Semaphore::new(RUNS_MAX)),
             bodies: Arc::new(Semaphore::new(body::HELD_KIB_MAX)),
+            calls: Arc::new(Semaphore::new(CALLS_ALL_MAX)),
             guesses: caller::Guesses::default(),
             links: Links::default(),
         }
@@ -115,7 +112,7 @@ impl Api {
 
     /// Whether commands are run here.
     pub(crate) const fn performs(&self) -> bool {
-        self.does.performs
+        self.performs
     }
 
     /// The layers that answer tasks.
@@ -124,7 +121,9 @@ impl Api {
         if let Some(router) = known.as_ref() {
             return Ok(Arc::clone(router));
         }
-        let router = Router::new(RUNS_MAX, self.does.models.clone());
+        let models = Models::load(&self.tenants.home().join(model::FILE));
+        let models = models.map_err(|_| Problem::internal("the configuration of models cannot be read now"))?;
+        let router = Router::new(RUNS_MAX, models);
         let router = router
             .map_err(|_| Problem::internal("answers cannot be run here; `cascade doctor` says more"))?;
         let router = Arc::new(router);
@@ -212,6 +211,7 @@ fn held<T>(turn: OwnedSemaphorePermit, work: impl FnOnce() -> T) -> T {
         (name = "policies", description = "What decides."),
         (name = "tasks", description = "Tasks in words."),
         (name = "workflows", description = "Runs of workflows, and what runs by the clock."),
+        (name = "models", description = "Language models, asked in their providers' words."),
         (name = "public", description = "What outsiders need, without a token."),
         (name = "service", description = "The service itself."),
     )
@@ -242,6 +242,9 @@ pub(crate) fn described() -> (axum::Router<Arc<Api>>, utoipa::openapi::OpenApi) 
         .routes(routes!(specs::show))
         .routes(routes!(schedules::list))
         .routes(routes!(schedules::show, schedules::change))
+        .routes(routes!(proxy::chat))
+        .routes(routes!(proxy::messages))
+        .routes(routes!(proxy::models))
         .routes(routes!(public::chains))
         .routes(routes!(public::checkpoint))
         .routes(routes!(public::alive))

@@ -7,9 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use cascade_runtime::model::Models;
-
-use crate::api::{self, Api, Does};
+use crate::api::{self, Api};
 use crate::listener::{self, Bound};
 use crate::tenants::Tenants;
 use crate::tls::{self, TlsFiles};
@@ -34,8 +32,6 @@ pub struct Serving {
     pub tenants: Tenants,
     /// Whether commands are run here for whoever is admitted.
     pub performs: bool,
-    /// The models that tasks may be put to.
-    pub models: Models,
 }
 
 /// Serves until SIGTERM or SIGINT. `ready` is told where once it listens; `told` what people should know.
@@ -50,7 +46,7 @@ pub fn serve(service: Serving, ready: impl FnOnce(&str), told: impl Fn(&str)) ->
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_stack_size(STACK_BYTES)
-        .max_blocking_threads(api::WORK_MAX)
+        .max_blocking_threads(api::WORK_MAX + api::CALLS_ALL_MAX)
         .build()?;
     let done = runtime.block_on(async {
         let tls = service.tls.as_ref().map(tls::acceptor).transpose()?;
@@ -58,7 +54,7 @@ pub fn serve(service: Serving, ready: impl FnOnce(&str), told: impl Fn(&str)) ->
         let (stop, stopped) = watch::channel(false);
         let asked = stop_signal()?;
         let api =
-            Arc::new(Api::new(service.tenants, Does { performs: service.performs, models: service.models }));
+            Arc::new(Api::new(service.tenants, service.performs));
         let leases = tokio::spawn(close_expired(Arc::clone(&api), stopped.clone()));
         let feeds = tokio::spawn(api::feed(Arc::clone(&api), stopped.clone()));
         ready(&bound.place()?);

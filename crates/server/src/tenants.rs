@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cascade_ledger::{Fault, Home, Ledger, OpenError, Reader, TenantId, Token};
@@ -13,7 +13,9 @@ use cascade_runtime::identity;
 use cascade_runtime::policy_store::PolicyInForce;
 use cascade_runtime::tokens::{self, Unaccepted};
 
-use crate::api::{Feed, Gauges};
+use tokio::sync::Semaphore;
+
+use crate::api::{CALLS_MAX, Feed, Gauges};
 
 /// Opens the chain of a tenant: whoever serves knows where passphrases come from.
 pub type Opener = dyn Fn(&TenantId) -> Result<Ledger, OpenError> + Send + Sync;
@@ -46,6 +48,8 @@ pub struct Tenant {
     pub(crate) runtime: Runtime,
     pub(crate) gauges: Arc<Gauges>,
     pub(crate) feed: Arc<Feed>,
+    /// Requests that may be with models at once.
+    pub(crate) calls: Arc<Semaphore>,
 }
 
 /// The tenants of a home: those that somebody has shown a token of are open.
@@ -114,6 +118,11 @@ impl Tenants {
         }
     }
 
+    /// The home that they are in.
+    pub(crate) fn home(&self) -> &Path {
+        &self.home
+    }
+
     /// Those that are open.
     pub(crate) fn all(&self) -> Vec<Arc<Tenant>> {
         self.opened().values().map(Arc::clone).collect()
@@ -167,10 +176,10 @@ impl Tenant {
     /// Who listened and what was measured goes on from the one before.
     fn of(id: TenantId, ledger: Ledger, before: Option<&Self>) -> Result<Self, TenantError> {
         let runtime = identity::runtime(&ledger).map_err(TenantError::Program)?;
-        let (gauges, feed) = match before {
-            Some(before) => (Arc::clone(&before.gauges), Arc::clone(&before.feed)),
-            None => Default::default(),
+        let (gauges, feed, calls) = match before {
+            Some(before) => (Arc::clone(&before.gauges), Arc::clone(&before.feed), Arc::clone(&before.calls)),
+            None => (Arc::default(), Arc::default(), Arc::new(Semaphore::new(CALLS_MAX))),
         };
-        Ok(Self { id, ledger, policy: PolicyInForce::default(), runtime, gauges, feed })
+        Ok(Self { id, ledger, policy: PolicyInForce::default(), runtime, gauges, feed, calls })
     }
 }

@@ -101,6 +101,8 @@ mod postgres;
 #[cfg(test)]
 mod powercut;
 #[cfg(test)]
+mod proxy;
+#[cfg(test)]
 mod random;
 #[cfg(test)]
 mod readme;

@@ -253,6 +253,7 @@ fn runs() {
             duration_us: Some(1),
             reasons: vec![Reason::code("x.y")],
             spent: Spent { tokens_in: Some(4), tokens_out: Some(5), cost_microusd: Some(6) },
+            served_model: None,
             routed: None,
             review: Some(Review { decision: action().decision, facts_hash: Digest([10; 32]) }),
             chain: Some(reference(Rel::Chain)),

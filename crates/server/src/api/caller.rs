@@ -121,7 +121,7 @@ impl Credentials {
 }
 
 /// A header that comes at most once: of two, a proxy before us may have believed the other one.
-fn once<'a>(parts: &'a Parts, name: &HeaderName) -> Result<Option<&'a str>, Problem> {
+pub(super) fn once<'a>(parts: &'a Parts, name: &HeaderName) -> Result<Option<&'a str>, Problem> {
     let mut values = parts.headers.get_all(name).iter();
     let (first, second) = (values.next(), values.next());
     if second.is_some() {

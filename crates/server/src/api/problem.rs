@@ -82,6 +82,12 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
     }
 
+    /// What it says, for whoever says it in other words.
+    pub(crate) fn told(&self) -> (StatusCode, &'static str, &str, &[ReasonOut]) {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        (status, self.code, &self.detail, &self.reasons)
+    }
+
     pub(crate) fn no_route() -> Self {
         Self::not_found("there is no such route; see /v1/docs")
     }

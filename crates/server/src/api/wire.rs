@@ -2,6 +2,7 @@
 //! the other crates here and nowhere else.
 
 pub(crate) mod runs;
+pub(crate) mod proxy;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -110,6 +110,7 @@ impl Question<'_, '_> {
             duration_us: told.map(|told| told.duration_us),
             reasons,
             spent: told.map(|told| told.spent).unwrap_or_default(),
+            served_model: None,
             routed: Some(Routed {
                 layer: LayerName::L7,
                 evidence: answer.map_or(Evidence::Proposed, |answer| answer.evidence),
