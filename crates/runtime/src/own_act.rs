@@ -123,7 +123,7 @@ pub(crate) fn record<A: OwnAct>(act: &A, ledger: &Ledger, by: &By<'_>) -> Result
                 let Decided { ruling, gates, .. } = decided;
                 return Ok(Recorded { ruling, receipt, gates });
             }
-            Err(AppendError::Stale | AppendError::Halted) => {}
+            Err(AppendError::Stale | AppendError::Halted | AppendError::Suspended) => {}
             Err(error) if is_about_consent(&error) => {}
             Err(error) => return Err(Unrecorded::Append(error).into()),
         }

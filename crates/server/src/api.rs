@@ -15,6 +15,8 @@ mod problem;
 mod public;
 mod receipts;
 mod reference;
+mod tenant;
+mod turns;
 mod wire;
 
 use std::fmt;
@@ -25,7 +27,6 @@ use axum::Router;
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use axum::routing::get;
-use cascade_receipt::content::TokenScope;
 use tokio::sync::Semaphore;
 use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
@@ -39,6 +40,7 @@ pub(crate) use events::{Feed, feed};
 pub(crate) use metrics::Gauges;
 pub(crate) use problem::Problem;
 use reference::Security;
+pub(crate) use turns::TENANT_WORK_MAX;
 
 /// Requests that are worked on at once; more wait for [`QUEUE_TIME_MAX`].
 pub(crate) const WORK_MAX: usize = 128;
@@ -74,25 +76,6 @@ impl Api {
         &self.tenants
     }
 
-    /// Does something for whoever shows these credentials, if they hold for `scope`.
-    pub(crate) async fn work<T: Send + 'static>(
-        self: &Arc<Self>,
-        shown: Credentials,
-        scope: TokenScope,
-        work: impl FnOnce(&Caller) -> Result<T, Problem> + Send + 'static,
-    ) -> Result<T, Problem> {
-        let api = Arc::clone(self);
-        self.blocking(move || {
-            let caller = api.admit(&shown, scope)?;
-            let worked = work(&caller);
-            if worked.is_err() && caller.tenant.ledger.has_failed() {
-                api.tenants.reopen(&caller.tenant);
-            }
-            worked
-        })
-        .await
-    }
-
     /// Does something that blocks, when there is room.
     pub(crate) async fn blocking<T: Send + 'static>(
         &self,
@@ -121,6 +104,7 @@ impl Api {
         (name = "approvals", description = "What waits for people."),
         (name = "receipts", description = "What happened."),
         (name = "public", description = "What outsiders need, without a token."),
+        (name = "tenant", description = "The tenant as a whole."),
         (name = "service", description = "The service itself."),
     )
 )]
@@ -137,6 +121,9 @@ pub(crate) fn described() -> (Router<Arc<Api>>, utoipa::openapi::OpenApi) {
         .routes(routes!(receipts::list))
         .routes(routes!(receipts::show))
         .routes(routes!(events::stream))
+        .routes(routes!(tenant::show))
+        .routes(routes!(tenant::suspend))
+        .routes(routes!(tenant::resume))
         .routes(routes!(public::chains))
         .routes(routes!(public::checkpoint))
         .routes(routes!(public::alive))

@@ -85,6 +85,8 @@ async fn close_expired(api: Arc<Api>, mut stop: watch::Receiver<bool>) {
             () = listener::said(&mut stop) => return,
             () = tokio::time::sleep(LEASE_LOOK) => {}
         }
+        let closing = Arc::clone(&api);
+        drop(tokio::task::spawn_blocking(move || closing.tenants().close_deleted()).await);
         for tenant in api.tenants().all() {
             // What cannot be closed now is looked at again; appends say what is wrong with the ledger.
             drop(tokio::task::spawn_blocking(move || tenant.ledger.close_expired()).await);

@@ -13,7 +13,9 @@ use cascade_runtime::identity;
 use cascade_runtime::policy_store::PolicyInForce;
 use cascade_runtime::tokens::{self, Unaccepted};
 
-use crate::api::{Feed, Gauges};
+use tokio::sync::Semaphore;
+
+use crate::api::{Feed, Gauges, TENANT_WORK_MAX};
 
 /// Opens the chain of a tenant: whoever serves knows where passphrases come from.
 pub type Opener = dyn Fn(&TenantId) -> Result<Ledger, OpenError> + Send + Sync;
@@ -38,6 +40,8 @@ pub struct Tenant {
     pub(crate) runtime: Runtime,
     pub(crate) gauges: Arc<Gauges>,
     pub(crate) feed: Arc<Feed>,
+    /// Requests of it that may be worked on at once.
+    pub(crate) turns: Arc<Semaphore>,
 }
 
 /// The tenants of a home: those that somebody has shown a token of are open.
@@ -73,8 +77,7 @@ impl Tenants {
     /// The tenant of this name and the token that somebody shows of it. Until the token counts, nothing is opened for
     /// writing, and nothing tells whether there is such a tenant.
     pub(crate) fn admit(&self, id: &TenantId, shown: &str) -> Result<(Arc<Tenant>, Token), Refused> {
-        let known = self.opened().get(id).map(Arc::clone);
-        if let Some(tenant) = known {
+        if let Some(tenant) = self.known(id)? {
             let token = tokens::accept(&tenant.ledger, shown)?;
             return Ok((tenant, token));
         }
@@ -100,6 +103,34 @@ impl Tenants {
         }
     }
 
+    /// One that is open, unless another process deleted it: then it is closed, and whatever has the name now is another one.
+    fn known(&self, id: &TenantId) -> Result<Option<Arc<Tenant>>, Fault> {
+        let Some(tenant) = self.opened().get(id).map(Arc::clone) else { return Ok(None) };
+        if !tenant.ledger.is_deleted()? {
+            return Ok(Some(tenant));
+        }
+        self.close(&tenant);
+        Ok(None)
+    }
+
+    /// Closes one, and ends whoever listens to it.
+    fn close(&self, ended: &Arc<Tenant>) {
+        let mut open = self.opened();
+        if open.get(&ended.id).is_some_and(|known| Arc::ptr_eq(known, ended)) {
+            open.remove(&ended.id);
+        }
+        ended.feed.end();
+    }
+
+    /// Closes those that other processes deleted.
+    pub(crate) fn close_deleted(&self) {
+        for tenant in self.all() {
+            if tenant.ledger.is_deleted().unwrap_or(false) {
+                self.close(&tenant);
+            }
+        }
+    }
+
     /// Those that are open.
     pub(crate) fn all(&self) -> Vec<Arc<Tenant>> {
         self.opened().values().map(Arc::clone).collect()
@@ -111,8 +142,7 @@ impl Tenants {
         let ids = home.as_ref().map_or_else(|_| Vec::new(), |home| home.tenants().unwrap_or_default());
         let mut found = Vec::new();
         for id in ids {
-            let known = self.opened().get(&id).map(Arc::clone);
-            match (known, &home) {
+            match (self.known(&id)?, &home) {
                 (Some(tenant), _) => found.push(look(&tenant.ledger)?),
                 // One that cannot be read is its operator's business.
                 (None, Ok(home)) => {
@@ -140,6 +170,12 @@ pub(crate) enum Refused {
     Unavailable(TenantError),
 }
 
+impl From<Fault> for Refused {
+    fn from(fault: Fault) -> Self {
+        Self::Unavailable(TenantError::Open(fault.into()))
+    }
+}
+
 impl From<Unaccepted> for Refused {
     fn from(why: Unaccepted) -> Self {
         match why {
@@ -153,10 +189,10 @@ impl Tenant {
     /// Who listened and what was measured goes on from the one before.
     fn of(id: TenantId, ledger: Ledger, before: Option<&Self>) -> Result<Self, TenantError> {
         let runtime = identity::runtime(&ledger).map_err(TenantError::Program)?;
-        let (gauges, feed) = match before {
-            Some(before) => (Arc::clone(&before.gauges), Arc::clone(&before.feed)),
-            None => Default::default(),
+        let (gauges, feed, turns) = match before {
+            Some(before) => (Arc::clone(&before.gauges), Arc::clone(&before.feed), Arc::clone(&before.turns)),
+            None => (Arc::default(), Arc::default(), Arc::new(Semaphore::new(TENANT_WORK_MAX))),
         };
-        Ok(Self { id, ledger, policy: PolicyInForce::default(), runtime, gauges, feed })
+        Ok(Self { id, ledger, policy: PolicyInForce::default(), runtime, gauges, feed, turns })
     }
 }

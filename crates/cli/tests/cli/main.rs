@@ -147,6 +147,8 @@ mod task;
 #[cfg(test)]
 mod team;
 #[cfg(test)]
+mod tenants;
+#[cfg(test)]
 mod thinking;
 #[cfg(test)]
 mod timestamp;
