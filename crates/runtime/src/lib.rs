@@ -57,6 +57,7 @@ pub mod ssh;
 pub mod stats;
 pub mod subject;
 pub mod task;
+pub mod tenants;
 pub mod tokens;
 pub mod tools;
 pub mod tsa;

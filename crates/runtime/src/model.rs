@@ -31,8 +31,8 @@ pub use config::{ConfigFault, FILE, MODELS_MAX, Model, Models};
 pub use estimate::{Estimate, estimate, estimate_of};
 pub use fault::{ModelError, ModelFault, Phase, Spent};
 pub use provider::Provider;
-pub(crate) use upstream::tls as trusting;
 pub use relay::{Dialect, RESPONSE_BYTES_MAX, Relayed, Sent, relay};
+pub(crate) use upstream::tls as trusting;
 
 /// Most bytes of a prompt, its tools included.
 pub const PROMPT_BYTES_MAX: usize = 1024 * 1024;

@@ -137,7 +137,7 @@ pub(crate) fn record<A: OwnAct>(act: &A, ledger: &Ledger, by: &By<'_>) -> Result
                 let principal = facts.principal;
                 return Ok(Recorded { ruling, receipt, gates, mark, holds_until, principal });
             }
-            Err(AppendError::Stale | AppendError::Halted) => {}
+            Err(AppendError::Stale | AppendError::Halted | AppendError::Suspended) => {}
             Err(error) if is_about_consent(&error) => {}
             Err(error) => return Err(Unrecorded::Append(error).into()),
         }

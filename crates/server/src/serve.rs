@@ -53,8 +53,7 @@ pub fn serve(service: Serving, ready: impl FnOnce(&str), told: impl Fn(&str)) ->
         let bound = Bound::to(&service.listen, tls).await?;
         let (stop, stopped) = watch::channel(false);
         let asked = stop_signal()?;
-        let api =
-            Arc::new(Api::new(service.tenants, service.performs));
+        let api = Arc::new(Api::new(service.tenants, service.performs));
         let leases = tokio::spawn(close_expired(Arc::clone(&api), stopped.clone()));
         let feeds = tokio::spawn(api::feed(Arc::clone(&api), stopped.clone()));
         ready(&bound.place()?);
@@ -90,6 +89,8 @@ async fn close_expired(api: Arc<Api>, mut stop: watch::Receiver<bool>) {
             () = listener::said(&mut stop) => return,
             () = tokio::time::sleep(LEASE_LOOK) => {}
         }
+        let closing = Arc::clone(&api);
+        drop(tokio::task::spawn_blocking(move || closing.tenants().close_deleted()).await);
         for tenant in api.tenants().all() {
             // What cannot be closed now is looked at again; appends say what is wrong with the ledger.
             drop(tokio::task::spawn_blocking(move || tenant.ledger.close_expired()).await);

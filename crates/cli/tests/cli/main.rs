@@ -150,6 +150,8 @@ mod task;
 #[cfg(test)]
 mod team;
 #[cfg(test)]
+mod tenants;
+#[cfg(test)]
 mod thinking;
 #[cfg(test)]
 mod timestamp;

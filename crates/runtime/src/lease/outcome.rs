@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use cascade_ledger::{AppendError, Appended, Draft, Fault, Ledger, Mark, PAGE_MAX, PrivateItem, Reader, Sought};
+use cascade_ledger::{
+    AppendError, Appended, Draft, Fault, Ledger, Mark, PAGE_MAX, PrivateItem, Reader, Sought,
+};
 use cascade_policy::facts::Principal;
 use cascade_receipt::content::{Body, Closing, Ending, Ref, Rel, Spent};
 use cascade_receipt::decision::Reason;

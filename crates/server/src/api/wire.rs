@@ -1,8 +1,8 @@
 //! What requests and answers look like. The only structs of the API: what they say is made from, or into, types of
 //! the other crates here and nowhere else.
 
-pub(crate) mod runs;
 pub(crate) mod proxy;
+pub(crate) mod runs;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -30,7 +30,7 @@ impl Question<'_, '_> {
                 self.of.receipts.push(appended);
                 Ok(Event::Durable)
             }
-            Err(AppendError::Stale | AppendError::Halted) => Ok(Event::Stale),
+            Err(AppendError::Stale | AppendError::Halted | AppendError::Suspended) => Ok(Event::Stale),
             Err(AppendError::NotOpen { .. }) => Ok(Event::NotOpen),
             // Somebody used or changed the approval or grant in between: the gates look again.
             Err(error) if is_about_consent(&error) => Ok(Event::Stale),
