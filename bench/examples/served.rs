@@ -34,7 +34,9 @@ fn main() -> anyhow::Result<()> {
         latencies.get(latencies.len().saturating_sub(1) * share / 1000).copied().unwrap_or_default()
     };
     let own = in_process(&home, each)?;
-    let appended = cascade_bench::durable(&stage.path().join("appends"), CALLERS, each)?;
+    let appends = stage.path().join("appends");
+    std::fs::create_dir(&appends)?;
+    let appended = cascade_bench::durable(&appends, CALLERS, each)?;
     let told = format!(
         "callers {CALLERS}, {seconds} s each\n\
          decisions over HTTP     {served:>9.0} /s   p50 {} us, p99 {} us, p99.9 {} us\n\
