@@ -5,17 +5,22 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use cascade_ledger::{Fault, Home, Ledger, OpenError, Reader, TenantId, Token};
 use cascade_receipt::content::Runtime;
 use cascade_runtime::identity;
+use cascade_runtime::model::Models;
 use cascade_runtime::policy_store::PolicyInForce;
+use cascade_runtime::task::Router;
 use cascade_runtime::tokens::{self, Unaccepted};
 
 use tokio::sync::Semaphore;
 
 use crate::api::{CALLS_MAX, Feed, Gauges};
+
+/// Answers of layers that a tenant has tried out at once.
+const ROUTER_WORKERS: usize = 2;
 
 /// Opens the chain of a tenant: whoever serves knows where passphrases come from.
 pub type Opener = dyn Fn(&TenantId) -> Result<Ledger, OpenError> + Send + Sync;
@@ -42,6 +47,8 @@ pub struct Tenant {
     pub(crate) feed: Arc<Feed>,
     /// Requests that may be with models at once.
     pub(crate) calls: Arc<Semaphore>,
+    /// The layers below language models, once somebody asks them.
+    router: OnceLock<Option<Router>>,
 }
 
 /// The tenants of a home: those that somebody has shown a token of are open.
@@ -159,6 +166,11 @@ impl From<Unaccepted> for Refused {
 }
 
 impl Tenant {
+    /// The layers that answer without a language model; none where this machine cannot try out what they answer.
+    pub(crate) fn router(&self) -> Option<&Router> {
+        self.router.get_or_init(|| Router::new(ROUTER_WORKERS, Models::default()).ok()).as_ref()
+    }
+
     /// Who listened and what was measured goes on from the one before.
     fn of(id: TenantId, ledger: Ledger, before: Option<&Self>) -> Result<Self, TenantError> {
         let runtime = identity::runtime(&ledger).map_err(TenantError::Program)?;
@@ -166,6 +178,15 @@ impl Tenant {
             Some(before) => (Arc::clone(&before.gauges), Arc::clone(&before.feed), Arc::clone(&before.calls)),
             None => (Arc::default(), Arc::default(), Arc::new(Semaphore::new(CALLS_MAX))),
         };
-        Ok(Self { id, ledger, policy: PolicyInForce::default(), runtime, gauges, feed, calls })
+        Ok(Self {
+            id,
+            ledger,
+            policy: PolicyInForce::default(),
+            runtime,
+            gauges,
+            feed,
+            calls,
+            router: OnceLock::new(),
+        })
     }
 }
