@@ -90,6 +90,8 @@ pub struct Ended {
     pub rest: Vec<u8>,
     /// Whether something was handed on before.
     pub began: bool,
+    /// How long the gates took, and the whole until the intent was durable.
+    pub decided: (Option<Duration>, Duration),
 }
 
 impl Request<'_> {
@@ -133,6 +135,7 @@ impl Request<'_> {
 /// [`LeaseError`] where something could not be put on record. What was not handed on by then is not to be.
 pub fn relay(ledger: &Ledger, request: &Request<'_>, client: &mut dyn Client) -> Result<Outcome, LeaseError> {
     let asked = request.asked();
+    let started = Instant::now();
     let begun = lease::begin(
         ledger,
         &lease::Request {
@@ -151,8 +154,9 @@ pub fn relay(ledger: &Ledger, request: &Request<'_>, client: &mut dyn Client) ->
     match begun.open {
         None => Ok(Outcome::NotAdmitted(Box::new(begun))),
         Some(open) => {
+            let decided = (begun.gates, started.elapsed());
             let ended = Relaying::new(ledger, request, &asked, open)?.run(client)?;
-            Ok(Outcome::Ran(Box::new(ended)))
+            Ok(Outcome::Ran(Box::new(Ended { decided, ..ended })))
         }
     }
 }

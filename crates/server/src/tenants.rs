@@ -5,17 +5,22 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use cascade_ledger::{Fault, Home, Ledger, OpenError, Reader, TenantId, Token};
 use cascade_receipt::content::Runtime;
 use cascade_runtime::identity;
+use cascade_runtime::model::Models;
 use cascade_runtime::policy_store::PolicyInForce;
+use cascade_runtime::task::Router;
 use cascade_runtime::tokens::{self, Unaccepted};
 
 use tokio::sync::Semaphore;
 
 use crate::api::{CALLS_MAX, Feed, Gauges, TENANT_WORK_MAX};
+
+/// Answers of layers that a tenant has tried out at once.
+const ROUTER_WORKERS: usize = 2;
 
 /// Opens the chain of a tenant: whoever serves knows where passphrases come from.
 pub type Opener = dyn Fn(&TenantId) -> Result<Ledger, OpenError> + Send + Sync;
@@ -52,6 +57,8 @@ pub struct Tenant {
     pub(crate) calls: Arc<Semaphore>,
     /// Requests of it that may be worked on at once.
     pub(crate) turns: Arc<Semaphore>,
+    /// The layers below language models, once somebody asks them.
+    router: OnceLock<Option<Router>>,
 }
 
 /// The tenants of a home: those that somebody has shown a token of are open.
@@ -207,6 +214,11 @@ impl From<Unaccepted> for Refused {
 }
 
 impl Tenant {
+    /// The layers that answer without a language model; none where this machine cannot try out what they answer.
+    pub(crate) fn router(&self) -> Option<&Router> {
+        self.router.get_or_init(|| Router::new(ROUTER_WORKERS, Models::default()).ok()).as_ref()
+    }
+
     /// Who listened and what was measured goes on from the one before.
     fn of(id: TenantId, ledger: Ledger, before: Option<&Self>) -> Result<Self, TenantError> {
         let runtime = identity::runtime(&ledger).map_err(TenantError::Program)?;
@@ -222,6 +234,16 @@ impl Tenant {
                 (Arc::default(), Arc::default(), turns(CALLS_MAX), turns(TENANT_WORK_MAX))
             }
         };
-        Ok(Self { id, ledger, policy: PolicyInForce::default(), runtime, gauges, feed, calls, turns })
+        Ok(Self {
+            id,
+            ledger,
+            policy: PolicyInForce::default(),
+            runtime,
+            gauges,
+            feed,
+            calls,
+            turns,
+            router: OnceLock::new(),
+        })
     }
 }

@@ -218,6 +218,8 @@ fn who_is_not_admitted_is_told_in_the_providers_words_and_nothing_leaves() {
     assert_eq!(model.more_questions(), 1);
     assert_eq!(ask(&server, &agent, &question(true)).status, 403);
     drop(server);
+    // Each of these decisions comes out the same again.
+    site.run(&["replay", "--check"]).expect(0);
     site.assert_sound();
 }
 
@@ -340,6 +342,62 @@ fn requests_are_bounded_one_by_one_and_together() {
     drop(asked);
     (0..32).for_each(|_| model.wait_until_left());
     assert_eq!(server.stop(), Some(0));
+    site.assert_sound();
+}
+
+#[test]
+fn what_needs_no_model_is_answered_without_one_where_that_is_wanted() {
+    let words = "def total(xs: list[int]) -> int:\n    \"\"\"the sum of a list\n    total([1, 2, 3]) == 6\n    \
+                 total([]) == 0\n    total([5, -7]) == -2\n    \"\"\"\n";
+    let asked = |more: Value| {
+        let mut body =
+            json!({"model": "m", "stream": true, "messages": [{"role": "user", "content": words}]});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        body.to_string()
+    };
+    let model = Model::new(vec![Says::Text("because")]);
+    let (site, token) = site_with(&model, "");
+    let server = Server::start(&site);
+    // Nobody said so yet.
+    assert!(ask(&server, &token, &asked(json!({}))).body.contains("because"));
+    model.question();
+    model.configure(&site, "[proxy]\nlower_layers = \"checked\"");
+    let whole = ask(&server, &token, &asked(json!({"stream": false, "temperature": 0})));
+    let made = whole.expect(200);
+    assert!(made["model"].as_str().unwrap().starts_with("cascade/L"), "{made}");
+    assert!(made["choices"][0]["message"]["content"].as_str().unwrap().contains("def total"), "{made}");
+    assert_eq!(
+        (&made["usage"]["total_tokens"], &made["metadata"]["cascade_evidence"]),
+        (&json!(0), &json!("checked"))
+    );
+    let receipts = site.receipts();
+    let receipt = receipts.iter().find(|one| one.id() == header(&whole, "cascade-receipt")).unwrap();
+    assert_eq!((receipt.kind(), &made["id"]), ("task_completed", &json!(receipt.id())));
+    assert!(receipt.content("tokens_in").is_null() && receipt.content("layer_hit") != "L7");
+    let stream = ask(&server, &token, &asked(json!({})));
+    assert!(
+        stream.body.contains("cascade/L") && stream.body.ends_with("data: [DONE]\n\n"),
+        "{}",
+        stream.body
+    );
+    assert_eq!(model.more_questions(), 0);
+    // Wherever more is asked for than one answer to one question, the model is.
+    let tool = json!({"type": "function", "function": {"name": "f"}});
+    let two = json!([{"role": "system", "content": "Be brief."}, {"role": "user", "content": words}]);
+    let others = [
+        json!({"temperature": 0.5}),
+        json!({"n": 2}),
+        json!({"tools": [tool]}),
+        json!({"messages": two}),
+        json!({"response_format": {"type": "json_object"}}),
+        json!({"max_tokens": 5}),
+        json!({"messages": [{"role": "user", "content": "why?"}]}),
+    ];
+    for other in others {
+        assert!(ask(&server, &token, &asked(other.clone())).body.contains("because"), "{other}");
+        model.question();
+    }
+    drop(server);
     site.assert_sound();
 }
 

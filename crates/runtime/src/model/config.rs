@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cascade_policy::credential::{self, endpoint::Endpoint};
+use cascade_receipt::content::Evidence;
 use genai::chat::ReasoningEffort;
 use rustix::fs::OFlags;
 use serde::Deserialize;
@@ -38,6 +39,7 @@ const PRICE_MAX: u64 = 1_000_000_000_000;
 pub struct Models {
     models: BTreeMap<String, Model>,
     used: Option<String>,
+    lower_layers: Option<Evidence>,
 }
 
 /// A language model.
@@ -94,6 +96,27 @@ struct Document {
     used: Option<String>,
     #[serde(default)]
     models: BTreeMap<String, Entry>,
+    #[serde(default)]
+    proxy: Proxy,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct Proxy {
+    lower_layers: Option<String>,
+}
+
+impl Proxy {
+    fn check(&self) -> Result<Option<Evidence>, ConfigFault> {
+        let Some(text) = self.lower_layers.as_deref().filter(|text| *text != "off") else { return Ok(None) };
+        match Evidence::parse(text).filter(|evidence| *evidence > Evidence::Proposed) {
+            Some(evidence) => Ok(Some(evidence)),
+            None => Err(ConfigFault::new(
+                format!("`lower_layers` is `{text}`"),
+                "say which answers count: `off`, `checked` or `verified`",
+            )),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -169,7 +192,7 @@ impl Models {
             Err(fault) => Err(fault.within(&name)),
         };
         let models = document.models.into_iter().map(checked).collect::<Result<_, _>>()?;
-        Ok(Self { models, used: document.used })
+        Ok(Self { models, used: document.used, lower_layers: document.proxy.check()? })
     }
 
     /// The model of this name; without a name, the one that `use` picks, or the only one.
@@ -188,6 +211,13 @@ impl Models {
         let first = self.models.keys().next().filter(|_| self.pick(None).is_none())?;
         let names: Vec<String> = self.models.keys().map(|name| format!("`{name}`")).collect();
         Some(format!("of {}; write `use = \"{first}\"` at the top of {FILE}", names.join(", ")))
+    }
+
+    /// The least evidence with which the router's layers below a model may answer a request to one; none where they
+    /// are not asked.
+    #[must_use]
+    pub const fn lower_layers(&self) -> Option<Evidence> {
+        self.lower_layers
     }
 
     /// All, by name.

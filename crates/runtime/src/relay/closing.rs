@@ -1,6 +1,6 @@
 //! The last receipt of a request, and what may leave after it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use cascade_ledger::{AppendError, Appended, Draft, PrivateItem};
 use cascade_receipt::content::{Body, Closing, Ending, Evidence, Layer as LayerName, Review, Routed, Spent};
@@ -49,7 +49,7 @@ impl Relaying<'_> {
         rest: Vec<u8>,
     ) -> Ended {
         let intent = self.intent.receipt_id;
-        Ended { intent, closer, ending, reasons, fault, rest, began: false }
+        Ended { intent, closer, ending, reasons, fault, rest, began: false, decided: (None, Duration::ZERO) }
     }
 
     fn record(

@@ -5,6 +5,7 @@
 //! called is part of its answer, and nothing that is done here.
 
 mod answer;
+mod below;
 mod read;
 mod refusal;
 
@@ -143,9 +144,10 @@ fn prepared(
     let read = Read::of(dialect, body)?;
     let models = configured(api).map_err(|problem| Refusal::of(&problem))?;
     let model = named(&models, dialect, &read.model)?.clone();
+    let alone = models.lower_layers().and_then(|least| Some((least, read.alone()?)));
     let (sent, shown) = read.sent(&model, headers)?;
     let caller = Caller { tenant: Arc::clone(&caller.tenant), asker: caller.asker.clone(), key: None };
-    Ok(Answering { caller, model, sent, shown })
+    Ok(Answering { caller, model, sent, shown, alone })
 }
 
 fn configured(api: &Api) -> Result<Models, Problem> {

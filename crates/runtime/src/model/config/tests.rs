@@ -93,3 +93,17 @@ fn as_many_models_as_may_be_and_one_more() {
     assert!(fault(&many(MODELS_MAX + 1)).contains("more than 32"));
     assert!(Models::parse(&many(2)).unwrap().pick(None).is_none());
 }
+
+#[test]
+fn layers_below_a_model_answer_only_where_that_is_said() {
+    let of =
+        |line: &str| Models::parse(&format!("{LOCAL}[proxy]\n{line}\n")).map(|models| models.lower_layers());
+    assert_eq!(Models::parse(LOCAL).unwrap().lower_layers(), None);
+    assert_eq!(of(""), Ok(None));
+    assert_eq!(of("lower_layers = \"off\""), Ok(None));
+    assert_eq!(of("lower_layers = \"checked\""), Ok(Some(Evidence::Checked)));
+    assert_eq!(of("lower_layers = \"verified\""), Ok(Some(Evidence::Verified)));
+    for bad in ["lower_layers = \"proposed\"", "lower_layers = true", "lower = \"off\""] {
+        assert!(of(bad).is_err(), "{bad}");
+    }
+}

@@ -2,6 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use cascade_ledger::SecretValue;
+use cascade_policy::credential::endpoint::Endpoint;
+
 use super::super::*;
 use super::kit::{self, Act, END, STREAM, act, chunk, events, good, hang, plain, write};
 
@@ -147,4 +150,36 @@ fn nothing_is_sent_that_is_not_what_was_configured() {
         assert_eq!(relayed.spent.tokens_in, 0);
     }
     assert!(wire.asked().is_empty());
+}
+
+#[test]
+fn our_key_goes_to_the_provider_and_never_to_the_caller() {
+    const KEY: &str = "sk-unmistakable-0123456789";
+    let echo = format!("{}{}{END}", chunk("your key is"), chunk(KEY));
+    for (dialect, provider, header) in [
+        (Dialect::Chat, "openai_compatible", format!("authorization: Bearer {KEY}")),
+        (Dialect::Messages, "anthropic", format!("x-api-key: {KEY}")),
+    ] {
+        let wire = kit::Wire::new(vec![
+            events(&echo),
+            plain("401 Unauthorized", "", KEY),
+            plain("400 Bad", "", KEY),
+        ]);
+        let model = wire.model(provider, "secret = \"KEY\"\n");
+        let endpoint = Endpoint::parse(&format!("http://{}", wire.address)).unwrap();
+        let key = ModelKey { endpoint, value: SecretValue::new(KEY.as_bytes().to_vec()).unwrap() };
+        for _ in 0..3 {
+            let mut out = Vec::new();
+            let relayed = relay(&model, Some(&key), &sent(dialect, true), &limits(), &mut |piece| {
+                out.extend(piece);
+                true
+            });
+            let shown = format!("{} {relayed:?}", String::from_utf8(out).unwrap());
+            assert!(relayed.fault.is_some() && !shown.contains("unmistakable"), "{shown}");
+        }
+        assert!(wire.asked().iter().all(|asked| asked.contains(&header)), "{provider}");
+        let none = relay(&model, None, &sent(dialect, true), &limits(), &mut |_| true);
+        assert_eq!(none.fault, Some(ModelFault::NoKey));
+        assert_eq!(wire.asked().len(), 3);
+    }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
-use cascade_receipt::content::Ending;
+use cascade_receipt::content::{Ending, Evidence};
 use cascade_receipt::id::ReceiptId;
 use cascade_runtime::lease::LeaseError;
 use cascade_runtime::model::{Dialect, Model, Sent};
@@ -15,6 +15,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::super::{Api, Caller, Problem};
+use super::below;
 use super::refusal::{RECEIPT, Refusal};
 
 /// Pieces that wait for a client.
@@ -28,6 +29,8 @@ pub(super) struct Answering {
     pub(super) model: Model,
     pub(super) sent: Sent,
     pub(super) shown: String,
+    /// What layers below the model may answer, and with which evidence at least.
+    pub(super) alone: Option<(Evidence, String)>,
 }
 
 /// The beginning of an answer.
@@ -76,9 +79,16 @@ impl Answering {
             runtime: &tenant.runtime,
             policy: &tenant.policy,
         };
+        if let Some((least, words)) = &self.alone
+            && let Some(made) = below::answered(&self.caller, *least, words, &self.sent)
+        {
+            return waiting.begin(self.sent.stream, made.receipt, made.body);
+        }
         let outcome = relay::relay(&tenant.ledger, &request, &mut waiting);
-        if let Ok(Outcome::NotAdmitted(begun)) = &outcome {
-            tenant.gauges.decided(begun.gates, began.elapsed());
+        match &outcome {
+            Ok(Outcome::NotAdmitted(begun)) => tenant.gauges.decided(begun.gates, began.elapsed()),
+            Ok(Outcome::Ran(ended)) => tenant.gauges.decided(ended.decided.0, ended.decided.1),
+            Err(_) => {}
         }
         if outcome.is_err() && tenant.ledger.has_failed() {
             api.tenants().reopen(tenant);
@@ -157,14 +167,20 @@ impl Waiting {
     }
 
     fn complete(mut self, stream: bool, ended: Ended) {
-        match self.head.take() {
-            Some(head) if !stream => drop(head.send(Head::Whole(ended.closer.receipt_id, ended.rest))),
-            Some(head) => {
-                // It was over before its first segment was due: its closer alone commits to it.
-                self.head = Some(head);
-                _ = self.take(ended.closer.receipt_id, ended.rest);
-            }
-            None => _ = self.take(ended.intent, ended.rest),
+        if self.head.is_some() {
+            // Of a stream that was over before its first segment was due, the closer alone commits to it.
+            self.begin(stream, ended.closer.receipt_id, ended.rest);
+        } else {
+            _ = self.take(ended.intent, ended.rest);
+        }
+    }
+
+    /// Hands on an answer of which nothing has left yet.
+    fn begin(mut self, stream: bool, receipt: ReceiptId, body: Vec<u8>) {
+        if stream {
+            _ = self.take(receipt, body);
+        } else if let Some(head) = self.head.take() {
+            drop(head.send(Head::Whole(receipt, body)));
         }
     }
 }

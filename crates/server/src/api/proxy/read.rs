@@ -13,6 +13,8 @@ use super::Refusal;
 
 /// Most answers to one request.
 const ANSWERS_MAX: u64 = 128;
+/// Longest question that layers below a model are asked, in bytes.
+const ALONE_BYTES_MAX: usize = 64 * 1024;
 /// Longest value of a header that is passed on, in bytes.
 const HEADER_BYTES_MAX: usize = 1024;
 
@@ -162,6 +164,42 @@ impl Read {
             tokens_out_max: most.unwrap_or(allowed).saturating_mul(answers),
         };
         Ok((sent, shown))
+    }
+
+    /// The words of a request that is one question and nothing else: no conversation, no tools, no form, one answer, and
+    /// none that is to differ from time to time. Any member that is not known to leave it so is taken for one that does.
+    pub(super) fn alone(&self) -> Option<String> {
+        let plain = |name: &str| match name {
+            "model"
+            | "messages"
+            | "stream"
+            | "stream_options"
+            | "max_tokens"
+            | "max_completion_tokens"
+            | "seed"
+            | "user"
+            | "metadata" => true,
+            "n" => self.members.count("n").is_ok_and(|n| n.is_none_or(|n| n == 1)),
+            "temperature" => {
+                let heat = self.members.value("temperature").ok().flatten();
+                heat.is_none_or(|heat| heat.as_f64() == Some(0.0))
+            }
+            _ => false,
+        };
+        if !self.members.0.iter().all(|(name, _)| plain(name)) {
+            return None;
+        }
+        let messages = self.members.value("messages").ok().flatten()?;
+        let [message] = messages.as_array()?.as_slice() else { return None };
+        let content = match message.get("content")? {
+            Value::String(text) => text.clone(),
+            Value::Array(parts) => match parts.as_slice() {
+                [part] => part.get("text")?.as_str()?.to_owned(),
+                _ => return None,
+            },
+            _ => return None,
+        };
+        (message.get("role")?.as_str()? == "user" && content.len() <= ALONE_BYTES_MAX).then_some(content)
     }
 
     /// Has the tokens told at the end of a stream; true where the client itself did not ask for that.
