@@ -12,7 +12,7 @@ use crate::{output, place};
 
 /// Serve decisions, approvals and receipts over HTTP
 ///
-/// Every request needs a token (`cascade token issue`), and is decided by the same policies as the commands here. The
+/// Every request needs a token (`cascade token issue`), or what is bound like one (`cascade identity`), and is decided by the same policies as the commands here. The
 /// reference is at /v1/docs, as OpenAPI at /v1/openapi.json. Metrics at /v1/metrics are open on this machine itself.
 /// SIGTERM stops it in order: what is in flight is answered first.
 #[derive(Args, Debug)]
@@ -35,7 +35,7 @@ pub(crate) struct Serve {
     /// The private key of the certificate (PEM)
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
-    /// Clients must show a certificate of these authorities (PEM), beside a token
+    /// Clients must show a certificate of these authorities (PEM): a bound one says who they are, beside others they give a token
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_client_ca: Option<PathBuf>,
 }
@@ -57,7 +57,8 @@ pub(crate) fn run(global: &Global, args: &Serve) -> Exit {
     let ledger = place::ledger(global)?;
     let (home, tenant) = (place::home_dir(global)?, place::tenant(global)?);
     let (opened, at) = (global.clone(), home.clone());
-    let tenants = Tenants::new(home, Box::new(move |tenant| place::open_unasked(&opened, &at, tenant)));
+    let opener = Box::new(move |tenant: &_| place::open_unasked(&opened, &at, tenant));
+    let tenants = Tenants::new(home, opener, Box::new(|trouble| output::say(trouble)));
     tenants.add(tenant, ledger)?;
     let tls = args.tls_cert.clone().zip(args.tls_key.clone()).map(|(certificate, key)| TlsFiles {
         certificate,
