@@ -56,6 +56,9 @@ const CONTRACT_FOLDER: &str = "contract";
 /// A client that is generated from that description.
 const CLIENT: &str = "crates/cli/tests/cli/client";
 const CLIENT_FOLDER: &str = "client";
+/// A certified OpenID provider.
+const ISSUER: &str = "crates/cli/tests/cli/issuer";
+const ISSUER_FOLDER: &str = "issuer";
 /// A client and servers of MCP, apart: what they stand on is of other versions.
 const MCP: &str = "crates/cli/tests/cli/mcp.txt";
 const MCP_FOLDER: &str = "mcp";
@@ -86,7 +89,8 @@ pub(crate) fn prepare(root: &Path) -> Result<()> {
     packages(root, CONTRACT, CONTRACT_FOLDER, &[])?;
     packages(root, MCP, MCP_FOLDER, &["--ignore-requires-python", "--require-hashes"])?;
     packages(root, SDK, SDK_FOLDER, &[])?;
-    client(root)?;
+    node_packages(root, CLIENT, CLIENT_FOLDER)?;
+    node_packages(root, ISSUER, ISSUER_FOLDER)?;
     local_model::prepare(Weights::Small).context("couldn't fetch the local model that tests ask")
 }
 
@@ -133,22 +137,22 @@ fn packages(root: &Path, list: &str, name: &str, words: &[&str]) -> Result<()> {
     std::fs::write(&mark, wanted).context("couldn't mark the Python packages as installed")
 }
 
-/// What the client that is generated from the OpenAPI document is made with.
-fn client(root: &Path) -> Result<()> {
-    let folder = target(root).join(CLIENT_FOLDER);
+/// Installs what a lock file of npm names, unless that very file was installed before.
+fn node_packages(root: &Path, list: &str, name: &str) -> Result<()> {
+    let folder = target(root).join(name);
     let mark = folder.join("installed.json");
     let wanted =
-        std::fs::read(root.join(CLIENT).join("package-lock.json")).context("couldn't read the lock file")?;
+        std::fs::read(root.join(list).join("package-lock.json")).context("couldn't read the lock file")?;
     if std::fs::read(&mark).is_ok_and(|installed| installed == wanted) {
         return Ok(());
     }
-    std::fs::create_dir_all(&folder).context("couldn't make the folder of the generated client")?;
+    std::fs::create_dir_all(&folder).context("couldn't make the folder of npm packages")?;
     for file in ["package.json", "package-lock.json"] {
-        std::fs::copy(root.join(CLIENT).join(file), folder.join(file))
+        std::fs::copy(root.join(list).join(file), folder.join(file))
             .context("couldn't copy the lock file")?;
     }
     succeed(Command::new("npm").args(["ci", "--silent"]).current_dir(&folder))
-        .context("couldn't install what the generated client is made with")?;
+        .with_context(|| format!("couldn't install what `{list}` lists"))?;
     std::fs::write(&mark, wanted).context("couldn't mark the packages as installed")
 }
 

@@ -101,6 +101,7 @@ pub(crate) enum Verb {
     Grant(verb::grant::Grant),
     Token(verb::token::Tokens),
     Tenant(verb::tenant::TenantArgs),
+    Identity(verb::identity::Identities),
     Secret(verb::secret::Secret),
     Policy(verb::policy::Policy),
     Pack(verb::pack::Packs),

@@ -17,6 +17,7 @@ pub(crate) mod fsck;
 pub(crate) mod grant;
 pub(crate) mod halt;
 pub(crate) mod hook;
+pub(crate) mod identity;
 pub(crate) mod init;
 pub(crate) mod key;
 pub(crate) mod lineage;
@@ -164,6 +165,7 @@ fn does(cli: &Cli) -> ExitCode {
         Verb::Grant(args) => grant::run(global, args),
         Verb::Tenant(args) => tenant::run(global, args),
         Verb::Token(args) => token::run(global, args),
+        Verb::Identity(args) => identity::run(global, args),
         Verb::Pack(args) => pack::run(global, args),
         Verb::Secret(args) => secret::run(global, args),
         Verb::Policy(args) => policy::run(global, args),

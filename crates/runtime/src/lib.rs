@@ -1,7 +1,7 @@
 //! Performs the effects the kernel asks for: the only crate that starts processes.
 //!
 //! [`govern`] takes one action through its life; [`process`] owns supervised child processes;
-//! [`facts`] looks at the world before a decision; [`people`] finds out who asks; [`consent`] records
+//! [`facts`] looks at the world before a decision; [`people`] and [`bindings`] find out who asks; [`consent`] records
 //! what people answer; [`credentials`] are brokered to commands; [`erase`] removes what is private about an action;
 //! [`rollback`] undoes what was done.
 
@@ -9,6 +9,7 @@ pub mod activate;
 pub mod admin;
 pub mod anchor;
 pub mod audit;
+pub mod bindings;
 pub mod birth;
 pub mod broker;
 pub mod consent;

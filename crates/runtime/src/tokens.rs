@@ -6,14 +6,16 @@
 mod known;
 mod text;
 
-use cascade_ledger::{Appended, Draft, Fault, Ledger, Person, PrincipalKind, Reader, Token};
+use cascade_ledger::{Appended, Draft, Fault, Ledger, Person, PrincipalKind, PrivateItem, Reader, Token};
 use cascade_policy::name;
 use cascade_receipt::content::{Body, Ref, Rel, TokenIssued, TokenRevoked, TokenScope};
 use cascade_receipt::decision::Reason;
+use cascade_receipt::digest::Digest;
 use cascade_receipt::id::{PrincipalId, TokenId};
 use cascade_receipt::time::Timestamp;
 
 use crate::admin::{self, AdminError};
+use crate::bindings::JwtFault;
 use crate::consent::Sign;
 use crate::facts::{self, Asker};
 use crate::grants;
@@ -176,7 +178,10 @@ pub enum Unaccepted {
     /// It is no token.
     #[error(transparent)]
     Text(#[from] TextFault),
-    /// This chain issued no such token.
+    /// It is a JWT that does not count.
+    #[error(transparent)]
+    Jwt(#[from] JwtFault),
+    /// This chain issued no such token, or bound no such credential.
     #[error("this token is not known here")]
     Unknown,
     /// It has ended.
@@ -215,6 +220,30 @@ pub fn issue(
     issuing: &Issuing,
     sign: Sign<'_>,
 ) -> Result<Issued, TokenError> {
+    let text = TokenText::generate()?;
+    let kept = Kept { id: text.id(), hash: text.hash(), private: None };
+    let (appended, token) = record(ledger, asker, issuing, kept, sign)?;
+    Ok(Issued { appended, token, text })
+}
+
+/// What the chain keeps of a credential.
+pub(crate) struct Kept {
+    /// Its id.
+    pub(crate) id: TokenId,
+    /// The hash by which it is known.
+    pub(crate) hash: Digest,
+    /// What is hashed, where that is no secret.
+    pub(crate) private: Option<PrivateItem>,
+}
+
+/// Puts a credential on record, under the limits of tokens.
+pub(crate) fn record(
+    ledger: &Ledger,
+    asker: &Asker,
+    issuing: &Issuing,
+    kept: Kept,
+    sign: Sign<'_>,
+) -> Result<(Appended, TokenIssued), TokenError> {
     let issuer = admin::may(ledger, asker)?;
     let scopes = scopes(issuing)?;
     let now = facts::chain_now(ledger)?;
@@ -228,10 +257,9 @@ pub fn issue(
     if !has_room(held) {
         return Err(TokenError::TooMany);
     }
-    let text = TokenText::generate()?;
     let mut token = TokenIssued {
-        token_id: text.id(),
-        token_hash: text.hash(),
+        token_id: kept.id,
+        token_hash: kept.hash,
         principal: issuer.principal,
         to,
         on_behalf_of,
@@ -242,8 +270,9 @@ pub fn issue(
     };
     let own = Body::TokenIssued(token.clone()).statement();
     token.signatures.push(admin::signature_of(ledger, &issuer, &own, sign)?);
-    let appended = append(ledger, Body::TokenIssued(token.clone()))?;
-    Ok(Issued { appended, token, text })
+    let mut draft = Draft::new(receipt_id()?, Body::TokenIssued(token.clone()));
+    draft.private.extend(kept.private);
+    Ok((ledger.append(draft).map_err(AdminError::from)?, token))
 }
 
 /// Takes a token back. `id` may be the beginning of its id. It is signed where `sign` is given; who asks in somebody
@@ -280,7 +309,9 @@ pub fn revoke(
         None if asker.assumed.is_some() => return Err(AdminError::Refused("identity.unsigned").into()),
         None => {}
     }
-    Ok((append(ledger, Body::TokenRevoked(revoked))?, token.token_id))
+    // Whether everybody still is who they were, the ledger sees to under its lock.
+    let draft = Draft::new(receipt_id()?, Body::TokenRevoked(revoked));
+    Ok((ledger.append(draft).map_err(AdminError::from)?, token.token_id))
 }
 
 /// Every token with how it stands, oldest first.
@@ -291,11 +322,6 @@ pub fn list(reader: &Reader) -> Result<Vec<(Token, TokenState)>, Fault> {
     let now = facts::chain_now(reader)?;
     let state = |token: Token| Ok((token.clone(), TokenState::of(reader, &token, now)?));
     reader.tokens()?.into_iter().map(state).collect()
-}
-
-/// Whether everybody still is who they were, the ledger sees to under its lock.
-fn append(ledger: &Ledger, body: Body) -> Result<Appended, TokenError> {
-    Ok(ledger.append(Draft::new(receipt_id()?, body)).map_err(AdminError::from)?)
 }
 
 /// Each once, in order.

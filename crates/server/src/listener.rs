@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use cascade_runtime::bindings::Certificate;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -47,6 +48,8 @@ pub enum Listen {
 pub(crate) struct Peer {
     /// The address; none on a socket in the file system.
     pub(crate) address: Option<SocketAddr>,
+    /// The certificate that it showed, which TLS has checked.
+    pub(crate) certificate: Option<Arc<Certificate>>,
 }
 
 impl Peer {
@@ -158,22 +161,26 @@ async fn accept(bound: &Bound) -> io::Result<(Accepted, Peer)> {
                 Some(tls) => Accepted::Tls(stream, tls.clone()),
                 None => Accepted::Plain(Box::new(stream)),
             };
-            (accepted, Peer { address: Some(address) })
+            (accepted, Peer { address: Some(address), certificate: None })
         }
         Bound::Unix(listener, _) => {
-            (Accepted::Plain(Box::new(listener.accept().await?.0)), Peer { address: None })
+            let peer = Peer { address: None, certificate: None };
+            (Accepted::Plain(Box::new(listener.accept().await?.0)), peer)
         }
     })
 }
 
 impl Accepted {
-    /// The stream, once the handshake is over; `None` where it fails or takes too long.
-    async fn begin(self) -> Option<Box<dyn Stream>> {
+    /// The stream, once the handshake is over, and the certificate shown in it; `None` where it fails or takes too long.
+    async fn begin(self) -> Option<(Box<dyn Stream>, Option<Arc<Certificate>>)> {
         match self {
-            Self::Plain(stream) => Some(stream),
+            Self::Plain(stream) => Some((stream, None)),
             Self::Tls(stream, tls) => {
                 let handshake = tokio::time::timeout(HANDSHAKE_TIME_MAX, tls.accept(stream)).await;
-                Some(Box::new(handshake.ok()?.ok()?))
+                let stream = handshake.ok()?.ok()?;
+                let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+                let certificate = shown.and_then(|shown| Certificate::of_der(shown)).map(Arc::new);
+                Some((Box::new(stream), certificate))
             }
         }
     }
@@ -181,12 +188,13 @@ impl Accepted {
 
 async fn converse(
     accepted: Accepted,
-    peer: Peer,
+    mut peer: Peer,
     router: Router,
     mut stop: watch::Receiver<bool>,
     _permit: OwnedSemaphorePermit,
 ) {
-    let Some(stream) = accepted.begin().await else { return };
+    let Some((stream, certificate)) = accepted.begin().await else { return };
+    peer.certificate = certificate;
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let (router, peer) = (router.clone(), peer.clone());
         async move {

@@ -7,13 +7,14 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use cascade_ledger::{Fault, Home, Ledger, OpenError, Reader, TenantId, Token};
+use cascade_ledger::{Fault, Home, Ledger, OpenError, Reader, TenantId};
 use cascade_receipt::content::Runtime;
+use cascade_runtime::bindings::{self, Issuers, Presented, Shown, Told};
 use cascade_runtime::identity;
 use cascade_runtime::model::Models;
 use cascade_runtime::policy_store::PolicyInForce;
 use cascade_runtime::task::Router;
-use cascade_runtime::tokens::{self, Unaccepted};
+use cascade_runtime::tokens::Unaccepted;
 
 use tokio::sync::Semaphore;
 
@@ -61,12 +62,13 @@ pub struct Tenant {
     router: OnceLock<Option<Router>>,
 }
 
-/// The tenants of a home: those that somebody has shown a token of are open.
+/// The tenants of a home: those that somebody was let in to are open.
 pub struct Tenants {
     home: PathBuf,
     open: Mutex<BTreeMap<TenantId, Arc<Tenant>>>,
     opener: Box<Opener>,
     checkpoints: Box<Checkpoints>,
+    issuers: Issuers,
 }
 
 impl fmt::Debug for Tenants {
@@ -76,10 +78,11 @@ impl fmt::Debug for Tenants {
 }
 
 impl Tenants {
-    /// None open yet. Neither the opener nor what signs must ever ask anybody: strangers make them work.
+    /// None open yet. Neither the opener nor what signs must ever ask anybody: strangers make them work. `told` hears of
+    /// issuers whose keys could not be had.
     #[must_use]
-    pub fn new(home: PathBuf, opener: Box<Opener>, checkpoints: Box<Checkpoints>) -> Self {
-        Self { home, open: Mutex::default(), opener, checkpoints }
+    pub fn new(home: PathBuf, opener: Box<Opener>, checkpoints: Box<Checkpoints>, told: Box<Told>) -> Self {
+        Self { home, open: Mutex::default(), opener, checkpoints, issuers: Issuers::new(told) }
     }
 
     /// Signs a checkpoint of this tenant's chain.
@@ -97,23 +100,24 @@ impl Tenants {
         Ok(())
     }
 
-    /// The tenant of this name and the token that somebody shows of it. Until the token counts, nothing is opened for
-    /// writing, and nothing tells whether there is such a tenant.
-    pub(crate) fn admit(&self, id: &TenantId, shown: &str) -> Result<(Arc<Tenant>, Token), Refused> {
+    /// The tenant of this name and what somebody shows to it. Until that counts, nothing is opened for writing, and
+    /// nothing tells whether there is such a tenant.
+    pub(crate) fn admit(&self, id: &TenantId, shown: &Presented) -> Result<(Arc<Tenant>, Shown), Refused> {
+        let accept = |reader: &Reader| bindings::accept(reader, id, shown, &self.issuers);
         if let Some(tenant) = self.known(id)? {
-            let token = tokens::accept(&tenant.ledger, shown)?;
-            return Ok((tenant, token));
+            let shown = accept(&tenant.ledger)?;
+            return Ok((tenant, shown));
         }
         let reader = Home::open(&self.home).and_then(|home| home.open_tenant_read_only(id));
-        tokens::accept(&reader.map_err(|_| Refused::Unknown)?, shown)?;
+        accept(&reader.map_err(|_| Refused::Unknown)?)?;
         let fresh = (self.opener)(id)
             .map_err(TenantError::Open)
             .and_then(|ledger| Tenant::of(id.clone(), ledger, None));
         let fresh = Arc::new(fresh.map_err(Refused::Unavailable)?);
-        let token = tokens::accept(&fresh.ledger, shown)?;
+        let shown = accept(&fresh.ledger)?;
         // Of two who come first at once, one waits for nothing and the other's is used by both.
         let tenant = Arc::clone(self.opened().entry(id.clone()).or_insert(fresh));
-        Ok((tenant, token))
+        Ok((tenant, shown))
     }
 
     /// Opens a tenant again whose writer has stopped (invariant I5): what is true is found out from the disk.
@@ -192,9 +196,9 @@ impl Tenants {
 /// Why somebody is not let in.
 #[derive(Debug)]
 pub(crate) enum Refused {
-    /// There is no such tenant, or it knows no such token: which, is nothing that is told.
+    /// There is no such tenant, or it knows no such credential: which, is nothing that is told.
     Unknown,
-    /// The token counts, and its tenant cannot be served.
+    /// The credential counts, and its tenant cannot be served.
     Unavailable(TenantError),
 }
 

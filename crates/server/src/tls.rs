@@ -21,7 +21,7 @@ pub struct TlsFiles {
     pub certificate: PathBuf,
     /// Its private key.
     pub key: PathBuf,
-    /// The authorities whose certificates clients must show, beside a token; nobody is asked for one where absent.
+    /// The authorities whose certificates clients must show; nobody is asked for one where absent.
     pub clients: Option<PathBuf>,
 }
 

@@ -12,8 +12,9 @@ use crate::{output, place};
 
 /// Serve decisions, approvals and receipts over HTTP
 ///
-/// Every request needs a token (`cascade token issue`), and is decided by the same policies as the commands here. The
-/// reference is at /v1/docs, as OpenAPI at /v1/openapi.json. With --perform, `POST /v1/actions` runs commands on this machine. Metrics at /v1/metrics are open on this machine itself.
+/// Every request needs a token (`cascade token issue`), or what is bound like one (`cascade identity`), and is decided by the
+/// same policies as the commands here. The reference is at /v1/docs, as OpenAPI at /v1/openapi.json. With --perform,
+/// `POST /v1/actions` runs commands on this machine. Metrics at /v1/metrics are open on this machine itself.
 /// SIGTERM stops it in order: what is in flight is answered first.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
@@ -35,7 +36,7 @@ pub(crate) struct Serve {
     /// The private key of the certificate (PEM)
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
-    /// Clients must show a certificate of these authorities (PEM), beside a token
+    /// Clients must show a certificate of these authorities (PEM): a bound one says who they are, beside others they give a token
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_client_ca: Option<PathBuf>,
     /// Run commands here, as this user, for whoever is admitted (`POST /v1/actions`, tasks that are commands)
@@ -68,6 +69,7 @@ pub(crate) fn run(global: &Global, args: &Serve) -> Exit {
             let key = place::log_key_unasked(&signing, &kept, tenant).map_err(|_| Unsigned)?;
             ledger.sign_checkpoint(&key, &guard).map_err(|_| Unsigned)
         }),
+        Box::new(|trouble| output::say(trouble)),
     );
     tenants.add(tenant, ledger)?;
     let tls = args.tls_cert.clone().zip(args.tls_key.clone()).map(|(certificate, key)| TlsFiles {

@@ -11,7 +11,7 @@ use clap::{Args, Subcommand};
 
 use crate::args::{Global, principal};
 use crate::exit::{self, Exit, Failure};
-use crate::output::{BAD, BOLD, CARE, DIM, GOOD, Painted};
+use crate::output::{BAD, BOLD, CARE, DIM, GOOD, Painted, Style};
 use crate::signer::Signer;
 use crate::verb::grant;
 use crate::{admin, output, place};
@@ -33,7 +33,7 @@ pub(crate) struct Tokens {
 #[derive(Subcommand, Debug)]
 enum What {
     Issue(Issue),
-    /// List every token, those that ended included; never a secret
+    /// List every token, those that ended included; never a secret. Bindings (`cascade identity`) are among them
     #[command(after_help = "Example:
   cascade token list --json")]
     List,
@@ -86,7 +86,7 @@ struct Revoke {
     key: Option<PathBuf>,
 }
 
-fn scope(text: &str) -> Result<TokenScope, String> {
+pub(super) fn scope(text: &str) -> Result<TokenScope, String> {
     TokenScope::parse(text).ok_or_else(|| {
         let words: Vec<&str> = TokenScope::ALL.iter().map(|scope| scope.as_str()).collect();
         format!("one of {}", words.join(", "))
@@ -94,7 +94,7 @@ fn scope(text: &str) -> Result<TokenScope, String> {
 }
 
 /// `agent:ci` is how others verbs name it, and means the same.
-fn agent(text: &str) -> Result<String, NameFault> {
+pub(super) fn agent(text: &str) -> Result<String, NameFault> {
     let name = text.strip_prefix(name::AGENT_PREFIX).unwrap_or(text);
     name::check_agent(name).map(|()| name.to_owned())
 }
@@ -162,17 +162,11 @@ fn list(global: &Global) -> Exit {
             output::json(&document(&reader, &token, state)?)?;
             continue;
         }
-        let style = match state {
-            TokenState::Holds => GOOD,
-            TokenState::Broken => BAD,
-            TokenState::Expired => CARE,
-            TokenState::Revoked => DIM,
-        };
         let scopes: Vec<&str> = token.scopes.iter().map(|scope| scope.as_str()).collect();
         output::line(format_args!(
             "{}  {}  {}  for {}, until {}; issued by {}",
             token.token_id,
-            Painted(style, format!("{:<7}", state.as_str())),
+            Painted(style(state), format!("{:<7}", state.as_str())),
             Painted(BOLD, output::safe(&grant::name(&reader, token.to)?)),
             scopes.join(", "),
             token.expires,
@@ -180,6 +174,15 @@ fn list(global: &Global) -> Exit {
         ))?;
     }
     Ok(exit::DONE)
+}
+
+pub(super) const fn style(state: TokenState) -> Style {
+    match state {
+        TokenState::Holds => GOOD,
+        TokenState::Broken => BAD,
+        TokenState::Expired => CARE,
+        TokenState::Revoked => DIM,
+    }
 }
 
 pub(super) fn document(reader: &Reader, token: &Held, state: TokenState) -> Result<Value, Failure> {
@@ -223,7 +226,7 @@ fn revoke(global: &Global, args: &Revoke) -> Exit {
     Ok(exit::DONE)
 }
 
-fn refused(error: TokenError) -> Failure {
+pub(super) fn refused(error: TokenError) -> Failure {
     match error {
         TokenError::Admin(error) => admin::refused(error),
         TokenError::NotYours => Failure::refused(error, "authority.not_yours")

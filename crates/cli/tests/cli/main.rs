@@ -59,6 +59,8 @@ mod hook;
 #[cfg(test)]
 mod hook_settings;
 #[cfg(test)]
+mod identity;
+#[cfg(test)]
 mod inject;
 #[cfg(test)]
 mod keys;
@@ -100,6 +102,8 @@ mod policy;
 mod postgres;
 #[cfg(test)]
 mod powercut;
+#[cfg(test)]
+mod provider;
 #[cfg(test)]
 mod proxy;
 #[cfg(test)]

@@ -1,9 +1,10 @@
-//! Whoever shows a token: taken for the one whose it is, for as long as it holds.
+//! Whoever shows a credential: taken for the one whose it is, for as long as it holds.
 
 use cascade_ledger::{Fault, Ledger, Reader, Token};
 use cascade_policy::facts::Authentication;
 use cascade_receipt::time::Timestamp;
 
+use crate::bindings::Shown;
 use crate::facts::{self, Asker};
 use crate::grants;
 use crate::people::{Person, Whom};
@@ -14,28 +15,30 @@ use crate::process::Enclosure;
 pub(crate) enum Known {
     /// By the process that asks: its user, its environment, what it runs beneath.
     Here,
-    /// By a token, as it stood when it was looked at last.
-    ByToken {
-        /// The token.
-        token: Box<Token>,
+    /// By a token, or by a credential of others that is bound like one, as it stood when it was looked at last.
+    ByShown {
+        /// The credential.
+        shown: Box<Shown>,
         /// It was neither taken back nor run out then.
         holds: bool,
     },
 }
 
 impl Known {
-    fn by_token(reader: &Reader, token: &Token) -> Result<Self, Fault> {
+    fn by_shown(reader: &Reader, shown: &Shown) -> Result<Self, Fault> {
         let now = facts::chain_now(reader)?;
+        let token = &shown.token;
         let found = reader.token(token.token_id)?.filter(|found| found.receipt_id == token.receipt_id);
-        let holds = found.as_ref().is_some_and(|found| found.holds(now));
-        Ok(Self::ByToken { token: Box::new(found.unwrap_or_else(|| token.clone())), holds })
+        let holds = found.as_ref().is_some_and(|found| shown.of(found.clone()).holds(now));
+        let shown = shown.of(found.unwrap_or_else(|| token.clone()));
+        Ok(Self::ByShown { shown: Box::new(shown), holds })
     }
 
     /// The same, as the chain knows it now.
     pub(crate) fn again(&self, reader: &Reader) -> Result<Self, Fault> {
         match self {
             Self::Here => Ok(Self::Here),
-            Self::ByToken { token, .. } => Self::by_token(reader, token),
+            Self::ByShown { shown, .. } => Self::by_shown(reader, shown),
         }
     }
 
@@ -43,7 +46,7 @@ impl Known {
     pub(crate) const fn holds(&self) -> bool {
         match self {
             Self::Here => true,
-            Self::ByToken { holds, .. } => *holds,
+            Self::ByShown { holds, .. } => *holds,
         }
     }
 
@@ -51,7 +54,7 @@ impl Known {
     pub(crate) const fn authentication(&self) -> Option<Authentication> {
         match self {
             Self::Here => None,
-            Self::ByToken { .. } => Some(Authentication::Token),
+            Self::ByShown { shown, .. } => Some(shown.how()),
         }
     }
 
@@ -59,20 +62,29 @@ impl Known {
     pub(crate) fn until(&self) -> Option<Timestamp> {
         match self {
             Self::Here => None,
-            Self::ByToken { token, .. } => Some(token.expires),
+            Self::ByShown { shown, .. } => Some(shown.until()),
         }
     }
 }
 
 impl Asker {
-    /// Whoever shows this token. It is looked at again whenever the asker is ([`Asker::again`]), so that one that was
-    /// taken back, has run out, or whose person left, is no longer alive to the gates.
+    /// Whoever shows this token by its secret: see [`Asker::by_shown`].
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub fn by_token(ledger: &Ledger, token: &Token) -> Result<Self, Fault> {
+        Self::by_shown(ledger, &Shown::secret(token.clone()))
+    }
+
+    /// Whoever shows this credential. It is looked at again whenever the asker is ([`Asker::again`]), so that one that
+    /// was taken back, has run out, or whose person left, is no longer alive to the gates.
     ///
     /// What this process runs beneath says nothing of whoever is at the other end, so it counts for nothing here.
     ///
     /// # Errors
     /// When the ledger cannot be read.
-    pub fn by_token(ledger: &Ledger, token: &Token) -> Result<Self, Fault> {
+    pub fn by_shown(ledger: &Ledger, shown: &Shown) -> Result<Self, Fault> {
+        let token = &shown.token;
         let person_id = token.owner();
         let name = |principal| Ok::<_, Fault>(ledger.name(principal)?.map(|name| name.name));
         let person_name = name(person_id)?.unwrap_or_else(|| person_id.to_string());
@@ -90,7 +102,7 @@ impl Asker {
             agent,
             assumed: None,
             enclosure: Enclosure::Outside,
-            known: Known::by_token(ledger, token)?,
+            known: Known::by_shown(ledger, shown)?,
         })
     }
 }

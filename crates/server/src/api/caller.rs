@@ -1,4 +1,4 @@
-//! Who is there: a tenant and a token, from the head of a request.
+//! Who is there: a tenant and a token or certificate, from the head of a request and its connection.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -9,14 +9,14 @@ use std::time::{Duration, Instant};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderName, StatusCode, header};
-use cascade_ledger::{TenantId, Token};
+use cascade_ledger::TenantId;
 use cascade_policy::decide;
 use cascade_policy::facts::ToolCall;
 use cascade_receipt::content::TokenScope;
 use cascade_receipt::decision::Verdict;
+use cascade_runtime::bindings::Presented;
 use cascade_runtime::facts::Asker;
 use cascade_runtime::lease::{self, Asked};
-use cascade_runtime::tokens::TokenText;
 
 use utoipa::IntoParams;
 
@@ -62,7 +62,7 @@ pub(crate) struct IdempotencyHeader {
 #[derive(Debug)]
 pub(crate) struct Credentials {
     tenant: TenantId,
-    token: Option<String>,
+    shown: Option<Presented>,
     key: Option<String>,
     address: Option<IpAddr>,
     /// Somebody between says that it speaks for others.
@@ -73,8 +73,12 @@ impl FromRequestParts<Arc<Api>> for Credentials {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, Problem> {
-        let token = match once(parts, &header::AUTHORIZATION)? {
-            None => None,
+        let peer = parts.extensions.get::<Peer>();
+        let address = peer.and_then(|peer| peer.address).map(|one| one.ip());
+        let certificate = peer.and_then(|peer| peer.certificate.as_ref()).map(Arc::clone);
+        let shown = match once(parts, &header::AUTHORIZATION)? {
+            // Who gives a token speaks by that alone.
+            None => certificate.map(Presented::Certificate),
             Some(value) => {
                 let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
                 if !scheme.eq_ignore_ascii_case("bearer") {
@@ -84,18 +88,15 @@ impl FromRequestParts<Arc<Api>> for Credentials {
                     ));
                 }
                 // What is no token at all is turned away before anything is read or opened for it.
-                if TokenText::parse(token.trim()).is_err() {
-                    let address = parts.extensions.get::<Peer>().and_then(|peer| peer.address);
-                    return Err(api.guesses.count(address.map(|one| one.ip()), unknown()));
-                }
-                Some(token.trim().to_owned())
+                let shown = Presented::bearer(token.trim());
+                Some(shown.map_err(|_| api.guesses.count(address, unknown()))?)
             }
         };
         let tenant = once(parts, &TENANT)?.unwrap_or("default");
         let tenant = match TenantId::parse(tenant) {
             Ok(tenant) => tenant,
             // Who shows nothing is told that first.
-            Err(_) if token.is_none() => TenantId::parse("default").map_err(|_| Problem::no_route())?,
+            Err(_) if shown.is_none() => TenantId::parse("default").map_err(|_| Problem::no_route())?,
             Err(_) => {
                 return Err(Problem::bad("request.tenant", "`Cascade-Tenant` is no name of a tenant"));
             }
@@ -107,16 +108,17 @@ impl FromRequestParts<Arc<Api>> for Credentials {
                 format!("a key has 1 to {KEY_BYTES_MAX} bytes"),
             ));
         }
-        let address = parts.extensions.get::<Peer>().and_then(|peer| peer.address).map(|one| one.ip());
         let forwarded = FORWARDED.iter().any(|name| parts.headers.contains_key(*name));
-        Ok(Self { tenant, token, key, address, forwarded })
+        Ok(Self { tenant, shown, key, address, forwarded })
     }
 }
 
 impl Credentials {
     /// Whether nobody has to be named: it comes from this machine itself, and for nobody else.
     pub(super) fn is_local(&self, peer: &Peer) -> bool {
-        self.token.is_none() && peer.is_local() && !self.forwarded
+        !matches!(self.shown, Some(Presented::Token(_) | Presented::Jwt(_)))
+            && peer.is_local()
+            && !self.forwarded
     }
 }
 
@@ -131,7 +133,7 @@ pub(super) fn once<'a>(parts: &'a Parts, name: &HeaderName) -> Result<Option<&'a
     text.map_err(|_| Problem::bad("request.header", format!("`{name}` is not visible ASCII")))
 }
 
-/// Somebody whose token holds for what is asked.
+/// Somebody whose credential holds for what is asked.
 #[derive(Debug)]
 pub(crate) struct Caller {
     /// The one tenant.
@@ -145,21 +147,22 @@ pub(crate) struct Caller {
 impl Api {
     /// Lets somebody in, for one scope.
     pub(super) fn admit(&self, shown: &Credentials, scope: TokenScope) -> Result<Caller, Problem> {
-        let Some(text) = &shown.token else {
+        let Some(presented) = &shown.shown else {
             return Err(Problem::unauthorized("auth.missing", "give a token: `Authorization: Bearer …`"));
         };
-        let (tenant, token) = self.tenants.admit(&shown.tenant, text).map_err(|refused| match refused {
-            Refused::Unknown => self.guesses.count(shown.address, unknown()),
-            Refused::Unavailable(error) => error.into(),
-        })?;
-        if !token.scopes.contains(&scope) {
+        let (tenant, counts) =
+            self.tenants.admit(&shown.tenant, presented).map_err(|refused| match refused {
+                Refused::Unknown => self.guesses.count(shown.address, unknown()),
+                Refused::Unavailable(error) => error.into(),
+            })?;
+        if !counts.token.allows(scope) {
             return Err(Problem::new(
                 StatusCode::FORBIDDEN,
                 "auth.scope",
                 format!("this token is not for `{}`", scope.as_str()),
             ));
         }
-        let asker = asker(&tenant, &token)?;
+        let asker = Asker::by_shown(&tenant.ledger, &counts)?;
         Ok(Caller { tenant, asker, key: shown.key.clone() })
     }
 
@@ -174,11 +177,7 @@ impl Api {
     }
 }
 
-fn asker(tenant: &Tenant, token: &Token) -> Result<Asker, Problem> {
-    Ok(Asker::by_token(&tenant.ledger, token)?)
-}
-
-/// What somebody is told whose token does not count, or whose tenant is none: the same.
+/// What somebody is told whose token or certificate does not count, or whose tenant is none: the same.
 fn unknown() -> Problem {
     Problem::unauthorized("auth.unknown", "this token does not hold here")
 }
