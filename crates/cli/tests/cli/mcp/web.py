@@ -97,6 +97,11 @@ class Server(http.server.BaseHTTPRequestHandler):
             self.stream()
             self.event({"jsonrpc": "2.0", "method": "notifications/message", "params": {}})
             self.wfile.write(b"data: {\"jsonrpc\": \"2.0\", \"id\":")
+        elif WAY == "pesters":
+            self.stream()
+            for number in range(17):
+                self.event({"jsonrpc": "2.0", "id": number, "method": "roots/list"})
+            self.event({"jsonrpc": "2.0", "id": ident, "result": {"content": [{"type": "text", "text": "at last"}]}})
         elif WAY == "asks":
             self.stream()
             self.event({"jsonrpc": "2.0", "id": "q", "method": "sampling/createMessage", "params": {}})

@@ -19,6 +19,7 @@ fn whatever_a_server_does_its_call_is_closed_and_the_others_go_on() {
         ("huge", "task_unknown", "mcp.server_floods"),
         ("floods", "task_unknown", "mcp.server_floods"),
         ("cut", "task_unknown", "mcp.no_answer"),
+        ("pesters", "task_unknown", "mcp.no_answer"),
         ("fails", "task_unknown", "mcp.refused_by_server"),
         ("redirects", "task_failed", "mcp.refused_by_server"),
         ("forbids", "task_failed", "mcp.refused_by_server"),
