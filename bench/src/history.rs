@@ -142,6 +142,7 @@ fn closing(begun: &Appended) -> Body {
         duration_us: Some(5),
         reasons: Vec::new(),
         spent: Spent::default(),
+        served_model: None,
         routed: None,
         review: None,
         chain: None,

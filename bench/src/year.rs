@@ -340,6 +340,7 @@ impl Year {
                     duration_us: known.then(|| 900 + self.dice.below(3_000_000)),
                     reasons: Vec::new(),
                     spent: Spent::default(),
+                    served_model: None,
                     routed: None,
                     review: None,
                     chain: None,

@@ -430,6 +430,11 @@ KINDS = {  # kind: required members, optional members
     "secret_changed": ({"change": spelled("set|removed"), "principal": is_principal,
                         "secret": is_statement_id, "secret_hash": is_hash,
                         "statement_id": is_statement_id}, {}),
+    "tenant_changed": ({"change": spelled("suspended|active|deleted"), "principal": is_principal,
+                        "statement_id": is_statement_id},
+                       {"of": record({"head": is_hash, "log_origin": is_origin, "root": is_hash,
+                                      "size": is_count}),
+                        "private_items": is_count, "reason_hash": is_hash, "tenant_hash": is_hash}),
     "token_issued": ({"expires": is_time, "principal": is_principal, "scopes": is_groups,
                       "statement_id": is_statement_id, "to": is_principal, "token_hash": is_hash,
                       "token_id": is_token_id}, {}),
@@ -439,7 +444,7 @@ KINDS = {  # kind: required members, optional members
                      "statement_id": is_statement_id, "tool": is_text}, {}),
     **dict.fromkeys((
         "task_completed", "approval_expired", "task_failed", "task_revoked",
-        "task_unknown", "tenant_changed", "memory_learned", "memory_forgotten"), ({}, {})),
+        "task_unknown", "memory_learned", "memory_forgotten"), ({}, {})),
 }
 
 
@@ -950,15 +955,16 @@ class Lifecycle:
     def __init__(self):
         self.past, self.people = {}, People()
         self.epoch, self.epoch_receipts = 0, 0
-        self.halted = False
+        self.halted, self.suspended, self.deleted = False, False, False
         self.escalated, self.dry_escalated, self.past_gates = set(), set(), set()  # action hashes
 
     def check(self, receipt, before):
         """One receipt, in the order of section 6; `before` is the content before it."""
         content = receipt["content"]
         kind = content["kind"]
+        demand(not self.deleted, "lifecycle.deleted")
         self.check_epoch(content, before)
-        if before is not None and before["kind"] != "tenant_changed":
+        if before is not None:
             activated = before["kind"] in ("policy_activated", "pack_activated")
             names = before["activates"] if activated else before
             demand(all(content[name] == names[name] for name in ("policy_version", "policy_hash")),
@@ -1054,7 +1060,7 @@ class Lifecycle:
             demand(kind == "chain_aborted" or me.chain.running == 0, "lifecycle.chain_running")
             me.chain.closed = True
         elif me.glass:
-            demand(not self.halted, "lifecycle.halted")
+            self.check_start()
             demand(content["decision"]["verdict"] == "admit", "lifecycle.verdict")
             demand(content["review_due"] > content["timestamp"], "lifecycle.expired")
             self.past_gates.add(content["action_hash"])
@@ -1086,15 +1092,34 @@ class Lifecycle:
             demand(self.people.is_admin(content["principal"]), "lifecycle.not_admin")
         elif kind in ("halted", "resumed"):
             self.halted = kind == "halted"
+        elif kind == "tenant_changed":
+            self.check_tenant(content)
         elif kind == "anchor":
             demand(sha256(content["checkpoint"].encode()).hex() == content["checkpoint_sha256"],
                    "lifecycle.anchor")
+
+    def check_start(self):
+        """Something is about to run."""
+        demand(not self.halted, "lifecycle.halted")
+        demand(not self.suspended, "lifecycle.suspended")
+
+    def check_tenant(self, content):
+        """Section 6.8: the tenant is suspended, active again or deleted, or another chain was."""
+        if "of" in content:
+            demand(content["change"] == "deleted"
+                   and content["of"]["log_origin"] != content["log_origin"], "lifecycle.tenant")
+        elif content["change"] == "deleted":
+            demand(self.suspended and all(past.closed for past in self.past.values()
+                                          if past.kind == "task_started"), "lifecycle.tenant")
+            self.deleted = True
+        else:
+            self.suspended = content["change"] == "suspended"
 
     def check_run(self, content, refs, chain):
         """Section 6.1: a task_started, a chain_started or a pure task_completed."""
         action = content["action_hash"]
         demand(content["decision"]["verdict"] == "admit", "lifecycle.denied")
-        demand(not self.halted, "lifecycle.halted")
+        self.check_start()
         demand(chain is None or not chain.closed, "lifecycle.chain_closed")
         for grant in (named for rel, named in refs if rel == "grant"):
             self.check_held(grant, content["principal"], content["timestamp"])
@@ -1154,7 +1179,8 @@ class Lifecycle:
 
     def check_invocation(self, content, refs, me):
         """Section 6.7: what became of a time at which a schedule was due."""
-        demand(not me.starts or not self.halted, "lifecycle.halted")
+        if me.starts:
+            self.check_start()
         named = [named for rel, named in refs if rel == "cron"]
         demand(len(named) == 1, "lifecycle.cron_ref")
         schedule = named[0]
@@ -1243,7 +1269,8 @@ class Lifecycle:
         kind = content["kind"]
         giving = is_glass(content) or accepts_tool(content) or kind in (
             "grant", "grant_revoked", "token_issued", "x_break_glass_review")
-        signed_kind = giving or kind in ("principal_added", "resumed", "secret_changed") or (
+        signed_kind = giving or kind in (
+            "principal_added", "resumed", "secret_changed", "tenant_changed") or (
             kind == "key_added" and content["key"]["purpose"] == "receipt")
         demand(content.get("signatures") or not signed_kind, "lifecycle.signature_missing")
         if "spec_hash" in content and not signed_kind:

@@ -59,6 +59,9 @@ const CLIENT_FOLDER: &str = "client";
 /// A client and servers of MCP, apart: what they stand on is of other versions.
 const MCP: &str = "crates/cli/tests/cli/mcp.txt";
 const MCP_FOLDER: &str = "mcp";
+/// Clients of language models.
+const SDK: &str = "crates/cli/tests/cli/sdk.txt";
+const SDK_FOLDER: &str = "sdk";
 
 /// Interpreters that may carry the `cryptography` package. A python3 of one's own (pyenv, venv) hides
 /// the one Debian's packages serve, so both are asked.
@@ -82,6 +85,7 @@ pub(crate) fn prepare(root: &Path) -> Result<()> {
     packages(root, OUTSIDE, OUTSIDE_FOLDER, &["--ignore-requires-python", "--require-hashes"])?;
     packages(root, CONTRACT, CONTRACT_FOLDER, &[])?;
     packages(root, MCP, MCP_FOLDER, &["--ignore-requires-python", "--require-hashes"])?;
+    packages(root, SDK, SDK_FOLDER, &[])?;
     client(root)?;
     local_model::prepare(Weights::Small).context("couldn't fetch the local model that tests ask")
 }

@@ -100,6 +100,7 @@ pub(crate) enum Verb {
     People(verb::people::People),
     Grant(verb::grant::Grant),
     Token(verb::token::Tokens),
+    Tenant(verb::tenant::TenantArgs),
     Secret(verb::secret::Secret),
     Policy(verb::policy::Policy),
     Pack(verb::pack::Packs),

@@ -56,6 +56,11 @@ pub(crate) fn ledger(global: &Global) -> Result<Ledger, Failure> {
     let home = home_dir(global)?;
     let tenant = tenant(global)?;
     match open(global, &home, &tenant) {
+        // Who deleted it does not want it back because somebody has not heard of that.
+        Err(OpenError::NoTenant(_)) if Home::open(&home).is_ok_and(|home| home.was_deleted(&tenant)) => {
+            return Err(Failure::could_not(anyhow::anyhow!("tenant `{tenant}` was deleted"))
+                .hint("`cascade tenant create` founds a new one of that name"));
+        }
         Err(OpenError::NoHome(_) | OpenError::NoTenant(_)) => {}
         Err(error) => return Err(opening(error)),
         Ok(ledger) => return Ok(ledger),
@@ -75,6 +80,12 @@ pub(crate) fn ledger(global: &Global) -> Result<Ledger, Failure> {
 /// Opens a ledger that must be there: who answers or takes something back does not found a new one.
 pub(crate) fn existing(global: &Global) -> Result<Ledger, Failure> {
     open(global, &home_dir(global)?, &tenant(global)?).map_err(opening)
+}
+
+/// The same with the key that signs checkpoints.
+pub(crate) fn existing_with_log_key(global: &Global) -> Result<(Ledger, LogKey), Failure> {
+    let ledger = existing(global)?;
+    Ok((ledger, log_key(global)?))
 }
 
 /// Opens a ledger that must exist.
@@ -140,10 +151,13 @@ fn with_passphrase<T>(
 /// Opens the ledger and the key that signs checkpoints of it.
 pub(crate) fn ledger_with_log_key(global: &Global) -> Result<(Ledger, LogKey), Failure> {
     let ledger = ledger(global)?;
+    Ok((ledger, log_key(global)?))
+}
+
+fn log_key(global: &Global) -> Result<LogKey, Failure> {
     let home = Home::open(&home_dir(global)?).map_err(opening)?;
     let tenant = tenant(global)?;
-    let key = with_passphrase(global, |passphrase| home.open_log_key(&tenant, passphrase));
-    Ok((ledger, key.map_err(opening)?))
+    with_passphrase(global, |passphrase| home.open_log_key(&tenant, passphrase)).map_err(opening)
 }
 
 /// The key that signs checkpoints, for whoever works while nobody looks.

@@ -43,6 +43,7 @@ mod standing;
 pub(crate) mod stats;
 pub(crate) mod subject;
 pub(crate) mod task;
+pub(crate) mod tenant;
 pub(crate) mod token;
 pub(crate) mod verify;
 pub(crate) mod witness;
@@ -161,6 +162,7 @@ fn does(cli: &Cli) -> ExitCode {
         Verb::Key(args) => key::run(global, args),
         Verb::People(args) => people::run(global, args),
         Verb::Grant(args) => grant::run(global, args),
+        Verb::Tenant(args) => tenant::run(global, args),
         Verb::Token(args) => token::run(global, args),
         Verb::Pack(args) => pack::run(global, args),
         Verb::Secret(args) => secret::run(global, args),

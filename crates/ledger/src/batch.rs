@@ -314,6 +314,9 @@ impl<'a> Run<'a> {
         vault: &Database,
     ) -> Result<Option<AppendError>, Fault> {
         let timestamp = self.time_of(ahead.as_ref());
+        if self.standing.deleted {
+            return Ok(Some(AppendError::Deleted));
+        }
         if draft.seen.is_some_and(|mark| mark.0 != self.standing.mark) {
             return Ok(Some(AppendError::Stale));
         }

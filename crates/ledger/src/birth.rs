@@ -100,6 +100,7 @@ impl Home {
         if dir.exists() {
             return Err(OpenError::TenantExists(tenant.to_string()));
         }
+        self.finish_removals()?;
         let building = tenants.join(format!(".{tenant}.creating"));
         clear_leftover(&building)?;
         let recovery_dir = birth.recovery_out.clone().unwrap_or_else(|| self.recovery_dir(tenant));
@@ -113,6 +114,8 @@ impl Home {
             drop(clear_leftover(&building));
             return Err(error);
         }
+        // Of one that had the name before, nothing need be noted any more.
+        drop(std::fs::remove_file(self.note(tenant)));
         Ok((Ledger::open(&dir, None, birth.passphrase)?, recovery))
     }
 }
@@ -121,7 +124,7 @@ impl Home {
 /// unfinished creation is cleared by it, a finished one reminds its owner by it.
 const CLAIM: &str = "recovery-files";
 
-fn creation_lock(path: &Path) -> Result<File, Fault> {
+pub(crate) fn creation_lock(path: &Path) -> Result<File, Fault> {
     let file = files::lock_file(path)?;
     let started = Instant::now();
     while !files::try_lock(&file).at(path)? {
@@ -150,15 +153,15 @@ fn clear_leftover(building: &Path) -> Result<(), Fault> {
 }
 
 /// A recovery file that a creation names as its own.
-struct Claimed {
-    path: PathBuf,
+pub(crate) struct Claimed {
+    pub(crate) path: PathBuf,
     /// Where its bytes are until they are all there. The name has their hash in it, so no other chain's is meant.
     fresh: PathBuf,
     /// Whether it is there with the very bytes that were claimed: never a file of another chain.
-    whole: bool,
+    pub(crate) whole: bool,
 }
 
-fn claims(dir: &Path) -> Vec<Claimed> {
+pub(crate) fn claims(dir: &Path) -> Vec<Claimed> {
     let claims = std::fs::read_to_string(dir.join(CLAIM)).unwrap_or_default();
     let one = |line: &str| {
         let (sha256, path) = line.split_once(' ')?;

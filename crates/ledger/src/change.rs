@@ -4,6 +4,7 @@
 mod grants;
 mod memory;
 mod read;
+mod tenants;
 mod tokens;
 mod tools;
 
@@ -27,6 +28,7 @@ pub(crate) use grants::GrantRow;
 use grants::grants_of;
 pub(crate) use memory::MemoryRow;
 use read::{admin_of, erased_of, policy_of, refs_of};
+pub(crate) use tenants::TenantRow;
 pub(crate) use tokens::TokenRow;
 pub(crate) use tools::ToolRow;
 
@@ -108,6 +110,8 @@ pub(crate) enum Change {
     TokenIssued(TokenRow),
     /// It was taken back.
     TokenRevoked { token_id: TokenId },
+    /// The tenant was suspended, is active again or was deleted, or another one was deleted.
+    Tenant(TenantRow),
     /// The definition of a tool was pinned.
     ToolPinned(ToolRow),
     /// Somebody went past the gates.
@@ -206,6 +210,7 @@ impl Change {
             Body::GrantRevoked(revoked) => Self::GrantRevoked { grant: revoked.grant.receipt_id },
             Body::TokenIssued(issued) => Self::TokenIssued(TokenRow::of_body(issued)),
             Body::TokenRevoked(revoked) => Self::TokenRevoked { token_id: revoked.token_id },
+            Body::TenantChanged(changed) => Self::Tenant(TenantRow::of_body(changed)),
             Body::ToolPinned(pinned) => Self::ToolPinned(ToolRow::of_body(pinned)),
             Body::GlassBroken(broken) => Self::GlassBroken(GlassRow::of_body(broken)),
             Body::Reviewed(reviewed) => Self::Reviewed { glass: reviewed.glass.receipt_id },
@@ -263,6 +268,7 @@ impl Change {
             | Self::ChainClosed { .. }
             | Self::Expired { .. }
             | Self::Halt(_)
+            | Self::Tenant(TenantRow::Own(_))
             | Self::Secret { .. }
             | Self::PolicyActivated(..)
             | Self::Erased(_)
@@ -285,6 +291,7 @@ impl Change {
             | Self::KeyRevoked { .. }
             // Nothing was decided on it yet.
             | Self::TokenIssued(_)
+            | Self::Tenant(TenantRow::Other(_))
             | Self::ToolPinned(_)
             // What it changes is looked at under the write lock; runs of others go on undisturbed.
             | Self::GlassBroken(_)
@@ -425,6 +432,7 @@ impl Change {
             Kind::GrantRevoked => Self::GrantRevoked { grant: *grants_of(content)?.first()? },
             Kind::TokenIssued => Self::TokenIssued(TokenRow::of_value(content)?),
             Kind::TokenRevoked => Self::TokenRevoked { token_id: TokenId::parse(text("token_id")?)? },
+            Kind::TenantChanged => Self::Tenant(TenantRow::of_value(content)?),
             Kind::ToolPinned => Self::ToolPinned(ToolRow::of_value(content)?),
             // One that says nothing of a review is another program's, and owes none.
             Kind::BreakGlass if content.member("review_due").is_some() => Self::GlassBroken(GlassRow {

@@ -148,6 +148,24 @@ pub enum AppendError {
     /// The tenant is halted: nothing starts.
     #[error("the tenant is halted")]
     Halted,
+    /// The tenant is suspended: nothing starts.
+    #[error("the tenant is suspended")]
+    Suspended,
+    /// The tenant was deleted: nothing follows.
+    #[error("the tenant was deleted")]
+    Deleted,
+    /// The tenant cannot become what it is already, nor be deleted while it is not suspended.
+    #[error("the tenant is {state}")]
+    TenantState {
+        /// How it stands.
+        state: &'static str,
+    },
+    /// What is in flight must end before the tenant can be deleted.
+    #[error("{count} action(s) of the tenant are in flight")]
+    InFlight {
+        /// How many.
+        count: u64,
+    },
     /// A request that was answered before.
     #[error("the request was answered before, by {receipt}")]
     Repeated {

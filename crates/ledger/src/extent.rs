@@ -54,11 +54,15 @@ impl Part {
         self.hashes.iter().find(|(key, _)| *key == "action_hash").map(|(_, hash)| hash)
     }
 
-    /// Whether there is an action that this receipt belongs to. The stop button is one by itself, and so is a credential.
+    /// Whether there is an action that this receipt belongs to. The stop button is one by itself, and so are a credential and
+    /// what becomes of a tenant.
     pub(crate) fn is_of_an_action(&self) -> bool {
         self.action_hash().is_some()
             || !self.refs.is_empty()
-            || matches!(self.kind, Some(Kind::Halted | Kind::Resumed | Kind::SecretChanged))
+            || matches!(
+                self.kind,
+                Some(Kind::Halted | Kind::Resumed | Kind::SecretChanged | Kind::TenantChanged)
+            )
     }
 
     /// The receipts of the same action that this one names.

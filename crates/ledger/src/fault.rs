@@ -187,6 +187,9 @@ pub enum OpenError {
     /// Not `[a-z0-9][a-z0-9-]{0,62}`.
     #[error("tenant ids are lower-case letters, digits and dashes, at most 63: `{0}`")]
     TenantId(String),
+    /// The chain of the tenant has not ended, so it is not destroyed.
+    #[error("tenant `{0}` was not deleted")]
+    NotDeleted(String),
     /// The keys are encrypted and no passphrase was given.
     #[error("the keys of this tenant need a passphrase")]
     PassphraseNeeded,
@@ -255,6 +258,7 @@ impl OpenError {
             }
             Self::Orphans(error) => error.hint(),
             Self::TenantExists(_)
+            | Self::NotDeleted(_)
             | Self::TenantId(_)
             | Self::WrongPassphrase
             | Self::SnapshotMissing

@@ -1,7 +1,7 @@
 //! A home: `VERSION` and one directory per tenant.
 //!
 //! ```text
-//! HOME/VERSION                      "8\n"
+//! HOME/VERSION                      "9\n"
 //! HOME/tenants/<tenant>/ledger.db   the log and its views
 //!                       vault.db    private bytes, snapshots, names
 //!                       cache.db    hints, may be deleted
@@ -10,6 +10,9 @@
 //!                       runs/       one lock file per open action
 //!                       recovery-files   where the recovery files were written
 //! ```
+//! Names that begin with a dot are tenants being created or removed, their locks, and `.<tenant>.deleted`, which says that
+//! one was.
+//!
 //! A `-wal` and `-shm` beside a database belong to it: a copy of a home takes them along.
 //!
 //! Directories are 0700, files 0600. The recovery key and the HMAC master are never in here.
@@ -29,7 +32,7 @@ use crate::reader::{OpenAction, Reader};
 use crate::store::Access;
 
 /// The version of the layout that this program writes and reads.
-pub const VERSION: u64 = 8;
+pub const VERSION: u64 = 9;
 
 /// Name of a tenant: `[a-z0-9][a-z0-9-]{0,62}`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -163,7 +166,7 @@ impl Home {
     /// Opens a tenant for writing, and first closes what a dead process left open: for every intent
     /// whose lock is free, `sweep` is called (to end what may still run; false when something is left),
     /// then `task_unknown` is appended. Intents of live processes are left alone. Then erasures that were cut
-    /// short are carried out.
+    /// short are carried out. The removal of another tenant that was cut short is carried out as well.
     ///
     /// # Errors
     /// See [`OpenError`].
@@ -188,6 +191,8 @@ impl Home {
         passphrase: Option<&Passphrase>,
         sweep: &dyn Fn(&OpenAction) -> bool,
     ) -> Result<Ledger, OpenError> {
+        // What cannot be removed now is tried by whoever comes next.
+        drop(self.finish_removals());
         let ledger = Ledger::open(&self.existing(tenant)?, key, passphrase)?;
         ledger.close_orphans(sweep)?;
         // An erasure that was cut short, or that a reader kept waiting. What cannot be done now stays noted.

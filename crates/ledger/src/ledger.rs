@@ -145,10 +145,26 @@ impl Ledger {
     pub fn close_expired(&self) -> Result<Vec<Appended>, AppendError> {
         let head = self.head().map_err(AppendError::NotRecorded)?.timestamp;
         let now = Timestamp::from_ms(batch::now_ms()).max(head);
+        self.close_leased("lease.expired", |until| until <= now)
+    }
+
+    /// Closes as unknown everything that somebody else performs, whatever its time: nobody can report it any more.
+    ///
+    /// # Errors
+    /// See [`AppendError`].
+    pub fn close_leases(&self) -> Result<Vec<Appended>, AppendError> {
+        self.close_leased("tenant.deleted", |_| true)
+    }
+
+    fn close_leased(
+        &self,
+        reason: &str,
+        ends: impl Fn(Timestamp) -> bool,
+    ) -> Result<Vec<Appended>, AppendError> {
         let mut closed = Vec::new();
         let open = self.open_actions().map_err(AppendError::NotRecorded)?;
-        for action in open.into_iter().filter(|one| one.until.is_some_and(|until| until <= now)) {
-            let body = self.unknown(&action, "lease.expired").map_err(AppendError::NotRecorded)?;
+        for action in open.into_iter().filter(|one| one.until.is_some_and(&ends)) {
+            let body = self.unknown(&action, reason).map_err(AppendError::NotRecorded)?;
             let receipt_id = random::receipt_id().map_err(AppendError::NotRecorded)?;
             match self.append(Draft::new(receipt_id, body)) {
                 Ok(appended) => closed.push(appended),
@@ -172,6 +188,7 @@ impl Ledger {
             duration_us: None,
             reasons: vec![Reason::code(reason)],
             spent: Spent::default(),
+            served_model: None,
             routed: None,
             review: None,
             chain,

@@ -11,7 +11,7 @@ use crate::draft::AppendError;
 use crate::store::from_sql;
 use crate::{
     chain_views, glass_views, grant_views, memory_views, people_views, requests, schedule_views, segment,
-    token_views, tool_views, views,
+    tenant_views, token_views, tool_views, views,
 };
 
 type Answer = rusqlite::Result<Option<AppendError>>;
@@ -30,16 +30,18 @@ pub(crate) fn refusal(conn: &Connection, receipt_id: ReceiptId, body: &Body, now
         Body::Heartbeat(heartbeat) => not_open(conn, &heartbeat.intent, heartbeat.chain.as_ref()),
         Body::DryRun(action) | Body::Blocked(action) => stands_on_erased(conn, &action.refs),
         Body::Escalation(escalation) => stands_on_erased(conn, &escalation.action.refs),
-        // Whatever its writer saw, nothing starts once `halted` stands in the chain.
+        // Whatever its writer saw, nothing starts once `halted` stands in the chain, or a suspension. Nor does
+        // anybody go past the gates then.
         Body::TaskStarted(_)
         | Body::Leased(_)
         | Body::Pure(_)
         | Body::Point(_)
         | Body::ChainStarted(_)
         | Body::ScheduleChanged(_)
-            if views::standing(conn)?.halted =>
+        | Body::GlassBroken(_)
+            if views::standing(conn)?.standstill().is_some() =>
         {
-            Ok(Some(AppendError::Halted))
+            Ok(views::standing(conn)?.refuses_start())
         }
         Body::TaskStarted(action)
         | Body::Leased(Leased { action, .. })
@@ -67,8 +69,6 @@ pub(crate) fn refusal(conn: &Connection, receipt_id: ReceiptId, body: &Body, now
             }
             Ok(None)
         }
-        // Nor does anybody go past the gates then.
-        Body::GlassBroken(_) if views::standing(conn)?.halted => Ok(Some(AppendError::Halted)),
         Body::GlassBroken(broken) => glass_views::refuses_break(conn, broken, now),
         Body::Forgotten(forgotten) => memory_views::refuses_forget(conn, &forgotten.learned),
         Body::Released(released) => memory_views::refuses_release(conn, &released.wrong),
@@ -97,6 +97,7 @@ fn of_people(conn: &Connection, body: &Body, now: Timestamp) -> Answer {
         Body::GrantRevoked(revoked) => grant_views::refuses_revoke(conn, revoked),
         Body::TokenIssued(issued) => token_views::refuses_issue(conn, issued),
         Body::TokenRevoked(revoked) => token_views::refuses_revoke(conn, revoked),
+        Body::TenantChanged(changed) => tenant_views::refuses(conn, changed),
         Body::ToolPinned(pinned) => tool_views::refuses(conn, pinned),
         _ => Ok(None),
     }

@@ -334,8 +334,10 @@ fn refuses_fire(
     if found.paused {
         return Ok(Some(AppendError::ScheduleState { schedule, state: "paused" }));
     }
-    if fired.outcome == CronOutcome::Run && views::standing(conn)?.halted {
-        return Ok(Some(AppendError::Halted));
+    if fired.outcome == CronOutcome::Run
+        && let Some(refused) = views::standing(conn)?.refuses_start()
+    {
+        return Ok(Some(refused));
     }
     let Some(due) = fired.due else {
         let is_run = fired.outcome == CronOutcome::Run;

@@ -59,6 +59,9 @@ CREATE TABLE standing (
     id INTEGER PRIMARY KEY CHECK (id = 0),
     mark INTEGER NOT NULL,
     halted INTEGER NOT NULL,
+    suspended INTEGER NOT NULL,
+    deleted INTEGER NOT NULL,
+    turned_seq INTEGER NOT NULL,
     policy_version TEXT NOT NULL,
     policy_hash BLOB NOT NULL
 ) STRICT;
@@ -156,6 +159,15 @@ CREATE TABLE tokens (
     scopes TEXT NOT NULL,
     expires_ms INTEGER NOT NULL,
     revoked BLOB
+) STRICT, WITHOUT ROWID;
+CREATE TABLE ended (
+    log_origin TEXT PRIMARY KEY,
+    receipt_id BLOB NOT NULL,
+    seq INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    head BLOB NOT NULL,
+    root BLOB NOT NULL,
+    tenant_hash BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE tools (
     server TEXT NOT NULL,
@@ -288,7 +300,7 @@ CREATE TABLE erased (
 ";
 
 /// Each table of [`VIEWS`] with its order and the finding when it differs from a rebuild.
-pub(crate) const VIEW_TABLES: [(&str, &str, &str); 26] = [
+pub(crate) const VIEW_TABLES: [(&str, &str, &str); 27] = [
     ("standing", "id", "views.standing"),
     ("open_actions", "receipt_id", "views.open_actions"),
     ("chains", "receipt_id", "views.chains"),
@@ -300,6 +312,7 @@ pub(crate) const VIEW_TABLES: [(&str, &str, &str); 26] = [
     ("people", "principal", "views.people"),
     ("grants", "receipt_id", "views.grants"),
     ("tokens", "token_id", "views.tokens"),
+    ("ended", "log_origin", "views.ended"),
     ("tools", "server, tool", "views.tools"),
     ("glass", "receipt_id", "views.glass"),
     ("memory", "id", "views.memory"),

@@ -82,6 +82,7 @@ impl<'a> Signed<'a> {
             Body::PolicyActivated(activated) => admin(&activated.signatures),
             Body::KeyAdded(added) => admin(&added.signatures),
             Body::Erasure(erasure) => admin(&erasure.signatures),
+            Body::TenantChanged(changed) => admin(&changed.signatures),
             Body::Resumed(resumed) => admin(&resumed.signatures),
             Body::GuardRenewed(renewed) => admin(&renewed.signatures),
             _ => return None,

@@ -13,7 +13,7 @@ use crate::change::{Change, KeyRow, Subject};
 use crate::store::{from_sql, to_sql};
 use crate::{
     chain_views, glass_views, grant_views, key_views, limit_views, memory_views, people_views, regime_views,
-    requests, schedule_views, token_views, tool_views,
+    requests, schedule_views, tenant_views, token_views, tool_views,
 };
 
 /// Where a receipt stands.
@@ -35,21 +35,24 @@ pub(crate) struct Entry {
 pub(crate) struct Standing {
     pub(crate) mark: u64,
     pub(crate) halted: bool,
+    pub(crate) suspended: bool,
+    /// The chain has ended.
+    pub(crate) deleted: bool,
     pub(crate) policy: PolicyRef,
 }
 
 /// Reads `standing`.
 pub(crate) fn standing(conn: &Connection) -> rusqlite::Result<Standing> {
-    conn.prepare_cached("SELECT mark, halted, policy_version, policy_hash FROM standing")?.query_row(
-        (),
-        |row| {
+    conn.prepare_cached("SELECT mark, halted, suspended, deleted, policy_version, policy_hash FROM standing")?
+        .query_row((), |row| {
             Ok(Standing {
                 mark: from_sql(row.get(0)?),
                 halted: row.get(1)?,
-                policy: PolicyRef { version: row.get(2)?, hash: Digest(row.get(3)?) },
+                suspended: row.get(2)?,
+                deleted: row.get(3)?,
+                policy: PolicyRef { version: row.get(4)?, hash: Digest(row.get(5)?) },
             })
-        },
-    )
+        })
 }
 
 /// Makes the views follow one receipt.
@@ -113,6 +116,7 @@ pub(crate) fn apply(conn: &Connection, entry: &Entry, change: &Change) -> rusqli
         | Change::GrantRevoked { .. }
         | Change::TokenIssued(_)
         | Change::TokenRevoked { .. } => admit(conn, entry, change),
+        Change::Tenant(row) => tenant_views::apply(conn, entry, row),
         Change::ToolPinned(row) => tool_views::apply(conn, entry, row),
         Change::Nothing => Ok(()),
     }
@@ -185,7 +189,10 @@ fn found(
     admins: &[(PrincipalId, String)],
     keys: &[KeyRow],
 ) -> rusqlite::Result<()> {
-    conn.execute("INSERT INTO standing VALUES (0, 0, 0, ?1, ?2)", params![policy.version, policy.hash.0])?;
+    conn.execute(
+        "INSERT INTO standing VALUES (0, 0, 0, 0, 0, 0, ?1, ?2)",
+        params![policy.version, policy.hash.0],
+    )?;
     for (principal, ssh_key) in admins {
         people_views::add(conn, entry.seq, *principal, ssh_key, &[ADMIN_GROUP.to_owned()])?;
     }

@@ -15,6 +15,7 @@ mod routed;
 mod run;
 mod schedule;
 mod secret;
+mod tenant;
 mod token;
 mod tool;
 mod workflow;
@@ -47,6 +48,7 @@ pub use routed::{
 pub use run::{Closing, Ending, Heartbeat};
 pub use schedule::{ChangeWord, CronInvocation, CronOutcome, ScheduleChange, ScheduleChanged};
 pub use secret::SecretChanged;
+pub use tenant::{EndedChain, TenantChange, TenantChanged};
 pub use token::{TokenIssued, TokenRevoked, TokenScope};
 pub use tool::ToolPinned;
 pub use workflow::{ChainClosed, ChainStarted, OfSpec, StepAt, StepCounts, StepRole};
@@ -259,6 +261,8 @@ pub enum Body {
     TokenIssued(TokenIssued),
     /// `token_revoked`.
     TokenRevoked(TokenRevoked),
+    /// `tenant_changed`.
+    TenantChanged(TenantChanged),
     /// `tool_pinned`.
     ToolPinned(ToolPinned),
     /// `x_subject_zone`, `x_consent`, `x_conversation`.
@@ -318,6 +322,7 @@ impl Body {
             Self::GrantRevoked(_) => Kind::GrantRevoked,
             Self::TokenIssued(_) => Kind::TokenIssued,
             Self::TokenRevoked(_) => Kind::TokenRevoked,
+            Self::TenantChanged(_) => Kind::TenantChanged,
             Self::ToolPinned(_) => Kind::ToolPinned,
             Self::SubjectFact(fact) => fact.kind(),
         }
@@ -363,6 +368,7 @@ impl Body {
             Self::GrantRevoked(revoked) => revoked.add_to(to),
             Self::TokenIssued(issued) => issued.add_to(to),
             Self::TokenRevoked(revoked) => revoked.add_to(to),
+            Self::TenantChanged(changed) => changed.add_to(to),
             Self::ToolPinned(pinned) => pinned.add_to(to),
             Self::SubjectFact(fact) => fact.add_to(to),
         }

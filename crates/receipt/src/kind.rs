@@ -102,7 +102,7 @@ kinds! {
     TokenIssued = "token_issued",
     /// A bearer token was taken back.
     TokenRevoked = "token_revoked",
-    /// The tenant's own settings changed.
+    /// The tenant was suspended, is active again or was deleted, or another one was deleted.
     TenantChanged = "tenant_changed",
     /// A tool's definition was pinned.
     ToolPinned = "tool_pinned",

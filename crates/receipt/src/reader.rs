@@ -15,7 +15,9 @@ use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::content::{self, Admin, ChangeWord, PolicyRef, Ref, Rel, Scope, Signature, StepAt, StepCounts};
+use crate::content::{
+    self, Admin, ChangeWord, PolicyRef, Ref, Rel, Scope, Signature, StepAt, StepCounts, TenantChange,
+};
 use crate::decision::{RiskTier, Verdict};
 use crate::digest::Digest;
 use crate::id::{LogOrigin, PrincipalId, ReceiptId};
@@ -249,6 +251,13 @@ pub enum Meaning {
         principal: PrincipalId,
         /// It takes the place of another one.
         supersedes: bool,
+    },
+    /// `tenant_changed`.
+    TenantChanged {
+        /// What the tenant is from here on.
+        change: TenantChange,
+        /// Name of the chain that it is about, where it is another one.
+        of: Option<String>,
     },
     /// `policy_activated`, `pack_activated`.
     PolicyActivated {

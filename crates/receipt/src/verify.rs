@@ -24,6 +24,7 @@ mod remembered;
 pub mod report;
 mod schedules;
 mod stamps;
+mod standing;
 mod verdict;
 mod workflows;
 

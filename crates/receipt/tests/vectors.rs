@@ -42,6 +42,8 @@ mod schedules;
 mod secret;
 #[path = "../examples/vectors/ssh.rs"]
 mod ssh;
+#[path = "../examples/vectors/tenants.rs"]
+mod tenants;
 #[path = "../examples/vectors/tokens.rs"]
 mod tokens;
 #[path = "../examples/vectors/tools.rs"]

@@ -31,6 +31,8 @@ pub const ABSENT: &str = "cron.absent";
 pub const OVERLAP: &str = "cron.overlap";
 /// What was skipped, because nothing starts.
 pub const HALTED: &str = "standing.halted";
+/// What was skipped, because the tenant is suspended.
+pub const SUSPENDED: &str = "standing.inactive";
 
 /// Why a schedule could not be changed, or nothing could be put on record. Nothing was started.
 #[derive(Debug, thiserror::Error)]

@@ -188,7 +188,7 @@ pub(crate) fn groups_beside_admins(person: &PersonEntry) -> Vec<String> {
 /// How the tenant stands.
 pub(crate) fn tenant(ledger: &Reader) -> Result<facts::Tenant, Fault> {
     Ok(facts::Tenant {
-        active: true,
+        active: !ledger.is_suspended()?,
         halted: ledger.is_halted()?,
         chain_healthy: is_healthy(ledger)?,
         regimes: ledger.regimes()?.into_iter().map(|regime| regime.name).collect(),

@@ -490,7 +490,7 @@ impl<'a> Performer<'a> {
                 self.receipts.push(appended);
                 Event::Durable
             }
-            Err(AppendError::Stale | AppendError::Halted) => Event::Stale,
+            Err(AppendError::Stale | AppendError::Halted | AppendError::Suspended) => Event::Stale,
             Err(AppendError::NotOpen { intent }) => {
                 self.append_error = Some(AppendError::NotOpen { intent });
                 Event::NotOpen

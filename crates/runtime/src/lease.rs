@@ -31,6 +31,7 @@ use crate::run_lock::RunLock;
 use crate::subject::Concerned;
 
 pub use asked::Asked;
+pub(crate) use outcome::Stands;
 pub use outcome::{Open, Outcome, Output, closer, settle};
 
 /// How long an outcome is waited for, unless told otherwise.
@@ -184,9 +185,11 @@ fn recorded(
     let act = Handing { request, approved, intent, output_nonce };
     let by =
         By { asker: request.asker, reason: request.reason, runtime: request.runtime, policy: request.policy };
-    let own_act::Recorded { ruling, receipt, gates } = own_act::record(&act, ledger, &by)?;
+    let own_act::Recorded { ruling, receipt, gates, mark, holds_until, principal } =
+        own_act::record(&act, ledger, &by)?;
+    let stands = || Stands { principal, approved: approved.cloned(), mark, holds_until };
     let open = (receipt.receipt_id == intent)
-        .then(|| Open::new(reference(Rel::Intent, &receipt), output_nonce, lock));
+        .then(|| Open::new(reference(Rel::Intent, &receipt), output_nonce, lock, stands()));
     Ok(Begun { ruling, receipt, open, objections: Vec::new(), gates: Some(gates) })
 }
 
@@ -238,6 +241,10 @@ impl OwnAct for Handing<'_> {
 
     fn request(&self) -> Option<RequestTag> {
         self.request.request
+    }
+
+    fn kept(&self) -> Option<(&'static str, Vec<u8>)> {
+        self.request.asked.kept().map(|bytes| ("prompt", bytes))
     }
 
     fn facts(&self, ledger: &Ledger, snapshot: &Snapshot, asker: &Asker) -> Result<Facts, LeaseError> {

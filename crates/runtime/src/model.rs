@@ -16,6 +16,7 @@ mod fault;
 mod frames;
 mod passage;
 mod provider;
+mod relay;
 mod request;
 mod upstream;
 
@@ -27,9 +28,10 @@ use cascade_policy::credential::endpoint::Endpoint;
 use serde_json::Value;
 
 pub use config::{ConfigFault, FILE, MODELS_MAX, Model, Models};
-pub use estimate::{Estimate, estimate};
+pub use estimate::{Estimate, estimate, estimate_of};
 pub use fault::{ModelError, ModelFault, Phase, Spent};
 pub use provider::Provider;
+pub use relay::{Dialect, RESPONSE_BYTES_MAX, Relayed, Sent, relay};
 pub(crate) use upstream::tls as trusting;
 
 /// Most bytes of a prompt, its tools included.

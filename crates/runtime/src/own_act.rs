@@ -4,14 +4,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cascade_kernel::action::DECIDE_ATTEMPTS_MAX;
-use cascade_ledger::{AppendError, Appended, Draft, Fault, Ledger, PrivateItem};
+use cascade_ledger::{AppendError, Appended, Draft, Fault, Ledger, Mark, PrivateItem};
 use cascade_policy::decide::{self, Ruling};
-use cascade_policy::facts::Facts;
+use cascade_policy::facts::{Facts, Principal};
 use cascade_policy::snapshot::Snapshot;
 use cascade_receipt::content::{self, Body, Ref, RequestTag, Runtime};
 use cascade_receipt::decision::Verdict;
 use cascade_receipt::digest::Nonce;
 use cascade_receipt::id::ReceiptId;
+use cascade_receipt::time::Timestamp;
 
 use crate::consent::Approved;
 use crate::facts::Asker;
@@ -65,6 +66,11 @@ pub(crate) trait OwnAct {
     /// Everything a decision about it may depend on.
     fn facts(&self, ledger: &Ledger, snapshot: &Snapshot, asker: &Asker) -> Result<Facts, Self::Error>;
 
+    /// Private bytes that stay with the receipt of it, whatever the gates say.
+    fn kept(&self) -> Option<(&'static str, Vec<u8>)> {
+        None
+    }
+
     /// Says in the receipt what it is about.
     fn name(&self, action: &mut content::Action, verdict: Verdict);
 
@@ -94,6 +100,12 @@ pub(crate) struct Recorded {
     pub(crate) receipt: Appended,
     /// How long the gates took, the last time they were asked.
     pub(crate) gates: Duration,
+    /// The governance that was decided under.
+    pub(crate) mark: Mark,
+    /// When time alone ends what the decision stands on.
+    pub(crate) holds_until: Option<Timestamp>,
+    /// Who it was decided for.
+    pub(crate) principal: Principal,
 }
 
 /// Decides it and records that; again where governance changes between the two.
@@ -118,12 +130,14 @@ pub(crate) fn record<A: OwnAct>(act: &A, ledger: &Ledger, by: &By<'_>) -> Result
             draft.caps = limits::caps(&decided.facts, &decided.ruling);
             draft.holds_until = holds_until(&decided.ruling, &decided.facts, &decided.grants, &asker);
         }
+        let holds_until = draft.holds_until;
         match ledger.append(draft) {
             Ok(receipt) => {
-                let Decided { ruling, gates, .. } = decided;
-                return Ok(Recorded { ruling, receipt, gates });
+                let Decided { facts, ruling, gates, .. } = decided;
+                let principal = facts.principal;
+                return Ok(Recorded { ruling, receipt, gates, mark, holds_until, principal });
             }
-            Err(AppendError::Stale | AppendError::Halted) => {}
+            Err(AppendError::Stale | AppendError::Halted | AppendError::Suspended) => {}
             Err(error) if is_about_consent(&error) => {}
             Err(error) => return Err(Unrecorded::Append(error).into()),
         }
@@ -182,6 +196,9 @@ fn draft<A: OwnAct>(
     };
     act.name(&mut body, verdict);
     let mut private = vec![action, facts];
+    if let Some((field, bytes)) = act.kept() {
+        private.push(PrivateItem::new(field, cascade_ledger::nonce()?, bytes));
+    }
     let body = match verdict {
         _ if act.dry_run() => Body::DryRun(body),
         Verdict::Deny => Body::Blocked(body),

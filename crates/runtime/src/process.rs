@@ -49,6 +49,7 @@ pub(crate) mod wire;
 pub use ancestry::{Enclosure, runs_above};
 pub use companion::{CLOSE_GRACE, Companion, CompanionEnd, CompanionPlan};
 pub use exec::exec_main;
+pub(crate) use output::Output;
 pub use output::{BUFFER_BYTES_MAX, Frame, LEADING_EDGE, LONG_RUN, Segment, Stream, TICK, TICK_LONG};
 pub use pending::{Captured, Pending};
 pub use run::{INTERRUPT_GRACE, TERM_GRACE};

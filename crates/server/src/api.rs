@@ -19,6 +19,7 @@ mod page;
 mod performing;
 mod policies;
 mod problem;
+mod proxy;
 mod public;
 mod receipts;
 mod reference;
@@ -26,6 +27,8 @@ mod replay;
 mod schedules;
 mod specs;
 mod tasks;
+mod tenant;
+mod turns;
 mod wire;
 
 use std::fmt;
@@ -35,10 +38,9 @@ use std::time::Duration;
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use axum::routing::{get, post};
-use cascade_receipt::content::TokenScope;
-use cascade_runtime::model::Models;
+use cascade_runtime::model::{self, Models};
 use cascade_runtime::task::Router;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -52,31 +54,21 @@ pub(crate) use events::{Feed, feed};
 pub(crate) use mcp::Seat;
 pub(crate) use metrics::Gauges;
 pub(crate) use problem::Problem;
+pub(crate) use proxy::{CALLS_ALL_MAX, CALLS_MAX};
 use reference::Security;
+pub(crate) use turns::TENANT_WORK_MAX;
+use turns::{LONG_WORK_MAX, RUNS_MAX};
 
 /// Requests that are worked on at once; more wait for [`QUEUE_TIME_MAX`].
 pub(crate) const WORK_MAX: usize = 128;
 /// Longest wait for a turn.
 pub(crate) const QUEUE_TIME_MAX: Duration = Duration::from_secs(10);
 
-/// Requests at once that read a whole chain: replays, audits, bundles.
-pub(crate) const LONG_WORK_MAX: usize = 2;
-/// Commands and tasks at once that the service itself works on.
-pub(crate) const RUNS_MAX: usize = 32;
-
-/// What a service does beside answering.
-#[derive(Debug, Default)]
-pub(crate) struct Does {
-    /// Whether commands are run here.
-    pub(crate) performs: bool,
-    /// The models that tasks may be put to.
-    pub(crate) models: Models,
-}
-
 /// A service.
 pub(crate) struct Api {
     tenants: Tenants,
-    does: Does,
+    /// Whether commands are run here.
+    performs: bool,
     /// The layers that answer tasks, once the first one is asked.
     router: Mutex<Option<Arc<Router>>>,
     room: Arc<Semaphore>,
@@ -84,6 +76,8 @@ pub(crate) struct Api {
     runs: Arc<Semaphore>,
     /// KiB of bodies that may be held at once.
     bodies: Arc<Semaphore>,
+    /// Requests that may be with models at once.
+    calls: Arc<Semaphore>,
     guesses: caller::Guesses,
     links: Links,
 }
@@ -95,15 +89,16 @@ impl fmt::Debug for Api {
 }
 
 impl Api {
-    pub(crate) fn new(tenants: Tenants, does: Does) -> Self {
+    pub(crate) fn new(tenants: Tenants, performs: bool) -> Self {
         Self {
             tenants,
-            does,
+            performs,
             router: Mutex::default(),
             room: Arc::new(Semaphore::new(WORK_MAX)),
             long: Arc::new(Semaphore::new(LONG_WORK_MAX)),
             runs: Arc::new(Semaphore::new(RUNS_MAX)),
             bodies: Arc::new(Semaphore::new(body::HELD_KIB_MAX)),
+            calls: Arc::new(Semaphore::new(CALLS_ALL_MAX)),
             guesses: caller::Guesses::default(),
             links: Links::default(),
         }
@@ -115,7 +110,7 @@ impl Api {
 
     /// Whether commands are run here.
     pub(crate) const fn performs(&self) -> bool {
-        self.does.performs
+        self.performs
     }
 
     /// The layers that answer tasks.
@@ -124,7 +119,10 @@ impl Api {
         if let Some(router) = known.as_ref() {
             return Ok(Arc::clone(router));
         }
-        let router = Router::new(RUNS_MAX, self.does.models.clone());
+        let models = Models::load(&self.tenants.home().join(model::FILE));
+        let models =
+            models.map_err(|_| Problem::internal("the configuration of models cannot be read now"))?;
+        let router = Router::new(RUNS_MAX, models);
         let router = router
             .map_err(|_| Problem::internal("answers cannot be run here; `cascade doctor` says more"))?;
         let router = Arc::new(router);
@@ -132,68 +130,15 @@ impl Api {
         Ok(router)
     }
 
-    /// The same as [`Self::work`], for what reads a whole chain.
-    pub(crate) async fn long_work<T: Send + 'static>(
-        self: &Arc<Self>,
-        shown: Credentials,
-        scope: TokenScope,
-        work: impl FnOnce(&Caller) -> Result<T, Problem> + Send + 'static,
-    ) -> Result<T, Problem> {
-        let turn = turn(&self.long).await?;
-        self.work(shown, scope, move |caller| held(turn, || work(caller))).await
-    }
-
-    /// The same, for what runs here.
-    pub(crate) async fn run_work<T: Send + 'static>(
-        self: &Arc<Self>,
-        shown: Credentials,
-        scope: TokenScope,
-        work: impl FnOnce(&Caller) -> Result<T, Problem> + Send + 'static,
-    ) -> Result<T, Problem> {
-        let turn = turn(&self.runs).await?;
-        self.work(shown, scope, move |caller| held(turn, || work(caller))).await
-    }
-
-    /// Does something for whoever shows these credentials, if they hold for `scope`.
-    pub(crate) async fn work<T: Send + 'static>(
-        self: &Arc<Self>,
-        shown: Credentials,
-        scope: TokenScope,
-        work: impl FnOnce(&Caller) -> Result<T, Problem> + Send + 'static,
-    ) -> Result<T, Problem> {
-        let api = Arc::clone(self);
-        self.blocking(move || {
-            let caller = api.admit(&shown, scope)?;
-            let worked = work(&caller);
-            if worked.is_err() && caller.tenant.ledger.has_failed() {
-                api.tenants.reopen(&caller.tenant);
-            }
-            worked
-        })
-        .await
-    }
-
     /// Does something that blocks, when there is room.
     pub(crate) async fn blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
     ) -> Result<T, Problem> {
-        let turn = turn(&self.room).await?;
-        let worked = tokio::task::spawn_blocking(move || held(turn, work));
+        let turn = turns::among(&self.room).await?;
+        let worked = tokio::task::spawn_blocking(move || turns::held(turn, work));
         worked.await.unwrap_or_else(|_| Err(Problem::internal("the request could not be worked on")))
     }
-}
-
-/// One of so many turns, within the time that somebody waits for it.
-async fn turn(among: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Problem> {
-    let turn = tokio::time::timeout(QUEUE_TIME_MAX, Arc::clone(among).acquire_owned());
-    turn.await.ok().and_then(Result::ok).ok_or_else(Problem::busy)
-}
-
-/// Works while holding a turn.
-fn held<T>(turn: OwnedSemaphorePermit, work: impl FnOnce() -> T) -> T {
-    let _turn = turn;
-    work()
 }
 
 #[derive(utoipa::OpenApi)]
@@ -212,7 +157,9 @@ fn held<T>(turn: OwnedSemaphorePermit, work: impl FnOnce() -> T) -> T {
         (name = "policies", description = "What decides."),
         (name = "tasks", description = "Tasks in words."),
         (name = "workflows", description = "Runs of workflows, and what runs by the clock."),
+        (name = "models", description = "Language models, asked in their providers' words."),
         (name = "public", description = "What outsiders need, without a token."),
+        (name = "tenant", description = "The tenant as a whole."),
         (name = "service", description = "The service itself."),
     )
 )]
@@ -242,6 +189,12 @@ pub(crate) fn described() -> (axum::Router<Arc<Api>>, utoipa::openapi::OpenApi) 
         .routes(routes!(specs::show))
         .routes(routes!(schedules::list))
         .routes(routes!(schedules::show, schedules::change))
+        .routes(routes!(proxy::chat))
+        .routes(routes!(proxy::messages))
+        .routes(routes!(proxy::models))
+        .routes(routes!(tenant::show))
+        .routes(routes!(tenant::suspend))
+        .routes(routes!(tenant::resume))
         .routes(routes!(public::chains))
         .routes(routes!(public::checkpoint))
         .routes(routes!(public::alive))

@@ -7,9 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use cascade_runtime::model::Models;
-
-use crate::api::{self, Api, Does};
+use crate::api::{self, Api};
 use crate::listener::{self, Bound};
 use crate::tenants::Tenants;
 use crate::tls::{self, TlsFiles};
@@ -34,8 +32,6 @@ pub struct Serving {
     pub tenants: Tenants,
     /// Whether commands are run here for whoever is admitted.
     pub performs: bool,
-    /// The models that tasks may be put to.
-    pub models: Models,
 }
 
 /// Serves until SIGTERM or SIGINT. `ready` is told where once it listens; `told` what people should know.
@@ -50,15 +46,14 @@ pub fn serve(service: Serving, ready: impl FnOnce(&str), told: impl Fn(&str)) ->
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_stack_size(STACK_BYTES)
-        .max_blocking_threads(api::WORK_MAX)
+        .max_blocking_threads(api::WORK_MAX + api::CALLS_ALL_MAX)
         .build()?;
     let done = runtime.block_on(async {
         let tls = service.tls.as_ref().map(tls::acceptor).transpose()?;
         let bound = Bound::to(&service.listen, tls).await?;
         let (stop, stopped) = watch::channel(false);
         let asked = stop_signal()?;
-        let api =
-            Arc::new(Api::new(service.tenants, Does { performs: service.performs, models: service.models }));
+        let api = Arc::new(Api::new(service.tenants, service.performs));
         let leases = tokio::spawn(close_expired(Arc::clone(&api), stopped.clone()));
         let feeds = tokio::spawn(api::feed(Arc::clone(&api), stopped.clone()));
         ready(&bound.place()?);
@@ -94,6 +89,8 @@ async fn close_expired(api: Arc<Api>, mut stop: watch::Receiver<bool>) {
             () = listener::said(&mut stop) => return,
             () = tokio::time::sleep(LEASE_LOOK) => {}
         }
+        let closing = Arc::clone(&api);
+        drop(tokio::task::spawn_blocking(move || closing.tenants().close_deleted()).await);
         for tenant in api.tenants().all() {
             // What cannot be closed now is looked at again; appends say what is wrong with the ledger.
             drop(tokio::task::spawn_blocking(move || tenant.ledger.close_expired()).await);

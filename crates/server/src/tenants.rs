@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cascade_ledger::{Fault, Home, Ledger, OpenError, Reader, TenantId, Token};
@@ -13,7 +13,9 @@ use cascade_runtime::identity;
 use cascade_runtime::policy_store::PolicyInForce;
 use cascade_runtime::tokens::{self, Unaccepted};
 
-use crate::api::{Feed, Gauges};
+use tokio::sync::Semaphore;
+
+use crate::api::{CALLS_MAX, Feed, Gauges, TENANT_WORK_MAX};
 
 /// Opens the chain of a tenant: whoever serves knows where passphrases come from.
 pub type Opener = dyn Fn(&TenantId) -> Result<Ledger, OpenError> + Send + Sync;
@@ -46,6 +48,10 @@ pub struct Tenant {
     pub(crate) runtime: Runtime,
     pub(crate) gauges: Arc<Gauges>,
     pub(crate) feed: Arc<Feed>,
+    /// Requests that may be with models at once.
+    pub(crate) calls: Arc<Semaphore>,
+    /// Requests of it that may be worked on at once.
+    pub(crate) turns: Arc<Semaphore>,
 }
 
 /// The tenants of a home: those that somebody has shown a token of are open.
@@ -87,8 +93,7 @@ impl Tenants {
     /// The tenant of this name and the token that somebody shows of it. Until the token counts, nothing is opened for
     /// writing, and nothing tells whether there is such a tenant.
     pub(crate) fn admit(&self, id: &TenantId, shown: &str) -> Result<(Arc<Tenant>, Token), Refused> {
-        let known = self.opened().get(id).map(Arc::clone);
-        if let Some(tenant) = known {
+        if let Some(tenant) = self.known(id)? {
             let token = tokens::accept(&tenant.ledger, shown)?;
             return Ok((tenant, token));
         }
@@ -114,6 +119,39 @@ impl Tenants {
         }
     }
 
+    /// The home that they are in.
+    pub(crate) fn home(&self) -> &Path {
+        &self.home
+    }
+
+    /// One that is open, unless another process deleted it: then it is closed, and whatever has the name now is another one.
+    fn known(&self, id: &TenantId) -> Result<Option<Arc<Tenant>>, Fault> {
+        let Some(tenant) = self.opened().get(id).map(Arc::clone) else { return Ok(None) };
+        if !tenant.ledger.is_deleted()? {
+            return Ok(Some(tenant));
+        }
+        self.close(&tenant);
+        Ok(None)
+    }
+
+    /// Closes one, and ends whoever listens to it.
+    fn close(&self, ended: &Arc<Tenant>) {
+        let mut open = self.opened();
+        if open.get(&ended.id).is_some_and(|known| Arc::ptr_eq(known, ended)) {
+            open.remove(&ended.id);
+        }
+        ended.feed.end();
+    }
+
+    /// Closes those that other processes deleted.
+    pub(crate) fn close_deleted(&self) {
+        for tenant in self.all() {
+            if tenant.ledger.is_deleted().unwrap_or(false) {
+                self.close(&tenant);
+            }
+        }
+    }
+
     /// Those that are open.
     pub(crate) fn all(&self) -> Vec<Arc<Tenant>> {
         self.opened().values().map(Arc::clone).collect()
@@ -125,8 +163,7 @@ impl Tenants {
         let ids = home.as_ref().map_or_else(|_| Vec::new(), |home| home.tenants().unwrap_or_default());
         let mut found = Vec::new();
         for id in ids {
-            let known = self.opened().get(&id).map(Arc::clone);
-            match (known, &home) {
+            match (self.known(&id)?, &home) {
                 (Some(tenant), _) => found.push(look(&tenant.ledger)?),
                 // One that cannot be read is its operator's business.
                 (None, Ok(home)) => {
@@ -154,6 +191,12 @@ pub(crate) enum Refused {
     Unavailable(TenantError),
 }
 
+impl From<Fault> for Refused {
+    fn from(fault: Fault) -> Self {
+        Self::Unavailable(TenantError::Open(fault.into()))
+    }
+}
+
 impl From<Unaccepted> for Refused {
     fn from(why: Unaccepted) -> Self {
         match why {
@@ -167,10 +210,18 @@ impl Tenant {
     /// Who listened and what was measured goes on from the one before.
     fn of(id: TenantId, ledger: Ledger, before: Option<&Self>) -> Result<Self, TenantError> {
         let runtime = identity::runtime(&ledger).map_err(TenantError::Program)?;
-        let (gauges, feed) = match before {
-            Some(before) => (Arc::clone(&before.gauges), Arc::clone(&before.feed)),
-            None => Default::default(),
+        let (gauges, feed, calls, turns) = match before {
+            Some(before) => (
+                Arc::clone(&before.gauges),
+                Arc::clone(&before.feed),
+                Arc::clone(&before.calls),
+                Arc::clone(&before.turns),
+            ),
+            None => {
+                let turns = |most| Arc::new(Semaphore::new(most));
+                (Arc::default(), Arc::default(), turns(CALLS_MAX), turns(TENANT_WORK_MAX))
+            }
         };
-        Ok(Self { id, ledger, policy: PolicyInForce::default(), runtime, gauges, feed })
+        Ok(Self { id, ledger, policy: PolicyInForce::default(), runtime, gauges, feed, calls, turns })
     }
 }

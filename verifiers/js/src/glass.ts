@@ -3,10 +3,11 @@ import { demand } from "./fault.js";
 import type { JsonObject } from "./json.js";
 import type { Past, Ref } from "./past.js";
 import type { People } from "./people.js";
+import type { Standing } from "./standing.js";
 
 /** A `break_glass` that owes a review. */
-export function checkGlass(content: JsonObject, me: Past, halted: boolean, people: People): void {
-  demand(!halted, "lifecycle.halted");
+export function checkGlass(content: JsonObject, me: Past, standing: Standing, people: People): void {
+  standing.checkStart();
   demand(content.decision.verdict === "admit", "lifecycle.verdict");
   demand(content.review_due > content.timestamp, "lifecycle.expired");
   me.glass = true;

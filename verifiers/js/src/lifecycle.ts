@@ -8,6 +8,7 @@ import { Past, type Ref } from "./past.js";
 import { People } from "./people.js";
 import { checkCronOfRun, checkCronRef, checkInvocation, checkSchedule } from "./schedules.js";
 import { acceptsTool, isExtension, isGlass, isPure } from "./shape.js";
+import { Standing } from "./standing.js";
 
 const EPOCH_RECEIPTS_MAX = 10_000;
 const CLOSERS: Record<string, string> = {
@@ -35,13 +36,14 @@ export class Lifecycle {
   private readonly escalated = new Set<string>();
   private readonly dryEscalated = new Set<string>();
   private readonly pastGates = new Set<string>();
-  private halted = false;
+  private readonly standing = new Standing();
   private epoch = 0;
   private epochReceipts = 0;
 
   /** One receipt, in the order of section 6; `before` is the content before it. */
   async check(receipt: JsonObject, before: JsonObject | null): Promise<void> {
     const content = receipt.content;
+    this.standing.checkGoesOn();
     this.checkEpoch(content, before);
     checkPolicy(content, before);
     const me = new Past(receipt);
@@ -98,11 +100,11 @@ export class Lifecycle {
       this.checkRun(content, refs, me.chain);
       checkSchedule(content, refs);
     } else if (kind === "cron_invocation") {
-      checkInvocation(content, refs, me, this.halted);
+      checkInvocation(content, refs, me, this.standing);
     } else if (ENDS.includes(kind)) {
       checkEnd(kind, me.chain);
     } else if (isGlass(content)) {
-      checkGlass(content, me, this.halted, this.people);
+      checkGlass(content, me, this.standing, this.people);
       this.pastGates.add(content.action_hash);
     } else if (kind === "x_break_glass_review") {
       checkReview(content, refs, this.people);
@@ -120,7 +122,9 @@ export class Lifecycle {
     } else if (kind === "token_issued" || acceptsTool(content)) {
       demand(this.people.isAdmin(content.principal), "lifecycle.not_admin");
     } else if (kind === "halted" || kind === "resumed") {
-      this.halted = kind === "halted";
+      this.standing.halted = kind === "halted";
+    } else if (kind === "tenant_changed") {
+      this.standing.change(content, this.past);
     } else if (kind === "anchor") {
       const hash = toHex(await sha256(utf8(content.checkpoint)));
       demand(hash === content.checkpoint_sha256, "lifecycle.anchor");
@@ -143,7 +147,7 @@ export class Lifecycle {
   private checkRun(content: JsonObject, refs: Ref[], chain: Past | null): void {
     const action: string = content.action_hash;
     demand(content.decision.verdict === "admit", "lifecycle.denied");
-    demand(!this.halted, "lifecycle.halted");
+    this.standing.checkStart();
     demand(!chain?.closed, "lifecycle.chain_closed");
     checkGrantsOfRun(content, refs, this.people);
     checkGlassOfRun(content, refs, this.pastGates);
@@ -196,7 +200,7 @@ export class Lifecycle {
     const adds = content.kind === "key_added" && content.key.purpose === "receipt";
     const own = ["grant", "grant_revoked", "token_issued", "x_break_glass_review"];
     const giving = isGlass(content) || acceptsTool(content) || own.includes(content.kind);
-    const demanded = giving || adds || ["principal_added", "resumed", "secret_changed"].includes(content.kind);
+    const demanded = giving || adds || ["principal_added", "resumed", "secret_changed", "tenant_changed"].includes(content.kind);
     demand((content.signatures ?? []).length > 0 || !demanded, "lifecycle.signature_missing");
     if ("spec_hash" in content && !demanded) {
       const spec = { _type: "cascade/spec/v1", spec_hash: content.spec_hash };
@@ -224,7 +228,7 @@ export class Lifecycle {
 
 /** Nothing is decided under a policy that no receipt put in force. */
 function checkPolicy(content: JsonObject, before: JsonObject | null): void {
-  if (before === null || before.kind === "tenant_changed") return;
+  if (before === null) return;
   const activated = ["policy_activated", "pack_activated"].includes(before.kind);
   const names = activated ? before.activates : before;
   const same = (name: string) => content[name] === names[name];

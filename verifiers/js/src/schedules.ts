@@ -2,6 +2,7 @@
 import { demand } from "./fault.js";
 import type { JsonObject } from "./json.js";
 import type { Past, Ref } from "./past.js";
+import type { Standing } from "./standing.js";
 
 const OF_SCHEDULES = ["schedule_changed", "cron_invocation"];
 
@@ -34,8 +35,8 @@ export function checkSchedule(content: JsonObject, refs: Ref[]): void {
 }
 
 /** What became of a time at which a schedule was due. */
-export function checkInvocation(content: JsonObject, refs: Ref[], me: Past, halted: boolean): void {
-  demand(!me.starts || !halted, "lifecycle.halted");
+export function checkInvocation(content: JsonObject, refs: Ref[], me: Past, standing: Standing): void {
+  if (me.starts) standing.checkStart();
   const named = cronOf(refs);
   const [schedule] = named;
   demand(schedule && named.length === 1, "lifecycle.cron_ref");

@@ -199,6 +199,13 @@ const KINDS: Record<string, [Members, Members?]> = {
     secret_hash: isHash,
     statement_id: isStatementId,
   }],
+  tenant_changed: [
+    { change: oneOf("suspended", "active", "deleted"), principal: isPrincipal, statement_id: isStatementId },
+    {
+      of: record({ head: isHash, log_origin: isOrigin, root: isHash, size: isCount }),
+      private_items: isCount, reason_hash: isHash, tenant_hash: isHash,
+    },
+  ],
   token_issued: [{
     expires: isTime,
     principal: isPrincipal,
@@ -219,7 +226,7 @@ const KINDS: Record<string, [Members, Members?]> = {
 };
 const PLAIN_KINDS = new Set([
   "task_completed", "approval_expired", "break_glass", "task_failed", "task_revoked", "task_unknown",
-  "tenant_changed", "memory_learned", "memory_forgotten",
+  "memory_learned", "memory_forgotten",
 ]);
 
 const GLASS: Members = { ...ACTION, groups: isGroups, review_due: isTime, statement_id: isStatementId };

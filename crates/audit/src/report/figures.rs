@@ -124,7 +124,7 @@ impl Figures {
             ))?,
             governance: ask.told(&format!(
                 "SELECT receipt_id, at, kind, coalesce(principal, ''), policy_version FROM receipts AS actions
-                 WHERE kind IN ('policy_activated', 'pack_activated', 'grant', 'grant_revoked', 'token_issued', 'token_revoked', 'tool_pinned', 'principal_added', 'principal_removed', 'halted', 'resumed',
+                 WHERE kind IN ('policy_activated', 'pack_activated', 'grant', 'grant_revoked', 'token_issued', 'token_revoked', 'tool_pinned', 'principal_added', 'principal_removed', 'halted', 'resumed', 'tenant_changed',
                     'key_added', 'key_rotated', 'key_revoked', 'erasure', 'recovery', 'clock_corrected') AND {IN_PERIOD} ORDER BY seq DESC LIMIT {ROWS_MAX}"
             ))?,
             erased: ask.one("SELECT count(DISTINCT target_seq) FROM erased", |row| number(row, 0))?,

@@ -1,6 +1,6 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use cascade_ledger::{Ledger, OpenError};
+use cascade_ledger::{Ledger, OpenError, TenantId};
 use cascade_receipt::json::Value;
 use cascade_runtime::birth::{self, AdminKey, BirthError, Created, Wishes};
 use clap::Args;
@@ -8,6 +8,7 @@ use clap::Args;
 use crate::args::Global;
 use crate::exit::{self, Exit, Failure};
 use crate::verb::halt::halted;
+use crate::verb::tenant::ACTIVE_HINT;
 use crate::{output, place};
 
 /// Create the ledger: keys, first administrator, default policy
@@ -19,6 +20,13 @@ use crate::{output, place};
   cascade init --recovery-out /media/usb/cascade --passphrase
   cascade init --ssh-key ~/.ssh/id_ed25519.pub")]
 pub(crate) struct Init {
+    #[command(flatten)]
+    birth: Birth,
+}
+
+/// What a new tenant begins with.
+#[derive(Args, Debug)]
+pub(crate) struct Birth {
     /// Directory for the recovery key and the HMAC master [default: beside the home]
     #[arg(long, value_name = "DIR")]
     recovery_out: Option<PathBuf>,
@@ -41,32 +49,46 @@ pub(crate) fn run(global: &Global, args: &Init) -> Exit {
         Err(OpenError::NoHome(_) | OpenError::NoTenant(_)) => {}
         Err(error) => return Err(place::opening(error)),
     }
+    match create(global, &home, &tenant, &args.birth) {
+        // Another process was faster.
+        Err(failure) if is_there(&failure) => {
+            let ledger = place::open(global, &home, &tenant).map_err(place::opening)?;
+            exists(global, &home, &ledger)
+        }
+        done => done,
+    }
+}
+
+/// Creates a tenant that is not there.
+pub(crate) fn create(global: &Global, home: &Path, tenant: &TenantId, args: &Birth) -> Exit {
     let wishes = Wishes {
         recovery_out: args.recovery_out.clone(),
         passphrase: if args.passphrase { Some(new_passphrase(global)?) } else { None },
         ssh_key: args.ssh_key.clone(),
         host: args.host.clone(),
     };
-    match birth::create(&home, &tenant, &wishes) {
-        Ok(created) => {
-            output::say(format_args!("created a ledger at {}", home.display()));
-            tell(&created);
-            if global.json {
-                output::json(&document(&home, &created))?;
-            }
-            Ok(exit::DONE)
-        }
-        Err(BirthError::Open(OpenError::TenantExists(_))) => {
-            let ledger = place::open(global, &home, &tenant).map_err(place::opening)?;
-            exists(global, &home, &ledger)
-        }
-        Err(error) => Err(place::creating(error)),
+    let created = birth::create(home, tenant, &wishes).map_err(place::creating)?;
+    output::say(format_args!("created a ledger at {}", home.display()));
+    tell(&created);
+    if global.json {
+        output::json(&document(home, &created))?;
     }
+    Ok(exit::DONE)
 }
 
-fn exists(global: &Global, home: &std::path::Path, ledger: &Ledger) -> Exit {
+fn is_there(failure: &Failure) -> bool {
+    let found = failure.cause.downcast_ref::<BirthError>();
+    matches!(found, Some(BirthError::Open(OpenError::TenantExists(_))))
+}
+
+fn exists(global: &Global, home: &Path, ledger: &Ledger) -> Exit {
     if ledger.is_halted()? {
         return Err(halted(&global.tenant));
+    }
+    if ledger.is_suspended()? {
+        return Err(
+            Failure::denied(format_args!("the tenant `{}` is suspended", global.tenant)).hint(ACTIVE_HINT)
+        );
     }
     output::say(format_args!("the ledger at {} exists already; nothing was changed", home.display()));
     if global.json {
@@ -121,7 +143,7 @@ pub(crate) fn tell(created: &Created) {
     );
 }
 
-fn document(home: &std::path::Path, created: &Created) -> Value {
+fn document(home: &Path, created: &Created) -> Value {
     Value::object([
         ("created", Value::Bool(true)),
         ("hmac_master", created.recovery.master.display().to_string().into()),

@@ -8,7 +8,6 @@ use clap::Args;
 
 use crate::args::Global;
 use crate::exit::{self, Exit, Failure};
-use crate::verb::task;
 use crate::{output, place};
 
 /// Serve decisions, approvals and receipts over HTTP
@@ -62,7 +61,6 @@ pub(crate) fn run(global: &Global, args: &Serve) -> Exit {
     let (home, tenant) = (place::home_dir(global)?, place::tenant(global)?);
     let (opened, at) = (global.clone(), home.clone());
     let (guard, signing, kept) = (place::guard_dir()?, global.clone(), home.clone());
-    let models = task::models(global)?;
     let tenants = Tenants::new(
         home,
         Box::new(move |tenant| place::open_unasked(&opened, &at, tenant)),
@@ -90,7 +88,7 @@ pub(crate) fn run(global: &Global, args: &Serve) -> Exit {
             drop(output::json(&Value::object([("listening", place.into())])));
         }
     };
-    let service = Serving { listen: args.listen.clone(), tls, tenants, performs: args.perform, models };
+    let service = Serving { listen: args.listen.clone(), tls, tenants, performs: args.perform };
     serve::serve(service, ready, |text| output::say(text)).map_err(|error| {
         Failure::could_not(anyhow::Error::from(error).context("couldn't serve there"))
             .hint("choose another address with --listen, or look at the certificates")

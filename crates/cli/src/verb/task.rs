@@ -145,7 +145,7 @@ fn untold(error: io::Error, receipt: Option<ReceiptId>) -> Failure {
 }
 
 /// The models that this home names.
-pub(in crate::verb) fn models(global: &Global) -> Result<Models, Failure> {
+pub(super) fn models(global: &Global) -> Result<Models, Failure> {
     let file = place::home_dir(global)?.join(model::FILE);
     Models::load(&file).map_err(|fault| {
         let hint = fault.hint();

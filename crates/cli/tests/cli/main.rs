@@ -101,6 +101,8 @@ mod postgres;
 #[cfg(test)]
 mod powercut;
 #[cfg(test)]
+mod proxy;
+#[cfg(test)]
 mod random;
 #[cfg(test)]
 mod readme;
@@ -147,6 +149,8 @@ mod tamper;
 mod task;
 #[cfg(test)]
 mod team;
+#[cfg(test)]
+mod tenants;
 #[cfg(test)]
 mod thinking;
 #[cfg(test)]

@@ -18,6 +18,8 @@ pub(crate) enum Says {
     Cut(&'static str),
     /// Nothing, until the other side leaves.
     Nothing,
+    /// This, and then nothing, until the other side leaves.
+    Begins(&'static str),
     /// It wants these tools called, with these arguments.
     Calls(Vec<(&'static str, Value)>),
 }
@@ -89,8 +91,14 @@ fn serve(mut stream: TcpStream, tell: &mpsc::Sender<Value>, says: &Says) {
         return;
     }
     drop(tell.send(serde_json::from_slice(&body).unwrap_or_default()));
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
     let (delta, finish) = match says {
         Says::Nothing => return drop(request.read_to_end(&mut Vec::new())),
+        Says::Begins(text) => {
+            let event = json!({"choices": [{"index": 0, "delta": {"content": text}, "finish_reason": null}]});
+            drop(stream.write_all(format!("{head}data: {event}\n\n").as_bytes()));
+            return drop(request.read_to_end(&mut Vec::new()));
+        }
         Says::Text(text) => (json!({"content": text}), "stop"),
         Says::Cut(text) => (json!({"content": text}), "length"),
         Says::Calls(calls) => {
@@ -107,6 +115,5 @@ fn serve(mut stream: TcpStream, tell: &mpsc::Sender<Value>, says: &Says) {
         json!({"choices": [], "usage": {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}}),
     ];
     let body: String = events.iter().map(|event| format!("data: {event}\n\n")).collect();
-    let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
     drop(stream.write_all(format!("{head}{body}data: [DONE]\n\n").as_bytes()));
 }

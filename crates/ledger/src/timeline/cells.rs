@@ -62,7 +62,8 @@ fn cell(table: &str, column: &str, value: &Stored) -> Cell {
 }
 
 /// Columns that hold yes or no.
-const FLAGS: [&str; 6] = ["approve", "given", "halted", "paused", "signature_required", "signed"];
+const FLAGS: [&str; 8] =
+    ["approve", "deleted", "given", "halted", "paused", "signature_required", "signed", "suspended"];
 /// Columns that hold somebody; elsewhere eight bytes are a receipt, or what [`NAMES`] says.
 const PRINCIPALS: [&str; 5] = ["holder", "matter", "on_behalf_of", "owner", "principal"];
 /// Columns that hold a name in eight bytes that is neither.

@@ -54,6 +54,8 @@ fn check(original: &Path, database: &str, sql: &str, expected: &[&str]) {
 const VIEWS: &[(&str, &[&str])] = &[
     ("UPDATE standing SET mark = mark + 1", &["views.standing"]),
     ("UPDATE standing SET halted = 1", &["views.standing"]),
+    ("UPDATE standing SET suspended = 1", &["views.standing"]),
+    ("INSERT INTO ended VALUES ('h/t/00', x'01', 1, 1, x'02', x'03', x'04')", &["views.ended"]),
     ("DELETE FROM open_actions", &["views.open_actions"]),
     ("UPDATE subjects SET state = 'used'", &["views.subjects"]),
     ("UPDATE approvals SET expires_ms = expires_ms + 1", &["views.approvals"]),

@@ -108,6 +108,7 @@ pub(crate) fn closed(intent: &cascade_ledger::Appended) -> Draft {
         duration_us: Some(5),
         reasons: Vec::new(),
         spent: Spent::default(),
+        served_model: None,
         routed: None,
         review: None,
         chain: None,

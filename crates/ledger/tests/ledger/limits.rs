@@ -31,6 +31,7 @@ fn closer(intent: &Appended, ending: Ending, spent: Spent, code: Option<&str>) -
         duration_us: None,
         reasons: code.map(Reason::code).into_iter().collect(),
         spent,
+        served_model: None,
         routed: None,
         review: None,
         chain: None,

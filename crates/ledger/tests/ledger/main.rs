@@ -27,6 +27,8 @@ mod processes;
 #[cfg(test)]
 mod schedules;
 #[cfg(test)]
+mod tenants;
+#[cfg(test)]
 mod tokens;
 #[cfg(test)]
 mod tools;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use cascade_receipt::decision::RiskTier;
+use cascade_receipt::digest::Digest;
 use cascade_receipt::json::{INT_MAX, Value};
 
 use super::FactsFault;
@@ -90,6 +91,8 @@ pub struct AskedModel {
     pub tokens: u64,
     /// Millionths of a dollar that it can cost at most.
     pub microusd: u64,
+    /// SHA-256 of what is sent, where that is a request of the caller's own and not made of the task.
+    pub request: Option<Digest>,
 }
 
 impl Task {
@@ -207,14 +210,19 @@ impl Task {
 impl AskedModel {
     fn to_json(&self) -> Value {
         let number = |number: u64| Value::Int(i64::try_from(number).unwrap_or(INT_MAX).min(INT_MAX));
-        Value::object([
-            ("host", self.host.as_str().into()),
-            ("local", self.local.into()),
-            ("microusd", number(self.microusd)),
-            ("name", self.name.as_str().into()),
-            ("provider", self.provider.as_str().into()),
-            ("tokens", number(self.tokens)),
-        ])
+        let mut members = BTreeMap::from([
+            ("host".to_owned(), self.host.as_str().into()),
+            ("local".to_owned(), self.local.into()),
+            ("microusd".to_owned(), number(self.microusd)),
+            ("name".to_owned(), self.name.as_str().into()),
+            ("provider".to_owned(), self.provider.as_str().into()),
+            ("tokens".to_owned(), number(self.tokens)),
+        ]);
+        // Absent where there is none, so that such actions keep their hash.
+        if let Some(request) = &self.request {
+            members.insert("request".to_owned(), request.to_hex().into());
+        }
+        Value::Object(members)
     }
 
     fn from_json(value: &Value) -> Result<Self, FactsFault> {
@@ -226,6 +234,7 @@ impl AskedModel {
             local: members.truth("local")?,
             tokens: members.number("tokens")?,
             microusd: members.number("microusd")?,
+            request: members.optional_parsed("request", Digest::from_hex)?,
         };
         members.end()?;
         Ok(found)

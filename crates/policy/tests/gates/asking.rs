@@ -32,6 +32,7 @@ fn model(host: &str, local: bool) -> AskedModel {
         local,
         tokens: 900,
         microusd: 70,
+        request: None,
     }
 }
 

@@ -170,6 +170,7 @@ fn json_holds_everything_and_is_canonical() {
         local: false,
         tokens: 7,
         microusd: 8,
+        request: None,
     };
     let asked = |task| Facts {
         action: Action { invocation: Invocation::Task(Box::new(task)), ..plain(b"").action },

@@ -241,6 +241,7 @@ fn limits_hold_for_tasks_models_and_programs_that_are_elsewhere() {
         local: true,
         tokens: 1,
         microusd: 1,
+        request: None,
     };
     let task = |model| {
         let task = Task {

@@ -148,6 +148,7 @@ pub(crate) fn all() -> Vec<Case> {
     crate::packs::cases(&mut cases);
     crate::secret::cases(&mut cases);
     crate::tokens::cases(&mut cases);
+    crate::tenants::cases(&mut cases);
     crate::tools::cases(&mut cases);
     crate::anchors::cases(&mut cases);
     crate::bundles::cases(&mut cases);

@@ -27,6 +27,7 @@ mod runs;
 mod schedules;
 mod secret;
 mod ssh;
+mod tenants;
 mod tokens;
 mod tools;
 mod valid;

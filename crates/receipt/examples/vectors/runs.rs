@@ -29,6 +29,7 @@ pub(crate) fn closing(ending: Ending, intent: &Made) -> Body {
         duration_us: (ending != Ending::Unknown).then_some(1234),
         reasons: vec![],
         spent: Spent::default(),
+        served_model: None,
         routed: None,
         review: None,
         chain: None,

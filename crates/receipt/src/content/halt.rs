@@ -60,7 +60,7 @@ impl Resumed {
     }
 }
 
-fn add_reason_hash(to: &mut Members<'_>, hash: Option<&Digest>) {
+pub(super) fn add_reason_hash(to: &mut Members<'_>, hash: Option<&Digest>) {
     if let Some(hash) = hash {
         to.add("reason_hash", |out| out.hex(&hash.0));
     }

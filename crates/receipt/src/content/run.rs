@@ -1,6 +1,6 @@
 //! What a run leaves behind its intent.
 
-use alloc::string::ToString as _;
+use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 
 use super::workflow::{add_spec_hash, add_step};
@@ -43,6 +43,8 @@ pub struct Closing {
     pub reasons: Vec<Reason>,
     /// What it cost.
     pub spent: Spent,
+    /// Which model answered, by its provider's word, where a model was asked as the caller wished.
+    pub served_model: Option<String>,
     /// Which layer of the router it was, and what is known of the answer.
     pub routed: Option<Routed>,
     /// The decision by which it was ended (`task_revoked`).
@@ -121,6 +123,9 @@ impl Closing {
         add_intent(to, &self.intent, self.chain.as_ref());
         if let Some(routed) = &self.routed {
             to.add("route", |out| routed.write(out));
+        }
+        if let Some(model) = &self.served_model {
+            to.add("served_model", |out| out.str(model));
         }
         if let Some(signal) = self.signal {
             to.add("signal", |out| out.int(u64::from(signal)));

@@ -6,11 +6,11 @@ use std::string::String;
 use super::*;
 use crate::content::{
     Action as Written, Answer, AnswerRefused, Body, ChainClosed, ChainStarted, Closing, Content as Writing,
-    CronInvocation, CronOutcome, Draw, Ending, Envelope, Escalation, Genesis, GenesisKey, GlassBroken,
-    GrantRevoked, Granted, Halted, Heartbeat, Known, OfSpec, PackChange, PersonAdded, PersonRemoved,
-    PolicyActivated, Resumed, Review, Reviewed, Right, Runtime, ScheduleChange, ScheduleChanged,
-    SecretChanged, Spent, StepAt, StepCounts, StepRole, SubjectFact, TokenIssued, TokenRevoked, TokenScope,
-    ToolPinned,
+    CronInvocation, CronOutcome, Draw, EndedChain, Ending, Envelope, Escalation, Genesis, GenesisKey,
+    GlassBroken, GrantRevoked, Granted, Halted, Heartbeat, Known, OfSpec, PackChange, PersonAdded,
+    PersonRemoved, PolicyActivated, Resumed, Review, Reviewed, Right, Runtime, ScheduleChange,
+    ScheduleChanged, SecretChanged, Spent, StepAt, StepCounts, StepRole, SubjectFact, TenantChanged,
+    TokenIssued, TokenRevoked, TokenScope, ToolPinned,
 };
 use crate::decision::{Decision, Gate, GateName, GateOutcome, Reason};
 use crate::id::{KeyId, TokenId};
@@ -253,6 +253,7 @@ fn runs() {
             duration_us: Some(1),
             reasons: vec![Reason::code("x.y")],
             spent: Spent { tokens_in: Some(4), tokens_out: Some(5), cost_microusd: Some(6) },
+            served_model: None,
             routed: None,
             review: Some(Review { decision: action().decision, facts_hash: Digest([10; 32]) }),
             chain: Some(reference(Rel::Chain)),
@@ -449,6 +450,31 @@ fn a_credential() {
             assert!(content.statement.is_some());
             assert!(matches!(content.meaning, Meaning::SecretChanged));
         });
+    }
+}
+
+#[test]
+fn a_tenant_that_changes() {
+    let (principal, hash) = (PrincipalId([1; 8]), Digest([2; 32]));
+    let log_origin = LogOrigin::of("h", &[9; 16]);
+    let ended = EndedChain { log_origin, size: 7, head: hash, root: hash, tenant_hash: hash };
+    for change in TenantChange::ALL.iter().copied() {
+        for of in [None, Some(ended.clone())] {
+            let name = of.as_ref().map(|of| String::from(of.log_origin.as_str()));
+            let changed = TenantChanged {
+                change,
+                principal,
+                reason_hash: of.as_ref().map(|_| hash),
+                private_items: of.is_none().then_some(3),
+                of,
+                statement_id: [2; 8],
+                signatures: vec![Signature { principal, sshsig: "x".into() }],
+            };
+            read(&Body::TenantChanged(changed), |content| {
+                let Meaning::TenantChanged { change: read, of } = content.meaning else { panic!("none") };
+                assert_eq!((read, of), (change, name.clone()));
+            });
+        }
     }
 }
 

@@ -104,7 +104,7 @@ fn key_id(view: View<'_, '_>) -> Option<String> {
     view.plain().filter(|text| is_key_id(text)).map(str::to_owned)
 }
 
-fn origin(view: View<'_, '_>) -> Option<String> {
+pub(super) fn origin(view: View<'_, '_>) -> Option<String> {
     view.plain().filter(|text| LogOrigin::parse(text).is_some()).map(str::to_owned)
 }
 

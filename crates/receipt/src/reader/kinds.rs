@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use crate::content::{
     Admin, ChangeWord, CronOutcome, GROUPS_MAX, PolicyRef, Ref, Rel, SecretChanged, Signature, StepAt,
-    StepCounts, StepRole,
+    StepCounts, StepRole, TenantChange,
 };
 use crate::decision::{GateName, GateOutcome, RiskTier, Verdict};
 use crate::kind::Kind;
@@ -183,6 +183,7 @@ fn governance(kind: Kind, fields: &Fields<'_, '_>) -> Result<Meaning, ContentFau
             Meaning::Resumed
         }
         Kind::SecretChanged => secret_changed(fields)?,
+        Kind::TenantChanged => tenant_changed(fields)?,
         Kind::TokenIssued => people::token_issued(fields)?,
         Kind::TokenRevoked => people::token_revoked(fields)?,
         _ => Meaning::Other,
@@ -350,6 +351,27 @@ fn tool_pinned(fields: &Fields<'_, '_>, refs: &[Ref]) -> Result<Meaning, Content
     Ok(Meaning::ToolPinned {
         principal: fields.req("principal", fields::principal)?,
         supersedes: refs.iter().any(|one| one.rel == Rel::Supersedes),
+    })
+}
+
+/// Where it is about another chain, it says where that one ended.
+fn tenant_changed(fields: &Fields<'_, '_>) -> Result<Meaning, ContentFault> {
+    stopped(fields)?;
+    fields.req("statement_id", fields::statement_id)?;
+    fields.opt("private_items", View::uint)?;
+    fields.opt("tenant_hash", fields::digest)?;
+    let of = if fields.has("of") {
+        let ended = fields.object("of")?;
+        ended.req("head", fields::digest)?;
+        ended.req("root", fields::digest)?;
+        ended.req("size", View::uint)?;
+        Some(ended.req("log_origin", keys::origin)?)
+    } else {
+        None
+    };
+    Ok(Meaning::TenantChanged {
+        change: fields.req("change", |view| TenantChange::parse(view.plain()?))?,
+        of,
     })
 }
 

@@ -181,6 +181,9 @@ codes! {
     Verdict = Lifecycle "lifecycle.verdict", "a kind and its verdict contradict each other";
     Denied = Lifecycle "lifecycle.denied", "something ran that was denied";
     Halted = Lifecycle "lifecycle.halted", "something ran while the tenant was halted";
+    Suspended = Lifecycle "lifecycle.suspended", "something ran while the tenant was suspended";
+    Deleted = Lifecycle "lifecycle.deleted", "something follows the receipt that says that the tenant was deleted";
+    Tenant = Lifecycle "lifecycle.tenant", "a tenant was deleted that was not suspended or had something in flight, or another chain is this one";
     NoIntent = Lifecycle "lifecycle.no_intent", "a closer or heartbeat does not name exactly one intent";
     TwoClosers = Lifecycle "lifecycle.two_closers", "an intent or a workflow is closed twice";
     HeartbeatClosed = Lifecycle "lifecycle.heartbeat_closed", "a heartbeat follows the closer of its intent";

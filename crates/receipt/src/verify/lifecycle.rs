@@ -4,7 +4,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use crate::chain::EPOCH_RECEIPTS_MAX;
-use crate::content::{PolicyRef, Rel};
+use crate::content::{PolicyRef, Rel, TenantChange};
 use crate::decision::Verdict;
 use crate::digest::Digest;
 use crate::id::ReceiptId;
@@ -19,6 +19,7 @@ use crate::verify::grants::Grants;
 use crate::verify::people::{self, People};
 use crate::verify::remembered::Memories;
 use crate::verify::schedules::{self, Schedules};
+use crate::verify::standing::Standing;
 use crate::verify::workflows::Workflows;
 
 /// What a later receipt may need to know about an earlier one.
@@ -33,11 +34,9 @@ pub(super) struct Lifecycle {
     memories: Memories,
     schedules: Schedules,
     workflows: Workflows,
-    /// Label and hash of the policy that the next receipt must name; unknown before genesis and
-    /// after a kind that may change it without naming the new one.
+    /// Label and hash of the policy that the next receipt must name; unknown before genesis.
     policy: Option<PolicyRef>,
-    /// Whether a `halted` stands without a later `resumed`.
-    halted: bool,
+    standing: Standing,
     epoch: u64,
     epoch_receipts: u64,
 }
@@ -76,6 +75,7 @@ impl Lifecycle {
     /// Runs check 7 on one receipt and takes over what it says.
     pub(super) fn check(&mut self, receipt: &Receipt<'_>) -> Result<(), Code> {
         let content = &receipt.content;
+        self.standing.check_goes_on()?;
         self.check_epoch(content.hmac_epoch)?;
         self.check_policy(content)?;
         self.check_refs(receipt)?;
@@ -107,9 +107,8 @@ impl Lifecycle {
         if self.policy.as_ref().is_some_and(|policy| policy.version != *version || policy.hash != hash) {
             return Err(Code::Policy);
         }
-        match (&content.meaning, content.kind) {
-            (Meaning::PolicyActivated { activates, .. }, _) => self.policy = Some(activates.clone()),
-            (_, Some(Kind::TenantChanged)) => self.policy = None,
+        match &content.meaning {
+            Meaning::PolicyActivated { activates, .. } => self.policy = Some(activates.clone()),
             _ if self.policy.is_none() => {
                 self.policy = Some(PolicyRef { version: version.clone().into_owned(), hash });
             }
@@ -190,8 +189,8 @@ impl Lifecycle {
                 self.schedules.change(content, *change)
             }
             Meaning::CronInvocation { runs, .. } => {
-                if *runs && self.halted {
-                    return Err(Code::Halted);
+                if *runs {
+                    self.standing.check_start()?;
                 }
                 self.schedules.fire(content)
             }
@@ -199,17 +198,16 @@ impl Lifecycle {
             Meaning::Answer { .. } => self.check_answer(receipt),
             Meaning::GlassBroken { action, .. } => {
                 check_decision(action, None)?;
-                if self.halted {
-                    return Err(Code::Halted);
-                }
+                self.standing.check_start()?;
                 self.glass.take(receipt, &self.people)
             }
             Meaning::Reviewed(principal) => self.glass.review(receipt, *principal, &self.people),
             Meaning::Expired => self.approvals.expire(receipt),
             Meaning::Halted | Meaning::Resumed => {
-                self.halted = matches!(content.meaning, Meaning::Halted);
+                self.standing.halt(matches!(content.meaning, Meaning::Halted));
                 Ok(())
             }
+            Meaning::TenantChanged { change, of } => self.check_tenant(content, *change, of.as_deref()),
             Meaning::Heartbeat { segment, bytes, .. } => {
                 self.check_heartbeat(receipt, chain, *segment, *bytes)
             }
@@ -224,6 +222,20 @@ impl Lifecycle {
                 if fits { Ok(()) } else { Err(Code::Anchor) }
             }
             _ => Ok(()),
+        }
+    }
+
+    /// What this tenant becomes, or that another one's chain has ended.
+    fn check_tenant(
+        &mut self,
+        content: &Content<'_>,
+        change: TenantChange,
+        of: Option<&str>,
+    ) -> Result<(), Code> {
+        match of {
+            None => self.standing.change(change, !self.open.is_empty()),
+            Some(of) if change == TenantChange::Deleted && of != content.log_origin => Ok(()),
+            Some(_) => Err(Code::Tenant),
         }
     }
 
@@ -249,9 +261,7 @@ impl Lifecycle {
         if action.verdict != Verdict::Admit {
             return Err(Code::Denied);
         }
-        if self.halted {
-            return Err(Code::Halted);
-        }
+        self.standing.check_start()?;
         self.workflows.check_run(chain)?;
         self.grants.check_run(receipt, action, &self.people)?;
         self.glass.check_run(receipt, action)?;

@@ -187,6 +187,7 @@ fn needs_signature(content: &Content<'_>) -> bool {
         | Meaning::TokenIssued(_)
         | Meaning::ToolPinned { supersedes: true, .. }
         | Meaning::Resumed
+        | Meaning::TenantChanged { .. }
         | Meaning::GlassBroken { .. }
         | Meaning::Reviewed(_)
         | Meaning::SecretChanged => true,

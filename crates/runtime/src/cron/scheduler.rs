@@ -17,7 +17,7 @@ use cascade_receipt::time::Timestamp;
 
 use super::definition::{Stored, stored};
 use super::fire::{self, Fired, Ran};
-use super::{ABSENT, CronError, Ending, HALTED, OVERLAP};
+use super::{ABSENT, CronError, Ending, HALTED, OVERLAP, SUSPENDED};
 use crate::facts;
 use crate::process::Signals;
 use crate::run_lock::RunLock;
@@ -336,9 +336,10 @@ impl<'a> Scheduler<'a> {
                 self.ready.push_back(Ready { schedule, name, driver, fired });
                 Ok(())
             }
-            Err(CronError::Append(AppendError::Halted)) => {
-                if let Some((name, receipt)) = self.note(id, (due, CronOutcome::Skip), HALTED)? {
-                    tell(Told::Skipped(name, due, HALTED, receipt));
+            Err(CronError::Append(error @ (AppendError::Halted | AppendError::Suspended))) => {
+                let why = if error == AppendError::Halted { HALTED } else { SUSPENDED };
+                if let Some((name, receipt)) = self.note(id, (due, CronOutcome::Skip), why)? {
+                    tell(Told::Skipped(name, due, why, receipt));
                 }
                 self.ended(id, tell)
             }

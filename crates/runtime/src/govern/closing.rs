@@ -35,6 +35,7 @@ impl Performer<'_> {
             duration_us: self.ended.as_ref().map(|ended| ended.duration_us),
             reasons: self.closing_reasons(ending),
             spent: Spent::default(),
+            served_model: None,
             routed: self.request.task.as_ref().map(|of| of.routed.clone()),
             review: review
                 .map(|(decision, facts)| Review { decision: decision.clone(), facts_hash: facts.hash }),

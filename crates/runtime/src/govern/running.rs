@@ -5,7 +5,7 @@ use std::io;
 use std::time::Instant;
 
 use cascade_kernel::action::{Action, Effect, Event, Status as Stage};
-use cascade_ledger::PrivateItem;
+use cascade_ledger::{PrivateItem, Standstill};
 use cascade_policy::decide;
 use cascade_receipt::content::Ending;
 use cascade_receipt::decision::{Decision, GateName, GateOutcome, Reason, Verdict};
@@ -164,15 +164,18 @@ impl Performer<'_> {
     }
 }
 
-/// A code for each gate that no longer passes: `revoked.halted`, or `revoked.` and its name.
+/// A code for each gate that no longer passes: `revoked.halted`, `revoked.suspended`, or `revoked.` and its name.
 pub(crate) fn revocations(decision: &Decision) -> Vec<Reason> {
     let against = if decision.verdict == Verdict::Deny { GateOutcome::Deny } else { GateOutcome::Escalate };
     let gates = decision.gates.iter().filter(|gate| gate.outcome == against);
     gates
         .map(|gate| {
-            let halted = gate.gate == GateName::Standing
-                && gate.reasons.iter().any(|reason| reason.code == "standing.halted");
-            let word = if halted { "halted" } else { gate.gate.as_str() };
+            let says = |code: &str| gate.reasons.iter().any(|reason| reason.code == code);
+            let word = match gate.gate {
+                GateName::Standing if says(Standstill::Halted.code()) => "halted",
+                GateName::Standing if says(Standstill::Suspended.code()) => "suspended",
+                other => other.as_str(),
+            };
             Reason::code(&format!("revoked.{word}"))
         })
         .collect()

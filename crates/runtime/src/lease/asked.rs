@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use cascade_ledger::Ledger;
 use cascade_policy::decide;
-use cascade_policy::facts::{Action, Facts, Invocation, ToolCall};
+use cascade_policy::facts::{Action, Facts, Invocation, Task, ToolCall};
 use cascade_policy::snapshot::Snapshot;
 
 use crate::facts::{self, Asker, Command, Input, LookError};
@@ -52,6 +53,13 @@ pub enum Asked {
         /// Where.
         cwd: PathBuf,
     },
+    /// A request of the caller's own to a language model.
+    Model {
+        /// What is shown of it, the model that is asked, and the hash of what is sent.
+        task: Box<Task>,
+        /// What is sent.
+        sent: Arc<[u8]>,
+    },
 }
 
 impl Asked {
@@ -62,6 +70,15 @@ impl Asked {
             Self::Command(_) | Self::Words { .. } => "cli",
             Self::Line { .. } | Self::Remote { .. } => "shell",
             Self::Tool { .. } => "tool",
+            Self::Model { .. } => "model",
+        }
+    }
+
+    /// What the vault keeps of it beside the action.
+    pub(super) fn kept(&self) -> Option<Vec<u8>> {
+        match self {
+            Self::Model { sent, .. } => Some(sent.to_vec()),
+            _ => None,
         }
     }
 
@@ -69,7 +86,7 @@ impl Asked {
     ///
     /// # Errors
     /// [`LookError`].
-    pub(super) fn look(
+    pub(crate) fn look(
         &self,
         ledger: &Ledger,
         snapshot: &Snapshot,
@@ -98,6 +115,7 @@ impl Asked {
                 let action = facts::without_world(call, cwd.as_os_str().as_bytes().to_vec());
                 Ok(facts::of_action(ledger, asker, action)?)
             }
+            Self::Model { task, .. } => Ok(facts::of_task(ledger, asker, task.as_ref().clone())?),
         }
     }
 }

@@ -2,15 +2,20 @@
 
 use std::time::Duration;
 
-use cascade_ledger::{AppendError, Appended, Draft, Fault, Ledger, PAGE_MAX, PrivateItem, Reader, Sought};
+use cascade_ledger::{
+    AppendError, Appended, Draft, Fault, Ledger, Mark, PAGE_MAX, PrivateItem, Reader, Sought,
+};
+use cascade_policy::facts::Principal;
 use cascade_receipt::content::{Body, Closing, Ending, Ref, Rel, Spent};
 use cascade_receipt::decision::Reason;
 use cascade_receipt::digest::Nonce;
 use cascade_receipt::id::ReceiptId;
 use cascade_receipt::json::Value;
 use cascade_receipt::kind::Kind;
+use cascade_receipt::time::Timestamp;
 
 use super::{LeaseError, OUTPUT_BYTES_MAX};
+use crate::consent::Approved;
 use crate::record::Record;
 use crate::run_lock::RunLock;
 
@@ -26,6 +31,21 @@ pub struct Open {
     output_nonce: Nonce,
     /// Held until the closer is durable.
     lock: Option<RunLock>,
+    /// What its decision stood on, where it was made here.
+    stands: Option<Box<Stands>>,
+}
+
+/// What a decision stood on: once that has changed, the gates are to be asked again.
+#[derive(Clone, Debug)]
+pub(crate) struct Stands {
+    /// Who it was made for.
+    pub(crate) principal: Principal,
+    /// What people answered.
+    pub(crate) approved: Option<Approved>,
+    /// The governance that it saw.
+    pub(crate) mark: Mark,
+    /// When time alone ends it.
+    pub(crate) holds_until: Option<Timestamp>,
 }
 
 /// What is reported.
@@ -55,8 +75,13 @@ pub struct Output {
 }
 
 impl Open {
-    pub(super) const fn new(intent: Ref, output_nonce: Nonce, lock: Option<RunLock>) -> Self {
-        Self { intent, output_nonce, lock }
+    pub(super) fn new(intent: Ref, output_nonce: Nonce, lock: Option<RunLock>, stands: Stands) -> Self {
+        Self { intent, output_nonce, lock, stands: Some(Box::new(stands)) }
+    }
+
+    /// The intent, what output is hashed with, the lock, and what the decision stood on.
+    pub(crate) fn into_parts(self) -> (Ref, Nonce, Option<RunLock>, Option<Box<Stands>>) {
+        (self.intent, self.output_nonce, self.lock, self.stands)
     }
 
     /// An intent of this chain that somebody else performs and that is open; `None` where it is closed, or is performed
@@ -75,7 +100,7 @@ impl Open {
             None => cascade_ledger::nonce()?,
         };
         let intent = Ref { rel: Rel::Intent, receipt_id: intent, entry_hash: action.entry_hash };
-        Ok(Some(Self { intent, output_nonce, lock: None }))
+        Ok(Some(Self { intent, output_nonce, lock: None, stands: None }))
     }
 
     /// The intent.
@@ -126,7 +151,7 @@ impl Outcome {
 /// # Errors
 /// [`LeaseError::NotOpen`] when the intent was closed meanwhile, or the ledger's.
 pub fn settle(ledger: &Ledger, open: Open, outcome: &Outcome) -> Result<Appended, LeaseError> {
-    let Open { intent, output_nonce, lock } = open;
+    let Open { intent, output_nonce, lock, .. } = open;
     let receipt_id = intent.receipt_id;
     let output = outcome.output.as_ref();
     let item = output.map(|output| PrivateItem::new("output_hash", output_nonce, output.frames()));
@@ -140,6 +165,7 @@ pub fn settle(ledger: &Ledger, open: Open, outcome: &Outcome) -> Result<Appended
         duration_us: outcome.duration.map(|time| u64::try_from(time.as_micros()).unwrap_or(u64::MAX)),
         reasons: outcome.reasons.clone(),
         spent: outcome.spent,
+        served_model: None,
         routed: None,
         review: None,
         chain: None,

@@ -40,6 +40,19 @@ pub fn estimate(model: &Model, prompt: &Prompt) -> Estimate {
     }
 }
 
+/// Bounds what a request of the caller's own costs: its bytes, and as many tokens of answers as it says.
+#[must_use]
+pub fn estimate_of(model: &Model, bytes: usize, tokens_out: u64) -> Estimate {
+    let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+    let tokens_in = bytes.saturating_add(AROUND_TOKENS);
+    Estimate {
+        tokens_in,
+        tokens_out,
+        cost_microusd: model.cost(tokens_in, tokens_out),
+        tokens_in_likely: likely(bytes).saturating_add(AROUND_TOKENS),
+    }
+}
+
 fn around(prompt: &Prompt) -> u64 {
     let tools = u64::try_from(prompt.tools.len()).unwrap_or(u64::MAX);
     let for_tools =

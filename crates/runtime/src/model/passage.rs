@@ -23,7 +23,7 @@ use tokio::time::timeout;
 
 use super::frames::{self, Form, Frames};
 use super::request::outgoing;
-use super::upstream;
+use super::upstream::{self, Body};
 use super::{CallLimits, Model, ModelFault, ModelKey, Phase, Provider};
 
 /// Longest wait for a connection, TLS included.
@@ -148,15 +148,20 @@ impl Passage {
         let body = body.map_err(|error| ModelFault::Local(error.to_string()))?.to_bytes();
         let key = self.key.as_ref().filter(|key| key.endpoint == self.model.endpoint);
         let request = outgoing(&self.model, key, (&parts.uri, &parts.headers, body))?;
+        self.ask(request, self.model.provider.content_type()).await
+    }
+
+    /// Sends a request that is held to the configuration; gives the body of an answer of this kind.
+    pub(super) async fn ask(&self, request: Request<Body>, kind: &str) -> Result<Incoming, ModelFault> {
         let connected = timeout(CONNECT_TIME_MAX, upstream::connect(&self.model)).await;
         let mut sender = connected.map_err(|_| ModelFault::TimedOut(Phase::Connect))??;
         let sent = timeout(self.limits.first_byte, sender.send_request(request)).await;
         let response = sent.map_err(|_| ModelFault::TimedOut(Phase::FirstByte))?;
         let response = response.map_err(|error| broken(&error))?;
-        self.began(response).await
+        self.began(response, kind).await
     }
 
-    async fn began(&self, response: Response<Incoming>) -> Result<Incoming, ModelFault> {
+    async fn began(&self, response: Response<Incoming>, kind: &str) -> Result<Incoming, ModelFault> {
         let status = response.status();
         if status != StatusCode::OK {
             return Err(self.refused(response).await);
@@ -164,9 +169,9 @@ impl Passage {
         self.seen.accepted.set(true);
         let text =
             |name| response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let kind = text(header::CONTENT_TYPE).split(';').next().unwrap_or_default().trim();
-        if !kind.eq_ignore_ascii_case(self.model.provider.content_type()) {
-            return Err(ModelFault::Garbage("it is of another content type than the provider's streams"));
+        let given = text(header::CONTENT_TYPE).split(';').next().unwrap_or_default().trim();
+        if !given.eq_ignore_ascii_case(kind) {
+            return Err(ModelFault::Garbage("it is of another content type than the provider's answers"));
         }
         if !matches!(text(header::CONTENT_ENCODING), "" | "identity") {
             return Err(ModelFault::Garbage("it is compressed, which was not asked for"));
@@ -208,7 +213,7 @@ impl Passage {
 const KEY_PART_BYTES: usize = 8;
 
 /// A stranger's words, unless they repeat the key.
-fn without_key(words: String, key: Option<&ModelKey>) -> String {
+pub(super) fn without_key(words: String, key: Option<&ModelKey>) -> String {
     if key.is_some_and(|key| shares(words.as_bytes(), key.value.bytes())) {
         return "(its words repeat the key)".to_owned();
     }
@@ -232,7 +237,7 @@ fn retry_after(response: &Response<Incoming>) -> Option<Duration> {
     Some(Duration::from_secs(text.trim().parse().ok()?).min(RETRY_AFTER_MAX))
 }
 
-fn broken(error: &hyper::Error) -> ModelFault {
+pub(super) fn broken(error: &hyper::Error) -> ModelFault {
     if error.is_parse() || error.is_parse_status() || error.is_parse_too_large() {
         ModelFault::Garbage("it is no HTTP")
     } else {

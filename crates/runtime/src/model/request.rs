@@ -41,7 +41,7 @@ pub(super) fn outgoing(
     Ok(request)
 }
 
-fn value(before: &str, key: &ModelKey) -> Result<HeaderValue, ModelFault> {
+pub(super) fn value(before: &str, key: &ModelKey) -> Result<HeaderValue, ModelFault> {
     let bytes = Zeroizing::new([before.as_bytes(), key.value.bytes()].concat());
     // A key with a line end in it would be a header more.
     let mut value = HeaderValue::from_bytes(&bytes)

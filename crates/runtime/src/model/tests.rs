@@ -3,4 +3,5 @@ mod entrance;
 mod keys;
 mod kit;
 mod real;
+mod relay;
 mod tls;

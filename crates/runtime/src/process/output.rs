@@ -113,7 +113,7 @@ impl RunningHash {
 
 /// Live output: buffered, committed in segments, queued for release.
 #[derive(Debug)]
-pub(super) struct Output {
+pub(crate) struct Output {
     /// Over everything that a heartbeat commits to.
     hash: RunningHash,
     /// The same and what waits, between commit and release.
@@ -132,7 +132,7 @@ pub(super) struct Output {
 
 impl Output {
     /// `interactive` runs keep the short tick however long they last.
-    pub(super) fn new(nonce: &Nonce, interactive: bool, cap: Option<u64>, now: Instant) -> Self {
+    pub(crate) fn new(nonce: &Nonce, interactive: bool, cap: Option<u64>, now: Instant) -> Self {
         Self {
             hash: RunningHash::new(nonce),
             next: None,
@@ -150,12 +150,12 @@ impl Output {
     }
 
     /// How many bytes may be read now.
-    pub(super) fn room(&self) -> usize {
+    pub(crate) fn room(&self) -> usize {
         BUFFER_BYTES_MAX.saturating_sub(self.waiting_bytes)
     }
 
     /// Takes output in. Past the cap it is dropped, and the run is marked as truncated.
-    pub(super) fn push(&mut self, stream: Stream, bytes: &[u8], now: Instant) {
+    pub(crate) fn push(&mut self, stream: Stream, bytes: &[u8], now: Instant) {
         let bytes = within_cap(&mut self.cap, &mut self.truncated, bytes);
         if bytes.is_empty() {
             return;
@@ -170,7 +170,7 @@ impl Output {
 
     /// When the waiting output is due. `closed` says that no more can come, so the command is probably ending: the
     /// leading edge then waits a full tick, because a command that ends needs no heartbeat.
-    pub(super) fn due(&self, closed: bool) -> Option<Instant> {
+    pub(crate) fn due(&self, closed: bool) -> Option<Instant> {
         let since = self.waiting_since?;
         if self.room() == 0 {
             return Some(since);
@@ -182,13 +182,13 @@ impl Output {
     }
 
     /// A segment over everything that waits. Nothing may leave before its hash is durable.
-    pub(super) fn commit(&mut self) -> Segment<'_> {
+    pub(crate) fn commit(&mut self) -> Segment<'_> {
         let next = self.next.insert(self.hash_of_all());
         next.segment(self.segments, &self.waiting)
     }
 
     /// A segment over nothing new.
-    pub(super) fn silence(&self) -> Segment<'static> {
+    pub(crate) fn silence(&self) -> Segment<'static> {
         self.hash.segment(self.segments, &[])
     }
 
@@ -204,7 +204,7 @@ impl Output {
     }
 
     /// The segment just committed is durable: its frames may leave.
-    pub(super) fn released(&mut self, now: Instant) {
+    pub(crate) fn released(&mut self, now: Instant) {
         if let Some(next) = self.next.take() {
             self.hash = next;
         }
@@ -216,12 +216,12 @@ impl Output {
     }
 
     /// The first frame that may leave.
-    pub(super) fn next_outgoing(&self) -> Option<&Frame> {
+    pub(crate) fn next_outgoing(&self) -> Option<&Frame> {
         self.outgoing.front()
     }
 
     /// The first frame that may leave has left.
-    pub(super) fn sent(&mut self) {
+    pub(crate) fn sent(&mut self) {
         self.outgoing.pop_front();
     }
 

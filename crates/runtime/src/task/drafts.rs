@@ -165,6 +165,7 @@ impl Performer<'_> {
             duration_us: Some(self.elapsed_us()),
             reasons,
             spent: Spent::default(),
+            served_model: None,
             routed: None,
             review: None,
             chain: self.chain(),

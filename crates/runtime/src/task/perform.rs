@@ -328,7 +328,7 @@ impl Performer<'_> {
                 Ok(Event::Durable)
             }
             Err(AppendError::MemoryGone { .. }) => Err(TaskError::Outdated),
-            Err(AppendError::Stale | AppendError::Halted) => Ok(Event::Stale),
+            Err(AppendError::Stale | AppendError::Halted | AppendError::Suspended) => Ok(Event::Stale),
             // Somebody used or changed the approval or grant in between: the gates look again.
             Err(error) if is_about_consent(&error) => Ok(Event::Stale),
             Err(error) => {

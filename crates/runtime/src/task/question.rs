@@ -273,6 +273,7 @@ fn with_model(model: &Model, prompt: &Prompt, task: &Task) -> Task {
         local: endpoint.is_loopback(),
         tokens: tokens_in.saturating_add(tokens_out),
         microusd,
+        request: None,
     };
     Task { model: Some(asked), ..task.clone() }
 }

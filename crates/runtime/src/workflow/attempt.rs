@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use cascade_kernel::action::{Outcome, Record};
 use cascade_kernel::workflow::{Asked, Ended, Place, Rendered, RunCommand};
-use cascade_ledger::{Fault, Ledger, SubjectState};
+use cascade_ledger::{Fault, Ledger, Standstill, SubjectState};
 use cascade_policy::decide::EscalationTerms;
 use cascade_policy::facts::{Act, WorkflowAct};
 use cascade_receipt::content::Ending;
@@ -28,8 +28,10 @@ use crate::process::{Captured, Status, StreamsPlan};
 use crate::subject::{self, Concerned, Named};
 use crate::task::Router;
 
-/// The reason of whatever is refused while the tenant is halted.
-pub(super) const HALTED: &str = "standing.halted";
+/// Whether this is the reason of whatever is refused while the tenant is halted or suspended.
+pub(super) fn is_standstill(code: &str) -> bool {
+    [Standstill::Halted, Standstill::Suspended].iter().any(|standstill| standstill.code() == code)
+}
 
 /// An attempt that is over.
 #[derive(Debug)]
@@ -384,7 +386,7 @@ fn governed_done(place: Place, governed: Governed) -> Done {
 }
 
 fn is_halted(governed: &Governed) -> bool {
-    governed.ruling.decision.reasons().any(|(_, reason)| reason.code == HALTED)
+    governed.ruling.decision.reasons().any(|(_, reason)| is_standstill(&reason.code))
 }
 
 fn pointed_done(place: Place, pointed: &Pointed) -> Done {
@@ -397,7 +399,9 @@ fn pointed_done(place: Place, pointed: &Pointed) -> Done {
         ended: match verdict {
             Verdict::Admit => Ended::Completed,
             Verdict::Escalate => Ended::Waiting,
-            Verdict::Deny if pointed.ruling.decision.reasons().any(|(_, reason)| reason.code == HALTED) => {
+            Verdict::Deny
+                if pointed.ruling.decision.reasons().any(|(_, reason)| is_standstill(&reason.code)) =>
+            {
                 Ended::Waiting
             }
             Verdict::Deny => Ended::Refused,

@@ -17,7 +17,7 @@ use cascade_receipt::kind::Kind;
 use cascade_receipt::time::Timestamp;
 
 use super::WorkflowError;
-use super::attempt::HALTED;
+use super::attempt::is_standstill;
 use crate::govern::closing::ANSWERED;
 use crate::task::ACTED;
 pub(super) use called::started_by;
@@ -165,7 +165,7 @@ fn names(content: &Value, rel: &str, id: ReceiptId) -> bool {
 fn is_halted(content: &Value) -> bool {
     let gates = content.member("decision").and_then(|decision| decision.member("gates")?.as_array());
     let reasons = gates.into_iter().flatten().filter_map(|gate| gate.member("reasons")?.as_array()).flatten();
-    reasons.filter_map(|reason| reason.member("code")?.as_str()).any(|code| code == HALTED)
+    reasons.filter_map(|reason| reason.member("code")?.as_str()).any(is_standstill)
 }
 
 /// A place as receipts have it.

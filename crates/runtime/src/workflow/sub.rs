@@ -111,7 +111,7 @@ impl Attempting<'_> {
                 done.ended = Ended::Refused;
                 let reasons = driven.ruling.iter().flat_map(|ruling| ruling.decision.reasons());
                 done.reasons = reasons.map(|(_, reason)| reason.code.to_string()).collect();
-                if done.reasons.iter().any(|code| code == super::attempt::HALTED) {
+                if done.reasons.iter().any(|code| super::attempt::is_standstill(code)) {
                     done.ended = Ended::Waiting;
                 }
             }

@@ -44,7 +44,7 @@ pub(super) async fn report(
     Path(id): Path<String>,
     body: Whole,
 ) -> Result<Json<OutcomeOut>, Problem> {
-    api.work(shown, TokenScope::Actions, move |caller| {
+    api.work_though_suspended(shown, TokenScope::Actions, move |caller| {
         let request: OutcomeRequest = read(&body)?;
         settled(caller, own(caller, &id)?, request).map(Json)
     })
@@ -72,7 +72,7 @@ pub(super) async fn show(
     shown: Credentials,
     Path(id): Path<String>,
 ) -> Result<Json<ActionOut>, Problem> {
-    api.work(shown, TokenScope::Actions, move |caller| {
+    api.work_though_suspended(shown, TokenScope::Actions, move |caller| {
         let id = own(caller, &id)?;
         let ledger = &caller.tenant.ledger;
         if let Some(open) = ledger.open_action(id)? {

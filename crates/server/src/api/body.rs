@@ -4,7 +4,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::{Bytes, HttpBody as _, to_bytes};
+use axum::body::{Body, Bytes, HttpBody as _, to_bytes};
 use axum::extract::{FromRequest, Request};
 use axum::http::StatusCode;
 use tokio::sync::OwnedSemaphorePermit;
@@ -36,17 +36,23 @@ impl FromRequest<Arc<Api>> for Whole {
     type Rejection = Problem;
 
     async fn from_request(request: Request, api: &Arc<Api>) -> Result<Self, Problem> {
-        let body = request.into_body();
-        let limit = BODY_BYTES_MAX as u64;
+        Self::read(request.into_body(), api, BODY_BYTES_MAX).await
+    }
+}
+
+impl Whole {
+    /// A body of at most so many bytes.
+    pub(super) async fn read(body: Body, api: &Api, bytes_max: usize) -> Result<Self, Problem> {
+        let limit = bytes_max as u64;
         // What says nothing of its length may be as long as any.
         let length = body.size_hint().upper().unwrap_or(limit);
         if length > limit {
-            return Err(too_long());
+            return Err(too_long(bytes_max));
         }
         let kib = u32::try_from(length.div_ceil(1024).max(1)).unwrap_or(u32::MAX);
         let room = tokio::time::timeout(QUEUE_TIME_MAX, Arc::clone(&api.bodies).acquire_many_owned(kib));
         let Ok(Ok(room)) = room.await else { return Err(Problem::busy()) };
-        match tokio::time::timeout(BODY_TIME_MAX, to_bytes(body, BODY_BYTES_MAX)).await {
+        match tokio::time::timeout(BODY_TIME_MAX, to_bytes(body, bytes_max)).await {
             Ok(Ok(bytes)) => Ok(Self { bytes, _room: room }),
             Ok(Err(_)) => Err(Problem::bad("request.body", "the body is too long, or its connection broke")),
             Err(_) => Err(Problem::new(
@@ -58,7 +64,7 @@ impl FromRequest<Arc<Api>> for Whole {
     }
 }
 
-fn too_long() -> Problem {
-    let most = format!("a body has at most {BODY_BYTES_MAX} bytes");
+fn too_long(bytes_max: usize) -> Problem {
+    let most = format!("a body has at most {bytes_max} bytes");
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "request.too_long", most)
 }

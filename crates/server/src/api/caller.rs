@@ -121,7 +121,7 @@ impl Credentials {
 }
 
 /// A header that comes at most once: of two, a proxy before us may have believed the other one.
-fn once<'a>(parts: &'a Parts, name: &HeaderName) -> Result<Option<&'a str>, Problem> {
+pub(super) fn once<'a>(parts: &'a Parts, name: &HeaderName) -> Result<Option<&'a str>, Problem> {
     let mut values = parts.headers.get_all(name).iter();
     let (first, second) = (values.next(), values.next());
     if second.is_some() {
@@ -162,6 +162,16 @@ impl Api {
         let asker = asker(&tenant, &token)?;
         Ok(Caller { tenant, asker, key: shown.key.clone() })
     }
+
+    /// The same for whoever would begin something: nothing begins for a suspended tenant.
+    pub(super) fn admit_to_begin(&self, shown: &Credentials, scope: TokenScope) -> Result<Caller, Problem> {
+        let caller = self.admit(shown, scope)?;
+        let begins = !matches!(scope, TokenScope::Read | TokenScope::Admin);
+        if begins && caller.tenant.ledger.is_suspended()? {
+            return Err(Problem::suspended());
+        }
+        Ok(caller)
+    }
 }
 
 fn asker(tenant: &Tenant, token: &Token) -> Result<Asker, Problem> {
@@ -174,8 +184,8 @@ fn unknown() -> Problem {
 }
 
 impl Caller {
-    /// Whether the policy lets this caller do what the command `cascade VERB` does. Looking is decided without a halt:
-    /// who stopped a tenant wants to see why.
+    /// Whether the policy lets this caller do what the command `cascade VERB` does. Looking is decided without a halt
+    /// or a suspension: who stopped a tenant wants to see why.
     pub(crate) fn may(&self, verb: &str) -> Result<(), Problem> {
         let ledger = &self.tenant.ledger;
         let (snapshot, _) = self.tenant.policy.look(ledger)?;
@@ -188,7 +198,7 @@ impl Caller {
         };
         let asked = Asked::Tool { call, cwd: PathBuf::new() };
         let mut facts = lease::facts(ledger, &snapshot, &self.asker, (&asked, None))?;
-        facts.tenant.halted = false;
+        (facts.tenant.active, facts.tenant.halted) = (true, false);
         let ruling = decide::decide(&snapshot, &facts);
         if ruling.decision.verdict == Verdict::Admit {
             return Ok(());

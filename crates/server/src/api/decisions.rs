@@ -155,7 +155,7 @@ fn told_of(caller: &Caller, id: ReceiptId, content: &Value) -> Result<DecisionOu
     let ledger = &caller.tenant.ledger;
     let now = cascade_runtime::facts::chain_now(ledger)?;
     let open = ledger.open_action(id)?.filter(|open| open.until.is_none_or(|until| until > now));
-    let is_open = open.is_some() && !ledger.is_halted()? && !caller.asker.has_ended();
+    let is_open = open.is_some() && ledger.standstill()?.is_none() && !caller.asker.has_ended();
     Ok(DecisionOut {
         verdict,
         receipt_id: id.to_string(),

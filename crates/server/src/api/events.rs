@@ -54,6 +54,11 @@ impl Feed {
     pub(crate) fn listeners(&self) -> usize {
         self.listeners.load(Ordering::Relaxed)
     }
+
+    /// Nothing comes any more.
+    pub(crate) fn end(&self) {
+        self.head.send_replace(ENDED);
+    }
 }
 
 /// Looks at heads until the service stops.
@@ -66,17 +71,16 @@ pub(crate) async fn feed(api: Arc<Api>, mut stop: watch::Receiver<bool>) {
         for tenant in api.tenants().all().into_iter().filter(|tenant| tenant.feed.listeners() > 0) {
             let looked = tokio::task::spawn_blocking(move || {
                 if let Ok(head) = tenant.ledger.head() {
-                    tenant
-                        .feed
-                        .head
-                        .send_if_modified(|known| std::mem::replace(known, head.next_seq) != head.next_seq);
+                    tenant.feed.head.send_if_modified(|known| {
+                        *known != ENDED && std::mem::replace(known, head.next_seq) != head.next_seq
+                    });
                 }
             });
             drop(looked.await);
         }
     }
     for tenant in api.tenants().all() {
-        tenant.feed.head.send_replace(ENDED);
+        tenant.feed.end();
     }
 }
 

@@ -114,6 +114,7 @@ struct Families {
     unanchored: Numbers,
     length: Numbers,
     halted: Numbers,
+    suspended: Numbers,
     waiting: Numbers,
     listeners: Numbers,
     tokens: Numbers,
@@ -158,6 +159,7 @@ impl Families {
             ("cascade_open_intents", "Actions whose outcome is not on record", &self.open),
             ("cascade_unanchored_receipts", "Receipts beyond the last cosigned checkpoint", &self.unanchored),
             ("cascade_chain_length", "Receipts in the chain", &self.length),
+            ("cascade_suspended", "1 while the tenant is suspended", &self.suspended),
             ("cascade_halted", "1 while the tenant is halted", &self.halted),
             ("cascade_waiting_approvals", "Actions that wait for people", &self.waiting),
             ("cascade_event_listeners", "Clients that listen to events", &self.listeners),
@@ -190,6 +192,7 @@ impl Families {
         set(&self.unanchored, length.saturating_sub(anchored));
         set(&self.length, length);
         set(&self.halted, u64::from(ledger.is_halted()?));
+        set(&self.suspended, u64::from(ledger.is_suspended()?));
         set(&self.waiting, waiting as u64);
         set(&self.listeners, tenant.feed.listeners() as u64);
         set(&self.tokens, running.stats().tokens);

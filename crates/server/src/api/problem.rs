@@ -73,6 +73,11 @@ impl Problem {
         Self::new(StatusCode::UNAUTHORIZED, code, detail)
     }
 
+    /// Nothing begins for this tenant.
+    pub(crate) fn suspended() -> Self {
+        Self::new(StatusCode::FORBIDDEN, "tenant.suspended", "the tenant is suspended")
+    }
+
     pub(crate) fn busy() -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "too much is asked for at once; try again")
     }
@@ -80,6 +85,12 @@ impl Problem {
     /// What the disk said is the operator's business.
     pub(crate) fn internal(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
+    }
+
+    /// What it says, for whoever says it in other words.
+    pub(crate) fn told(&self) -> (StatusCode, &'static str, &str, &[ReasonOut]) {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        (status, self.code, &self.detail, &self.reasons)
     }
 
     pub(crate) fn no_route() -> Self {
@@ -137,6 +148,7 @@ impl From<AppendError> for Problem {
         match error {
             AppendError::NotOpen { .. } => Self::conflict("action.not_open", error.to_string()),
             AppendError::Halted => Self::new(StatusCode::FORBIDDEN, "halted", error.to_string()),
+            AppendError::Suspended => Self::suspended(),
             AppendError::NotRecorded(_) | AppendError::Stopped => {
                 Self::internal("nothing could be recorded, so nothing was done; `cascade doctor` says more")
             }

@@ -1,6 +1,7 @@
 //! What requests and answers look like. The only structs of the API: what they say is made from, or into, types of
 //! the other crates here and nowhere else.
 
+pub(crate) mod proxy;
 pub(crate) mod runs;
 
 use std::collections::BTreeMap;

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use cascade_ledger::{AppendError, Found, Ledger};
+use cascade_ledger::{AppendError, Found, Ledger, Standstill};
 use cascade_policy::facts::ToolCall;
 use cascade_receipt::content::{Ending, RequestTag};
 use cascade_receipt::decision::{Reason, Verdict};
@@ -51,12 +51,10 @@ pub fn answer(ask: &Ask<'_>, event: &Event) -> Result<Answer, HookError> {
     match event {
         Event::After(_, report) => after(ask, &asker, (call, tag), report),
         Event::Permission(_) => match open_of(ask, &asker, &tag.body)? {
-            Some(intent) if ask.ledger.is_halted()? => Ok(Answer::Refused {
-                receipt: intent,
-                escalated: false,
-                why: Why::Codes(vec![Reason::code("standing.halted")]),
+            Some(intent) => Ok(match ask.ledger.standstill()? {
+                Some(why) => stopped(intent, why),
+                None => Answer::Admitted(intent),
             }),
-            Some(intent) => Ok(Answer::Admitted(intent)),
             // Whatever should have asked before the call did not: it is asked now.
             None => before(ask, &asker, call, tag),
         },
@@ -105,6 +103,11 @@ fn told(begun: Begun) -> Answer {
     Answer::Refused { receipt, escalated, why }
 }
 
+/// It was admitted, and nothing begins now.
+fn stopped(receipt: ReceiptId, why: Standstill) -> Answer {
+    Answer::Refused { receipt, escalated: false, why: Why::Codes(vec![Reason::code(why.code())]) }
+}
+
 /// What the same event was answered when it came first.
 fn repeated(ask: &Ask<'_>, tag: &RequestTag) -> Result<Option<Answer>, HookError> {
     let Some((receipt, body)) = ask.ledger.request(&tag.key)? else { return Ok(None) };
@@ -116,9 +119,8 @@ fn repeated(ask: &Ask<'_>, tag: &RequestTag) -> Result<Option<Answer>, HookError
     if kind == Some("task_started") {
         let open = ask.ledger.open_action(receipt)?;
         let now = cascade_runtime::facts::chain_now(ask.ledger)?;
-        if open.is_some() && ask.ledger.is_halted()? {
-            let why = Why::Codes(vec![Reason::code("standing.halted")]);
-            return Ok(Some(Answer::Refused { receipt, escalated: false, why }));
+        if let (Some(_), Some(why)) = (&open, ask.ledger.standstill()?) {
+            return Ok(Some(stopped(receipt, why)));
         }
         return Ok(Some(if open.is_some_and(|open| open.until.is_none_or(|until| until > now)) {
             Answer::Admitted(receipt)

@@ -77,7 +77,7 @@ fn policy_between(
         return Ok(());
     }
     let between = subject.seq..start.seq;
-    let kinds = vec![Kind::PolicyActivated, Kind::PackActivated, Kind::TenantChanged];
+    let kinds = vec![Kind::PolicyActivated, Kind::PackActivated];
     let find = Find { kinds, seqs: between.clone(), newest: true, limit: 1, ..Find::default() };
     let changes = tracer.find(&find)?;
     match changes.last() {

@@ -8,6 +8,7 @@ use super::{Finding, counted};
 use crate::exit::Failure;
 use crate::failures;
 use crate::verb::halt::RESUME_HINT;
+use crate::verb::tenant::ACTIVE_HINT;
 
 /// A witness asked this seldom leaves a day of work unproven to strangers.
 const UNANCHORED_MAX: u64 = 10_000;
@@ -15,7 +16,15 @@ const UNANCHORED_MAX: u64 = 10_000;
 const CLOCK_BEHIND_MS_MAX: u64 = 1000;
 
 pub(super) fn look(reader: &Reader) -> Result<Vec<Finding>, Failure> {
-    Ok(vec![end(reader), halted(reader)?, stopped(reader)?, open(reader)?, anchored(reader)?, clock(reader)?])
+    Ok(vec![
+        end(reader),
+        halted(reader)?,
+        suspended(reader)?,
+        stopped(reader)?,
+        open(reader)?,
+        anchored(reader)?,
+        clock(reader)?,
+    ])
 }
 
 fn end(reader: &Reader) -> Finding {
@@ -42,6 +51,18 @@ fn halted(reader: &Reader) -> Result<Finding, Fault> {
         Finding::wrong(CHECK, "the tenant is halted: nothing starts", RESUME_HINT)
     } else {
         Finding::fine(CHECK, "not halted")
+    })
+}
+
+fn suspended(reader: &Reader) -> Result<Finding, Fault> {
+    const CHECK: &str = "chain.suspended";
+    Ok(if reader.is_deleted()? {
+        let next = "`cascade tenant delete` goes on with what was begun";
+        Finding::wrong(CHECK, "the tenant was deleted, and its files are still here", next)
+    } else if reader.is_suspended()? {
+        Finding::wrong(CHECK, "the tenant is suspended: nothing starts", ACTIVE_HINT)
+    } else {
+        Finding::fine(CHECK, "not suspended")
     })
 }
 

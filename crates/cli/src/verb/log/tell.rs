@@ -47,6 +47,10 @@ fn about(reader: &Reader, record: &Record) -> Result<Option<String>, Failure> {
         Some(Kind::PrincipalAdded | Kind::PrincipalRemoved) => record.name(reader, "principal")?,
         Some(Kind::Grant) => record.name(reader, "to")?.map(|name| format!("to {name}")),
         Some(Kind::Halted | Kind::Resumed) => Some(by_whom(reader, record)?),
+        Some(Kind::TenantChanged) if record.content("of").is_none() => {
+            Some(format!("{} {}", record.text("change"), by_whom(reader, record)?))
+        }
+        Some(Kind::TenantChanged) => Some(format!("another tenant {}", by_whom(reader, record)?)),
         _ => None,
     })
 }

@@ -34,7 +34,9 @@ fn sentence(reason: &Reason) -> Option<String> {
     let id = reason.policy_id.as_deref().unwrap_or_default();
     Some(match reason.code.as_str() {
         "standing.halted" => "the end of the halt: `cascade resume --reason TEXT`".to_owned(),
-        "standing.inactive" => "a tenant that is active".to_owned(),
+        "standing.inactive" => {
+            "the end of the suspension: `cascade tenant resume ID --reason TEXT`".to_owned()
+        }
         "standing.chain" => "a chain that is whole on the disk: `cascade fsck` says what is not".to_owned(),
         "standing.pack_missing" => format!("a policy that holds the pack `{id}`"),
         "identity.unauthenticated" | "identity.marker" | "identity.revoked" => {

@@ -9,6 +9,7 @@ use cascade_runtime::process::{Captured, Status};
 use crate::exit::{self, Failure};
 use crate::output::{BOLD, Painted, verdict_style};
 use crate::verb::halt::RESUME_HINT;
+use crate::verb::tenant::ACTIVE_HINT;
 use crate::{output, reasons};
 
 /// Most of a program's name in a message.
@@ -58,6 +59,9 @@ pub(in crate::verb) fn tell(governed: &Governed, program: &str) {
             }
             if ruling.decision.reasons().any(|(_, reason)| reason.code == "standing.halted") {
                 output::hint_line(RESUME_HINT);
+            }
+            if ruling.decision.reasons().any(|(_, reason)| reason.code == "standing.inactive") {
+                output::hint_line(ACTIVE_HINT);
             }
             match record {
                 Record::Escalation => {
@@ -142,6 +146,9 @@ fn revoked(governed: &Governed) {
     }
     if governed.revoked.iter().any(|reason| reason.code == "revoked.halted") {
         output::hint_line(RESUME_HINT);
+    }
+    if governed.revoked.iter().any(|reason| reason.code == "revoked.suspended") {
+        output::hint_line(ACTIVE_HINT);
     }
 }
 

@@ -153,7 +153,7 @@ fn a_flood_is_cut_off_in_text_in_arguments_and_on_the_wire() {
 
 #[test]
 fn garbage_is_called_garbage() {
-    let kind = ModelFault::Garbage("it is of another content type than the provider's streams");
+    let kind = ModelFault::Garbage("it is of another content type than the provider's answers");
     let whole = "{\"choices\":[{\"message\":{\"content\":\"Because.\"}}]}";
     for (act, expected) in [
         (plain("200 OK", "content-type: text/html\r\n", "<html>"), kind.clone()),

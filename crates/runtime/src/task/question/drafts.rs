@@ -30,7 +30,7 @@ impl Question<'_, '_> {
                 self.of.receipts.push(appended);
                 Ok(Event::Durable)
             }
-            Err(AppendError::Stale | AppendError::Halted) => Ok(Event::Stale),
+            Err(AppendError::Stale | AppendError::Halted | AppendError::Suspended) => Ok(Event::Stale),
             Err(AppendError::NotOpen { .. }) => Ok(Event::NotOpen),
             // Somebody used or changed the approval or grant in between: the gates look again.
             Err(error) if is_about_consent(&error) => Ok(Event::Stale),
@@ -110,6 +110,7 @@ impl Question<'_, '_> {
             duration_us: told.map(|told| told.duration_us),
             reasons,
             spent: told.map(|told| told.spent).unwrap_or_default(),
+            served_model: None,
             routed: Some(Routed {
                 layer: LayerName::L7,
                 evidence: answer.map_or(Evidence::Proposed, |answer| answer.evidence),

@@ -7,7 +7,8 @@ use serde_json::value::RawValue;
 
 use super::super::calls::Call;
 use super::link::Answer;
-use crate::api::{self, Caller, Problem};
+use crate::api::{Caller, Problem};
+use cascade_runtime::lease;
 
 /// Bytes before those of a piece of output: its stream, and its length.
 const FRAME_BYTES: usize = 5;

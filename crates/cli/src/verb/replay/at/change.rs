@@ -11,13 +11,14 @@ use crate::exit::Failure;
 /// Cells of a new or a gone row that people are shown.
 const CELLS_SHOWN: usize = 6;
 /// What rows of each view are called.
-const NOUNS: [(&str, &str); 25] = [
+const NOUNS: [(&str, &str); 26] = [
     ("approvals", "answer"),
     ("budgets", "draw"),
     ("chain_receipts", "receipt of a run"),
     ("chains", "run"),
     ("consents", "consent"),
     ("conversations", "conversation"),
+    ("ended", "deleted tenant"),
     ("erased", "erased"),
     ("glass", "break-glass"),
     ("grants", "grant"),

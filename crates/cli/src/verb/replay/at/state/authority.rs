@@ -43,8 +43,12 @@ pub(super) fn policy(look: &Look<'_>) -> Result<Section, Failure> {
 pub(super) fn standing(look: &Look<'_>) -> Result<Section, Failure> {
     let halted = look.moment.is_halted()?;
     let says = if halted { cell(Tone::Bad, "yes: nothing starts") } else { plain("no") };
-    let row = Row::new(members([("halted", halted.into())]), vec![dim("halted"), says]);
-    let mut section = Section::list("standing", "standing", "", vec![row]);
+    let mut rows = vec![Row::new(members([("halted", halted.into())]), vec![dim("halted"), says])];
+    if look.moment.is_suspended()? {
+        let says = if look.moment.is_deleted()? { "and deleted" } else { "yes: nothing starts" };
+        rows.push(Row::told(vec![dim("suspended"), cell(Tone::Bad, says)]));
+    }
+    let mut section = Section::list("standing", "standing", "", rows);
     section.single = true;
     Ok(section)
 }

@@ -1,0 +1,122 @@
+//! Whose turn it is: as many requests are worked on at once as there is room for, and of one tenant not more than half
+//! of that, so that nobody takes every turn.
+
+use std::sync::Arc;
+
+use cascade_receipt::content::TokenScope;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::{Api, Caller, Credentials, Problem, QUEUE_TIME_MAX};
+
+/// Requests of one tenant that are worked on at once; more of it wait for [`QUEUE_TIME_MAX`].
+pub(crate) const TENANT_WORK_MAX: usize = 64;
+
+/// Requests at once that read a whole chain: replays, audits, bundles.
+pub(crate) const LONG_WORK_MAX: usize = 2;
+/// Commands and tasks at once that the service itself works on.
+pub(crate) const RUNS_MAX: usize = 32;
+
+/// One of so many turns, within the time that somebody waits for it.
+pub(super) async fn among(turns: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Problem> {
+    let turn = tokio::time::timeout(QUEUE_TIME_MAX, Arc::clone(turns).acquire_owned());
+    turn.await.ok().and_then(Result::ok).ok_or_else(Problem::busy)
+}
+
+/// Works while holding a turn.
+pub(super) fn held<T>(turn: OwnedSemaphorePermit, work: impl FnOnce() -> T) -> T {
+    let _turn = turn;
+    work()
+}
+
+/// What became of a request that has a turn.
+enum Tried<T, W> {
+    Done(T),
+    /// As much is worked on for its tenant as may be: it waits without a turn.
+    Later(Arc<Semaphore>, Credentials, W),
+}
+
+impl Api {
+    /// Does something for whoever shows these credentials, if they hold for `scope`. For a suspended tenant nothing is
+    /// begun, see [`Api::work_though_suspended`].
+    pub(crate) async fn work<T: Send + 'static>(
+        self: &Arc<Self>,
+        shown: Credentials,
+        scope: TokenScope,
+        work: impl FnOnce(&Caller) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        self.take_turn(shown, move |api, shown| api.admit_to_begin(shown, scope), work).await
+    }
+
+    /// The same for what goes on while a tenant is suspended: what has begun is looked at and reported.
+    pub(crate) async fn work_though_suspended<T: Send + 'static>(
+        self: &Arc<Self>,
+        shown: Credentials,
+        scope: TokenScope,
+        work: impl FnOnce(&Caller) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        self.take_turn(shown, move |api, shown| api.admit(shown, scope), work).await
+    }
+
+    /// The same as [`Self::work`], for what reads a whole chain. Nothing begins by it, so a suspension does not end it.
+    pub(crate) async fn long_work<T: Send + 'static>(
+        self: &Arc<Self>,
+        shown: Credentials,
+        scope: TokenScope,
+        work: impl FnOnce(&Caller) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let turn = among(&self.long).await?;
+        self.work_though_suspended(shown, scope, move |caller| held(turn, || work(caller))).await
+    }
+
+    /// The same as [`Self::work`], for what runs here.
+    pub(crate) async fn run_work<T: Send + 'static>(
+        self: &Arc<Self>,
+        shown: Credentials,
+        scope: TokenScope,
+        work: impl FnOnce(&Caller) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let turn = among(&self.runs).await?;
+        self.work(shown, scope, move |caller| held(turn, || work(caller))).await
+    }
+
+    async fn take_turn<T: Send + 'static>(
+        self: &Arc<Self>,
+        shown: Credentials,
+        admit: impl Fn(&Self, &Credentials) -> Result<Caller, Problem> + Copy + Send + 'static,
+        work: impl FnOnce(&Caller) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let api = Arc::clone(self);
+        let tried = self
+            .blocking(move || {
+                let caller = admit(&api, &shown)?;
+                let turns = Arc::clone(&caller.tenant.turns);
+                match Arc::clone(&turns).try_acquire_owned() {
+                    Ok(turn) => api.worked(&caller, work, turn).map(Tried::Done),
+                    Err(_) => Ok(Tried::Later(turns, shown, work)),
+                }
+            })
+            .await?;
+        let (turns, shown, work) = match tried {
+            Tried::Done(done) => return Ok(done),
+            Tried::Later(turns, shown, work) => (turns, shown, work),
+        };
+        let turn = among(&turns).await?;
+        let api = Arc::clone(self);
+        // Who waited is looked at again.
+        self.blocking(move || api.worked(&admit(&api, &shown)?, work, turn)).await
+    }
+
+    fn worked<T>(
+        &self,
+        caller: &Caller,
+        work: impl FnOnce(&Caller) -> Result<T, Problem>,
+        turn: OwnedSemaphorePermit,
+    ) -> Result<T, Problem> {
+        let worked = work(caller);
+        if worked.is_err() && caller.tenant.ledger.has_failed() {
+            self.tenants().reopen(&caller.tenant);
+        }
+        drop(turn);
+        worked
+    }
+}
