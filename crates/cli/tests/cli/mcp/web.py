@@ -2,6 +2,7 @@
 
 import http.server
 import json
+import pathlib
 import sys
 import time
 
@@ -105,12 +106,8 @@ class Server(http.server.BaseHTTPRequestHandler):
         elif WAY == "asks":
             self.stream()
             self.event({"jsonrpc": "2.0", "id": "q", "method": "sampling/createMessage", "params": {}})
-            while True:
-                try:
-                    open("refused").read()
-                    break
-                except FileNotFoundError:
-                    time.sleep(0.01)
+            while not (pathlib.Path("refused").exists() and '"q"' in pathlib.Path("refused").read_text()):
+                time.sleep(0.01)
             self.event({"jsonrpc": "2.0", "id": ident, "result": {"content": [{"type": "text", "text": "asked"}]}})
         else:
             self.text(ident, "answer")
