@@ -2,6 +2,7 @@
 
 import http.server
 import json
+import pathlib
 import sys
 import time
 
@@ -97,15 +98,16 @@ class Server(http.server.BaseHTTPRequestHandler):
             self.stream()
             self.event({"jsonrpc": "2.0", "method": "notifications/message", "params": {}})
             self.wfile.write(b"data: {\"jsonrpc\": \"2.0\", \"id\":")
+        elif WAY == "pesters":
+            self.stream()
+            for number in range(17):
+                self.event({"jsonrpc": "2.0", "id": number, "method": "roots/list"})
+            self.event({"jsonrpc": "2.0", "id": ident, "result": {"content": [{"type": "text", "text": "at last"}]}})
         elif WAY == "asks":
             self.stream()
             self.event({"jsonrpc": "2.0", "id": "q", "method": "sampling/createMessage", "params": {}})
-            while True:
-                try:
-                    open("refused").read()
-                    break
-                except FileNotFoundError:
-                    time.sleep(0.01)
+            while not (pathlib.Path("refused").exists() and '"q"' in pathlib.Path("refused").read_text()):
+                time.sleep(0.01)
             self.event({"jsonrpc": "2.0", "id": ident, "result": {"content": [{"type": "text", "text": "asked"}]}})
         else:
             self.text(ident, "answer")

@@ -310,3 +310,28 @@ async fn initialized(
     };
     Ok((link.heard(&mut reply, &id, (way, &nothing)).await?, session))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_many_links_are_remembered_and_the_one_that_was_not_used_for_longest_goes() {
+        let links = Links::default();
+        let asker = |number: usize| PrincipalId::parse(&format!("p_{number:016x}")).unwrap();
+        let tenant = TenantId::parse("default").unwrap();
+        let upstream = Upstream::new("notes", "https://a.example/mcp").unwrap();
+        let to = |number: usize| links.to(&tenant, asker(number), &upstream);
+        let (first, second) = (to(0), to(1));
+        for number in 2..LINKS_MAX {
+            drop(to(number));
+        }
+        assert!(Arc::ptr_eq(&first, &to(0)), "as many as there may be");
+        drop(to(LINKS_MAX));
+        assert!(Arc::ptr_eq(&first, &to(0)));
+        assert!(!Arc::ptr_eq(&second, &to(1)));
+        // Another place under the same name is another server, of which nothing is known.
+        let moved = Upstream::new("notes", "https://b.example/mcp").unwrap();
+        assert!(!Arc::ptr_eq(&to(0), &links.to(&tenant, asker(0), &moved)));
+    }
+}

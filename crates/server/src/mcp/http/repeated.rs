@@ -3,12 +3,12 @@
 use cascade_receipt::content::RequestTag;
 use cascade_receipt::id::ReceiptId;
 use cascade_receipt::json::Value;
+use cascade_runtime::lease;
 use serde_json::value::RawValue;
 
 use super::super::calls::Call;
 use super::link::Answer;
 use crate::api::{Caller, Problem};
-use cascade_runtime::lease;
 
 /// Bytes before those of a piece of output: its stream, and its length.
 const FRAME_BYTES: usize = 5;
