@@ -41,7 +41,7 @@ pub(crate) struct Identities {
 
 #[derive(Subcommand, Debug)]
 enum What {
-    Bind(Bind),
+    Bind(Box<Bind>),
     /// List every binding, those that ended included
     #[command(after_help = "Example:
   cascade identity list --json")]
@@ -186,8 +186,10 @@ fn certificate(what: &str) -> Result<CertificateName, Failure> {
 
 fn text(path: &Path, bytes_max: u64) -> Result<String, Failure> {
     use std::io::Read as _;
-    let failed =
-        |detail: String| Failure::could_not(anyhow::anyhow!("couldn't read `{}`: {detail}", path.display()));
+    let failed = |detail: String| {
+        let what = anyhow::anyhow!("couldn't read `{}`: {detail}", path.display());
+        Failure::could_not(what).hint("give a file that is there, and of text")
+    };
     let file = std::fs::File::open(path).map_err(|error| failed(error.to_string()))?;
     let mut text = String::new();
     let limit = bytes_max.saturating_add(1);

@@ -54,7 +54,7 @@ fn an_issuer_is_believed_as_far_as_it_goes() {
         (vec![moved.to_owned()], IssuerFault::Refused(302)),
         (vec![good.clone(), moved.to_owned()], IssuerFault::Refused(302)),
         (vec![good.clone(), answer("{}")], JwksFault::Malformed.into()),
-        (vec![good.clone(), answer(r#"{"keys":[]}"#)], JwksFault::None.into()),
+        (vec![good, answer(r#"{"keys":[]}"#)], JwksFault::None.into()),
     ] {
         let answers: Vec<&str> = answers.iter().map(String::as_str).collect();
         assert_eq!(fetched(&answers).err(), Some(fault));
