@@ -10,6 +10,7 @@ mod history;
 mod route;
 mod run;
 mod sample;
+pub mod service;
 mod sign;
 mod verify;
 mod workflow;

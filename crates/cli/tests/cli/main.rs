@@ -124,6 +124,7 @@ mod resources;
 mod rollback;
 #[cfg(test)]
 mod routes;
+#[cfg(test)]
 mod runs;
 #[cfg(test)]
 mod screen;

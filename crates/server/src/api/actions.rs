@@ -26,6 +26,7 @@ const COUNT_MAX: u64 = (1 << 53) - 1;
     post,
     path = "/v1/actions/{id}/outcome",
     tag = "decisions",
+    operation_id = "report_outcome",
     request_body = OutcomeRequest,
     params(
         ("id" = String, Path, description = "The receipt of the decision"),
@@ -56,6 +57,7 @@ pub(super) async fn report(
     get,
     path = "/v1/actions/{id}",
     tag = "decisions",
+    operation_id = "show_action",
     params(
         ("id" = String, Path, description = "The receipt of the decision"),
         TenantHeader,

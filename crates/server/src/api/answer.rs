@@ -41,15 +41,13 @@ pub(super) fn place(caller: &Caller, id: &str) -> Result<(ReceiptId, u64), Probl
     }
 }
 
-/// A moment, as receipts write it.
+/// A moment as RFC 3339 has it, to the millisecond. Before 1970 nothing happened.
 pub(super) fn moment(text: Option<&str>, name: &str) -> Result<Option<Timestamp>, Problem> {
     let read = |text: &str| {
-        Timestamp::parse(text).ok_or_else(|| {
-            Problem::bad(
-                "request.time",
-                format!("`{name}` is no moment: write it like 2026-01-31T12:00:00.000Z"),
-            )
-        })
+        let moment: jiff::Timestamp = text.parse().map_err(|_| {
+            Problem::bad("request.time", format!("`{name}` is no moment: write it like 2026-01-31T12:00:00Z"))
+        })?;
+        Ok(Timestamp::from_ms(u64::try_from(moment.as_millisecond()).unwrap_or(0)))
     };
     text.map(read).transpose()
 }

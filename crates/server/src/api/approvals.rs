@@ -25,6 +25,7 @@ pub(crate) const PENDING_MAX: usize = 500;
     get,
     path = "/v1/approvals",
     tag = "approvals",
+    operation_id = "list_approvals",
     params(TenantHeader),
     responses(
         (status = 200, description = "What waits", body = Pending),
@@ -72,6 +73,7 @@ fn one(
     post,
     path = "/v1/approvals/{id}",
     tag = "approvals",
+    operation_id = "answer_approval",
     request_body = AnswerRequest,
     params(
         ("id" = String, Path, description = "The escalation, or the dry run to be approved in advance"),

@@ -25,11 +25,11 @@ pub(crate) const AUDITED_MAX: u64 = 100_000;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Span {
-    /// Only what happened since, RFC 3339 with milliseconds in UTC.
-    #[param(value_type = String, required = false)]
+    /// Only what happened since, RFC 3339.
+    #[param(value_type = String, format = DateTime, required = false)]
     since: Option<String>,
     /// Only what happened before.
-    #[param(value_type = String, required = false)]
+    #[param(value_type = String, format = DateTime, required = false)]
     until: Option<String>,
 }
 

@@ -48,6 +48,7 @@ const AGAIN_MAX: u32 = 5;
     get,
     path = "/v1/checkpoints",
     tag = "receipts",
+    operation_id = "newest_checkpoint",
     params(TenantHeader),
     responses(
         (status = 200, description = "The note", body = String, content_type = "text/plain; charset=utf-8"),
@@ -73,6 +74,7 @@ pub(super) async fn newest(State(api): State<Arc<Api>>, shown: Credentials) -> R
     post,
     path = "/v1/checkpoints",
     tag = "receipts",
+    operation_id = "sign_checkpoint",
     params(TenantHeader),
     responses(
         (status = 200, description = "The note", body = String, content_type = "text/plain; charset=utf-8"),
@@ -102,6 +104,7 @@ fn note(text: String) -> Response {
     post,
     path = "/v1/bundles",
     tag = "receipts",
+    operation_id = "create_bundle",
     request_body = BundleRequest,
     params(TenantHeader),
     responses(

@@ -102,6 +102,7 @@ pub(crate) struct Since {
     get,
     path = "/v1/events",
     tag = "receipts",
+    operation_id = "stream_events",
     params(Since, TenantHeader),
     responses(
         (status = 200, description = "A stream that does not end", body = String, content_type = "text/event-stream"),

@@ -73,7 +73,7 @@ pub(super) async fn lineage(
 
 fn traced(caller: &Caller, id: &str, forward: Option<usize>) -> Result<Value, Problem> {
     let (id, ledger) = (answer::receipt_id(caller, id)?, &caller.tenant.ledger);
-    let mut question = |source: &mut dyn Source| -> Result<Option<Value>, lineage::Fault> {
+    let question = |source: &mut dyn Source| -> Result<Option<Value>, lineage::Fault> {
         Ok(match forward {
             Some(limit) => {
                 lineage::follow(source, id, limit)?.map(|following| lineage::following_json(&following))
@@ -81,7 +81,7 @@ fn traced(caller: &Caller, id: &str, forward: Option<usize>) -> Result<Value, Pr
             None => lineage::trace(source, id)?.map(|found| lineage::lineage_json(&found)),
         })
     };
-    let told = ledger.with_index(&mut |_, _| (), |index| local::ask(ledger, index, &mut question))?;
+    let told = ledger.with_index(&mut |_, _| (), |index| local::ask(ledger, index, question))?;
     let told = told.map_err(|_| Problem::internal("the lineage of that receipt cannot be read now"))?;
     told.ok_or_else(|| Problem::not_found("there is no such receipt"))
 }

@@ -40,6 +40,7 @@ const INHERITED: [&str; 5] = ["PATH", "HOME", "USER", "LANG", "TZ"];
     post,
     path = "/v1/actions",
     tag = "decisions",
+    operation_id = "perform_action",
     request_body = RunRequest,
     params(TenantHeader, IdempotencyHeader),
     responses(
@@ -111,8 +112,7 @@ fn asked(caller: &Caller, request: RunRequest, tag: Option<RequestTag>) -> Resul
             let (approved, command) = consent::approved(ledger, id)?;
             let against = consent::run_objections(ledger, &caller.asker, &approved, &command)?;
             if !against.reasons.is_empty() {
-                let (_, reasons) =
-                    consent::refuse(ledger, &caller.asker, approved.refs.clone(), against.reasons)?;
+                let (_, reasons) = consent::refuse(ledger, &caller.asker, approved.refs, against.reasons)?;
                 return Err(Problem::refused(&reasons));
             }
             (command, Some(approved))

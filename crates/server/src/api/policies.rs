@@ -54,6 +54,7 @@ pub(crate) struct PolicyTextOut {
     get,
     path = "/v1/policies",
     tag = "policies",
+    operation_id = "list_policies",
     params(TenantHeader),
     responses(
         (status = 200, description = "The policies", body = PoliciesOut),
@@ -97,6 +98,7 @@ fn history(caller: &Caller) -> Result<PoliciesOut, Problem> {
     get,
     path = "/v1/policies/{hash}",
     tag = "policies",
+    operation_id = "show_policy",
     params(
         ("hash" = String, Path, description = "Its hash, or `current`"),
         TenantHeader,

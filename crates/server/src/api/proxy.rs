@@ -45,6 +45,7 @@ static API_KEY: HeaderName = HeaderName::from_static("x-api-key");
     post,
     path = "/v1/chat/completions",
     tag = "models",
+    operation_id = "create_chat_completion",
     request_body = super::wire::proxy::ChatIn,
     params(TenantHeader),
     responses(
@@ -66,6 +67,7 @@ pub(super) async fn chat(State(api): State<Arc<Api>>, request: Request) -> Respo
     post,
     path = "/v1/messages",
     tag = "models",
+    operation_id = "create_message",
     request_body = super::wire::proxy::MessagesIn,
     params(TenantHeader),
     responses(
@@ -85,6 +87,7 @@ pub(super) async fn messages(State(api): State<Arc<Api>>, request: Request) -> R
     get,
     path = "/v1/models",
     tag = "models",
+    operation_id = "list_models",
     params(TenantHeader),
     responses(
         (status = 200, description = "The models", body = super::wire::proxy::Anything),

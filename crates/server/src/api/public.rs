@@ -19,6 +19,7 @@ use super::{Api, Problem};
     get,
     path = "/v1/chains",
     tag = "public",
+    operation_id = "list_chains",
     responses(
         (status = 200, description = "The chains", body = Chains),
         (status = 503, description = "They cannot be read now", body = Problem, content_type = "application/problem+json"),
@@ -43,6 +44,7 @@ fn chain(ledger: &Reader) -> Result<ChainOut, Fault> {
     get,
     path = "/v1/chains/{id}/checkpoint",
     tag = "public",
+    operation_id = "chain_checkpoint",
     params(("id" = String, Path, description = "The 32 hex digits at the end of the chain's name")),
     responses(
         (status = 200, description = "The note", body = String, content_type = "text/plain; charset=utf-8"),

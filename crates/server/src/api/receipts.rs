@@ -46,6 +46,7 @@ pub(crate) struct Paging {
     get,
     path = "/v1/receipts",
     tag = "receipts",
+    operation_id = "list_receipts",
     params(Paging, TenantHeader),
     responses(
         (status = 200, description = "A page", body = Receipts),
@@ -108,6 +109,7 @@ fn place(cursor: &str) -> Result<u64, Problem> {
     get,
     path = "/v1/receipts/{id}",
     tag = "receipts",
+    operation_id = "show_receipt",
     params(
         ("id" = String, Path, description = "Its id"),
         TenantHeader,

@@ -45,3 +45,24 @@ pub(super) fn html(page: &str) -> Response {
         [(header::CONTENT_TYPE, "text/html; charset=utf-8"), (header::CONTENT_SECURITY_POLICY, policy)];
     (headers, page.to_owned()).into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
+    /// Clients that are generated from the description name their functions so.
+    #[test]
+    fn each_operation_has_a_name_of_its_own() {
+        let (_, description) = super::super::described();
+        let document: Value = serde_json::from_str(&description.to_json().unwrap()).unwrap();
+        let methods = document["paths"]
+            .as_object()
+            .unwrap()
+            .values()
+            .flat_map(|path| path.as_object().unwrap().values());
+        let names: Vec<&str> = methods.map(|one| one["operationId"].as_str().unwrap()).collect();
+        assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "{names:?}");
+    }
+}

@@ -26,9 +26,11 @@ pub(crate) struct ReplayRequest {
     /// `current`, or the hash of a policy that was in force. Without it each decision is made under the policy of then.
     #[schema(pattern = "^(current|[0-9a-f]{64})$")]
     against: Option<String>,
-    /// Only what was decided since, RFC 3339 with milliseconds in UTC.
+    /// Only what was decided since, RFC 3339.
+    #[schema(format = DateTime)]
     since: Option<String>,
     /// Only what was decided before.
+    #[schema(format = DateTime)]
     until: Option<String>,
 }
 

@@ -64,6 +64,7 @@ pub(crate) struct ScheduleOut {
     get,
     path = "/v1/schedules",
     tag = "workflows",
+    operation_id = "list_schedules",
     params(TenantHeader),
     responses(
         (status = 200, description = "The schedules", body = Object),
@@ -91,6 +92,7 @@ pub(super) async fn list(State(api): State<Arc<Api>>, shown: Credentials) -> Res
     get,
     path = "/v1/schedules/{id}",
     tag = "workflows",
+    operation_id = "show_schedule",
     params(
         ("id" = String, Path, description = "The receipt that added it"),
         TenantHeader,
@@ -126,6 +128,7 @@ pub(super) async fn show(
     post,
     path = "/v1/schedules/{id}",
     tag = "workflows",
+    operation_id = "change_schedule",
     request_body = ScheduleRequest,
     params(
         ("id" = String, Path, description = "The receipt that added it"),
@@ -181,6 +184,14 @@ fn named(caller: &Caller, id: &str) -> Result<Schedule, Problem> {
     found.ok_or_else(|| Problem::not_found("there is no such schedule"))
 }
 
+/// What the ledger cannot do now is no fault of the request.
 fn unchanged(error: CronError) -> Problem {
-    Problem::conflict("schedule.unchanged", error.to_string())
+    match error {
+        CronError::Ledger(fault) => fault.into(),
+        CronError::Policy(error) => error.into(),
+        CronError::Consent(error) => error.into(),
+        CronError::Append(error) => error.into(),
+        CronError::Unsettled => Problem::busy(),
+        other => Problem::conflict("schedule.unchanged", other.to_string()),
+    }
 }

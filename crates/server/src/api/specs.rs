@@ -37,6 +37,7 @@ pub(crate) struct RunsOpenOut {
     get,
     path = "/v1/specs",
     tag = "workflows",
+    operation_id = "list_runs",
     params(TenantHeader),
     responses(
         (status = 200, description = "The runs", body = RunsOpenOut),
@@ -74,6 +75,7 @@ fn open(caller: &Caller) -> Result<RunsOpenOut, Problem> {
     get,
     path = "/v1/specs/{id}",
     tag = "workflows",
+    operation_id = "show_run",
     params(
         ("id" = String, Path, description = "Its `chain_started`"),
         TenantHeader,

@@ -54,6 +54,7 @@ pub(crate) struct TaskRequest {
     post,
     path = "/v1/tasks",
     tag = "tasks",
+    operation_id = "answer_task",
     request_body = TaskRequest,
     params(TenantHeader),
     responses(

@@ -76,6 +76,7 @@ pub(crate) struct TurnOut {
     get,
     path = "/v1/tenant",
     tag = "tenant",
+    operation_id = "show_tenant",
     params(TenantHeader),
     responses(
         (status = 200, description = "How it stands", body = TenantOut),
@@ -125,6 +126,7 @@ fn stands(caller: &Caller) -> Result<TenantOut, Problem> {
     post,
     path = "/v1/tenant/suspend",
     tag = "tenant",
+    operation_id = "suspend_tenant",
     request_body = TurnRequest,
     params(TenantHeader),
     responses(
@@ -149,6 +151,7 @@ pub(super) async fn suspend(
     post,
     path = "/v1/tenant/resume",
     tag = "tenant",
+    operation_id = "resume_tenant",
     request_body = TurnRequest,
     params(TenantHeader),
     responses(

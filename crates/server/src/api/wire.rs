@@ -422,6 +422,7 @@ pub(crate) struct AnswerRequest {
     pub(crate) sshsig: Option<String>,
     /// The `expires` of the statement that was signed, where a dry run is answered: its statement ends later each time
     /// that it is asked for.
+    #[schema(format = DateTime)]
     pub(crate) expires: Option<String>,
 }
 
