@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use cascade_bench::service::{self, BODY, Service};
+use cascade_bench::service::{self, BODY, Served};
 use cascade_ledger::{Home, TenantId};
 use cascade_runtime::facts::Asker;
 use cascade_runtime::identity;
@@ -22,7 +22,7 @@ fn main() -> anyhow::Result<()> {
     let each = Duration::from_secs(seconds);
     let stage = tempfile::tempdir()?;
     let home = stage.path().join("home");
-    let service = Service::start(stage.path(), &home)?;
+    let service = Served::start(stage.path(), &home)?;
     let (served, mut latencies) = served(&service, each);
     drop(service);
     latencies.sort_unstable();
@@ -48,7 +48,7 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn served(service: &Service, each: Duration) -> (f64, Vec<u64>) {
+fn served(service: &Served, each: Duration) -> (f64, Vec<u64>) {
     let request = service.request("POST", "/v1/decisions", BODY);
     let all = Mutex::new(Vec::new());
     let began = Instant::now();

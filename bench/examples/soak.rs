@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use cascade_bench::service::{BODY, Client, Service, micros};
+use cascade_bench::service::{BODY, Client, Served, micros};
 use cascade_receipt::json::{self, Value};
 
 /// Connections under load.
@@ -22,13 +22,13 @@ fn main() -> anyhow::Result<()> {
     };
     let (seconds, listeners) = (number(1, 600)?, usize::try_from(number(2, 10_000)?)?);
     let stage = tempfile::tempdir()?;
-    let service = Service::start(stage.path(), &stage.path().join("home"))?;
+    let service = Served::start(stage.path(), &stage.path().join("home"))?;
     listened(&service, listeners)?;
     soaked(&service, Duration::from_secs(seconds))
 }
 
 /// Listeners that hear nothing, and what a decision takes beside them.
-fn listened(service: &Service, listeners: usize) -> anyhow::Result<()> {
+fn listened(service: &Served, listeners: usize) -> anyhow::Result<()> {
     let decision = service.request("POST", "/v1/decisions", BODY);
     let timed = || -> anyhow::Result<u64> {
         let mut client = Client::connect(&service.address)?;
@@ -67,7 +67,7 @@ fn listened(service: &Service, listeners: usize) -> anyhow::Result<()> {
 }
 
 /// Decisions with their outcomes, and the memory of the service meanwhile.
-fn soaked(service: &Service, time: Duration) -> anyhow::Result<()> {
+fn soaked(service: &Served, time: Duration) -> anyhow::Result<()> {
     let (count, began) = (AtomicU64::new(0), Instant::now());
     let mut seen = Vec::new();
     std::thread::scope(|scope| -> anyhow::Result<()> {
@@ -89,7 +89,7 @@ fn soaked(service: &Service, time: Duration) -> anyhow::Result<()> {
     ))
 }
 
-fn actions(service: &Service, until: Instant, count: &AtomicU64) -> anyhow::Result<()> {
+fn actions(service: &Served, until: Instant, count: &AtomicU64) -> anyhow::Result<()> {
     let decision = service.request("POST", "/v1/decisions", BODY);
     let mut client = Client::connect(&service.address)?;
     while Instant::now() < until {

@@ -14,7 +14,7 @@ pub const BODY: &str = r#"{"action":{"kind":"cli","argv":["git","status","--shor
 
 /// A service that ends when it is dropped.
 #[derive(Debug)]
-pub struct Service {
+pub struct Served {
     child: Child,
     /// Address and port.
     pub address: String,
@@ -22,14 +22,14 @@ pub struct Service {
     pub token: String,
 }
 
-impl Drop for Service {
+impl Drop for Served {
     fn drop(&mut self) {
         drop(self.child.kill());
         drop(self.child.wait());
     }
 }
 
-impl Service {
+impl Served {
     /// Starts the binary that lies beside the examples.
     ///
     /// # Errors
