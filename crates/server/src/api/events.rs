@@ -19,7 +19,7 @@ use serde::Deserialize;
 use tokio::sync::watch;
 use utoipa::IntoParams;
 
-use super::{Api, Caller, Credentials, Problem, TenantHeader};
+use super::{Api, Caller, Credentials, Problem, TenantHeader, answer};
 use crate::listener::said;
 use crate::tenants::Tenant;
 
@@ -117,7 +117,7 @@ pub(super) async fn stream(
     headers: HeaderMap,
     since: Result<Query<Since>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
-    let Query(since) = since.map_err(|fault| Problem::bad("request.query", fault.body_text()))?;
+    let Query(since) = answer::query(since)?;
     let last = headers.get("last-event-id").and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     let first = since.from.or_else(|| last.map(|last| last.saturating_add(1)));
     let listening = api

@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 use utoipa::IntoParams;
 
 use super::wire::Receipts;
-use super::{Api, Caller, Credentials, Problem, TenantHeader};
+use super::{Api, Caller, Credentials, Problem, TenantHeader, answer};
 
 /// Most receipts of one page.
 pub(crate) const PAGE_MAX: u64 = 500;
@@ -60,7 +60,7 @@ pub(super) async fn list(
     shown: Credentials,
     paging: Result<Query<Paging>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Json<Receipts>, Problem> {
-    let Query(paging) = paging.map_err(|fault| Problem::bad("request.query", fault.body_text()))?;
+    let Query(paging) = answer::query(paging)?;
     api.work(shown, TokenScope::Read, move |caller| {
         caller.may("log")?;
         page(caller, &paging).map(Json)
