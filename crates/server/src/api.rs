@@ -56,8 +56,8 @@ pub(crate) use metrics::Gauges;
 pub(crate) use problem::Problem;
 pub(crate) use proxy::{CALLS_ALL_MAX, CALLS_MAX};
 use reference::Security;
-pub(crate) use turns::TENANT_WORK_MAX;
 use turns::{LONG_WORK_MAX, RUNS_MAX};
+pub(crate) use turns::{TENANT_RUNS_MAX, TENANT_WORK_MAX};
 
 /// Requests that are worked on at once; more wait for [`QUEUE_TIME_MAX`].
 pub(crate) const WORK_MAX: usize = 128;

@@ -18,7 +18,7 @@ use cascade_runtime::tokens::Unaccepted;
 
 use tokio::sync::Semaphore;
 
-use crate::api::{CALLS_MAX, Feed, Gauges, TENANT_WORK_MAX};
+use crate::api::{CALLS_MAX, Feed, Gauges, TENANT_RUNS_MAX, TENANT_WORK_MAX};
 
 /// Answers of layers that a tenant has tried out at once.
 const ROUTER_WORKERS: usize = 2;
@@ -58,6 +58,8 @@ pub struct Tenant {
     pub(crate) calls: Arc<Semaphore>,
     /// Requests of it that may be worked on at once.
     pub(crate) turns: Arc<Semaphore>,
+    /// Commands and tasks of it that may be worked on at once.
+    pub(crate) runs: Arc<Semaphore>,
     /// The layers below language models, once somebody asks them.
     router: OnceLock<Option<Router>>,
 }
@@ -226,16 +228,18 @@ impl Tenant {
     /// Who listened and what was measured goes on from the one before.
     fn of(id: TenantId, ledger: Ledger, before: Option<&Self>) -> Result<Self, TenantError> {
         let runtime = identity::runtime(&ledger).map_err(TenantError::Program)?;
-        let (gauges, feed, calls, turns) = match before {
+        let (gauges, feed, calls, turns, runs) = match before {
             Some(before) => (
                 Arc::clone(&before.gauges),
                 Arc::clone(&before.feed),
                 Arc::clone(&before.calls),
                 Arc::clone(&before.turns),
+                Arc::clone(&before.runs),
             ),
             None => {
                 let turns = |most| Arc::new(Semaphore::new(most));
-                (Arc::default(), Arc::default(), turns(CALLS_MAX), turns(TENANT_WORK_MAX))
+                let (calls, own, runs) = (turns(CALLS_MAX), turns(TENANT_WORK_MAX), turns(TENANT_RUNS_MAX));
+                (Arc::default(), Arc::default(), calls, own, runs)
             }
         };
         Ok(Self {
@@ -247,6 +251,7 @@ impl Tenant {
             feed,
             calls,
             turns,
+            runs,
             router: OnceLock::new(),
         })
     }

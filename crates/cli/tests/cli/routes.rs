@@ -55,10 +55,22 @@ fn a_command_is_run_here_once_for_each_key_and_only_where_the_operator_lets_it()
     assert_eq!(late["ended"], "timed_out", "{late}");
     let given = json!({"argv": ["sort"], "stdin": "b\na\n", "cwd": site.work("").to_str().unwrap()});
     assert_eq!(run(&service, &me, &given)["stdout"], "a\nb\n");
+    // Variables are words like any other: decided on, recorded, shown to whoever approves.
+    let set = run(&service, &me, &json!({"argv": ["printenv", "WHO"], "env": {"WHO": "given"}}));
+    assert_eq!(set["stdout"], "given\n", "{set}");
+    let shown = site.run(&["--json", "show", set["receipts"][0].as_str().unwrap()]).expect(0).json();
+    assert_eq!(shown["private"]["action"]["argv"], json!(["env", "WHO=given", "printenv", "WHO"]));
+    let agent = token(&site, &["--agent", "builder"]);
+    for env in [json!({"LD_PRELOAD": "/tmp/x.so"}), json!({"HOME": "/tmp"}), json!({"PATH": "/tmp"})] {
+        let asked = run(&service, &agent, &json!({"argv": ["git", "status"], "env": env}));
+        assert_eq!(asked["verdict"], "escalate", "{asked}");
+    }
     for bad in [
         json!({"argv": []}),
         json!({"argv": ["git"], "cwd": "here"}),
         json!({"argv": ["gi\u{0}t"]}),
+        json!({"argv": ["ls"], "env": {"LD_PRELOAD=/tmp/x.so": "x"}}),
+        json!({"argv": ["a=b"], "env": {"A": "x"}}),
         json!({"argv": ["git"], "approval": "r_0000000000000000"}),
     ] {
         service.ask(&me, ("POST", "/v1/actions"), &bad.to_string()).problem(400, "request.malformed");
@@ -198,6 +210,9 @@ fn tasks_are_answered_and_schedules_are_changed_on_record() {
     assert!(answered["answer"].as_str().unwrap().contains("def f"), "{answered}");
     let command = json!({"text": "x", "kind": "cli"}).to_string();
     service.ask(&me, ("POST", "/v1/tasks"), &command).problem(403, "not_performed_here");
+    let bearer = format!("Bearer {me}");
+    let keyed = [("Authorization", bearer.as_str()), ("Idempotency-Key", "one")];
+    service.send(("POST", "/v1/tasks"), &keyed, &task.to_string()).problem(400, "request.idempotency_key");
     service
         .ask(&me, ("POST", "/v1/tasks"), r#"{"text":"x","max_layer":"L9"}"#)
         .problem(400, "request.malformed");

@@ -155,7 +155,9 @@ impl Api {
                 Refused::Unknown => self.guesses.count(shown.address, unknown()),
                 Refused::Unavailable(error) => error.into(),
             })?;
-        if !counts.token.allows(scope) {
+        // Whoever may act may ask a model: that is an action.
+        let fits = |scope| counts.token.allows(scope);
+        if !(fits(scope) || scope == TokenScope::Proxy && fits(TokenScope::Actions)) {
             return Err(Problem::new(
                 StatusCode::FORBIDDEN,
                 "auth.scope",

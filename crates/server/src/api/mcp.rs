@@ -27,7 +27,7 @@ impl Seat {
         let (api, shown) = (Arc::clone(&self.api), Arc::clone(&self.shown));
         self.api
             .blocking(move || {
-                let caller = Arc::new(api.admit(&shown, TokenScope::Mcp)?);
+                let caller = Arc::new(api.admit_to_begin(&shown, TokenScope::Mcp)?);
                 let worked = work(&caller);
                 if caller.tenant.ledger.has_failed() {
                     api.tenants.reopen(&caller.tenant);

@@ -1,5 +1,6 @@
 //! `POST /v1/actions`: a command that the service itself runs, where its operator lets it.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -109,12 +110,14 @@ fn asked(caller: &Caller, request: RunRequest, tag: Option<RequestTag>) -> Resul
                     "with `approval` exactly what was approved is run: give nothing else of the command";
                 return Err(Problem::bad("request.malformed", detail));
             }
-            let (approved, command) = consent::approved(ledger, id)?;
+            let (approved, mut command) = consent::approved(ledger, id)?;
             let against = consent::run_objections(ledger, &caller.asker, &approved, &command)?;
             if !against.reasons.is_empty() {
                 let (_, reasons) = consent::refuse(ledger, &caller.asker, approved.refs, against.reasons)?;
                 return Err(Problem::refused(&reasons));
             }
+            // What people approved stands in its words; of the service's own variables it gets what every run gets.
+            command.env.retain(|(name, _)| INHERITED.iter().any(|known| name == known));
             (command, Some(approved))
         }
         None => (command(caller, request)?, None),
@@ -136,6 +139,26 @@ fn asked(caller: &Caller, request: RunRequest, tag: Option<RequestTag>) -> Resul
     })
 }
 
+/// What a run gets of the service's own environment.
+fn inherited() -> Vec<(OsString, OsString)> {
+    let own = |name: &str| Some((OsString::from(name), std::env::var_os(name)?));
+    INHERITED.into_iter().filter_map(own).collect()
+}
+
+/// The command with its variables as words of it, set by `env`. They come from whoever asks and may make any program do
+/// anything, so they are decided on, recorded and shown to people like every other word; an environment that was there
+/// before is trusted more.
+fn set_by_words(argv: Vec<String>, given: BTreeMap<String, String>) -> Result<Vec<String>, Problem> {
+    if given.is_empty() {
+        return Ok(argv);
+    }
+    if argv.first().is_some_and(|program| program.contains('=')) {
+        return Err(Problem::bad("request.malformed", "with variables, no program has a `=` in its name"));
+    }
+    let set = given.into_iter().map(|(name, value)| format!("{name}={value}"));
+    Ok(std::iter::once("env".to_owned()).chain(set).chain(argv).collect())
+}
+
 fn command(caller: &Caller, request: RunRequest) -> Result<Command, Problem> {
     let limited = |given: usize, most: usize, what: &str| {
         if given > most {
@@ -150,12 +173,9 @@ fn command(caller: &Caller, request: RunRequest) -> Result<Command, Problem> {
     limited(argv.len(), super::wire::ARGV_MAX, "words")?;
     let given = request.env.unwrap_or_default();
     limited(given.len(), super::wire::ENV_MAX, "variables")?;
-    let mut env: Vec<(OsString, OsString)> = INHERITED
-        .into_iter()
-        .filter(|name| !given.contains_key(*name))
-        .filter_map(|name| Some((OsString::from(name), std::env::var_os(name)?)))
-        .collect();
-    env.extend(given.into_iter().map(|(name, value)| (name.into(), value.into())));
+    super::wire::named(given.keys().map(String::as_str))?;
+    let argv = set_by_words(argv, given)?;
+    let env = inherited();
     let cwd = PathBuf::from(request.cwd.unwrap_or_else(|| "/".to_owned()));
     if !cwd.is_absolute() {
         return Err(Problem::bad("request.malformed", "`cwd` is an absolute path"));

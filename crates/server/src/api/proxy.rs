@@ -107,7 +107,7 @@ pub(super) async fn models(State(api): State<Arc<Api>>, request: Request) -> Res
 async fn listed(api: &Arc<Api>, parts: &mut Parts) -> Result<Value, Problem> {
     let shown = credentials(api, parts).await?;
     let own = Arc::clone(api);
-    api.work(shown, TokenScope::Actions, move |_| {
+    api.work(shown, TokenScope::Proxy, move |_| {
         let models = configured(&own)?;
         let one = |(id, model): (String, &Model)| {
             json!({"id": id, "object": "model", "created": 0, "owned_by": model.provider().as_str()})
@@ -130,9 +130,8 @@ async fn asked(api: &Arc<Api>, dialect: Dialect, request: Request) -> Result<Res
     let shown = credentials(api, &mut parts).await.map_err(|problem| Refusal::of(&problem))?;
     let body = Whole::read(body, api, REQUEST_BYTES_MAX).await.map_err(|problem| Refusal::of(&problem))?;
     let (own, headers) = (Arc::clone(api), parts.headers);
-    let prepared = api.work(shown, TokenScope::Actions, move |caller| {
-        Ok(prepared(&own, caller, (dialect, &headers), &body))
-    });
+    let prepared = api
+        .work(shown, TokenScope::Proxy, move |caller| Ok(prepared(&own, caller, (dialect, &headers), &body)));
     let answering = prepared.await.map_err(|problem| Refusal::of(&problem))??;
     answering.respond(api).await
 }

@@ -49,7 +49,7 @@ pub(crate) struct TaskRequest {
 /// Answer a task by the lowest layer that can.
 ///
 /// The same document as `cascade task --json`: the answer with its evidence, the layer, the receipts, and why each lower
-/// layer declined. What a task would run here is run only where the service was started with `--perform`.
+/// layer declined. A task that is a command is not run here: `/v1/actions` is for that.
 #[utoipa::path(
     post,
     path = "/v1/tasks",
@@ -72,6 +72,12 @@ pub(super) async fn ask(
     let own = Arc::clone(&api);
     api.run_work(shown, TokenScope::Actions, move |caller| {
         let request: TaskRequest = read(&body)?;
+        if caller.key.is_some() {
+            return Err(Problem::bad(
+                "request.idempotency_key",
+                "tasks are not answered by key: sent again, it is asked again",
+            ));
+        }
         asked(&own, caller, request)
     })
     .await
@@ -105,8 +111,10 @@ fn asked(api: &Api, caller: &Caller, request: TaskRequest) -> Result<Response, P
     }
     let router = api.router()?;
     task.kind = kind.map_or_else(|| router.kind_of(ledger, &task), Ok)?;
-    if task.kind == TaskKind::Cli && !api.performs() && !request.dry_run {
-        return Err(Problem::not_here("this service runs nothing itself, and this task is a command"));
+    if task.kind == TaskKind::Cli && !request.dry_run {
+        return Err(Problem::not_here(
+            "this task is a command; have it run by `/v1/actions`, or run it where you are",
+        ));
     }
     let asked = Request {
         task,

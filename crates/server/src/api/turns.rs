@@ -15,6 +15,8 @@ pub(crate) const TENANT_WORK_MAX: usize = 64;
 pub(crate) const LONG_WORK_MAX: usize = 2;
 /// Commands and tasks at once that the service itself works on.
 pub(crate) const RUNS_MAX: usize = 32;
+/// The same of one tenant.
+pub(crate) const TENANT_RUNS_MAX: usize = 16;
 
 /// One of so many turns, within the time that somebody waits for it.
 pub(super) async fn among(turns: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Problem> {
@@ -76,7 +78,12 @@ impl Api {
         work: impl FnOnce(&Caller) -> Result<T, Problem> + Send + 'static,
     ) -> Result<T, Problem> {
         let turn = among(&self.runs).await?;
-        self.work(shown, scope, move |caller| held(turn, || work(caller))).await
+        self.work(shown, scope, move |caller| {
+            // Whoever waited here would keep others from their turn.
+            let own = Arc::clone(&caller.tenant.runs).try_acquire_owned().map_err(|_| Problem::busy())?;
+            held(turn, || held(own, || work(caller)))
+        })
+        .await
     }
 
     async fn take_turn<T: Send + 'static>(

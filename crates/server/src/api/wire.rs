@@ -170,6 +170,21 @@ impl ActionIn {
     }
 }
 
+/// Refuses what is no name of a variable: with a `=` in it, one would be set that nobody looks at.
+pub(crate) fn named<'n>(mut names: impl Iterator<Item = &'n str>) -> Result<(), Problem> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    let is_name = |name: &str| {
+        name.bytes().all(is_plain) && name.bytes().next().is_some_and(|first| !first.is_ascii_digit())
+    };
+    if names.all(is_name) {
+        return Ok(());
+    }
+    Err(Problem::bad(
+        "request.malformed",
+        "the name of a variable has letters, digits and `_`, and no digit first",
+    ))
+}
+
 impl DecisionRequest {
     /// How long its outcome is waited for.
     pub(crate) fn lease(&self) -> Duration {

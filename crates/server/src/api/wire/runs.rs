@@ -17,7 +17,8 @@ pub(crate) struct RunRequest {
     pub(crate) argv: Option<Vec<String>>,
     /// Where it runs: an absolute path; `/` if absent.
     pub(crate) cwd: Option<String>,
-    /// Its variables, beside `PATH`, `HOME`, `USER`, `LANG` and `TZ` of the service.
+    /// Its variables, beside `PATH`, `HOME`, `USER`, `LANG` and `TZ` of the service. They are set by `env`, and decided on
+    /// as its words.
     pub(crate) env: Option<BTreeMap<String, String>>,
     /// Its standard input; none if absent.
     pub(crate) stdin: Option<String>,

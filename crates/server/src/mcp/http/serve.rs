@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use cascade_policy::facts::MCP_PREFIX;
+use cascade_policy::words;
 use cascade_runtime::upstream::{ExchangeFault, Upstream, Upstreams, Way};
 use serde_json::value::RawValue;
 
@@ -52,14 +53,7 @@ pub(super) struct Asked {
 }
 
 /// Methods that are passed on without being decided: they show what there is to be asked for.
-const PASSED: [&str; 6] = [
-    "tools/list",
-    "resources/list",
-    "resources/templates/list",
-    "prompts/list",
-    "completion/complete",
-    "logging/setLevel",
-];
+const PASSED: [&str; 4] = ["tools/list", "resources/list", "resources/templates/list", "prompts/list"];
 
 /// Takes a message.
 pub(crate) async fn serve(seat: Seat, face: Face, head: Head, body: Vec<u8>) -> Result<Said, Problem> {
@@ -144,6 +138,10 @@ async fn one(seat: Seat, before: Before, head: Head, asked: Asked) -> Result<Sai
 }
 
 async fn passed(work: &Work, asked: Asked, until: Instant) -> Result<Said, Problem> {
+    // Lists are not decided, and not asked for either while everything is stopped.
+    if work.seat.work(|caller| caller.tenant.ledger.is_halted()).await?? {
+        return Ok(asked.failed(words::code_text("standing.halted")));
+    }
     let Ok(_room) = work.link.room.try_acquire() else { return Ok(asked.busy()) };
     let wanted = asked.wanted(&work.params);
     let answer = match work.link.ask(&work.way, wanted, until).await {
