@@ -211,6 +211,7 @@ fn refused(error: ExportError) -> Failure {
         ExportError::Exists(_) => Some("give the name of a directory that is not there".to_owned()),
         ExportError::Ledger(fault) => failures::fault(fault),
         ExportError::Damaged(_) => Some("`cascade fsck` says what is damaged".to_owned()),
+        ExportError::Inside(_) => Some("choose a place outside the home with --out".to_owned()),
         ExportError::Io { .. } => Some("choose another place with --out".to_owned()),
     };
     Failure { hint, ..Failure::could_not(error.into()) }

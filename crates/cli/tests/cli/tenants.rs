@@ -175,6 +175,10 @@ fn a_tenant_is_handed_over_whole_and_nothing_is_overwritten() {
     }
     assert!(names.iter().any(|name| name.starts_with("policies/")), "{names:?}");
     site.run(&words).expect(1);
+    // A home holds tenants and nothing else.
+    let within = site.home().join("tenants/other");
+    let words = ["tenant", "export", "acme", "--out", within.to_str().unwrap()];
+    site.run(&words).expect_failure(1, "outside the home");
 
     let private = site.path("private");
     let words = ["tenant", "export", "acme", "--private", "--out", private.to_str().unwrap()];

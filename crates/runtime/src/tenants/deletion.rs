@@ -10,7 +10,7 @@ use cascade_ledger::{CheckpointError, Fault, Home, Ledger, LogKey, OpenError, Pr
 use cascade_receipt::content::{EndedChain, TenantChange};
 use cascade_receipt::id::ReceiptId;
 
-use super::export::{self, Contents, ExportError, Handed};
+use super::export::{self, Contents, ExportError, Handed, lies_within};
 use super::{Turn, What, draft};
 use crate::admin::{self, AdminError};
 use crate::consent::Sign;
@@ -117,11 +117,9 @@ impl Deletion<'_> {
 
     /// A proof that goes with what it proves is none.
     fn check_place(&self) -> Result<(), DeleteError> {
-        let absolute = std::path::absolute(self.out)
+        let within = lies_within(self.out, self.home.path())
             .map_err(|error| ExportError::Io { path: self.out.to_owned(), error })?;
-        let resolved = absolute.ancestors().find_map(|part| std::fs::canonicalize(part).ok());
-        let inside = |path: &Path| path.starts_with(self.home.path());
-        if inside(&absolute) || resolved.as_deref().is_some_and(inside) {
+        if within {
             return Err(DeleteError::Inside(self.out.to_owned()));
         }
         Ok(())

@@ -56,6 +56,9 @@ pub enum ExportError {
     /// Something else has the name.
     #[error("`{}` exists and is not overwritten", .0.display())]
     Exists(PathBuf),
+    /// A home holds tenants and nothing else.
+    #[error("nothing is handed over into the home: `{}`", .0.display())]
+    Inside(PathBuf),
     /// The file system.
     #[error("couldn't write `{}`: {error}", .path.display())]
     Io {
@@ -84,6 +87,9 @@ pub fn export(
     if !again && out.symlink_metadata().is_ok() {
         return Err(ExportError::Exists(out.to_owned()));
     }
+    if reader.dir().ancestors().nth(2).is_none_or(|home| lies_within(out, home).unwrap_or(true)) {
+        return Err(ExportError::Inside(out.to_owned()));
+    }
     let parent = out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let passing = tempfile::Builder::new()
         .prefix(".cascade-")
@@ -103,6 +109,14 @@ pub fn export(
     }
     sync(parent)?;
     Ok(handed)
+}
+
+/// Whether a place lies in a home, also by way of links.
+pub(super) fn lies_within(place: &Path, home: &Path) -> io::Result<bool> {
+    let absolute = std::path::absolute(place)?;
+    let resolved = absolute.ancestors().find_map(|part| std::fs::canonicalize(part).ok());
+    let inside = |path: &Path| path.starts_with(home);
+    Ok(inside(&absolute) || resolved.as_deref().is_some_and(inside))
 }
 
 fn fill(reader: &Reader, note: &str, contents: Contents, folder: &mut Folder) -> Result<Handed, ExportError> {
