@@ -369,8 +369,8 @@ pub(crate) fn killed_at(site: &Site, args: &[&str], file: &str) -> String {
 #[test]
 fn what_a_dead_driver_left_running_is_not_started_again() {
     let site = Site::new();
-    // It ignores TERM, so that ending it takes a while, and resume comes meanwhile.
-    let steps = "  - {id: a, run: [sh, -c, \"trap '' TERM; echo x >> done; while :; do sleep 0.1; done\"]}\n";
+    // It ignores TERM, so that ending it takes a while, and resume comes meanwhile. `done` is there once it has said so.
+    let steps = "  - {id: a, run: [sh, -c, \"trap '' TERM; echo x >> said; ln -s said done; while :; do sleep 0.1; done\"]}\n";
     signed(&site, "slow", "", steps);
     for _ in 0..3 {
         let chain = killed_at(&site, &["spec", "run", "slow.yaml"], "done");
@@ -378,7 +378,9 @@ fn what_a_dead_driver_left_running_is_not_started_again() {
         assert_eq!(told["unknown"], json!([{"id": "a", "item": 0}]));
         assert_eq!(std::fs::read_to_string(site.work("done")).unwrap(), "x\n");
         site.run(&["spec", "cancel", &chain]).expect(0);
-        std::fs::remove_file(site.work("done")).unwrap();
+        for name in ["done", "said"] {
+            std::fs::remove_file(site.work(name)).unwrap();
+        }
     }
     site.assert_sound();
 }
