@@ -184,7 +184,8 @@ fn one_finds_receipts_and_those_of_the_same_action() {
     screen.keys(&format!("/{id}\r")).at_seq(1).keys("/4\r").at_seq(4).keys("/genesis\r").at_seq(0);
     screen.keys("/\r").at_seq(0);
     screen.keys("/nosuch\r").shows("nothing like `nosuch`").keys("j").hides("nothing like").at_seq(1);
-    screen.keys("/abc\u{7f}\u{7f}").shows("/a_").hides("/abc").keys("\u{1b}").hides("/a_");
+    // Each is waited for: escape and the key after it, read at once, would be one key with Alt.
+    screen.keys("/abc").shows("/abc_").keys("\u{7f}\u{7f}").shows("/a_").keys("\u{1b}").hides("/a");
     screen.keys("?").shows("the first receipt / the last").keys("x").hides("the first receipt / the last");
     screen.keys("5").shows("open actions").keys("\u{3}");
     screen.ends(0);
