@@ -65,6 +65,9 @@ const MCP_FOLDER: &str = "mcp";
 /// Clients of language models.
 const SDK: &str = "crates/cli/tests/cli/sdk.txt";
 const SDK_FOLDER: &str = "sdk";
+/// A collector of traces.
+const TELEMETRY: &str = "crates/cli/tests/cli/telemetry.txt";
+const TELEMETRY_FOLDER: &str = "telemetry";
 
 /// Interpreters that may carry the `cryptography` package. A python3 of one's own (pyenv, venv) hides
 /// the one Debian's packages serve, so both are asked.
@@ -89,6 +92,7 @@ pub(crate) fn prepare(root: &Path) -> Result<()> {
     packages(root, CONTRACT, CONTRACT_FOLDER, &[])?;
     packages(root, MCP, MCP_FOLDER, &["--ignore-requires-python", "--require-hashes"])?;
     packages(root, SDK, SDK_FOLDER, &[])?;
+    packages(root, TELEMETRY, TELEMETRY_FOLDER, &[])?;
     node_packages(root, CLIENT, CLIENT_FOLDER)?;
     node_packages(root, ISSUER, ISSUER_FOLDER)?;
     local_model::prepare(Weights::Small).context("couldn't fetch the local model that tests ask")

@@ -12,6 +12,7 @@ pub mod audit;
 pub mod bindings;
 pub mod birth;
 pub mod broker;
+pub mod collector;
 pub mod consent;
 pub mod credentials;
 pub mod cron;

@@ -47,6 +47,7 @@ use utoipa_axum::routes;
 
 use crate::mcp::http::Links;
 use crate::tenants::Tenants;
+use crate::traces::{self, Traces};
 
 pub(crate) use body::Whole;
 pub(crate) use caller::{Caller, Credentials, IdempotencyHeader, TenantHeader};
@@ -80,6 +81,7 @@ pub(crate) struct Api {
     calls: Arc<Semaphore>,
     guesses: caller::Guesses,
     links: Links,
+    traces: Option<Arc<Traces>>,
 }
 
 impl fmt::Debug for Api {
@@ -89,7 +91,7 @@ impl fmt::Debug for Api {
 }
 
 impl Api {
-    pub(crate) fn new(tenants: Tenants, performs: bool) -> Self {
+    pub(crate) fn new(tenants: Tenants, performs: bool, traces: Option<Traces>) -> Self {
         Self {
             tenants,
             performs,
@@ -101,6 +103,7 @@ impl Api {
             calls: Arc::new(Semaphore::new(CALLS_ALL_MAX)),
             guesses: caller::Guesses::default(),
             links: Links::default(),
+            traces: traces.map(Arc::new),
         }
     }
 
@@ -111,6 +114,11 @@ impl Api {
     /// Whether commands are run here.
     pub(crate) const fn performs(&self) -> bool {
         self.performs
+    }
+
+    /// Where spans go, where somebody wants them.
+    pub(crate) const fn traces(&self) -> Option<&Arc<Traces>> {
+        self.traces.as_ref()
     }
 
     /// The layers that answer tasks.
@@ -217,6 +225,7 @@ pub(crate) fn router(api: Arc<Api>) -> axum::Router {
         .fallback(|| async { Problem::no_route() })
         .method_not_allowed_fallback(|| async { Problem::no_method() })
         .layer(axum::middleware::map_response(hardened))
+        .layer(axum::middleware::from_fn_with_state(Arc::clone(&api), traces::traced))
         .with_state(api)
 }
 

@@ -8,4 +8,5 @@ pub mod mcp;
 pub mod serve;
 pub mod tenants;
 pub mod tls;
+pub mod traces;
 pub mod witness;

@@ -11,6 +11,7 @@ use crate::api::{self, Api};
 use crate::listener::{self, Bound};
 use crate::tenants::Tenants;
 use crate::tls::{self, TlsFiles};
+use crate::traces::{self, Traces};
 
 pub use crate::listener::{CONNECTIONS_MAX, HEAD_BYTES_MAX, HEAD_TIME_MAX, HEADERS_MAX, Listen};
 
@@ -32,6 +33,8 @@ pub struct Serving {
     pub tenants: Tenants,
     /// Whether commands are run here for whoever is admitted.
     pub performs: bool,
+    /// Where spans go.
+    pub traces: Option<Traces>,
 }
 
 /// Serves until SIGTERM or SIGINT. `ready` is told where once it listens; `told` what people should know.
@@ -53,9 +56,12 @@ pub fn serve(service: Serving, ready: impl FnOnce(&str), told: impl Fn(&str)) ->
         let bound = Bound::to(&service.listen, tls).await?;
         let (stop, stopped) = watch::channel(false);
         let asked = stop_signal()?;
-        let api = Arc::new(Api::new(service.tenants, service.performs));
+        let api = Arc::new(Api::new(service.tenants, service.performs, service.traces));
         let leases = tokio::spawn(close_expired(Arc::clone(&api), stopped.clone()));
         let feeds = tokio::spawn(api::feed(Arc::clone(&api), stopped.clone()));
+        // What the last requests did is sent as well.
+        let (settle, settled) = watch::channel(false);
+        let spans = tokio::spawn(traces::follow(Arc::clone(&api), settled));
         ready(&bound.place()?);
         let serving = tokio::spawn(listener::serve(bound, api::router(api), stopped));
         asked.await;
@@ -66,6 +72,8 @@ pub fn serve(service: Serving, ready: impl FnOnce(&str), told: impl Fn(&str)) ->
             told("some requests took too long and were cut off");
         }
         drop((leases.await, feeds.await));
+        _ = settle.send(true);
+        drop(spans.await);
         Ok(())
     });
     runtime.shutdown_timeout(Duration::from_secs(5));

@@ -52,6 +52,8 @@ pub struct Tenant {
     pub(crate) ledger: Ledger,
     pub(crate) policy: PolicyInForce,
     pub(crate) runtime: Runtime,
+    /// Where its chain ended when it was opened.
+    pub(crate) began_at: u64,
     pub(crate) gauges: Arc<Gauges>,
     pub(crate) feed: Arc<Feed>,
     /// Requests that may be with models at once.
@@ -228,6 +230,10 @@ impl Tenant {
     /// Who listened and what was measured goes on from the one before.
     fn of(id: TenantId, ledger: Ledger, before: Option<&Self>) -> Result<Self, TenantError> {
         let runtime = identity::runtime(&ledger).map_err(TenantError::Program)?;
+        let began_at = match before {
+            Some(before) => before.began_at,
+            None => ledger.head().map_err(OpenError::from)?.next_seq,
+        };
         let (gauges, feed, calls, turns, runs) = match before {
             Some(before) => (
                 Arc::clone(&before.gauges),
@@ -247,6 +253,7 @@ impl Tenant {
             ledger,
             policy: PolicyInForce::default(),
             runtime,
+            began_at,
             gauges,
             feed,
             calls,

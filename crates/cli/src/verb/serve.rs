@@ -4,6 +4,7 @@ use cascade_receipt::json::Value;
 use cascade_server::serve::{self, Listen, Serving};
 use cascade_server::tenants::{Tenants, Unsigned};
 use cascade_server::tls::TlsFiles;
+use cascade_server::traces::Traces;
 use clap::Args;
 
 use crate::args::Global;
@@ -15,6 +16,7 @@ use crate::{output, place};
 /// Every request needs a token (`cascade token issue`), or what is bound like one (`cascade identity`), and is decided by the
 /// same policies as the commands here. The reference is at /v1/docs, as OpenAPI at /v1/openapi.json. With --perform,
 /// `POST /v1/actions` runs commands on this machine. Metrics at /v1/metrics are open on this machine itself.
+/// Spans go to the collector that OTEL_EXPORTER_OTLP_ENDPOINT names, if it is set.
 /// SIGTERM stops it in order: what is in flight is answered first.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
@@ -90,7 +92,11 @@ pub(crate) fn run(global: &Global, args: &Serve) -> Exit {
             drop(output::json(&Value::object([("listening", place.into())])));
         }
     };
-    let service = Serving { listen: args.listen.clone(), tls, tenants, performs: args.perform };
+    let traces = Traces::from_environment(|text| output::say(text)).map_err(|error| {
+        Failure::usage(format!("no traces can be sent: {error}"))
+            .hint("look at the variables that begin with OTEL_, or set OTEL_TRACES_EXPORTER=none")
+    })?;
+    let service = Serving { listen: args.listen.clone(), tls, tenants, performs: args.perform, traces };
     serve::serve(service, ready, |text| output::say(text)).map_err(|error| {
         Failure::could_not(anyhow::Error::from(error).context("couldn't serve there"))
             .hint("choose another address with --listen, or look at the certificates")

@@ -143,6 +143,8 @@ mod shims;
 #[cfg(test)]
 mod site;
 #[cfg(test)]
+mod spans;
+#[cfg(test)]
 mod spec;
 #[cfg(test)]
 mod stage;

@@ -1,7 +1,7 @@
 //! `cascade mcp` between a client and servers that were not written here, and servers that follow no rules.
 
 mod hostile;
-mod http;
+pub(crate) mod http;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -24,7 +24,7 @@ fn library() -> PathBuf {
     library
 }
 
-fn python(site: &Site) -> &'static str {
+pub(crate) fn python(site: &Site) -> &'static str {
     let able = |python: &&str| {
         let mut command = site.program(python);
         command.env("PYTHONPATH", library()).args(["-c", "import mcp.client, mcp.server"]);

@@ -22,7 +22,7 @@ fn site_with(model: &Model, more: &str) -> (Site, String) {
     (site, token)
 }
 
-fn question(stream: bool) -> String {
+pub(crate) fn question(stream: bool) -> String {
     json!({"model": "m", "stream": stream, "messages": [{"role": "user", "content": "why?"}]}).to_string()
 }
 
@@ -62,7 +62,7 @@ fn rest(mut stream: BufReader<TcpStream>) -> Answer {
     Answer { status, head, body }
 }
 
-fn ask(server: &Server, token: &str, body: &str) -> Answer {
+pub(crate) fn ask(server: &Server, token: &str, body: &str) -> Answer {
     rest(asking(server, token, "/v1/chat/completions", body))
 }
 

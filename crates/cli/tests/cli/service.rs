@@ -49,8 +49,12 @@ impl Server {
     }
 
     pub(crate) fn with(site: &Site, args: &[&str]) -> Self {
+        Self::with_env(site, args, &[])
+    }
+
+    pub(crate) fn with_env(site: &Site, args: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut command = site.cascade(&["--json", "serve"]);
-        command.args(args);
+        command.args(args).envs(variables.iter().copied());
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();

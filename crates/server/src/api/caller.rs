@@ -14,6 +14,7 @@ use cascade_policy::decide;
 use cascade_policy::facts::ToolCall;
 use cascade_receipt::content::TokenScope;
 use cascade_receipt::decision::Verdict;
+use cascade_receipt::id::ReceiptId;
 use cascade_runtime::bindings::Presented;
 use cascade_runtime::facts::Asker;
 use cascade_runtime::lease::{self, Asked};
@@ -24,6 +25,7 @@ use super::wire::ReasonOut;
 use super::{Api, Problem};
 use crate::listener::Peer;
 use crate::tenants::{Refused, Tenant};
+use crate::traces::Trace;
 
 /// Names the tenant; `default` where it is absent.
 static TENANT: HeaderName = HeaderName::from_static("cascade-tenant");
@@ -67,6 +69,7 @@ pub(crate) struct Credentials {
     address: Option<IpAddr>,
     /// Somebody between says that it speaks for others.
     forwarded: bool,
+    trace: Option<Trace>,
 }
 
 impl FromRequestParts<Arc<Api>> for Credentials {
@@ -109,7 +112,8 @@ impl FromRequestParts<Arc<Api>> for Credentials {
             ));
         }
         let forwarded = FORWARDED.iter().any(|name| parts.headers.contains_key(*name));
-        Ok(Self { tenant, shown, key, address, forwarded })
+        let trace = parts.extensions.get::<Trace>().cloned();
+        Ok(Self { tenant, shown, key, address, forwarded, trace })
     }
 }
 
@@ -142,6 +146,8 @@ pub(crate) struct Caller {
     pub(crate) asker: Asker,
     /// Makes the request one that can be sent again.
     pub(crate) key: Option<String>,
+    /// The trace that the request belongs to, where there are traces.
+    pub(crate) trace: Option<Trace>,
 }
 
 impl Api {
@@ -165,7 +171,7 @@ impl Api {
             ));
         }
         let asker = Asker::by_shown(&tenant.ledger, &counts)?;
-        Ok(Caller { tenant, asker, key: shown.key.clone() })
+        Ok(Caller { tenant, asker, key: shown.key.clone(), trace: shown.trace.clone() })
     }
 
     /// The same for whoever would begin something: nothing begins for a suspended tenant.
@@ -185,6 +191,13 @@ fn unknown() -> Problem {
 }
 
 impl Caller {
+    /// These receipts came of the request.
+    pub(crate) fn began(&self, receipts: impl IntoIterator<Item = ReceiptId>) {
+        if let Some(trace) = &self.trace {
+            receipts.into_iter().for_each(|receipt| trace.began(receipt));
+        }
+    }
+
     /// Whether the policy lets this caller do what the command `cascade VERB` does. Looking is decided without a halt
     /// or a suspension: who stopped a tenant wants to see why.
     pub(crate) fn may(&self, verb: &str) -> Result<(), Problem> {

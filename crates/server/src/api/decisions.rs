@@ -87,6 +87,7 @@ fn decided(caller: &Caller, request: DecisionRequest, body: &[u8]) -> Result<Dec
     );
     if let Ok(begun) = &begun {
         caller.tenant.gauges.decided(begun.gates, began.elapsed());
+        caller.began([begun.receipt.receipt_id]);
     }
     match begun {
         Ok(begun) if !begun.objections.is_empty() => Err(Problem::refused(&begun.objections)),

@@ -159,7 +159,8 @@ impl Listening {
         }
         let now = tenant.ledger.head()?.next_seq;
         let head = tenant.feed.head.subscribe();
-        let caller = Caller { tenant: Arc::clone(tenant), asker: caller.asker.clone(), key: None };
+        let caller =
+            Caller { tenant: Arc::clone(tenant), asker: caller.asker.clone(), key: None, trace: None };
         let next = first.unwrap_or(now).min(now);
         let ready = Vec::new().into_iter();
         Ok(Self { caller, head, next, ready, checked: std::time::Instant::now(), _place: place })

@@ -78,7 +78,10 @@ fn performed(caller: &Caller, request: RunRequest, tag: Option<RequestTag>) -> R
     }
     let governed = govern::govern(&caller.tenant.ledger, asked(caller, request, tag)?);
     match governed {
-        Ok(governed) => Ok(told(&governed)),
+        Ok(governed) => {
+            caller.began(governed.receipts.iter().map(|receipt| receipt.receipt_id));
+            Ok(told(&governed))
+        }
         // The same request, at the same moment, on another thread or in another process.
         Err(GovernError::Append(AppendError::Repeated { .. })) => {
             let known = tag.map(|tag| answered(caller, &tag)).transpose()?.flatten();

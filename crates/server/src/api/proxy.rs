@@ -148,7 +148,12 @@ fn prepared(
     let model = named(&models, dialect, &read.model)?.clone();
     let alone = models.lower_layers().and_then(|least| Some((least, read.alone()?)));
     let (sent, shown) = read.sent(&model, headers)?;
-    let caller = Caller { tenant: Arc::clone(&caller.tenant), asker: caller.asker.clone(), key: None };
+    let caller = Caller {
+        tenant: Arc::clone(&caller.tenant),
+        asker: caller.asker.clone(),
+        key: None,
+        trace: caller.trace.clone(),
+    };
     Ok(Answering { caller, model, sent, shown, alone })
 }
 

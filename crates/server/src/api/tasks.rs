@@ -127,6 +127,7 @@ fn asked(api: &Api, caller: &Caller, request: TaskRequest) -> Result<Response, P
         step: None,
     };
     let tasked = router.answer(ledger, &asked)?;
+    caller.began(tasked.receipts.iter().map(|receipt| receipt.receipt_id));
     Ok(answer::json(task::document(&tasked).to_string()))
 }
 

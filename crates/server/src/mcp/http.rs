@@ -5,6 +5,7 @@
 //! and put on record is what the gateway over standard input and output decides and records.
 
 mod call;
+mod carried;
 mod faces;
 mod head;
 mod link;

@@ -12,7 +12,7 @@ use crate::service::{Answer, Server, token};
 use crate::site::{Done, Site, finish, kinds};
 
 /// A server of tools that listens.
-struct Web {
+pub(crate) struct Web {
     child: Child,
     url: String,
 }
@@ -39,7 +39,7 @@ impl Web {
         Self::start(command)
     }
 
-    fn hostile(site: &Site, way: &str) -> Self {
+    pub(crate) fn hostile(site: &Site, way: &str) -> Self {
         let mut command = site.program(python(site));
         command.arg(fixture("web.py")).arg(way);
         Self::start(command)
@@ -50,7 +50,7 @@ impl Web {
     }
 }
 
-fn add(site: &Site, name: &str, web: &Web, more: &[&str]) {
+pub(crate) fn add(site: &Site, name: &str, web: &Web, more: &[&str]) {
     site.run(&[&["mcp", "upstream", "add", name, web.url.as_str()], more].concat()).expect(0);
 }
 
@@ -84,9 +84,13 @@ fn say(server: &Server, shown: &str, face: &str, message: &Value) -> Answer {
     server.send(("POST", face), &[("Authorization", &bearer)], &message.to_string())
 }
 
-fn call(server: &Server, shown: &str, (face, tool): (&str, &str)) -> Value {
-    let message =
-        json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": tool, "arguments": {}}});
+fn call(server: &Server, shown: &str, named: (&str, &str)) -> Value {
+    call_with(server, shown, named, &json!({}))
+}
+
+pub(crate) fn call_with(server: &Server, shown: &str, (face, tool): (&str, &str), meta: &Value) -> Value {
+    let params = json!({"name": tool, "arguments": {}, "_meta": meta});
+    let message = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params});
     say(server, shown, face, &message).expect(200)
 }
 

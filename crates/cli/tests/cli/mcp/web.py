@@ -67,6 +67,7 @@ class Server(http.server.BaseHTTPRequestHandler):
             self.answer(ident, {"tools": [{"name": "t", "inputSchema": {"type": "object"}}]})
         else:
             open("called", "a").write(json.dumps(message) + "\n")
+            open("traced", "a").write(self.headers.get("traceparent", "") + "\n")
             self.called(ident)
 
     def called(self, ident):

@@ -86,8 +86,14 @@ impl Answering {
         }
         let outcome = relay::relay(&tenant.ledger, &request, &mut waiting);
         match &outcome {
-            Ok(Outcome::NotAdmitted(begun)) => tenant.gauges.decided(begun.gates, began.elapsed()),
-            Ok(Outcome::Ran(ended)) => tenant.gauges.decided(ended.decided.0, ended.decided.1),
+            Ok(Outcome::NotAdmitted(begun)) => {
+                tenant.gauges.decided(begun.gates, began.elapsed());
+                self.caller.began([begun.receipt.receipt_id]);
+            }
+            Ok(Outcome::Ran(ended)) => {
+                tenant.gauges.decided(ended.decided.0, ended.decided.1);
+                self.caller.began([ended.intent]);
+            }
             Err(_) => {}
         }
         if outcome.is_err() && tenant.ledger.has_failed() {

@@ -37,6 +37,7 @@ pub(super) fn answered(caller: &Caller, least: Evidence, words: &str, sent: &Sen
         step: None,
     };
     let tasked = tenant.router()?.answer(&tenant.ledger, &request).ok()?;
+    caller.began(tasked.receipts.iter().map(|receipt| receipt.receipt_id));
     let receipt = tasked.receipts.last()?.receipt_id;
     let answer = tasked.answer.filter(|answer| answer.evidence >= least)?;
     // What is longer than the client takes would have to be cut, and half a program is none.

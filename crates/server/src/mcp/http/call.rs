@@ -18,6 +18,7 @@ use super::super::elicit::{self, Consent};
 use super::super::listing::Listing;
 use super::super::wire::{self, Message, Method};
 use super::Era;
+use super::carried::Meta;
 use super::faces;
 use super::link::{Answer, Link, Wanted};
 use super::repeated::{self, Repeated};
@@ -125,7 +126,8 @@ async fn attempt(work: &Work, asked: &Asked, call: Call, until: Instant) -> Resu
     }
     let call = Arc::new(call);
     let (server, ruled_on) = (work.server.clone(), Arc::clone(&call));
-    let ruled = work.seat.work(move |caller| ruled(caller, &server, (&ruled_on, &listing))).await??;
+    let meta = Meta::of(asked.params.as_deref());
+    let ruled = work.seat.work(move |caller| ruled(caller, &server, (&ruled_on, &listing), &meta)).await??;
     Ok(match ruled {
         Ruled::Admitted(caller, open) => {
             Attempt::Said(performed(work, asked, &call, (caller, open), until).await)
@@ -142,7 +144,12 @@ async fn attempt(work: &Work, asked: &Asked, call: Call, until: Instant) -> Resu
     })
 }
 
-fn ruled(caller: &Arc<Caller>, server: &str, (call, listing): (&Call, &Listing)) -> Result<Ruled, Problem> {
+fn ruled(
+    caller: &Arc<Caller>,
+    server: &str,
+    (call, listing): (&Call, &Listing),
+    meta: &Meta,
+) -> Result<Ruled, Problem> {
     let tag = repeated::tag(caller, server, call)?;
     if let Some(tag) = &tag
         && let Some(before) = repeated::answered(caller, tag)?
@@ -153,6 +160,9 @@ fn ruled(caller: &Arc<Caller>, server: &str, (call, listing): (&Call, &Listing))
     let begun = gateway(caller, server).begin(call, listing, tag);
     if let Ok(begun) = &begun {
         caller.tenant.gauges.decided(begun.gates, began.elapsed());
+        if let Some(trace) = meta.trace(caller) {
+            trace.began(begun.receipt.receipt_id);
+        }
     }
     match begun {
         Ok(Begun { open: Some(open), .. }) => Ok(Ruled::Admitted(Arc::clone(caller), open)),
@@ -183,7 +193,9 @@ async fn performed(
     until: Instant,
 ) -> Said {
     let began = Instant::now();
-    let answer = match wanted(work, asked, call) {
+    let trace = Meta::of(asked.params.as_deref()).trace(&caller);
+    let onwards = trace.map(|trace| trace.onwards(open.intent()));
+    let answer = match wanted(work, asked, call, onwards) {
         Some(wanted) => work.link.ask(&work.way, wanted, until).await,
         None => Err(ExchangeFault::Local("the request cannot be taken apart".to_owned())),
     };
@@ -219,10 +231,13 @@ fn settle(
     }
 }
 
-fn wanted(work: &Work, asked: &Asked, call: &Call) -> Option<Wanted> {
+fn wanted(work: &Work, asked: &Asked, call: &Call, trace: Option<String>) -> Option<Wanted> {
     let Ok(Message::Request(_, method, params)) = Message::of(&call.line) else { return None };
     let params = speak::members(params?)?;
-    Some(Wanted { method: method.into_owned(), params, from: asked.era, more: work.params.clone() })
+    let mut more = work.params.clone();
+    let trace = trace.and_then(|trace| HeaderValue::try_from(trace).ok());
+    more.extend(trace.map(|trace| (HeaderName::from_static("traceparent"), trace)));
+    Some(Wanted { method: method.into_owned(), params, from: asked.era, more })
 }
 
 /// Waits until people have answered; what the client gets where that is not yes.
