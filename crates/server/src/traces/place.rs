@@ -14,6 +14,8 @@ use opentelemetry_http::HeaderExtractor;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{Sampler, SamplingDecision, ShouldSample as _};
 
+/// Longest `tracestate` that is kept, in bytes: what W3C Trace Context wants passed on at least. Strangers write it.
+const STATE_BYTES_MAX: usize = 512;
 /// Receipts whose request is remembered; the oldest are forgotten, and their spans begin traces of their own.
 const PLACES_MAX: usize = 65_536;
 
@@ -114,7 +116,13 @@ pub(super) fn of_message(parent: &str, state: Option<&str>) -> Option<SpanContex
 
 fn extracted(said: &dyn Extractor) -> Option<SpanContext> {
     let context = TraceContextPropagator::new().extract_with_context(&Context::new(), said);
-    Some(context.span().span_context().clone()).filter(SpanContext::is_valid)
+    let told = context.span().span_context().clone();
+    let state = match told.trace_state() {
+        long if long.header().len() > STATE_BYTES_MAX => TraceState::NONE,
+        state => state.clone(),
+    };
+    let told = SpanContext::new(told.trace_id(), told.span_id(), told.trace_flags(), true, state);
+    Some(told).filter(SpanContext::is_valid)
 }
 
 /// The id of the span that a receipt opens: its own sixteen hex digits.
@@ -181,6 +189,23 @@ mod tests {
         // What was handed out takes no room.
         places.put(receipt(PLACES_MAX + 2), SpanContext::NONE);
         assert!(places.take(receipt(3)).is_some());
+    }
+
+    #[test]
+    fn what_a_caller_says_is_taken_within_limits() {
+        let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let state = |length: usize| of_message(parent, Some(&format!("a={}", "x".repeat(length - 2))));
+        // A value has at most 256 characters, so that more of them make it long.
+        let long = |members: usize| {
+            let members: Vec<String> = (0..members).map(|at| format!("k{at}={}", "x".repeat(100))).collect();
+            of_message(parent, Some(&members.join(","))).unwrap().trace_state().header().len()
+        };
+        assert_eq!(state(100).unwrap().trace_state().header().len(), 100);
+        assert!(long(4) > 400);
+        assert_eq!(long(5), 0, "its trace counts all the same");
+        for bad in ["", "00-0-0-01", "00-00000000000000000000000000000000-00f067aa0ba902b7-01"] {
+            assert!(of_message(bad, None).is_none(), "{bad}");
+        }
     }
 
     #[test]

@@ -60,7 +60,7 @@ impl Drop for Asked {
         let route = self.route.take();
         let mut attributes = vec![
             KeyValue::new("http.request.method", method.to_owned()),
-            KeyValue::new("url.path", std::mem::take(&mut self.path)),
+            KeyValue::new("url.path", super::span::short(&self.path)),
         ];
         let name = match &route {
             Some(route) => format!("{method} {route}"),

@@ -12,7 +12,7 @@ use cascade_runtime::record::Record;
 use opentelemetry::trace::{SpanKind, Status};
 use opentelemetry::{Array, KeyValue, StringValue, Value as Attribute};
 
-/// Longest name of a program, tool or model in a span, in bytes.
+/// Longest name of a program, tool or model, and longest path, in a span, in bytes.
 const NAME_BYTES_MAX: usize = 128;
 
 /// What a span is of.
@@ -243,7 +243,7 @@ fn list<'a>(name: &'static str, texts: impl Iterator<Item = &'a str>) -> Option<
 }
 
 /// No more of a name than belongs into one.
-fn short(text: &str) -> String {
+pub(super) fn short(text: &str) -> String {
     let end = (0..=text.len().min(NAME_BYTES_MAX)).rev().find(|at| text.is_char_boundary(*at));
     text.get(..end.unwrap_or_default()).unwrap_or_default().to_owned()
 }
