@@ -36,6 +36,7 @@ pub mod memory;
 pub mod model;
 pub mod obeyed;
 mod own_act;
+mod own_home;
 pub mod own_program;
 pub mod packs;
 pub mod people;

@@ -91,6 +91,8 @@ mod out;
 #[cfg(test)]
 mod outside;
 #[cfg(test)]
+mod own_home;
+#[cfg(test)]
 mod packs;
 #[cfg(test)]
 mod passing;
