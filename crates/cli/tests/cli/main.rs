@@ -41,6 +41,8 @@ mod erase;
 #[cfg(test)]
 mod examples;
 #[cfg(test)]
+mod fair;
+#[cfg(test)]
 mod fan_out;
 #[cfg(test)]
 mod forged;
@@ -164,6 +166,8 @@ mod thinking;
 mod timestamp;
 #[cfg(test)]
 mod tokens;
+#[cfg(test)]
+mod told;
 #[cfg(test)]
 mod tour;
 #[cfg(test)]
