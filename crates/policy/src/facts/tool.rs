@@ -97,7 +97,7 @@ impl ToolCall {
                 }
                 serde_json::Value::Array(items) => left.extend(items),
                 serde_json::Value::Object(members) => {
-                    left.extend(members.into_iter().map(|(_, value)| value))
+                    left.extend(members.into_iter().map(|(_, value)| value));
                 }
                 serde_json::Value::Null | serde_json::Value::Bool(_) | serde_json::Value::Number(_) => {}
             }

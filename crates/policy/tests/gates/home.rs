@@ -98,7 +98,7 @@ fn a_tool_names_it_in_any_text_of_its_arguments() {
         ("agent:claude-code", r#"{"file_path":"/h/keys/a"}"#, true),
         ("mcp:files", r#"{"edits":[{"of":{"file":"/h/keys/a"}}]}"#, true),
         ("mcp:files", r#"{"uri":"file:/h/keys/a"}"#, true),
-        ("agent:claude-code", r#"{"file_path":"/work/a"}"#, false),
+        ("agent:claude-code", r#"{"file_path":"/srv/a"}"#, false),
     ] {
         let facts = looked_at(&snapshot, call(server, arguments));
         assert_eq!(!facts.action.home.is_empty(), expected, "{arguments}");
