@@ -288,6 +288,16 @@ impl Reader {
         })
     }
 
+    /// How many admitted actions wait for their outcome until some moment.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub fn open_lease_count(&self) -> Result<u64, Fault> {
+        let sql = "SELECT count(*) FROM open_actions WHERE until_ms IS NOT NULL";
+        let counts = self.all(sql, (), |row| Ok(from_sql(row.get(0)?)))?;
+        Ok(counts.first().copied().unwrap_or(0))
+    }
+
     /// Intents without a closer, oldest first.
     ///
     /// # Errors

@@ -83,6 +83,7 @@ fn facts() -> Facts {
             script: None,
             files: Vec::new(),
             defaults: Vec::new(),
+            home: Vec::new(),
             resource: None,
         },
         spec: None,

@@ -10,7 +10,7 @@ use crate::gate::{self, Case, Evaluation};
 use crate::limits::{self, Concern, Draw};
 use crate::resource::Place;
 use crate::snapshot::Snapshot;
-use crate::worker::{Classification, Obeyed, Registry};
+use crate::worker::{Classification, Mention, Obeyed, Registry};
 
 /// Stack, in bytes, that a caller gives to [`decide`], [`Snapshot::compile`] and
 /// [`Snapshot::load`].
@@ -211,10 +211,34 @@ pub fn sought(registry: &Registry, action: &Action) -> BTreeSet<Place> {
     found.commands.into_iter().flat_map(|command| command.sought).collect()
 }
 
+/// The paths that the words of an action may name; of a tool, those of its arguments.
+///
+/// Needs [`STACK_BYTES`] of stack.
+#[must_use]
+pub fn mentioned(registry: &Registry, action: &Action) -> BTreeSet<Mention> {
+    let of_line = |line: &[u8]| match str::from_utf8(line) {
+        Ok(line) => registry.mentioned_by_line(line, &action.env),
+        Err(_) => BTreeSet::new(),
+    };
+    match &action.invocation {
+        Invocation::Cli(argv) => {
+            let mut found = registry.mentioned_by_argv(argv, &action.env);
+            found.extend(action.script.as_deref().map(of_line).unwrap_or_default());
+            found
+        }
+        Invocation::Shell(line) => of_line(line),
+        Invocation::Tool(call) => call.mentioned(),
+        Invocation::Task(_) | Invocation::Workflow(_) | Invocation::Schedule(_) => BTreeSet::new(),
+    }
+}
+
 fn classify(registry: &Registry, action: &Action) -> Classification {
     let mut found = read(registry, action);
     for (place, name) in &action.defaults {
         found.commands.iter_mut().for_each(|command| command.name(*place, name));
+    }
+    if !action.home.is_empty() {
+        found.enter_home(&action.home);
     }
     found
 }

@@ -237,6 +237,8 @@ pub struct Action {
     pub files: Vec<ObeyedFile>,
     /// Names that stand in files and that the command leaves to them, sorted by place.
     pub defaults: Vec<(Place, String)>,
+    /// Words that lead into the home of Cascade itself, sorted, as far as they are known.
+    pub home: Vec<String>,
     /// What is acted on, where the surface knows it.
     pub resource: Option<String>,
 }

@@ -29,6 +29,7 @@ mod judge;
 mod leak;
 mod line;
 mod manifest;
+mod mention;
 mod mongo;
 mod named;
 mod obeyed;
@@ -66,4 +67,6 @@ pub use intent::{
     GRADE_MARGIN, GRADE_MIN, Heard, How, Planned, TEXT_BYTES_MAX, TEXT_WORDS_MAX, VALUE_BYTES_MAX, WAYS_MAX,
 };
 pub use inverse::{Inversion, Undoing};
+pub use mention::Mention;
+pub(crate) use mention::parts;
 pub use registry::Registry;

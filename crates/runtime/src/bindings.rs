@@ -12,10 +12,13 @@ mod jwt;
 mod keys;
 mod shown;
 
+use std::fs::File;
+
 use cascade_ledger::{Appended, Fault, Ledger, PrivateItem, Reader, TenantId, Token};
 use cascade_receipt::content::TokenIssued;
 use cascade_receipt::id::TokenId;
 use cascade_receipt::time::Timestamp;
+use rustix::fs::FlockOperation;
 
 use crate::consent::Sign;
 use crate::facts::{self, Asker};
@@ -54,6 +57,9 @@ pub enum BindingError {
     /// There are [`BINDINGS_MAX`].
     #[error("there are {BINDINGS_MAX} bindings, and there may not be more at once")]
     TooMany,
+    /// Another process binds something at this moment.
+    #[error("something else is bound at this moment; try again")]
+    Busy,
 }
 
 impl From<Fault> for BindingError {
@@ -84,6 +90,8 @@ pub fn bind(
     if let Credential::Jwt(identity) = credential {
         identity.check()?;
     }
+    // Of two who bind the same at once, one finds what the other has bound, or that it is at it.
+    let _alone = alone(ledger)?;
     let there = holding(ledger, facts::chain_now(ledger)?)?;
     if let Some(other) = there.iter().find(|binding| binding.credential.overlaps(credential)) {
         return Err(BindingError::Bound(other.token.token_id));
@@ -95,6 +103,14 @@ pub fn bind(
     let id = TokenId(cascade_ledger::receipt_id()?.0);
     let kept = Kept { id, hash: item.hash, private: Some(item) };
     Ok(tokens::record(ledger, asker, issuing, kept, sign)?)
+}
+
+/// Held while something is bound: what a credential is about is private, so that the ledger cannot compare two of them
+/// when it writes. It goes with the process.
+fn alone(ledger: &Ledger) -> Result<File, BindingError> {
+    let dir = File::open(ledger.dir()).map_err(|_| BindingError::Busy)?;
+    rustix::fs::flock(&dir, FlockOperation::NonBlockingLockExclusive).map_err(|_| BindingError::Busy)?;
+    Ok(dir)
 }
 
 /// Every binding with how it stands, oldest first. It is taken back like a token ([`tokens::revoke`]).

@@ -27,6 +27,7 @@ use crate::file_hash;
 use crate::glass;
 use crate::grants;
 use crate::obeyed;
+use crate::own_home;
 use crate::people::{self, Person, Whom};
 use crate::process::Enclosure;
 use crate::shim;
@@ -395,10 +396,12 @@ pub fn look(
         script: command.script(),
         files: Vec::new(),
         defaults: Vec::new(),
+        home: Vec::new(),
         resource: None,
     };
     action.defaults = defaults::look(command, &decide::sought(snapshot.registry(), &action));
     action.files = obeyed::look(ledger, command, &decide::obeyed(snapshot.registry(), &action));
+    action.home = own_home::look(ledger, snapshot.registry(), &action, &command.env);
     let subject = command.subject.map(|concerned| subject::look(ledger, concerned)).transpose()?;
     Ok(Facts { subject, ..of_action(ledger, asker, action)? })
 }
@@ -454,6 +457,7 @@ pub(crate) const fn without_world(invocation: Invocation, cwd: Vec<u8>) -> facts
         script: None,
         files: Vec::new(),
         defaults: Vec::new(),
+        home: Vec::new(),
         resource: None,
     }
 }

@@ -10,6 +10,7 @@ use cascade_policy::snapshot::Snapshot;
 use cascade_receipt::id::PrincipalId;
 
 use crate::facts::{self, Command};
+use crate::own_home;
 use crate::people::{Person, Whom};
 
 /// Nobody's id: hypothetical facts enter no chain.
@@ -17,13 +18,14 @@ const NOBODY: PrincipalId = PrincipalId([0; 8]);
 /// The id of whoever `--as` names and is not the caller.
 const SOMEBODY: PrincipalId = PrincipalId([1; 8]);
 
-/// Lets the line be one of this chain: how its tenant stands, and who the caller is in it. What only a real action
+/// Lets the line be one of this chain: how its tenant stands, and who the caller is in it, and which words lead into its home. What only a real action
 /// has (grants, approvals) stays out.
 ///
 /// # Errors
 /// When the ledger cannot be read.
-pub fn within(ledger: &Reader, facts: &mut Facts) -> Result<(), Fault> {
+pub fn within(ledger: &Reader, snapshot: &Snapshot, facts: &mut Facts) -> Result<(), Fault> {
     facts.tenant = facts::tenant(ledger)?;
+    facts.action.home = own_home::look(ledger, snapshot.registry(), &facts.action, &[]);
     let name = Person::current().name;
     let own =
         ledger.names()?.into_iter().find(|(_, known)| known.kind == NameKind::Person && known.name == name);
@@ -83,6 +85,7 @@ fn of_action(invocation: Invocation, whom: Option<&str>) -> Facts {
             script: None,
             files: Vec::new(),
             defaults: Vec::new(),
+            home: Vec::new(),
             resource: None,
         },
         spec: None,

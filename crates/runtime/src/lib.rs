@@ -37,6 +37,7 @@ pub mod memory;
 pub mod model;
 pub mod obeyed;
 mod own_act;
+mod own_home;
 pub mod own_program;
 pub mod packs;
 pub mod people;

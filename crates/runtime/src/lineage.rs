@@ -19,6 +19,7 @@ pub struct Local<'a> {
     near: Near<'a>,
     head: u64,
     cosigned: u64,
+    words: bool,
 }
 
 impl<'a> Local<'a> {
@@ -29,7 +30,7 @@ impl<'a> Local<'a> {
     pub fn new(reader: &'a Reader, index: &'a Index) -> Result<Self, cascade_ledger::Fault> {
         let head = reader.head()?.next_seq;
         let cosigned = reader.newest_checkpoint(true)?.map_or(0, |(size, _)| size);
-        Ok(Self { reader, index, near: Near::new(reader), head, cosigned })
+        Ok(Self { reader, index, near: Near::new(reader), head, cosigned, words: true })
     }
 }
 
@@ -95,6 +96,9 @@ impl Source for Local<'_> {
     }
 
     fn command(&mut self, receipt: &Receipt) -> Result<Option<String>, Fault> {
+        if !self.words {
+            return Ok(None);
+        }
         let hash = receipt.content.member("action_hash").and_then(json::Value::as_str);
         let Some(hash) = hash.and_then(Digest::from_hex) else { return Ok(None) };
         Ok(match record::private(self.reader, &hash)? {
@@ -117,10 +121,16 @@ impl Source for Local<'_> {
     }
 
     fn reason(&mut self, receipt: &Receipt) -> Result<Option<String>, Fault> {
+        if !self.words {
+            return Ok(None);
+        }
         Ok(record::reason_of(self.reader, receipt.id, receipt.content.member("reason_hash"))?)
     }
 
     fn name(&mut self, principal: PrincipalId) -> Result<Option<String>, Fault> {
+        if !self.words {
+            return Ok(None);
+        }
         Ok(self.reader.name(principal)?.map(|name| name.name))
     }
 
@@ -137,7 +147,7 @@ impl Source for Local<'_> {
     }
 }
 
-/// Asks a question of the local chain. A fault of the ledger stays one, so that whoever lent the index makes a damaged one
+/// Asks a question of the local chain, with the private words in it or without. A fault of the ledger stays one, so that whoever lent the index makes a damaged one
 /// again.
 ///
 /// # Errors
@@ -145,9 +155,10 @@ impl Source for Local<'_> {
 pub fn ask<T>(
     reader: &Reader,
     index: &Index,
+    words: bool,
     question: impl FnOnce(&mut dyn Source) -> Result<T, Fault>,
 ) -> Result<Result<T, Fault>, cascade_ledger::Fault> {
-    let mut source = Local::new(reader, index)?;
+    let mut source = Local { words, ..Local::new(reader, index)? };
     match question(&mut source) {
         Err(error) => match error.downcast::<cascade_ledger::Fault>() {
             Ok(fault) => Err(*fault),

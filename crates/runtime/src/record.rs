@@ -116,6 +116,14 @@ impl Record {
         Ok(self.private(reader, "action_hash")?.as_ref().and_then(command_of))
     }
 
+    /// The variables of the action, as [`variables_of`] has them.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub fn variables(&self, reader: &Reader) -> Result<Vec<String>, Fault> {
+        Ok(self.private(reader, "action_hash")?.as_ref().map(variables_of).unwrap_or_default())
+    }
+
     /// The reason that somebody gave, where the vault has it.
     ///
     /// # Errors
@@ -189,6 +197,22 @@ pub fn command_of(action: &Value) -> Option<String> {
     let encoded = action.member("argv_b64")?.as_array()?;
     let words = encoded.iter().filter_map(Value::as_str).filter_map(cascade_receipt::base64::decode);
     Some(words.map(|word| quoted(&String::from_utf8_lossy(&word))).collect::<Vec<_>>().join(" "))
+}
+
+/// The variables of a normalised action that say what its programs do, as `NAME=VALUE`. The value of one that a credential
+/// is handed in is the credential's name.
+#[must_use]
+pub fn variables_of(action: &Value) -> Vec<String> {
+    let env = action.member("env").and_then(Value::as_array).unwrap_or_default();
+    let text = |one: &Value, key: &str| {
+        let plain = one.member(key).and_then(Value::as_str).map(str::to_owned);
+        plain.or_else(|| {
+            let encoded = one.member(&format!("{key}_b64"))?.as_str()?;
+            Some(String::from_utf8_lossy(&cascade_receipt::base64::decode(encoded)?).into_owned())
+        })
+    };
+    let variable = |one: &Value| Some(format!("{}={}", text(one, "name")?, quoted(&text(one, "value")?)));
+    env.iter().filter_map(variable).collect()
 }
 
 /// What a workflow does by itself, in one line.

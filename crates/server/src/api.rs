@@ -15,6 +15,7 @@ mod events;
 mod lineage;
 mod mcp;
 mod metrics;
+mod pace;
 mod page;
 mod performing;
 mod policies;
@@ -54,11 +55,12 @@ pub(crate) use caller::{Caller, Credentials, IdempotencyHeader, TenantHeader};
 pub(crate) use events::{Feed, feed};
 pub(crate) use mcp::Seat;
 pub(crate) use metrics::Gauges;
+pub use pace::{Allowance, TENANT_LEASES_MAX, TENANT_REQUESTS_PER_S_MAX};
 pub(crate) use problem::Problem;
-pub(crate) use proxy::{CALLS_ALL_MAX, CALLS_MAX};
+pub(crate) use proxy::CALLS_ALL_MAX;
 use reference::Security;
 use turns::{LONG_WORK_MAX, RUNS_MAX};
-pub(crate) use turns::{TENANT_RUNS_MAX, TENANT_WORK_MAX};
+pub(crate) use turns::{Share, TENANT_WORK_MAX};
 
 /// Requests that are worked on at once; more wait for [`QUEUE_TIME_MAX`].
 pub(crate) const WORK_MAX: usize = 128;

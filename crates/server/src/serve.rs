@@ -13,6 +13,7 @@ use crate::tenants::Tenants;
 use crate::tls::{self, TlsFiles};
 use crate::traces::{self, Traces};
 
+pub use crate::api::{Allowance, TENANT_LEASES_MAX, TENANT_REQUESTS_PER_S_MAX};
 pub use crate::listener::{CONNECTIONS_MAX, HEAD_BYTES_MAX, HEAD_TIME_MAX, HEADERS_MAX, Listen};
 
 /// Longest wait for requests in flight when the service is told to stop.

@@ -16,9 +16,7 @@ use cascade_runtime::policy_store::PolicyInForce;
 use cascade_runtime::task::Router;
 use cascade_runtime::tokens::Unaccepted;
 
-use tokio::sync::Semaphore;
-
-use crate::api::{CALLS_MAX, Feed, Gauges, TENANT_RUNS_MAX, TENANT_WORK_MAX};
+use crate::api::{Allowance, Feed, Gauges, Share};
 
 /// Answers of layers that a tenant has tried out at once.
 const ROUTER_WORKERS: usize = 2;
@@ -56,12 +54,7 @@ pub struct Tenant {
     pub(crate) began_at: u64,
     pub(crate) gauges: Arc<Gauges>,
     pub(crate) feed: Arc<Feed>,
-    /// Requests that may be with models at once.
-    pub(crate) calls: Arc<Semaphore>,
-    /// Requests of it that may be worked on at once.
-    pub(crate) turns: Arc<Semaphore>,
-    /// Commands and tasks of it that may be worked on at once.
-    pub(crate) runs: Arc<Semaphore>,
+    pub(crate) share: Arc<Share>,
     /// The layers below language models, once somebody asks them.
     router: OnceLock<Option<Router>>,
 }
@@ -73,6 +66,7 @@ pub struct Tenants {
     opener: Box<Opener>,
     checkpoints: Box<Checkpoints>,
     issuers: Issuers,
+    allowance: Allowance,
 }
 
 impl fmt::Debug for Tenants {
@@ -86,7 +80,21 @@ impl Tenants {
     /// issuers whose keys could not be had.
     #[must_use]
     pub fn new(home: PathBuf, opener: Box<Opener>, checkpoints: Box<Checkpoints>, told: Box<Told>) -> Self {
-        Self { home, open: Mutex::default(), opener, checkpoints, issuers: Issuers::new(told) }
+        Self {
+            home,
+            open: Mutex::default(),
+            opener,
+            checkpoints,
+            issuers: Issuers::new(told),
+            allowance: Allowance::default(),
+        }
+    }
+
+    /// What each tenant may have, before any is open.
+    #[must_use]
+    pub const fn with(mut self, allowance: Allowance) -> Self {
+        self.allowance = allowance;
+        self
     }
 
     /// Signs a checkpoint of this tenant's chain.
@@ -99,7 +107,7 @@ impl Tenants {
     /// # Errors
     /// [`TenantError::Program`].
     pub fn add(&self, id: TenantId, ledger: Ledger) -> Result<(), TenantError> {
-        let tenant = Tenant::of(id, ledger, None)?;
+        let tenant = Tenant::of(id, ledger, None, self.allowance)?;
         self.opened().insert(tenant.id.clone(), Arc::new(tenant));
         Ok(())
     }
@@ -116,7 +124,7 @@ impl Tenants {
         accept(&reader.map_err(|_| Refused::Unknown)?)?;
         let fresh = (self.opener)(id)
             .map_err(TenantError::Open)
-            .and_then(|ledger| Tenant::of(id.clone(), ledger, None));
+            .and_then(|ledger| Tenant::of(id.clone(), ledger, None, self.allowance));
         let fresh = Arc::new(fresh.map_err(Refused::Unavailable)?);
         let shown = accept(&fresh.ledger)?;
         // Of two who come first at once, one waits for nothing and the other's is used by both.
@@ -127,7 +135,7 @@ impl Tenants {
     /// Opens a tenant again whose writer has stopped (invariant I5): what is true is found out from the disk.
     pub(crate) fn reopen(&self, stopped: &Arc<Tenant>) {
         let Ok(ledger) = (self.opener)(&stopped.id) else { return };
-        let Ok(fresh) = Tenant::of(stopped.id.clone(), ledger, Some(stopped)) else { return };
+        let Ok(fresh) = Tenant::of(stopped.id.clone(), ledger, Some(stopped), self.allowance) else { return };
         let mut open = self.opened();
         if open.get(&stopped.id).is_some_and(|known| Arc::ptr_eq(known, stopped)) {
             open.insert(stopped.id.clone(), Arc::new(fresh));
@@ -228,25 +236,20 @@ impl Tenant {
     }
 
     /// Who listened and what was measured goes on from the one before.
-    fn of(id: TenantId, ledger: Ledger, before: Option<&Self>) -> Result<Self, TenantError> {
+    fn of(
+        id: TenantId,
+        ledger: Ledger,
+        before: Option<&Self>,
+        allowance: Allowance,
+    ) -> Result<Self, TenantError> {
         let runtime = identity::runtime(&ledger).map_err(TenantError::Program)?;
         let began_at = match before {
             Some(before) => before.began_at,
             None => ledger.head().map_err(OpenError::from)?.next_seq,
         };
-        let (gauges, feed, calls, turns, runs) = match before {
-            Some(before) => (
-                Arc::clone(&before.gauges),
-                Arc::clone(&before.feed),
-                Arc::clone(&before.calls),
-                Arc::clone(&before.turns),
-                Arc::clone(&before.runs),
-            ),
-            None => {
-                let turns = |most| Arc::new(Semaphore::new(most));
-                let (calls, own, runs) = (turns(CALLS_MAX), turns(TENANT_WORK_MAX), turns(TENANT_RUNS_MAX));
-                (Arc::default(), Arc::default(), calls, own, runs)
-            }
+        let (gauges, feed, share) = match before {
+            Some(before) => (Arc::clone(&before.gauges), Arc::clone(&before.feed), Arc::clone(&before.share)),
+            None => (Arc::default(), Arc::default(), Arc::new(Share::new(allowance))),
         };
         Ok(Self {
             id,
@@ -256,9 +259,7 @@ impl Tenant {
             began_at,
             gauges,
             feed,
-            calls,
-            turns,
-            runs,
+            share,
             router: OnceLock::new(),
         })
     }

@@ -41,11 +41,11 @@ pub(crate) fn run(global: &Global, args: &Approvals) -> Exit {
         output::say("nothing waits for approval");
     }
     for subject in &waiting {
-        let (command, who) = about(&reader, subject)?;
+        let About { command, who, variables } = about(&reader, subject)?;
         let needed = consent::needed(&reader, subject, now)?;
         let stdin = consent::stdin_of(&reader, subject).map_err(failures::consent)?;
         if global.json {
-            output::json(&document(&reader, subject, &command, &needed, stdin.as_deref())?)?;
+            output::json(&document(&reader, subject, (&command, &variables), &needed, stdin.as_deref())?)?;
             continue;
         }
         let state =
@@ -58,6 +58,9 @@ pub(crate) fn run(global: &Global, args: &Approvals) -> Exit {
         // Nobody approves what is not seen.
         if command.chars().count() > COMMAND_CHARS {
             output::line(format_args!("  in full: {}", output::safe(&command)))?;
+        }
+        for variable in &variables {
+            output::line(format_args!("  with {}", output::safe(variable)))?;
         }
         let until = subject.expires.map(|time| format!(", until {time}")).unwrap_or_default();
         let groups = subject.groups.join(", ");
@@ -127,18 +130,27 @@ fn live(subject: &Subject, now: Timestamp) -> bool {
     subject.expires.is_none_or(|expires| expires > now)
 }
 
-pub(super) fn about(reader: &Reader, subject: &Subject) -> Result<(String, String), Failure> {
+/// What is asked, and by whom.
+pub(crate) struct About {
+    pub(crate) command: String,
+    pub(crate) who: String,
+    /// As `NAME=VALUE`.
+    pub(crate) variables: Vec<String>,
+}
+
+pub(super) fn about(reader: &Reader, subject: &Subject) -> Result<About, Failure> {
     let who = reader.name(subject.principal)?.map_or_else(|| subject.principal.to_string(), |name| name.name);
     let line = reader.lines(subject.seq..subject.seq + 1).next().transpose()?;
     let record = line.and_then(|line| Record::parse(line.seq, &line.text));
-    let command = record.map(|record| record.command(reader)).transpose()?.flatten();
-    Ok((command.unwrap_or_else(|| ERASED.to_owned()), who))
+    let command = record.as_ref().map(|record| record.command(reader)).transpose()?.flatten();
+    let variables = record.map(|record| record.variables(reader)).transpose()?.unwrap_or_default();
+    Ok(About { command: command.unwrap_or_else(|| ERASED.to_owned()), who, variables })
 }
 
 pub(super) fn document(
     reader: &Reader,
     subject: &Subject,
-    command: &str,
+    (command, variables): (&str, &[String]),
     needed: &Needed,
     stdin: Option<&[u8]>,
 ) -> Result<Value, Failure> {
@@ -166,6 +178,7 @@ pub(super) fn document(
         ("receipt_id", subject.receipt_id.to_string().into()),
         ("required", subject.required.into()),
         ("state", state.into()),
+        ("variables", words(variables)),
     ]);
     if let Some(bytes) = stdin {
         members.insert("stdin_bytes", Value::Int(i64::try_from(bytes.len()).unwrap_or(i64::MAX)));

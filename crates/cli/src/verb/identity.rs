@@ -305,7 +305,9 @@ fn refused(error: BindingError) -> Failure {
     match error {
         BindingError::Credential(fault) => cannot(fault),
         BindingError::Token(error) => token::refused(error),
-        BindingError::Bound(_) | BindingError::TooMany => Failure::could_not(error.into())
-            .hint("`cascade identity list` shows what is bound; `cascade identity unbind ID` takes it back"),
+        BindingError::Bound(_) | BindingError::TooMany | BindingError::Busy => Failure::could_not(
+            error.into(),
+        )
+        .hint("`cascade identity list` shows what is bound; `cascade identity unbind ID` takes it back"),
     }
 }

@@ -118,9 +118,10 @@ fn local(global: &Global, args: &Lineage) -> Result<Told, Failure> {
     let mut tell = |done: u64, all| progress.of(done - done % 256, all);
     let told = if args.scan {
         let index = reader.fresh_index(&mut tell)?;
-        local::ask(&reader, &index, |source| ask(source, id, args))?
+        local::ask(&reader, &index, true, |source| ask(source, id, args))?
     } else {
-        reader.with_index(&mut tell, |index| local::ask(&reader, index, |source| ask(source, id, args)))?
+        reader
+            .with_index(&mut tell, |index| local::ask(&reader, index, true, |source| ask(source, id, args)))?
     };
     told.map_err(|error| Failure::from(anyhow::anyhow!(error)))
 }

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use cascade_receipt::json::Value;
-use cascade_server::serve::{self, Listen, Serving};
+use cascade_server::serve::{self, Allowance, Listen, Serving, TENANT_LEASES_MAX, TENANT_REQUESTS_PER_S_MAX};
 use cascade_server::tenants::{Tenants, Unsigned};
 use cascade_server::tls::TlsFiles;
 use cascade_server::traces::Traces;
@@ -44,6 +44,12 @@ pub(crate) struct Serve {
     /// Run commands here, as this user, for whoever is admitted (`POST /v1/actions`, tasks that are commands)
     #[arg(long)]
     perform: bool,
+    /// Requests that one tenant may make in a second; one more gets 429
+    #[arg(long, value_name = "N", default_value_t = TENANT_REQUESTS_PER_S_MAX, value_parser = clap::value_parser!(u32).range(1..))]
+    tenant_requests_per_second: u32,
+    /// Admitted actions of one tenant that may wait for their outcome at once; one more gets 429
+    #[arg(long, value_name = "N", default_value_t = TENANT_LEASES_MAX, value_parser = clap::value_parser!(u32).range(1..))]
+    tenant_open_actions: u32,
 }
 
 fn listen(text: &str) -> Result<Listen, String> {
@@ -72,7 +78,8 @@ pub(crate) fn run(global: &Global, args: &Serve) -> Exit {
             ledger.sign_checkpoint(&key, &guard).map_err(|_| Unsigned)
         }),
         Box::new(|trouble| output::say(trouble)),
-    );
+    )
+    .with(Allowance { requests_per_s: args.tenant_requests_per_second, leases: args.tenant_open_actions });
     tenants.add(tenant, ledger)?;
     let tls = args.tls_cert.clone().zip(args.tls_key.clone()).map(|(certificate, key)| TlsFiles {
         certificate,

@@ -33,7 +33,7 @@ pub(crate) fn run(global: &Global, args: &ShellCheck) -> Exit {
     let (snapshot, reader) = snapshot(global)?;
     let mut facts = hypothesis::shell_line(line.as_bytes(), global.acting_as.as_deref());
     if let Some(reader) = &reader {
-        hypothesis::within(reader, &mut facts)?;
+        hypothesis::within(reader, &snapshot, &mut facts)?;
         limits::count(reader, &snapshot, &mut facts, None)?;
     }
     let ruling = decide::decide(&snapshot, &facts);

@@ -114,6 +114,9 @@ fn print(reader: &Reader, record: &Record, private: &Value) -> Result<(), Failur
             output::line(format_args!("  {label:<12} {}", output::safe(text)))?;
         }
     }
+    for variable in record.variables(reader)? {
+        output::line(format_args!("  variable     {}", output::safe(&variable)))?;
+    }
     for (label, key) in [("principal", "principal"), ("on behalf of", "on_behalf_of"), ("to", "to")] {
         if !record.text(key).is_empty() {
             let name = private.member(&format!("{key}_name")).and_then(Value::as_str).unwrap_or_default();

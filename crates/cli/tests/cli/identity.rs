@@ -341,6 +341,26 @@ fn a_bound_certificate_says_who_is_there_without_a_token() {
 }
 
 #[test]
+fn of_two_who_bind_one_subject_at_once_one_does() {
+    let site = Site::new();
+    site.run(&["init"]).expect(0);
+    for round in 0..6 {
+        let what = format!("uri:spiffe://example.org/{round}");
+        let begun: Vec<_> = (0..4)
+            .map(|_| {
+                let mut command = site.cascade(&["identity", "bind", "--certificate", &what, "--agent", "a"]);
+                command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+                command.spawn().unwrap()
+            })
+            .collect();
+        let codes: Vec<_> = begun.into_iter().map(|one| crate::site::ended(one, b"").status.code()).collect();
+        let done = codes.iter().filter(|code| **code == Some(0)).count();
+        assert_eq!((done, codes.iter().filter(|code| **code == Some(1)).count()), (1, 3), "{codes:?}");
+    }
+    assert_eq!(site.run(&["identity", "list"]).expect(0).stdout.lines().count(), 6);
+}
+
+#[test]
 fn binding_is_an_administrators_act_and_what_cannot_be_bound_is_told() {
     let team = Team::new();
     team.joins("bob", &["sre"]);

@@ -41,6 +41,8 @@ mod erase;
 #[cfg(test)]
 mod examples;
 #[cfg(test)]
+mod fair;
+#[cfg(test)]
 mod fan_out;
 #[cfg(test)]
 mod forged;
@@ -90,6 +92,8 @@ mod nested;
 mod out;
 #[cfg(test)]
 mod outside;
+#[cfg(test)]
+mod own_home;
 #[cfg(test)]
 mod packs;
 #[cfg(test)]
@@ -164,6 +168,8 @@ mod thinking;
 mod timestamp;
 #[cfg(test)]
 mod tokens;
+#[cfg(test)]
+mod told;
 #[cfg(test)]
 mod tour;
 #[cfg(test)]

@@ -10,6 +10,9 @@ use crate::site::{CASCADE, Done, Receipt, Site, ended, finish, kinds};
 
 const WHY: [&str; 2] = ["--reason", "the contract has ended"];
 
+const TOUCHES: &str =
+    "csl: 1\nname: touches\nversion: \"1.0\"\nsteps:\n  - id: touch\n    run: [touch, made]\n";
+
 fn suspend(site: &Site, tenant: &str) -> Done {
     site.run(&[&["--json", "tenant", "suspend", tenant], &WHY[..]].concat()).expect(0)
 }
@@ -54,6 +57,10 @@ fn a_suspended_tenant_acts_on_no_surface_and_can_still_be_looked_at() {
     let mut line = [0; 5];
     std::io::Read::read_exact(running.stdout.as_mut().unwrap(), &mut line).unwrap();
 
+    std::fs::write(site.work("touches.yaml"), TOUCHES).unwrap();
+    site.run(&["spec", "sign", "touches.yaml"]).expect(0);
+    site.run(&["shim", "install", "touch"]).expect(0);
+
     let document = suspend(&site, "default").json();
     assert_eq!((&document["suspended"], &document["still_running"]), (&json!(true), &json!([])));
     let stopped = ended(running, b"").expect(3);
@@ -62,18 +69,24 @@ fn a_suspended_tenant_acts_on_no_surface_and_can_still_be_looked_at() {
     assert_eq!(revoked.reasons(), ["revoked.suspended"]);
 
     // Nobody acts: commands, dry runs, schedules, servers of tools, agents' hooks, HTTP.
-    let refused: [(&[&str], i32); 6] = [
+    let refused: [(&[&str], i32); 8] = [
         (&["run", "--", "touch", "made"], 3),
         (&["run", "--dry-run", "--", "true"], 3),
         (&["shell-check", "--", "true"], 3),
         (&["mcp", "--name", "x", "--", "touch", "made"], 3),
         (&["cron", "run", "nightly"], 1),
+        (&["task", "reverse a list"], 3),
+        (&["spec", "run", "touches.yaml"], 3),
         (&["init"], 3),
     ];
     for (words, code) in refused {
         let done = site.run(words);
         assert_eq!(done.status.code(), Some(code), "{words:?}: {}{}", done.stdout, done.stderr);
     }
+    let mut typed = site.program(site.path("user/.local/share/cascade-shims/touch"));
+    typed.arg("made");
+    let told = finish(typed, b"").expect(3).stderr;
+    assert!(told.contains("suspended"), "{told}");
     let event = json!({
         "session_id": "s", "transcript_path": "/t", "cwd": site.path("work"), "permission_mode": "default",
         "hook_event_name": "PreToolUse", "tool_name": "Bash", "tool_input": {"command": "git status"},

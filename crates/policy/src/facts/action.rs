@@ -56,6 +56,10 @@ pub(super) fn members_of(action: &Action) -> BTreeMap<String, Value> {
         };
         members.insert("defaults".to_owned(), Value::Array(action.defaults.iter().map(one).collect()));
     }
+    if !action.home.is_empty() {
+        let words = action.home.iter().map(|word| word.as_str().into()).collect();
+        members.insert("home".to_owned(), Value::Array(words));
+    }
     if let Some(resource) = &action.resource {
         members.insert("resource".to_owned(), resource.as_str().into());
     }

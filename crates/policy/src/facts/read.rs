@@ -143,6 +143,7 @@ fn action(value: &Value) -> Read<Action> {
         "tool" => Invocation::Tool(Box::new(ToolCall::from_json(members.take("tool")?)?)),
         _ => return Err(FactsFault::Malformed("kind")),
     };
+    let has_home = value.member("home").is_some();
     let action = Action {
         invocation,
         executable: members.optional("executable").map(executable).transpose()?,
@@ -152,10 +153,17 @@ fn action(value: &Value) -> Read<Action> {
         script: members.optional_bytes("script", "script_b64")?,
         files: files(members.optional("files"))?,
         defaults: defaults(members.optional("defaults"))?,
+        home: home(members.optional_words("home")?, has_home)?,
         resource: members.optional_parsed("resource", |text| Some(text.to_owned()))?,
     };
     members.end()?;
     Ok(action)
+}
+
+/// One spelling, as of files.
+fn home(words: Vec<String>, is_there: bool) -> Read<Vec<String>> {
+    let sorted = words.windows(2).all(|pair| matches!(pair, [left, right] if left < right));
+    if sorted && is_there != words.is_empty() { Ok(words) } else { Err(FactsFault::Malformed("home")) }
 }
 
 /// One spelling, as of files.

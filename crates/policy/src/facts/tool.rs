@@ -2,19 +2,24 @@
 
 mod paths;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cascade_receipt::digest::Digest;
 use cascade_receipt::json::Value;
 
 use super::FactsFault;
 use super::read::Members;
-use crate::worker::{Classification, Registry};
+use crate::worker::{self, Classification, Mention, Registry};
 
 /// Longest name of a server or a tool, in bytes.
 pub const TOOL_NAME_BYTES_MAX: usize = 256;
 /// Most bytes of the arguments of one call.
 pub const TOOL_BYTES_MAX: usize = 1024 * 1024;
+
+/// A longer text of an argument is no path.
+const TEXT_BYTES_MAX: usize = 4096;
+/// Most texts of one call that are followed as paths; of others only the letters count.
+const TEXTS_MAX: usize = 1024;
 
 /// How the names of servers over MCP begin.
 pub const MCP_PREFIX: &str = "mcp:";
@@ -67,6 +72,37 @@ impl ToolCall {
     fn program(&self, registry: &Registry) -> &str {
         let known = registry.programs().any(|name| name == self.server);
         if !known && self.server.starts_with(MCP_PREFIX) { EVERY_MCP } else { &self.server }
+    }
+
+    /// The paths that its arguments may name: every text in them may be one.
+    pub(crate) fn mentioned(&self) -> BTreeSet<Mention> {
+        let mut found = BTreeSet::new();
+        let Ok(arguments) = serde_json::from_str(&self.arguments) else { return found };
+        let mut left: Vec<serde_json::Value> = vec![arguments];
+        let mut texts = 0;
+        while let Some(value) = left.pop() {
+            match value {
+                serde_json::Value::String(word) => {
+                    let mention = |path: &str| Mention {
+                        path: path.to_owned(),
+                        word: word.clone(),
+                        pattern: false,
+                        whole: false,
+                    };
+                    texts += 1;
+                    if word.len() <= TEXT_BYTES_MAX && texts <= TEXTS_MAX {
+                        found.extend(worker::parts(&word).map(mention));
+                    }
+                    found.insert(mention(""));
+                }
+                serde_json::Value::Array(items) => left.extend(items),
+                serde_json::Value::Object(members) => {
+                    left.extend(members.into_iter().map(|(_, value)| value));
+                }
+                serde_json::Value::Null | serde_json::Value::Bool(_) | serde_json::Value::Number(_) => {}
+            }
+        }
+        found
     }
 
     fn is_sound(&self) -> bool {

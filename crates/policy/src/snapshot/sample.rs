@@ -52,6 +52,7 @@ fn facts(kind: PrincipalKind, full: bool) -> Facts {
             script: None,
             files: Vec::new(),
             defaults: Vec::new(),
+            home: Vec::new(),
             resource: full.then(|| "sample".to_owned()),
         },
         spec: None,

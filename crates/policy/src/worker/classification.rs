@@ -149,6 +149,29 @@ impl Classification {
         self.tier = self.tier.max(RiskTier::High);
     }
 
+    /// These words lead into the home of Cascade itself. Whatever the program does there is HIGH: keys lie in it, and
+    /// what is decided by. A word that no call shows (of a redirect) counts for the first.
+    pub(crate) fn enter_home(&mut self, words: &[String]) {
+        let finding = || Finding {
+            code: "home.named".to_owned(),
+            tier: RiskTier::High,
+            failfast: false,
+            text: "names something in the home of Cascade itself".to_owned(),
+        };
+        let names = |command: &Classified| command.words.iter().any(|word| words.contains(word));
+        let any = self.commands.iter().any(names);
+        let naming = self
+            .commands
+            .iter_mut()
+            .enumerate()
+            .filter(|(at, command)| if any { names(command) } else { *at == 0 });
+        for (_, command) in naming {
+            command.tier = command.tier.max(RiskTier::High);
+            command.findings.push(finding());
+        }
+        self.tier = self.tier.max(RiskTier::High);
+    }
+
     pub(super) fn add(&mut self, command: Classified) {
         self.tier = self.tier.max(command.tier);
         self.classified &= command.classified;

@@ -126,6 +126,12 @@ impl Walk<'_> {
             })
             .collect();
         self.named_programs(&assigned, scene);
+        for word in assigned.iter().map(|variable| &variable.value) {
+            self.mention_word(&base, word, false);
+        }
+        for redirect in &command.redirects {
+            self.mention_word(&base, &Word::from(&redirect.target), false);
+        }
         let readings = command.readings().map(|words| words.iter().map(Word::from).collect::<Vec<Word>>());
         let at = self.answer.commands.len();
         let mut feed = Feed::Unknown;

@@ -1,7 +1,7 @@
 //! All manifests, each parsed when one of its programs is first asked for.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
 use super::base::Base;
@@ -11,6 +11,7 @@ use super::grammar::{Source, Worker};
 use super::intent::Index;
 use super::inverse::Inverse;
 use super::manifest::{self, Enters, File, Intent, Lies};
+use super::mention::Mention;
 use super::place::Location;
 use super::scene::{Environment, Feed, Scene, Variable};
 use super::walk::Walk;
@@ -100,6 +101,23 @@ impl Registry {
             walk.answer.add(Classified::nothing());
         }
         walk.finish()
+    }
+
+    /// The paths that the words of a program call may name.
+    #[must_use]
+    pub fn mentioned_by_argv(&self, argv: &[Vec<u8>], env: &[(Vec<u8>, Vec<u8>)]) -> BTreeSet<Mention> {
+        let words: Vec<Word> = argv.iter().map(|bytes| Word::of_bytes(bytes)).collect();
+        let mut walk = Walk::noting(self);
+        walk.call(&words, &scene(&ambient(env)));
+        walk.mentions.unwrap_or_default()
+    }
+
+    /// The paths that the words of a shell line may name.
+    #[must_use]
+    pub fn mentioned_by_line(&self, line: &str, env: &[(Vec<u8>, Vec<u8>)]) -> BTreeSet<Mention> {
+        let mut walk = Walk::noting(self);
+        walk.line(line, &scene(&ambient(env)));
+        walk.mentions.unwrap_or_default()
     }
 
     /// Whether both hold the same manifests, to the byte.

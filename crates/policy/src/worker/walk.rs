@@ -1,5 +1,7 @@
 //! From an outer call inwards: wrappers, settings and aliases are followed until nothing is left to unfold.
 
+use std::collections::BTreeSet;
+
 use cascade_receipt::decision::RiskTier;
 
 use super::base::Base;
@@ -8,6 +10,7 @@ use super::classification::{Classification, Classified, Finding};
 use super::entered;
 use super::judge::{Follow, Judgement, judge};
 use super::manifest::{Emits, Enters, Kind, Lies};
+use super::mention::Mention;
 use super::obeyed;
 use super::place::Location;
 use super::registry::{Found, Registry};
@@ -40,6 +43,8 @@ pub(super) struct Walk<'r> {
     rehomed: bool,
     /// It may have taken variables away, or set them where that is not seen.
     pub(super) unset: bool,
+    /// Paths that words may name, where somebody wants to know.
+    pub(super) mentions: Option<BTreeSet<Mention>>,
 }
 
 impl<'r> Walk<'r> {
@@ -52,7 +57,13 @@ impl<'r> Walk<'r> {
             led: false,
             rehomed: false,
             unset: false,
+            mentions: None,
         }
+    }
+
+    /// The same, noting the paths that words may name.
+    pub(super) fn noting(registry: &'r Registry) -> Self {
+        Self { mentions: Some(BTreeSet::new()), ..Self::new(registry) }
     }
 
     /// Looks at one program call and everything inside it; answers what it writes to standard output.
@@ -62,6 +73,7 @@ impl<'r> Walk<'r> {
         }
         let spelled = self.registry.spelled_out(words);
         let words = spelled.as_deref().unwrap_or(words);
+        self.mention(&scene.base, words);
         let Some((program, arguments)) = words.split_first() else { return Feed::Unknown };
         let path = program.path().filter(|name| name.contains('/'));
         if let Some(path) = &path {
@@ -138,6 +150,9 @@ impl<'r> Walk<'r> {
             Some(settings::expand(words.first()?, arguments, at, body))
         });
         let mut judgement = judge(call, scene);
+        if judgement.base != scene.base {
+            self.mention(&judgement.base, words);
+        }
         self.named(found, words, scene, &mut judgement);
         settings::weigh(call, scene.env, &pairs, &mut judgement);
         if let Some(expanded) = aliased {

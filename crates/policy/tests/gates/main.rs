@@ -11,6 +11,8 @@ mod difference;
 #[cfg(test)]
 mod facts;
 #[cfg(test)]
+mod home;
+#[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod lint;

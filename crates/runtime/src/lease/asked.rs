@@ -12,7 +12,7 @@ use cascade_policy::facts::{Action, Facts, Invocation, Task, ToolCall};
 use cascade_policy::snapshot::Snapshot;
 
 use crate::facts::{self, Asker, Command, Input, LookError};
-use crate::obeyed;
+use crate::{obeyed, own_home};
 
 /// An action that somebody else performs.
 #[derive(Clone, Debug)]
@@ -28,7 +28,8 @@ pub enum Asked {
         /// The whole environment; only what governs its programs becomes a fact.
         env: Vec<(OsString, OsString)>,
     },
-    /// A command on another machine, of which nothing can be looked at from here.
+    /// A command on another machine, of which nothing can be looked at from here. Paths are followed as if
+    /// they were of this machine: whoever asks may well be on it.
     Words {
         /// Program and arguments.
         argv: Vec<Vec<u8>>,
@@ -98,21 +99,25 @@ impl Asked {
                 let place = place(cwd, env);
                 let mut action = line_action(snapshot, line, &place);
                 action.files = obeyed::look(ledger, &place, &decide::obeyed(snapshot.registry(), &action));
+                action.home = own_home::look(ledger, snapshot.registry(), &action, env);
                 Ok(facts::of_action(ledger, asker, action)?)
             }
             Self::Words { argv, cwd, env } => {
                 let mut action =
                     facts::without_world(Invocation::Cli(argv.clone()), cwd.as_os_str().as_bytes().to_vec());
                 action.env = governing(env, &snapshot.registry().governing_env(argv));
+                action.home = own_home::look(ledger, snapshot.registry(), &action, env);
                 Ok(facts::of_action(ledger, asker, action)?)
             }
             Self::Remote { line, cwd, env } => {
-                let action = line_action(snapshot, line, &place(cwd, env));
+                let mut action = line_action(snapshot, line, &place(cwd, env));
+                action.home = own_home::look(ledger, snapshot.registry(), &action, env);
                 Ok(facts::of_action(ledger, asker, action)?)
             }
             Self::Tool { call, cwd } => {
                 let call = Invocation::Tool(Box::new(call.clone()));
-                let action = facts::without_world(call, cwd.as_os_str().as_bytes().to_vec());
+                let mut action = facts::without_world(call, cwd.as_os_str().as_bytes().to_vec());
+                action.home = own_home::look(ledger, snapshot.registry(), &action, &[]);
                 Ok(facts::of_action(ledger, asker, action)?)
             }
             Self::Model { task, .. } => Ok(facts::of_task(ledger, asker, task.as_ref().clone())?),

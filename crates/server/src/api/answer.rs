@@ -21,6 +21,18 @@ pub(super) fn document(value: &Value) -> Response {
     json(value.to_canonical())
 }
 
+/// The same for whoever is shown no private words: without these members, wherever they stand.
+pub(super) fn without(value: Value, private: &[&str]) -> Value {
+    match value {
+        Value::Object(members) => {
+            let left = members.into_iter().filter(|(key, _)| !private.contains(&key.as_str()));
+            Value::Object(left.map(|(key, value)| (key, without(value, private))).collect())
+        }
+        Value::Array(items) => Value::Array(items.into_iter().map(|item| without(item, private)).collect()),
+        other => other,
+    }
+}
+
 /// JSON text, as it is.
 pub(super) fn json(text: String) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], text).into_response()

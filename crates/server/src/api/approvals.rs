@@ -41,11 +41,15 @@ pub(super) async fn pending(
     api.work(shown, TokenScope::Read, |caller| {
         caller.may("approvals")?;
         let ledger = &caller.tenant.ledger;
+        // Nobody answers what they cannot see.
+        let told = caller.may("approve").is_ok() || caller.is_told_words()?;
         let now = cascade_runtime::facts::chain_now(ledger)?;
         let waiting = ledger.pending_escalations()?;
         let live = waiting.iter().filter(|one| one.expires.is_none_or(|expires| expires > now));
-        let approvals =
-            live.take(PENDING_MAX).map(|subject| one(caller, subject, now)).collect::<Result<_, _>>()?;
+        let approvals = live
+            .take(PENDING_MAX)
+            .map(|subject| one(caller, subject, (now, told)))
+            .collect::<Result<_, _>>()?;
         Ok(Json(Pending { approvals }))
     })
     .await
@@ -54,11 +58,11 @@ pub(super) async fn pending(
 fn one(
     caller: &Caller,
     subject: &Subject,
-    now: cascade_receipt::time::Timestamp,
+    (now, told): (cascade_receipt::time::Timestamp, bool),
 ) -> Result<PendingOut, Problem> {
     let ledger = &caller.tenant.ledger;
     let needed = consent::needed(ledger, subject, now)?;
-    let kept = ledger.private(&subject.action_hash)?;
+    let kept = if told { ledger.private(&subject.action_hash)? } else { None };
     let text = kept.and_then(|(_, bytes)| String::from_utf8(bytes).ok());
     let action = text.and_then(|text| RawValue::from_string(text).ok());
     Ok(PendingOut::of(subject, subject.state == SubjectState::Approved && needed.is_met(), action))

@@ -10,12 +10,12 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderName, StatusCode, header};
 use cascade_ledger::TenantId;
-use cascade_policy::decide;
+use cascade_policy::decide::{self, Ruling};
 use cascade_policy::facts::ToolCall;
 use cascade_receipt::content::TokenScope;
 use cascade_receipt::decision::Verdict;
 use cascade_receipt::id::ReceiptId;
-use cascade_runtime::bindings::Presented;
+use cascade_runtime::bindings::{Presented, Shown};
 use cascade_runtime::facts::Asker;
 use cascade_runtime::lease::{self, Asked};
 
@@ -61,7 +61,7 @@ pub(crate) struct IdempotencyHeader {
 }
 
 /// What a request says of its sender.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Credentials {
     tenant: TenantId,
     shown: Option<Presented>,
@@ -118,6 +118,12 @@ impl FromRequestParts<Arc<Api>> for Credentials {
 }
 
 impl Credentials {
+    /// What is shown, if anything is.
+    pub(super) fn are_there(&self) -> Result<&Presented, Problem> {
+        let missing = || Problem::unauthorized("auth.missing", "give a token: `Authorization: Bearer …`");
+        self.shown.as_ref().ok_or_else(missing)
+    }
+
     /// Whether nobody has to be named: it comes from this machine itself, and for nobody else.
     pub(super) fn is_local(&self, peer: &Peer) -> bool {
         !matches!(self.shown, Some(Presented::Token(_) | Presented::Jwt(_)))
@@ -151,16 +157,24 @@ pub(crate) struct Caller {
 }
 
 impl Api {
+    /// Whose credential it is, whatever it is for.
+    fn look_up(&self, shown: &Credentials) -> Result<(Arc<Tenant>, Shown), Problem> {
+        let presented = shown.are_there()?;
+        self.tenants.admit(&shown.tenant, presented).map_err(|refused| match refused {
+            Refused::Unknown => self.guesses.count(shown.address, unknown()),
+            Refused::Unavailable(error) => error.into(),
+        })
+    }
+
+    /// The tenant of somebody whose credential holds.
+    pub(super) async fn known(self: &Arc<Self>, shown: Credentials) -> Result<Arc<Tenant>, Problem> {
+        let api = Arc::clone(self);
+        self.blocking(move || Ok(api.look_up(&shown)?.0)).await
+    }
+
     /// Lets somebody in, for one scope.
     pub(super) fn admit(&self, shown: &Credentials, scope: TokenScope) -> Result<Caller, Problem> {
-        let Some(presented) = &shown.shown else {
-            return Err(Problem::unauthorized("auth.missing", "give a token: `Authorization: Bearer …`"));
-        };
-        let (tenant, counts) =
-            self.tenants.admit(&shown.tenant, presented).map_err(|refused| match refused {
-                Refused::Unknown => self.guesses.count(shown.address, unknown()),
-                Refused::Unavailable(error) => error.into(),
-            })?;
+        let (tenant, counts) = self.look_up(shown)?;
         // Whoever may act may ask a model: that is an action.
         let fits = |scope| counts.token.allows(scope);
         if !(fits(scope) || scope == TokenScope::Proxy && fits(TokenScope::Actions)) {
@@ -201,6 +215,20 @@ impl Caller {
     /// Whether the policy lets this caller do what the command `cascade VERB` does. Looking is decided without a halt
     /// or a suspension: who stopped a tenant wants to see why.
     pub(crate) fn may(&self, verb: &str) -> Result<(), Problem> {
+        let ruling = self.ruling(verb)?;
+        if ruling.decision.verdict == Verdict::Admit {
+            return Ok(());
+        }
+        let detail = format!("the policy in force does not let you do what `cascade {verb}` does");
+        Err(Problem::forbidden(detail, ReasonOut::all(&ruling)))
+    }
+
+    /// Whether this caller is shown private words: asked for by the name `cascade disclose`, which is no command.
+    pub(crate) fn is_told_words(&self) -> Result<bool, Problem> {
+        Ok(self.ruling("disclose")?.decision.verdict == Verdict::Admit)
+    }
+
+    fn ruling(&self, verb: &str) -> Result<Ruling, Problem> {
         let ledger = &self.tenant.ledger;
         let (snapshot, _) = self.tenant.policy.look(ledger)?;
         let call = ToolCall {
@@ -213,12 +241,7 @@ impl Caller {
         let asked = Asked::Tool { call, cwd: PathBuf::new() };
         let mut facts = lease::facts(ledger, &snapshot, &self.asker, (&asked, None))?;
         (facts.tenant.active, facts.tenant.halted) = (true, false);
-        let ruling = decide::decide(&snapshot, &facts);
-        if ruling.decision.verdict == Verdict::Admit {
-            return Ok(());
-        }
-        let detail = format!("the policy in force does not let you do what `cascade {verb}` does");
-        Err(Problem::forbidden(detail, ReasonOut::all(&ruling)))
+        Ok(decide::decide(&snapshot, &facts))
     }
 }
 

@@ -130,6 +130,11 @@ pub(super) async fn bundle(
 }
 
 fn wanted(caller: &Caller, request: &BundleRequest) -> Result<Wanted, Problem> {
+    let discloses = !request.disclose.is_empty() || request.replayable;
+    if discloses && !caller.is_told_words()? {
+        let detail = "the policy in force does not let you disclose private words: leave `disclose` and `replayable` out";
+        return Err(Problem::forbidden(detail, Vec::new()));
+    }
     if request.receipts.is_empty() || request.receipts.len() > NAMED_MAX {
         return Err(Problem::bad("request.limit", format!("a bundle is about 1 to {NAMED_MAX} receipts")));
     }

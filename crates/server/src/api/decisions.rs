@@ -59,6 +59,9 @@ fn decided(caller: &Caller, request: DecisionRequest, body: &[u8]) -> Result<Dec
     {
         return Ok(known);
     }
+    if !request.dry_run {
+        caller.tenant.share.leases.admit(|| Ok(ledger.open_lease_count()?))?;
+    }
     let held = Held::Lease(request.lease());
     let subject = match &request.subject {
         None => None,

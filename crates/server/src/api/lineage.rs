@@ -81,7 +81,8 @@ fn traced(caller: &Caller, id: &str, forward: Option<usize>) -> Result<Value, Pr
             None => lineage::trace(source, id)?.map(|found| lineage::lineage_json(&found)),
         })
     };
-    let told = ledger.with_index(&mut |_, _| (), |index| local::ask(ledger, index, question))?;
+    let words = caller.is_told_words()?;
+    let told = ledger.with_index(&mut |_, _| (), |index| local::ask(ledger, index, words, question))?;
     let told = told.map_err(|_| Problem::internal("the lineage of that receipt cannot be read now"))?;
     told.ok_or_else(|| Problem::not_found("there is no such receipt"))
 }

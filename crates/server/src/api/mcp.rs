@@ -2,6 +2,7 @@
 //! out: what is sent and answered there is what the specification of MCP says.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -16,6 +17,8 @@ use crate::mcp::http::{Face, Head, HeadFault, Links, Said, serve};
 pub(crate) struct Seat {
     api: Arc<Api>,
     shown: Arc<Credentials>,
+    /// It is counted among the requests of its tenant.
+    counted: Arc<AtomicBool>,
 }
 
 impl Seat {
@@ -25,9 +28,13 @@ impl Seat {
         work: impl FnOnce(&Arc<Caller>) -> T + Send + 'static,
     ) -> Result<T, Problem> {
         let (api, shown) = (Arc::clone(&self.api), Arc::clone(&self.shown));
+        let counted = self.counted.swap(true, Ordering::Relaxed);
         self.api
             .blocking(move || {
                 let caller = Arc::new(api.admit_to_begin(&shown, TokenScope::Mcp)?);
+                if !counted {
+                    caller.tenant.share.pace.admit()?;
+                }
                 let worked = work(&caller);
                 if caller.tenant.ledger.has_failed() {
                     api.tenants.reopen(&caller.tenant);
@@ -82,7 +89,7 @@ async fn taken(
         HeadFault::Header(_) => Problem::bad("request.header_repeated", fault.to_string()),
         HeadFault::Params => Problem::bad("request.limit", fault.to_string()),
     })?;
-    let seat = Seat { api, shown: Arc::new(shown) };
+    let seat = Seat { api, shown: Arc::new(shown), counted: Arc::default() };
     Ok(match serve(seat, face, head, body.to_vec()).await? {
         Said::Taken => StatusCode::ACCEPTED.into_response(),
         Said::Line(status, line) => {

@@ -82,6 +82,20 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "too much is asked for at once; try again")
     }
 
+    /// The tenant asks faster than it may. Within a second there is room again.
+    pub(crate) fn too_fast(per_s: u32) -> Self {
+        let detail = format!("this tenant may ask {per_s} times in a second");
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "tenant.too_fast", detail)
+    }
+
+    /// The tenant has begun more than it has reported.
+    pub(crate) fn too_many_open(most: u32) -> Self {
+        let detail = format!(
+            "{most} admitted actions of this tenant wait for their outcome; report some, or let them run out"
+        );
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "tenant.too_many_open", detail)
+    }
+
     /// What the disk said is the operator's business.
     pub(crate) fn internal(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)

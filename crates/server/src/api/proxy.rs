@@ -30,7 +30,7 @@ use super::{Api, Caller, Credentials, Problem, TenantHeader};
 /// Most bytes of a request.
 pub(crate) const REQUEST_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Requests of one tenant that are with models at once.
-pub(crate) const CALLS_MAX: usize = 32;
+pub(super) const CALLS_MAX: usize = 32;
 /// The same of all tenants.
 pub(crate) const CALLS_ALL_MAX: usize = 64;
 
@@ -128,7 +128,8 @@ async fn answered(api: &Arc<Api>, dialect: Dialect, request: Request) -> Respons
 async fn asked(api: &Arc<Api>, dialect: Dialect, request: Request) -> Result<Response, Refusal> {
     let (mut parts, body) = request.into_parts();
     let shown = credentials(api, &mut parts).await.map_err(|problem| Refusal::of(&problem))?;
-    let body = Whole::read(body, api, REQUEST_BYTES_MAX).await.map_err(|problem| Refusal::of(&problem))?;
+    let body = Whole::read(body, api, shown.clone(), REQUEST_BYTES_MAX).await;
+    let body = body.map_err(|problem| Refusal::of(&problem))?;
     let (own, headers) = (Arc::clone(api), parts.headers);
     let prepared = api
         .work(shown, TokenScope::Proxy, move |caller| Ok(prepared(&own, caller, (dialect, &headers), &body)));

@@ -58,7 +58,10 @@ pub(super) async fn replay(
     api.long_work(shown, TokenScope::Read, move |caller| {
         let request: ReplayRequest = read(&body)?;
         caller.may("replay")?;
-        replayed(caller, &request).map(|document| answer::document(&document))
+        let document = replayed(caller, &request)?;
+        let told = caller.is_told_words()?;
+        let document = if told { document } else { answer::without(document, &["command", "name"]) };
+        Ok(answer::document(&document))
     })
     .await
 }

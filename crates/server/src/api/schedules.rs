@@ -1,5 +1,6 @@
 //! `/v1/schedules`: what runs by the clock.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -19,6 +20,9 @@ use utoipa::ToSchema;
 use super::actions::read;
 use super::wire::{ReasonOut, VerdictOut};
 use super::{Api, Caller, Credentials, Problem, TenantHeader, Whole, answer};
+
+/// Members of a schedule that receipts show anyway, or that are about its time.
+const PUBLIC: [&str; 5] = ["next", "principal", "schedule", "state", "through"];
 
 /// A change of a schedule.
 #[derive(Deserialize, ToSchema, Debug)]
@@ -78,7 +82,8 @@ pub(super) async fn list(State(api): State<Arc<Api>>, shown: Credentials) -> Res
         caller.may("cron list")?;
         let (ledger, now) = (&caller.tenant.ledger, facts::now());
         let all = ledger.schedules()?.into_iter();
-        let all = all.map(|schedule| Ok(Value::Object(Look::at(ledger, schedule, now)?.members())));
+        let told = caller.is_told_words()?;
+        let all = all.map(|schedule| Ok(Value::Object(members(&Look::at(ledger, schedule, now)?, told))));
         let all = all.collect::<Result<Vec<_>, cascade_ledger::Fault>>()?;
         Ok(answer::document(&Value::object([("schedules", Value::Array(all))])))
     })
@@ -113,12 +118,21 @@ pub(super) async fn show(
         caller.may("cron show")?;
         let (ledger, schedule) = (&caller.tenant.ledger, named(caller, &id)?);
         let invocations = ledger.invocations(schedule.receipt_id, INVOCATIONS_KEPT)?;
-        let mut members = Look::at(ledger, schedule, facts::now())?.members();
+        let mut members = members(&Look::at(ledger, schedule, facts::now())?, caller.is_told_words()?);
         let all = invocations.iter().map(|one| cron::invocation(ledger, one)).collect();
         members.insert("invocations".to_owned(), Value::Array(all));
         Ok(answer::document(&Value::Object(members)))
     })
     .await
+}
+
+/// What is public of a schedule; what it is called and runs only for whoever is told private words.
+fn members(look: &Look, told: bool) -> BTreeMap<String, Value> {
+    let mut members = look.members();
+    if !told {
+        members.retain(|key, _| PUBLIC.contains(&key.as_str()));
+    }
+    members
 }
 
 /// Pause, resume or remove a schedule; what runs goes on.

@@ -97,7 +97,10 @@ pub(super) async fn show(
         let (id, ledger) = (answer::receipt_id(caller, &id)?, &caller.tenant.ledger);
         let (spec, hash) = workflow::spec_of(ledger, id).map_err(unseen)?;
         let driven = workflow::look(ledger, id).map_err(unseen)?;
-        Ok(answer::document(&workflow::document(&spec, &hash, &driven)))
+        let document = workflow::document(&spec, &hash, &driven);
+        let document =
+            if caller.is_told_words()? { document } else { answer::without(document, &["outputs"]) };
+        Ok(answer::document(&document))
     })
     .await
 }

@@ -2,10 +2,14 @@
 //! of that, so that nobody takes every turn.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use cascade_receipt::content::TokenScope;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::body::TENANT_HELD_KIB_MAX;
+use super::pace::{Allowance, Leases, Pace};
+use super::proxy::CALLS_MAX;
 use super::{Api, Caller, Credentials, Problem, QUEUE_TIME_MAX};
 
 /// Requests of one tenant that are worked on at once; more of it wait for [`QUEUE_TIME_MAX`].
@@ -17,6 +21,37 @@ pub(crate) const LONG_WORK_MAX: usize = 2;
 pub(crate) const RUNS_MAX: usize = 32;
 /// The same of one tenant.
 pub(crate) const TENANT_RUNS_MAX: usize = 16;
+
+/// What one tenant may have of what all share. It goes on when its chain is opened again.
+#[derive(Debug)]
+pub(crate) struct Share {
+    /// Requests that may be with models at once.
+    pub(crate) calls: Arc<Semaphore>,
+    /// Requests that may be worked on at once.
+    pub(crate) turns: Arc<Semaphore>,
+    /// Commands and tasks that may be worked on at once.
+    pub(crate) runs: Arc<Semaphore>,
+    /// KiB of bodies that may be held at once.
+    pub(crate) bodies: Arc<Semaphore>,
+    /// Requests in a second.
+    pub(crate) pace: Pace,
+    /// Actions whose outcome is not reported.
+    pub(crate) leases: Leases,
+}
+
+impl Share {
+    pub(crate) fn new(allowance: Allowance) -> Self {
+        let turns = |most| Arc::new(Semaphore::new(most));
+        Self {
+            calls: turns(CALLS_MAX),
+            turns: turns(TENANT_WORK_MAX),
+            runs: turns(TENANT_RUNS_MAX),
+            bodies: turns(TENANT_HELD_KIB_MAX),
+            pace: Pace::new(allowance.requests_per_s, Instant::now()),
+            leases: Leases::new(allowance.leases),
+        }
+    }
+}
 
 /// One of so many turns, within the time that somebody waits for it.
 pub(super) async fn among(turns: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Problem> {
@@ -80,7 +115,8 @@ impl Api {
         let turn = among(&self.runs).await?;
         self.work(shown, scope, move |caller| {
             // Whoever waited here would keep others from their turn.
-            let own = Arc::clone(&caller.tenant.runs).try_acquire_owned().map_err(|_| Problem::busy())?;
+            let own =
+                Arc::clone(&caller.tenant.share.runs).try_acquire_owned().map_err(|_| Problem::busy())?;
             held(turn, || held(own, || work(caller)))
         })
         .await
@@ -96,7 +132,8 @@ impl Api {
         let tried = self
             .blocking(move || {
                 let caller = admit(&api, &shown)?;
-                let turns = Arc::clone(&caller.tenant.turns);
+                caller.tenant.share.pace.admit()?;
+                let turns = Arc::clone(&caller.tenant.share.turns);
                 match Arc::clone(&turns).try_acquire_owned() {
                     Ok(turn) => api.worked(&caller, work, turn).map(Tried::Done),
                     Err(_) => Ok(Tried::Later(turns, shown, work)),

@@ -132,7 +132,7 @@ impl<'a> Judge<'a> {
         };
         let mut facts = hypothesis::command(&self.snapshot, &command, self.whom);
         if let Some(reader) = &self.reader {
-            hypothesis::within(reader, &mut facts)?;
+            hypothesis::within(reader, &self.snapshot, &mut facts)?;
             facts.subject =
                 rendered.subject.as_ref().map(|named| subject::look_up(reader, named)).transpose()?;
             limits::count(reader, &self.snapshot, &mut facts, None)?;

@@ -82,6 +82,7 @@ fn plain(kind: PrincipalKind) -> Facts {
             script: None,
             files: Vec::new(),
             defaults: Vec::new(),
+            home: Vec::new(),
             resource: None,
         },
         spec: None,

@@ -46,7 +46,7 @@ enum Head {
 impl Answering {
     /// Asks, and answers as soon as something may leave.
     pub(super) async fn respond(self, api: &Arc<Api>) -> Result<Response, Refusal> {
-        let places = (place(&self.caller.tenant.calls)?, place(&api.calls)?);
+        let places = (place(&self.caller.tenant.share.calls)?, place(&api.calls)?);
         let (head, begun) = oneshot::channel();
         let (api, handle) = (Arc::clone(api), Handle::current());
         // It goes on to its closer whoever leaves meanwhile.

@@ -38,9 +38,9 @@ pub(super) fn open_actions(look: &Look<'_>) -> Result<Section, Failure> {
 pub(super) fn pending(look: &Look<'_>) -> Result<Section, Failure> {
     let mut rows = Vec::new();
     for subject in look.moment.pending_escalations()? {
-        let (command, who) = asked::about(look.moment, &subject)?;
+        let asked::About { command, who, variables } = asked::about(look.moment, &subject)?;
         let needed = consent::needed(look.moment, &subject, look.at)?;
-        let mut document = asked::document(look.moment, &subject, &command, &needed, None)?;
+        let mut document = asked::document(look.moment, &subject, (&command, &variables), &needed, None)?;
         let (state, tone) = match subject.expires {
             Some(end) if end <= look.at => ("expired", Tone::Dim),
             _ if asked::is_approved(&subject, &needed) => ("approved", Tone::Good),

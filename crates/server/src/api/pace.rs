@@ -1,0 +1,107 @@
+//! How fast a tenant may ask, and how much of what it began may be open.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use super::Problem;
+
+/// Requests that one tenant may make in a second, and at once after a second of silence, unless the operator says
+/// otherwise.
+pub const TENANT_REQUESTS_PER_S_MAX: u32 = 20_000;
+/// Admitted actions of one tenant that may wait for their outcome at once, unless the operator says otherwise.
+pub const TENANT_LEASES_MAX: u32 = 100_000;
+
+/// What an operator lets each tenant have.
+#[derive(Clone, Copy, Debug)]
+pub struct Allowance {
+    /// Requests in a second.
+    pub requests_per_s: u32,
+    /// Actions whose outcome is not reported.
+    pub leases: u32,
+}
+
+impl Default for Allowance {
+    fn default() -> Self {
+        Self { requests_per_s: TENANT_REQUESTS_PER_S_MAX, leases: TENANT_LEASES_MAX }
+    }
+}
+
+/// A bucket that holds what may be asked within one second, and is filled as time passes.
+#[derive(Debug)]
+pub(crate) struct Pace {
+    per_s: u32,
+    /// When it would be full again. It never lies more than a second ahead.
+    full: Mutex<Instant>,
+}
+
+impl Pace {
+    pub(crate) fn new(per_s: u32, now: Instant) -> Self {
+        Self { per_s: per_s.max(1), full: Mutex::new(now) }
+    }
+
+    /// Takes one request out of it, if there is one left.
+    pub(crate) fn take(&self, now: Instant) -> bool {
+        let one = std::time::Duration::from_secs(1) / self.per_s;
+        let mut full = self.full.lock().unwrap_or_else(PoisonError::into_inner);
+        let after = (*full).max(now) + one;
+        // Of `per_s` steps, rounded down, none may be lost to the rounding.
+        let fits = after.duration_since(now) <= one * self.per_s;
+        if fits {
+            *full = after;
+        }
+        fits
+    }
+
+    /// The same, as an answer.
+    pub(crate) fn admit(&self) -> Result<(), Problem> {
+        if self.take(Instant::now()) { Ok(()) } else { Err(Problem::too_fast(self.per_s)) }
+    }
+}
+
+/// Actions whose outcome is not reported. Requests that are worked on at the same moment may each go one past it.
+#[derive(Debug)]
+pub(crate) struct Leases {
+    most: u32,
+    /// So many fit without looking again: what is closed meanwhile only makes more room.
+    left: Mutex<u32>,
+}
+
+impl Leases {
+    pub(crate) const fn new(most: u32) -> Self {
+        Self { most, left: Mutex::new(0) }
+    }
+
+    /// Takes room for one more; `open` counts those that are open.
+    pub(crate) fn admit(&self, open: impl FnOnce() -> Result<u64, Problem>) -> Result<(), Problem> {
+        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        if *left == 0 {
+            *left = self.most.saturating_sub(u32::try_from(open()?).unwrap_or(u32::MAX));
+        }
+        *left = left.checked_sub(1).ok_or_else(|| Problem::too_many_open(self.most))?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn so_many_requests_fit_into_a_second_and_one_more_does_not() {
+        for per_s in [1, 3, 7, TENANT_REQUESTS_PER_S_MAX] {
+            let now = Instant::now();
+            let pace = Pace::new(per_s, now);
+            let taken = (0..per_s).filter(|_| pace.take(now)).count();
+            assert_eq!(taken, usize::try_from(per_s).unwrap(), "{per_s}");
+            assert!(!pace.take(now), "{per_s}");
+            // What was refused is not counted, and each moment brings back what it is worth.
+            let later = now + Duration::from_secs(1) / per_s;
+            assert!(pace.take(later), "{per_s}");
+            assert!(!pace.take(later), "{per_s}");
+            let rested = later + Duration::from_secs(60);
+            assert_eq!((0..=per_s).filter(|_| pace.take(rested)).count(), taken, "{per_s}");
+        }
+    }
+}
