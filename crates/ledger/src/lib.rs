@@ -62,6 +62,7 @@ mod sealing;
 mod secrets;
 mod segment;
 mod signer;
+mod sound;
 mod statements;
 mod store;
 mod tail;

@@ -18,6 +18,7 @@ use crate::fault::Fault;
 use crate::head::{Head, HeadRow};
 use crate::lines::{Lines, Named};
 use crate::segment::{self, Segment};
+use crate::sound::State;
 use crate::store::{Access, Database, from_sql};
 use crate::tail::Tail;
 use crate::vault::{self, Item, Kept, Name, PrincipalKind};
@@ -136,8 +137,10 @@ pub struct Reader {
     vault: Mutex<Option<Database>>,
     pub(crate) named: Mutex<HashMap<ReceiptId, Named>>,
     tail: Mutex<Tail>,
+    /// The state of the database whose newest receipt was found sound.
+    pub(crate) sound: Mutex<Option<State>>,
     /// It answers as of a moment of the past, and gives no line that came later ([`crate::timeline`]).
-    past: bool,
+    pub(crate) past: bool,
 }
 
 impl Reader {
@@ -158,6 +161,7 @@ impl Reader {
             vault: Mutex::new(None),
             named: Mutex::default(),
             tail: Mutex::default(),
+            sound: Mutex::default(),
             past: false,
         })
     }
@@ -173,6 +177,7 @@ impl Reader {
             vault: Mutex::new(None),
             named: Mutex::default(),
             tail: Mutex::default(),
+            sound: Mutex::default(),
             past: true,
         }
     }
@@ -181,6 +186,7 @@ impl Reader {
     pub(crate) fn move_to<T>(&self, f: impl FnOnce(&mut Database) -> Result<T, Fault>) -> Result<T, Fault> {
         lock(&self.named).clear();
         *lock(&self.tail) = Tail::default();
+        *lock(&self.sound) = None;
         f(&mut lock(&self.ledger))
     }
 

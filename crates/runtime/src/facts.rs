@@ -490,6 +490,10 @@ pub(crate) fn of_action(ledger: &Ledger, asker: &Asker, action: facts::Action) -
 /// # Errors
 /// When the ledger cannot be read.
 pub fn is_healthy(ledger: &Reader) -> Result<bool, Fault> {
+    ledger.is_sound(|| ends_well(ledger))
+}
+
+fn ends_well(ledger: &Reader) -> Result<bool, Fault> {
     let head = ledger.head()?;
     let Some(line) = ledger.lines(head.next_seq.saturating_sub(1)..head.next_seq).next() else {
         return Ok(false);

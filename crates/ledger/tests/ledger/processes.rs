@@ -1,5 +1,6 @@
 //! Several processes on one home, and processes that are killed.
 
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::path::Path;
 
@@ -25,6 +26,34 @@ fn eight_processes_create_at_once_and_one_wins() {
         let left: Vec<_> = std::fs::read_dir(dir.path().join("home/tenants")).unwrap().collect();
         assert_eq!(left.len(), 2, "the tenant and its creation lock");
     }
+}
+
+#[test]
+fn a_chain_that_ended_well_is_looked_at_again_after_any_commit_of_another() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = create(dir.path());
+    let looks = Cell::new(0);
+    let sound = |finds: bool| {
+        let look = || {
+            looks.set(looks.get() + 1);
+            Ok(finds)
+        };
+        (ledger.is_sound(look).unwrap(), looks.get())
+    };
+    assert_eq!(sound(true), (true, 1));
+    assert_eq!(sound(false), (true, 1), "nothing was committed since");
+    ledger.append(blocked("own")).unwrap();
+    assert_eq!(sound(true), (true, 2));
+    let mut other = child::spawn("append", dir.path(), &[]);
+    assert!(!child::heard(&mut other).is_empty());
+    assert!(other.wait().unwrap().success());
+    assert_eq!(sound(true), (true, 3));
+    // Not by way of the ledger, and without a receipt: the head stays where it was.
+    let by_hand = rusqlite::Connection::open(dir.path().join("home/tenants/default/ledger.db")).unwrap();
+    by_hand.execute("UPDATE segments SET bytes = x'00' WHERE first_seq = 0", ()).unwrap();
+    assert_eq!(sound(false), (false, 4));
+    assert_eq!(sound(false), (false, 5), "what is not sound is never kept");
+    assert_eq!(sound(true), (true, 6));
 }
 
 pub(crate) fn create_or_open(dir: &Path) {
