@@ -98,6 +98,9 @@ impl Database {
         // Otherwise each short-lived process would fold the log at its end and start a new one at
         // its beginning: ten syncs instead of one per commit. [`Self::fold_if_long`] bounds it.
         conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).at(path)?;
+        // Without it this build of SQLite compiles a kept statement again whenever another value is bound to it, because
+        // that might be planned otherwise.
+        conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).at(path)?;
         conn.set_prepared_statement_cache_capacity(64);
         Ok(Self { conn, path: path.to_owned() })
     }
