@@ -169,7 +169,9 @@ fn stand_between(global: &Global, args: &Mcp) -> Exit {
         say: &|text| output::say(output::safe(text)),
     };
     let finished = mcp::run(gateway, mouths, heard, &mut serving);
-    let grace = if matches!(finished, Ok(Finished::ClientClosed)) { CLOSE_GRACE } else { Duration::ZERO };
+    // What a server that goes closes first is its output; how it ended is known a moment later.
+    let goes = matches!(finished, Ok(Finished::ClientClosed | Finished::ServerEnded));
+    let grace = if goes { CLOSE_GRACE } else { Duration::ZERO };
     let end = serving.end(&ledger, grace)?;
     match finished? {
         Finished::ClientClosed | Finished::Stopped => Ok(exit::DONE),

@@ -9,7 +9,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::site::{CASCADE, Done, Receipt, Site, ended, finish, kinds};
+use crate::site::{CASCADE, Done, Receipt, Site, ended, finish, kinds, script};
 use crate::team::Team;
 
 /// The interpreter whose pip filled the folder below, as `xtask` chose it.
@@ -251,6 +251,26 @@ fn a_server_is_not_started_unless_the_gates_admit_it() {
     site.run(&["mcp", "--", "no-such-program"]).expect_failure(1, "there is no program");
     site.run(&["mcp"]).expect(2);
     site.run(&["mcp", "--timeout", "25h", "--", "true"]).expect(2);
+    site.assert_sound();
+}
+
+#[test]
+fn a_server_that_goes_first_is_on_record_as_it_ended() {
+    let site = Site::new();
+    script(&site.work("brief.sh"), "#!/bin/sh\nexec >&-\nsleep 0.2\nexit $1\n");
+    for (code, kind) in [("0", "task_completed"), ("7", "task_failed")] {
+        let mut command = site.cascade(&["mcp", "--", "./brief.sh", code]);
+        // The client stays, and says nothing.
+        let client = command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let mut client = client.unwrap();
+        let kept = client.stdin.take();
+        let mut said = String::new();
+        client.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        assert_eq!(client.wait().unwrap().code(), Some(1));
+        assert!(said.contains(&format!("exited with code {code}")), "{said}");
+        assert_eq!(site.last().kind(), kind);
+        drop(kept);
+    }
     site.assert_sound();
 }
 
