@@ -1,7 +1,6 @@
 //! What a caller hands to the ledger, and what comes back.
 
 use std::sync::Arc;
-use std::sync::mpsc::Receiver;
 
 use cascade_receipt::content::Body;
 use cascade_receipt::digest::{Digest, Nonce};
@@ -401,33 +400,6 @@ impl AppendError {
             ),
             Self::TooManyRevocations => Some("found a new chain with `cascade init`"),
             _ => None,
-        }
-    }
-}
-
-/// The answer to a draft, later.
-#[derive(Debug)]
-pub struct Ticket(pub(crate) Waiting);
-
-#[derive(Debug)]
-pub(crate) enum Waiting {
-    Answer(Receiver<Result<Appended, AppendError>>),
-    Refused(AppendError),
-}
-
-impl Ticket {
-    /// Waits until the receipt is durable or refused.
-    ///
-    /// # Errors
-    /// See [`AppendError`].
-    pub fn wait(self) -> Result<Appended, AppendError> {
-        match self.0 {
-            // A writer that is gone without an answer may have died between commit and answer.
-            Waiting::Answer(receiver) => receiver.recv().unwrap_or_else(|_| {
-                let detail = "the writer ended without an answer".to_owned();
-                Err(AppendError::Unsettled(Fault::Io { place: "ledger.db".to_owned(), detail }))
-            }),
-            Waiting::Refused(error) => Err(error),
         }
     }
 }

@@ -9,7 +9,8 @@ use cascade_receipt::decision::Reason;
 use cascade_receipt::id::{KeyId, PrincipalId};
 use cascade_receipt::time::Timestamp;
 
-use crate::draft::{AppendError, Appended, Draft, Ticket};
+use crate::answer::Ticket;
+use crate::draft::{AppendError, Appended, Draft};
 use crate::fault::{At as _, Fault, OpenError};
 use crate::keys::Passphrase;
 use crate::reader::{OpenAction, Reader};
@@ -60,7 +61,14 @@ impl Ledger {
     /// # Errors
     /// See [`AppendError`].
     pub fn append(&self, draft: Draft) -> Result<Appended, AppendError> {
-        self.writer.append(draft)
+        self.start_append(draft).wait()
+    }
+
+    /// The same for a task that awaits the commit. What it does at once may block: it waits for room in the queue, and
+    /// is the commit itself where nobody else writes.
+    #[must_use]
+    pub fn start_append(&self, draft: Draft) -> Ticket {
+        self.writer.append_or_queue(draft)
     }
 
     /// Queues a receipt without waiting. A full queue refuses it.

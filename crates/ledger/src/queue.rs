@@ -1,12 +1,12 @@
 //! Drafts on their way to the chain: they wait, may be sealed ahead, and are committed in the order in which they came.
 
 use std::collections::VecDeque;
-use std::sync::mpsc::SyncSender;
 use std::sync::{Condvar, Mutex};
 
 use crate::ahead::{Footing, Sealed};
+use crate::answer::{Answer, Teller};
 use crate::batch::Scribe;
-use crate::draft::{AppendError, Appended, Draft};
+use crate::draft::{AppendError, Draft};
 use crate::reader::lock;
 
 /// Drafts that may wait.
@@ -18,18 +18,15 @@ pub const BATCH_DRAFTS_MAX: usize = 1024;
 /// From so many waiting drafts on they are sealed ahead: for fewer, waking a thread costs more than it gains.
 pub(crate) const AHEAD_FROM: usize = 16;
 
-pub(crate) type Answer = Result<Appended, AppendError>;
-
 #[derive(Debug)]
 pub(crate) struct Pending {
     pub(crate) draft: Draft,
-    pub(crate) answer: SyncSender<Answer>,
+    pub(crate) answer: Teller,
 }
 
 impl Pending {
-    /// A caller that no longer waits is no concern of the writer: the receipt stands either way.
     pub(crate) fn tell(&self, answer: Answer) {
-        drop(self.answer.send(answer));
+        self.answer.tell(answer);
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use cascade_receipt::content::PolicyRef;
@@ -17,8 +17,8 @@ use rusqlite::Row;
 use crate::fault::Fault;
 use crate::head::{Head, HeadRow};
 use crate::lines::{Lines, Named};
+use crate::present::Known;
 use crate::segment::{self, Segment};
-use crate::sound::State;
 use crate::store::{Access, Database, from_sql};
 use crate::tail::Tail;
 use crate::vault::{self, Item, Kept, Name, PrincipalKind};
@@ -137,8 +137,10 @@ pub struct Reader {
     vault: Mutex<Option<Database>>,
     pub(crate) named: Mutex<HashMap<ReceiptId, Named>>,
     tail: Mutex<Tail>,
-    /// The state of the database whose newest receipt was found sound.
-    pub(crate) sound: Mutex<Option<State>>,
+    /// Names that were looked up: the vault never changes one that it has ([`crate::names`]).
+    pub(crate) names: Mutex<HashMap<PrincipalId, Name>>,
+    /// What was found when somebody last asked how the tenant stands.
+    pub(crate) present: Mutex<Option<Arc<Known>>>,
     /// It answers as of a moment of the past, and gives no line that came later ([`crate::timeline`]).
     pub(crate) past: bool,
 }
@@ -161,7 +163,8 @@ impl Reader {
             vault: Mutex::new(None),
             named: Mutex::default(),
             tail: Mutex::default(),
-            sound: Mutex::default(),
+            names: Mutex::default(),
+            present: Mutex::default(),
             past: false,
         })
     }
@@ -177,7 +180,8 @@ impl Reader {
             vault: Mutex::new(None),
             named: Mutex::default(),
             tail: Mutex::default(),
-            sound: Mutex::default(),
+            names: Mutex::default(),
+            present: Mutex::default(),
             past: true,
         }
     }
@@ -186,7 +190,7 @@ impl Reader {
     pub(crate) fn move_to<T>(&self, f: impl FnOnce(&mut Database) -> Result<T, Fault>) -> Result<T, Fault> {
         lock(&self.named).clear();
         *lock(&self.tail) = Tail::default();
-        *lock(&self.sound) = None;
+        *lock(&self.present) = None;
         f(&mut lock(&self.ledger))
     }
 
@@ -341,6 +345,18 @@ impl Reader {
         self.all(&sql, (), subject_of)
     }
 
+    /// Escalations that people approved and no action has used, oldest first; those that have run out included.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub(crate) fn approved_escalations(&self) -> Result<Vec<Subject>, Fault> {
+        let sql = format!(
+            "SELECT {SUBJECT} FROM subjects WHERE kind = 'escalation' AND state IN ('open', 'approved')
+             AND state = 'approved' ORDER BY seq"
+        );
+        self.all(&sql, (), subject_of)
+    }
+
     /// Answers to an escalation or dry run, oldest first.
     ///
     /// # Errors
@@ -436,14 +452,6 @@ impl Reader {
     /// [`Fault`].
     pub fn blob(&self, hash: &Digest) -> Result<Option<Vec<u8>>, Fault> {
         self.ask_vault(|conn| vault::blob(conn, hash))
-    }
-
-    /// The name behind a principal id.
-    ///
-    /// # Errors
-    /// [`Fault`].
-    pub fn name(&self, principal: PrincipalId) -> Result<Option<Name>, Fault> {
-        self.ask_vault(|conn| vault::name(conn, principal))
     }
 
     /// The principal of this kind and name, if somebody has given it one.

@@ -2,16 +2,16 @@
 //! on its own thread: to wake the writer and to be woken by it takes as long as a commit.
 
 use std::path::PathBuf;
-use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::ahead::Sealed;
+use crate::answer::{Answer, Ticket, meeting};
 use crate::batch::Scribe;
-use crate::draft::{AppendError, Draft, Ticket, Waiting};
+use crate::draft::{AppendError, Draft};
 use crate::fault::Fault;
-use crate::queue::{AHEAD_FROM, Answer, BATCH_DRAFTS_MAX, Pending, Phase, Queue, Shared, Turn};
+use crate::queue::{AHEAD_FROM, BATCH_DRAFTS_MAX, Pending, Phase, Queue, Shared, Turn};
 use crate::reader::lock;
 use crate::sealer;
 use crate::signer::Signer;
@@ -83,25 +83,27 @@ impl Writer {
         Ok(Self { shared, thread: Some(thread) })
     }
 
-    /// Makes a draft durable.
-    pub(crate) fn append(&self, draft: Draft) -> Answer {
-        draft.check()?;
-        match self.shared.alone(&draft) {
-            Some(answer) => answer,
-            None => self.queue(draft, true).wait(),
-        }
-    }
-
     /// Whether nothing is written any more.
     pub(crate) fn has_stopped(&self) -> bool {
         lock(&self.shared.queue).phase == Phase::Stopped
+    }
+
+    /// Makes a draft durable at once where nobody else is at it, and queues it otherwise.
+    pub(crate) fn append_or_queue(&self, draft: Draft) -> Ticket {
+        if let Err(error) = draft.check() {
+            return Ticket::answered(Err(error));
+        }
+        match self.shared.alone(&draft) {
+            Some(answer) => Ticket::answered(answer),
+            None => self.queue(draft, true),
+        }
     }
 
     /// Queues a draft; waits for room only if `patient`.
     pub(crate) fn submit(&self, draft: Draft, patient: bool) -> Ticket {
         match draft.check() {
             Ok(()) => self.queue(draft, patient),
-            Err(error) => Ticket(Waiting::Refused(error)),
+            Err(error) => Ticket::answered(Err(error)),
         }
     }
 
@@ -110,14 +112,14 @@ impl Writer {
         let mut queue = lock(&self.shared.queue);
         while queue.phase != Phase::Stopped && !queue.has_room(bytes) {
             if !patient {
-                return Ticket(Waiting::Refused(AppendError::QueueFull));
+                return Ticket::answered(Err(AppendError::QueueFull));
             }
             queue = self.shared.room.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
         if queue.phase == Phase::Stopped {
-            return Ticket(Waiting::Refused(AppendError::Stopped));
+            return Ticket::answered(Err(AppendError::Stopped));
         }
-        let (answer, receiver) = sync_channel(1);
+        let (answer, ticket) = meeting();
         queue.bytes += bytes;
         queue.waiting.push_back(Pending { draft, answer });
         let wake = queue.wake_at.is_some_and(|drafts| queue.waiting.len() >= drafts);
@@ -132,7 +134,7 @@ impl Writer {
         if can_seal {
             self.shared.foretold.notify_one();
         }
-        Ticket(Waiting::Answer(receiver))
+        ticket
     }
 }
 
@@ -284,7 +286,7 @@ mod tests {
     use cascade_receipt::content::{AnswerRefused, Body};
     use cascade_receipt::id::{PrincipalId, ReceiptId};
 
-    use super::{Writer, sync_channel};
+    use super::{Writer, meeting};
     use crate::draft::{AppendError, Draft};
     use crate::fault::Fault;
 
@@ -320,7 +322,7 @@ mod tests {
     fn the_queue_takes_as_many_bytes_as_its_limit_says() {
         let mut queue = Queue::default();
         assert!(queue.has_room(QUEUE_BYTES_MAX + 1), "alone, any draft is taken");
-        queue.waiting.push_back(Pending { draft: draft(), answer: sync_channel(1).0 });
+        queue.waiting.push_back(Pending { draft: draft(), answer: meeting().0 });
         queue.bytes = 10;
         assert!(queue.has_room(QUEUE_BYTES_MAX - 10));
         assert!(!queue.has_room(QUEUE_BYTES_MAX - 9));

@@ -14,7 +14,7 @@ mod shown;
 
 use std::fs::File;
 
-use cascade_ledger::{Appended, Fault, Ledger, PrivateItem, Reader, TenantId, Token};
+use cascade_ledger::{Appended, Fault, Ledger, Present, PrivateItem, Reader, TenantId, Token};
 use cascade_receipt::content::TokenIssued;
 use cascade_receipt::id::TokenId;
 use cascade_receipt::time::Timestamp;
@@ -137,10 +137,23 @@ pub fn accept(
     presented: &Presented,
     issuers: &Issuers,
 ) -> Result<Shown, Unaccepted> {
+    accept_at(&reader.present()?, tenant, presented, issuers)
+}
+
+/// The same, by a look that was taken already.
+///
+/// # Errors
+/// [`Unaccepted`].
+pub fn accept_at(
+    present: &Present<'_>,
+    tenant: &TenantId,
+    presented: &Presented,
+    issuers: &Issuers,
+) -> Result<Shown, Unaccepted> {
     match presented {
-        Presented::Token(text) => Ok(Shown::secret(tokens::accept(reader, text)?)),
-        Presented::Jwt(jwt) => by_jwt(reader, tenant, jwt, issuers),
-        Presented::Certificate(certificate) => by_certificate(reader, certificate),
+        Presented::Token(text) => Ok(Shown::secret(tokens::accept_at(present, text)?)),
+        Presented::Jwt(jwt) => by_jwt(present, tenant, jwt, issuers),
+        Presented::Certificate(certificate) => by_certificate(present, certificate),
     }
 }
 

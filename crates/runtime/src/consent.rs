@@ -214,7 +214,7 @@ impl Approved {
     ///
     /// # Errors
     /// When the ledger cannot be read.
-    pub fn add_to(&self, ledger: &Ledger, facts: &mut Facts, run: Option<ReceiptId>) -> Result<(), Fault> {
+    pub fn add_to(&self, ledger: &Reader, facts: &mut Facts, run: Option<ReceiptId>) -> Result<(), Fault> {
         let action_hash = Digest::salted(&self.action_nonce, facts.action().to_canonical().as_bytes());
         let people = ledger.people()?;
         let own = |answer: &Approval| run.is_some() && answer.used_by == run;

@@ -7,7 +7,7 @@ use std::os::fd::AsFd as _;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
-use cascade_ledger::{Fault, Ledger, Person as PersonEntry, PrincipalKind as NameKind, Reader};
+use cascade_ledger::{Fault, Ledger, Person as PersonEntry, Present, PrincipalKind as NameKind, Reader};
 use cascade_policy::decide;
 use cascade_policy::facts::{
     self, Authentication, Delegator, Executable, Facts, Invocation, PrincipalKind, Stdin,
@@ -120,8 +120,12 @@ impl Asker {
     /// # Errors
     /// When the ledger cannot be read.
     pub fn again(&self, ledger: &Ledger) -> Result<Self, Fault> {
-        let known = self.known.again(ledger)?;
-        Ok(Self { entry: ledger.person(self.person_id)?, known, ..self.clone() })
+        self.at(&ledger.present()?)
+    }
+
+    pub(crate) fn at(&self, present: &Present<'_>) -> Result<Self, Fault> {
+        let known = self.known.at(present)?;
+        Ok(Self { entry: present.person(self.person_id)?, known, ..self.clone() })
     }
 
     /// Who is accountable for the action in the receipt.
@@ -187,12 +191,12 @@ pub(crate) fn groups_beside_admins(person: &PersonEntry) -> Vec<String> {
 }
 
 /// How the tenant stands.
-pub(crate) fn tenant(ledger: &Reader) -> Result<facts::Tenant, Fault> {
+pub(crate) fn tenant(present: &Present<'_>) -> Result<facts::Tenant, Fault> {
     Ok(facts::Tenant {
-        active: !ledger.is_suspended()?,
-        halted: ledger.is_halted()?,
-        chain_healthy: is_healthy(ledger)?,
-        regimes: ledger.regimes()?.into_iter().map(|regime| regime.name).collect(),
+        active: !present.is_suspended(),
+        halted: present.is_halted(),
+        chain_healthy: present.is_sound(|| ends_well(present))?,
+        regimes: present.regimes()?.iter().map(|regime| regime.name.clone()).collect(),
     })
 }
 
@@ -374,7 +378,7 @@ fn is_executable(path: &Path) -> bool {
 /// # Errors
 /// When the ledger cannot be read.
 pub fn look(
-    ledger: &Ledger,
+    ledger: &Present<'_>,
     snapshot: &Snapshot,
     asker: &Asker,
     command: &Command,
@@ -411,7 +415,7 @@ pub fn look(
 ///
 /// # Errors
 /// When the ledger cannot be read.
-pub fn of_task(ledger: &Ledger, asker: &Asker, task: facts::Task) -> Result<Facts, Fault> {
+pub fn of_task(ledger: &Present<'_>, asker: &Asker, task: facts::Task) -> Result<Facts, Fault> {
     let action = without_world(Invocation::Task(Box::new(task)), Vec::new());
     of_action(ledger, asker, action)
 }
@@ -421,7 +425,7 @@ pub fn of_task(ledger: &Ledger, asker: &Asker, task: facts::Task) -> Result<Fact
 /// # Errors
 /// When the ledger cannot be read.
 pub fn of_workflow(
-    ledger: &Ledger,
+    ledger: &Present<'_>,
     asker: &Asker,
     act: facts::WorkflowAct,
     cwd: &Path,
@@ -436,7 +440,7 @@ pub fn of_workflow(
 /// # Errors
 /// When the ledger cannot be read.
 pub fn of_schedule(
-    ledger: &Ledger,
+    ledger: &Present<'_>,
     asker: &Asker,
     act: facts::ScheduleAct,
     cwd: &Path,
@@ -462,10 +466,10 @@ pub(crate) const fn without_world(invocation: Invocation, cwd: Vec<u8>) -> facts
     }
 }
 
-pub(crate) fn of_action(ledger: &Ledger, asker: &Asker, action: facts::Action) -> Result<Facts, Fault> {
+pub(crate) fn of_action(present: &Present<'_>, asker: &Asker, action: facts::Action) -> Result<Facts, Fault> {
     Ok(Facts {
-        at: chain_now(ledger)?,
-        tenant: tenant(ledger)?,
+        at: time_of(present),
+        tenant: tenant(present)?,
         principal: asker.principal(),
         on_behalf_of: asker.delegator(),
         assumed: asker.assumed,
@@ -473,13 +477,13 @@ pub(crate) fn of_action(ledger: &Ledger, asker: &Asker, action: facts::Action) -
         spec: None,
         answers: None,
         approvals: Vec::new(),
-        grants: grants::held(ledger, asker.principal_id())?,
+        grants: grants::held(present, asker.principal_id())?,
         budgets: Vec::new(),
         windows: Vec::new(),
         counters: Vec::new(),
         subject: None,
         break_glass: None,
-        unreviewed: glass::unreviewed(ledger)?,
+        unreviewed: glass::unreviewed(present)?,
         dry_run: false,
     })
 }
@@ -490,7 +494,7 @@ pub(crate) fn of_action(ledger: &Ledger, asker: &Asker, action: facts::Action) -
 /// # Errors
 /// When the ledger cannot be read.
 pub fn is_healthy(ledger: &Reader) -> Result<bool, Fault> {
-    ledger.is_sound(|| ends_well(ledger))
+    ledger.present()?.is_sound(|| ends_well(ledger))
 }
 
 fn ends_well(ledger: &Reader) -> Result<bool, Fault> {
@@ -518,6 +522,11 @@ fn ends_well(ledger: &Reader) -> Result<bool, Fault> {
 /// [`Fault`].
 pub fn chain_now(reader: &Reader) -> Result<Timestamp, Fault> {
     Ok(now().max(reader.head()?.timestamp))
+}
+
+/// The same of a look that was taken already.
+pub(crate) fn time_of(present: &Present<'_>) -> Timestamp {
+    now().max(present.head().timestamp)
 }
 
 /// The system clock.

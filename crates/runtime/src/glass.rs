@@ -1,6 +1,6 @@
 //! Breaking the glass: who may ask for it, and the review that somebody else owes it.
 
-use cascade_ledger::{AppendError, Draft, Fault, Glass, Ledger, Person, PrivateItem, Reader};
+use cascade_ledger::{AppendError, Draft, Fault, Glass, Ledger, Person, Present, PrivateItem, Reader};
 use cascade_policy::facts::{BreakGlass, Unreviewed};
 use cascade_receipt::content::{Body, Ref, Rel, Reviewed};
 use cascade_receipt::decision::Reason;
@@ -11,13 +11,13 @@ use crate::consent::{self, ConsentError, Replied, Sign};
 use crate::facts::Asker;
 
 /// What was done past the gates and nobody has reviewed, as a decision sees it.
-pub(crate) fn unreviewed(reader: &Reader) -> Result<Vec<Unreviewed>, Fault> {
-    let one = |glass: Glass| Unreviewed {
+pub(crate) fn unreviewed(present: &Present<'_>) -> Result<Vec<Unreviewed>, Fault> {
+    let one = |glass: &Glass| Unreviewed {
         receipt_id: glass.receipt_id,
         principal: glass.principal,
         due: glass.due,
     };
-    Ok(reader.unreviewed()?.into_iter().map(one).collect())
+    Ok(present.unreviewed()?.iter().map(one).collect())
 }
 
 /// What the gates hear of it. An agent, or somebody beneath a governed run who may be one, belongs to no group here.

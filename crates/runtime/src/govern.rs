@@ -342,7 +342,8 @@ impl<'a> Performer<'a> {
         self.request.asker = self.request.asker.again(self.ledger)?;
         self.request.command.capture_if_executed(&snapshot, &self.request.asker)?;
         let about = self.about()?;
-        let mut facts = facts::look(self.ledger, &snapshot, &self.request.asker, &self.request.command)?;
+        let mut facts =
+            facts::look(&self.ledger.present()?, &snapshot, &self.request.asker, &self.request.command)?;
         facts.dry_run = self.request.dry_run;
         facts.spec = self.of_specification()?;
         limits::count(self.ledger, &snapshot, &mut facts, None)?;

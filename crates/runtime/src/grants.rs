@@ -2,7 +2,7 @@
 
 mod above;
 
-use cascade_ledger::{Appended, Draft, Fault, Grant, Ledger, PrincipalKind, Reader};
+use cascade_ledger::{Appended, Draft, Fault, Grant, Ledger, Present, PrincipalKind, Reader};
 use cascade_policy::environment;
 use cascade_policy::facts::{self as policy_facts, Covers};
 use cascade_receipt::content::{
@@ -279,21 +279,21 @@ pub const fn is_too_narrow(resources: usize) -> bool {
 }
 
 /// What a principal holds, as facts; what was taken back is not there.
-pub(crate) fn held(reader: &Reader, holder: PrincipalId) -> Result<Vec<policy_facts::Grant>, Fault> {
-    let grants = reader.grants_of(holder)?.into_iter().filter(|grant| grant.revoked_by.is_none());
-    let fact = |grant: Grant| policy_facts::Grant {
+pub(crate) fn held(present: &Present<'_>, holder: PrincipalId) -> Result<Vec<policy_facts::Grant>, Fault> {
+    let grants = present.grants_of(holder)?;
+    let fact = |grant: &Grant| policy_facts::Grant {
         receipt_id: grant.receipt_id,
         to: grant.to,
         grantor_alive: grant.unbroken,
         expires: grant.expires,
-        covers: match grant.scope.right {
-            Right::Commands(commands) => Covers::Commands(commands),
-            Right::Assume(principal) => Covers::Assume(principal),
+        covers: match &grant.scope.right {
+            Right::Commands(commands) => Covers::Commands(commands.clone()),
+            Right::Assume(principal) => Covers::Assume(*principal),
         },
-        resources: grant.scope.resources,
+        resources: grant.scope.resources.clone(),
         up_to: grant.scope.up_to,
     };
-    Ok(grants.map(fact).collect())
+    Ok(grants.iter().filter(|grant| grant.revoked_by.is_none()).map(fact).collect())
 }
 
 /// Whether somebody holds a grant to be taken for another principal.
@@ -308,7 +308,7 @@ pub(crate) fn may_assume(
             && grant.grantor_alive
             && grant.expires.is_none_or(|expires| expires > at)
     };
-    Ok(held(reader, holder)?.iter().any(fits))
+    Ok(held(&reader.present()?, holder)?.iter().any(fits))
 }
 
 /// The grants that the gate of authority found enough.

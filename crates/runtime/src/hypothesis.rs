@@ -24,7 +24,7 @@ const SOMEBODY: PrincipalId = PrincipalId([1; 8]);
 /// # Errors
 /// When the ledger cannot be read.
 pub fn within(ledger: &Reader, snapshot: &Snapshot, facts: &mut Facts) -> Result<(), Fault> {
-    facts.tenant = facts::tenant(ledger)?;
+    facts.tenant = facts::tenant(&ledger.present()?)?;
     facts.action.home = own_home::look(ledger, snapshot.registry(), &facts.action, &[]);
     let name = Person::current().name;
     let own =

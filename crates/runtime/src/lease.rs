@@ -6,16 +6,17 @@
 //! comes is closed as `task_unknown`, never as done.
 
 mod asked;
+mod going;
 mod outcome;
 mod standing;
 
 use std::time::Duration;
 
-use cascade_ledger::{AppendError, Appended, Fault, Ledger, PrivateItem};
+use cascade_ledger::{AppendError, Appended, Fault, Ledger, Present, PrivateItem};
 use cascade_policy::decide::Ruling;
 use cascade_policy::facts::Facts;
 use cascade_policy::snapshot::Snapshot;
-use cascade_receipt::content::{self, Body, Leased, Ref, Rel, RequestTag, Runtime};
+use cascade_receipt::content::{self, Body, Leased, Ref, RequestTag, Runtime};
 use cascade_receipt::decision::{Reason, Verdict};
 use cascade_receipt::digest::Nonce;
 use cascade_receipt::id::ReceiptId;
@@ -23,14 +24,13 @@ use cascade_receipt::time::Timestamp;
 
 use crate::consent::{self, Approved, ConsentError};
 use crate::facts::{self, Asker, LookError};
-use crate::govern::reference;
 use crate::limits;
-use crate::own_act::{self, By, OwnAct, Unrecorded};
+use crate::own_act::{OwnAct, Unrecorded};
 use crate::policy_store::{PolicyInForce, StoreError};
-use crate::run_lock::RunLock;
 use crate::subject::Concerned;
 
 pub use asked::Asked;
+pub use going::{Started, Waiting, begin, start};
 pub(crate) use outcome::Stands;
 pub use outcome::{Open, Outcome, Output, closer, settle};
 
@@ -143,56 +143,6 @@ impl From<Unrecorded> for LeaseError {
     }
 }
 
-/// Decides, and puts that on record: the intent where it is admitted. Only then may it be performed.
-///
-/// # Errors
-/// [`LeaseError`]; a denial is none.
-pub fn begin(ledger: &Ledger, request: &Request<'_>) -> Result<Begun, LeaseError> {
-    if request.reason.is_some_and(|reason| reason.len() > REASON_BYTES_MAX) {
-        return Err(LeaseError::ReasonTooLong);
-    }
-    if let Held::Lease(time) = request.held
-        && (time < Duration::from_secs(1) || time > LEASE_MAX)
-    {
-        return Err(LeaseError::LeaseLength);
-    }
-    let approved = request.approval.map(|id| consent::answered(ledger, id)).transpose()?;
-    let approved = match approved {
-        Some((approved, _)) => Some(approved),
-        None if !request.dry_run => standing::of(ledger, request)?,
-        None => None,
-    };
-    if let Some(approved) = &approved
-        && let Some(begun) = standing::turned_away(ledger, request, approved)?
-    {
-        return Ok(begun);
-    }
-    recorded(ledger, request, approved.as_ref())
-}
-
-fn recorded(
-    ledger: &Ledger,
-    request: &Request<'_>,
-    approved: Option<&Approved>,
-) -> Result<Begun, LeaseError> {
-    let intent = cascade_ledger::receipt_id()?;
-    let output_nonce = cascade_ledger::nonce()?;
-    // Before the intent is durable, so that nobody who opens the chain finds it without an owner.
-    let lock = match request.held {
-        Held::Process => Some(RunLock::take(ledger, intent).map_err(LeaseError::Lock)?),
-        Held::Lease(_) => None,
-    };
-    let act = Handing { request, approved, intent, output_nonce };
-    let by =
-        By { asker: request.asker, reason: request.reason, runtime: request.runtime, policy: request.policy };
-    let own_act::Recorded { ruling, receipt, gates, mark, holds_until, principal } =
-        own_act::record(&act, ledger, &by)?;
-    let stands = || Stands { principal, approved: approved.cloned(), mark, holds_until };
-    let open = (receipt.receipt_id == intent)
-        .then(|| Open::new(reference(Rel::Intent, &receipt), output_nonce, lock, stands()));
-    Ok(Begun { ruling, receipt, open, objections: Vec::new(), gates: Some(gates) })
-}
-
 /// The facts of the action as they are now, for whoever wants to know what would be decided.
 ///
 /// # Errors
@@ -203,7 +153,7 @@ pub fn facts(
     asker: &Asker,
     (asked, subject): (&Asked, Option<Concerned>),
 ) -> Result<Facts, LeaseError> {
-    let mut facts = asked.look(ledger, snapshot, asker)?;
+    let mut facts = asked.look(&ledger.present()?, snapshot, asker)?;
     facts.subject = subject.map(|concerned| crate::subject::look(ledger, concerned)).transpose()?;
     limits::count(ledger, snapshot, &mut facts, None)?;
     Ok(facts)
@@ -247,10 +197,10 @@ impl OwnAct for Handing<'_> {
         self.request.asked.kept().map(|bytes| ("prompt", bytes))
     }
 
-    fn facts(&self, ledger: &Ledger, snapshot: &Snapshot, asker: &Asker) -> Result<Facts, LeaseError> {
-        let mut facts = self.request.asked.look(ledger, snapshot, asker)?;
+    fn facts(&self, present: &Present<'_>, snapshot: &Snapshot, asker: &Asker) -> Result<Facts, LeaseError> {
+        let mut facts = self.request.asked.look(present, snapshot, asker)?;
         facts.subject =
-            self.request.subject.map(|concerned| crate::subject::look(ledger, concerned)).transpose()?;
+            self.request.subject.map(|concerned| crate::subject::look(present, concerned)).transpose()?;
         facts.dry_run = self.request.dry_run;
         Ok(facts)
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cascade_kernel::action::DECIDE_ATTEMPTS_MAX;
-use cascade_ledger::{AppendError, Appended, Draft, Fault, Ledger, Mark, PrivateItem};
+use cascade_ledger::{AppendError, Appended, Draft, Fault, Ledger, Mark, Present, PrivateItem};
 use cascade_policy::decide::{self, Ruling};
 use cascade_policy::facts::{Facts, Principal};
 use cascade_policy::snapshot::Snapshot;
@@ -64,7 +64,7 @@ pub(crate) trait OwnAct {
     }
 
     /// Everything a decision about it may depend on.
-    fn facts(&self, ledger: &Ledger, snapshot: &Snapshot, asker: &Asker) -> Result<Facts, Self::Error>;
+    fn facts(&self, present: &Present<'_>, snapshot: &Snapshot, asker: &Asker) -> Result<Facts, Self::Error>;
 
     /// Private bytes that stay with the receipt of it, whatever the gates say.
     fn kept(&self) -> Option<(&'static str, Vec<u8>)> {
@@ -94,10 +94,10 @@ struct Decided {
     gates: Duration,
 }
 
-/// What was decided, durably.
-pub(crate) struct Recorded {
+/// What was decided.
+#[derive(Debug)]
+pub(crate) struct Drafted {
     pub(crate) ruling: Ruling,
-    pub(crate) receipt: Appended,
     /// How long the gates took, the last time they were asked.
     pub(crate) gates: Duration,
     /// The governance that was decided under.
@@ -108,58 +108,76 @@ pub(crate) struct Recorded {
     pub(crate) principal: Principal,
 }
 
-/// Decides it and records that; again where governance changes between the two.
-pub(crate) fn record<A: OwnAct>(act: &A, ledger: &Ledger, by: &By<'_>) -> Result<Recorded, A::Error> {
-    let nonce = match act.approved() {
-        Some(approved) => approved.action_nonce,
-        None => cascade_ledger::nonce()?,
-    };
+/// Decides it and records that, durably; again where governance changes between the two.
+pub(crate) fn recorded<A: OwnAct>(
+    act: &A,
+    ledger: &Ledger,
+    by: &By<'_>,
+) -> Result<(Drafted, Appended), A::Error> {
+    let nonce = nonce(act)?;
     for _ in 0..DECIDE_ATTEMPTS_MAX {
-        let (snapshot, mark) = match by.policy {
-            Some(kept) => kept.look(ledger)?,
-            None => {
-                let (snapshot, mark) = policy_store::in_force(ledger)?;
-                (Arc::new(snapshot), mark)
-            }
-        };
-        let asker = by.asker.again(ledger)?;
-        let decided = decided(act, ledger, &snapshot, &asker)?;
-        let mut draft = draft(act, &decided, &asker, (by, nonce))?;
-        draft.seen = Some(mark);
-        if decided.ruling.decision.verdict == Verdict::Admit && !act.dry_run() {
-            draft.caps = limits::caps(&decided.facts, &decided.ruling);
-            draft.holds_until = holds_until(&decided.ruling, &decided.facts, &decided.grants, &asker);
-        }
-        let holds_until = draft.holds_until;
+        let (draft, drafted) = drafted(act, &ledger.present()?, (by, nonce))?;
         match ledger.append(draft) {
-            Ok(receipt) => {
-                let Decided { facts, ruling, gates, .. } = decided;
-                let principal = facts.principal;
-                return Ok(Recorded { ruling, receipt, gates, mark, holds_until, principal });
-            }
-            Err(AppendError::Stale | AppendError::Halted | AppendError::Suspended) => {}
-            Err(error) if is_about_consent(&error) => {}
+            Ok(receipt) => return Ok((drafted, receipt)),
+            Err(error) if is_outdated(&error) => {}
             Err(error) => return Err(Unrecorded::Append(error).into()),
         }
     }
     Err(Unrecorded::Unsettled.into())
 }
 
+/// What the action is hashed with: as it was approved, where it was.
+pub(crate) fn nonce<A: OwnAct>(act: &A) -> Result<Nonce, Fault> {
+    act.approved().map_or_else(cascade_ledger::nonce, |approved| Ok(approved.action_nonce))
+}
+
+/// Whether it has to be decided again, because governance changed since.
+pub(crate) const fn is_outdated(error: &AppendError) -> bool {
+    matches!(error, AppendError::Stale | AppendError::Halted | AppendError::Suspended)
+        || is_about_consent(error)
+}
+
+/// Decides it as things stand.
+pub(crate) fn drafted<A: OwnAct>(
+    act: &A,
+    present: &Present<'_>,
+    (by, nonce): (&By<'_>, Nonce),
+) -> Result<(Draft, Drafted), A::Error> {
+    let (snapshot, mark) = match by.policy {
+        Some(kept) => kept.look(present)?,
+        None => {
+            let (policy, mark) = present.policy_in_force();
+            (Arc::new(policy_store::load(present, policy)?), mark)
+        }
+    };
+    let asker = by.asker.at(present)?;
+    let decided = decided(act, present, &snapshot, &asker)?;
+    let mut draft = draft(act, &decided, &asker, (by, nonce))?;
+    draft.seen = Some(mark);
+    if decided.ruling.decision.verdict == Verdict::Admit && !act.dry_run() {
+        draft.caps = limits::caps(&decided.facts, &decided.ruling);
+        draft.holds_until = holds_until(&decided.ruling, &decided.facts, &decided.grants, &asker);
+    }
+    let holds_until = draft.holds_until;
+    let Decided { facts, ruling, gates, .. } = decided;
+    Ok((draft, Drafted { ruling, gates, mark, holds_until, principal: facts.principal }))
+}
+
 fn decided<A: OwnAct>(
     act: &A,
-    ledger: &Ledger,
+    present: &Present<'_>,
     snapshot: &Snapshot,
     asker: &Asker,
 ) -> Result<Decided, A::Error> {
-    let mut facts = act.facts(ledger, snapshot, asker)?;
-    limits::count(ledger, snapshot, &mut facts, None)?;
+    let mut facts = act.facts(present, snapshot, asker)?;
+    limits::count(present, snapshot, &mut facts, None)?;
     if let Some(approved) = act.approved() {
-        approved.add_to(ledger, &mut facts, None)?;
+        approved.add_to(present, &mut facts, None)?;
     }
     let asked = Instant::now();
     let ruling = decide::decide(snapshot, &facts);
     let gates = asked.elapsed();
-    let grants = grants::used(ledger, &ruling.decision)?;
+    let grants = grants::used(present, &ruling.decision)?;
     Ok(Decided { facts, ruling, grants, gates })
 }
 

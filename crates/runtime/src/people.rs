@@ -46,6 +46,11 @@ impl Person {
         let name = fs::read_to_string("/etc/passwd").ok().and_then(|text| login_name(&text, uid));
         Self { uid, name: name.unwrap_or_else(|| format!("uid-{uid}")) }
     }
+
+    /// Somebody of this name for whom this process works.
+    pub(crate) fn named(name: String) -> Self {
+        Self { uid: rustix::process::getuid().as_raw(), name }
+    }
 }
 
 fn login_name(passwd: &str, uid: u32) -> Option<String> {

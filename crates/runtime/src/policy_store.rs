@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cascade_ledger::Fault;
-use cascade_ledger::{Mark, Reader};
+use cascade_ledger::{Mark, Present, Reader};
 use cascade_policy::snapshot::{LoadFault, Snapshot, SnapshotSource};
 use cascade_receipt::content::PolicyRef;
 use cascade_receipt::digest::Digest;
@@ -41,13 +41,13 @@ impl PolicyInForce {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn look(&self, reader: &Reader) -> Result<(Arc<Snapshot>, Mark), StoreError> {
-        let (policy, mark) = reader.policy_in_force()?;
+    pub fn look(&self, present: &Present<'_>) -> Result<(Arc<Snapshot>, Mark), StoreError> {
+        let (policy, mark) = present.policy_in_force();
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(snapshot) = known.as_ref().filter(|known| known.policy_hash() == policy.hash) {
             return Ok((Arc::clone(snapshot), mark));
         }
-        let snapshot = Arc::new(load(reader, &policy)?);
+        let snapshot = Arc::new(load(present, policy)?);
         *known = Some(Arc::clone(&snapshot));
         Ok((snapshot, mark))
     }

@@ -266,7 +266,7 @@ impl Router {
 
     /// The policy in force, and the mark of the look that found it.
     fn policy(&self, ledger: &Ledger) -> Result<(Arc<Snapshot>, Mark), StoreError> {
-        self.policy.look(ledger)
+        self.policy.look(&ledger.present()?)
     }
 
     /// The model that would be asked, with everything of its configuration that an answer depends on.

@@ -6,7 +6,9 @@
 mod known;
 mod text;
 
-use cascade_ledger::{Appended, Draft, Fault, Ledger, Person, PrincipalKind, PrivateItem, Reader, Token};
+use cascade_ledger::{
+    Appended, Draft, Fault, Ledger, Person, Present, PrincipalKind, PrivateItem, Reader, Token,
+};
 use cascade_policy::name;
 use cascade_receipt::content::{Body, Ref, Rel, TokenIssued, TokenRevoked, TokenScope};
 use cascade_receipt::decision::Reason;
@@ -158,10 +160,14 @@ impl TokenState {
     /// # Errors
     /// [`Fault`].
     pub fn of(reader: &Reader, token: &Token, at: Timestamp) -> Result<Self, Fault> {
+        Self::within(&reader.present()?, token, at)
+    }
+
+    fn within(present: &Present<'_>, token: &Token, at: Timestamp) -> Result<Self, Fault> {
         if token.revoked.is_some() {
             return Ok(Self::Revoked);
         }
-        let owner = reader.person(token.owner())?;
+        let owner = present.person(token.owner())?;
         Ok(if !owner.as_ref().is_some_and(Person::is_registered) {
             Self::Broken
         } else if token.holds(at) {
@@ -201,10 +207,14 @@ pub enum Unaccepted {
 /// # Errors
 /// [`Unaccepted`].
 pub fn accept(reader: &Reader, shown: &str) -> Result<Token, Unaccepted> {
+    accept_at(&reader.present()?, shown)
+}
+
+pub(crate) fn accept_at(present: &Present<'_>, shown: &str) -> Result<Token, Unaccepted> {
     let shown = TokenText::parse(shown)?;
-    let token = reader.token_by_hash(&shown.hash())?.filter(|token| token.token_id == shown.id());
+    let token = present.token_by_hash(&shown.hash())?.filter(|token| token.token_id == shown.id());
     let token = token.ok_or(Unaccepted::Unknown)?;
-    match TokenState::of(reader, &token, facts::chain_now(reader)?)? {
+    match TokenState::within(present, &token, facts::time_of(present))? {
         TokenState::Holds => Ok(token),
         ended => Err(Unaccepted::Ended(ended)),
     }

@@ -7,9 +7,10 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use cascade_ledger::{Fault, Home, Ledger, OpenError, Reader, TenantId};
-use cascade_receipt::content::Runtime;
-use cascade_runtime::bindings::{self, Issuers, Presented, Shown, Told};
+use cascade_ledger::{Fault, Home, Ledger, OpenError, Present, Reader, TenantId};
+use cascade_receipt::content::{Runtime, TokenScope};
+use cascade_runtime::bindings::{self, Issuers, Presented, Told};
+use cascade_runtime::facts::Asker;
 use cascade_runtime::identity;
 use cascade_runtime::model::Models;
 use cascade_runtime::policy_store::PolicyInForce;
@@ -114,22 +115,34 @@ impl Tenants {
 
     /// The tenant of this name and what somebody shows to it. Until that counts, nothing is opened for writing, and
     /// nothing tells whether there is such a tenant.
-    pub(crate) fn admit(&self, id: &TenantId, shown: &Presented) -> Result<(Arc<Tenant>, Shown), Refused> {
-        let accept = |reader: &Reader| bindings::accept(reader, id, shown, &self.issuers);
-        if let Some(tenant) = self.known(id)? {
-            let shown = accept(&tenant.ledger)?;
-            return Ok((tenant, shown));
+    pub(crate) fn admit(&self, id: &TenantId, shown: &Presented) -> Result<(Arc<Tenant>, Admitted), Refused> {
+        if let Some(tenant) = self.find(id) {
+            let present = tenant.ledger.present()?;
+            if !present.is_deleted() {
+                let admitted = self.accept(id, &present, shown)?;
+                return Ok((tenant, admitted));
+            }
+            self.close(&tenant);
         }
         let reader = Home::open(&self.home).and_then(|home| home.open_tenant_read_only(id));
-        accept(&reader.map_err(|_| Refused::Unknown)?)?;
+        self.accept(id, &reader.map_err(|_| Refused::Unknown)?.present()?, shown)?;
         let fresh = (self.opener)(id)
             .map_err(TenantError::Open)
             .and_then(|ledger| Tenant::of(id.clone(), ledger, None, self.allowance));
         let fresh = Arc::new(fresh.map_err(Refused::Unavailable)?);
-        let shown = accept(&fresh.ledger)?;
+        let admitted = self.accept(id, &fresh.ledger.present()?, shown)?;
         // Of two who come first at once, one waits for nothing and the other's is used by both.
         let tenant = Arc::clone(self.opened().entry(id.clone()).or_insert(fresh));
-        Ok((tenant, shown))
+        Ok((tenant, admitted))
+    }
+
+    fn accept(&self, id: &TenantId, present: &Present<'_>, shown: &Presented) -> Result<Admitted, Refused> {
+        let shown = bindings::accept_at(present, id, shown, &self.issuers)?;
+        Ok(Admitted {
+            asker: Asker::by_shown_at(present, &shown)?,
+            scopes: shown.token.scopes,
+            suspended: present.is_suspended(),
+        })
     }
 
     /// Opens a tenant again whose writer has stopped (invariant I5): what is true is found out from the disk.
@@ -149,12 +162,16 @@ impl Tenants {
 
     /// One that is open, unless another process deleted it: then it is closed, and whatever has the name now is another one.
     fn known(&self, id: &TenantId) -> Result<Option<Arc<Tenant>>, Fault> {
-        let Some(tenant) = self.opened().get(id).map(Arc::clone) else { return Ok(None) };
+        let Some(tenant) = self.find(id) else { return Ok(None) };
         if !tenant.ledger.is_deleted()? {
             return Ok(Some(tenant));
         }
         self.close(&tenant);
         Ok(None)
+    }
+
+    fn find(&self, id: &TenantId) -> Option<Arc<Tenant>> {
+        self.opened().get(id).map(Arc::clone)
     }
 
     /// Closes one, and ends whoever listens to it.
@@ -203,6 +220,17 @@ impl Tenants {
     fn opened(&self) -> MutexGuard<'_, BTreeMap<TenantId, Arc<Tenant>>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Somebody whose credential counts, by one look at the chain.
+#[derive(Debug)]
+pub(crate) struct Admitted {
+    /// Who it is.
+    pub(crate) asker: Asker,
+    /// What the credential may be used for.
+    pub(crate) scopes: Vec<TokenScope>,
+    /// The tenant is suspended.
+    pub(crate) suspended: bool,
 }
 
 /// Why somebody is not let in.

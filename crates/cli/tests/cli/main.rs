@@ -89,6 +89,8 @@ mod names;
 #[cfg(test)]
 mod nested;
 #[cfg(test)]
+mod next;
+#[cfg(test)]
 mod out;
 #[cfg(test)]
 mod outside;

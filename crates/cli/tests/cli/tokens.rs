@@ -51,7 +51,7 @@ fn decided(ledger: &Ledger, asker: &Asker) -> (Facts, Verdict, Vec<String>) {
         tools: Vec::new(),
         model: None,
     };
-    let facts = facts::of_task(ledger, asker, task).unwrap();
+    let facts = facts::of_task(&ledger.present().unwrap(), asker, task).unwrap();
     let (snapshot, _) = policy_store::in_force(ledger).unwrap();
     let ruling = decide::decide(&snapshot, &facts);
     let codes = ruling.decision.reasons().map(|(_, reason)| reason.code.clone()).collect();

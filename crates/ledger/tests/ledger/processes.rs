@@ -38,7 +38,7 @@ fn a_chain_that_ended_well_is_looked_at_again_after_any_commit_of_another() {
             looks.set(looks.get() + 1);
             Ok(finds)
         };
-        (ledger.is_sound(look).unwrap(), looks.get())
+        (ledger.present().unwrap().is_sound(look).unwrap(), looks.get())
     };
     assert_eq!(sound(true), (true, 1));
     assert_eq!(sound(false), (true, 1), "nothing was committed since");
@@ -54,6 +54,34 @@ fn a_chain_that_ended_well_is_looked_at_again_after_any_commit_of_another() {
     assert_eq!(sound(false), (false, 4));
     assert_eq!(sound(false), (false, 5), "what is not sound is never kept");
     assert_eq!(sound(true), (true, 6));
+}
+
+#[test]
+fn what_is_kept_of_a_chain_is_of_the_state_that_it_is_in() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = create(dir.path());
+    let admin = ledger.admins().unwrap()[0].0;
+    let first = ledger.present().unwrap();
+    assert!(first.person(admin).unwrap().unwrap().is_registered());
+    assert!(!first.is_halted());
+    let mut other = child::spawn("append", dir.path(), &[]);
+    assert!(!child::heard(&mut other).is_empty());
+    assert!(other.wait().unwrap().success());
+    assert_eq!(ledger.present().unwrap().head(), ledger.head().unwrap());
+    assert_ne!(first.head(), ledger.head().unwrap(), "what somebody holds stays what it was");
+    let by_hand = rusqlite::Connection::open(dir.path().join("home/tenants/default/ledger.db")).unwrap();
+    for (change, is) in [
+        ("UPDATE people SET removed_seq = 7", (false, false)),
+        ("UPDATE standing SET halted = 1", (false, true)),
+        ("UPDATE people SET removed_seq = NULL", (true, true)),
+    ] {
+        by_hand.execute(change, ()).unwrap();
+        for _ in 0..2 {
+            let present = ledger.present().unwrap();
+            let registered = present.person(admin).unwrap().unwrap().is_registered();
+            assert_eq!((registered, present.is_halted()), is, "{change}");
+        }
+    }
 }
 
 pub(crate) fn create_or_open(dir: &Path) {

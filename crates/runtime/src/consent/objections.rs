@@ -31,7 +31,7 @@ pub fn run_objections(
     command: &Command,
 ) -> Result<Objections, ConsentError> {
     let (snapshot, _) = policy_store::in_force(ledger)?;
-    objections_to(ledger, approved, &facts::look(ledger, &snapshot, asker, command)?)
+    objections_to(ledger, approved, &facts::look(&ledger.present()?, &snapshot, asker, command)?)
 }
 
 /// Why an action of these facts may not stand on `approved` now.

@@ -122,7 +122,7 @@ pub fn task_objections(
     match &standing.of {
         Of::Command(command) => run_objections(ledger, asker, &standing.approved, command),
         Of::Task | Of::Question => {
-            objections_to(ledger, &standing.approved, &facts::of_task(ledger, asker, asked)?)
+            objections_to(ledger, &standing.approved, &facts::of_task(&ledger.present()?, asker, asked)?)
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cascade_kernel::csl::Document;
-use cascade_ledger::{Appended, Ledger, PrincipalKind, PrivateItem, Schedule};
+use cascade_ledger::{Appended, Ledger, Present, PrincipalKind, PrivateItem, Schedule};
 use cascade_policy::decide::Ruling;
 use cascade_policy::facts::{CronAct, Facts, ScheduleAct};
 use cascade_policy::snapshot::Snapshot;
@@ -52,14 +52,14 @@ pub fn change(
     let approved =
         approval.map(|id| consent::answered(ledger, id)).transpose()?.map(|(approved, _)| approved);
     if let Some(approved) = &approved {
-        let action = facts_of(ledger, &driver.asker, what)?.action().to_canonical();
+        let action = facts_of(&ledger.present()?, &driver.asker, what)?.action().to_canonical();
         if Digest::salted(&approved.action_nonce, action.as_bytes()) != approved.subject.action_hash {
             return Err(CronError::OtherAction(approved.subject.receipt_id));
         }
     }
     let changing = Changing { ledger, what, approved: approved.as_ref() };
-    let own_act::Recorded { ruling, receipt, .. } = own_act::record(&changing, ledger, &driver.by())?;
-    Ok(Changed { ruling, receipt })
+    let (decided, receipt) = own_act::recorded(&changing, ledger, &driver.by())?;
+    Ok(Changed { ruling: decided.ruling, receipt })
 }
 
 impl Change<'_> {
@@ -95,7 +95,7 @@ impl Change<'_> {
     }
 }
 
-fn facts_of(ledger: &Ledger, asker: &Asker, what: &Change<'_>) -> Result<Facts, CronError> {
+fn facts_of(ledger: &Present<'_>, asker: &Asker, what: &Change<'_>) -> Result<Facts, CronError> {
     let cwd = match what {
         Change::Add(definition, _) => definition.cwd.as_path(),
         _ => std::path::Path::new(""),
@@ -143,8 +143,8 @@ impl OwnAct for Changing<'_> {
         self.approved
     }
 
-    fn facts(&self, ledger: &Ledger, _snapshot: &Snapshot, asker: &Asker) -> Result<Facts, CronError> {
-        facts_of(ledger, asker, self.what)
+    fn facts(&self, present: &Present<'_>, _snapshot: &Snapshot, asker: &Asker) -> Result<Facts, CronError> {
+        facts_of(present, asker, self.what)
     }
 
     fn name(&self, action: &mut content::Action, verdict: Verdict) {

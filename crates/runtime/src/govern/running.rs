@@ -128,7 +128,7 @@ impl Performer<'_> {
         let (snapshot, mark) = policy_store::in_force(self.ledger)?;
         let about = self.about()?;
         let asker = self.request.asker.again(self.ledger)?;
-        let mut facts = facts::look(self.ledger, &snapshot, &asker, &self.request.command)?;
+        let mut facts = facts::look(&self.ledger.present()?, &snapshot, &asker, &self.request.command)?;
         let decided = self.decided.as_mut().ok_or_else(undecided)?;
         if !credentials::still_brokered(&decided.facts.action.env, &facts.action.env) {
             self.revoked = vec![Reason::code("revoked.credential")];

@@ -6,7 +6,7 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use cascade_ledger::Ledger;
+use cascade_ledger::Present;
 use cascade_policy::decide;
 use cascade_policy::facts::{Action, Facts, Invocation, Task, ToolCall};
 use cascade_policy::snapshot::Snapshot;
@@ -89,7 +89,7 @@ impl Asked {
     /// [`LookError`].
     pub(crate) fn look(
         &self,
-        ledger: &Ledger,
+        ledger: &Present<'_>,
         snapshot: &Snapshot,
         asker: &Asker,
     ) -> Result<Facts, LookError> {

@@ -1,6 +1,6 @@
 //! Approvals that an action stands on: the one that was named, or one of exactly the same action.
 
-use cascade_ledger::{Ledger, SubjectState};
+use cascade_ledger::{Ledger, Present};
 use cascade_policy::decide;
 use cascade_receipt::digest::Digest;
 
@@ -13,14 +13,14 @@ const COMPARED_MAX: usize = 64;
 
 /// What people approved of exactly this action of this asker and nobody has used: whoever asks again after an
 /// escalation need not say which one it was.
-pub(super) fn of(ledger: &Ledger, request: &Request<'_>) -> Result<Option<Approved>, LeaseError> {
+pub(super) fn of(
+    ledger: &Ledger,
+    present: &Present<'_>,
+    request: &Request<'_>,
+) -> Result<Option<Approved>, LeaseError> {
     let own = request.asker.principal_id();
-    let pending = ledger.pending_escalations()?;
-    let mine = pending
-        .iter()
-        .rev()
-        .filter(|subject| subject.principal == own && subject.state == SubjectState::Approved)
-        .take(COMPARED_MAX);
+    let approved = present.approved_escalations()?;
+    let mine = approved.iter().rev().filter(|subject| subject.principal == own).take(COMPARED_MAX);
     let mine: Vec<_> = mine.collect();
     if mine.is_empty() {
         return Ok(None);

@@ -39,9 +39,10 @@ impl Relaying<'_> {
 
     fn look_again(&mut self) -> Result<(), LeaseError> {
         let own = Some(self.intent.receipt_id);
-        let (snapshot, mark) = self.request.policy.look(self.ledger)?;
-        let asker = self.request.asker.again(self.ledger)?;
-        let mut facts = self.asked.look(self.ledger, &snapshot, &asker)?;
+        let present = self.ledger.present()?;
+        let (snapshot, mark) = self.request.policy.look(&present)?;
+        let asker = self.request.asker.at(&present)?;
+        let mut facts = self.asked.look(&present, &snapshot, &asker)?;
         limits::count(self.ledger, &snapshot, &mut facts, own)?;
         if let Some(approved) = &self.stands.approved {
             approved.add_to(self.ledger, &mut facts, own)?;

@@ -246,7 +246,7 @@ impl Performer<'_> {
             return Err(TaskError::Outdated);
         }
         self.asker = self.asker.again(self.ledger)?;
-        let mut facts = facts::of_task(self.ledger, &self.asker, self.request.task.clone())?;
+        let mut facts = facts::of_task(&self.ledger.present()?, &self.asker, self.request.task.clone())?;
         facts.spec = self.spec_facts()?;
         let dry_run = self.request.dry_run && !self.request.rehearses_an_act();
         facts.dry_run = dry_run;

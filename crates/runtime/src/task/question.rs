@@ -161,7 +161,7 @@ impl Question<'_, '_> {
         let (snapshot, mark) = of.router.policy(of.ledger)?;
         of.asker = of.asker.again(of.ledger)?;
         let task = with_model(&self.model, &self.prompt, &of.request.task);
-        let mut facts = facts::of_task(of.ledger, &of.asker, task)?;
+        let mut facts = facts::of_task(&of.ledger.present()?, &of.asker, task)?;
         facts.dry_run = of.request.dry_run;
         facts.spec = of.spec_facts()?;
         limits::count(of.ledger, &snapshot, &mut facts, own)?;

@@ -1,6 +1,6 @@
 //! Whoever shows a credential: taken for the one whose it is, for as long as it holds.
 
-use cascade_ledger::{Fault, Ledger, Reader, Token};
+use cascade_ledger::{Fault, Ledger, Present, Token};
 use cascade_policy::facts::Authentication;
 use cascade_receipt::time::Timestamp;
 
@@ -25,20 +25,20 @@ pub(crate) enum Known {
 }
 
 impl Known {
-    fn by_shown(reader: &Reader, shown: &Shown) -> Result<Self, Fault> {
-        let now = facts::chain_now(reader)?;
+    fn by_shown(present: &Present<'_>, shown: &Shown) -> Result<Self, Fault> {
+        let now = facts::time_of(present);
         let token = &shown.token;
-        let found = reader.token(token.token_id)?.filter(|found| found.receipt_id == token.receipt_id);
+        let found = present.token(token.token_id)?.filter(|found| found.receipt_id == token.receipt_id);
         let holds = found.as_ref().is_some_and(|found| shown.of(found.clone()).holds(now));
         let shown = shown.of(found.unwrap_or_else(|| token.clone()));
         Ok(Self::ByShown { shown: Box::new(shown), holds })
     }
 
     /// The same, as the chain knows it now.
-    pub(crate) fn again(&self, reader: &Reader) -> Result<Self, Fault> {
+    pub(crate) fn at(&self, present: &Present<'_>) -> Result<Self, Fault> {
         match self {
             Self::Here => Ok(Self::Here),
-            Self::ByShown { shown, .. } => Self::by_shown(reader, shown),
+            Self::ByShown { shown, .. } => Self::by_shown(present, shown),
         }
     }
 
@@ -84,9 +84,17 @@ impl Asker {
     /// # Errors
     /// When the ledger cannot be read.
     pub fn by_shown(ledger: &Ledger, shown: &Shown) -> Result<Self, Fault> {
+        Self::by_shown_at(&ledger.present()?, shown)
+    }
+
+    /// The same, by a look that was taken already.
+    ///
+    /// # Errors
+    /// As [`Self::by_shown`].
+    pub fn by_shown_at(present: &Present<'_>, shown: &Shown) -> Result<Self, Fault> {
         let token = &shown.token;
         let person_id = token.owner();
-        let name = |principal| Ok::<_, Fault>(ledger.name(principal)?.map(|name| name.name));
+        let name = |principal| Ok::<_, Fault>(present.name(principal)?.map(|name| name.name));
         let person_name = name(person_id)?.unwrap_or_else(|| person_id.to_string());
         let agent = if token.agent() {
             let own = name(token.to)?;
@@ -96,13 +104,13 @@ impl Asker {
             None
         };
         Ok(Self {
-            person: Person { name: person_name, ..Person::current() },
+            person: Person::named(person_name),
             person_id,
-            entry: ledger.person(person_id)?,
+            entry: present.person(person_id)?,
             agent,
             assumed: None,
             enclosure: Enclosure::Outside,
-            known: Known::by_shown(ledger, shown)?,
+            known: Known::by_shown(present, shown)?,
         })
     }
 }

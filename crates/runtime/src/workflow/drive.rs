@@ -74,7 +74,7 @@ pub(super) fn begin(
         dry_run: start.dry_run,
     };
     if let Some((approved, _)) = &approved {
-        let action = point.look(ledger, &driver.asker)?.action().to_canonical();
+        let action = point.look(&ledger.present()?, &driver.asker)?.action().to_canonical();
         if Digest::salted(&approved.action_nonce, action.as_bytes()) != approved.subject.action_hash {
             return Err(WorkflowError::OtherAction(approved.subject.receipt_id));
         }

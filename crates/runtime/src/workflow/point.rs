@@ -1,7 +1,7 @@
 //! What a workflow does that has no effect on the world: it begins, asks people, lets time pass, is settled. One receipt
 //! each: decided, and recorded as what the gates said.
 
-use cascade_ledger::{Appended, Ledger, PrivateItem};
+use cascade_ledger::{Appended, Ledger, Present, PrivateItem};
 use cascade_policy::decide::{EscalationTerms, Ruling};
 use cascade_policy::facts::{Act, Facts, WorkflowAct};
 use cascade_policy::snapshot::Snapshot;
@@ -40,12 +40,12 @@ pub struct Pointed {
 impl Point<'_> {
     /// Decides and records.
     pub(super) fn record(&self, ledger: &Ledger, driver: &Driver) -> Result<Pointed, WorkflowError> {
-        let own_act::Recorded { ruling, receipt, .. } = own_act::record(self, ledger, &driver.by())?;
-        Ok(Pointed { ruling, receipt })
+        let (decided, receipt) = own_act::recorded(self, ledger, &driver.by())?;
+        Ok(Pointed { ruling: decided.ruling, receipt })
     }
 
     /// Everything a decision about it may depend on.
-    pub(super) fn look(&self, ledger: &Ledger, asker: &Asker) -> Result<Facts, WorkflowError> {
+    pub(super) fn look(&self, ledger: &Present<'_>, asker: &Asker) -> Result<Facts, WorkflowError> {
         let mut facts = facts::of_workflow(ledger, asker, self.act.clone(), &self.run.cwd)?;
         let mut spec = self.run.facts(ledger, true)?;
         spec.approval.clone_from(&self.terms);
@@ -82,8 +82,13 @@ impl OwnAct for Point<'_> {
         self.dry_run
     }
 
-    fn facts(&self, ledger: &Ledger, _snapshot: &Snapshot, asker: &Asker) -> Result<Facts, WorkflowError> {
-        self.look(ledger, asker)
+    fn facts(
+        &self,
+        present: &Present<'_>,
+        _snapshot: &Snapshot,
+        asker: &Asker,
+    ) -> Result<Facts, WorkflowError> {
+        self.look(present, asker)
     }
 
     fn name(&self, action: &mut content::Action, _: Verdict) {

@@ -15,7 +15,7 @@ use cascade_policy::facts::ToolCall;
 use cascade_receipt::content::TokenScope;
 use cascade_receipt::decision::Verdict;
 use cascade_receipt::id::ReceiptId;
-use cascade_runtime::bindings::{Presented, Shown};
+use cascade_runtime::bindings::Presented;
 use cascade_runtime::facts::Asker;
 use cascade_runtime::lease::{self, Asked};
 
@@ -24,7 +24,7 @@ use utoipa::IntoParams;
 use super::wire::ReasonOut;
 use super::{Api, Problem};
 use crate::listener::Peer;
-use crate::tenants::{Refused, Tenant};
+use crate::tenants::{Admitted, Refused, Tenant};
 use crate::traces::Trace;
 
 /// Names the tenant; `default` where it is absent.
@@ -158,7 +158,7 @@ pub(crate) struct Caller {
 
 impl Api {
     /// Whose credential it is, whatever it is for.
-    fn look_up(&self, shown: &Credentials) -> Result<(Arc<Tenant>, Shown), Problem> {
+    fn look_up(&self, shown: &Credentials) -> Result<(Arc<Tenant>, Admitted), Problem> {
         let presented = shown.are_there()?;
         self.tenants.admit(&shown.tenant, presented).map_err(|refused| match refused {
             Refused::Unknown => self.guesses.count(shown.address, unknown()),
@@ -174,9 +174,13 @@ impl Api {
 
     /// Lets somebody in, for one scope.
     pub(super) fn admit(&self, shown: &Credentials, scope: TokenScope) -> Result<Caller, Problem> {
+        self.admitted(shown, scope).map(|(caller, _)| caller)
+    }
+
+    fn admitted(&self, shown: &Credentials, scope: TokenScope) -> Result<(Caller, bool), Problem> {
         let (tenant, counts) = self.look_up(shown)?;
         // Whoever may act may ask a model: that is an action.
-        let fits = |scope| counts.token.allows(scope);
+        let fits = |scope| counts.scopes.contains(&scope);
         if !(fits(scope) || scope == TokenScope::Proxy && fits(TokenScope::Actions)) {
             return Err(Problem::new(
                 StatusCode::FORBIDDEN,
@@ -184,15 +188,16 @@ impl Api {
                 format!("this token is not for `{}`", scope.as_str()),
             ));
         }
-        let asker = Asker::by_shown(&tenant.ledger, &counts)?;
-        Ok(Caller { tenant, asker, key: shown.key.clone(), trace: shown.trace.clone() })
+        let Admitted { asker, suspended, .. } = counts;
+        let caller = Caller { tenant, asker, key: shown.key.clone(), trace: shown.trace.clone() };
+        Ok((caller, suspended))
     }
 
     /// The same for whoever would begin something: nothing begins for a suspended tenant.
     pub(super) fn admit_to_begin(&self, shown: &Credentials, scope: TokenScope) -> Result<Caller, Problem> {
-        let caller = self.admit(shown, scope)?;
+        let (caller, suspended) = self.admitted(shown, scope)?;
         let begins = !matches!(scope, TokenScope::Read | TokenScope::Admin);
-        if begins && caller.tenant.ledger.is_suspended()? {
+        if begins && suspended {
             return Err(Problem::suspended());
         }
         Ok(caller)
@@ -230,7 +235,7 @@ impl Caller {
 
     fn ruling(&self, verb: &str) -> Result<Ruling, Problem> {
         let ledger = &self.tenant.ledger;
-        let (snapshot, _) = self.tenant.policy.look(ledger)?;
+        let (snapshot, _) = self.tenant.policy.look(&ledger.present()?)?;
         let call = ToolCall {
             server: "cascade".to_owned(),
             tool: verb.to_owned(),

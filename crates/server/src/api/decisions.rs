@@ -5,13 +5,13 @@ use std::time::Instant;
 
 use axum::Json;
 use axum::extract::State;
-use cascade_ledger::AppendError;
+use cascade_ledger::{AppendError, Ledger};
 use cascade_policy::decide::Ruling;
 use cascade_receipt::content::{RequestTag, TokenScope};
 use cascade_receipt::digest::Digest;
 use cascade_receipt::id::ReceiptId;
 use cascade_receipt::json::{self, Value};
-use cascade_runtime::lease::{self, Begun, Held, LeaseError, Request};
+use cascade_runtime::lease::{self, Begun, Held, LeaseError, Request, Started};
 use cascade_runtime::subject::{self, Named};
 
 use super::wire::{DecisionOut, DecisionRequest, ReasonOut, TermsOut, VerdictOut};
@@ -44,20 +44,59 @@ pub(super) async fn decide(
     shown: Credentials,
     body: Whole,
 ) -> Result<Json<DecisionOut>, Problem> {
-    api.work(shown, TokenScope::Actions, move |caller| {
-        let request: DecisionRequest = super::actions::read(&body)?;
-        decided(caller, request, &body).map(Json)
-    })
-    .await
+    let body = Arc::new(body);
+    let own = Arc::clone(&body);
+    let work = move |caller: &Caller| begun(caller, &own, lease::start);
+    let (begun, waiting) = api.work_and_wait(shown, TokenScope::Actions, work).await?;
+    let (receipt, tag, began) = match begun {
+        Told::Known(out) => return Ok(Json(out)),
+        Told::New(Started::Begun(begun), _, began) => {
+            return noted(&waiting.caller, &begun, began).map(Json);
+        }
+        Told::New(Started::Waiting(receipt), tag, began) => (receipt, tag, began),
+    };
+    // No thread is kept while the receipt is on its way to the disk.
+    let receipt = receipt.recorded().await;
+    if let Ok(Some(begun)) = &receipt {
+        return noted(&waiting.caller, begun, began).map(Json);
+    }
+    let work = move |caller: &Caller| match receipt {
+        Err(error) => unrecorded(caller, tag, error),
+        // Governance changed meanwhile.
+        Ok(_) => decided(caller, &body),
+    };
+    waiting.go_on(api, work).await.map(Json)
 }
 
-fn decided(caller: &Caller, request: DecisionRequest, body: &[u8]) -> Result<DecisionOut, Problem> {
+/// What is said of a request.
+enum Told<T> {
+    /// What was said before.
+    Known(DecisionOut),
+    /// Something new; with what its receipt is found by, and when it began.
+    New(T, Option<RequestTag>, Instant),
+}
+
+fn decided(caller: &Caller, body: &[u8]) -> Result<DecisionOut, Problem> {
+    let begin = |ledger: &Ledger, request: &Request<'_>| Ok(lease::begin(ledger, request));
+    match begun(caller, body, begin)? {
+        Told::Known(out) => Ok(out),
+        Told::New(Ok(begun), _, began) => noted(caller, &begun, began),
+        Told::New(Err(error), tag, _) => unrecorded(caller, tag, error),
+    }
+}
+
+fn begun<T>(
+    caller: &Caller,
+    body: &[u8],
+    begin: impl FnOnce(&Ledger, &Request<'_>) -> Result<T, LeaseError>,
+) -> Result<Told<T>, Problem> {
+    let request: DecisionRequest = super::actions::read(body)?;
     let ledger = &caller.tenant.ledger;
     let tag = tagged(caller, body)?;
     if let Some(tag) = &tag
         && let Some(known) = answered(caller, tag)?
     {
-        return Ok(known);
+        return Ok(Told::Known(known));
     }
     if !request.dry_run {
         caller.tenant.share.leases.admit(|| Ok(ledger.open_lease_count()?))?;
@@ -73,7 +112,7 @@ fn decided(caller: &Caller, request: DecisionRequest, body: &[u8]) -> Result<Dec
     let DecisionRequest { action, dry_run, approval, reason, .. } = request;
     let asked = action.asked()?;
     let began = Instant::now();
-    let begun = lease::begin(
+    let begun = begin(
         ledger,
         &Request {
             asked: &asked,
@@ -87,21 +126,27 @@ fn decided(caller: &Caller, request: DecisionRequest, body: &[u8]) -> Result<Dec
             held,
             policy: Some(&caller.tenant.policy),
         },
-    );
-    if let Ok(begun) = &begun {
-        caller.tenant.gauges.decided(begun.gates, began.elapsed());
-        caller.began([begun.receipt.receipt_id]);
-    }
-    match begun {
-        Ok(begun) if !begun.objections.is_empty() => Err(Problem::refused(&begun.objections)),
-        Ok(begun) => Ok(told(&begun)),
+    )?;
+    Ok(Told::New(begun, tag, began))
+}
+
+/// Nothing is on record of it.
+fn unrecorded(caller: &Caller, tag: Option<RequestTag>, error: LeaseError) -> Result<DecisionOut, Problem> {
+    match error {
         // The same request, at the same moment, on another thread or in another process.
-        Err(LeaseError::Append(AppendError::Repeated { .. })) => {
+        LeaseError::Append(AppendError::Repeated { .. }) => {
             let known = tag.map(|tag| answered(caller, &tag)).transpose()?.flatten();
             known.ok_or_else(Problem::busy)
         }
-        Err(error) => Err(error.into()),
+        error => Err(error.into()),
     }
+}
+
+/// It is on record.
+fn noted(caller: &Caller, begun: &Begun, began: Instant) -> Result<DecisionOut, Problem> {
+    caller.tenant.gauges.decided(begun.gates, began.elapsed());
+    caller.began([begun.receipt.receipt_id]);
+    if begun.objections.is_empty() { Ok(told(begun)) } else { Err(Problem::refused(&begun.objections)) }
 }
 
 fn told(begun: &Begun) -> DecisionOut {

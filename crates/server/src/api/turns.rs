@@ -65,6 +65,44 @@ pub(super) fn held<T>(turn: OwnedSemaphorePermit, work: impl FnOnce() -> T) -> T
     work()
 }
 
+/// Works on a thread that may block, and hands the turn on.
+async fn in_turn<T: Send + 'static>(
+    turn: OwnedSemaphorePermit,
+    work: impl FnOnce(OwnedSemaphorePermit) -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Problem> {
+    let worked = tokio::task::spawn_blocking(move || work(turn));
+    worked.await.unwrap_or_else(|_| Err(gone()))
+}
+
+/// A request whose work is done but for something that it waits for: it keeps its turns.
+pub(crate) struct Waiting {
+    pub(crate) caller: Caller,
+    _turns: [OwnedSemaphorePermit; 2],
+}
+
+impl Waiting {
+    /// Goes on where that may block, in the turns that it has.
+    pub(crate) async fn go_on<T: Send + 'static>(
+        self,
+        api: Arc<Api>,
+        work: impl FnOnce(&Caller) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let worked = tokio::task::spawn_blocking(move || {
+            let worked = work(&self.caller);
+            if worked.is_err() {
+                api.open_again(&self.caller);
+            }
+            worked
+        });
+        worked.await.unwrap_or_else(|_| Err(gone()))
+    }
+}
+
+/// A request whose work came to no end.
+fn gone() -> Problem {
+    Problem::internal("the request could not be worked on")
+}
+
 /// What became of a request that has a turn.
 enum Tried<T, W> {
     Done(T),
@@ -122,45 +160,82 @@ impl Api {
         .await
     }
 
+    /// The same as [`Self::work`], for what goes on after the work without a thread of its own: the turns are kept.
+    pub(crate) async fn work_and_wait<T: Send + 'static>(
+        self: &Arc<Self>,
+        shown: Credentials,
+        scope: TokenScope,
+        work: impl FnOnce(&Caller) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<(T, Waiting), Problem> {
+        let admit = move |api: &Self, shown: &Credentials| api.admit_to_begin(shown, scope);
+        self.take_turn_then(shown, admit, work, |done, waiting| (done, waiting)).await
+    }
+
     async fn take_turn<T: Send + 'static>(
         self: &Arc<Self>,
         shown: Credentials,
         admit: impl Fn(&Self, &Credentials) -> Result<Caller, Problem> + Copy + Send + 'static,
         work: impl FnOnce(&Caller) -> Result<T, Problem> + Send + 'static,
     ) -> Result<T, Problem> {
+        self.take_turn_then(shown, admit, work, |done, _| done).await
+    }
+
+    /// `then` says what is kept of the turns once the work is done.
+    async fn take_turn_then<T: Send + 'static, R: Send + 'static>(
+        self: &Arc<Self>,
+        shown: Credentials,
+        admit: impl Fn(&Self, &Credentials) -> Result<Caller, Problem> + Copy + Send + 'static,
+        work: impl FnOnce(&Caller) -> Result<T, Problem> + Send + 'static,
+        then: fn(T, Waiting) -> R,
+    ) -> Result<R, Problem> {
         let api = Arc::clone(self);
-        let tried = self
-            .blocking(move || {
-                let caller = admit(&api, &shown)?;
-                caller.tenant.share.pace.admit()?;
-                let turns = Arc::clone(&caller.tenant.share.turns);
-                match Arc::clone(&turns).try_acquire_owned() {
-                    Ok(turn) => api.worked(&caller, work, turn).map(Tried::Done),
-                    Err(_) => Ok(Tried::Later(turns, shown, work)),
+        let room = among(&self.room).await?;
+        let tried = in_turn(room, move |room| {
+            let caller = admit(&api, &shown)?;
+            caller.tenant.share.pace.admit()?;
+            let turns = Arc::clone(&caller.tenant.share.turns);
+            match Arc::clone(&turns).try_acquire_owned() {
+                Ok(turn) => {
+                    api.worked(caller, work, [turn, room]).map(|(done, rest)| Tried::Done(then(done, rest)))
                 }
-            })
-            .await?;
+                Err(_) => Ok(Tried::Later(turns, shown, work)),
+            }
+        })
+        .await?;
         let (turns, shown, work) = match tried {
             Tried::Done(done) => return Ok(done),
             Tried::Later(turns, shown, work) => (turns, shown, work),
         };
         let turn = among(&turns).await?;
         let api = Arc::clone(self);
+        let room = among(&self.room).await?;
         // Who waited is looked at again.
-        self.blocking(move || api.worked(&admit(&api, &shown)?, work, turn)).await
+        in_turn(room, move |room| {
+            let (done, rest) = api.worked(admit(&api, &shown)?, work, [turn, room])?;
+            Ok(then(done, rest))
+        })
+        .await
     }
 
     fn worked<T>(
         &self,
-        caller: &Caller,
+        caller: Caller,
         work: impl FnOnce(&Caller) -> Result<T, Problem>,
-        turn: OwnedSemaphorePermit,
-    ) -> Result<T, Problem> {
-        let worked = work(caller);
-        if worked.is_err() && caller.tenant.ledger.has_failed() {
+        turns: [OwnedSemaphorePermit; 2],
+    ) -> Result<(T, Waiting), Problem> {
+        match work(&caller) {
+            Ok(done) => Ok((done, Waiting { caller, _turns: turns })),
+            Err(problem) => {
+                self.open_again(&caller);
+                Err(problem)
+            }
+        }
+    }
+
+    /// Opens the tenant again if its writer has stopped.
+    fn open_again(&self, caller: &Caller) {
+        if caller.tenant.ledger.has_failed() {
             self.tenants().reopen(&caller.tenant);
         }
-        drop(turn);
-        worked
     }
 }
