@@ -24,7 +24,8 @@ pub(crate) fn look(
 ) -> Vec<String> {
     let Some(own) = Own::of(ledger) else { return Vec::new() };
     let cwd = PathBuf::from(OsString::from_vec(action.cwd.clone()));
-    if own.is_far(&cwd) && is_plain(action, &cwd) {
+    // Where it is not known where names start, a bare one leads nowhere that could be followed.
+    if (!cwd.is_absolute() || own.is_far(&cwd)) && is_plain(action, &cwd) {
         return Vec::new();
     }
     let mentioned = decide::mentioned(registry, action);
@@ -94,13 +95,14 @@ impl Own {
     }
 }
 
-/// Only names without any sign that could make them a path, none of them a link.
+/// Only names without any sign that could make them a path, none of them a link. The program itself is one only where
+/// it is not known where the others start.
 fn is_plain(action: &Action, cwd: &Path) -> bool {
     let Invocation::Cli(argv) = &action.invocation else { return false };
     let sign = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     let is_link = |name: &[u8]| cwd.is_absolute() && cwd.join(OsStr::from_bytes(name)).is_symlink();
     action.script.is_none()
-        && argv.iter().skip(1).all(|word| {
+        && argv.iter().skip(usize::from(cwd.is_absolute())).all(|word| {
             word.iter().all(sign)
                 && word != b".."
                 && !is_link(word)

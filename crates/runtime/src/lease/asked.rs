@@ -105,7 +105,10 @@ impl Asked {
             Self::Words { argv, cwd, env } => {
                 let mut action =
                     facts::without_world(Invocation::Cli(argv.clone()), cwd.as_os_str().as_bytes().to_vec());
-                action.env = governing(env, &snapshot.registry().governing_env(argv));
+                // Without variables nobody need know which of them would govern.
+                if !env.is_empty() {
+                    action.env = governing(env, &snapshot.registry().governing_env(argv));
+                }
                 action.home = own_home::look(ledger, snapshot.registry(), &action, env);
                 Ok(facts::of_action(ledger, asker, action)?)
             }
