@@ -6,6 +6,7 @@
 //! comes is closed as `task_unknown`, never as done.
 
 mod asked;
+mod live;
 mod outcome;
 mod standing;
 
@@ -31,6 +32,7 @@ use crate::run_lock::RunLock;
 use crate::subject::Concerned;
 
 pub use asked::Asked;
+pub use live::{Live, Under};
 pub(crate) use outcome::Stands;
 pub use outcome::{Open, Outcome, Output, closer, settle};
 

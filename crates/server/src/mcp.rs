@@ -1,11 +1,11 @@
 //! Tools over the Model Context Protocol: a gateway between a client and a server of others.
 //!
 //! The protocol is not modelled. A message is one line; of it the members are read by which it is governed or found
-//! again, and the line itself is what is passed on. So clients and servers of any revision understand each other as if
-//! nothing stood between them, up to where something is denied.
+//! again, and what was read is what is passed on: a member that nobody looked at reaches nobody. So clients and servers of
+//! any revision understand each other as if nothing stood between them, up to where something is denied.
 //!
-//! Known gaps: what a server notifies (progress, logs) and what methods answer that are not listed in `wire::Method`
-//! passes without a receipt.
+//! Every request is an action, whichever side it comes from; what a server notifies is output of the server itself, handed
+//! on behind heartbeats. Only `ping` is not decided: its answer says nothing, and none of it is handed on.
 
 mod calls;
 mod canonical;

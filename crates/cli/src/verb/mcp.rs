@@ -175,6 +175,13 @@ fn stand_between(global: &Global, args: &Mcp) -> Exit {
     let end = serving.end(&ledger, grace)?;
     match finished? {
         Finished::ClientClosed | Finished::Stopped => Ok(exit::DONE),
+        Finished::Revoked => {
+            output::say("the server may not run any more, and was ended");
+            output::hint_line(
+                "`cascade doctor` says whether everything is stopped; `cascade show` says what has changed",
+            );
+            Ok(exit::DENIED)
+        }
         Finished::ServerEnded => Err(Failure::could_not(anyhow::anyhow!("the server went first ({end})"))
             .hint("what it said for people stands above; try it without `cascade mcp --`")),
         Finished::ServerFloods => Err(Failure::could_not(anyhow::anyhow!(

@@ -268,6 +268,21 @@ fn bad_requests_are_bounded_and_leave_nothing() {
 }
 
 #[test]
+fn a_head_is_so_long_and_no_longer() {
+    let site = Site::new();
+    site.run(&["init"]).expect(0);
+    let server = Server::start(&site);
+    let head = |bytes: usize| {
+        let (before, after) =
+            ("GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX-Pad: ", "\r\n\r\n");
+        let pad = "x".repeat(bytes - before.len() - after.len());
+        server.raw(format!("{before}{pad}{after}").as_bytes()).unwrap()
+    };
+    assert_eq!(head(64 * 1024).status, 200);
+    assert_eq!(head(64 * 1024 + 1).status, 431);
+}
+
+#[test]
 fn a_halt_holds_for_those_who_ask_again_and_a_stop_for_those_who_listen() {
     let site = Site::new();
     let agent = token(&site, &["--agent", "builder"]);

@@ -155,11 +155,25 @@ pub fn settle(ledger: &Ledger, open: Open, outcome: &Outcome) -> Result<Appended
     let receipt_id = intent.receipt_id;
     let output = outcome.output.as_ref();
     let item = output.map(|output| PrivateItem::new("output_hash", output_nonce, output.frames()));
-    let body = Body::Closing(Closing {
+    let mut body = closing(intent, outcome);
+    body.output_hash = item.as_ref().map(|item| item.hash);
+    let mut draft = Draft::new(cascade_ledger::receipt_id()?, Body::Closing(body));
+    draft.private.extend(item);
+    let settled = ledger.append(draft).map_err(|error| match error {
+        AppendError::NotOpen { .. } => LeaseError::NotOpen(receipt_id),
+        other => LeaseError::Append(other),
+    });
+    drop(lock);
+    settled
+}
+
+/// What a closer says of an outcome, but for its output.
+pub(super) fn closing(intent: Ref, outcome: &Outcome) -> Closing {
+    Closing {
         ending: outcome.ending,
         intent,
-        output_hash: item.as_ref().map(|item| item.hash),
-        truncated: output.is_some_and(|output| output.truncated),
+        output_hash: None,
+        truncated: outcome.output.as_ref().is_some_and(|output| output.truncated),
         exit_code: outcome.exit_code,
         signal: None,
         duration_us: outcome.duration.map(|time| u64::try_from(time.as_micros()).unwrap_or(u64::MAX)),
@@ -170,15 +184,7 @@ pub fn settle(ledger: &Ledger, open: Open, outcome: &Outcome) -> Result<Appended
         review: None,
         chain: None,
         spec: None,
-    });
-    let mut draft = Draft::new(cascade_ledger::receipt_id()?, body);
-    draft.private.extend(item);
-    let settled = ledger.append(draft).map_err(|error| match error {
-        AppendError::NotOpen { .. } => LeaseError::NotOpen(receipt_id),
-        other => LeaseError::Append(other),
-    });
-    drop(lock);
-    settled
+    }
 }
 
 /// The receipt that closed an intent, and its content; `None` while nothing has.

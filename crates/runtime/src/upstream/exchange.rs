@@ -1,5 +1,6 @@
 //! One exchange: a message there, and what comes back for it.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cascade_ledger::Ledger;
@@ -7,6 +8,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{Method, Request, Response};
+use memchr::memmem;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
@@ -20,6 +22,8 @@ use crate::facts::Asker;
 const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
 /// Longest name of a session, in bytes.
 const SESSION_BYTES_MAX: usize = 1024;
+/// Shortest credential that is looked for in answers: a shorter one is in many a text by chance.
+const REPEATED_BYTES_MIN: usize = 8;
 /// Room for what is held of all answers together.
 static ROOM: Semaphore = Semaphore::const_new(HELD_KIB_MAX);
 
@@ -29,6 +33,8 @@ static ROOM: Semaphore = Semaphore::const_new(HELD_KIB_MAX);
 pub struct Way {
     upstream: Upstream,
     headers: Vec<(HeaderName, HeaderValue)>,
+    /// The credentials among them, as they are written and as JSON writes them.
+    secrets: Arc<[Vec<u8>]>,
 }
 
 impl std::fmt::Debug for Way {
@@ -43,12 +49,13 @@ impl Way {
     /// # Errors
     /// [`ExchangeFault`].
     pub fn to(ledger: &Ledger, asker: &Asker, upstream: &Upstream) -> Result<Self, ExchangeFault> {
-        let mut headers = Vec::new();
+        let (mut headers, mut secrets) = (Vec::new(), Vec::new());
         for header in &upstream.headers {
             let mut bytes = header.text.clone().into_bytes();
             if let Some(name) = &header.secret {
                 let key = credentials::endpoint_key(ledger, &asker.principal(), name, &upstream.endpoint)?;
                 bytes.extend_from_slice(key.value.bytes());
+                secrets.extend(as_repeated(key.value.bytes()));
             }
             let value = HeaderValue::from_bytes(&bytes);
             let no_header = |_| ExchangeFault::Local(format!("the value of `{}` is no header", header.name));
@@ -56,7 +63,7 @@ impl Way {
             value.set_sensitive(true);
             headers.push((header.name.clone(), value));
         }
-        Ok(Self { upstream: upstream.clone(), headers })
+        Ok(Self { upstream: upstream.clone(), headers, secrets: secrets.into() })
     }
 
     /// The server.
@@ -64,6 +71,17 @@ impl Way {
     pub const fn upstream(&self) -> &Upstream {
         &self.upstream
     }
+}
+
+/// How a server would repeat a credential: as it is, and within a text of JSON. One that is hidden is not found.
+fn as_repeated(value: &[u8]) -> Vec<Vec<u8>> {
+    if value.len() < REPEATED_BYTES_MIN {
+        return Vec::new();
+    }
+    let quoted = serde_json::Value::from(String::from_utf8_lossy(value)).to_string();
+    let mut found = vec![value.to_vec(), quoted.trim_matches('"').as_bytes().to_vec()];
+    found.dedup();
+    found
 }
 
 /// What is sent.
@@ -87,6 +105,7 @@ pub struct Reply {
     until: Instant,
     came: usize,
     held: Held,
+    secrets: Arc<[Vec<u8>]>,
     _driven: Driven,
 }
 
@@ -115,7 +134,8 @@ pub async fn send(way: &Way, sent: Sent, until: Instant) -> Result<Reply, Exchan
     let (mut sender, driven) = connected.map_err(unreachable)??;
     let response = timeout(left(until), sender.send_request(request)).await;
     let response = response.map_err(|_| ExchangeFault::TimedOut)?.map_err(|error| broken(&error))?;
-    began(response, has_session, until, driven)
+    let reply = began(response, has_session, until, driven)?;
+    Ok(Reply { secrets: Arc::clone(&way.secrets), ..reply })
 }
 
 fn left(until: Instant) -> Duration {
@@ -171,15 +191,25 @@ fn began(
         (400 | 404 | 405 | 406, "application/json") => Body::Json(body),
         _ => return Err(ExchangeFault::Status(status)),
     };
-    Ok(Reply { status, session, body, until, came: 0, held: Held::in_room(&ROOM), _driven: driven })
+    let held = Held::in_room(&ROOM);
+    Ok(Reply { status, session, body, until, came: 0, held, secrets: Arc::new([]), _driven: driven })
 }
 
 impl Reply {
-    /// The next message; `None` where there are no more.
+    /// The next message; `None` where there are no more. One that repeats a credential of ours goes nowhere.
     ///
     /// # Errors
     /// [`ExchangeFault`].
     pub async fn next(&mut self) -> Result<Option<Vec<u8>>, ExchangeFault> {
+        let message = self.message().await?;
+        let repeats = |bytes: &Vec<u8>| self.secrets.iter().any(|one| memmem::find(bytes, one).is_some());
+        if message.as_ref().is_some_and(repeats) {
+            return Err(ExchangeFault::Garbage("it repeats the credential that it was sent"));
+        }
+        Ok(message)
+    }
+
+    async fn message(&mut self) -> Result<Option<Vec<u8>>, ExchangeFault> {
         match &mut self.body {
             Body::Nothing => Ok(None),
             Body::Json(incoming) => {
@@ -265,6 +295,13 @@ fn broken(error: &hyper::Error) -> ExchangeFault {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_credential_is_looked_for_as_it_is_and_as_json_writes_it() {
+        assert_eq!(as_repeated(b"ghp_1234"), [b"ghp_1234".to_vec()]);
+        assert_eq!(as_repeated(br#"gh"p_1234"#), [br#"gh"p_1234"#.to_vec(), br#"gh\"p_1234"#.to_vec()]);
+        assert!(as_repeated(b"ghp_123").is_empty());
+    }
 
     #[tokio::test]
     async fn answers_together_take_so_much_room_and_no_more() {

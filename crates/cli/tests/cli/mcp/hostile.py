@@ -36,6 +36,10 @@ def called(ident):
         for number in range(300):
             say({"jsonrpc": "2.0", "id": number, "method": "roots/list"})
         answer(ident, "asked")
+    elif WAY == "tells":
+        say({"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progressToken": 1, "progress": 0.5}, "aside": "s"})
+        say({"jsonrpc": "2.0", "method": "notifications/message", "params": {"level": "info", "data": "half way"}})
+        say({"jsonrpc": "2.0", "id": ident, "result": {"content": [{"type": "text", "text": "whole"}]}, "aside": "s"})
     elif WAY == "deaf":
         answer(ident, "last words")
         time.sleep(3600)

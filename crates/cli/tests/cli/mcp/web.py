@@ -75,6 +75,8 @@ class Server(http.server.BaseHTTPRequestHandler):
             time.sleep(3600)
         elif WAY == "lies":
             self.text(ident + 1, "stolen")
+        elif WAY == "repeats":
+            self.text(ident, "you sent " + self.headers["Authorization"])
         elif WAY == "redirects":
             self.say(307, "text/plain", b"", Location="/elsewhere")
         elif WAY == "page":
