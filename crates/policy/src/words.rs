@@ -261,6 +261,7 @@ const WORDS: &[(&str, &str)] = &[
     ("window.no_zone", "the subject's zone is not known"),
     ("window.quiet", "too soon after a conversation with the subject"),
     ("mcp.client_gone", "the client went before the answer came"),
+    ("mcp.name_taken", "a tool of this name would pass for a request of the protocol"),
     ("mcp.no_answer", "what the server sent is no answer to the request"),
     ("mcp.not_kept", "the list of servers could not be written"),
     ("mcp.not_started", "the server could not be started"),

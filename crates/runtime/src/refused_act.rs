@@ -4,7 +4,7 @@
 use std::io;
 
 use cascade_ledger::{AppendError, Appended, Draft, Fault, Ledger, PrivateItem};
-use cascade_receipt::content::{self, Body, CONTROL_PREFIX};
+use cascade_receipt::content::{self, Body, CONTROL_PREFIX, RequestTag};
 use cascade_receipt::decision::{Decision, Gate, GateName, GateOutcome, Reason, RiskTier};
 use cascade_receipt::json::Value;
 
@@ -18,6 +18,13 @@ pub struct Act<'a> {
     pub name: &'a str,
     /// What was typed; private.
     pub line: &'a str,
+}
+
+/// What its receipt says besides.
+#[derive(Clone, Debug, Default)]
+pub struct Besides {
+    /// The request that it answers, where its sender may send it again.
+    pub request: Option<RequestTag>,
 }
 
 /// Why the refusal is not on record. The act was refused all the same.
@@ -39,6 +46,19 @@ pub enum RecordError {
 /// # Errors
 /// [`RecordError`].
 pub fn record(ledger: &Ledger, asker: &Asker, act: &Act<'_>, code: &str) -> Result<Appended, RecordError> {
+    record_with(ledger, asker, (act, code), Besides::default())
+}
+
+/// The same, and more with it.
+///
+/// # Errors
+/// [`RecordError`].
+pub fn record_with(
+    ledger: &Ledger,
+    asker: &Asker,
+    (act, code): (&Act<'_>, &str),
+    besides: Besides,
+) -> Result<Appended, RecordError> {
     let principal = asker.principal_id();
     let action = Value::object([
         ("kind", "control".into()),
@@ -62,7 +82,7 @@ pub fn record(ledger: &Ledger, asker: &Asker, act: &Act<'_>, code: &str) -> Resu
         task_type: format!("{CONTROL_PREFIX}{}", act.name),
         risk_tier: RiskTier::High,
         classified: true,
-        request: None,
+        request: besides.request,
         principal,
         on_behalf_of: asker.agent.as_ref().map(|_| asker.person_id),
         action_hash: action.hash,

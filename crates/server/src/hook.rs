@@ -207,6 +207,9 @@ pub enum HookError {
     /// The same, and it could not be put on record.
     #[error("the call was performed, and no receipt admits it: {0}")]
     Unrecorded(cascade_runtime::refused_act::RecordError),
+    /// A call that nobody may make, and that could not be put on record.
+    #[error("no tool of a server can be called by this name: {0}")]
+    NotRefused(cascade_runtime::refused_act::RecordError),
     /// A call was performed that the gates refused.
     #[error("the call was performed though {0} does not admit it")]
     Refused(ReceiptId),

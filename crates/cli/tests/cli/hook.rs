@@ -167,6 +167,29 @@ fn denied_says_why_and_by_which_receipt() {
 }
 
 #[test]
+fn no_tool_of_a_server_passes_for_a_request_of_the_protocol() {
+    let desk = Desk::new();
+    let requests = ["resources/read", "prompts/get", "tasks/get", "tasks/result", "sampling/createMessage"];
+    for (at, name) in requests.iter().copied().chain(["resources/read note"]).enumerate() {
+        let mut event = desk.event("claude-code/pre-mcp");
+        event["tool_name"] = format!("mcp__evil__{name}").into();
+        let (word, text) = decision(&desk.again(&event, &format!("toolu_{at}")));
+        let denied = desk.site.last();
+        assert_eq!((word.as_str(), denied.kind()), ("deny", "blocked"), "{name}");
+        assert!(text.contains("pass for a request of the protocol") && text.contains(denied.id()), "{text}");
+        // Asked again it is the same denial.
+        assert_eq!(decision(&desk.again(&event, &format!("toolu_{at}"))), (word, text));
+        assert_eq!(desk.site.last().id(), denied.id());
+        let mut event = desk.event("gemini/before-mcp");
+        event["mcp_context"] = json!({ "server_name": "evil", "tool_name": name });
+        let told = desk.say(&["gemini"], &event).expect(0).json();
+        assert_eq!((&told["decision"], desk.site.last().kind()), (&json!("deny"), "blocked"), "{name}");
+    }
+    assert!(desk.site.receipts().iter().all(|one| one.kind() != "task_started"));
+    desk.site.assert_sound();
+}
+
+#[test]
 fn approved_the_same_call_goes_through_once() {
     let desk = Desk::new();
     let event = desk.event("claude-code/pre-bash-escalated");

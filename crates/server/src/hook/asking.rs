@@ -14,15 +14,18 @@ use cascade_receipt::json::{self, Value};
 use cascade_runtime::facts::Asker;
 use cascade_runtime::identity;
 use cascade_runtime::lease::{self, Asked, Begun, Held, LeaseError, Open, Outcome, Request};
-use cascade_runtime::refused_act::{self, Act};
+use cascade_runtime::refused_act::{self, Act, Besides, RecordError};
 use serde_json::json;
 
 use super::{Agent, Answer, Call, Event, HookError, Report, Why};
+use crate::mcp;
 
 /// The reason of an outcome of what was never asked about.
 const NOT_ADMITTED: &str = "agent.not_admitted";
 /// The reason of an outcome whose input is not the one that was admitted: another hook may have rewritten it.
 const OTHER_INPUT: &str = "agent.other_input";
+/// The reason of a call that no server can offer.
+const NAME_TAKEN: &str = "mcp.name_taken";
 
 /// Where and for whom an event is answered.
 #[derive(Debug)]
@@ -66,6 +69,9 @@ fn before(ask: &Ask<'_>, asker: &Asker, call: &Call, tag: RequestTag) -> Result<
     if let Some(answered) = repeated(ask, &tag)? {
         return Ok(answered);
     }
+    if call.mcp.as_ref().is_some_and(|(_, tool)| mcp::is_taken(tool)) {
+        return name_taken(ask, asker, call, tag);
+    }
     let (asked, runtime) = (asked(ask, call)?, identity::runtime(ask.ledger).map_err(HookError::Runtime)?);
     let request = Request {
         asked: &asked,
@@ -86,6 +92,23 @@ fn before(ask: &Ask<'_>, asker: &Asker, call: &Call, tag: RequestTag) -> Result<
             repeated(ask, &tag)?.ok_or(HookError::OtherCall(receipt))
         }
         Err(other) => Err(other.into()),
+    }
+}
+
+/// A server calls its tool like a request of the protocol, which policies rank by that name: it is not called.
+fn name_taken(ask: &Ask<'_>, asker: &Asker, call: &Call, tag: RequestTag) -> Result<Answer, HookError> {
+    let line = body(ask.agent, call);
+    let act = Act { name: "hook_call", line: &line };
+    match refused_act::record_with(ask.ledger, asker, (&act, NAME_TAKEN), Besides { request: Some(tag) }) {
+        Ok(receipt) => Ok(Answer::Refused {
+            receipt: receipt.receipt_id,
+            escalated: false,
+            why: Why::Codes(vec![Reason::code(NAME_TAKEN)]),
+        }),
+        Err(RecordError::Append(AppendError::Repeated { receipt })) => {
+            repeated(ask, &tag)?.ok_or(HookError::OtherCall(receipt))
+        }
+        Err(error) => Err(HookError::NotRefused(error)),
     }
 }
 
@@ -226,12 +249,17 @@ fn open_of(ask: &Ask<'_>, asker: &Asker, body: &Digest) -> Result<Option<Receipt
 /// The request that an event is, for this chain: by its id where it has one, else by what is asked and when.
 fn tag(ask: &Ask<'_>, asker: &Asker, call: &Call) -> Result<RequestTag, HookError> {
     let agent = ask.agent.name();
-    let body = json!([agent, call.session, call.tool, said(ask.agent, call)]).to_string();
+    let body = body(ask.agent, call);
     let key = match &call.id {
         Some(id) => json!(["hook", agent, call.session, id]).to_string(),
         None => json!(["hook", agent, call.session, call.moment, body]).to_string(),
     };
     Ok(ask.ledger.request_tag(asker.principal_id(), &key, body.as_bytes())?)
+}
+
+/// What a call is, as one text.
+fn body(agent: Agent, call: &Call) -> String {
+    json!([agent.name(), call.session, call.tool, said(agent, call)]).to_string()
 }
 
 /// What the input of a call does, in one spelling. Codex tells people what it is for in one of two events.
