@@ -4,7 +4,7 @@
 use std::io;
 
 use cascade_ledger::{AppendError, Appended, Draft, Fault, Ledger, PrivateItem};
-use cascade_receipt::content::{self, Body, CONTROL_PREFIX, RequestTag};
+use cascade_receipt::content::{self, Body, CONTROL_PREFIX, Ref, RequestTag};
 use cascade_receipt::decision::{Decision, Gate, GateName, GateOutcome, Reason, RiskTier};
 use cascade_receipt::json::Value;
 
@@ -25,6 +25,10 @@ pub struct Act<'a> {
 pub struct Besides {
     /// The request that it answers, where its sender may send it again.
     pub request: Option<RequestTag>,
+    /// The receipt that it is about.
+    pub about: Option<Ref>,
+    /// What came out of what was done all the same; kept in the vault, and bound by a hash of it in the line.
+    pub output: Option<Vec<u8>>,
 }
 
 /// Why the refusal is not on record. The act was refused all the same.
@@ -88,13 +92,16 @@ pub fn record_with(
         action_hash: action.hash,
         facts_hash: facts.hash,
         decision: denied(code),
-        refs: Vec::new(),
+        refs: besides.about.into_iter().collect(),
         draws: Vec::new(),
         spec: None,
         runtime: identity::runtime(ledger)?,
     };
     let mut draft = Draft::new(cascade_ledger::receipt_id()?, Body::Blocked(body));
     draft.private = vec![action, facts];
+    if let Some(output) = besides.output {
+        draft.private.push(PrivateItem::new("output", cascade_ledger::nonce()?, output));
+    }
     Ok(ledger.append(draft)?)
 }
 

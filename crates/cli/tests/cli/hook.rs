@@ -253,6 +253,99 @@ fn what_was_not_admitted_has_no_outcome() {
     desk.site.assert_sound();
 }
 
+/// The newest receipt is that of an outcome that nothing waited for: its reason, the receipt that it is about, and what
+/// was done.
+fn assert_apart(desk: &Desk, code: &str, about: Option<&str>, done: &Value) {
+    let told = desk.site.last();
+    let denied = told.content("decision").to_string().contains(code);
+    assert_eq!((told.kind(), denied, told.reference("parent")), ("blocked", true, about), "{code}");
+    let shown = desk.site.run(&["--json", "show", told.id()]).expect(0).json();
+    let line: Value = serde_json::from_str(shown["private"]["action"]["line"].as_str().unwrap()).unwrap();
+    assert_eq!((&line[2], &line[3]), (&done["tool_name"], &done["tool_input"]));
+    // The output is kept, and what is signed says which it is.
+    let code = "import hashlib, sqlite3, sys\nd = sqlite3.connect(sys.argv[1])\n\
+        b = d.execute(\"select bytes from items where field = 'output' order by id desc\").fetchone()[0]\n\
+        print(hashlib.sha256(b).hexdigest(), b.decode())";
+    let vault = desk.site.home().join("tenants/default/vault.db");
+    let kept = desk.site.set("python3", &["-c", code, vault.to_str().unwrap()]).stdout;
+    let (hash, output) = kept.trim_end().split_once(' ').unwrap();
+    assert_eq!(
+        (line[4]["output"].as_str(), line[4]["id"].as_str()),
+        (Some(hash), done["tool_use_id"].as_str())
+    );
+    assert_eq!(serde_json::from_str::<Value>(output).unwrap(), done["tool_response"]);
+}
+
+#[test]
+fn what_was_done_is_on_record_whether_or_not_anything_waits_for_it() {
+    let desk = Desk::new();
+    let told = |event: &Value| desk.say(&["claude-code"], event);
+    silent(told(&desk.event("claude-code/pre-bash")));
+    let intent = desk.intent();
+    let after = desk.event("claude-code/post-bash");
+    silent(told(&after));
+    // The same id, and something else was done.
+    let mut input = after.clone();
+    input["tool_input"]["command"] = "rm -rf /srv".into();
+    let mut output = after.clone();
+    output["tool_response"]["stdout"] = "something else".into();
+    let mut both = input.clone();
+    both["tool_response"] = output["tool_response"].clone();
+    for other in [&input, &output, &both] {
+        assert_blocked(told(other), "closed with another outcome");
+        assert_apart(&desk, "agent.told_otherwise", Some(intent.id()), other);
+    }
+    // Each of them told again is on record already; only the first one is as it should be.
+    let count = desk.site.receipts().len();
+    silent(told(&after));
+    for other in [&input, &output, &both] {
+        assert_blocked(told(other), "closed with another outcome");
+    }
+    assert_eq!(desk.site.receipts().len(), count);
+    // Denied, held, never asked about, and done.
+    for name in ["pre-bash-denied", "pre-bash-escalated"] {
+        let before = desk.event(&format!("claude-code/{name}"));
+        told(&before).expect(0);
+        let refusal = desk.site.last();
+        let mut done = after.clone();
+        done["tool_input"] = before["tool_input"].clone();
+        done["tool_use_id"] = before["tool_use_id"].clone();
+        for _ in 0..2 {
+            assert_blocked(told(&done), &format!("though {} does not admit it", refusal.id()));
+            assert_apart(&desk, "agent.refused", Some(refusal.id()), &done);
+        }
+        done["tool_use_id"] = format!("other-{name}").into();
+        assert_blocked(told(&done), "no receipt admits it");
+        assert_apart(&desk, "agent.not_admitted", None, &done);
+    }
+    assert_eq!(desk.site.receipts().len(), count + 6);
+    desk.site.assert_sound();
+}
+
+#[test]
+fn an_input_that_was_rewritten_is_on_record_as_it_was_used() {
+    let desk = Desk::new();
+    let told = |event: &Value| desk.say(&["claude-code"], event);
+    silent(told(&desk.event("claude-code/pre-bash")));
+    let intent = desk.intent();
+    let mut after = desk.event("claude-code/post-bash");
+    after["tool_input"]["command"] = "ls /".into();
+    silent(told(&after));
+    let receipts = desk.site.receipts();
+    let (input, closer) = (&receipts[receipts.len() - 2], &receipts[receipts.len() - 1]);
+    assert_eq!((closer.kind(), closer.reasons()), ("task_completed", vec!["agent.other_input"]));
+    assert_eq!((input.kind(), input.reference("parent")), ("blocked", Some(intent.id())));
+    let shown = desk.site.run(&["show", input.id()]).expect(0).stdout;
+    assert!(shown.contains("ls /"), "{shown}");
+    // Told again it adds nothing; rewritten otherwise it is something else.
+    silent(told(&after));
+    assert_eq!(desk.site.receipts().len(), receipts.len());
+    after["tool_input"]["command"] = "ls /srv".into();
+    assert_blocked(told(&after), "closed with another outcome");
+    assert_apart(&desk, "agent.told_otherwise", Some(intent.id()), &after);
+    desk.site.assert_sound();
+}
+
 #[test]
 fn codex_is_answered_in_its_own_words() {
     let desk = Desk::new();
@@ -407,6 +500,8 @@ fn an_outcome_that_never_comes_is_unknown() {
     let receipts = desk.site.receipts();
     let closer = receipts.iter().find(|one| one.kind() == "task_unknown").unwrap();
     assert_eq!((closer.reference("intent"), closer.reasons()), (Some(intent.id()), vec!["lease.expired"]));
-    assert_blocked(desk.say(&["claude-code"], &desk.event("claude-code/post-bash")), "closed as unknown");
+    let late = desk.event("claude-code/post-bash");
+    assert_blocked(desk.say(&["claude-code"], &late), "closed as unknown");
+    assert_apart(&desk, "agent.told_late", Some(intent.id()), &late);
     desk.site.assert_sound();
 }

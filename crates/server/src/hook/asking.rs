@@ -6,24 +6,20 @@ use std::time::Duration;
 
 use cascade_ledger::{AppendError, Found, Ledger, Standstill};
 use cascade_policy::facts::ToolCall;
-use cascade_receipt::content::{Ending, RequestTag};
+use cascade_receipt::content::{Ref, Rel, RequestTag};
 use cascade_receipt::decision::{Reason, Verdict};
 use cascade_receipt::digest::Digest;
 use cascade_receipt::id::ReceiptId;
 use cascade_receipt::json::{self, Value};
 use cascade_runtime::facts::Asker;
 use cascade_runtime::identity;
-use cascade_runtime::lease::{self, Asked, Begun, Held, LeaseError, Open, Outcome, Request};
+use cascade_runtime::lease::{self, Asked, Begun, Held, LeaseError, Request};
 use cascade_runtime::refused_act::{self, Act, Besides, RecordError};
 use serde_json::json;
 
-use super::{Agent, Answer, Call, Event, HookError, Report, Why};
+use super::{Agent, Answer, Call, Event, HookError, Why, telling};
 use crate::mcp;
 
-/// The reason of an outcome of what was never asked about.
-const NOT_ADMITTED: &str = "agent.not_admitted";
-/// The reason of an outcome whose input is not the one that was admitted: another hook may have rewritten it.
-const OTHER_INPUT: &str = "agent.other_input";
 /// The reason of a call that no server can offer.
 const NAME_TAKEN: &str = "mcp.name_taken";
 
@@ -52,7 +48,7 @@ pub fn answer(ask: &Ask<'_>, event: &Event) -> Result<Answer, HookError> {
     let asker = Asker::find(ask.ledger, &ask.env, Some(ask.agent.principal()))?;
     let tag = tag(ask, &asker, call)?;
     match event {
-        Event::After(_, report) => after(ask, &asker, (call, tag), report),
+        Event::After(_, report) => telling::after(ask, &asker, (call, tag), report),
         Event::Permission(_) => match open_of(ask, &asker, &tag.body)? {
             Some(intent) => Ok(match ask.ledger.standstill()? {
                 Some(why) => stopped(intent, why),
@@ -99,7 +95,12 @@ fn before(ask: &Ask<'_>, asker: &Asker, call: &Call, tag: RequestTag) -> Result<
 fn name_taken(ask: &Ask<'_>, asker: &Asker, call: &Call, tag: RequestTag) -> Result<Answer, HookError> {
     let line = body(ask.agent, call);
     let act = Act { name: "hook_call", line: &line };
-    match refused_act::record_with(ask.ledger, asker, (&act, NAME_TAKEN), Besides { request: Some(tag) }) {
+    match refused_act::record_with(
+        ask.ledger,
+        asker,
+        (&act, NAME_TAKEN),
+        Besides { request: Some(tag), ..Besides::default() },
+    ) {
         Ok(receipt) => Ok(Answer::Refused {
             receipt: receipt.receipt_id,
             escalated: false,
@@ -156,7 +157,7 @@ fn repeated(ask: &Ask<'_>, tag: &RequestTag) -> Result<Option<Answer>, HookError
 }
 
 /// The codes that decided, in stored content.
-fn codes(content: &Value) -> Vec<Reason> {
+pub(super) fn codes(content: &Value) -> Vec<Reason> {
     let decision = content.member("decision");
     let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
     let verdict = text(decision.and_then(|decision| decision.member("verdict"))).unwrap_or_default();
@@ -167,72 +168,18 @@ fn codes(content: &Value) -> Vec<Reason> {
     reasons.filter_map(|reason| Some(Reason::code(reason.member("code")?.as_str()?))).collect()
 }
 
-fn after(
-    ask: &Ask<'_>,
-    asker: &Asker,
-    (call, tag): (&Call, RequestTag),
-    report: &Report,
-) -> Result<Answer, HookError> {
-    let named = if call.id.is_some() { ask.ledger.request(&tag.key)? } else { None };
-    let (intent, body) = match named {
-        Some(named) => named,
-        None => match open_of(ask, asker, &tag.body)? {
-            Some(intent) => (intent, tag.body),
-            None => return Err(not_admitted(ask, asker, call)),
-        },
-    };
-    let mut outcome = report.outcome();
-    if body != tag.body {
-        outcome.reasons.push(Reason::code(OTHER_INPUT));
-    }
-    let Some(open) = Open::find(ask.ledger, intent)? else { return closed(ask.ledger, intent, &outcome) };
-    match lease::settle(ask.ledger, open, &outcome) {
-        Ok(closer) => Ok(Answer::Settled(closer.receipt_id)),
-        Err(LeaseError::NotOpen(_)) => closed(ask.ledger, intent, &outcome),
-        Err(other) => Err(other.into()),
-    }
-}
-
-/// Something was done that nobody asked about. What is refused is the report, which is put on record as that.
-fn not_admitted(ask: &Ask<'_>, asker: &Asker, call: &Call) -> HookError {
-    let said = said(ask.agent, call);
-    let line = json!([ask.agent.name(), call.session, call.tool, said]).to_string();
-    let act = Act { name: "hook_outcome", line: &line };
-    match refused_act::record(ask.ledger, asker, &act, NOT_ADMITTED) {
-        Ok(receipt) => HookError::NotAdmitted(receipt.receipt_id),
-        Err(error) => HookError::Unrecorded(error),
-    }
-}
-
-/// What an outcome finds that is not waited for: it was told before, it comes too late or tells something else, or nothing
-/// admitted the call.
-fn closed(ledger: &Ledger, intent: ReceiptId, outcome: &Outcome) -> Result<Answer, HookError> {
-    let (_, content) = stored(ledger, intent)?;
-    if content.member("kind").and_then(Value::as_str) != Some("task_started") {
-        return Err(HookError::Refused(intent));
-    }
-    let told = match outcome.ending {
-        Ending::Completed => "task_completed",
-        _ => "task_failed",
-    };
-    match lease::closer(ledger, intent)? {
-        Some((closer, content)) if content.member("kind").and_then(Value::as_str) == Some(told) => {
-            Ok(Answer::Settled(closer))
-        }
-        _ => Err(HookError::TooLate(intent)),
-    }
-}
-
-/// The place and content of a receipt of this chain.
-fn stored(ledger: &Ledger, id: ReceiptId) -> Result<(u64, Value), HookError> {
+/// A receipt of this chain: how one that is about it names it, and its content.
+pub(super) fn stored(ledger: &Ledger, id: ReceiptId) -> Result<(Ref, Value), HookError> {
     let damaged = || HookError::Lease(LeaseError::Damaged(id));
-    let Found::One(_, seq, line) = ledger.find(&id.to_string())? else { return Err(damaged()) };
+    let Found::One(_, _, line) = ledger.find(&id.to_string())? else { return Err(damaged()) };
     let receipt = json::parse(line.as_bytes()).map_err(|_| damaged())?;
-    Ok((seq, receipt.member("content").cloned().ok_or_else(damaged)?))
+    let hash = receipt.member("entry_hash").and_then(Value::as_str).and_then(Digest::from_hex);
+    let named = Ref { rel: Rel::Parent, receipt_id: id, entry_hash: hash.ok_or_else(damaged)? };
+    Ok((named, receipt.member("content").cloned().ok_or_else(damaged)?))
 }
 
 /// The oldest open intent of this asker that answers a request of this body.
-fn open_of(ask: &Ask<'_>, asker: &Asker, body: &Digest) -> Result<Option<ReceiptId>, HookError> {
+pub(super) fn open_of(ask: &Ask<'_>, asker: &Asker, body: &Digest) -> Result<Option<ReceiptId>, HookError> {
     let body = body.to_hex();
     let own = asker.principal_id();
     let open = ask.ledger.open_actions()?;
@@ -263,7 +210,7 @@ fn body(agent: Agent, call: &Call) -> String {
 }
 
 /// What the input of a call does, in one spelling. Codex tells people what it is for in one of two events.
-fn said(agent: Agent, call: &Call) -> serde_json::Value {
+pub(super) fn said(agent: Agent, call: &Call) -> serde_json::Value {
     let mut input = call.input.clone();
     if agent == Agent::Codex {
         input.remove("description");
