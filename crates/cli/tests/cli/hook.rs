@@ -6,6 +6,7 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use crate::erase::Holding;
+use crate::service::{Server, token};
 use crate::site::{Done, PATIENCE, Receipt, Site, ended, finish, script};
 
 /// A site with an agent at work in it.
@@ -459,6 +460,32 @@ fn whatever_goes_wrong_blocks() {
     let file = desk.site.home();
     std::fs::write(&file, "").unwrap();
     assert_blocked(desk.say(&["claude-code"], &event), "couldn't open the ledger");
+}
+
+#[test]
+fn a_key_given_over_http_is_none_of_a_hook() {
+    let desk = Desk::new();
+    let bearer = format!("Bearer {}", token(&desk.site, &["--agent", "claude-code"]));
+    let service = Server::start(&desk.site);
+    let (before, after) = (desk.event("claude-code/pre-bash"), desk.event("claude-code/post-bash"));
+    let key = json!(["hook", "claude-code", before["session_id"], before["tool_use_id"]]).to_string();
+    let headers = [("Authorization", bearer.as_str()), ("Idempotency-Key", key.as_str())];
+    let decide = || {
+        let body = json!({ "action": { "kind": "cli", "argv": ["git", "status"] } }).to_string();
+        service.send(("POST", "/v1/decisions"), &headers, &body).expect(200)["receipt_id"].clone()
+    };
+    let theirs = decide();
+    // An outcome of nothing does not end what was asked over HTTP.
+    assert_blocked(desk.say(&["claude-code"], &after), "no receipt admits it");
+    silent(desk.say(&["claude-code"], &before));
+    let intent = desk.intent();
+    assert_ne!(intent.id(), theirs);
+    silent(desk.say(&["claude-code"], &after));
+    assert_eq!(desk.site.last().reference("intent"), Some(intent.id()));
+    // Over HTTP the key is still what it was.
+    assert_eq!(decide(), theirs);
+    drop(service);
+    desk.site.assert_sound_but_for(1);
 }
 
 #[test]

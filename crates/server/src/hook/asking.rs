@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use cascade_ledger::{AppendError, Found, Ledger, Standstill};
+use cascade_ledger::{AppendError, Found, Ledger, Standstill, Surface};
 use cascade_policy::facts::ToolCall;
 use cascade_receipt::content::{Ref, Rel, RequestTag};
 use cascade_receipt::decision::{Reason, Verdict};
@@ -201,7 +201,7 @@ fn tag(ask: &Ask<'_>, asker: &Asker, call: &Call) -> Result<RequestTag, HookErro
         Some(id) => json!(["hook", agent, call.session, id]).to_string(),
         None => json!(["hook", agent, call.session, call.moment, body]).to_string(),
     };
-    Ok(ask.ledger.request_tag(asker.principal_id(), &key, body.as_bytes())?)
+    Ok(ask.ledger.request_tag(asker.principal_id(), (Surface::Hook, &key), body.as_bytes())?)
 }
 
 /// What a call is, as one text.

@@ -1,7 +1,7 @@
 //! Outcomes: what an agent says became of a call. Each is on record: as the end of its intent, or, where there is none
 //! that it could end, by itself.
 
-use cascade_ledger::AppendError;
+use cascade_ledger::{AppendError, Surface};
 use cascade_receipt::content::{Ending, RequestTag};
 use cascade_receipt::decision::Reason;
 use cascade_receipt::digest::Digest;
@@ -134,8 +134,9 @@ impl Told<'_> {
             return Ok(None);
         }
         let line = self.line();
-        let key = format!("hook outcome\n{line}");
-        Ok(Some(self.ask.ledger.request_tag(self.asker.principal_id(), &key, line.as_bytes())?))
+        let key = format!("outcome\n{line}");
+        let sender = self.asker.principal_id();
+        Ok(Some(self.ask.ledger.request_tag(sender, (Surface::Hook, &key), line.as_bytes())?))
     }
 
     /// What was done and how it ended. How long it took does not make it another outcome.
