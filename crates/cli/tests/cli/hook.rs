@@ -398,6 +398,45 @@ fn gemini_is_answered_in_its_own_words() {
 }
 
 #[test]
+fn what_cannot_be_told_apart_is_not_admitted_twice_on_one_receipt() {
+    const COUNT: usize = 4;
+    let desk = Desk::new();
+    let gemini = |event: &Value| desk.say(&["gemini"], event).expect(0).json();
+    let mut event = desk.event("gemini/before-shell");
+    event["tool_input"]["command"] = "./deploy.sh production".into();
+    event["timestamp"] = "2026-11-20T10:14:00.000Z".into();
+    assert_eq!(gemini(&event)["decision"], "deny");
+    let asked = desk.site.last_of("escalation");
+    desk.site.run(&["approve", &asked]).expect(0);
+    // All at once, of the same moment: the approval carries one of them.
+    event["timestamp"] = "2026-11-20T10:15:00.000Z".into();
+    let command = |_| {
+        let mut command = desk.site.cascade(&["hook", "gemini"]);
+        command.env("GEMINI_CLI", "1");
+        let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        child.spawn().unwrap()
+    };
+    let all: Vec<_> = (0..COUNT).map(command).collect();
+    let all: Vec<_> = all.into_iter().map(|child| ended(child, event.to_string().as_bytes())).collect();
+    let allowed = all.iter().filter(|done| done.stdout.contains("allow"));
+    assert_eq!(allowed.count(), 1, "{:?}", all.iter().map(|done| &done.stdout).collect::<Vec<_>>());
+    assert_eq!(gemini(&event)["decision"], "deny");
+    let starts = || desk.site.receipts().into_iter().filter(|one| one.kind() == "task_started").count();
+    assert_eq!(starts(), 1);
+    // What needs no approval is two calls, with a receipt and an outcome for each.
+    let (event, after) = (desk.event("gemini/before-shell"), desk.event("gemini/after-shell"));
+    for count in [2, 3] {
+        assert_eq!((gemini(&event), starts()), (json!({ "decision": "allow" }), count));
+    }
+    for _ in 0..2 {
+        assert_eq!(gemini(&after), json!({}));
+        assert_eq!(desk.site.last().kind(), "task_completed");
+    }
+    assert_blocked(desk.say(&["gemini"], &after), "no receipt admits it");
+    desk.site.assert_sound_but_for(1);
+}
+
+#[test]
 fn whatever_goes_wrong_blocks() {
     let desk = Desk::new();
     let event = desk.event("claude-code/pre-bash");

@@ -63,7 +63,7 @@ pub fn answer(ask: &Ask<'_>, event: &Event) -> Result<Answer, HookError> {
 
 fn before(ask: &Ask<'_>, asker: &Asker, call: &Call, tag: RequestTag) -> Result<Answer, HookError> {
     if let Some(answered) = repeated(ask, &tag)? {
-        return Ok(answered);
+        return alike(ask, asker, call, answered);
     }
     if call.mcp.as_ref().is_some_and(|(_, tool)| mcp::is_taken(tool)) {
         return name_taken(ask, asker, call, tag);
@@ -85,10 +85,24 @@ fn before(ask: &Ask<'_>, asker: &Asker, call: &Call, tag: RequestTag) -> Result<
         Ok(begun) => Ok(told(begun)),
         // The same event is answered twice at once, and the other one was faster.
         Err(LeaseError::Append(AppendError::Repeated { receipt })) => {
-            repeated(ask, &tag)?.ok_or(HookError::OtherCall(receipt))
+            let answered = repeated(ask, &tag)?.ok_or(HookError::OtherCall(receipt))?;
+            alike(ask, asker, call, answered)
         }
         Err(other) => Err(other.into()),
     }
+}
+
+/// What is said to an event that was answered before. Gemini CLI has no ids, so the second one may be a second call:
+/// where the first was admitted, it is decided as one of its own, and stands on no approval that the first one used.
+fn alike(ask: &Ask<'_>, asker: &Asker, call: &Call, answered: Answer) -> Result<Answer, HookError> {
+    let was_admitted = matches!(answered, Answer::Admitted(_) | Answer::Refused { why: Why::Performed, .. });
+    if ask.agent != Agent::Gemini || !was_admitted {
+        return Ok(answered);
+    }
+    // What nobody else has for a moment: this ends here.
+    let own = format!("{} {}", call.moment, cascade_ledger::receipt_id()?);
+    let call = Call { moment: own, ..call.clone() };
+    before(ask, asker, &call, tag(ask, asker, &call)?)
 }
 
 /// A server calls its tool like a request of the protocol, which policies rank by that name: it is not called.
