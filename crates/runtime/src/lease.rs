@@ -34,7 +34,7 @@ use crate::subject::Concerned;
 pub use asked::Asked;
 pub use live::{Live, Under};
 pub(crate) use outcome::Stands;
-pub use outcome::{Open, Outcome, Output, closer, settle};
+pub use outcome::{Open, Outcome, Output, closer, is_told, settle};
 
 /// How long an outcome is waited for, unless told otherwise.
 pub const LEASE: Duration = Duration::from_secs(60 * 60);

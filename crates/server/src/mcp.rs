@@ -41,3 +41,9 @@ pub const PAGES_MAX: usize = 64;
 pub const ANSWER_TIME: Duration = Duration::from_secs(5 * 60);
 /// Longest time that an answer can be waited for.
 pub const ANSWER_TIME_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Whether a server calls its tool so that policies would take it for a request of the protocol: no such tool is called,
+/// on whatever way it is asked for.
+pub(crate) fn is_taken(tool: &str) -> bool {
+    wire::Method::is_taken(tool)
+}

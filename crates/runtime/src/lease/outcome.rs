@@ -8,7 +8,7 @@ use cascade_ledger::{
 use cascade_policy::facts::Principal;
 use cascade_receipt::content::{Body, Closing, Ending, Ref, Rel, Spent};
 use cascade_receipt::decision::Reason;
-use cascade_receipt::digest::Nonce;
+use cascade_receipt::digest::{Digest, Nonce};
 use cascade_receipt::id::ReceiptId;
 use cascade_receipt::json::Value;
 use cascade_receipt::kind::Kind;
@@ -208,4 +208,38 @@ pub fn closer(reader: &Reader, intent: ReceiptId) -> Result<Option<(ReceiptId, V
         }
     }
     Ok(None)
+}
+
+/// Whether the closer of an intent, by its content, tells exactly this outcome; how long it took aside. An output whose
+/// salt was erased cannot be compared, and is another one.
+///
+/// # Errors
+/// When the ledger cannot be read.
+pub fn is_told(reader: &Reader, intent: ReceiptId, closer: &Value, outcome: &Outcome) -> Result<bool, Fault> {
+    let ending = match outcome.ending {
+        Ending::Completed => "task_completed",
+        Ending::Failed => "task_failed",
+        Ending::Revoked => "task_revoked",
+        Ending::Unknown => "task_unknown",
+    };
+    let reasons = closer.member("reasons").and_then(Value::as_array).unwrap_or_default();
+    let codes = reasons.iter().filter_map(|reason| reason.member("code")?.as_str());
+    let told_hash = closer.member("output_hash").and_then(Value::as_str).and_then(Digest::from_hex);
+    let is_cut = closer.member("truncated").and_then(Value::as_bool) == Some(true);
+    Ok(closer.member("kind").and_then(Value::as_str) == Some(ending)
+        && closer.member("exit_code").and_then(Value::as_u64) == outcome.exit_code.map(u64::from)
+        && codes.eq(outcome.reasons.iter().map(|reason| reason.code.as_str()))
+        && is_cut == outcome.output.as_ref().is_some_and(|output| output.truncated)
+        && match (told_hash, &outcome.output) {
+            (None, None) => true,
+            (Some(told), Some(output)) => output_nonce(reader, intent)?
+                .is_some_and(|nonce| Digest::salted(&nonce, &output.frames()) == told),
+            _ => false,
+        })
+}
+
+/// What the output of an intent is hashed with, as long as nobody has erased it.
+fn output_nonce(reader: &Reader, intent: ReceiptId) -> Result<Option<Nonce>, Fault> {
+    let kept = reader.private_of(intent)?.into_iter().find(|item| item.field == "output_nonce");
+    Ok(kept.and_then(|item| item.bytes.try_into().ok()).map(Nonce))
 }
