@@ -15,8 +15,8 @@ use rustix::fs::MemfdFlags;
 use rustix::process::{Pid, PidfdFlags, Signal};
 
 use super::{ASK, ASK_WAIT_MAX, CLIENTS_MAX, ENDED, REFUSED, RUN_ARG, Request, SIGNAL};
-use crate::process::Enclosure;
 use crate::process::wire::{Channel, Message, retry};
+use crate::process::{Enclosure, Started};
 use crate::shim::ShimDir;
 
 /// Answers the shims of one session.
@@ -28,6 +28,8 @@ pub(crate) struct Broker {
     pub(crate) flags: Vec<OsString>,
     /// The session's own variables.
     pub(crate) env: Vec<(OsString, OsString)>,
+    /// Where it notes what it starts.
+    pub(crate) started: Started,
 }
 
 /// What a conversation came to, where it came to anything.
@@ -103,7 +105,9 @@ impl Broker {
         let (mut child, _shown) = self
             .start(&request.within(&self.env), fds, enclosure)
             .map_err(|error| format!("nothing could be started: {error}"))?;
-        Ok(see_through(channel, &mut child).unwrap_or(1))
+        let code = see_through(channel, &mut child).unwrap_or(1);
+        self.started.forget(&child);
+        Ok(code)
     }
 
     /// The request lies in memory that only this process shows, and whose owner the kernel checks: nobody changes what
@@ -118,7 +122,8 @@ impl Broker {
         io::Write::write_all(&mut std::fs::File::from(place.try_clone()?), &request.encode())?;
         let [stdin, stdout, stderr, cwd] = fds;
         let shown = format!("/proc/{}/fd/{}", std::process::id(), place.as_raw_fd());
-        let child = Command::new("/proc/self/exe")
+        let mut command = Command::new("/proc/self/exe");
+        command
             .arg(RUN_ARG)
             .arg(shown)
             .arg(enclosure.word())
@@ -126,9 +131,8 @@ impl Broker {
             .current_dir(PathBuf::from(format!("/proc/self/fd/{}", cwd.as_raw_fd())))
             .stdin(Stdio::from(stdin))
             .stdout(Stdio::from(stdout))
-            .stderr(Stdio::from(stderr))
-            .spawn()?;
-        Ok((child, place))
+            .stderr(Stdio::from(stderr));
+        Ok((self.started.spawn(&mut command)?, place))
     }
 }
 
