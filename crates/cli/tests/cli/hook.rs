@@ -296,6 +296,9 @@ fn what_was_done_is_on_record_whether_or_not_anything_waits_for_it() {
         assert_blocked(told(other), "closed with another outcome");
         assert_apart(&desk, "agent.told_otherwise", Some(intent.id()), other);
     }
+    let traced = desk.site.run(&["lineage", desk.site.last().id()]).expect(0).stdout;
+    assert!(traced.contains("nothing admitted it") && traced.contains("it is about what"), "{traced}");
+    assert!(!traced.contains("nothing ran"), "{traced}");
     // Each of them told again is on record already; only the first one is as it should be.
     let count = desk.site.receipts().len();
     silent(told(&after));
