@@ -35,8 +35,9 @@ fn a_decision_is_on_record_before_it_is_answered_and_its_outcome_closes_it() {
     // The same again is the same receipt; something else is none.
     let again = service.ask(&agent, (outcome.0, &outcome.1), &body).expect(200);
     assert_eq!((&again["receipt_id"], &again["repeated"]), (&closed["receipt_id"], &json!(true)));
-    let other = json!({"ending": "failed", "exit_code": 1}).to_string();
-    service.ask(&agent, (outcome.0, &outcome.1), &other).problem(409, "action.not_open");
+    for other in [body.replace("clean", "wiped"), json!({"ending": "failed", "exit_code": 1}).to_string()] {
+        service.ask(&agent, (outcome.0, &outcome.1), &other).problem(409, "action.not_open");
+    }
     assert_eq!(service.ask(&agent, ("GET", &path), "").expect(200)["state"], "completed");
 
     // What a tool is called with is decided on as it was sent, to the digit.
