@@ -76,22 +76,21 @@ impl Call {
         })
     }
 
-    /// The tools of the server, asked for from here because a call is decided against them.
-    pub(super) fn of_tools(id: &Id, cursor: Option<&str>, meta: Option<&str>) -> Self {
+    /// What is asked from here, because something is decided against it.
+    pub(super) fn own(id: &Id, method: &'static str, (cursor, meta): (Option<&str>, Option<&str>)) -> Self {
         let cursor = cursor.map(|cursor| format!("\"cursor\":{}", json!(cursor)));
         let arguments = format!("{{{}}}", cursor.as_deref().unwrap_or_default());
         let own = meta.map(|meta| format!("\"_meta\":{meta}"));
         let params: Vec<String> = own.into_iter().chain(cursor).collect();
         let line = format!(
-            r#"{{"jsonrpc":"2.0","id":{},"method":"{}","params":{{{}}}}}"#,
+            r#"{{"jsonrpc":"2.0","id":{},"method":"{method}","params":{{{}}}}}"#,
             id.json(),
-            wire::LIST_TOOLS,
             params.join(",")
         );
         Self {
             line: line.into_bytes(),
-            method: Method::ListTools,
-            name: wire::LIST_TOOLS.to_owned(),
+            method: Method::of(method),
+            name: method.to_owned(),
             arguments,
             meta: meta.map(ToOwned::to_owned),
             consent: Consent::Mute,
@@ -250,6 +249,21 @@ impl Passage<'_> {
         self.tell_client(&wire::error(Some(id), wire::NO_ANSWER, words::code_text(code)));
     }
 
+    /// Ends questions of the server that the client has not answered in time.
+    pub(super) fn questions_too_late(&mut self, now: Instant) {
+        let timeout = self.gateway.timeout;
+        let late = |began: &Instant| now.saturating_duration_since(*began) >= timeout;
+        let late: Vec<Id> =
+            self.questions.iter().filter(|(_, (_, began))| late(began)).map(|(id, _)| id.clone()).collect();
+        for id in late {
+            if let Some((open, began)) = self.questions.remove(&id) {
+                self.unknown(open, began, "mcp.timeout");
+                let text = words::code_text("mcp.timeout");
+                let _sent = self.tell_server(wire::error(Some(&id), wire::NO_ANSWER, text));
+            }
+        }
+    }
+
     /// A request of the server to the client.
     pub(super) fn server_asks(&mut self, id: Id, method: &str, params: Option<&RawValue>) {
         let refusal = match &id {
@@ -265,15 +279,15 @@ impl Passage<'_> {
             let _sent = self.tell_server(wire::error(Some(&id), wire::INVALID, text));
             return;
         }
+        // Who is there is this gateway: the client need not hear of it, and nothing of it is handed on.
         if method == wire::PING {
-            let line = wire::request(&id, method, None);
-            self.questions.insert(id, None);
-            return self.tell_client(&line);
+            let _sent = self.tell_server(wire::result(&id, &json!({})));
+            return;
         }
         let refusal = match self.decided_of(method, params) {
             Ok(Begun { open: Some(open), .. }) => {
                 let line = wire::request(&id, method, params);
-                self.questions.insert(id, Some((open, Instant::now())));
+                self.questions.insert(id, (open, Instant::now()));
                 return self.tell_client(&line);
             }
             Ok(begun) if begun.ruling.decision.verdict == Verdict::Escalate => elicit::told(&begun),

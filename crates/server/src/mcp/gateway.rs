@@ -47,7 +47,7 @@ pub struct Mouths<'a> {
     /// What the client says.
     pub input: Box<dyn Read + Send>,
     /// What the client reads.
-    pub output: &'a mut dyn Write,
+    pub output: Box<dyn Write + Send>,
     /// Tells people.
     pub say: &'a dyn Fn(&str),
 }
@@ -67,6 +67,8 @@ pub enum Finished {
     Stopped,
     /// The server may not run any more: everything was stopped, or what admitted it has changed.
     Revoked,
+    /// The ledger takes nothing more until it is opened anew.
+    Unrecorded,
     /// The server ended before the client did.
     ServerEnded,
     /// The client sent a line that is longer than any message.
@@ -103,7 +105,7 @@ pub fn run(
     let mut passage = Passage {
         gateway,
         live: &mut serving.live,
-        client: Some(mouths.output),
+        client: Some(Outbox::new(mouths.output)?),
         server: Some(Outbox::new(to)?),
         say: mouths.say,
         elicits: false,
@@ -152,15 +154,15 @@ pub(super) struct Passage<'a> {
     /// The server itself, with what it notifies.
     live: &'a mut Live,
     /// Gone when the client does not read any more.
-    client: Option<&'a mut dyn Write>,
+    client: Option<Outbox>,
     /// Gone when the client has nothing more to say.
     server: Option<Outbox>,
     pub(super) say: &'a dyn Fn(&str),
     /// The client of a revision with sessions can ask its user.
     pub(super) elicits: bool,
     pub(super) calls: BTreeMap<Id, Pending>,
-    /// Requests of the server to the client, with the intent of those that are decided.
-    pub(super) questions: BTreeMap<Id, Option<(Open, Instant)>>,
+    /// Requests of the server to the client, with their intents.
+    pub(super) questions: BTreeMap<Id, (Open, Instant)>,
     /// Questions to the client's user that were asked from here, with the call that each is about.
     pub(super) elicitations: BTreeMap<Id, Id>,
     pub(super) listing: Listing,
@@ -181,6 +183,10 @@ impl Passage<'_> {
             self.keep_time();
             if self.revoked {
                 return Finished::Revoked;
+            }
+            // Nothing that would come now could be put on record.
+            if self.gateway.ledger.has_failed() {
+                return Finished::Unrecorded;
             }
             let due = self.calls.values().map(|one| one.until).chain(closing).chain(self.live.due()).min();
             let left = due.map_or(ANSWER_POLL, |due| due.saturating_duration_since(Instant::now()));
@@ -214,6 +220,14 @@ impl Passage<'_> {
             self.calls.iter().filter(|(_, one)| one.until <= now).map(|(id, _)| id.clone()).collect();
         for id in late {
             self.too_late(&id);
+        }
+        self.questions_too_late(now);
+        if self.listing.asked_before(now.checked_sub(self.gateway.timeout)) {
+            self.give_up_asking("mcp.timeout");
+            let held = self.calls.iter().filter(|(_, one)| one.is_held());
+            for id in held.map(|(id, _)| id.clone()).collect::<Vec<_>>() {
+                self.unanswered(&id, "mcp.timeout");
+            }
         }
         if now.saturating_duration_since(self.polled) >= ANSWER_POLL {
             self.polled = now;
@@ -285,8 +299,7 @@ impl Passage<'_> {
         }
         match self.questions.remove(id) {
             None => self.tell_once("the client answered what the server did not ask"),
-            Some(None) => drop(self.tell_server(wire::answer(id, answer))),
-            Some(Some((open, began))) => self.sampled(id, (open, began), answer),
+            Some((open, began)) => self.sampled(id, (open, began), answer),
         }
     }
 
@@ -335,12 +348,13 @@ impl Passage<'_> {
     /// Tells what is on record already, or is Cascade's own; what the server has notified before goes first.
     pub(super) fn tell_client(&mut self, line: &[u8]) {
         self.tell_notified();
-        self.write(&[line, b"\n"].concat());
+        self.write([line, b"\n"].concat());
     }
 
-    fn write(&mut self, bytes: &[u8]) {
-        let Some(client) = &mut self.client else { return };
-        if client.write_all(bytes).and_then(|()| client.flush()).is_err() {
+    /// Nobody here waits for a client: one that does not read keeps nothing from being ended.
+    fn write(&mut self, bytes: Vec<u8>) {
+        if self.client.as_ref().is_some_and(|client| !client.send_whole(bytes)) {
+            self.tell_once("the client does not read; it is taken for gone");
             self.client = None;
         }
     }
@@ -349,10 +363,6 @@ impl Passage<'_> {
     fn notify(&mut self, line: &[u8]) {
         if self.live.room() <= line.len() {
             self.tell_notified();
-        }
-        if self.live.room() <= line.len() {
-            return self
-                .tell_once("what the server notified was longer than can be held, and was not passed on");
         }
         self.live.push(&[line, b"\n"].concat());
     }
@@ -363,12 +373,11 @@ impl Passage<'_> {
             return;
         }
         match self.gateway.under(self.live, |live, under| live.release(under)) {
-            Ok(Some(bytes)) => self.write(&bytes),
+            Ok(Some(bytes)) => self.write(bytes),
             Ok(None) => self.revoked = true,
-            Err(error) => {
+            Err(_) => {
                 self.tell_once("what the server notified couldn't be recorded, and is withheld");
                 self.live.withhold();
-                let _told = error;
             }
         }
     }
@@ -391,18 +400,22 @@ impl Passage<'_> {
             Finished::ServerFloods => "mcp.server_floods",
             Finished::ClientClosed | Finished::Stopped | Finished::ClientFloods => "mcp.client_gone",
             Finished::Revoked => "mcp.server_revoked",
+            Finished::Unrecorded => "mcp.server_ended",
         };
+        // The last words of a server are words too.
+        self.tell_notified();
         self.give_up_asking(code);
         let ids: Vec<Id> = self.calls.keys().cloned().collect();
         for id in ids {
             self.unanswered(&id, code);
         }
-        for (_, question) in std::mem::take(&mut self.questions) {
-            if let Some((open, began)) = question {
-                self.unknown(open, began, code);
-            }
+        for (_, (open, began)) in std::mem::take(&mut self.questions) {
+            self.unknown(open, began, code);
         }
         self.server = None;
+        if let Some(client) = self.client.take() {
+            client.drain(CLOSE_GRACE);
+        }
     }
 }
 

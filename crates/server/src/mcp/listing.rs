@@ -87,6 +87,11 @@ impl Listing {
         self.seen.get(tool)?.changed.as_deref()
     }
 
+    /// Whether what was asked from here was asked before `moment`.
+    pub(super) fn asked_before(&self, moment: Option<Instant>) -> bool {
+        self.asking.as_ref().zip(moment).is_some_and(|(asking, moment)| asking.began <= moment)
+    }
+
     /// Whether this answers what was asked from here.
     pub(super) fn is_asked(&self, id: &Id) -> bool {
         self.asking.as_ref().is_some_and(|asking| asking.id == *id)
@@ -133,8 +138,8 @@ impl Listing {
         let pinned = tools::pinned(gateway.ledger, gateway.asker, &shown);
         let pinned = pinned.map_err(|error| format!("the server's tools couldn't be pinned: {error}"))?;
         let mut definition = Digest::of(text.as_bytes());
-        // Two tools of one name are neither of them.
-        if let Some(other) = self.seen.get(&named.name) {
+        // Two tools of one name are neither of them; the same one is when a page is asked for twice.
+        if let Some(other) = self.seen.get(&named.name).filter(|other| other.definition != definition) {
             definition = Digest::of([other.definition.0, definition.0].concat().as_slice());
         }
         let changed = (definition != pinned).then_some(text);
@@ -172,7 +177,7 @@ impl Passage<'_> {
     /// An action like any other: decided and on record before the server is asked.
     fn ask_for_page(&mut self, cursor: Option<&str>, pages: usize, meta: Option<String>) {
         let Some(id) = wire::own_id() else { return self.listed() };
-        let call = Call::of_tools(&id, cursor, meta.as_deref());
+        let call = Call::own(&id, wire::LIST_TOOLS, (cursor, meta.as_deref()));
         let refusal = match self.gateway.begin(&call, &self.listing, None).map(|(begun, _)| begun) {
             Ok(Begun { open: Some(open), .. }) => {
                 let began = Instant::now();

@@ -157,6 +157,8 @@ pub(super) enum Method {
 
 /// Asks whether somebody is there. Its answer says nothing, so nothing of it is handed on.
 pub(super) const PING: &str = "ping";
+/// Asks who somebody is, in the revisions with sessions.
+pub(super) const INITIALIZE: &str = "initialize";
 /// The tools that there are.
 pub(super) const LIST_TOOLS: &str = "tools/list";
 /// Longest name of a method, in bytes.

@@ -112,7 +112,12 @@ fn a_server_that_dies_floods_or_hangs_leaves_nothing_open() {
         let began = Instant::now();
         let mut client = Bare::start(&site, way, &["--timeout", "2s"]);
         client.call(1);
-        let answer = client.hear();
+        let mut answer = client.hear();
+        if way == "dies" {
+            // The last words of a server are words too.
+            assert_eq!(answer["params"]["data"], "last words");
+            answer = client.hear();
+        }
         assert_eq!(answer["id"], 1);
         assert_eq!(answer.get("error").is_some(), way != "deaf", "{way} {answer}");
         let done = client.end().expect(code);
@@ -155,7 +160,7 @@ fn so_many_requests_are_in_flight_and_no_more() {
 
     // The other way round: the client is asked so much and no more.
     let site = Site::new();
-    let mut client = Bare::start(&site, "asks", &[]);
+    let mut client = Bare::start(&site, "asks", &["--timeout", "4s"]);
     client.call(1);
     let mut asked = 0;
     let answer = loop {
@@ -166,6 +171,11 @@ fn so_many_requests_are_in_flight_and_no_more() {
         asked += 1;
     };
     assert_eq!((asked, text(&answer)), (256, "asked"));
+    // What it does not answer in time is closed, and the server told.
+    let deadline = Instant::now() + PATIENCE;
+    while of_kind(&site.receipts(), "task_unknown").len() < 256 {
+        assert!(Instant::now() < deadline);
+    }
     client.end().expect(0);
     site.assert_sound();
 }
@@ -271,5 +281,37 @@ fn a_server_does_not_outlive_what_admitted_it() {
     assert_eq!((server.kind(), server.reasons()), ("task_revoked", vec!["revoked.halted"]));
     assert_eq!(closed(asked(&site, &receipts, "t")[0].id()).kind(), "task_unknown");
     site.run(&["resume", "--reason", "go"]).expect(0);
+    site.assert_sound();
+}
+
+#[test]
+fn nobody_is_waited_for_who_does_not_read() {
+    let site = Site::new();
+    let mut client = Bare::start(&site, "chatters", &[]);
+    client.call(1);
+    let deadline = Instant::now() + PATIENCE;
+    while !site.work("said").exists() {
+        assert!(Instant::now() < deadline);
+    }
+    // It waits until everything has ended, and says so.
+    site.run(&["halt", "--reason", "stop"]).expect(0);
+    assert_eq!(client.child.wait().unwrap().code(), Some(3));
+    site.run(&["resume", "--reason", "go"]).expect(0);
+    site.assert_sound();
+}
+
+#[test]
+fn a_server_that_forgets_to_say_its_tools_is_asked_again() {
+    let site = Site::new();
+    let mut client = Bare::start(&site, "forgets", &["--timeout", "1s"]);
+    client.call(1);
+    // That it asks whether somebody is there is told to nobody.
+    assert_eq!(client.hear()["error"]["message"], "the server did not answer in time");
+    client.call(2);
+    // This way says nothing to calls: what matters is that the second one got there.
+    assert_eq!(client.hear()["error"]["message"], "the server did not answer in time");
+    client.end().expect(0);
+    let receipts = site.receipts();
+    assert_eq!(["tools/list", "t"].map(|name| asked(&site, &receipts, name).len()), [2, 1]);
     site.assert_sound();
 }

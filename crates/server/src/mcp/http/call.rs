@@ -110,7 +110,8 @@ async fn detached(
     until: Instant,
 ) -> Result<Attempt, Problem> {
     let (work, room, asked) = (Arc::clone(work), Arc::clone(room), Arc::clone(asked));
-    let done = tokio::spawn(async move {
+    let seat = work.seat.clone();
+    let done = seat.detached(async move {
         let _room = room;
         attempt(&work, &asked, call, until).await
     });
@@ -124,6 +125,10 @@ async fn attempt(work: &Work, asked: &Asked, call: Call, until: Instant) -> Resu
             Ok(listing) => listing,
             Err(why) => return Ok(Attempt::Said(asked.failed(&format!("the server shows no tools: {why}")))),
         };
+    } else if !faces::HAILS.contains(&asked.method.as_str())
+        && let Err(why) = faces::greeted(work, until).await?
+    {
+        return Ok(Attempt::Said(asked.failed(&format!("the server does not say who it is: {why}"))));
     }
     let call = Arc::new(call);
     let (server, ruled_on) = (work.server.clone(), Arc::clone(&call));
@@ -313,12 +318,13 @@ fn wanted(work: &Work, asked: &Asked, call: &Call, trace: Option<String>) -> Opt
 
 /// What is asked of a server because a call is decided against it: an action of the caller's, decided like any other, with
 /// what was answered on record before it is used.
-pub(super) async fn listed<T: Send + 'static>(
+pub(super) async fn own<T: Send + 'static>(
     work: &Work,
+    method: &'static str,
     asking: impl Future<Output = Result<(T, Vec<u8>), Unlisted>>,
 ) -> Result<Result<T, Unlisted>, Problem> {
     let server = work.server.clone();
-    let call = Call::of_tools(&Id::Number("0".to_owned()), None, None);
+    let call = Call::own(&Id::Number("0".to_owned()), method, (None, None));
     let begun = work.seat.work(move |caller| {
         let begun = gateway(caller, &server).begin(&call, &Listing::default(), None);
         begun.map(|begun| (Arc::clone(caller), begun))

@@ -22,7 +22,7 @@ use super::{BETWEEN, LEGACY, MODERN};
 use crate::api::{Problem, Seat};
 
 /// Ask a server who it is.
-pub(super) const HAILS: [&str; 2] = ["initialize", "server/discover"];
+pub(super) const HAILS: [&str; 2] = [wire::INITIALIZE, "server/discover"];
 /// Most bytes of all pages of a list of tools: as much as is kept with its receipt.
 const PAGES_BYTES_MAX: usize = OUTPUT_BYTES_MAX - 1024;
 /// What a server can that can be had through here.
@@ -110,9 +110,24 @@ struct Page<'a> {
     tools: Vec<&'a RawValue>,
 }
 
+/// Has the server say who it is, unless it has: an action of its own, decided as `initialize` whichever revision it speaks.
+pub(super) async fn greeted(work: &Work, until: Instant) -> Result<Result<(), Unlisted>, Problem> {
+    if work.link.known().await.is_some() {
+        return Ok(Ok(()));
+    }
+    let done = call::own(work, wire::INITIALIZE, async {
+        let hello = work.link.hello(&work.way, until).await?;
+        Ok(((), serde_json::to_vec(&hello.said).unwrap_or_default()))
+    });
+    done.await
+}
+
 /// Asks for every page, as one action.
 async fn walked(work: &Work, until: Instant) -> Result<Result<Walked, Unlisted>, Problem> {
-    let done = call::listed(work, async {
+    if let Err(why) = greeted(work, until).await? {
+        return Ok(Err(why));
+    }
+    let done = call::own(work, wire::LIST_TOOLS, async {
         match pages(work, until).await {
             Ok(pages) => {
                 let said: Vec<&str> = pages.iter().map(|page| page.get()).collect();

@@ -146,7 +146,8 @@ async fn all(seat: Seat, before: Vec<Before>, head: Head, asked: Asked) -> Resul
         "initialize" | "server/discover" => Ok(asked.result(&faces::of_all(&asked))),
         wire::LIST_TOOLS => {
             // Whoever asked may go away in the middle: what was begun is put on record all the same.
-            let done = tokio::spawn(async move { faces::tools_of_all(&seat, before, &asked).await });
+            let at = seat.clone();
+            let done = at.detached(async move { faces::tools_of_all(&seat, before, &asked).await });
             done.await.unwrap_or_else(|_| Err(Problem::internal("the request could not be worked on")))
         }
         "tools/call" => {

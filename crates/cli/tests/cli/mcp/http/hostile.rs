@@ -1,11 +1,13 @@
 //! Servers over HTTP that lie, flood, hang, redirect or go away: what each can do is bounded, others go on, and nothing
 //! stays open.
 
+use std::io::Write as _;
 use std::time::Instant;
 
 use serde_json::{Value, json};
 
 use super::{Web, add, call, mcp_token, say, text};
+use crate::approved::activate;
 use crate::mcp::{asked, of_kind};
 use crate::service::Server;
 use crate::site::{PATIENCE, Site, finish};
@@ -196,5 +198,65 @@ fn a_call_ends_with_what_admitted_it() {
     }
     site.run(&["resume", "--reason", "go"]).expect(0);
     drop(server);
+    site.assert_sound();
+}
+
+#[test]
+fn nothing_is_said_to_a_server_that_may_not_be_spoken_to() {
+    let site = Site::new();
+    site.run(&["init"]).expect(0);
+    let shown = mcp_token(&site);
+    let web = Web::hostile(&site, "answers");
+    add(&site, "w", &web, &[]);
+    let rule = "@id(\"no\") forbid (principal, action, resource == Program::\"mcp:w\") \
+                when { context.subcommand == \"initialize\" };\n";
+    activate(&site, rule);
+    let server = Server::start(&site);
+    for face in [("/v1/mcp/w", "t"), ("/v1/mcp", "w__t")] {
+        let said = call(&server, &shown, face).to_string();
+        assert!(said.contains("Denied: policy"), "{said}");
+    }
+    assert!(!site.work("heard").exists());
+    drop(server);
+    assert_eq!(of_kind(&site.receipts(), "blocked").len(), 2);
+    site.assert_sound();
+}
+
+#[test]
+fn a_service_that_stops_waits_for_calls_whose_clients_have_gone() {
+    let site = Site::new();
+    site.run(&["init"]).expect(0);
+    let shown = mcp_token(&site);
+    let web = Web::hostile(&site, "slow");
+    add(&site, "w", &web, &[]);
+    let mut server = Server::start(&site);
+    let address = server.address().to_owned();
+    let body =
+        json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "t"}}).to_string();
+    let mut client = server.connect();
+    let head = format!(
+        "POST /v1/mcp/w HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {shown}\r\nContent-Type: application/json\r\n\
+         Accept: application/json, text/event-stream\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    client.write_all(head.as_bytes()).unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    while !site.work("called").exists() {
+        assert!(Instant::now() < deadline);
+    }
+    drop(client);
+    std::thread::scope(|scope| {
+        let stopping = scope.spawn(|| server.stop());
+        // Nothing listens any more: the service is on its way out.
+        while std::net::TcpStream::connect(&address).is_ok() {
+            assert!(Instant::now() < deadline);
+        }
+        std::fs::write(site.work("go"), "").unwrap();
+        assert_eq!(stopping.join().unwrap(), Some(0));
+    });
+    let receipts = site.receipts();
+    let call = asked(&site, &receipts, "t")[0];
+    let closer = receipts.iter().find(|one| one.reference("intent") == Some(call.id())).unwrap();
+    assert_eq!(closer.kind(), "task_completed");
     site.assert_sound();
 }
