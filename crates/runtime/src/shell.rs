@@ -37,6 +37,7 @@ use crate::shim::ShimDir;
 
 mod confine;
 mod cover;
+mod typing;
 
 /// First argument of a session's process. The third says whose it is, where those below look for it.
 pub const SESSION_ARG: &str = "__session";
@@ -234,6 +235,7 @@ pub fn confined(words: impl Iterator<Item = OsString>) -> Result<std::convert::I
     // The shell does not stay where its session is killed from outside.
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).map_err(io::Error::from)?;
     confine::enter(&shims, &shell, &allowed, agent)?;
+    typing::forbid()?;
     let error = Command::new(&shell).args(words.0).exec();
     Err(ShellError::Program { path: shell, error })
 }

@@ -257,6 +257,32 @@ fn the_broker_answers_nobody_else() {
     den.site.wait_until_quiet();
 }
 
+/// What is typed into a terminal is run by whoever reads there next, outside and as a person.
+#[test]
+fn nothing_types_into_the_terminal_of_a_session() {
+    let den = Den::new(&["git"]);
+    let python = den.site.set("python3", &["-c", "import os, sys; print(os.path.realpath(sys.executable))"]);
+    let python = python.stdout.trim();
+    let code = r#"
+import fcntl, os, pty, termios
+_, terminal = pty.openpty()
+for request, argument in ((0x5412, b"x"), (0x541c, b"")):
+    try:
+        fcntl.ioctl(terminal, request, argument)
+        print("typed")
+    except PermissionError:
+        print("refused")
+print(len(termios.tcgetattr(terminal)))
+print(open("/proc/self/status").read().split("Seccomp:")[1].split()[0])
+"#;
+    std::fs::write(den.site.work("types.py"), code).unwrap();
+    let done = finish(den.session(&["--allow", python], &format!("{python} types.py; git --version")), b"");
+    let done = done.expect(0);
+    let lines: Vec<&str> = done.stdout.lines().take(4).collect();
+    assert_eq!(lines, ["refused", "refused", "7", "2"], "{}", done.stderr);
+    den.site.wait_until_quiet();
+}
+
 /// Who takes every place, says nothing, or nonsense.
 #[test]
 fn the_broker_is_bounded() {

@@ -33,7 +33,7 @@ static ROOM: Semaphore = Semaphore::const_new(HELD_KIB_MAX);
 pub struct Way {
     upstream: Upstream,
     headers: Vec<(HeaderName, HeaderValue)>,
-    /// The credentials among them, as they are written and as JSON writes them.
+    /// The credentials among them.
     secrets: Arc<[Vec<u8>]>,
 }
 
@@ -55,7 +55,9 @@ impl Way {
             if let Some(name) = &header.secret {
                 let key = credentials::endpoint_key(ledger, &asker.principal(), name, &upstream.endpoint)?;
                 bytes.extend_from_slice(key.value.bytes());
-                secrets.extend(as_repeated(key.value.bytes()));
+                secrets.extend(
+                    Some(key.value.bytes().to_vec()).filter(|value| value.len() >= REPEATED_BYTES_MIN),
+                );
             }
             let value = HeaderValue::from_bytes(&bytes);
             let no_header = |_| ExchangeFault::Local(format!("the value of `{}` is no header", header.name));
@@ -73,15 +75,37 @@ impl Way {
     }
 }
 
-/// How a server would repeat a credential: as it is, and within a text of JSON. One that is hidden is not found.
-fn as_repeated(value: &[u8]) -> Vec<Vec<u8>> {
-    if value.len() < REPEATED_BYTES_MIN {
-        return Vec::new();
+/// Whether a message says this, as it is or in whatever way JSON can write it. What is hidden otherwise is not found.
+fn repeats(message: &[u8], value: &[u8]) -> bool {
+    let said = |bytes: &[u8]| memmem::find(bytes, value).is_some();
+    said(message) || (message.contains(&b'\\') && said(&unescaped(message)))
+}
+
+/// The bytes with the escapes of JSON undone, wherever they stand.
+fn unescaped(message: &[u8]) -> Vec<u8> {
+    let (mut plain, mut rest) = (Vec::with_capacity(message.len()), message);
+    while let Some((byte, after)) = rest.split_first() {
+        rest = after;
+        let Some((escape, after)) = after.split_first().filter(|_| *byte == b'\\') else {
+            plain.push(*byte);
+            continue;
+        };
+        rest = after;
+        let unit = after.get(..4).and_then(|hex| u16::from_str_radix(str::from_utf8(hex).ok()?, 16).ok());
+        match (escape, unit) {
+            (b'n', _) => plain.push(b'\n'),
+            (b'r', _) => plain.push(b'\r'),
+            (b't', _) => plain.push(b'\t'),
+            (b'u', Some(unit)) => {
+                // A credential in a header has no characters that take two of these.
+                let letter = char::from_u32(unit.into()).unwrap_or(char::REPLACEMENT_CHARACTER);
+                plain.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes());
+                rest = after.get(4..).unwrap_or_default();
+            }
+            (other, _) => plain.push(*other),
+        }
     }
-    let quoted = serde_json::Value::from(String::from_utf8_lossy(value)).to_string();
-    let mut found = vec![value.to_vec(), quoted.trim_matches('"').as_bytes().to_vec()];
-    found.dedup();
-    found
+    plain
 }
 
 /// What is sent.
@@ -202,8 +226,8 @@ impl Reply {
     /// [`ExchangeFault`].
     pub async fn next(&mut self) -> Result<Option<Vec<u8>>, ExchangeFault> {
         let message = self.message().await?;
-        let repeats = |bytes: &Vec<u8>| self.secrets.iter().any(|one| memmem::find(bytes, one).is_some());
-        if message.as_ref().is_some_and(repeats) {
+        let said = |bytes: &Vec<u8>| self.secrets.iter().any(|one| repeats(bytes, one));
+        if message.as_ref().is_some_and(said) {
             return Err(ExchangeFault::Garbage("it repeats the credential that it was sent"));
         }
         Ok(message)
@@ -297,10 +321,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_credential_is_looked_for_as_it_is_and_as_json_writes_it() {
-        assert_eq!(as_repeated(b"ghp_1234"), [b"ghp_1234".to_vec()]);
-        assert_eq!(as_repeated(br#"gh"p_1234"#), [br#"gh"p_1234"#.to_vec(), br#"gh\"p_1234"#.to_vec()]);
-        assert!(as_repeated(b"ghp_123").is_empty());
+    fn a_credential_is_found_however_json_writes_it() {
+        let value = br#"gh/p_"12\34"#;
+        for message in [
+            &br#"gh/p_"12\34"#[..],
+            br#"{"a":"x gh\/p_\"12\\34"}"#,
+            br#"{"a":"\u0067h\u002fp\u005F\"12\u005c34"}"#,
+        ] {
+            assert!(repeats(message, value), "{}", String::from_utf8_lossy(message));
+        }
+        for message in [&br#"{"a":"gh p_12"}"#[..], br#"{"a":"gh\\/p_"}"#, br"\u00", br"\"] {
+            assert!(!repeats(message, value), "{}", String::from_utf8_lossy(message));
+        }
     }
 
     #[tokio::test]

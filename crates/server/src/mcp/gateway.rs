@@ -224,9 +224,13 @@ impl Passage<'_> {
         self.questions_too_late(now);
         if self.listing.asked_before(now.checked_sub(self.gateway.timeout)) {
             self.give_up_asking("mcp.timeout");
-            let held = self.calls.iter().filter(|(_, one)| one.is_held());
-            for id in held.map(|(id, _)| id.clone()).collect::<Vec<_>>() {
-                self.unanswered(&id, "mcp.timeout");
+            // Whoever still waits for the list asks for it anew.
+            let held = self.calls.values().find_map(|one| match &one.what {
+                What::Held(call) => Some(call.meta.clone()),
+                _ => None,
+            });
+            if let Some(meta) = held {
+                self.ask_for_tools(meta);
             }
         }
         if now.saturating_duration_since(self.polled) >= ANSWER_POLL {
@@ -285,7 +289,7 @@ impl Passage<'_> {
         if method == "notifications/cancelled" && self.gave_up(params) {
             return;
         }
-        if !wire::NOTIFIED.contains(&method) {
+        if !wire::is_plain(method, params) {
             return self.notified(method, params);
         }
         if !self.tell_server(wire::notification(method, params)) {

@@ -196,14 +196,27 @@ impl Method {
     }
 }
 
-/// What clients notify, as the protocol has it. Anything else is decided like a request.
-pub(super) const NOTIFIED: [&str; 5] = [
-    "notifications/cancelled",
-    "notifications/initialized",
-    "notifications/progress",
-    "notifications/roots/list_changed",
-    "notifications/tasks/status",
+/// What clients notify, as the protocol has it, with the members that it has. Anything else is decided like a request.
+const NOTIFIED: [(&str, &[&str]); 5] = [
+    ("notifications/cancelled", &["requestId", "reason"]),
+    ("notifications/initialized", &[]),
+    ("notifications/progress", &["progressToken", "progress", "total", "message"]),
+    ("notifications/roots/list_changed", &[]),
+    (
+        "notifications/tasks/status",
+        &["taskId", "status", "statusMessage", "createdAt", "lastUpdatedAt", "ttl", "pollInterval"],
+    ),
 ];
+/// Longest parameters of one of them, in bytes: it says how something stands, and carries nothing.
+const NOTIFIED_BYTES_MAX: usize = 4096;
+
+/// Whether a notification of a client is one of the protocol's and says no more than that.
+pub(super) fn is_plain(method: &str, params: Option<&RawValue>) -> bool {
+    let Some((_, known)) = NOTIFIED.iter().find(|(name, _)| *name == method) else { return false };
+    let Some(params) = params else { return true };
+    let fits = |name: &String| known.contains(&name.as_str()) || name == "_meta";
+    params.get().len() <= NOTIFIED_BYTES_MAX && members(params).is_some_and(|all| all.keys().all(fits))
+}
 
 /// The members of an object, as they are written.
 pub(super) type Members<'a> = BTreeMap<String, &'a RawValue>;
@@ -396,6 +409,15 @@ mod tests {
                 .all(Method::is_taken)
         );
         assert!(["read", "resources/reader", "a.b/c-d"].into_iter().all(|name| !Method::is_taken(name)));
+        // What says more than the protocol has is none of its notifications.
+        let plain = |method: &str, params: &str| {
+            is_plain(method, Some(&RawValue::from_string(params.to_owned()).unwrap()))
+        };
+        let longest = |bytes: usize| format!(r#"{{"requestId":1,"reason":"{}"}}"#, "x".repeat(bytes - 27));
+        assert!(plain("notifications/cancelled", &longest(NOTIFIED_BYTES_MAX)));
+        assert!(!plain("notifications/cancelled", &longest(NOTIFIED_BYTES_MAX + 1)));
+        assert!(plain("notifications/initialized", r#"{"_meta":{}}"#) && !plain("notifications/x", "{}"));
+        assert!(!plain("notifications/initialized", r#"{"exfil":"x"}"#));
         // What some extension has is named so that no tool can be.
         assert_eq!(Method::named("tools/list").as_deref(), Some("tools/list"));
         assert_eq!(Method::named("x/forget").as_deref(), Some("request x/forget"));
