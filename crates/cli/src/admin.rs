@@ -58,9 +58,9 @@ pub(crate) fn refused(error: AdminError) -> Failure {
 /// What to do about a refusal of this kind.
 pub(crate) fn hint(code: &str) -> &'static str {
     match code {
-        "approval.beneath_run" => "use a terminal that no `cascade run` started",
+        "approval.beneath_run" => "use a terminal that no `cascade run` started, nor `cascade shell`",
         "approval.hidden_ancestry" => {
-            "/proc must show the processes above this one (see hidepid in `man 5 proc`)"
+            "/proc must show the processes above this one (see hidepid in `man 5 proc`), and /dev have `full`"
         }
         _ => "an administrator must do this, on a terminal of their own",
     }

@@ -110,6 +110,7 @@ pub use queue::{BATCH_DRAFTS_MAX, QUEUE_BYTES_MAX, QUEUE_DRAFTS_MAX};
 pub use random::{nonce, principal_id, receipt_id};
 pub use reader::{Approval, Found, Mark, OpenAction, Reader, Subject, SubjectState};
 pub use regime_views::Regime;
+pub use requests::Surface;
 pub use rotate::{NewKey, NewKeyPlace, RecoveryKey};
 pub use schedule_views::{INVOCATIONS_KEPT, Invocation, Schedule};
 pub use seal::Sealer;

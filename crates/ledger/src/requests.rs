@@ -24,13 +24,40 @@ const SECRET_FILE: &str = "requests.key";
 /// Bytes of that secret.
 const SECRET_BYTES: usize = 32;
 
+/// Whoever gives keys to requests. A key of one surface is none of another, whatever its letters are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Surface {
+    /// Callers over HTTP, of whichever route.
+    Http,
+    /// Hooks, out of what coding agents call their tool calls.
+    Hook,
+    /// Statements that somebody signs elsewhere and that are to be the same meanwhile.
+    Statement,
+}
+
+impl Surface {
+    const fn label(self) -> &'static [u8] {
+        match self {
+            // As it was before there were others: keys are kept for ever.
+            Self::Http => b"key\n",
+            Self::Hook => b"hook key\n",
+            Self::Statement => b"statement key\n",
+        }
+    }
+}
+
 impl Ledger {
     /// What the receipt of a request says of it: sender, key and body under this home's secret, which is made on first
     /// use.
     ///
     /// # Errors
     /// When the secret cannot be read or made.
-    pub fn request_tag(&self, sender: PrincipalId, key: &str, body: &[u8]) -> Result<RequestTag, Fault> {
+    pub fn request_tag(
+        &self,
+        sender: PrincipalId,
+        (surface, key): (Surface, &str),
+        body: &[u8],
+    ) -> Result<RequestTag, Fault> {
         let secret = self.request_secret()?;
         let secret = hmac::Key::new(hmac::HMAC_SHA256, &secret);
         let tag = |parts: [&[u8]; 3]| {
@@ -40,7 +67,7 @@ impl Ledger {
             Digest(std::array::from_fn(|at| tag.as_ref().get(at).copied().unwrap_or_default()))
         };
         Ok(RequestTag {
-            key: tag([b"key\n", &sender.0, key.as_bytes()]),
+            key: tag([surface.label(), &sender.0, key.as_bytes()]),
             body: tag([b"body\n", &sender.0, body]),
         })
     }

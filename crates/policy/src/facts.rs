@@ -29,7 +29,7 @@ pub(crate) use self::write::{terms as write_terms, words as write_words};
 pub use self::read::FactsFault;
 pub use self::schedule::{CronAct, ScheduleAct};
 pub use self::task::{AskedModel, TASK_BYTES_MAX, TASK_EXAMPLES_MAX, Task, TaskKind};
-pub use self::tool::{MCP_PREFIX, TOOL_BYTES_MAX, TOOL_NAME_BYTES_MAX, ToolCall};
+pub use self::tool::{MCP_PREFIX, MCP_REQUESTS, TOOL_BYTES_MAX, TOOL_NAME_BYTES_MAX, ToolCall};
 pub use self::workflow::{Act, Caller, Signer, Spec, SpecLimits, WorkflowAct};
 
 /// The `_type` of the JSON form. Another one is refused: facts of a later version may hold

@@ -7,6 +7,7 @@
 
 mod asked;
 mod going;
+mod live;
 mod outcome;
 mod standing;
 
@@ -31,8 +32,9 @@ use crate::subject::Concerned;
 
 pub use asked::Asked;
 pub use going::{Started, Waiting, begin, start};
+pub use live::{Live, Under};
 pub(crate) use outcome::Stands;
-pub use outcome::{Open, Outcome, Output, closer, settle};
+pub use outcome::{Open, Outcome, Output, closer, is_told, settle};
 
 /// How long an outcome is waited for, unless told otherwise.
 pub const LEASE: Duration = Duration::from_secs(60 * 60);

@@ -30,9 +30,11 @@ use cascade_receipt::id::ReceiptId;
 use rustix::process::Pid;
 use thiserror::Error;
 
+mod adopted;
 mod ancestry;
 mod companion;
 mod exec;
+pub(crate) mod mark;
 mod orphans;
 mod output;
 mod pending;
@@ -46,6 +48,7 @@ mod tree;
 mod watch;
 pub(crate) mod wire;
 
+pub(crate) use adopted::{Adopted, Started};
 pub use ancestry::{Enclosure, runs_above};
 pub use companion::{CLOSE_GRACE, Companion, CompanionEnd, CompanionPlan};
 pub use exec::exec_main;

@@ -4,7 +4,7 @@
 use std::io;
 
 use cascade_ledger::{AppendError, Appended, Draft, Fault, Ledger, PrivateItem};
-use cascade_receipt::content::{self, Body, CONTROL_PREFIX};
+use cascade_receipt::content::{self, Body, CONTROL_PREFIX, Ref, RequestTag};
 use cascade_receipt::decision::{Decision, Gate, GateName, GateOutcome, Reason, RiskTier};
 use cascade_receipt::json::Value;
 
@@ -18,6 +18,17 @@ pub struct Act<'a> {
     pub name: &'a str,
     /// What was typed; private.
     pub line: &'a str,
+}
+
+/// What its receipt says besides.
+#[derive(Clone, Debug, Default)]
+pub struct Besides {
+    /// The request that it answers, where its sender may send it again.
+    pub request: Option<RequestTag>,
+    /// The receipt that it is about.
+    pub about: Option<Ref>,
+    /// What came out of what was done all the same; kept in the vault, and bound by a hash of it in the line.
+    pub output: Option<Vec<u8>>,
 }
 
 /// Why the refusal is not on record. The act was refused all the same.
@@ -39,6 +50,19 @@ pub enum RecordError {
 /// # Errors
 /// [`RecordError`].
 pub fn record(ledger: &Ledger, asker: &Asker, act: &Act<'_>, code: &str) -> Result<Appended, RecordError> {
+    record_with(ledger, asker, (act, code), Besides::default())
+}
+
+/// The same, and more with it.
+///
+/// # Errors
+/// [`RecordError`].
+pub fn record_with(
+    ledger: &Ledger,
+    asker: &Asker,
+    (act, code): (&Act<'_>, &str),
+    besides: Besides,
+) -> Result<Appended, RecordError> {
     let principal = asker.principal_id();
     let action = Value::object([
         ("kind", "control".into()),
@@ -62,19 +86,22 @@ pub fn record(ledger: &Ledger, asker: &Asker, act: &Act<'_>, code: &str) -> Resu
         task_type: format!("{CONTROL_PREFIX}{}", act.name),
         risk_tier: RiskTier::High,
         classified: true,
-        request: None,
+        request: besides.request,
         principal,
         on_behalf_of: asker.agent.as_ref().map(|_| asker.person_id),
         action_hash: action.hash,
         facts_hash: facts.hash,
         decision: denied(code),
-        refs: Vec::new(),
+        refs: besides.about.into_iter().collect(),
         draws: Vec::new(),
         spec: None,
         runtime: identity::runtime(ledger)?,
     };
     let mut draft = Draft::new(cascade_ledger::receipt_id()?, Body::Blocked(body));
     draft.private = vec![action, facts];
+    if let Some(output) = besides.output {
+        draft.private.push(PrivateItem::new("output", cascade_ledger::nonce()?, output));
+    }
     Ok(ledger.append(draft)?)
 }
 

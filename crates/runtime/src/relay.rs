@@ -5,25 +5,24 @@
 //! whenever what they saw has changed, and a caller who is gone ends it.
 
 mod closing;
-mod review;
 
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use cascade_ledger::{AppendError, Appended, Draft, Ledger, PrivateItem};
-use cascade_policy::facts::{AskedModel, Task, TaskKind};
-use cascade_receipt::content::{Body, Ending, Heartbeat, Ref, Runtime};
-use cascade_receipt::decision::{Decision, Reason};
-use cascade_receipt::digest::{Digest, Nonce};
+use cascade_ledger::{Appended, Ledger};
+use cascade_policy::facts::{AskedModel, Principal, Task, TaskKind};
+use cascade_receipt::content::{Ending, Runtime};
+use cascade_receipt::decision::Reason;
+use cascade_receipt::digest::Digest;
 use cascade_receipt::id::ReceiptId;
 
 use crate::credentials;
 use crate::facts::Asker;
-use crate::lease::{self, Asked, Begun, Held, LeaseError, Open, Stands};
+use crate::lease::{self, Asked, Begun, Held, LeaseError, Live, Under};
 use crate::model::{self, CallLimits, Cancellation, Model, ModelFault, ModelKey, Relayed, Sent};
 use crate::policy_store::PolicyInForce;
-use crate::process::{LEADING_EDGE, Output, Stream};
+use crate::process::LEADING_EDGE;
 
 /// Most bytes of a request that are shown to whoever is asked to approve it.
 pub const SHOWN_BYTES_MAX: usize = 16 * 1024;
@@ -35,8 +34,6 @@ pub const CLIENT_GONE: &str = "client.gone";
 const PIECES_MAX: usize = 16;
 /// How often is looked whether the request may go on and its caller is there.
 const LOOK: Duration = Duration::from_millis(100);
-/// How often a heartbeat is tried anew whose governance changed in between.
-const HEARTBEAT_ATTEMPTS_MAX: usize = 8;
 
 /// What is asked.
 #[derive(Debug)]
@@ -155,7 +152,7 @@ pub fn relay(ledger: &Ledger, request: &Request<'_>, client: &mut dyn Client) ->
         None => Ok(Outcome::NotAdmitted(Box::new(begun))),
         Some(open) => {
             let decided = (begun.gates, started.elapsed());
-            let ended = Relaying::new(ledger, request, &asked, open)?.run(client)?;
+            let ended = Relaying { ledger, request, live: Live::of(open, asked)? }.run(client)?;
             Ok(Outcome::Ran(Box::new(Ended { decided, ..ended })))
         }
     }
@@ -172,56 +169,19 @@ enum Stop {
 struct Relaying<'a> {
     ledger: &'a Ledger,
     request: &'a Request<'a>,
-    asked: &'a Asked,
-    intent: Ref,
-    nonce: Nonce,
-    /// Held until the closer is durable.
-    _lock: Option<crate::run_lock::RunLock>,
-    stands: Stands,
-    output: Output,
-    /// What was handed on, as it was hashed.
-    kept: Vec<u8>,
-    began: Instant,
-    /// When the gates were asked last.
-    reviewed: Instant,
-    revoked: Vec<Reason>,
-    review: Option<(Decision, PrivateItem)>,
+    live: Live,
 }
 
-impl<'a> Relaying<'a> {
-    fn new(
-        ledger: &'a Ledger,
-        request: &'a Request<'a>,
-        asked: &'a Asked,
-        open: Open,
-    ) -> Result<Self, LeaseError> {
-        let (intent, nonce, lock, stands) = open.into_parts();
-        let now = Instant::now();
-        Ok(Self {
-            ledger,
-            request,
-            asked,
-            stands: *stands.ok_or(LeaseError::NotOpen(intent.receipt_id))?,
-            // Somebody reads along, however long it takes.
-            output: Output::new(&nonce, true, None, now),
-            intent,
-            nonce,
-            _lock: lock,
-            kept: Vec::new(),
-            began: now,
-            reviewed: now,
-            revoked: Vec::new(),
-            review: None,
-        })
-    }
-
+impl Relaying<'_> {
     fn run(mut self, client: &mut dyn Client) -> Result<Ended, LeaseError> {
-        let key = credentials::model_key(self.ledger, &self.stands.principal, self.request.model);
+        let key = credentials::model_key(self.ledger, self.live.principal(), self.request.model);
         let Ok(key) = key else { return self.unsent() };
         let (relayed, stop) = self.call(key.as_ref(), client)?;
         // What was decided before the last of it came may hold no more.
         let stop = match stop {
-            None if relayed.fault.is_none() && !self.goes_on() => Some(Stop::Revoked),
+            None if relayed.fault.is_none() && !self.under(|live, under| live.goes_on(under)) => {
+                Some(Stop::Revoked)
+            }
             other => other,
         };
         self.close(relayed, stop)
@@ -269,20 +229,20 @@ impl<'a> Relaying<'a> {
         client: &mut dyn Client,
     ) -> Result<Option<Stop>, LeaseError> {
         loop {
-            let due = self.output.due(false).filter(|_| self.request.sent.stream);
+            let due = self.live.due().filter(|_| self.request.sent.stream);
             let wait = due.map_or(LOOK, |due| due.saturating_duration_since(Instant::now()).min(LOOK));
             match arriving.recv_timeout(wait.max(LEADING_EDGE / 2)) {
-                Ok(piece) => self.output.push(Stream::Out, &piece, Instant::now()),
+                Ok(piece) => self.live.push(&piece),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Ok(None),
             }
             if !client.is_there() {
                 return Ok(Some(Stop::Gone));
             }
-            if !self.goes_on() {
+            if !self.under(|live, under| live.goes_on(under)) {
                 return Ok(Some(Stop::Revoked));
             }
-            let due = self.output.due(false).filter(|_| self.request.sent.stream);
+            let due = self.live.due().filter(|_| self.request.sent.stream);
             if due.is_some_and(|due| due <= Instant::now())
                 && let Some(stop) = self.release(client)?
             {
@@ -293,48 +253,20 @@ impl<'a> Relaying<'a> {
 
     /// Hands on what waits, once a heartbeat that commits to it is durable.
     fn release(&mut self, client: &mut dyn Client) -> Result<Option<Stop>, LeaseError> {
-        let segment = self.output.commit();
-        let body = Heartbeat {
-            intent: self.intent.clone(),
-            segment: segment.index,
-            bytes: segment.bytes_total,
-            running_hash: segment.running_hash,
-            chain: None,
-            spec: None,
+        let Some(bytes) = self.under(|live, under| live.release(under))? else {
+            return Ok(Some(Stop::Revoked));
         };
-        for _ in 0..HEARTBEAT_ATTEMPTS_MAX {
-            let mut draft = Draft::new(cascade_ledger::receipt_id()?, Body::Heartbeat(body.clone()));
-            // It says that the request was still admitted, which is known of this mark alone.
-            draft.seen = Some(self.stands.mark);
-            match self.ledger.append(draft) {
-                Ok(_) => {
-                    self.output.released(Instant::now());
-                    let bytes = self.outgoing();
-                    let taken = client.take(self.intent.receipt_id, bytes);
-                    return Ok((!taken).then_some(Stop::Gone));
-                }
-                Err(AppendError::Stale | AppendError::Halted) => {
-                    if !self.reviewed_now() {
-                        return Ok(Some(Stop::Revoked));
-                    }
-                }
-                Err(AppendError::NotOpen { .. }) => return Err(LeaseError::NotOpen(self.intent.receipt_id)),
-                Err(other) => return Err(LeaseError::Append(other)),
-            }
-        }
-        self.revoked = vec![Reason::code("revoked.unsettled")];
-        Ok(Some(Stop::Revoked))
+        let taken = client.take(self.live.intent(), bytes);
+        Ok((!taken).then_some(Stop::Gone))
     }
 
-    /// The bytes that may leave, which are kept as they were hashed.
-    fn outgoing(&mut self) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        while let Some(frame) = self.output.next_outgoing() {
-            self.kept.extend_from_slice(&frame.header());
-            self.kept.extend_from_slice(&frame.bytes);
-            bytes.extend_from_slice(&frame.bytes);
-            self.output.sent();
-        }
-        bytes
+    fn under<T>(&mut self, act: impl FnOnce(&mut Live, &Under<'_>) -> T) -> T {
+        let (ledger, model) = (self.ledger, self.request.model);
+        let also = move |principal: &Principal| {
+            let key = credentials::model_key(ledger, principal, model);
+            key.is_err().then(|| Reason::code("revoked.credential"))
+        };
+        let Request { policy, asker, .. } = *self.request;
+        act(&mut self.live, &Under { ledger, policy, asker, also: &also })
     }
 }

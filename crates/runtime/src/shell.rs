@@ -4,6 +4,10 @@
 //! what a supervisor is to a run: nobody approves or governs from there, and an agent stays one. Its child confines itself by
 //! Landlock and becomes the shell. What the broker starts is the session's child as well, outside of the confinement.
 //!
+//! Nothing leaves a session by losing its parents: orphans come to the session's process, which ends them with the session.
+//! Nor by that process's death: where the kernel can, nobody in the confinement may signal what is outside, and everywhere
+//! what is confined is known by a mark that it cannot take off (`process::mark`).
+//!
 //! In the confinement nothing can be executed but this program, the shell, what was allowed besides, and the loader that
 //! these need; and the originals cannot be read, since the loader would run what it can read. Landlock is asked for as a
 //! hard requirement: without it there is no session.
@@ -26,12 +30,14 @@ use signal_hook::consts::{SIGHUP, SIGTERM, SIGTSTP};
 use thiserror::Error;
 
 use crate::broker::{Broker, SOCKET};
+use crate::process::mark::{self, Marked};
 use crate::process::wire::retry;
-use crate::process::{Enclosure, Signals};
+use crate::process::{Adopted, Enclosure, Signals, Started};
 use crate::shim::ShimDir;
 
 mod confine;
 mod cover;
+mod typing;
 
 /// First argument of a session's process. The third says whose it is, where those below look for it.
 pub const SESSION_ARG: &str = "__session";
@@ -59,6 +65,9 @@ pub enum ShellError {
         /// The system's words.
         error: io::Error,
     },
+    /// What tells inside from outside does not.
+    #[error("couldn't confine the session: `{mark}` must be there, to be read and written", mark = mark::MARK)]
+    Mark,
     /// Processes, sockets, signals.
     #[error("couldn't start the session: {0}")]
     Io(#[from] io::Error),
@@ -100,6 +109,12 @@ impl Session {
     }
 }
 
+/// Whether this process is in a session, whatever its variables say.
+#[must_use]
+pub fn is_within() -> bool {
+    matches!(mark::look(), Marked::Within { .. })
+}
+
 fn counted<T: AsRef<OsStr>>(command: &mut Command, words: &[T]) {
     command.arg(words.len().to_string()).args(words);
 }
@@ -125,26 +140,28 @@ impl<I: Iterator<Item = OsString>> Words<I> {
 /// See [`ShellError`]; nothing runs then.
 pub fn session(words: impl Iterator<Item = OsString>) -> Result<u8, ShellError> {
     let mut words = Words(words);
-    let (_, _whose) = (words.one()?, words.one()?);
+    let (_, whose) = (words.one()?, words.one()?);
     let shims = ShimDir::at(words.one()?.into());
     let (home, shell) = (words.one()?, words.one()?);
     let (flags, allowed) = (words.counted()?, words.counted()?);
     let env = environment(shims.path(), home);
-    let mut signals = Signals::collect()?;
+    let (mut signals, started) = (Signals::collect()?, Started::default());
+    let adopted = Adopted::collect(started.clone())?;
     let place = Place::make()?;
     let socket = place.0.join("broker");
     let listener = UnixListener::bind(&socket)?;
     let mut confined = Command::new(SELF_EXE);
-    confined.arg0("cascade").arg(CONFINE_ARG).arg(shims.path()).arg(&shell);
+    confined.arg0("cascade").arg(CONFINE_ARG).arg(whose).arg(shims.path()).arg(&shell);
     counted(&mut confined, &allowed);
     confined.args(words.0).env_clear();
     confined.envs(env.iter().filter(|(name, _)| name != WITHHELD).map(|(name, value)| (name, value)));
     confined.env(SOCKET, &socket);
-    Broker { shims, flags, env }.serve(listener)?;
-    let mut child = confined.spawn()?;
-    let code = see_through(&mut child, &mut signals)?;
+    Broker { shims, flags, env, started: started.clone() }.serve(listener)?;
+    let mut child = started.spawn(&mut confined)?;
+    let code = see_through(&mut child, &mut signals, &adopted);
+    adopted.end();
     drop(place);
-    Ok(code)
+    Ok(code?)
 }
 
 /// This process's variables, with the shims first on `PATH`.
@@ -178,17 +195,18 @@ impl Drop for Place {
 }
 
 /// Waits for the shell. What the keyboard sends reaches it without us; what somebody else sends is passed on.
-fn see_through(child: &mut Child, signals: &mut Signals) -> io::Result<u8> {
+fn see_through(child: &mut Child, signals: &mut Signals, adopted: &Adopted) -> io::Result<u8> {
     let process = rustix::process::pidfd_open(Pid::from_child(child), PidfdFlags::empty())?;
     loop {
-        let mut fds =
-            [process.as_fd(), signals.as_fd()].map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN));
+        let mut fds = [process.as_fd(), signals.as_fd(), adopted.as_fd()]
+            .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN));
         retry(|| rustix::event::poll(&mut fds, None))?;
         if fds.first().is_some_and(|fd| !fd.revents().is_empty()) {
             let status = child.wait()?;
             let code = status.code().or_else(|| Some(128 + status.signal()?)).unwrap_or(1);
             return Ok(u8::try_from(code).unwrap_or(1));
         }
+        adopted.bury();
         for signal in signals.pending() {
             match signal {
                 SIGTERM | SIGHUP => {
@@ -209,10 +227,15 @@ fn see_through(child: &mut Child, signals: &mut Signals) -> io::Result<u8> {
 /// Always: it returns only when that failed.
 pub fn confined(words: impl Iterator<Item = OsString>) -> Result<std::convert::Infallible, ShellError> {
     let mut words = Words(words);
+    // Whoever cannot be read is an agent.
+    let agent = Enclosure::parse(words.one()?.to_str().unwrap_or_default()) != Enclosure::Beneath(None);
     let shims = ShimDir::at(words.one()?.into());
     let shell = PathBuf::from(words.one()?);
     let allowed: Vec<PathBuf> = words.counted()?.into_iter().map(PathBuf::from).collect();
-    confine::enter(&shims, &shell, &allowed)?;
+    // The shell does not stay where its session is killed from outside.
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).map_err(io::Error::from)?;
+    confine::enter(&shims, &shell, &allowed, agent)?;
+    typing::forbid()?;
     let error = Command::new(&shell).args(words.0).exec();
     Err(ShellError::Program { path: shell, error })
 }

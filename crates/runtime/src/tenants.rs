@@ -5,7 +5,7 @@
 mod deletion;
 mod export;
 
-use cascade_ledger::{Appended, Draft, Fault, Ledger, PrivateItem};
+use cascade_ledger::{Appended, Draft, Fault, Ledger, PrivateItem, Surface};
 use cascade_receipt::content::{Body, EndedChain, TenantChange, TenantChanged};
 use cascade_receipt::digest::Nonce;
 
@@ -42,7 +42,7 @@ impl Drawn {
     pub fn of_request(ledger: &Ledger, asker: &Asker, suspend: bool, reason: &str) -> Result<Self, Fault> {
         let word = if suspend { "suspend" } else { "resume" };
         let matter = format!("tenant {word} {}\n{reason}", ledger.turned_seq()?);
-        let tag = ledger.request_tag(asker.speaker(), &matter, matter.as_bytes())?;
+        let tag = ledger.request_tag(asker.speaker(), (Surface::Statement, &matter), matter.as_bytes())?;
         let [a, b, c, d, e, f, g, h, ..] = tag.key.0;
         Ok(Self { statement_id: [a, b, c, d, e, f, g, h], nonce: Nonce(tag.body.0) })
     }

@@ -42,6 +42,7 @@ use axum::routing::{get, post};
 use cascade_runtime::model::{self, Models};
 use cascade_runtime::task::Router;
 use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
 use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -67,6 +68,9 @@ pub(crate) const WORK_MAX: usize = 128;
 /// Longest wait for a turn.
 pub(crate) const QUEUE_TIME_MAX: Duration = Duration::from_secs(10);
 
+/// What goes on at once though nobody may wait for it: more than connections and servers together can begin.
+const DETACHED_MAX: usize = 1 << 20;
+
 /// A service.
 pub(crate) struct Api {
     tenants: Tenants,
@@ -81,6 +85,8 @@ pub(crate) struct Api {
     bodies: Arc<Semaphore>,
     /// Requests that may be with models at once.
     calls: Arc<Semaphore>,
+    /// What goes on though nobody may wait for it.
+    detached: Arc<Semaphore>,
     guesses: caller::Guesses,
     links: Links,
     traces: Option<Arc<Traces>>,
@@ -103,10 +109,27 @@ impl Api {
             runs: Arc::new(Semaphore::new(RUNS_MAX)),
             bodies: Arc::new(Semaphore::new(body::HELD_KIB_MAX)),
             calls: Arc::new(Semaphore::new(CALLS_ALL_MAX)),
+            detached: Arc::new(Semaphore::new(DETACHED_MAX)),
             guesses: caller::Guesses::default(),
             links: Links::default(),
             traces: traces.map(Arc::new),
         }
+    }
+
+    /// Goes on with what was begun, also where nobody waits for it any more.
+    fn detached<T: Send + 'static>(&self, task: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
+        let own = Arc::clone(&self.detached);
+        tokio::spawn(async move {
+            // Closed by nobody.
+            let _counted = own.acquire_owned().await;
+            task.await
+        })
+    }
+
+    /// Ready when nothing goes on that was detached.
+    pub(crate) fn settled(&self) -> impl Future<Output = ()> + Send + 'static {
+        let own = Arc::clone(&self.detached);
+        async move { drop(own.acquire_many(u32::try_from(DETACHED_MAX).unwrap_or(u32::MAX)).await) }
     }
 
     pub(crate) const fn tenants(&self) -> &Tenants {

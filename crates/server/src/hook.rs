@@ -3,13 +3,14 @@
 //!
 //! The agent performs the action, not Cascade. Before it does, the intent is durable (`task_started`, with a lease);
 //! afterwards the agent tells how it ended, and that closes the intent. What never gets told is closed as
-//! `task_unknown` when the lease runs out.
+//! `task_unknown` when the lease runs out. What is told and ends no intent is on record by itself.
 
 mod asking;
 mod event;
 mod reply;
 mod report;
 pub mod settings;
+mod telling;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -204,15 +205,36 @@ pub enum HookError {
     /// A call was performed that nobody admitted.
     #[error("the call was performed, and no receipt admits it; {0} says so")]
     NotAdmitted(ReceiptId),
-    /// The same, and it could not be put on record.
-    #[error("the call was performed, and no receipt admits it: {0}")]
-    Unrecorded(cascade_runtime::refused_act::RecordError),
     /// A call was performed that the gates refused.
-    #[error("the call was performed though {0} does not admit it")]
-    Refused(ReceiptId),
+    #[error("the call was performed though {call} does not admit it; {told} says so")]
+    Refused {
+        /// What refused it.
+        call: ReceiptId,
+        /// What says that it was performed.
+        told: ReceiptId,
+    },
     /// The outcome came after the lease had run out.
-    #[error("{0} was closed as unknown before its outcome came")]
-    TooLate(ReceiptId),
+    #[error("{call} was closed as unknown before its outcome came; {told} holds it")]
+    TooLate {
+        /// The intent.
+        call: ReceiptId,
+        /// What holds the outcome.
+        told: ReceiptId,
+    },
+    /// A second outcome of one call, and not the same one.
+    #[error("{call} is closed with another outcome; {told} holds this one")]
+    Otherwise {
+        /// The intent.
+        call: ReceiptId,
+        /// What holds the outcome.
+        told: ReceiptId,
+    },
+    /// An outcome of one of those kinds that could not be put on record.
+    #[error("the call was performed, and nothing that is open waits for its outcome: {0}")]
+    Unrecorded(cascade_runtime::refused_act::RecordError),
+    /// A call that nobody may make, and that could not be put on record.
+    #[error("no tool of a server can be called by this name: {0}")]
+    NotRefused(cascade_runtime::refused_act::RecordError),
     /// Nothing could be decided or recorded.
     #[error(transparent)]
     Lease(#[from] LeaseError),
@@ -222,6 +244,17 @@ pub enum HookError {
     /// The running binary could not be hashed.
     #[error("couldn't hash the running binary: {0}")]
     Runtime(std::io::Error),
+}
+
+impl HookError {
+    /// Whether a receipt says what is wrong, and what came out of it.
+    #[must_use]
+    pub const fn is_on_record(&self) -> bool {
+        matches!(
+            self,
+            Self::NotAdmitted(_) | Self::Refused { .. } | Self::TooLate { .. } | Self::Otherwise { .. }
+        )
+    }
 }
 
 impl Report {

@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
 use cascade_runtime::bindings::Certificate;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -186,6 +188,21 @@ impl Accepted {
     }
 }
 
+/// The bytes of a head, as it would be written with one blank after each colon.
+fn head_bytes<B>(request: &hyper::Request<B>) -> usize {
+    let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+    let line = request.method().as_str().len() + target + " HTTP/1.1\r\n".len() + 1;
+    let headers = request.headers().iter();
+    line + headers.map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len()).sum::<usize>() + 2
+}
+
+fn too_long() -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
 async fn converse(
     accepted: Accepted,
     mut peer: Peer,
@@ -198,6 +215,10 @@ async fn converse(
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let (router, peer) = (router.clone(), peer.clone());
         async move {
+            // The buffer of a connection may be longer than what it is told to be.
+            if head_bytes(&request) > HEAD_BYTES_MAX {
+                return Ok(too_long());
+            }
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(peer);
             let Ok(response) = router.oneshot(request).await;

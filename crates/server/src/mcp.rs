@@ -1,11 +1,11 @@
 //! Tools over the Model Context Protocol: a gateway between a client and a server of others.
 //!
 //! The protocol is not modelled. A message is one line; of it the members are read by which it is governed or found
-//! again, and the line itself is what is passed on. So clients and servers of any revision understand each other as if
-//! nothing stood between them, up to where something is denied.
+//! again, and what was read is what is passed on: a member that nobody looked at reaches nobody. So clients and servers of
+//! any revision understand each other as if nothing stood between them, up to where something is denied.
 //!
-//! Known gaps: what a server notifies (progress, logs) and what methods answer that are not listed in `wire::Method`
-//! passes without a receipt.
+//! Every request is an action, whichever side it comes from; what a server notifies is output of the server itself, handed
+//! on behind heartbeats. Only `ping` is not decided: its answer says nothing, and none of it is handed on.
 
 mod calls;
 mod canonical;
@@ -41,3 +41,9 @@ pub const PAGES_MAX: usize = 64;
 pub const ANSWER_TIME: Duration = Duration::from_secs(5 * 60);
 /// Longest time that an answer can be waited for.
 pub const ANSWER_TIME_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Whether a server calls its tool so that policies would take it for a request of the protocol: no such tool is called,
+/// on whatever way it is asked for.
+pub(crate) fn is_taken(tool: &str) -> bool {
+    wire::Method::is_taken(tool)
+}

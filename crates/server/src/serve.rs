@@ -64,12 +64,17 @@ pub fn serve(service: Serving, ready: impl FnOnce(&str), told: impl Fn(&str)) ->
         let (settle, settled) = watch::channel(false);
         let spans = tokio::spawn(traces::follow(Arc::clone(&api), settled));
         ready(&bound.place()?);
+        let settling = api.settled();
         let serving = tokio::spawn(listener::serve(bound, api::router(api), stopped));
         asked.await;
         // Receivers are the tasks below, which end with it.
         _ = stop.send(true);
         told("stopping: requests in flight are answered first");
-        if tokio::time::timeout(DRAIN_TIME_MAX, serving).await.is_err() {
+        let ending = async {
+            drop(serving.await);
+            settling.await;
+        };
+        if tokio::time::timeout(DRAIN_TIME_MAX, ending).await.is_err() {
             told("some requests took too long and were cut off");
         }
         drop((leases.await, feeds.await));

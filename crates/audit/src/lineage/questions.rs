@@ -11,6 +11,9 @@ use super::continuity::{Continuity, Weight};
 use super::tracer::Tracer;
 use super::{Fault, Receipt, span};
 
+/// Of what type the receipt of an outcome is that no intent waited for.
+const REPORT: &str = "control.hook_outcome";
+
 /// What is asked of every action.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Question {
@@ -116,6 +119,12 @@ fn actor(tracer: &mut Tracer<'_>, receipt: &Receipt) -> Result<String, Fault> {
     })
 }
 
+/// What was done without being admitted: its receipt says that nothing is to be made of the report, and not that nothing
+/// was done.
+fn is_report(receipt: &Receipt) -> bool {
+    receipt.text("task_type") == Some(REPORT)
+}
+
 fn why(tracer: &mut Tracer<'_>, act: &Act, said: &mut Said) -> Result<(), Fault> {
     let core = act.core();
     let by = actor(tracer, core)?;
@@ -125,6 +134,9 @@ fn why(tracer: &mut Tracer<'_>, act: &Act, said: &mut Said) -> Result<(), Fault>
     };
     let text = match core.known() {
         _ if core.verdict().is_none() => format!("it is no action: {by} recorded {what} at {}", core.at),
+        Some(Kind::Blocked) if is_report(core) => {
+            format!("{by} reported at {} that this was done, and nothing admitted it so: {what}", core.at)
+        }
         Some(Kind::Blocked) => {
             format!("{by} asked for {what} at {}; it was blocked and nothing ran", core.at)
         }
@@ -192,6 +204,7 @@ fn within(tracer: &mut Tracer<'_>, act: &Act, said: &mut Said) -> Result<(), Fau
     let by = actor(tracer, start)?;
     let step = act.core().content.member("step").and_then(|step| step.member("at")?.as_u64());
     let text = match step.filter(|_| names(act.core(), Rel::Chain, start.id)) {
+        None if is_report(act.core()) => format!("it is about what {by} started at {}", start.at),
         Some(at) => format!("it is step {at} of a run that {by} started at {}", start.at),
         None => format!("a run that {by} started at {} called it", start.at),
     };
@@ -380,6 +393,8 @@ fn trust(tracer: &Tracer<'_>, act: &Act, continuity: &Continuity, said: &mut Sai
             "its beginning is not here"
         } else if act.may_begin() && !act.knows_what_followed(tracer) {
             "whether something ran on it cannot be seen here"
+        } else if is_report(act.core()) {
+            "what ran is what was reported; nothing watched over it"
         } else {
             "nothing ran"
         };

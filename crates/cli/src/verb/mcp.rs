@@ -13,7 +13,7 @@ use cascade_runtime::identity;
 use cascade_runtime::lease::Begun;
 use cascade_runtime::people;
 use cascade_runtime::policy_store::PolicyInForce;
-use cascade_runtime::process::{CLOSE_GRACE, Enclosure};
+use cascade_runtime::process::{CLOSE_GRACE, CompanionEnd, Enclosure};
 use cascade_server::mcp::{
     self, ANSWER_TIME_MAX, Finished, Gateway, Mouths, StartError, Started, Stopper, own,
 };
@@ -162,19 +162,31 @@ fn stand_between(global: &Global, args: &Mcp) -> Exit {
     };
     let (stopper, heard) = mcp::stopper();
     stop_on_signals(stopper)?;
-    let mut output = std::io::stdout().lock();
     let mouths = Mouths {
         input: Box::new(std::io::stdin()),
-        output: &mut output,
+        output: Box::new(std::io::stdout()),
         say: &|text| output::say(output::safe(text)),
     };
     let finished = mcp::run(gateway, mouths, heard, &mut serving);
     // What a server that goes closes first is its output; how it ended is known a moment later.
     let goes = matches!(finished, Ok(Finished::ClientClosed | Finished::ServerEnded));
     let grace = if goes { CLOSE_GRACE } else { Duration::ZERO };
-    let end = serving.end(&ledger, grace)?;
+    let end = serving.end(&ledger, grace);
+    // Its closer is written by whoever opens the chain next.
+    let end = if matches!(finished, Ok(Finished::Unrecorded)) { CompanionEnd::Ended } else { end? };
     match finished? {
         Finished::ClientClosed | Finished::Stopped => Ok(exit::DONE),
+        Finished::Revoked => {
+            output::say("the server may not run any more, and was ended");
+            output::hint_line(
+                "`cascade doctor` says whether everything is stopped; `cascade show` says what has changed",
+            );
+            Ok(exit::DENIED)
+        }
+        Finished::Unrecorded => Err(Failure::could_not(anyhow::anyhow!(
+            "nothing more could be put on record, so the server was ended"
+        ))
+        .hint("`cascade doctor` says what is wrong with the home; then have the client start it again")),
         Finished::ServerEnded => Err(Failure::could_not(anyhow::anyhow!("the server went first ({end})"))
             .hint("what it said for people stands above; try it without `cascade mcp --`")),
         Finished::ServerFloods => Err(Failure::could_not(anyhow::anyhow!(

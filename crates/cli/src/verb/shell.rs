@@ -38,7 +38,7 @@ pub(crate) struct Shell {
 }
 
 pub(crate) fn run(global: &Global, args: &Shell) -> Exit {
-    if std::env::var_os(broker::SOCKET).is_some() {
+    if std::env::var_os(broker::SOCKET).is_some() || shell::is_within() {
         return Err(Failure::could_not(anyhow::anyhow!("this is a session already"))
             .hint("leave it first: its shims ask the broker that it has"));
     }

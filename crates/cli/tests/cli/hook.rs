@@ -6,6 +6,7 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use crate::erase::Holding;
+use crate::service::{Server, token};
 use crate::site::{Done, PATIENCE, Receipt, Site, ended, finish, script};
 
 /// A site with an agent at work in it.
@@ -167,6 +168,29 @@ fn denied_says_why_and_by_which_receipt() {
 }
 
 #[test]
+fn no_tool_of_a_server_passes_for_a_request_of_the_protocol() {
+    let desk = Desk::new();
+    let requests = ["resources/read", "prompts/get", "tasks/get", "tasks/result", "sampling/createMessage"];
+    for (at, name) in requests.iter().copied().chain(["resources/read note"]).enumerate() {
+        let mut event = desk.event("claude-code/pre-mcp");
+        event["tool_name"] = format!("mcp__evil__{name}").into();
+        let (word, text) = decision(&desk.again(&event, &format!("toolu_{at}")));
+        let denied = desk.site.last();
+        assert_eq!((word.as_str(), denied.kind()), ("deny", "blocked"), "{name}");
+        assert!(text.contains("pass for a request of the protocol") && text.contains(denied.id()), "{text}");
+        // Asked again it is the same denial.
+        assert_eq!(decision(&desk.again(&event, &format!("toolu_{at}"))), (word, text));
+        assert_eq!(desk.site.last().id(), denied.id());
+        let mut event = desk.event("gemini/before-mcp");
+        event["mcp_context"] = json!({ "server_name": "evil", "tool_name": name });
+        let told = desk.say(&["gemini"], &event).expect(0).json();
+        assert_eq!((&told["decision"], desk.site.last().kind()), (&json!("deny"), "blocked"), "{name}");
+    }
+    assert!(desk.site.receipts().iter().all(|one| one.kind() != "task_started"));
+    desk.site.assert_sound();
+}
+
+#[test]
 fn approved_the_same_call_goes_through_once() {
     let desk = Desk::new();
     let event = desk.event("claude-code/pre-bash-escalated");
@@ -230,6 +254,102 @@ fn what_was_not_admitted_has_no_outcome() {
     desk.site.assert_sound();
 }
 
+/// The newest receipt is that of an outcome that nothing waited for: its reason, the receipt that it is about, and what
+/// was done.
+fn assert_apart(desk: &Desk, code: &str, about: Option<&str>, done: &Value) {
+    let told = desk.site.last();
+    let denied = told.content("decision").to_string().contains(code);
+    assert_eq!((told.kind(), denied, told.reference("parent")), ("blocked", true, about), "{code}");
+    let shown = desk.site.run(&["--json", "show", told.id()]).expect(0).json();
+    let line: Value = serde_json::from_str(shown["private"]["action"]["line"].as_str().unwrap()).unwrap();
+    assert_eq!((&line[2], &line[3]), (&done["tool_name"], &done["tool_input"]));
+    // The output is kept, and what is signed says which it is.
+    let code = "import hashlib, sqlite3, sys\nd = sqlite3.connect(sys.argv[1])\n\
+        b = d.execute(\"select bytes from items where field = 'output' order by id desc\").fetchone()[0]\n\
+        print(hashlib.sha256(b).hexdigest(), b.decode())";
+    let vault = desk.site.home().join("tenants/default/vault.db");
+    let kept = desk.site.set("python3", &["-c", code, vault.to_str().unwrap()]).stdout;
+    let (hash, output) = kept.trim_end().split_once(' ').unwrap();
+    assert_eq!(
+        (line[4]["output"].as_str(), line[4]["id"].as_str()),
+        (Some(hash), done["tool_use_id"].as_str())
+    );
+    assert_eq!(serde_json::from_str::<Value>(output).unwrap(), done["tool_response"]);
+}
+
+#[test]
+fn what_was_done_is_on_record_whether_or_not_anything_waits_for_it() {
+    let desk = Desk::new();
+    let told = |event: &Value| desk.say(&["claude-code"], event);
+    silent(told(&desk.event("claude-code/pre-bash")));
+    let intent = desk.intent();
+    let after = desk.event("claude-code/post-bash");
+    silent(told(&after));
+    // The same id, and something else was done.
+    let mut input = after.clone();
+    input["tool_input"]["command"] = "rm -rf /srv".into();
+    let mut output = after.clone();
+    output["tool_response"]["stdout"] = "something else".into();
+    let mut both = input.clone();
+    both["tool_response"] = output["tool_response"].clone();
+    for other in [&input, &output, &both] {
+        assert_blocked(told(other), "closed with another outcome");
+        assert_apart(&desk, "agent.told_otherwise", Some(intent.id()), other);
+    }
+    let traced = desk.site.run(&["lineage", desk.site.last().id()]).expect(0).stdout;
+    assert!(traced.contains("nothing admitted it") && traced.contains("it is about what"), "{traced}");
+    assert!(!traced.contains("nothing ran"), "{traced}");
+    // Each of them told again is on record already; only the first one is as it should be.
+    let count = desk.site.receipts().len();
+    silent(told(&after));
+    for other in [&input, &output, &both] {
+        assert_blocked(told(other), "closed with another outcome");
+    }
+    assert_eq!(desk.site.receipts().len(), count);
+    // Denied, held, never asked about, and done.
+    for name in ["pre-bash-denied", "pre-bash-escalated"] {
+        let before = desk.event(&format!("claude-code/{name}"));
+        told(&before).expect(0);
+        let refusal = desk.site.last();
+        let mut done = after.clone();
+        done["tool_input"] = before["tool_input"].clone();
+        done["tool_use_id"] = before["tool_use_id"].clone();
+        for _ in 0..2 {
+            assert_blocked(told(&done), &format!("though {} does not admit it", refusal.id()));
+            assert_apart(&desk, "agent.refused", Some(refusal.id()), &done);
+        }
+        done["tool_use_id"] = format!("other-{name}").into();
+        assert_blocked(told(&done), "no receipt admits it");
+        assert_apart(&desk, "agent.not_admitted", None, &done);
+    }
+    assert_eq!(desk.site.receipts().len(), count + 6);
+    desk.site.assert_sound();
+}
+
+#[test]
+fn an_input_that_was_rewritten_is_on_record_as_it_was_used() {
+    let desk = Desk::new();
+    let told = |event: &Value| desk.say(&["claude-code"], event);
+    silent(told(&desk.event("claude-code/pre-bash")));
+    let intent = desk.intent();
+    let mut after = desk.event("claude-code/post-bash");
+    after["tool_input"]["command"] = "ls /".into();
+    silent(told(&after));
+    let receipts = desk.site.receipts();
+    let (input, closer) = (&receipts[receipts.len() - 2], &receipts[receipts.len() - 1]);
+    assert_eq!((closer.kind(), closer.reasons()), ("task_completed", vec!["agent.other_input"]));
+    assert_eq!((input.kind(), input.reference("parent")), ("blocked", Some(intent.id())));
+    let shown = desk.site.run(&["show", input.id()]).expect(0).stdout;
+    assert!(shown.contains("ls /"), "{shown}");
+    // Told again it adds nothing; rewritten otherwise it is something else.
+    silent(told(&after));
+    assert_eq!(desk.site.receipts().len(), receipts.len());
+    after["tool_input"]["command"] = "ls /srv".into();
+    assert_blocked(told(&after), "closed with another outcome");
+    assert_apart(&desk, "agent.told_otherwise", Some(intent.id()), &after);
+    desk.site.assert_sound();
+}
+
 #[test]
 fn codex_is_answered_in_its_own_words() {
     let desk = Desk::new();
@@ -278,6 +398,45 @@ fn gemini_is_answered_in_its_own_words() {
     gemini("after-shell");
     assert_blocked(desk.say(&["gemini"], &desk.event("gemini/after-shell")), "no receipt admits it");
     desk.site.assert_sound();
+}
+
+#[test]
+fn what_cannot_be_told_apart_is_not_admitted_twice_on_one_receipt() {
+    const COUNT: usize = 4;
+    let desk = Desk::new();
+    let gemini = |event: &Value| desk.say(&["gemini"], event).expect(0).json();
+    let mut event = desk.event("gemini/before-shell");
+    event["tool_input"]["command"] = "./deploy.sh production".into();
+    event["timestamp"] = "2026-11-20T10:14:00.000Z".into();
+    assert_eq!(gemini(&event)["decision"], "deny");
+    let asked = desk.site.last_of("escalation");
+    desk.site.run(&["approve", &asked]).expect(0);
+    // All at once, of the same moment: the approval carries one of them.
+    event["timestamp"] = "2026-11-20T10:15:00.000Z".into();
+    let command = |_| {
+        let mut command = desk.site.cascade(&["hook", "gemini"]);
+        command.env("GEMINI_CLI", "1");
+        let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        child.spawn().unwrap()
+    };
+    let all: Vec<_> = (0..COUNT).map(command).collect();
+    let all: Vec<_> = all.into_iter().map(|child| ended(child, event.to_string().as_bytes())).collect();
+    let allowed = all.iter().filter(|done| done.stdout.contains("allow"));
+    assert_eq!(allowed.count(), 1, "{:?}", all.iter().map(|done| &done.stdout).collect::<Vec<_>>());
+    assert_eq!(gemini(&event)["decision"], "deny");
+    let starts = || desk.site.receipts().into_iter().filter(|one| one.kind() == "task_started").count();
+    assert_eq!(starts(), 1);
+    // What needs no approval is two calls, with a receipt and an outcome for each.
+    let (event, after) = (desk.event("gemini/before-shell"), desk.event("gemini/after-shell"));
+    for count in [2, 3] {
+        assert_eq!((gemini(&event), starts()), (json!({ "decision": "allow" }), count));
+    }
+    for _ in 0..2 {
+        assert_eq!(gemini(&after), json!({}));
+        assert_eq!(desk.site.last().kind(), "task_completed");
+    }
+    assert_blocked(desk.say(&["gemini"], &after), "no receipt admits it");
+    desk.site.assert_sound_but_for(1);
 }
 
 #[test]
@@ -346,6 +505,32 @@ fn whatever_goes_wrong_blocks() {
 }
 
 #[test]
+fn a_key_given_over_http_is_none_of_a_hook() {
+    let desk = Desk::new();
+    let bearer = format!("Bearer {}", token(&desk.site, &["--agent", "claude-code"]));
+    let service = Server::start(&desk.site);
+    let (before, after) = (desk.event("claude-code/pre-bash"), desk.event("claude-code/post-bash"));
+    let key = json!(["hook", "claude-code", before["session_id"], before["tool_use_id"]]).to_string();
+    let headers = [("Authorization", bearer.as_str()), ("Idempotency-Key", key.as_str())];
+    let decide = || {
+        let body = json!({ "action": { "kind": "cli", "argv": ["git", "status"] } }).to_string();
+        service.send(("POST", "/v1/decisions"), &headers, &body).expect(200)["receipt_id"].clone()
+    };
+    let theirs = decide();
+    // An outcome of nothing does not end what was asked over HTTP.
+    assert_blocked(desk.say(&["claude-code"], &after), "no receipt admits it");
+    silent(desk.say(&["claude-code"], &before));
+    let intent = desk.intent();
+    assert_ne!(intent.id(), theirs);
+    silent(desk.say(&["claude-code"], &after));
+    assert_eq!(desk.site.last().reference("intent"), Some(intent.id()));
+    // Over HTTP the key is still what it was.
+    assert_eq!(decide(), theirs);
+    drop(service);
+    desk.site.assert_sound_but_for(1);
+}
+
+#[test]
 fn many_at_once_are_each_on_record() {
     const COUNT: usize = 8;
     let desk = Desk::new();
@@ -384,6 +569,8 @@ fn an_outcome_that_never_comes_is_unknown() {
     let receipts = desk.site.receipts();
     let closer = receipts.iter().find(|one| one.kind() == "task_unknown").unwrap();
     assert_eq!((closer.reference("intent"), closer.reasons()), (Some(intent.id()), vec!["lease.expired"]));
-    assert_blocked(desk.say(&["claude-code"], &desk.event("claude-code/post-bash")), "closed as unknown");
+    let late = desk.event("claude-code/post-bash");
+    assert_blocked(desk.say(&["claude-code"], &late), "closed as unknown");
+    assert_apart(&desk, "agent.told_late", Some(intent.id()), &late);
     desk.site.assert_sound();
 }

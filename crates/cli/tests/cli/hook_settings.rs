@@ -76,6 +76,33 @@ fn where_there_were_none_there_are_none_afterwards() {
     }
 }
 
+#[test]
+fn through_a_link_only_what_it_leads_to_is_changed() {
+    let site = Site::new();
+    let (link, target) = (settings(&site, ".claude/settings.json"), site.path("dotfiles.json"));
+    // Two links, the first relative, to nothing.
+    let middle = site.path("user/.claude/own.json");
+    std::os::unix::fs::symlink("own.json", &link).unwrap();
+    std::os::unix::fs::symlink(&target, &middle).unwrap();
+    let is_as_before = || {
+        assert_eq!(std::fs::read_link(&link).unwrap(), PathBuf::from("own.json"));
+        assert_eq!(std::fs::read_link(&middle).unwrap(), target);
+    };
+    site.run(&["hook", "install", "claude-code"]).expect(0);
+    assert!(std::fs::read_to_string(&target).unwrap().contains("hook claude-code"));
+    is_as_before();
+    site.run(&["hook", "remove", "claude-code"]).expect(0);
+    assert!(!target.exists());
+    is_as_before();
+    // To settings that somebody has.
+    std::fs::write(&target, SETTINGS).unwrap();
+    site.run(&["hook", "install", "claude-code"]).expect(0);
+    assert_ne!(std::fs::read_to_string(&target).unwrap(), SETTINGS);
+    site.run(&["hook", "remove", "claude-code"]).expect(0);
+    assert_eq!(std::fs::read_to_string(&target).unwrap(), SETTINGS);
+    is_as_before();
+}
+
 /// The command that stands in the settings of an agent.
 fn command(site: &Site, file: &str, event: &str) -> String {
     let text = std::fs::read_to_string(site.path("user").join(file)).unwrap();

@@ -20,6 +20,8 @@ pub(crate) enum Says {
     Nothing,
     /// This, and then nothing, until the other side leaves.
     Begins(&'static str),
+    /// That the request is wrong, in these words.
+    Rejects(&'static str),
     /// It wants these tools called, with these arguments.
     Calls(Vec<(&'static str, Value)>),
 }
@@ -98,6 +100,12 @@ fn serve(mut stream: TcpStream, tell: &mpsc::Sender<Value>, says: &Says) {
             let event = json!({"choices": [{"index": 0, "delta": {"content": text}, "finish_reason": null}]});
             drop(stream.write_all(format!("{head}data: {event}\n\n").as_bytes()));
             return drop(request.read_to_end(&mut Vec::new()));
+        }
+        Says::Rejects(text) => {
+            let body = json!({"error": {"message": text}}).to_string();
+            let head = "HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\nconnection: close";
+            let answer = format!("{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+            return drop(stream.write_all(answer.as_bytes()));
         }
         Says::Text(text) => (json!({"content": text}), "stop"),
         Says::Cut(text) => (json!({"content": text}), "length"),

@@ -152,7 +152,7 @@ fn clients_that_were_not_written_here_work_unchanged() {
 
 #[test]
 fn a_stream_stays_one_and_what_left_is_on_record() {
-    let model = Model::new(vec![Says::Text("because"), Says::Begins("be")]);
+    let model = Model::new(vec![Says::Text("because"), Says::Begins("be"), Says::Rejects("too warm")]);
     let (site, token) = site_with(&model, "timeout_s = 1\nmax_output_tokens = 50");
     let server = Server::start(&site);
     let answer = ask(&server, &token, &question(true));
@@ -179,6 +179,12 @@ fn a_stream_stays_one_and_what_left_is_on_record() {
         (&json!("model.timed_out"), &json!(closed.id()))
     );
     assert_eq!(header(&cut, "cascade-receipt"), closed.reference("intent").unwrap());
+    // Why there is no answer is told in the provider's words, and they are on record like those of one.
+    let rejected = ask(&server, &token, &question(true)).expect(400);
+    assert!(rejected["error"]["message"].as_str().unwrap().contains("too warm"), "{rejected}");
+    let closed = closer(&site);
+    assert_eq!(closed.reasons(), ["model.rejected"]);
+    assert_eq!(closed.content("output_hash").as_str().map(str::len), Some(64));
     drop(server);
     site.assert_sound();
 }

@@ -35,8 +35,9 @@ fn a_decision_is_on_record_before_it_is_answered_and_its_outcome_closes_it() {
     // The same again is the same receipt; something else is none.
     let again = service.ask(&agent, (outcome.0, &outcome.1), &body).expect(200);
     assert_eq!((&again["receipt_id"], &again["repeated"]), (&closed["receipt_id"], &json!(true)));
-    let other = json!({"ending": "failed", "exit_code": 1}).to_string();
-    service.ask(&agent, (outcome.0, &outcome.1), &other).problem(409, "action.not_open");
+    for other in [body.replace("clean", "wiped"), json!({"ending": "failed", "exit_code": 1}).to_string()] {
+        service.ask(&agent, (outcome.0, &outcome.1), &other).problem(409, "action.not_open");
+    }
     assert_eq!(service.ask(&agent, ("GET", &path), "").expect(200)["state"], "completed");
 
     // What a tool is called with is decided on as it was sent, to the digit.
@@ -265,6 +266,21 @@ fn bad_requests_are_bounded_and_leave_nothing() {
     assert!(service.raw(b"\x16\x03\x01\x02\x00\x01\x00").is_none_or(|answer| answer.status == 400));
     assert_eq!(site.receipts().len(), before);
     assert_eq!(service.send(("GET", "/healthz"), &[], "").body, "ok\n");
+}
+
+#[test]
+fn a_head_is_so_long_and_no_longer() {
+    let site = Site::new();
+    site.run(&["init"]).expect(0);
+    let server = Server::start(&site);
+    let head = |bytes: usize| {
+        let (before, after) =
+            ("GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX-Pad: ", "\r\n\r\n");
+        let pad = "x".repeat(bytes - before.len() - after.len());
+        server.raw(format!("{before}{pad}{after}").as_bytes()).unwrap()
+    };
+    assert_eq!(head(64 * 1024).status, 200);
+    assert_eq!(head(64 * 1024 + 1).status, 431);
 }
 
 #[test]

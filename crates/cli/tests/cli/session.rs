@@ -9,6 +9,8 @@ use std::time::Instant;
 use crate::site::{CASCADE, Done, PATIENCE, Site, ended, finish, kinds, script};
 use crate::tty::Seat;
 
+const AGENT: &[&str] = &["--as", "agent:builder"];
+
 /// A site with shims of these names and a repository.
 struct Den {
     site: Site,
@@ -44,6 +46,10 @@ impl Den {
 
     fn program(&self, name: &str, text: &str) {
         script(&self.site.path(".venv/bin").join(name), text);
+    }
+
+    fn kinds(&self) -> Vec<String> {
+        kinds(&self.site.receipts()).into_iter().map(str::to_owned).collect()
     }
 
     fn started(&self) -> usize {
@@ -141,6 +147,90 @@ fn whose_session_it_is_stays() {
     den.site.wait_until_quiet();
 }
 
+/// Who loses its parents stays in the session, as an agent and as nobody who answers, and is still one to the broker.
+#[test]
+fn a_daemon_stays_in_its_session() {
+    let den = Den::new(&["git", "deploy"]);
+    den.program("deploy", "#!/bin/sh\n");
+    den.site.set("mkfifo", &["told"]);
+    let asked = finish(den.session(AGENT, "deploy; echo $?"), b"").expect(0);
+    assert_eq!(asked.stdout, "5\n", "{}", asked.stderr);
+    let id = den.site.last_of("escalation");
+    let lines = format!(
+        "daemon() {{
+           read -r own name state parent rest < /proc/$BASHPID/stat
+           until [ $parent != $1 ]; do read -r own name state parent rest < /proc/$BASHPID/stat; done
+           git --version > /dev/null; asked=$?
+           unset CASCADE_BROKER CASCADE_RUN
+           $C approve {id}; approved=$?
+           $C token issue --agent evil; issued=$?
+           deploy; echo $own $asked $approved $issued > told
+         }}
+         ( middle=$BASHPID; ( daemon $middle ) & )
+         read -r own codes < told; echo \"$codes\"
+         while [ -e /proc/$own ]; do :; done"
+    );
+    let done = finish(den.session(AGENT, &lines), b"").expect(0);
+    assert_eq!(done.stdout, "0 3 3\n", "{}", done.stderr);
+    assert!(!den.kinds().iter().any(|kind| ["approval", "token_issued"].contains(&kind.as_str())));
+    den.site.wait_until_quiet();
+    den.site.assert_sound();
+}
+
+/// Its process is out of reach; where the kernel leaves it in reach, the shell dies with it.
+#[test]
+fn the_process_of_a_session_cannot_be_killed_from_inside() {
+    let den = Den::new(&["git"]);
+    let lines = "kill -9 $PPID; echo $?; unset CASCADE_BROKER; $C token issue --agent evil; echo $?; $C shell; echo $?";
+    let done = finish(den.session(AGENT, lines), b"");
+    if cascade_runtime::machine::landlock_level() >= Some(6) {
+        assert_eq!(done.expect(0).stdout, "1\n3\n1\n");
+    }
+    assert!(!den.kinds().contains(&"token_issued".to_owned()));
+    den.site.wait_until_quiet();
+}
+
+/// What a session leaves behind, when it is killed from outside, is still nobody, also beneath what it calls a session.
+#[test]
+fn what_outlives_its_session_is_not_set_free() {
+    let den = Den::new(&["git", "deploy"]);
+    den.program("deploy", "#!/bin/sh\n");
+    finish(den.session(AGENT, "deploy"), b"").expect(5);
+    let id = den.site.last_of("escalation");
+    den.site.set("mkfifo", &["go", "told", "never"]);
+    let inner = format!(
+        "unset CASCADE_BROKER CASCADE_RUN; echo up > told; read -r word < go
+         {CASCADE} approve {id}; approved=$?
+         {CASCADE} token issue --agent evil; issued=$?
+         {CASCADE} run --dry-run -- deploy; decided=$?
+         {CASCADE} log > /dev/null; echo $approved $issued $decided $? > told\n"
+    );
+    // One that poses as a person's session is the daemon's parent.
+    std::fs::write(den.site.work("__session"), format!("( {inner} )\nexit 0\n")).unwrap();
+    let lines = "( ( exec -a cascade /bin/bash __session - person ) & ); read -r word < never";
+    let mut child = quiet(den.session(AGENT, lines)).spawn().unwrap();
+    assert_eq!(std::fs::read_to_string(den.site.work("told")).unwrap(), "up\n");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    std::fs::write(den.site.work("go"), "on\n").unwrap();
+    assert_eq!(std::fs::read_to_string(den.site.work("told")).unwrap(), "3 3 5 0\n");
+    let receipts = den.site.receipts();
+    assert!(!kinds(&receipts).iter().any(|kind| ["approval", "token_issued"].contains(kind)));
+    den.site.wait_until_quiet();
+    den.site.assert_sound();
+}
+
+/// Nothing of a session outlives it, whatever it ignores.
+#[test]
+fn the_end_of_a_session_ends_what_is_in_it() {
+    let den = Den::new(&["git"]);
+    den.site.set("mkfifo", &["told", "never"]);
+    let lines =
+        "( ( trap '' TERM HUP; echo up > told; read -r word < never ) & ); read -r word < told; exit 7";
+    finish(den.session(&[], lines), b"").expect(7);
+    den.site.wait_until_quiet();
+}
+
 #[test]
 fn what_is_allowed_besides_can_be_executed_and_originals_still_not() {
     let den = Den::new(&["git"]);
@@ -164,6 +254,32 @@ fn the_broker_answers_nobody_else() {
     drop(child.stdin.take().unwrap().write_all(b"go\n"));
     ended(child, b"").expect(0);
     assert!(!std::path::Path::new(&socket).exists(), "it was left behind");
+    den.site.wait_until_quiet();
+}
+
+/// What is typed into a terminal is run by whoever reads there next, outside and as a person.
+#[test]
+fn nothing_types_into_the_terminal_of_a_session() {
+    let den = Den::new(&["git"]);
+    let python = den.site.set("python3", &["-c", "import os, sys; print(os.path.realpath(sys.executable))"]);
+    let python = python.stdout.trim();
+    let code = r#"
+import fcntl, os, pty, termios
+_, terminal = pty.openpty()
+for request, argument in ((0x5412, b"x"), (0x541c, b"")):
+    try:
+        fcntl.ioctl(terminal, request, argument)
+        print("typed")
+    except PermissionError:
+        print("refused")
+print(len(termios.tcgetattr(terminal)))
+print(open("/proc/self/status").read().split("Seccomp:")[1].split()[0])
+"#;
+    std::fs::write(den.site.work("types.py"), code).unwrap();
+    let done = finish(den.session(&["--allow", python], &format!("{python} types.py; git --version")), b"");
+    let done = done.expect(0);
+    let lines: Vec<&str> = done.stdout.lines().take(4).collect();
+    assert_eq!(lines, ["refused", "refused", "7", "2"], "{}", done.stderr);
     den.site.wait_until_quiet();
 }
 

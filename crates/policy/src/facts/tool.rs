@@ -25,6 +25,33 @@ const TEXTS_MAX: usize = 1024;
 pub const MCP_PREFIX: &str = "mcp:";
 /// The program whose manifest speaks of every server over MCP that has none of its own.
 const EVERY_MCP: &str = "mcp:*";
+/// Requests of the protocol that are no calls of tools, as they are decided: their own names. A tool of such a name is not
+/// called.
+pub const MCP_REQUESTS: [&str; 20] = [
+    "completion/complete",
+    "elicitation/create",
+    "initialize",
+    "logging/setLevel",
+    "prompts/get",
+    "prompts/list",
+    "resources/list",
+    "resources/read",
+    "resources/subscribe",
+    "resources/templates/list",
+    "resources/unsubscribe",
+    "roots/list",
+    "sampling/createMessage",
+    "server/discover",
+    "subscriptions/listen",
+    "tasks/cancel",
+    "tasks/get",
+    "tasks/list",
+    "tasks/result",
+    "tools/list",
+];
+/// Those of them by which a server is read, or reads.
+const READING: [&str; 5] =
+    ["prompts/get", "resources/read", "sampling/createMessage", "tasks/get", "tasks/result"];
 /// The member `kind` of the action.
 const TOOL: &str = "tool";
 
@@ -49,11 +76,19 @@ pub struct ToolCall {
 impl ToolCall {
     /// What it is, for the gates.
     pub(crate) fn classification(&self, registry: &Registry) -> Classification {
-        let words = std::iter::once(self.program(registry)).chain(self.tool.split(' '));
         let named = paths::options(&self.server, &self.tool, &self.arguments);
-        let options = named.iter().flatten().map(String::as_str);
-        let argv: Vec<Vec<u8>> = words.chain(options).map(|word| word.as_bytes().to_vec()).collect();
-        let mut found = registry.classify_argv(&argv, &[]);
+        let options: Vec<&str> = named.iter().flatten().map(String::as_str).collect();
+        let classify = |program: &str| {
+            let words = std::iter::once(program).chain(self.tool.split(' ')).chain(options.iter().copied());
+            let argv: Vec<Vec<u8>> = words.map(|word| word.as_bytes().to_vec()).collect();
+            registry.classify_argv(&argv, &[])
+        };
+        let own = self.program(registry);
+        let mut found = classify(own);
+        // A manifest that speaks of tools alone says nothing of what every server is asked by every client.
+        if !found.classified && own != EVERY_MCP && self.is_common() {
+            found = classify(EVERY_MCP);
+        }
         if let Some(command) = found.commands.first_mut() {
             command.program.clone_from(&self.server);
             command.subcommand.clone_from(&self.tool);
@@ -72,6 +107,13 @@ impl ToolCall {
     fn program(&self, registry: &Registry) -> &str {
         let known = registry.programs().any(|name| name == self.server);
         if !known && self.server.starts_with(MCP_PREFIX) { EVERY_MCP } else { &self.server }
+    }
+
+    /// Whether it is a request of the protocol by which nothing is had of a server but what it offers. What reads more
+    /// is for its own manifest to name.
+    fn is_common(&self) -> bool {
+        let name = self.tool.as_str();
+        self.server.starts_with(MCP_PREFIX) && MCP_REQUESTS.contains(&name) && !READING.contains(&name)
     }
 
     /// The paths that its arguments may name: every text in them may be one.

@@ -70,6 +70,12 @@ fn what_every_server_has_is_known_until_a_manifest_speaks_of_the_server() {
         assert_eq!(decide(&own, &calling(call(server, "get_issue"))).risk_tier, expected, "{server}");
     }
     assert_eq!(tier(&own, "resources/read").0, RiskTier::High);
+    // Without these no client could begin.
+    for (tool, expected) in
+        [("initialize", RiskTier::Low), ("tools/list", RiskTier::Low), ("request tools/list", RiskTier::High)]
+    {
+        assert_eq!((tier(&own, tool).0, tier(&builtin, tool).0), (expected, expected), "{tool}");
+    }
 }
 
 #[test]

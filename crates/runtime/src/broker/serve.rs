@@ -15,8 +15,8 @@ use rustix::fs::MemfdFlags;
 use rustix::process::{Pid, PidfdFlags, Signal};
 
 use super::{ASK, ASK_WAIT_MAX, CLIENTS_MAX, ENDED, REFUSED, RUN_ARG, Request, SIGNAL};
-use crate::process::Enclosure;
 use crate::process::wire::{Channel, Message, retry};
+use crate::process::{Enclosure, Started};
 use crate::shim::ShimDir;
 
 /// Answers the shims of one session.
@@ -28,6 +28,8 @@ pub(crate) struct Broker {
     pub(crate) flags: Vec<OsString>,
     /// The session's own variables.
     pub(crate) env: Vec<(OsString, OsString)>,
+    /// Where it notes what it starts.
+    pub(crate) started: Started,
 }
 
 /// What a conversation came to, where it came to anything.
@@ -42,30 +44,23 @@ impl Broker {
         let (broker, clients) = (Arc::new(self), Arc::new(AtomicUsize::new(0)));
         thread::Builder::new().spawn(move || {
             for stream in listener.incoming().flatten() {
-                let (broker, clients) = (Arc::clone(&broker), Arc::clone(&clients));
-                if clients.fetch_add(1, Ordering::SeqCst) >= CLIENTS_MAX {
+                let (broker, place) = (Arc::clone(&broker), Place::take(&clients));
+                if place.number >= CLIENTS_MAX {
+                    drop(place);
                     refuse(
                         &Channel::over(stream.into()),
                         &format!("{CLIENTS_MAX} commands run at once already"),
                     );
-                    clients.fetch_sub(1, Ordering::SeqCst);
                     continue;
                 }
-                let counted = Arc::clone(&clients);
-                let talk = move || {
-                    broker.talk(stream);
-                    counted.fetch_sub(1, Ordering::SeqCst);
-                };
-                if thread::Builder::new().spawn(talk).is_err() {
-                    // The stream is closed with what would have used it, and the asker sees that.
-                    clients.fetch_sub(1, Ordering::SeqCst);
-                }
+                // Without a thread the stream is closed with what would have used it, and the asker sees that.
+                drop(thread::Builder::new().spawn(move || broker.talk(stream, place)));
             }
         })?;
         Ok(())
     }
 
-    fn talk(&self, stream: UnixStream) {
+    fn talk(&self, stream: UnixStream, place: Place) {
         let enclosure = asker(&stream);
         // Without a limit, whoever says nothing holds one of the places for ever.
         let limited = stream.set_read_timeout(Some(ASK_WAIT_MAX));
@@ -78,12 +73,14 @@ impl Broker {
                     self.run(&channel, message, &enclosure)
                 }
                 // Who left without a word is owed none.
-                Ok(None) => return,
+                Ok(None) => return drop(place),
                 Err(error) => Err(format!("it was not understood: {error}")),
             },
             (Err(why), _) => Err(why),
             (_, Err(error)) => Err(error.to_string()),
         };
+        // Before the asker sees an end: its place is free for what it asks next.
+        drop(place);
         match answer {
             // The asker may be gone by now.
             Ok(code) => drop(channel.send(ENDED, &[code], &[])),
@@ -103,7 +100,9 @@ impl Broker {
         let (mut child, _shown) = self
             .start(&request.within(&self.env), fds, enclosure)
             .map_err(|error| format!("nothing could be started: {error}"))?;
-        Ok(see_through(channel, &mut child).unwrap_or(1))
+        let code = see_through(channel, &mut child).unwrap_or(1);
+        self.started.forget(&child);
+        Ok(code)
     }
 
     /// The request lies in memory that only this process shows, and whose owner the kernel checks: nobody changes what
@@ -118,7 +117,8 @@ impl Broker {
         io::Write::write_all(&mut std::fs::File::from(place.try_clone()?), &request.encode())?;
         let [stdin, stdout, stderr, cwd] = fds;
         let shown = format!("/proc/{}/fd/{}", std::process::id(), place.as_raw_fd());
-        let child = Command::new("/proc/self/exe")
+        let mut command = Command::new("/proc/self/exe");
+        command
             .arg(RUN_ARG)
             .arg(shown)
             .arg(enclosure.word())
@@ -126,9 +126,27 @@ impl Broker {
             .current_dir(PathBuf::from(format!("/proc/self/fd/{}", cwd.as_raw_fd())))
             .stdin(Stdio::from(stdin))
             .stdout(Stdio::from(stdout))
-            .stderr(Stdio::from(stderr))
-            .spawn()?;
-        Ok((child, place))
+            .stderr(Stdio::from(stderr));
+        Ok((self.started.spawn(&mut command)?, place))
+    }
+}
+
+/// One of the conversations at once, for as long as it lives.
+struct Place {
+    taken: Arc<AtomicUsize>,
+    /// How many were taken before.
+    number: usize,
+}
+
+impl Place {
+    fn take(taken: &Arc<AtomicUsize>) -> Self {
+        Self { taken: Arc::clone(taken), number: taken.fetch_add(1, Ordering::SeqCst) }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.taken.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

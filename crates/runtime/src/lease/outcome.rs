@@ -8,7 +8,7 @@ use cascade_ledger::{
 use cascade_policy::facts::Principal;
 use cascade_receipt::content::{Body, Closing, Ending, Ref, Rel, Spent};
 use cascade_receipt::decision::Reason;
-use cascade_receipt::digest::Nonce;
+use cascade_receipt::digest::{Digest, Nonce};
 use cascade_receipt::id::ReceiptId;
 use cascade_receipt::json::Value;
 use cascade_receipt::kind::Kind;
@@ -155,11 +155,25 @@ pub fn settle(ledger: &Ledger, open: Open, outcome: &Outcome) -> Result<Appended
     let receipt_id = intent.receipt_id;
     let output = outcome.output.as_ref();
     let item = output.map(|output| PrivateItem::new("output_hash", output_nonce, output.frames()));
-    let body = Body::Closing(Closing {
+    let mut body = closing(intent, outcome);
+    body.output_hash = item.as_ref().map(|item| item.hash);
+    let mut draft = Draft::new(cascade_ledger::receipt_id()?, Body::Closing(body));
+    draft.private.extend(item);
+    let settled = ledger.append(draft).map_err(|error| match error {
+        AppendError::NotOpen { .. } => LeaseError::NotOpen(receipt_id),
+        other => LeaseError::Append(other),
+    });
+    drop(lock);
+    settled
+}
+
+/// What a closer says of an outcome, but for its output.
+pub(super) fn closing(intent: Ref, outcome: &Outcome) -> Closing {
+    Closing {
         ending: outcome.ending,
         intent,
-        output_hash: item.as_ref().map(|item| item.hash),
-        truncated: output.is_some_and(|output| output.truncated),
+        output_hash: None,
+        truncated: outcome.output.as_ref().is_some_and(|output| output.truncated),
         exit_code: outcome.exit_code,
         signal: None,
         duration_us: outcome.duration.map(|time| u64::try_from(time.as_micros()).unwrap_or(u64::MAX)),
@@ -170,15 +184,7 @@ pub fn settle(ledger: &Ledger, open: Open, outcome: &Outcome) -> Result<Appended
         review: None,
         chain: None,
         spec: None,
-    });
-    let mut draft = Draft::new(cascade_ledger::receipt_id()?, body);
-    draft.private.extend(item);
-    let settled = ledger.append(draft).map_err(|error| match error {
-        AppendError::NotOpen { .. } => LeaseError::NotOpen(receipt_id),
-        other => LeaseError::Append(other),
-    });
-    drop(lock);
-    settled
+    }
 }
 
 /// The receipt that closed an intent, and its content; `None` while nothing has.
@@ -202,4 +208,38 @@ pub fn closer(reader: &Reader, intent: ReceiptId) -> Result<Option<(ReceiptId, V
         }
     }
     Ok(None)
+}
+
+/// Whether the closer of an intent, by its content, tells exactly this outcome; how long it took aside. An output whose
+/// salt was erased cannot be compared, and is another one.
+///
+/// # Errors
+/// When the ledger cannot be read.
+pub fn is_told(reader: &Reader, intent: ReceiptId, closer: &Value, outcome: &Outcome) -> Result<bool, Fault> {
+    let ending = match outcome.ending {
+        Ending::Completed => "task_completed",
+        Ending::Failed => "task_failed",
+        Ending::Revoked => "task_revoked",
+        Ending::Unknown => "task_unknown",
+    };
+    let reasons = closer.member("reasons").and_then(Value::as_array).unwrap_or_default();
+    let codes = reasons.iter().filter_map(|reason| reason.member("code")?.as_str());
+    let told_hash = closer.member("output_hash").and_then(Value::as_str).and_then(Digest::from_hex);
+    let is_cut = closer.member("truncated").and_then(Value::as_bool) == Some(true);
+    Ok(closer.member("kind").and_then(Value::as_str) == Some(ending)
+        && closer.member("exit_code").and_then(Value::as_u64) == outcome.exit_code.map(u64::from)
+        && codes.eq(outcome.reasons.iter().map(|reason| reason.code.as_str()))
+        && is_cut == outcome.output.as_ref().is_some_and(|output| output.truncated)
+        && match (told_hash, &outcome.output) {
+            (None, None) => true,
+            (Some(told), Some(output)) => output_nonce(reader, intent)?
+                .is_some_and(|nonce| Digest::salted(&nonce, &output.frames()) == told),
+            _ => false,
+        })
+}
+
+/// What the output of an intent is hashed with, as long as nobody has erased it.
+fn output_nonce(reader: &Reader, intent: ReceiptId) -> Result<Option<Nonce>, Fault> {
+    let kept = reader.private_of(intent)?.into_iter().find(|item| item.field == "output_nonce");
+    Ok(kept.and_then(|item| item.bytes.try_into().ok()).map(Nonce))
 }

@@ -110,6 +110,15 @@ pub enum ModelFault {
 }
 
 impl ModelFault {
+    /// The words of the provider or its model in it, which somebody may read.
+    #[must_use]
+    pub fn words(&self) -> Option<&str> {
+        match self {
+            Self::Rejected { words, .. } | Self::Broke(words) | Self::InventedTool(words) => Some(words),
+            _ => None,
+        }
+    }
+
     /// What to do about it.
     #[must_use]
     pub const fn hint(&self) -> &'static str {

@@ -1,7 +1,8 @@
 //! Whether this process runs beneath a governed run, and whose that is.
 //!
 //! The environment is the caller's to change and says nothing here by its silence. Parents are not: the supervisor of
-//! a run is the subreaper of everything below it, so whatever the run started stays beneath it, daemons included.
+//! a run is the subreaper of everything below it, so whatever the run started stays beneath it, daemons included. A
+//! session's process is the same to everything in it, and what is in a session is marked besides ([`super::mark`]).
 //! What gets out of the tree is in docs/trust.md.
 
 use std::ffi::OsString;
@@ -10,6 +11,7 @@ use std::io::{self, Read as _};
 use std::os::unix::ffi::OsStringExt as _;
 use std::sync::OnceLock;
 
+use super::mark::{self, Marked};
 use super::tree::{MARKER, Stat};
 use super::{ASKED_BY_PERSON, SUPERVISE_ARG};
 use crate::people::Whom;
@@ -108,7 +110,14 @@ impl Enclosure {
     }
 
     fn look_here() -> Self {
-        let Some(walk) = settled() else { return Self::Hidden };
+        let Some(mut walk) = settled() else { return Self::Hidden };
+        walk.runs.extend(match mark::look() {
+            Marked::Without => None,
+            Marked::Unknown => return Self::Hidden,
+            // The last of all: whoever is named above goes first.
+            Marked::Within { agent: true } => Some(Asked::Agent(Whom::UNNAMED.to_owned())),
+            Marked::Within { agent: false } => Some(Asked::Person),
+        });
         if let Some(beneath) = Self::beneath(walk.runs) {
             return beneath;
         }

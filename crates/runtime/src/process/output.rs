@@ -215,6 +215,14 @@ impl Output {
         self.outgoing.extend(self.waiting.drain(..));
     }
 
+    /// What waits leaves never.
+    pub(crate) fn withhold(&mut self) {
+        self.next = None;
+        self.waiting.clear();
+        self.waiting_bytes = 0;
+        self.waiting_since = None;
+    }
+
     /// The first frame that may leave.
     pub(crate) fn next_outgoing(&self) -> Option<&Frame> {
         self.outgoing.front()
@@ -233,6 +241,11 @@ impl Output {
     /// Whether everything that may leave has left.
     pub(super) fn is_idle(&self) -> bool {
         self.outgoing.is_empty()
+    }
+
+    /// The hash over everything that may leave or has left.
+    pub(crate) fn released_hash(&self) -> Digest {
+        self.hash.value()
     }
 
     /// The end of a run: what may leave at once, what must wait for the closer, the hash over everything.

@@ -1,4 +1,5 @@
-//! Takes from this process, and from everything that it will start, the right to execute and to read the originals.
+//! Takes from this process, and from everything that it will start, the right to execute and to read the originals, and
+//! to signal what is outside; and marks them.
 
 use std::fs;
 use std::io::{self, Read as _, Seek as _};
@@ -6,12 +7,13 @@ use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 
 use landlock::{
-    AccessFs, CompatLevel, Compatible as _, PathBeneath, PathFd, Ruleset, RulesetAttr as _,
-    RulesetCreatedAttr as _,
+    ABI, Access as _, AccessFs, CompatLevel, Compatible as _, PathBeneath, PathFd, Ruleset, RulesetAttr as _,
+    RulesetCreatedAttr as _, Scope,
 };
 
 use super::cover::cover;
 use super::{SELF_EXE, ShellError};
+use crate::process::mark::{self, Marked};
 use crate::shim::ShimDir;
 
 /// Longest path of a loader, as the kernel has it.
@@ -20,9 +22,18 @@ const LOADER_BYTES_MAX: u64 = 4096;
 /// Confines this process, which has one thread.
 ///
 /// # Errors
-/// See [`ShellError`]. Nothing was taken then.
-pub(super) fn enter(shims: &ShimDir, shell: &Path, allowed: &[PathBuf]) -> Result<(), ShellError> {
-    let originals = originals(shims);
+/// See [`ShellError`]. Whoever gets one ends.
+pub(super) fn enter(
+    shims: &ShimDir,
+    shell: &Path,
+    allowed: &[PathBuf],
+    agent: bool,
+) -> Result<(), ShellError> {
+    if mark::look() != Marked::Without {
+        return Err(ShellError::Mark);
+    }
+    let mut but = originals(shims);
+    but.push(mark::MARK.into());
     let mut executable = Vec::new();
     for program in [Path::new(SELF_EXE), shell].into_iter().chain(allowed.iter().map(PathBuf::as_path)) {
         let failed = |error| ShellError::Program { path: program.to_owned(), error };
@@ -30,22 +41,30 @@ pub(super) fn enter(shims: &ShimDir, shell: &Path, allowed: &[PathBuf]) -> Resul
         if program.is_file() {
             executable.extend(loader(&program).map_err(failed)?);
         }
-        executable.extend(cover(&program, &originals)?);
+        executable.extend(cover(&program, &but)?);
     }
-    let readable = cover(Path::new("/"), &originals)?;
-    let handled = AccessFs::Execute | AccessFs::ReadFile;
+    let readable = cover(Path::new("/"), &but)?;
+    // Everything can be written but for the mark, and that by a person's session too.
+    let writable = if agent { cover(Path::new("/"), &[mark::MARK.into()])? } else { vec!["/".into()] };
+    let executes = AccessFs::Execute | AccessFs::ReadFile;
     let mut ruleset = Ruleset::default()
         .set_compatibility(CompatLevel::HardRequirement)
-        .handle_access(handled)?
+        .handle_access(executes | AccessFs::WriteFile)?
+        // Where the kernel has none of it, the mark alone holds.
+        .set_compatibility(CompatLevel::BestEffort)
+        .scope(Scope::from_all(ABI::V6))?
+        .set_compatibility(CompatLevel::HardRequirement)
         .create()?;
-    let rules = readable.iter().map(|path| (path, AccessFs::ReadFile.into()));
-    for (path, access) in rules.chain(executable.iter().map(|path| (path, handled))) {
+    let readable = readable.iter().map(|path| (path, AccessFs::ReadFile.into()));
+    let writable = writable.iter().map(|path| (path, AccessFs::WriteFile.into()));
+    let executable = executable.iter().map(|path| (path, executes));
+    for (path, access) in readable.chain(writable).chain(executable) {
         // What has gone meanwhile needs no rule.
         let Ok(file) = PathFd::new(path) else { continue };
         ruleset = ruleset.add_rule(PathBeneath::new(file, access))?;
     }
     ruleset.restrict_self()?;
-    Ok(())
+    if mark::look() == (Marked::Within { agent }) { Ok(()) } else { Err(ShellError::Mark) }
 }
 
 /// Every file that one of the names means along `PATH`, and where such a program keeps parts of itself.

@@ -1,5 +1,6 @@
 //! One exchange: a message there, and what comes back for it.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cascade_ledger::Ledger;
@@ -7,6 +8,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{Method, Request, Response};
+use memchr::memmem;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
@@ -20,6 +22,8 @@ use crate::facts::Asker;
 const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
 /// Longest name of a session, in bytes.
 const SESSION_BYTES_MAX: usize = 1024;
+/// Shortest credential that is looked for in answers: a shorter one is in many a text by chance.
+const REPEATED_BYTES_MIN: usize = 8;
 /// Room for what is held of all answers together.
 static ROOM: Semaphore = Semaphore::const_new(HELD_KIB_MAX);
 
@@ -29,6 +33,8 @@ static ROOM: Semaphore = Semaphore::const_new(HELD_KIB_MAX);
 pub struct Way {
     upstream: Upstream,
     headers: Vec<(HeaderName, HeaderValue)>,
+    /// The credentials among them.
+    secrets: Arc<[Vec<u8>]>,
 }
 
 impl std::fmt::Debug for Way {
@@ -43,12 +49,15 @@ impl Way {
     /// # Errors
     /// [`ExchangeFault`].
     pub fn to(ledger: &Ledger, asker: &Asker, upstream: &Upstream) -> Result<Self, ExchangeFault> {
-        let mut headers = Vec::new();
+        let (mut headers, mut secrets) = (Vec::new(), Vec::new());
         for header in &upstream.headers {
             let mut bytes = header.text.clone().into_bytes();
             if let Some(name) = &header.secret {
                 let key = credentials::endpoint_key(ledger, &asker.principal(), name, &upstream.endpoint)?;
                 bytes.extend_from_slice(key.value.bytes());
+                secrets.extend(
+                    Some(key.value.bytes().to_vec()).filter(|value| value.len() >= REPEATED_BYTES_MIN),
+                );
             }
             let value = HeaderValue::from_bytes(&bytes);
             let no_header = |_| ExchangeFault::Local(format!("the value of `{}` is no header", header.name));
@@ -56,7 +65,7 @@ impl Way {
             value.set_sensitive(true);
             headers.push((header.name.clone(), value));
         }
-        Ok(Self { upstream: upstream.clone(), headers })
+        Ok(Self { upstream: upstream.clone(), headers, secrets: secrets.into() })
     }
 
     /// The server.
@@ -64,6 +73,39 @@ impl Way {
     pub const fn upstream(&self) -> &Upstream {
         &self.upstream
     }
+}
+
+/// Whether a message says this, as it is or in whatever way JSON can write it. What is hidden otherwise is not found.
+fn repeats(message: &[u8], value: &[u8]) -> bool {
+    let said = |bytes: &[u8]| memmem::find(bytes, value).is_some();
+    said(message) || (message.contains(&b'\\') && said(&unescaped(message)))
+}
+
+/// The bytes with the escapes of JSON undone, wherever they stand.
+fn unescaped(message: &[u8]) -> Vec<u8> {
+    let (mut plain, mut rest) = (Vec::with_capacity(message.len()), message);
+    while let Some((byte, after)) = rest.split_first() {
+        rest = after;
+        let Some((escape, after)) = after.split_first().filter(|_| *byte == b'\\') else {
+            plain.push(*byte);
+            continue;
+        };
+        rest = after;
+        let unit = after.get(..4).and_then(|hex| u16::from_str_radix(str::from_utf8(hex).ok()?, 16).ok());
+        match (escape, unit) {
+            (b'n', _) => plain.push(b'\n'),
+            (b'r', _) => plain.push(b'\r'),
+            (b't', _) => plain.push(b'\t'),
+            (b'u', Some(unit)) => {
+                // A credential in a header has no characters that take two of these.
+                let letter = char::from_u32(unit.into()).unwrap_or(char::REPLACEMENT_CHARACTER);
+                plain.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes());
+                rest = after.get(4..).unwrap_or_default();
+            }
+            (other, _) => plain.push(*other),
+        }
+    }
+    plain
 }
 
 /// What is sent.
@@ -87,6 +129,7 @@ pub struct Reply {
     until: Instant,
     came: usize,
     held: Held,
+    secrets: Arc<[Vec<u8>]>,
     _driven: Driven,
 }
 
@@ -115,7 +158,8 @@ pub async fn send(way: &Way, sent: Sent, until: Instant) -> Result<Reply, Exchan
     let (mut sender, driven) = connected.map_err(unreachable)??;
     let response = timeout(left(until), sender.send_request(request)).await;
     let response = response.map_err(|_| ExchangeFault::TimedOut)?.map_err(|error| broken(&error))?;
-    began(response, has_session, until, driven)
+    let reply = began(response, has_session, until, driven)?;
+    Ok(Reply { secrets: Arc::clone(&way.secrets), ..reply })
 }
 
 fn left(until: Instant) -> Duration {
@@ -171,15 +215,25 @@ fn began(
         (400 | 404 | 405 | 406, "application/json") => Body::Json(body),
         _ => return Err(ExchangeFault::Status(status)),
     };
-    Ok(Reply { status, session, body, until, came: 0, held: Held::in_room(&ROOM), _driven: driven })
+    let held = Held::in_room(&ROOM);
+    Ok(Reply { status, session, body, until, came: 0, held, secrets: Arc::new([]), _driven: driven })
 }
 
 impl Reply {
-    /// The next message; `None` where there are no more.
+    /// The next message; `None` where there are no more. One that repeats a credential of ours goes nowhere.
     ///
     /// # Errors
     /// [`ExchangeFault`].
     pub async fn next(&mut self) -> Result<Option<Vec<u8>>, ExchangeFault> {
+        let message = self.message().await?;
+        let said = |bytes: &Vec<u8>| self.secrets.iter().any(|one| repeats(bytes, one));
+        if message.as_ref().is_some_and(said) {
+            return Err(ExchangeFault::Garbage("it repeats the credential that it was sent"));
+        }
+        Ok(message)
+    }
+
+    async fn message(&mut self) -> Result<Option<Vec<u8>>, ExchangeFault> {
         match &mut self.body {
             Body::Nothing => Ok(None),
             Body::Json(incoming) => {
@@ -265,6 +319,21 @@ fn broken(error: &hyper::Error) -> ExchangeFault {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_credential_is_found_however_json_writes_it() {
+        let value = br#"gh/p_"12\34"#;
+        for message in [
+            &br#"gh/p_"12\34"#[..],
+            br#"{"a":"x gh\/p_\"12\\34"}"#,
+            br#"{"a":"\u0067h\u002fp\u005F\"12\u005c34"}"#,
+        ] {
+            assert!(repeats(message, value), "{}", String::from_utf8_lossy(message));
+        }
+        for message in [&br#"{"a":"gh p_12"}"#[..], br#"{"a":"gh\\/p_"}"#, br"\u00", br"\"] {
+            assert!(!repeats(message, value), "{}", String::from_utf8_lossy(message));
+        }
+    }
 
     #[tokio::test]
     async fn answers_together_take_so_much_room_and_no_more() {

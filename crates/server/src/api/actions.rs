@@ -136,10 +136,16 @@ fn settled(caller: &Caller, intent: ReceiptId, request: OutcomeRequest) -> Resul
     match settled {
         Ok(receipt) => Ok(told(receipt.receipt_id, false)),
         Err(LeaseError::NotOpen(_)) => {
-            let same = lease::closer(ledger, intent)?.filter(|(_, content)| is_same(content, &outcome));
-            same.map(|(by, _)| told(by, true)).ok_or_else(|| {
-                Problem::conflict("action.not_open", "the action has another outcome, or was never started")
-            })
+            // Whoever lost an answer sends the same again; whoever tells something else is not told that it is on record.
+            match lease::closer(ledger, intent)? {
+                Some((by, content)) if lease::is_told(ledger, intent, &content, &outcome)? => {
+                    Ok(told(by, true))
+                }
+                _ => Err(Problem::conflict(
+                    "action.not_open",
+                    "the action has another outcome, or was never started",
+                )),
+            }
         }
         Err(error) => Err(error.into()),
     }
@@ -189,15 +195,4 @@ fn outcome(request: OutcomeRequest) -> Result<Outcome, Problem> {
 fn state_of(closer: &Value) -> String {
     let kind = closer.member("kind").and_then(Value::as_str).unwrap_or_default();
     kind.strip_prefix("task_").unwrap_or(kind).to_owned()
-}
-
-/// Whether the chain says of an action what is reported now. The output is not compared: whoever lost an answer sends
-/// the same request, and whoever sends another output cannot change the first.
-fn is_same(closer: &Value, outcome: &Outcome) -> bool {
-    let kind = match outcome.ending {
-        Ending::Completed => "completed",
-        _ => "failed",
-    };
-    let code = closer.member("exit_code").and_then(Value::as_u64);
-    state_of(closer) == kind && code == outcome.exit_code.map(u64::from)
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use axum::Json;
 use axum::extract::State;
-use cascade_ledger::{AppendError, Ledger};
+use cascade_ledger::{AppendError, Ledger, Surface};
 use cascade_policy::decide::Ruling;
 use cascade_receipt::content::{RequestTag, TokenScope};
 use cascade_receipt::digest::Digest;
@@ -170,7 +170,7 @@ fn told(begun: &Begun) -> DecisionOut {
 /// What the receipt of this request is found by, where it can be sent again.
 pub(super) fn tagged(caller: &Caller, body: &[u8]) -> Result<Option<RequestTag>, Problem> {
     let (ledger, sender) = (&caller.tenant.ledger, caller.asker.principal_id());
-    Ok(caller.key.as_ref().map(|key| ledger.request_tag(sender, key, body)).transpose()?)
+    Ok(caller.key.as_ref().map(|key| ledger.request_tag(sender, (Surface::Http, key), body)).transpose()?)
 }
 
 /// The answer that this request had before; a problem where it asked for something else.

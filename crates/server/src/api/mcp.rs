@@ -8,6 +8,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use cascade_receipt::content::TokenScope;
+use tokio::task::JoinHandle;
 
 use super::{Api, Caller, Credentials, Problem, Whole};
 use crate::mcp::http::{Face, Head, HeadFault, Links, Said, serve};
@@ -51,6 +52,14 @@ impl Seat {
     ) -> Result<T, Problem> {
         let worked = tokio::task::spawn_blocking(work).await;
         worked.map_err(|_| Problem::internal("the request could not be worked on"))
+    }
+
+    /// Goes on with what was begun, also where nobody waits for it any more. A service that stops waits for it.
+    pub(crate) fn detached<T: Send + 'static>(
+        &self,
+        task: impl Future<Output = T> + Send + 'static,
+    ) -> JoinHandle<T> {
+        self.api.detached(task)
     }
 
     /// What is known of servers.

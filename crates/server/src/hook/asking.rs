@@ -4,25 +4,24 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use cascade_ledger::{AppendError, Found, Ledger, Standstill};
+use cascade_ledger::{AppendError, Found, Ledger, Standstill, Surface};
 use cascade_policy::facts::ToolCall;
-use cascade_receipt::content::{Ending, RequestTag};
+use cascade_receipt::content::{Ref, Rel, RequestTag};
 use cascade_receipt::decision::{Reason, Verdict};
 use cascade_receipt::digest::Digest;
 use cascade_receipt::id::ReceiptId;
 use cascade_receipt::json::{self, Value};
 use cascade_runtime::facts::Asker;
 use cascade_runtime::identity;
-use cascade_runtime::lease::{self, Asked, Begun, Held, LeaseError, Open, Outcome, Request};
-use cascade_runtime::refused_act::{self, Act};
+use cascade_runtime::lease::{self, Asked, Begun, Held, LeaseError, Request};
+use cascade_runtime::refused_act::{self, Act, Besides, RecordError};
 use serde_json::json;
 
-use super::{Agent, Answer, Call, Event, HookError, Report, Why};
+use super::{Agent, Answer, Call, Event, HookError, Why, telling};
+use crate::mcp;
 
-/// The reason of an outcome of what was never asked about.
-const NOT_ADMITTED: &str = "agent.not_admitted";
-/// The reason of an outcome whose input is not the one that was admitted: another hook may have rewritten it.
-const OTHER_INPUT: &str = "agent.other_input";
+/// The reason of a call that no server can offer.
+const NAME_TAKEN: &str = "mcp.name_taken";
 
 /// Where and for whom an event is answered.
 #[derive(Debug)]
@@ -49,7 +48,7 @@ pub fn answer(ask: &Ask<'_>, event: &Event) -> Result<Answer, HookError> {
     let asker = Asker::find(ask.ledger, &ask.env, Some(ask.agent.principal()))?;
     let tag = tag(ask, &asker, call)?;
     match event {
-        Event::After(_, report) => after(ask, &asker, (call, tag), report),
+        Event::After(_, report) => telling::after(ask, &asker, (call, tag), report),
         Event::Permission(_) => match open_of(ask, &asker, &tag.body)? {
             Some(intent) => Ok(match ask.ledger.standstill()? {
                 Some(why) => stopped(intent, why),
@@ -64,7 +63,10 @@ pub fn answer(ask: &Ask<'_>, event: &Event) -> Result<Answer, HookError> {
 
 fn before(ask: &Ask<'_>, asker: &Asker, call: &Call, tag: RequestTag) -> Result<Answer, HookError> {
     if let Some(answered) = repeated(ask, &tag)? {
-        return Ok(answered);
+        return alike(ask, asker, call, answered);
+    }
+    if call.mcp.as_ref().is_some_and(|(_, tool)| mcp::is_taken(tool)) {
+        return name_taken(ask, asker, call, tag);
     }
     let (asked, runtime) = (asked(ask, call)?, identity::runtime(ask.ledger).map_err(HookError::Runtime)?);
     let request = Request {
@@ -83,9 +85,45 @@ fn before(ask: &Ask<'_>, asker: &Asker, call: &Call, tag: RequestTag) -> Result<
         Ok(begun) => Ok(told(begun)),
         // The same event is answered twice at once, and the other one was faster.
         Err(LeaseError::Append(AppendError::Repeated { receipt })) => {
-            repeated(ask, &tag)?.ok_or(HookError::OtherCall(receipt))
+            let answered = repeated(ask, &tag)?.ok_or(HookError::OtherCall(receipt))?;
+            alike(ask, asker, call, answered)
         }
         Err(other) => Err(other.into()),
+    }
+}
+
+/// What is said to an event that was answered before. Gemini CLI has no ids, so the second one may be a second call:
+/// where the first was admitted, it is decided as one of its own, and stands on no approval that the first one used.
+fn alike(ask: &Ask<'_>, asker: &Asker, call: &Call, answered: Answer) -> Result<Answer, HookError> {
+    let was_admitted = matches!(answered, Answer::Admitted(_) | Answer::Refused { why: Why::Performed, .. });
+    if ask.agent != Agent::Gemini || !was_admitted {
+        return Ok(answered);
+    }
+    // What nobody else has for a moment: this ends here.
+    let own = format!("{} {}", call.moment, cascade_ledger::receipt_id()?);
+    let call = Call { moment: own, ..call.clone() };
+    before(ask, asker, &call, tag(ask, asker, &call)?)
+}
+
+/// A server calls its tool like a request of the protocol, which policies rank by that name: it is not called.
+fn name_taken(ask: &Ask<'_>, asker: &Asker, call: &Call, tag: RequestTag) -> Result<Answer, HookError> {
+    let line = body(ask.agent, call);
+    let act = Act { name: "hook_call", line: &line };
+    match refused_act::record_with(
+        ask.ledger,
+        asker,
+        (&act, NAME_TAKEN),
+        Besides { request: Some(tag), ..Besides::default() },
+    ) {
+        Ok(receipt) => Ok(Answer::Refused {
+            receipt: receipt.receipt_id,
+            escalated: false,
+            why: Why::Codes(vec![Reason::code(NAME_TAKEN)]),
+        }),
+        Err(RecordError::Append(AppendError::Repeated { receipt })) => {
+            repeated(ask, &tag)?.ok_or(HookError::OtherCall(receipt))
+        }
+        Err(error) => Err(HookError::NotRefused(error)),
     }
 }
 
@@ -133,7 +171,7 @@ fn repeated(ask: &Ask<'_>, tag: &RequestTag) -> Result<Option<Answer>, HookError
 }
 
 /// The codes that decided, in stored content.
-fn codes(content: &Value) -> Vec<Reason> {
+pub(super) fn codes(content: &Value) -> Vec<Reason> {
     let decision = content.member("decision");
     let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
     let verdict = text(decision.and_then(|decision| decision.member("verdict"))).unwrap_or_default();
@@ -144,72 +182,18 @@ fn codes(content: &Value) -> Vec<Reason> {
     reasons.filter_map(|reason| Some(Reason::code(reason.member("code")?.as_str()?))).collect()
 }
 
-fn after(
-    ask: &Ask<'_>,
-    asker: &Asker,
-    (call, tag): (&Call, RequestTag),
-    report: &Report,
-) -> Result<Answer, HookError> {
-    let named = if call.id.is_some() { ask.ledger.request(&tag.key)? } else { None };
-    let (intent, body) = match named {
-        Some(named) => named,
-        None => match open_of(ask, asker, &tag.body)? {
-            Some(intent) => (intent, tag.body),
-            None => return Err(not_admitted(ask, asker, call)),
-        },
-    };
-    let mut outcome = report.outcome();
-    if body != tag.body {
-        outcome.reasons.push(Reason::code(OTHER_INPUT));
-    }
-    let Some(open) = Open::find(ask.ledger, intent)? else { return closed(ask.ledger, intent, &outcome) };
-    match lease::settle(ask.ledger, open, &outcome) {
-        Ok(closer) => Ok(Answer::Settled(closer.receipt_id)),
-        Err(LeaseError::NotOpen(_)) => closed(ask.ledger, intent, &outcome),
-        Err(other) => Err(other.into()),
-    }
-}
-
-/// Something was done that nobody asked about. What is refused is the report, which is put on record as that.
-fn not_admitted(ask: &Ask<'_>, asker: &Asker, call: &Call) -> HookError {
-    let said = said(ask.agent, call);
-    let line = json!([ask.agent.name(), call.session, call.tool, said]).to_string();
-    let act = Act { name: "hook_outcome", line: &line };
-    match refused_act::record(ask.ledger, asker, &act, NOT_ADMITTED) {
-        Ok(receipt) => HookError::NotAdmitted(receipt.receipt_id),
-        Err(error) => HookError::Unrecorded(error),
-    }
-}
-
-/// What an outcome finds that is not waited for: it was told before, it comes too late or tells something else, or nothing
-/// admitted the call.
-fn closed(ledger: &Ledger, intent: ReceiptId, outcome: &Outcome) -> Result<Answer, HookError> {
-    let (_, content) = stored(ledger, intent)?;
-    if content.member("kind").and_then(Value::as_str) != Some("task_started") {
-        return Err(HookError::Refused(intent));
-    }
-    let told = match outcome.ending {
-        Ending::Completed => "task_completed",
-        _ => "task_failed",
-    };
-    match lease::closer(ledger, intent)? {
-        Some((closer, content)) if content.member("kind").and_then(Value::as_str) == Some(told) => {
-            Ok(Answer::Settled(closer))
-        }
-        _ => Err(HookError::TooLate(intent)),
-    }
-}
-
-/// The place and content of a receipt of this chain.
-fn stored(ledger: &Ledger, id: ReceiptId) -> Result<(u64, Value), HookError> {
+/// A receipt of this chain: how one that is about it names it, and its content.
+pub(super) fn stored(ledger: &Ledger, id: ReceiptId) -> Result<(Ref, Value), HookError> {
     let damaged = || HookError::Lease(LeaseError::Damaged(id));
-    let Found::One(_, seq, line) = ledger.find(&id.to_string())? else { return Err(damaged()) };
+    let Found::One(_, _, line) = ledger.find(&id.to_string())? else { return Err(damaged()) };
     let receipt = json::parse(line.as_bytes()).map_err(|_| damaged())?;
-    Ok((seq, receipt.member("content").cloned().ok_or_else(damaged)?))
+    let hash = receipt.member("entry_hash").and_then(Value::as_str).and_then(Digest::from_hex);
+    let named = Ref { rel: Rel::Parent, receipt_id: id, entry_hash: hash.ok_or_else(damaged)? };
+    Ok((named, receipt.member("content").cloned().ok_or_else(damaged)?))
 }
 
 /// The oldest open intent of this asker that answers a request of this body.
-fn open_of(ask: &Ask<'_>, asker: &Asker, body: &Digest) -> Result<Option<ReceiptId>, HookError> {
+pub(super) fn open_of(ask: &Ask<'_>, asker: &Asker, body: &Digest) -> Result<Option<ReceiptId>, HookError> {
     let body = body.to_hex();
     let own = asker.principal_id();
     let open = ask.ledger.open_actions()?;
@@ -226,16 +210,21 @@ fn open_of(ask: &Ask<'_>, asker: &Asker, body: &Digest) -> Result<Option<Receipt
 /// The request that an event is, for this chain: by its id where it has one, else by what is asked and when.
 fn tag(ask: &Ask<'_>, asker: &Asker, call: &Call) -> Result<RequestTag, HookError> {
     let agent = ask.agent.name();
-    let body = json!([agent, call.session, call.tool, said(ask.agent, call)]).to_string();
+    let body = body(ask.agent, call);
     let key = match &call.id {
         Some(id) => json!(["hook", agent, call.session, id]).to_string(),
         None => json!(["hook", agent, call.session, call.moment, body]).to_string(),
     };
-    Ok(ask.ledger.request_tag(asker.principal_id(), &key, body.as_bytes())?)
+    Ok(ask.ledger.request_tag(asker.principal_id(), (Surface::Hook, &key), body.as_bytes())?)
+}
+
+/// What a call is, as one text.
+fn body(agent: Agent, call: &Call) -> String {
+    json!([agent.name(), call.session, call.tool, said(agent, call)]).to_string()
 }
 
 /// What the input of a call does, in one spelling. Codex tells people what it is for in one of two events.
-fn said(agent: Agent, call: &Call) -> serde_json::Value {
+pub(super) fn said(agent: Agent, call: &Call) -> serde_json::Value {
     let mut input = call.input.clone();
     if agent == Agent::Codex {
         input.remove("description");

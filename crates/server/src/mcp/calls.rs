@@ -15,7 +15,8 @@ use serde_json::value::RawValue;
 use super::IN_FLIGHT_MAX;
 use super::elicit::{self, Consent};
 use super::gateway::{Passage, Pending, What};
-use super::wire::{self, Id, Meta, Method, Params};
+use super::listing;
+use super::wire::{self, Id, Members, Meta, Method, Params};
 
 /// A request that is decided.
 #[derive(Debug)]
@@ -41,81 +42,100 @@ impl Call {
     }
 
     pub(super) fn of(
-        method: Method,
+        (id, method): (&Id, &str),
         params: Option<&RawValue>,
-        line: &[u8],
         elicits: bool,
     ) -> Result<Self, &'static str> {
         let none = "the request has no parameters that could be decided";
-        let read: Params<'_> = wire::object(params.ok_or(none)?).ok_or(none)?;
-        let raw_meta: Option<RawMeta<'_>> = params.and_then(wire::object);
-        let meta = raw_meta.and_then(|one| one.meta).filter(|_| is_modern(read.meta.as_ref()));
-        let name = match method.own_name() {
-            Some(name) => name.to_owned(),
-            None => read.name.as_deref().ok_or("the call names no tool")?.to_owned(),
+        let (members, read): (Members<'_>, Params<'_>) = match params {
+            Some(raw) => (wire::members(raw).ok_or(none)?, wire::object(raw).ok_or(none)?),
+            None => Default::default(),
         };
-        if method == Method::Call && Method::is_taken(&name) {
+        let meta = members.get("_meta").filter(|_| is_modern(read.meta.as_ref()));
+        let kind = Method::of(method);
+        let name = match kind {
+            Method::Call => read.name.as_deref().ok_or("the call names no tool")?.to_owned(),
+            _ => Method::named(method).ok_or("no request is decided by this name")?,
+        };
+        if kind == Method::Call && Method::is_taken(&name) {
             return Err("no tool can be called by this name");
         }
         let elicits = match &read.meta {
             Some(own) if meta.is_some() => wire::can_elicit(own.capabilities),
             _ => elicits,
         };
-        let (line, consent) = elicit::taken_out(&read, line, elicits)?;
+        let (line, consent) = elicit::taken_out(&read, wire::request(id, method, params), elicits)?;
         Ok(Self {
-            arguments: arguments(method, &read),
+            arguments: arguments(kind, &read, &members),
             line,
-            method,
+            method: kind,
             name,
             meta: meta.map(|raw| raw.get().to_owned()),
             consent,
             escalation: elicit::waited_for(&read),
         })
     }
-}
 
-#[derive(serde::Deserialize, Debug)]
-struct RawMeta<'a> {
-    #[serde(borrow, default, rename = "_meta")]
-    meta: Option<&'a RawValue>,
+    /// What is asked from here, because something is decided against it.
+    pub(super) fn own(id: &Id, method: &'static str, (cursor, meta): (Option<&str>, Option<&str>)) -> Self {
+        let cursor = cursor.map(|cursor| format!("\"cursor\":{}", json!(cursor)));
+        let arguments = format!("{{{}}}", cursor.as_deref().unwrap_or_default());
+        let own = meta.map(|meta| format!("\"_meta\":{meta}"));
+        let params: Vec<String> = own.into_iter().chain(cursor).collect();
+        let line = format!(
+            r#"{{"jsonrpc":"2.0","id":{},"method":"{method}","params":{{{}}}}}"#,
+            id.json(),
+            params.join(",")
+        );
+        Self {
+            line: line.into_bytes(),
+            method: Method::of(method),
+            name: method.to_owned(),
+            arguments,
+            meta: meta.map(ToOwned::to_owned),
+            consent: Consent::Mute,
+            escalation: None,
+        }
+    }
 }
 
 fn is_modern(meta: Option<&Meta<'_>>) -> bool {
     meta.is_some_and(|meta| meta.version.is_some())
 }
 
-/// Everything that the request says, as one JSON text.
-fn arguments(method: Method, read: &Params<'_>) -> String {
-    let mut own = BTreeMap::new();
-    match method {
-        Method::Call => {
-            let given = read.arguments.map_or("{}", RawValue::get);
-            let others: Vec<_> = elicit::others(read).collect();
-            if others.is_empty() {
-                return given.to_owned();
-            }
-            // What the server was answered in between is part of what it is asked.
-            let answers: Vec<String> =
-                others.into_iter().map(|(key, raw)| format!("{}:{}", json!(key), raw.get())).collect();
-            return format!(r#"{{"arguments":{given},"inputResponses":{{{}}}}}"#, answers.join(","));
+/// What says nothing of what is wanted, or is taken out.
+const ASIDE: [&str; 3] = ["_meta", "inputResponses", "requestState"];
+
+/// Everything that the request says, as one JSON text: of a call the arguments, unless it says more.
+fn arguments(method: Method, read: &Params<'_>, members: &Members<'_>) -> String {
+    let is_call = method == Method::Call;
+    let said = members.iter().filter(|(name, _)| !ASIDE.contains(&name.as_str()));
+    let mut said: BTreeMap<&str, String> =
+        said.map(|(name, raw)| (name.as_str(), raw.get().to_owned())).collect();
+    // What the server was answered in between is part of what it is asked.
+    let answers: Vec<String> =
+        elicit::others(read).map(|(key, raw)| format!("{}:{}", json!(key), raw.get())).collect();
+    if !answers.is_empty() {
+        said.insert("inputResponses", format!("{{{}}}", answers.join(",")));
+    }
+    if is_call {
+        said.remove("name");
+        let given = said.entry("arguments").or_insert_with(|| "{}".to_owned());
+        if let (given, 1) = (given.clone(), said.len()) {
+            return given;
         }
-        Method::ReadResource => own.insert("uri", read.uri.as_deref()),
-        Method::FetchPrompt => own.insert("name", read.name.as_deref()),
-        Method::Task(_) => own.insert("taskId", read.task_id.as_deref()),
-    };
-    let mut members: Vec<String> =
-        own.iter().filter_map(|(key, text)| Some(format!("{}:{}", json!(key), json!((*text)?)))).collect();
-    members.extend(read.arguments.map(|raw| format!("\"arguments\":{}", raw.get())));
+    }
+    let members: Vec<String> = said.iter().map(|(name, text)| format!("{}:{text}", json!(name))).collect();
     format!("{{{}}}", members.join(","))
 }
 
 impl Passage<'_> {
-    pub(super) fn govern(&mut self, id: Id, method: Method, params: Option<&RawValue>, line: &[u8]) {
-        let call = match Call::of(method, params, line, self.elicits) {
+    pub(super) fn govern(&mut self, id: Id, method: &str, params: Option<&RawValue>) {
+        let call = match Call::of((&id, method), params, self.elicits) {
             Ok(call) => call,
             Err(text) => return self.tell_client(&wire::error(Some(&id), wire::PARAMS, text)),
         };
-        if method == Method::Call && !self.listing.is_complete() {
+        if call.method == Method::Call && !self.listing.is_complete() {
             let meta = call.meta.clone();
             self.calls.insert(id, Pending { until: self.until(), what: What::Held(Box::new(call)) });
             return self.ask_for_tools(meta);
@@ -126,7 +146,7 @@ impl Passage<'_> {
     /// Has a call decided; where it is admitted, the server gets it.
     pub(super) fn decide(&mut self, id: &Id, call: Call) {
         let Some(call) = self.answered_before(id, call) else { return };
-        match self.gateway.begin(&call, &self.listing, None) {
+        match self.gateway.begin(&call, &self.listing, None).map(|(begun, _)| begun) {
             Ok(Begun { open: Some(open), .. }) => self.perform(id, &call, open),
             Ok(begun)
                 if begun.ruling.decision.verdict == Verdict::Escalate && begun.objections.is_empty() =>
@@ -145,7 +165,8 @@ impl Passage<'_> {
     fn perform(&mut self, id: &Id, call: &Call, open: Open) {
         let began = Instant::now();
         if self.tell_server(call.line.clone()) {
-            let what = What::Performing { open, method: call.method, began };
+            let first = listing::is_first(&call.arguments);
+            let what = What::Performing { open, method: call.method, first, began };
             self.calls.insert(id.clone(), Pending { until: self.until(), what });
             return;
         }
@@ -162,16 +183,27 @@ impl Passage<'_> {
         &mut self,
         id: &Id,
         (open, method, began): (Open, Method, Instant),
+        first: bool,
         answer: Result<&RawValue, &RawValue>,
-        line: &[u8],
     ) {
-        match self.gateway.answered(open, (method, began), answer) {
-            Ok(()) => self.tell_client(line),
-            Err(error) => {
+        // What a client sees of tools was seen here before.
+        let seen = match (method, answer) {
+            (Method::ListTools, Ok(page)) => self.learn(first, page),
+            _ => Ok(()),
+        };
+        let settled = match &seen {
+            Ok(()) => self.gateway.answered(open, (method, began), answer),
+            Err(_) => self.gateway.without_answer(open, began, (Ending::Failed, "mcp.no_answer")),
+        };
+        let line = match (settled, seen) {
+            (Ok(()), Ok(())) => wire::answer(id, answer),
+            (Ok(()), Err(text)) => wire::error(Some(id), wire::NO_ANSWER, &text),
+            (Err(error), _) => {
                 let text = format!("the answer couldn't be recorded and is withheld: {error}");
-                self.tell_client(&wire::error(Some(id), wire::NO_ANSWER, &text));
+                wire::error(Some(id), wire::NO_ANSWER, &text)
             }
-        }
+        };
+        self.tell_client(&line);
     }
 
     /// Nobody will know what came of it.
@@ -192,7 +224,7 @@ impl Passage<'_> {
 
     /// Ends a request that has waited for too long.
     pub(super) fn too_late(&mut self, id: &Id) {
-        if matches!(self.calls.get(id), Some(Pending { what: What::Performing { .. } | What::Passed, .. })) {
+        if matches!(self.calls.get(id), Some(Pending { what: What::Performing { .. } | What::Ping, .. })) {
             let line = json!({"jsonrpc": "2.0", "method": "notifications/cancelled",
                 "params": {"requestId": serde_json::from_str::<serde_json::Value>(&id.json()).ok(),
                     "reason": "no answer in time"}});
@@ -212,13 +244,28 @@ impl Passage<'_> {
                 return self.refuse(id, &call, &text);
             }
             What::Performing { open, began, .. } => self.unknown(open, began, code),
-            What::Passed | What::List { .. } | What::Held(_) => {}
+            What::Ping | What::Held(_) => {}
         }
         self.tell_client(&wire::error(Some(id), wire::NO_ANSWER, words::code_text(code)));
     }
 
+    /// Ends questions of the server that the client has not answered in time.
+    pub(super) fn questions_too_late(&mut self, now: Instant) {
+        let timeout = self.gateway.timeout;
+        let late = |began: &Instant| now.saturating_duration_since(*began) >= timeout;
+        let late: Vec<Id> =
+            self.questions.iter().filter(|(_, (_, began))| late(began)).map(|(id, _)| id.clone()).collect();
+        for id in late {
+            if let Some((open, began)) = self.questions.remove(&id) {
+                self.unknown(open, began, "mcp.timeout");
+                let text = words::code_text("mcp.timeout");
+                let _sent = self.tell_server(wire::error(Some(&id), wire::NO_ANSWER, text));
+            }
+        }
+    }
+
     /// A request of the server to the client.
-    pub(super) fn server_asks(&mut self, id: Id, method: &str, params: Option<&RawValue>, line: &[u8]) {
+    pub(super) fn server_asks(&mut self, id: Id, method: &str, params: Option<&RawValue>) {
         let refusal = match &id {
             Id::Text(text) if text.starts_with(wire::OWN_ID) => {
                 Some("the id is one that is not yours to give")
@@ -232,43 +279,70 @@ impl Passage<'_> {
             let _sent = self.tell_server(wire::error(Some(&id), wire::INVALID, text));
             return;
         }
-        if method != wire::SAMPLING {
-            self.questions.insert(id, None);
-            return self.tell_client(line);
+        // Who is there is this gateway: the client need not hear of it, and nothing of it is handed on.
+        if method == wire::PING {
+            let _sent = self.tell_server(wire::result(&id, &json!({})));
+            return;
         }
-        let call = ToolCall {
-            server: self.gateway.server.clone(),
-            tool: wire::SAMPLING.to_owned(),
-            arguments: params.map_or("{}", RawValue::get).to_owned(),
-            definition: None,
-            pinned: None,
-        };
-        let refusal = match self.gateway.decided(call, (None, None)) {
+        let refusal = match self.decided_of(method, params) {
             Ok(Begun { open: Some(open), .. }) => {
-                self.questions.insert(id, Some((open, Instant::now())));
-                return self.tell_client(line);
+                let line = wire::request(&id, method, params);
+                self.questions.insert(id, (open, Instant::now()));
+                return self.tell_client(&line);
             }
             Ok(begun) if begun.ruling.decision.verdict == Verdict::Escalate => elicit::told(&begun),
             Ok(begun) => denial(&begun),
-            Err(error) => format!("nothing was decided, so nothing was done: {error}"),
+            Err(text) => text,
         };
         let _sent = self.tell_server(wire::error(Some(&id), wire::REFUSED, &refusal));
     }
 
-    /// The client's model has answered the server.
+    /// What is no call: decided by its name.
+    fn decided_of(&self, method: &str, params: Option<&RawValue>) -> Result<Begun, String> {
+        let call = ToolCall {
+            server: self.gateway.server.clone(),
+            tool: Method::named(method).ok_or_else(|| "no request is decided by this name".to_owned())?,
+            arguments: params.map_or("{}", RawValue::get).to_owned(),
+            definition: None,
+            pinned: None,
+        };
+        let decided = self.gateway.decided(call, (None, None)).map(|(begun, _)| begun);
+        decided.map_err(|error| format!("nothing was decided, so nothing was done: {error}"))
+    }
+
+    /// A notification of the client that the protocol does not have: nobody knows what it does.
+    pub(super) fn notified(&mut self, method: &str, params: Option<&RawValue>) {
+        let text = match self.decided_of(method, params) {
+            Ok(Begun { open: Some(open), .. }) => {
+                let sent = self.tell_server(wire::notification(method, params));
+                let ending = if sent { Ending::Completed } else { Ending::Failed };
+                let reasons = if sent { Vec::new() } else { vec![Reason::code("mcp.server_gone")] };
+                let outcome = Outcome { reasons, ..Outcome::of(ending) };
+                match lease::settle(self.gateway.ledger, open, &outcome) {
+                    Ok(_) => return,
+                    Err(error) => error.to_string(),
+                }
+            }
+            Ok(begun) if begun.ruling.decision.verdict == Verdict::Escalate => elicit::told(&begun),
+            Ok(begun) => denial(&begun),
+            Err(text) => text,
+        };
+        (self.say)(&format!("a notification was not passed on: {text}"));
+    }
+
+    /// The client has answered what the server asked.
     pub(super) fn sampled(
         &mut self,
         id: &Id,
         (open, began): (Open, Instant),
         answer: Result<&RawValue, &RawValue>,
-        line: &[u8],
     ) {
         let (raw, code) = match answer {
             Ok(raw) => (raw, None),
             Err(raw) => (raw, Some("mcp.refused_by_client")),
         };
         let sent = match self.gateway.settle(open, began, raw, code) {
-            Ok(()) => self.tell_server(line.to_vec()),
+            Ok(()) => self.tell_server(wire::answer(id, answer)),
             Err(error) => {
                 let text = format!("the answer couldn't be recorded and is withheld: {error}");
                 self.tell_server(wire::error(Some(id), wire::NO_ANSWER, &text))

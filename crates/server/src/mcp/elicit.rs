@@ -52,19 +52,19 @@ pub(super) fn others<'p>(read: &'p Params<'_>) -> impl Iterator<Item = (&'p str,
 /// Takes out of a request what is answered to this gateway, so that the server sees the call alone.
 pub(super) fn taken_out(
     read: &Params<'_>,
-    line: &[u8],
+    line: Vec<u8>,
     elicits: bool,
 ) -> Result<(Vec<u8>, Consent), &'static str> {
     let own = read.input_responses.as_ref().and_then(|all| all.get(QUESTION));
     let Some(answer) = own else {
         // With answers to the server's own questions underway, one more would lose them.
         let askable = elicits && read.request_state.is_none() && others(read).next().is_none();
-        return Ok((line.to_vec(), if askable { Consent::Askable } else { Consent::Mute }));
+        return Ok((line, if askable { Consent::Askable } else { Consent::Mute }));
     };
     let consent = if accepts(answer) { Consent::Waits } else { Consent::Declined };
     let rest: BTreeMap<&str, &RawValue> = others(read).collect();
     let own_state = read.request_state.as_deref().is_some_and(|state| state.starts_with(wire::OWN_ID));
-    without(line, &rest, own_state).map(|line| (line, consent)).ok_or("the request cannot be taken apart")
+    without(&line, &rest, own_state).map(|line| (line, consent)).ok_or("the request cannot be taken apart")
 }
 
 type Members = BTreeMap<String, Box<RawValue>>;

@@ -12,14 +12,14 @@ use cascade_receipt::content::Runtime;
 use cascade_receipt::id::ReceiptId;
 use cascade_runtime::consent::ANSWER_POLL;
 use cascade_runtime::facts::Asker;
-use cascade_runtime::lease::Open;
+use cascade_runtime::lease::{Live, Open};
 use cascade_runtime::policy_store::PolicyInForce;
 use cascade_runtime::process::CLOSE_GRACE;
 use serde_json::value::RawValue;
 
 use super::calls::Call;
 use super::lines::{self, Event, From, Heard, Outbox};
-use super::listing::{self, Listing};
+use super::listing::Listing;
 use super::wire::{self, Id, Message, Method};
 use super::{IN_FLIGHT_MAX, Serving};
 
@@ -47,7 +47,7 @@ pub struct Mouths<'a> {
     /// What the client says.
     pub input: Box<dyn Read + Send>,
     /// What the client reads.
-    pub output: &'a mut dyn Write,
+    pub output: Box<dyn Write + Send>,
     /// Tells people.
     pub say: &'a dyn Fn(&str),
 }
@@ -65,6 +65,10 @@ pub enum Finished {
     ClientClosed,
     /// It was stopped from outside.
     Stopped,
+    /// The server may not run any more: everything was stopped, or what admitted it has changed.
+    Revoked,
+    /// The ledger takes nothing more until it is opened anew.
+    Unrecorded,
     /// The server ended before the client did.
     ServerEnded,
     /// The client sent a line that is longer than any message.
@@ -100,7 +104,8 @@ pub fn run(
     lines::read(From::Server, from, sender)?;
     let mut passage = Passage {
         gateway,
-        client: Some(mouths.output),
+        live: &mut serving.live,
+        client: Some(Outbox::new(mouths.output)?),
         server: Some(Outbox::new(to)?),
         say: mouths.say,
         elicits: false,
@@ -110,6 +115,7 @@ pub fn run(
         listing: Listing::default(),
         told: BTreeSet::new(),
         polled: Instant::now(),
+        revoked: false,
     };
     let finished = passage.serve(&events);
     passage.close(finished);
@@ -126,16 +132,14 @@ pub(super) struct Pending {
 /// What becomes of it.
 #[derive(Debug)]
 pub(super) enum What {
-    /// It is the server's matter.
-    Passed,
-    /// The server was asked for a page of its tools.
-    List { first: bool },
+    /// The server is asked whether it is there.
+    Ping,
     /// It waits until the tools of the server are known.
     Held(Box<Call>),
     /// It waits for people.
     Waiting { call: Box<Call>, escalation: ReceiptId, elicitation: Option<Id> },
     /// It was admitted, and the server is at it.
-    Performing { open: Open, method: Method, began: Instant },
+    Performing { open: Open, method: Method, first: bool, began: Instant },
 }
 
 impl Pending {
@@ -147,21 +151,25 @@ impl Pending {
 /// What a gateway knows while it stands between.
 pub(super) struct Passage<'a> {
     pub(super) gateway: Gateway<'a>,
+    /// The server itself, with what it notifies.
+    live: &'a mut Live,
     /// Gone when the client does not read any more.
-    client: Option<&'a mut dyn Write>,
+    client: Option<Outbox>,
     /// Gone when the client has nothing more to say.
     server: Option<Outbox>,
     pub(super) say: &'a dyn Fn(&str),
     /// The client of a revision with sessions can ask its user.
     pub(super) elicits: bool,
     pub(super) calls: BTreeMap<Id, Pending>,
-    /// Requests of the server to the client, with the intent of those that are decided.
-    pub(super) questions: BTreeMap<Id, Option<(Open, Instant)>>,
+    /// Requests of the server to the client, with their intents.
+    pub(super) questions: BTreeMap<Id, (Open, Instant)>,
     /// Questions to the client's user that were asked from here, with the call that each is about.
     pub(super) elicitations: BTreeMap<Id, Id>,
     pub(super) listing: Listing,
     told: BTreeSet<&'static str>,
     polled: Instant,
+    /// The server may not run any more.
+    revoked: bool,
 }
 
 impl Passage<'_> {
@@ -173,7 +181,14 @@ impl Passage<'_> {
                 closing = Some(Instant::now() + CLOSE_GRACE);
             }
             self.keep_time();
-            let due = self.calls.values().map(|one| one.until).chain(closing).min();
+            if self.revoked {
+                return Finished::Revoked;
+            }
+            // Nothing that would come now could be put on record.
+            if self.gateway.ledger.has_failed() {
+                return Finished::Unrecorded;
+            }
+            let due = self.calls.values().map(|one| one.until).chain(closing).chain(self.live.due()).min();
             let left = due.map_or(ANSWER_POLL, |due| due.saturating_duration_since(Instant::now()));
             match events.recv_timeout(left.min(ANSWER_POLL)) {
                 Ok(Event::Line(From::Client, line)) => self.client_said(&line),
@@ -206,22 +221,38 @@ impl Passage<'_> {
         for id in late {
             self.too_late(&id);
         }
+        self.questions_too_late(now);
+        if self.listing.asked_before(now.checked_sub(self.gateway.timeout)) {
+            self.give_up_asking("mcp.timeout");
+            // Whoever still waits for the list asks for it anew.
+            let held = self.calls.values().find_map(|one| match &one.what {
+                What::Held(call) => Some(call.meta.clone()),
+                _ => None,
+            });
+            if let Some(meta) = held {
+                self.ask_for_tools(meta);
+            }
+        }
         if now.saturating_duration_since(self.polled) >= ANSWER_POLL {
             self.polled = now;
             self.look_for_answers();
+            self.revoked |= !self.gateway.under(self.live, |live, under| live.goes_on(under));
+        }
+        if self.live.due().is_some_and(|due| due <= Instant::now()) {
+            self.tell_notified();
         }
     }
 
     fn client_said(&mut self, line: &[u8]) {
         match Message::of(line) {
-            Ok(Message::Request(id, method, params)) => self.asked(id, &method, params, line),
-            Ok(Message::Notification(method, params)) => self.noted(&method, params, line),
-            Ok(Message::Answer(id, answer)) => self.client_answered(&id, answer, line),
+            Ok(Message::Request(id, method, params)) => self.asked(id, &method, params),
+            Ok(Message::Notification(method, params)) => self.noted(&method, params),
+            Ok(Message::Answer(id, answer)) => self.client_answered(&id, answer),
             Err((code, text)) => self.tell_client(&wire::error(None, code, text)),
         }
     }
 
-    fn asked(&mut self, id: Id, method: &str, params: Option<&RawValue>, line: &[u8]) {
+    fn asked(&mut self, id: Id, method: &str, params: Option<&RawValue>) {
         if self.calls.contains_key(&id) {
             // Whoever got this with the id would take it for the answer to the first.
             return self.tell_client(&wire::error(
@@ -237,80 +268,72 @@ impl Passage<'_> {
                 "too many requests are in flight",
             ));
         }
-        match (method, Method::of(method)) {
-            (_, Some(method)) => self.govern(id, method, params, line),
-            ("tools/list", None) => self.pass(id, What::List { first: listing::is_first(params) }, line),
-            (other, None) => {
-                if other == "initialize" {
-                    self.elicits = wire::introduced_elicitation(params);
-                }
-                self.pass(id, What::Passed, line);
+        if method != wire::PING {
+            if method == "initialize" {
+                self.elicits = wire::introduced_elicitation(params);
             }
+            return self.govern(id, method, params);
         }
-    }
-
-    fn pass(&mut self, id: Id, what: What, line: &[u8]) {
-        if self.tell_server(line.to_vec()) {
-            self.calls.insert(id, Pending { until: self.until(), what });
+        if self.tell_server(wire::request(&id, method, None)) {
+            self.calls.insert(id, Pending { until: self.until(), what: What::Ping });
         } else {
             self.tell_client(&wire::error(Some(&id), wire::NO_ANSWER, "the server does not read"));
         }
     }
 
     /// Nothing but what is called a notification is one: another method would be done and never answered.
-    fn noted(&mut self, method: &str, params: Option<&RawValue>, line: &[u8]) {
+    fn noted(&mut self, method: &str, params: Option<&RawValue>) {
         if !method.starts_with(NOTIFICATION) {
             return self.tell_once("a request without an id was not passed on");
         }
         if method == "notifications/cancelled" && self.gave_up(params) {
             return;
         }
-        if !self.tell_server(line.to_vec()) {
+        if !wire::is_plain(method, params) {
+            return self.notified(method, params);
+        }
+        if !self.tell_server(wire::notification(method, params)) {
             self.tell_once("the server does not read; a notification was not passed on");
         }
     }
 
-    fn client_answered(&mut self, id: &Id, answer: Result<&RawValue, &RawValue>, line: &[u8]) {
+    fn client_answered(&mut self, id: &Id, answer: Result<&RawValue, &RawValue>) {
         if let Some(call) = self.elicitations.remove(id) {
             return self.user_answered(&call, answer);
         }
         match self.questions.remove(id) {
             None => self.tell_once("the client answered what the server did not ask"),
-            Some(None) => drop(self.tell_server(line.to_vec())),
-            Some(Some((open, began))) => self.sampled(id, (open, began), answer, line),
+            Some((open, began)) => self.sampled(id, (open, began), answer),
         }
     }
 
     fn server_said(&mut self, line: &[u8]) {
         match Message::of(line) {
-            Ok(Message::Request(id, method, params)) => self.server_asks(id, &method, params, line),
-            Ok(Message::Notification(method, _)) if method.starts_with(NOTIFICATION) => {
+            Ok(Message::Request(id, method, params)) => self.server_asks(id, &method, params),
+            Ok(Message::Notification(method, params)) if method.starts_with(NOTIFICATION) => {
                 if method == "notifications/tools/list_changed" {
                     self.listing.forget();
                 }
-                self.tell_client(line);
+                self.notify(&wire::notification(&method, params));
             }
             Ok(Message::Notification(..)) => self.tell_once("the server sent a request without an id"),
-            Ok(Message::Answer(id, answer)) => self.server_answered(&id, answer, line),
+            Ok(Message::Answer(id, answer)) => self.server_answered(&id, answer),
             Err(_) => self.tell_once("the server sent what is no message of the protocol"),
         }
     }
 
-    fn server_answered(&mut self, id: &Id, answer: Result<&RawValue, &RawValue>, line: &[u8]) {
+    fn server_answered(&mut self, id: &Id, answer: Result<&RawValue, &RawValue>) {
         if self.listing.is_asked(id) {
             return self.page_came(answer);
         }
         match self.calls.remove(id) {
-            Some(Pending { what: What::Passed, .. }) => self.tell_client(line),
-            Some(Pending { what: What::List { first }, .. }) => {
-                let learnt = answer.map_or(Ok(()), |page| self.learn(first, page));
-                match learnt {
-                    Ok(()) => self.tell_client(line),
-                    Err(text) => self.tell_client(&wire::error(Some(id), wire::NO_ANSWER, &text)),
-                }
-            }
-            Some(Pending { what: What::Performing { open, method, began }, .. }) => {
-                self.performed(id, (open, method, began), answer, line);
+            // That it answers is all that is told of it.
+            Some(Pending { what: What::Ping, .. }) => self.tell_client(&match answer {
+                Ok(_) => wire::result(id, &serde_json::json!({})),
+                Err(_) => wire::error(Some(id), wire::NO_ANSWER, "the server takes no such request"),
+            }),
+            Some(Pending { what: What::Performing { open, method, first, began }, .. }) => {
+                self.performed(id, (open, method, began), first, answer);
             }
             // It was not asked yet, so it can know nothing.
             Some(other) => {
@@ -326,12 +349,40 @@ impl Passage<'_> {
         Instant::now() + self.gateway.timeout
     }
 
+    /// Tells what is on record already, or is Cascade's own; what the server has notified before goes first.
     pub(super) fn tell_client(&mut self, line: &[u8]) {
-        let Some(client) = &mut self.client else { return };
-        let written =
-            client.write_all(line).and_then(|()| client.write_all(b"\n")).and_then(|()| client.flush());
-        if written.is_err() {
+        self.tell_notified();
+        self.write([line, b"\n"].concat());
+    }
+
+    /// Nobody here waits for a client: one that does not read keeps nothing from being ended.
+    fn write(&mut self, bytes: Vec<u8>) {
+        if self.client.as_ref().is_some_and(|client| !client.send_whole(bytes)) {
+            self.tell_once("the client does not read; it is taken for gone");
             self.client = None;
+        }
+    }
+
+    /// What the server notifies is its output, and waits until a heartbeat of it is durable.
+    fn notify(&mut self, line: &[u8]) {
+        if self.live.room() <= line.len() {
+            self.tell_notified();
+        }
+        self.live.push(&[line, b"\n"].concat());
+    }
+
+    /// Commit point: what the server notified leaves when it is on record.
+    fn tell_notified(&mut self) {
+        if self.live.due().is_none() || self.revoked {
+            return;
+        }
+        match self.gateway.under(self.live, |live, under| live.release(under)) {
+            Ok(Some(bytes)) => self.write(bytes),
+            Ok(None) => self.revoked = true,
+            Err(_) => {
+                self.tell_once("what the server notified couldn't be recorded, and is withheld");
+                self.live.withhold();
+            }
         }
     }
 
@@ -352,17 +403,23 @@ impl Passage<'_> {
             Finished::ServerEnded => "mcp.server_gone",
             Finished::ServerFloods => "mcp.server_floods",
             Finished::ClientClosed | Finished::Stopped | Finished::ClientFloods => "mcp.client_gone",
+            Finished::Revoked => "mcp.server_revoked",
+            Finished::Unrecorded => "mcp.server_ended",
         };
+        // The last words of a server are words too.
+        self.tell_notified();
+        self.give_up_asking(code);
         let ids: Vec<Id> = self.calls.keys().cloned().collect();
         for id in ids {
             self.unanswered(&id, code);
         }
-        for (_, question) in std::mem::take(&mut self.questions) {
-            if let Some((open, began)) = question {
-                self.unknown(open, began, code);
-            }
+        for (_, (open, began)) in std::mem::take(&mut self.questions) {
+            self.unknown(open, began, code);
         }
         self.server = None;
+        if let Some(client) = self.client.take() {
+            client.drain(CLOSE_GRACE);
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use cascade_receipt::digest::Digest;
 use cascade_receipt::id::ReceiptId;
 use cascade_runtime::consent;
 use cascade_runtime::lease::{
-    self, Asked, Begun, Held, LeaseError, Open, Outcome, Output, REASON_BYTES_MAX, Request,
+    self, Asked, Begun, Held, LeaseError, Live, Open, Outcome, Output, REASON_BYTES_MAX, Request, Under,
 };
 use serde_json::value::RawValue;
 
@@ -20,13 +20,13 @@ use super::listing::Listing;
 use super::wire::{self, Method, ToolResult};
 
 impl Gateway<'_> {
-    /// Has a call decided against what the server says that its tools are.
+    /// Has a call decided against what the server says that its tools are. Gives what was decided as well.
     pub(super) fn begin(
         &self,
         call: &Call,
         listing: &Listing,
         tag: Option<RequestTag>,
-    ) -> Result<Begun, LeaseError> {
+    ) -> Result<(Begun, Asked), LeaseError> {
         let (mut definition, mut pinned) = (None, None);
         if call.method == Method::Call {
             // What the server does not list has no definition that could be pinned.
@@ -53,9 +53,9 @@ impl Gateway<'_> {
         &self,
         call: ToolCall,
         (reason, tag): (Option<&str>, Option<RequestTag>),
-    ) -> Result<Begun, LeaseError> {
+    ) -> Result<(Begun, Asked), LeaseError> {
         let asked = Asked::Tool { call, cwd: self.cwd.clone() };
-        lease::begin(
+        let begun = lease::begin(
             self.ledger,
             &Request {
                 asked: &asked,
@@ -69,7 +69,14 @@ impl Gateway<'_> {
                 held: Held::Process,
                 policy: Some(self.policy),
             },
-        )
+        )?;
+        Ok((begun, asked))
+    }
+
+    /// What `live`, which runs under this gateway, may do now.
+    pub(super) fn under<T>(&self, live: &mut Live, act: impl FnOnce(&mut Live, &Under<'_>) -> T) -> T {
+        let Self { ledger, policy, asker, .. } = self;
+        act(live, &Under { ledger, policy, asker, also: &|_| None })
     }
 
     /// Commit point: an answer has come, and leaves when this is durable.
@@ -79,13 +86,7 @@ impl Gateway<'_> {
         (method, began): (Method, Instant),
         answer: Result<&RawValue, &RawValue>,
     ) -> Result<(), LeaseError> {
-        let is_error = |raw: &RawValue| {
-            method == Method::Call && wire::object::<ToolResult>(raw).is_some_and(|result| result.is_error)
-        };
-        let (raw, code) = match answer {
-            Ok(raw) => (raw, is_error(raw).then_some("mcp.tool_failed")),
-            Err(raw) => (raw, Some("mcp.refused_by_server")),
-        };
+        let (raw, code) = told(method, answer);
         self.settle(open, began, raw, code)
     }
 
@@ -103,6 +104,27 @@ impl Gateway<'_> {
             ..Outcome::of(if code.is_some() { Ending::Failed } else { Ending::Completed })
         };
         lease::settle(self.ledger, open, &outcome).map(|_| ())
+    }
+
+    /// Commit point: how a call ended that was watched over, with what came of it. False where it was not admitted any
+    /// more when that came: none of it may leave.
+    pub(super) fn closed(
+        &self,
+        mut live: Live,
+        (ending, code): (Ending, Option<&'static str>),
+        output: Option<&[u8]>,
+    ) -> Result<bool, LeaseError> {
+        let admitted = self.under(&mut live, |live, under| live.goes_on(under));
+        let (ending, reasons) = match code {
+            _ if !admitted => (Ending::Revoked, live.revoked().to_vec()),
+            code => (ending, code.into_iter().map(Reason::code).collect()),
+        };
+        if let Some(output) = output.filter(|_| admitted) {
+            live.push(output);
+            live.rest();
+        }
+        live.close(self.ledger, Outcome { reasons, ..Outcome::of(ending) })?;
+        Ok(admitted)
     }
 
     /// Nobody will know what came of it.
@@ -148,5 +170,19 @@ impl Gateway<'_> {
             Some(SubjectState::Open) | None => SubjectState::Expired,
             Some(state) => state,
         })
+    }
+}
+
+/// What an answer says, and why it is none that was wished for.
+pub(super) fn told<'a>(
+    method: Method,
+    answer: Result<&'a RawValue, &'a RawValue>,
+) -> (&'a RawValue, Option<&'static str>) {
+    let is_error = |raw: &RawValue| {
+        method == Method::Call && wire::object::<ToolResult>(raw).is_some_and(|result| result.is_error)
+    };
+    match answer {
+        Ok(raw) => (raw, is_error(raw).then_some("mcp.tool_failed")),
+        Err(raw) => (raw, Some("mcp.refused_by_server")),
     }
 }

@@ -1,16 +1,18 @@
 //! Lines that come and go: each source on a thread of its own, so that nobody waits for whoever does not read.
 
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Write as _};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
-use std::thread;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use super::{LINE_BYTES_MAX, UNREAD_BYTES_MAX};
 
 /// Lines that were read and not looked at: each may be as long as a line can be.
 const AHEAD_MAX: usize = 2;
+/// How often is looked whether everything was written.
+const DRAIN_LOOK: Duration = Duration::from_millis(5);
 
 /// Where something comes from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -90,34 +92,50 @@ pub(super) fn next(from: From, source: &mut impl BufRead) -> Option<Event> {
     }
 }
 
-/// Lines on their way to a server that may not read them.
+/// Lines on their way to somebody who may not read them.
 #[derive(Debug)]
 pub(super) struct Outbox {
     lines: Sender<Vec<u8>>,
     unread: Arc<AtomicUsize>,
+    writing: JoinHandle<()>,
 }
 
 impl Outbox {
     /// Writes to `to` until nothing more comes, then closes it.
-    pub(super) fn new(mut to: File) -> io::Result<Self> {
+    pub(super) fn new(mut to: impl Write + Send + 'static) -> io::Result<Self> {
         let (lines, waiting) = mpsc::channel::<Vec<u8>>();
         let unread = Arc::new(AtomicUsize::new(0));
         let written = Arc::clone(&unread);
-        thread::Builder::new().name("outbox".to_owned()).spawn(move || {
+        let writing = thread::Builder::new().name("outbox".to_owned()).spawn(move || {
             for line in waiting {
-                // A server that is gone is told of by the end of what it says.
-                if to.write_all(&line).is_err() {
+                // A server that is gone is told of by the end of what it says, a client by that nothing can be sent.
+                if to.write_all(&line).and_then(|()| to.flush()).is_err() {
                     return;
                 }
                 written.fetch_sub(line.len(), Ordering::Relaxed);
             }
         })?;
-        Ok(Self { lines, unread })
+        Ok(Self { lines, unread, writing })
     }
 
-    /// Puts a line on its way; false where the server does not read, and more would wait than [`UNREAD_BYTES_MAX`].
+    /// Puts a line on its way; false where nobody reads, and more would wait than [`UNREAD_BYTES_MAX`].
     pub(super) fn send(&self, mut line: Vec<u8>) -> bool {
         line.push(b'\n');
+        self.send_whole(line)
+    }
+
+    /// Waits for so long until what is on its way has been written; the rest is left to the end of this process.
+    pub(super) fn drain(self, grace: Duration) {
+        let Self { lines, writing, .. } = self;
+        drop(lines);
+        let until = Instant::now() + grace;
+        while !writing.is_finished() && Instant::now() < until {
+            thread::sleep(DRAIN_LOOK);
+        }
+    }
+
+    /// The same for lines that have their ends.
+    pub(super) fn send_whole(&self, line: Vec<u8>) -> bool {
         let length = line.len();
         if self.unread.load(Ordering::Relaxed).saturating_add(length) > UNREAD_BYTES_MAX {
             return false;
@@ -144,7 +162,7 @@ mod tests {
     #[test]
     fn what_a_server_does_not_read_is_not_piled_up() {
         let (_read, write) = io::pipe().unwrap();
-        let outbox = Outbox::new(File::from(std::os::fd::OwnedFd::from(write))).unwrap();
+        let outbox = Outbox::new(write).unwrap();
         let line = || vec![b'x'; UNREAD_BYTES_MAX / 4 - 1];
         assert!((0..4).all(|_| outbox.send(line())));
         assert!(!outbox.send(Vec::new()));

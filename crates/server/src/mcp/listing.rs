@@ -1,14 +1,17 @@
 //! What the server says that its tools are, and what they are pinned as.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use cascade_receipt::digest::Digest;
+use cascade_runtime::lease::{Begun, Open};
 use cascade_runtime::tools::{self, Shown};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::calls::{self, Call};
 use super::gateway::{Gateway, Passage, What};
-use super::wire::{self, Id};
+use super::wire::{self, Id, Method};
 use super::{PAGES_MAX, TOOLS_MAX, canonical};
 
 /// Tools as the server showed them last.
@@ -33,6 +36,8 @@ struct Asking {
     id: Id,
     pages: usize,
     meta: Option<String>,
+    open: Open,
+    began: Instant,
 }
 
 /// A page of `tools/list`.
@@ -82,15 +87,20 @@ impl Listing {
         self.seen.get(tool)?.changed.as_deref()
     }
 
+    /// Whether what was asked from here was asked before `moment`.
+    pub(super) fn asked_before(&self, moment: Option<Instant>) -> bool {
+        self.asking.as_ref().zip(moment).is_some_and(|(asking, moment)| asking.began <= moment)
+    }
+
     /// Whether this answers what was asked from here.
     pub(super) fn is_asked(&self, id: &Id) -> bool {
         self.asking.as_ref().is_some_and(|asking| asking.id == *id)
     }
 }
 
-/// Whether a request of the client asks for the first page.
-pub(super) fn is_first(params: Option<&RawValue>) -> bool {
-    let from = params.and_then(wire::object::<From>);
+/// Whether a request asks for the first page, by what it says.
+pub(super) fn is_first(arguments: &str) -> bool {
+    let from: Option<From> = serde_json::from_str(arguments).ok();
     from.is_none_or(|from| from.cursor.is_none())
 }
 
@@ -128,8 +138,8 @@ impl Listing {
         let pinned = tools::pinned(gateway.ledger, gateway.asker, &shown);
         let pinned = pinned.map_err(|error| format!("the server's tools couldn't be pinned: {error}"))?;
         let mut definition = Digest::of(text.as_bytes());
-        // Two tools of one name are neither of them.
-        if let Some(other) = self.seen.get(&named.name) {
+        // Two tools of one name are neither of them; the same one is when a page is asked for twice.
+        if let Some(other) = self.seen.get(&named.name).filter(|other| other.definition != definition) {
             definition = Digest::of([other.definition.0, definition.0].concat().as_slice());
         }
         let changed = (definition != pinned).then_some(text);
@@ -164,25 +174,42 @@ impl Passage<'_> {
         }
     }
 
+    /// An action like any other: decided and on record before the server is asked.
     fn ask_for_page(&mut self, cursor: Option<&str>, pages: usize, meta: Option<String>) {
         let Some(id) = wire::own_id() else { return self.listed() };
-        let cursor = cursor.map(|cursor| format!("\"cursor\":{}", serde_json::Value::from(cursor)));
-        let own = meta.as_ref().map(|meta| format!("\"_meta\":{meta}"));
-        let params: Vec<String> = own.into_iter().chain(cursor).collect();
-        let line = format!(
-            r#"{{"jsonrpc":"2.0","id":{},"method":"tools/list","params":{{{}}}}}"#,
-            id.json(),
-            params.join(",")
-        );
-        self.listing.asking = Some(Asking { id, pages, meta });
-        if !self.tell_server(line.into_bytes()) {
-            self.listed();
+        let call = Call::own(&id, wire::LIST_TOOLS, (cursor, meta.as_deref()));
+        let refusal = match self.gateway.begin(&call, &self.listing, None).map(|(begun, _)| begun) {
+            Ok(Begun { open: Some(open), .. }) => {
+                let began = Instant::now();
+                self.listing.asking = Some(Asking { id, pages, meta, open, began });
+                if !self.tell_server(call.line) {
+                    self.give_up_asking("mcp.server_gone");
+                    self.listed();
+                }
+                return;
+            }
+            Ok(begun) => calls::denial(&begun),
+            Err(error) => format!("nothing was decided, so nothing was done: {error}"),
+        };
+        (self.say)(&format!("the server was not asked for its tools: {refusal}"));
+        self.listed();
+    }
+
+    /// The answer will not come, or nobody needs it any more.
+    pub(super) fn give_up_asking(&mut self, code: &'static str) {
+        if let Some(Asking { open, began, .. }) = self.listing.asking.take() {
+            self.unknown(open, began, code);
         }
     }
 
     /// A page that was asked for from here has come.
     pub(super) fn page_came(&mut self, answer: Result<&RawValue, &RawValue>) {
-        let Some(Asking { pages, meta, .. }) = self.listing.asking.take() else { return };
+        let Some(Asking { pages, meta, open, began, .. }) = self.listing.asking.take() else { return };
+        if let Err(error) = self.gateway.answered(open, (Method::ListTools, began), answer) {
+            (self.say)(&error.to_string());
+            self.listing.forget();
+            return self.listed();
+        }
         let next = match answer {
             Ok(page) => self.page(pages == 0, page),
             // A server without tools has none that could be called.
@@ -203,7 +230,6 @@ impl Passage<'_> {
 
     /// Goes on with the calls that waited for the list. A tool that is not in it is not pinned.
     fn listed(&mut self) {
-        self.listing.asking = None;
         self.listing.close();
         let held: Vec<Id> =
             self.calls.iter().filter(|(_, one)| one.is_held()).map(|(id, _)| id.clone()).collect();

@@ -1,12 +1,12 @@
 //! The server that a gateway stands in front of: its start is an action like any other.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use cascade_ledger::Ledger;
 use cascade_receipt::content::{Ending, Runtime};
 use cascade_receipt::decision::Reason;
 use cascade_runtime::facts::{Asker, Command};
-use cascade_runtime::lease::{self, Asked, Begun, Held, LeaseError, Open, Outcome, Request};
+use cascade_runtime::lease::{self, Asked, Begun, Held, LeaseError, Live, Outcome, Request};
 use cascade_runtime::policy_store::PolicyInForce;
 use cascade_runtime::process::{Companion, CompanionEnd, CompanionPlan, PrepareError};
 
@@ -14,8 +14,7 @@ use cascade_runtime::process::{Companion, CompanionEnd, CompanionPlan, PrepareEr
 #[derive(Debug)]
 pub struct Serving {
     pub(super) companion: Companion,
-    open: Open,
-    began: Instant,
+    pub(super) live: Live,
 }
 
 /// What came of asking for a server.
@@ -70,7 +69,6 @@ pub fn start(
         },
     )?;
     let Begun { open: Some(open), .. } = begun else { return Ok(Started::Refused(Box::new(begun))) };
-    let began = Instant::now();
     let receipt_id = open.intent();
     let started = Companion::start(CompanionPlan {
         receipt_id,
@@ -82,7 +80,7 @@ pub fn start(
         cwd: command.cwd,
     });
     match started {
-        Ok(companion) => Ok(Started::Serving(Box::new(Serving { companion, open, began }))),
+        Ok(companion) => Ok(Started::Serving(Box::new(Serving { companion, live: Live::of(open, asked)? }))),
         Err(error) => {
             let reasons = vec![Reason::code("mcp.not_started")];
             lease::settle(ledger, open, &Outcome { reasons, ..Outcome::of(Ending::Failed) })?;
@@ -97,18 +95,19 @@ impl Serving {
     /// # Errors
     /// [`LeaseError`]; nothing of the server is alive all the same.
     pub fn end(self, ledger: &Ledger, grace: Duration) -> Result<CompanionEnd, LeaseError> {
-        let Self { companion, open, began } = self;
+        let Self { companion, live } = self;
         let end = companion.end(grace);
         let (ending, exit_code, code) = match end {
+            _ if !live.revoked().is_empty() => (Ending::Revoked, None, None),
             CompanionEnd::Exited(0) => (Ending::Completed, Some(0), None),
             CompanionEnd::Exited(code) => (Ending::Failed, Some(code), None),
             CompanionEnd::Signaled(_) => (Ending::Failed, None, Some("mcp.server_died")),
             CompanionEnd::NotStarted(_) => (Ending::Failed, None, Some("mcp.not_started")),
             CompanionEnd::Ended => (Ending::Failed, None, Some("mcp.server_ended")),
         };
-        let reasons = code.into_iter().map(Reason::code).collect();
-        let outcome = Outcome { exit_code, duration: Some(began.elapsed()), reasons, ..Outcome::of(ending) };
-        lease::settle(ledger, open, &outcome)?;
+        let reasons: Vec<_> =
+            code.into_iter().map(Reason::code).chain(live.revoked().iter().cloned()).collect();
+        live.close(ledger, Outcome { exit_code, reasons, ..Outcome::of(ending) })?;
         Ok(end)
     }
 }

@@ -2,8 +2,11 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
 
-use serde::Deserialize;
+use cascade_policy::facts::MCP_REQUESTS;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer as _};
 use serde_json::json;
 use serde_json::value::RawValue;
 
@@ -138,65 +141,116 @@ pub(super) fn object<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Option<T> {
     raw.get().trim_start().starts_with('{').then(|| serde_json::from_str(raw.get()).ok()).flatten()
 }
 
-/// Requests that are decided.
+/// Requests, by what becomes of them. All but one are decided.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Method {
     Call,
     ReadResource,
     FetchPrompt,
     /// What a call left behind that was answered with a task.
-    Task(&'static str),
+    Task,
+    /// The tools that there are.
+    ListTools,
+    /// Whatever else there is, or may be in some extension.
+    Other,
 }
+
+/// Asks whether somebody is there. Its answer says nothing, so nothing of it is handed on.
+pub(super) const PING: &str = "ping";
+/// Asks who somebody is, in the revisions with sessions.
+pub(super) const INITIALIZE: &str = "initialize";
+/// The tools that there are.
+pub(super) const LIST_TOOLS: &str = "tools/list";
+/// Longest name of a method, in bytes.
+const METHOD_BYTES_MAX: usize = 128;
+/// What stands before the name of a method that policies have no name for.
+const REQUEST: &str = "request ";
 
 impl Method {
     const CALL: &'static str = "tools/call";
-    /// The names of those that are no tools.
-    const NO_TOOLS: [&'static str; 5] =
-        ["resources/read", "prompts/get", "tasks/get", "tasks/result", SAMPLING];
 
-    pub(super) fn of(name: &str) -> Option<Self> {
-        Some(match name {
+    pub(super) fn of(name: &str) -> Self {
+        match name {
             Self::CALL => Self::Call,
             "resources/read" => Self::ReadResource,
             "prompts/get" => Self::FetchPrompt,
-            "tasks/get" => Self::Task("tasks/get"),
-            "tasks/result" => Self::Task("tasks/result"),
-            _ => return None,
-        })
-    }
-
-    /// What policies call it, unless it is a tool.
-    pub(super) const fn own_name(self) -> Option<&'static str> {
-        match self {
-            Self::Call => None,
-            Self::ReadResource => Some("resources/read"),
-            Self::FetchPrompt => Some("prompts/get"),
-            Self::Task(name) => Some(name),
+            "tasks/get" | "tasks/result" => Self::Task,
+            LIST_TOOLS => Self::ListTools,
+            _ => Self::Other,
         }
     }
 
-    /// Whether a tool is called so that policies would take it for one of these.
+    /// What policies call a request that calls no tool: what they do not know by its name is [`REQUEST`] and that. `None` for a name that cannot be one.
+    pub(super) fn named(name: &str) -> Option<String> {
+        if MCP_REQUESTS.contains(&name) {
+            return Some(name.to_owned());
+        }
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"/_-.$".contains(&byte);
+        let shaped = (1..=METHOD_BYTES_MAX).contains(&name.len()) && name.bytes().all(fits);
+        shaped.then(|| format!("{REQUEST}{name}"))
+    }
+
+    /// Whether a tool is called so that policies would take it for a request of the protocol.
     pub(super) fn is_taken(tool: &str) -> bool {
-        let first = tool.split(' ').next().unwrap_or_default();
-        Self::NO_TOOLS.contains(&first) || tool.contains(' ')
+        MCP_REQUESTS.contains(&tool) || tool.contains(' ') || tool == REQUEST.trim_end()
     }
 }
 
-/// The server asks the client's model.
-pub(super) const SAMPLING: &str = "sampling/createMessage";
+/// What clients notify, as the protocol has it, with the members that it has. Anything else is decided like a request.
+const NOTIFIED: [(&str, &[&str]); 5] = [
+    ("notifications/cancelled", &["requestId", "reason"]),
+    ("notifications/initialized", &[]),
+    ("notifications/progress", &["progressToken", "progress", "total", "message"]),
+    ("notifications/roots/list_changed", &[]),
+    (
+        "notifications/tasks/status",
+        &["taskId", "status", "statusMessage", "createdAt", "lastUpdatedAt", "ttl", "pollInterval"],
+    ),
+];
+/// Longest parameters of one of them, in bytes: it says how something stands, and carries nothing.
+const NOTIFIED_BYTES_MAX: usize = 4096;
 
-/// Parameters of requests that are decided.
-#[derive(Deserialize, Debug)]
+/// Whether a notification of a client is one of the protocol's and says no more than that.
+pub(super) fn is_plain(method: &str, params: Option<&RawValue>) -> bool {
+    let Some((_, known)) = NOTIFIED.iter().find(|(name, _)| *name == method) else { return false };
+    let Some(params) = params else { return true };
+    let fits = |name: &String| known.contains(&name.as_str()) || name == "_meta";
+    params.get().len() <= NOTIFIED_BYTES_MAX && members(params).is_some_and(|all| all.keys().all(fits))
+}
+
+/// The members of an object, as they are written.
+pub(super) type Members<'a> = BTreeMap<String, &'a RawValue>;
+
+/// Reads an object whose members are all there once: of two with one name readers may take either.
+pub(super) fn members(raw: &RawValue) -> Option<Members<'_>> {
+    struct Once;
+    impl<'de> Visitor<'de> for Once {
+        type Value = Members<'de>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
+            let mut all = Members::new();
+            while let Some((name, raw)) = map.next_entry::<String, &RawValue>()? {
+                if all.insert(name, raw).is_some() {
+                    return Err(serde::de::Error::custom("a member is there twice"));
+                }
+            }
+            Ok(all)
+        }
+    }
+    let mut reading = serde_json::Deserializer::from_str(raw.get());
+    reading.deserialize_map(Once).ok()
+}
+
+/// Parameters of requests, as far as they are looked at.
+#[derive(Deserialize, Debug, Default)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Params<'a> {
     #[serde(borrow, default)]
     pub(super) name: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    pub(super) uri: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    pub(super) task_id: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    pub(super) arguments: Option<&'a RawValue>,
     #[serde(borrow, default)]
     pub(super) input_responses: Option<BTreeMap<Cow<'a, str>, &'a RawValue>>,
     #[serde(borrow, default)]
@@ -258,6 +312,30 @@ pub(super) fn cancelled(params: &RawValue) -> Option<Id> {
 pub(super) struct ToolResult {
     #[serde(default)]
     pub(super) is_error: bool,
+}
+
+/// A request, of nothing but what was read.
+pub(super) fn request(id: &Id, method: &str, params: Option<&RawValue>) -> Vec<u8> {
+    message(&format!(r#""id":{},"#, id.json()), method, params)
+}
+
+/// A notification, of nothing but what was read.
+pub(super) fn notification(method: &str, params: Option<&RawValue>) -> Vec<u8> {
+    message("", method, params)
+}
+
+fn message(id: &str, method: &str, params: Option<&RawValue>) -> Vec<u8> {
+    let params = params.map(|raw| format!(r#","params":{}"#, raw.get())).unwrap_or_default();
+    format!(r#"{{"jsonrpc":"2.0",{id}"method":{}{params}}}"#, json!(method)).into_bytes()
+}
+
+/// An answer, of nothing but what was read.
+pub(super) fn answer(id: &Id, answer: Result<&RawValue, &RawValue>) -> Vec<u8> {
+    let (name, raw) = match answer {
+        Ok(raw) => ("result", raw),
+        Err(raw) => ("error", raw),
+    };
+    format!(r#"{{"jsonrpc":"2.0","id":{},"{name}":{}}}"#, id.json(), raw.get()).into_bytes()
 }
 
 /// A JSON-RPC error; without an id where that is not known.
@@ -326,8 +404,28 @@ mod tests {
     #[test]
     fn no_tool_passes_for_a_request_of_the_protocol() {
         assert!(
-            ["resources/read", "prompts/get", "resources/read x", "a b"].into_iter().all(Method::is_taken)
+            ["resources/read", "prompts/get", "resources/read x", "a b", "request", "request x/y"]
+                .into_iter()
+                .all(Method::is_taken)
         );
         assert!(["read", "resources/reader", "a.b/c-d"].into_iter().all(|name| !Method::is_taken(name)));
+        // What says more than the protocol has is none of its notifications.
+        let plain = |method: &str, params: &str| {
+            is_plain(method, Some(&RawValue::from_string(params.to_owned()).unwrap()))
+        };
+        let longest = |bytes: usize| format!(r#"{{"requestId":1,"reason":"{}"}}"#, "x".repeat(bytes - 27));
+        assert!(plain("notifications/cancelled", &longest(NOTIFIED_BYTES_MAX)));
+        assert!(!plain("notifications/cancelled", &longest(NOTIFIED_BYTES_MAX + 1)));
+        assert!(plain("notifications/initialized", r#"{"_meta":{}}"#) && !plain("notifications/x", "{}"));
+        assert!(!plain("notifications/initialized", r#"{"exfil":"x"}"#));
+        // What some extension has is named so that no tool can be.
+        assert_eq!(Method::named("tools/list").as_deref(), Some("tools/list"));
+        assert_eq!(Method::named("x/forget").as_deref(), Some("request x/forget"));
+        assert!(Method::named(&"a".repeat(METHOD_BYTES_MAX)).is_some());
+        assert!(
+            [&"a".repeat(METHOD_BYTES_MAX + 1), "", "a b", "a\nb", "\u{e9}"]
+                .into_iter()
+                .all(|name| Method::named(name).is_none())
+        );
     }
 }

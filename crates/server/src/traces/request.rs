@@ -38,7 +38,6 @@ struct Asked {
     context: SpanContext,
     began: SystemTime,
     method: Method,
-    path: String,
     route: Option<String>,
     status: Option<StatusCode>,
 }
@@ -48,8 +47,8 @@ impl Asked {
         let parent = place::told(request.headers());
         let trace = parent.as_ref().map_or_else(|| traces.ids.new_trace_id(), SpanContext::trace_id);
         let context = traces.sampling.context(trace, traces.ids.new_span_id(), parent.as_ref());
-        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-        Self { traces, parent, context, began: SystemTime::now(), method, path, route, status: None }
+        let method = request.method().clone();
+        Self { traces, parent, context, began: SystemTime::now(), method, route, status: None }
     }
 }
 
@@ -58,10 +57,8 @@ impl Drop for Asked {
         let known = [Method::GET, Method::POST, Method::PUT, Method::DELETE, Method::HEAD, Method::OPTIONS];
         let method = if known.contains(&self.method) { self.method.as_str() } else { "_OTHER" };
         let route = self.route.take();
-        let mut attributes = vec![
-            KeyValue::new("http.request.method", method.to_owned()),
-            KeyValue::new("url.path", super::span::short(&self.path)),
-        ];
+        // The route, and not the path: what a client writes there is its own affair.
+        let mut attributes = vec![KeyValue::new("http.request.method", method.to_owned())];
         let name = match &route {
             Some(route) => format!("{method} {route}"),
             None => method.to_owned(),

@@ -54,7 +54,7 @@ const fn told(power: Power) -> (&'static str, &'static str, &'static str) {
         Power::Ancestry => (
             "kernel.ancestry",
             "the processes above are hidden: everybody counts as an agent, and nobody approves from here",
-            "mount /proc without hidepid, or for a group that this user is in",
+            "mount /proc without hidepid, or for a group that this user is in; /dev must have `full`",
         ),
     }
 }

@@ -67,7 +67,12 @@ fn replied(global: &Global, agent: Agent, args: &Answering) -> Result<Reply, Fai
     // A hook founds no ledger: one that is gone is a reason to stop, not to begin anew.
     let ledger = place::existing(global)?;
     let ask = Ask { ledger: &ledger, agent, env: std::env::vars_os().collect(), lease: args.lease() };
-    let answer = hook::answer(&ask, &event).map_err(hint)?;
+    let answer = match hook::answer(&ask, &event) {
+        Err(error) if error.is_on_record() => {
+            return Ok(hook::failed(&format!("on record, and not as it should be: {error}")));
+        }
+        other => other.map_err(hint)?,
+    };
     Ok(hook::reply(agent, &event, &answer, (&words(&answer), manner)))
 }
 

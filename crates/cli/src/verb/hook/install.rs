@@ -139,7 +139,7 @@ fn apply(
             .hint("nothing was written; try again"));
     }
     match edit {
-        Edit::Gone => std::fs::remove_file(path).with_context(|| format!("couldn't remove `{shown}`"))?,
+        Edit::Gone => take_away(path).with_context(|| format!("couldn't remove `{shown}`"))?,
         _ => write(path, before, after, keep)?,
     }
     output::say(format_args!("changed `{shown}`"));
@@ -160,6 +160,13 @@ fn write(path: &Path, before: Option<&str>, after: &str, keep: bool) -> Result<(
     }
     outfile::write(path, outfile::OWN, after.as_bytes())?;
     sync_dir(path)
+}
+
+/// Removes what was written, which through a link is its target: the link was there before.
+fn take_away(path: &Path) -> std::io::Result<()> {
+    let real = std::fs::canonicalize(path)?;
+    std::fs::remove_file(&real)?;
+    std::fs::File::open(real.parent().unwrap_or(Path::new("/")))?.sync_all()
 }
 
 /// A rename outlasts a power cut once its directory is synced.

@@ -5,6 +5,7 @@ import sys
 import time
 
 WAY = sys.argv[1]
+LISTED = []
 
 
 def say(message):
@@ -28,7 +29,12 @@ def called(ident):
         answer(ident, "second answer to %s" % ident)
         answer(ident + 1, "answer before it was asked")
     elif WAY == "dies":
+        say({"jsonrpc": "2.0", "method": "notifications/message", "params": {"level": "error", "data": "last words"}})
         sys.exit(7)
+    elif WAY == "chatters":
+        for _ in range(2000):
+            say({"jsonrpc": "2.0", "method": "notifications/message", "params": {"level": "info", "data": "x" * 1000}})
+        open("said", "w").close()
     elif WAY == "floods":
         while True:
             sys.stdout.write("x" * 65536)
@@ -36,6 +42,10 @@ def called(ident):
         for number in range(300):
             say({"jsonrpc": "2.0", "id": number, "method": "roots/list"})
         answer(ident, "asked")
+    elif WAY == "tells":
+        say({"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progressToken": 1, "progress": 0.5}, "aside": "s"})
+        say({"jsonrpc": "2.0", "method": "notifications/message", "params": {"level": "info", "data": "half way"}})
+        say({"jsonrpc": "2.0", "id": ident, "result": {"content": [{"type": "text", "text": "whole"}]}, "aside": "s"})
     elif WAY == "deaf":
         answer(ident, "last words")
         time.sleep(3600)
@@ -48,6 +58,9 @@ for line in sys.stdin:
     if method == "initialize":
         say({"jsonrpc": "2.0", "id": ident, "result": {"protocolVersion": "2025-06-18", "capabilities": {"tools": {}},
                                                        "serverInfo": {"name": "h", "version": "0"}}})
+    elif method == "tools/list" and WAY == "forgets" and not LISTED:
+        LISTED.append(1)
+        say({"jsonrpc": "2.0", "id": "p", "method": "ping", "params": {"words": "aside"}})
     elif method == "tools/list":
         say({"jsonrpc": "2.0", "id": ident, "result": {"tools": [{"name": "t", "inputSchema": {"type": "object"}}]}})
     elif method == "tools/call":

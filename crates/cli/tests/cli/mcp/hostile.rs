@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use super::{fixture, of_kind, python};
+use super::{asked, fixture, of_kind, python};
+use crate::approved::activate;
 use crate::site::{Done, PATIENCE, Site, ended};
 
 /// A client that says what it likes.
@@ -46,9 +47,15 @@ impl Bare {
     }
 
     fn hear(&mut self) -> Value {
+        self.hear_line().0
+    }
+
+    /// What it hears, and how many bytes that took.
+    fn hear_line(&mut self) -> (Value, usize) {
         let mut line = String::new();
         self.from.read_line(&mut line).unwrap();
-        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"))
+        let message = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"));
+        (message, line.len())
     }
 
     /// Closes the input, and waits for the end.
@@ -87,7 +94,9 @@ fn an_answer_reaches_the_request_that_it_is_to_and_no_other() {
     assert_eq!(done.stdout, "", "an answer that nobody asked for");
     assert_eq!(done.stderr.matches("what it was not asked, or twice").count(), 1, "{}", done.stderr);
     let receipts = site.receipts();
-    assert_eq!(of_kind(&receipts, "task_completed").len(), 4);
+    assert_eq!(asked(&site, &receipts, "t").len(), 3);
+    // The calls, `initialize`, the list of tools, and the server itself.
+    assert_eq!(of_kind(&receipts, "task_completed").len(), 6);
     site.assert_sound();
 }
 
@@ -103,7 +112,12 @@ fn a_server_that_dies_floods_or_hangs_leaves_nothing_open() {
         let began = Instant::now();
         let mut client = Bare::start(&site, way, &["--timeout", "2s"]);
         client.call(1);
-        let answer = client.hear();
+        let mut answer = client.hear();
+        if way == "dies" {
+            // The last words of a server are words too.
+            assert_eq!(answer["params"]["data"], "last words");
+            answer = client.hear();
+        }
         assert_eq!(answer["id"], 1);
         assert_eq!(answer.get("error").is_some(), way != "deaf", "{way} {answer}");
         let done = client.end().expect(code);
@@ -111,7 +125,7 @@ fn a_server_that_dies_floods_or_hangs_leaves_nothing_open() {
         assert!(began.elapsed() < PATIENCE);
         site.wait_until_quiet();
         let receipts = site.receipts();
-        let call = of_kind(&receipts, "task_started")[1];
+        let call = asked(&site, &receipts, "t")[0];
         let closer = receipts.iter().find(|one| one.reference("intent") == Some(call.id())).unwrap();
         assert_eq!(closer.kind(), kind, "{way}");
         // How the server ended is on record too.
@@ -146,7 +160,7 @@ fn so_many_requests_are_in_flight_and_no_more() {
 
     // The other way round: the client is asked so much and no more.
     let site = Site::new();
-    let mut client = Bare::start(&site, "asks", &[]);
+    let mut client = Bare::start(&site, "asks", &["--timeout", "4s"]);
     client.call(1);
     let mut asked = 0;
     let answer = loop {
@@ -157,6 +171,11 @@ fn so_many_requests_are_in_flight_and_no_more() {
         asked += 1;
     };
     assert_eq!((asked, text(&answer)), (256, "asked"));
+    // What it does not answer in time is closed, and the server told.
+    let deadline = Instant::now() + PATIENCE;
+    while of_kind(&site.receipts(), "task_unknown").len() < 256 {
+        assert!(Instant::now() < deadline);
+    }
     client.end().expect(0);
     site.assert_sound();
 }
@@ -167,7 +186,8 @@ fn a_gateway_that_is_killed_takes_its_server_with_it_and_the_call_is_closed_as_u
     let mut client = Bare::start(&site, "hangs", &[]);
     client.call(1);
     let deadline = Instant::now() + PATIENCE;
-    while of_kind(&site.receipts(), "task_started").len() < 2 {
+    // The server, `initialize`, the list of its tools, the call.
+    while of_kind(&site.receipts(), "task_started").len() < 4 {
         assert!(Instant::now() < deadline);
     }
     client.child.kill().unwrap();
@@ -176,5 +196,122 @@ fn a_gateway_that_is_killed_takes_its_server_with_it_and_the_call_is_closed_as_u
     site.run(&["run", "--", "true"]).expect(0);
     let receipts = site.receipts();
     assert_eq!(of_kind(&receipts, "task_unknown").len(), 2);
+    site.assert_sound();
+}
+
+#[test]
+fn what_a_server_notifies_is_on_record_before_anybody_hears_it() {
+    let site = Site::new();
+    let mut client = Bare::start(&site, "tells", &[]);
+    client.call(1);
+    let ((progress, first), (message, second), answer) =
+        (client.hear_line(), client.hear_line(), client.hear());
+    assert_eq!(
+        (&progress["method"], &progress["params"]["progress"]),
+        (&json!("notifications/progress"), &json!(0.5))
+    );
+    assert_eq!((&message["params"]["data"], text(&answer)), (&json!("half way"), "whole"));
+    // A member that nobody looks at is handed to nobody.
+    assert!([&progress, &message, &answer].iter().all(|one| one.get("aside").is_none()));
+    let receipts = site.receipts();
+    let server = of_kind(&receipts, "task_started")[0];
+    let beats = of_kind(&receipts, "heartbeat");
+    assert!(!beats.is_empty() && beats.iter().all(|one| one.reference("intent") == Some(server.id())));
+    // Two lines, as they were handed on.
+    assert_eq!(beats.last().unwrap().content("bytes"), &json!(first + second));
+    client.end().expect(0);
+    let closer = site.receipts().pop().unwrap();
+    assert_eq!(closer.reference("intent"), Some(server.id()));
+    assert_eq!(closer.content("output_hash"), beats.last().unwrap().content("running_hash"));
+    site.assert_sound();
+}
+
+#[test]
+fn a_request_that_nobody_knows_is_decided_like_a_tool_that_nobody_knows() {
+    let site = Site::new();
+    site.run(&["init"]).expect(0);
+    for admitted in [true, false] {
+        if !admitted {
+            let rule = "@id(\"no\") forbid (principal, action, resource == Program::\"mcp:h\") \
+                        when { context.subcommand like \"request *\" };\n";
+            activate(&site, rule);
+        }
+        let before = site.receipts().len();
+        let mut client = Bare::start(&site, "lies", &[]);
+        client.say(&json!({"jsonrpc": "2.0", "id": 1, "method": "x/forget", "params": {"all": true}}));
+        let answer = client.hear();
+        client.say(&json!({"jsonrpc": "2.0", "method": "notifications/x/forget"}));
+        client.say(&json!({"jsonrpc": "2.0", "id": 2, "method": "ping"}));
+        assert_eq!(client.hear(), json!({"jsonrpc": "2.0", "id": 2, "result": {}}));
+        let receipts = site.receipts().split_off(before);
+        let own = ["request x/forget", "request notifications/x/forget"];
+        let own = own.map(|name| asked(&site, &receipts, name));
+        if admitted {
+            assert_eq!(text(&answer), "x/forget");
+            assert!(own.iter().all(|one| one.len() == 1 && one[0].content("risk_tier") == "HIGH"), "{own:?}");
+        } else {
+            assert_eq!(answer["error"]["code"], -32001);
+            assert!(own.iter().all(Vec::is_empty));
+            assert_eq!(of_kind(&receipts, "blocked").len(), 2);
+        }
+        client.say(&json!({"jsonrpc": "2.0", "id": 3, "method": "a b"}));
+        assert_eq!(client.hear()["error"]["code"], -32602);
+        client.end().expect(0);
+    }
+    site.assert_sound();
+}
+
+#[test]
+fn a_server_does_not_outlive_what_admitted_it() {
+    let site = Site::new();
+    let mut client = Bare::start(&site, "hangs", &[]);
+    client.call(1);
+    let deadline = Instant::now() + PATIENCE;
+    while asked(&site, &site.receipts(), "t").is_empty() {
+        assert!(Instant::now() < deadline);
+    }
+    // It waits until everything has ended, and says so.
+    site.run(&["halt", "--reason", "stop"]).expect(0);
+    let said = client.hear();
+    assert_eq!((&said["id"], said.get("result")), (&json!(1), None), "{said}");
+    client.end().expect(3);
+    let receipts = site.receipts();
+    let closed = |intent: &str| receipts.iter().find(|one| one.reference("intent") == Some(intent)).unwrap();
+    let server = closed(of_kind(&receipts, "task_started")[0].id());
+    assert_eq!((server.kind(), server.reasons()), ("task_revoked", vec!["revoked.halted"]));
+    assert_eq!(closed(asked(&site, &receipts, "t")[0].id()).kind(), "task_unknown");
+    site.run(&["resume", "--reason", "go"]).expect(0);
+    site.assert_sound();
+}
+
+#[test]
+fn nobody_is_waited_for_who_does_not_read() {
+    let site = Site::new();
+    let mut client = Bare::start(&site, "chatters", &[]);
+    client.call(1);
+    let deadline = Instant::now() + PATIENCE;
+    while !site.work("said").exists() {
+        assert!(Instant::now() < deadline);
+    }
+    // It waits until everything has ended, and says so.
+    site.run(&["halt", "--reason", "stop"]).expect(0);
+    assert_eq!(client.child.wait().unwrap().code(), Some(3));
+    site.run(&["resume", "--reason", "go"]).expect(0);
+    site.assert_sound();
+}
+
+#[test]
+fn a_server_that_forgets_to_say_its_tools_is_asked_again() {
+    let site = Site::new();
+    let mut client = Bare::start(&site, "forgets", &["--timeout", "1s"]);
+    client.call(1);
+    // That it asks whether somebody is there is told to nobody.
+    assert_eq!(client.hear()["error"]["message"], "the server did not answer in time");
+    client.call(2);
+    // This way says nothing to calls: what matters is that the second one got there.
+    assert_eq!(client.hear()["error"]["message"], "the server did not answer in time");
+    client.end().expect(0);
+    let receipts = site.receipts();
+    assert_eq!(["tools/list", "t"].map(|name| asked(&site, &receipts, name).len()), [2, 1]);
     site.assert_sound();
 }

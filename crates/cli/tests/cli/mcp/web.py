@@ -49,6 +49,7 @@ class Server(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         message = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         ident, method = message.get("id"), message.get("method")
+        open("heard", "a").write(str(method) + "\n")
         if WAY == "mute":
             time.sleep(3600)
         if self.path != "/mcp":
@@ -75,6 +76,12 @@ class Server(http.server.BaseHTTPRequestHandler):
             time.sleep(3600)
         elif WAY == "lies":
             self.text(ident + 1, "stolen")
+        elif WAY == "slow":
+            while not pathlib.Path("go").exists():
+                time.sleep(0.01)
+            self.text(ident, "at last")
+        elif WAY == "repeats":
+            self.text(ident, "you sent " + self.headers["Authorization"])
         elif WAY == "redirects":
             self.say(307, "text/plain", b"", Location="/elsewhere")
         elif WAY == "page":

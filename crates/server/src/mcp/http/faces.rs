@@ -3,22 +3,28 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use cascade_runtime::lease::OUTPUT_BYTES_MAX;
 use cascade_runtime::upstream::ExchangeFault;
 use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
 use tokio::task::JoinSet;
 
+use super::super::gateway::Gateway;
 use super::super::listing::Listing;
 use super::super::wire;
 use super::super::{PAGES_MAX, TOOLS_MAX};
-use super::call::Work;
+use super::call::{self, Work};
 use super::link::{Hello, Wanted};
 use super::serve::{Asked, Before, Said, gateway};
 use super::speak::{self, Members};
 use super::{BETWEEN, LEGACY, MODERN};
 use crate::api::{Problem, Seat};
 
+/// Ask a server who it is.
+pub(super) const HAILS: [&str; 2] = [wire::INITIALIZE, "server/discover"];
+/// Most bytes of all pages of a list of tools: as much as is kept with its receipt.
+const PAGES_BYTES_MAX: usize = OUTPUT_BYTES_MAX - 1024;
 /// What a server can that can be had through here.
 const CARRIED: [&str; 4] = ["tools", "resources", "prompts", "completions"];
 
@@ -66,14 +72,8 @@ fn hail(asked: &Asked, capabilities: &serde_json::Value, info: &serde_json::Valu
 }
 
 /// Looks at a page that a client is about to see: what nobody has seen is pinned, durably.
-pub(super) async fn look(work: &Work, page: Box<RawValue>) -> Result<Result<(), String>, Problem> {
-    let server = work.server.clone();
-    work.seat
-        .work(move |caller| {
-            let gateway = gateway(caller, &server);
-            Listing::default().page((&gateway, &|_| ()), true, &page).map(|_| ())
-        })
-        .await
+pub(super) fn look(gateway: &Gateway<'_>, page: &RawValue) -> Result<(), String> {
+    Listing::default().page((gateway, &|_| ()), true, page).map(|_| ())
 }
 
 /// Why the tools of a server are not known.
@@ -81,6 +81,9 @@ pub(super) async fn look(work: &Work, page: Box<RawValue>) -> Result<Result<(), 
 pub(super) enum Unlisted {
     #[error(transparent)]
     Exchange(#[from] ExchangeFault),
+    /// The gates do not let it be asked.
+    #[error("{0}")]
+    Refused(String),
     /// What it says is no list, or could not be pinned.
     #[error("{0}")]
     Page(String),
@@ -107,36 +110,78 @@ struct Page<'a> {
     tools: Vec<&'a RawValue>,
 }
 
-/// Asks for every page.
+/// Has the server say who it is, unless it has: an action of its own, decided as `initialize` whichever revision it speaks.
+pub(super) async fn greeted(work: &Work, until: Instant) -> Result<Result<(), Unlisted>, Problem> {
+    if work.link.known().await.is_some() {
+        return Ok(Ok(()));
+    }
+    let done = call::own(work, wire::INITIALIZE, async {
+        let hello = work.link.hello(&work.way, until).await?;
+        Ok(((), serde_json::to_vec(&hello.said).unwrap_or_default()))
+    });
+    done.await
+}
+
+/// Asks for every page, as one action.
 async fn walked(work: &Work, until: Instant) -> Result<Result<Walked, Unlisted>, Problem> {
-    let (mut listing, mut all, mut cursor) = (Listing::default(), Vec::new(), None::<String>);
-    for number in 0..PAGES_MAX {
-        let params = cursor.as_ref().map_or_else(|| json!({}), |cursor| json!({"cursor": cursor}));
-        let page = match work.link.ask(&work.way, Wanted::own("tools/list", &params), until).await {
-            Ok(Ok(page)) => page,
-            // A server without tools has none that could be called.
-            Ok(Err(_)) => break,
-            Err(fault) => return Ok(Err(fault.into())),
-        };
-        if let Some(page) = wire::object::<Page<'_>>(&page) {
-            all.extend(page.tools.into_iter().map(ToOwned::to_owned));
+    if let Err(why) = greeted(work, until).await? {
+        return Ok(Err(why));
+    }
+    let done = call::own(work, wire::LIST_TOOLS, async {
+        match pages(work, until).await {
+            Ok(pages) => {
+                let said: Vec<&str> = pages.iter().map(|page| page.get()).collect();
+                let said = format!("[{}]", said.join(",")).into_bytes();
+                Ok((pages, said))
+            }
+            Err(fault) => Err(Unlisted::Exchange(fault)),
         }
-        let server = work.server.clone();
-        let looked = work.seat.work(move |caller| {
-            let gateway = gateway(caller, &server);
-            let next = listing.page((&gateway, &|_| ()), number == 0, &page);
-            (listing, next)
-        });
-        let next;
-        (listing, next) = looked.await?;
-        match next {
-            Ok(Some(more)) => cursor = Some(more),
-            Ok(None) => break,
-            Err(text) => return Ok(Err(Unlisted::Page(text))),
+    });
+    let pages = match done.await? {
+        Ok(pages) => pages,
+        Err(why) => return Ok(Err(why)),
+    };
+    let server = work.server.clone();
+    let learnt = work.seat.work(move |caller| {
+        let (gateway, mut listing, mut all) = (gateway(caller, &server), Listing::default(), Vec::new());
+        for (number, page) in pages.iter().enumerate() {
+            listing.page((&gateway, &|_| ()), number == 0, page)?;
+            let read = wire::object::<Page<'_>>(page);
+            all.extend(read.into_iter().flat_map(|page| page.tools).map(ToOwned::to_owned));
+        }
+        listing.close();
+        Ok((listing, all))
+    });
+    Ok(match learnt.await? {
+        Ok((listing, all)) => Ok((work.link.saw(listing), all)),
+        Err(text) => Err(Unlisted::Page(text)),
+    })
+}
+
+/// The pages as the server gives them, as many as are asked for.
+async fn pages(work: &Work, until: Instant) -> Result<Vec<Box<RawValue>>, ExchangeFault> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Next {
+        next_cursor: Option<String>,
+    }
+    let (mut pages, mut bytes, mut cursor) = (Vec::new(), 0_usize, None::<String>);
+    while pages.len() < PAGES_MAX {
+        let params = cursor.as_ref().map_or_else(|| json!({}), |cursor| json!({"cursor": cursor}));
+        let wanted = Wanted::own(wire::LIST_TOOLS, &params);
+        // A server without tools has none that could be called.
+        let Ok(page) = work.link.ask(&work.way, wanted, until).await? else { break };
+        cursor = wire::object::<Next>(&page).and_then(|page| page.next_cursor);
+        bytes = bytes.saturating_add(page.get().len());
+        if bytes > PAGES_BYTES_MAX {
+            return Err(ExchangeFault::TooLong);
+        }
+        pages.push(page);
+        if cursor.is_none() {
+            break;
         }
     }
-    listing.close();
-    Ok(Ok((work.link.saw(listing), all)))
+    Ok(pages)
 }
 
 /// The tools of all servers, each with the name of its server before its own. One that has no answer is left out, and

@@ -92,9 +92,12 @@ impl Head {
             (version, said) if version != said.as_deref() => mismatch("MCP-Protocol-Version"),
             _ if self.method.as_deref() != Some(method) => mismatch("Mcp-Method"),
             _ => {
+                let uri = params.and_then(wire::members).and_then(|all| {
+                    all.get("uri").and_then(|raw| serde_json::from_str::<String>(raw.get()).ok())
+                });
                 let name = read.as_ref().and_then(|read| match method {
                     "tools/call" | "prompts/get" => read.name.as_deref(),
-                    "resources/read" => read.uri.as_deref(),
+                    "resources/read" => uri.as_deref(),
                     _ => None,
                 });
                 let given = self.name.as_deref().and_then(decoded);

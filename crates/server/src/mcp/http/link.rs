@@ -8,7 +8,7 @@ use std::time::Instant;
 use cascade_ledger::TenantId;
 use cascade_receipt::id::PrincipalId;
 use cascade_runtime::upstream::{self, ExchangeFault, Reply, Sent, Upstream, Way};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use serde_json::value::RawValue;
 use tokio::sync::Semaphore;
@@ -86,7 +86,7 @@ pub(super) struct Hello {
     pub(super) said: Introduced,
 }
 
-#[derive(Deserialize, Debug, Default)]
+#[derive(Deserialize, Serialize, Debug, Default)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Introduced {
     #[serde(default)]
@@ -169,6 +169,11 @@ impl Link {
         Ok(hello)
     }
 
+    /// What it has said of itself already.
+    pub(super) async fn known(&self) -> Option<Arc<Hello>> {
+        self.hello.lock().await.clone()
+    }
+
     /// Asks a server, and waits for its answer.
     pub(super) async fn ask(
         &self,
@@ -176,7 +181,8 @@ impl Link {
         wanted: Wanted,
         until: Instant,
     ) -> Result<Answer, ExchangeFault> {
-        let hello = self.hello(way, until).await?;
+        // Who it is was asked before, as an action of its own; what has ended meanwhile is begun anew by the next.
+        let hello = self.known().await.ok_or(ExchangeFault::SessionGone)?;
         let answer = self.exchange((way, &hello), wanted, until).await;
         if matches!(answer, Err(ExchangeFault::SessionGone)) {
             let mut known = self.hello.lock().await;

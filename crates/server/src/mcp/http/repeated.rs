@@ -1,5 +1,6 @@
 //! Calls that are sent again: the protocol has no name for a request that was answered before, so its sender may give one.
 
+use cascade_ledger::Surface;
 use cascade_receipt::content::RequestTag;
 use cascade_receipt::id::ReceiptId;
 use cascade_receipt::json::Value;
@@ -25,6 +26,7 @@ pub(super) enum Repeated {
 pub(super) fn tag(caller: &Caller, server: &str, call: &Call) -> Result<Option<RequestTag>, Problem> {
     let Some(key) = &caller.key else { return Ok(None) };
     let body = format!("mcp:{server}\n{}\n{}", call.name, call.arguments);
+    let key = (Surface::Http, key.as_str());
     Ok(Some(caller.tenant.ledger.request_tag(caller.asker.principal_id(), key, body.as_bytes())?))
 }
 

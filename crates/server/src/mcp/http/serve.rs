@@ -1,19 +1,17 @@
 //! A message of a client, and what it gets for it.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use cascade_policy::facts::MCP_PREFIX;
-use cascade_policy::words;
 use cascade_runtime::upstream::{ExchangeFault, Upstream, Upstreams, Way};
 use serde_json::value::RawValue;
 
 use super::super::gateway::Gateway;
-use super::super::wire::{self, Id, Message, Method};
+use super::super::wire::{self, Id, Message};
 use super::call::{self, Work};
 use super::faces;
 use super::head::Head;
-use super::link::{Link, NO_METHOD, Wanted};
+use super::link::{Link, NO_METHOD};
 use super::speak;
 use super::{BETWEEN, Era};
 use crate::api::{Caller, Problem, Seat};
@@ -52,8 +50,21 @@ pub(super) struct Asked {
     pub(super) line: Vec<u8>,
 }
 
-/// Methods that are passed on without being decided: they show what there is to be asked for.
-const PASSED: [&str; 4] = ["tools/list", "resources/list", "resources/templates/list", "prompts/list"];
+/// What can be asked of one server. All of it is decided, but for whether this gateway is there.
+const CARRIED: [&str; 12] = [
+    "completion/complete",
+    "initialize",
+    "prompts/get",
+    "prompts/list",
+    "resources/list",
+    "resources/read",
+    "resources/templates/list",
+    "server/discover",
+    "tasks/get",
+    "tasks/result",
+    "tools/call",
+    wire::LIST_TOOLS,
+];
 
 /// Takes a message.
 pub(crate) async fn serve(seat: Seat, face: Face, head: Head, body: Vec<u8>) -> Result<Said, Problem> {
@@ -121,48 +132,24 @@ async fn one(seat: Seat, before: Before, head: Head, asked: Asked) -> Result<Sai
         Ok(found) => found,
         Err(fault) => return Ok(asked.unanswered(&fault)),
     };
-    let until = Instant::now() + way.upstream().timeout();
     let work = Work { seat, server: before.name, way, link, params: head.params };
-    if let Some(method) = Method::of(&asked.method) {
-        return call::governed(work, method, asked).await;
-    }
     match asked.method.as_str() {
-        "ping" => Ok(asked.result(&serde_json::json!({}))),
-        "initialize" | "server/discover" => Ok(match work.link.hello(&work.way, until).await {
-            Ok(hello) => asked.result(&faces::of_one(&asked, &hello)),
-            Err(fault) => asked.unanswered(&fault),
-        }),
-        method if PASSED.contains(&method) => passed(&work, asked, until).await,
+        wire::PING => Ok(asked.result(&serde_json::json!({}))),
+        method if CARRIED.contains(&method) => call::governed(work, asked).await,
         _ => Ok(asked.no_method()),
     }
 }
 
-async fn passed(work: &Work, asked: Asked, until: Instant) -> Result<Said, Problem> {
-    // Lists are not decided, and not asked for either while everything is stopped.
-    if work.seat.work(|caller| caller.tenant.ledger.is_halted()).await?? {
-        return Ok(asked.failed(words::code_text("standing.halted")));
-    }
-    let Ok(_room) = work.link.room.try_acquire() else { return Ok(asked.busy()) };
-    let wanted = asked.wanted(&work.params);
-    let answer = match work.link.ask(&work.way, wanted, until).await {
-        Ok(answer) => answer,
-        Err(fault) => return Ok(asked.unanswered(&fault)),
-    };
-    if let (Ok(page), "tools/list") = (&answer, asked.method.as_str()) {
-        // Whatever a client has seen is seen again before it is called.
-        work.link.forget_tools();
-        if let Err(text) = faces::look(work, page.clone()).await? {
-            return Ok(asked.failed(&text));
-        }
-    }
-    Ok(asked.answered(&answer))
-}
-
 async fn all(seat: Seat, before: Vec<Before>, head: Head, asked: Asked) -> Result<Said, Problem> {
     match asked.method.as_str() {
-        "ping" => Ok(asked.result(&serde_json::json!({}))),
+        wire::PING => Ok(asked.result(&serde_json::json!({}))),
         "initialize" | "server/discover" => Ok(asked.result(&faces::of_all(&asked))),
-        "tools/list" => faces::tools_of_all(&seat, before, &asked).await,
+        wire::LIST_TOOLS => {
+            // Whoever asked may go away in the middle: what was begun is put on record all the same.
+            let at = seat.clone();
+            let done = at.detached(async move { faces::tools_of_all(&seat, before, &asked).await });
+            done.await.unwrap_or_else(|_| Err(Problem::internal("the request could not be worked on")))
+        }
         "tools/call" => {
             let params = asked.params.as_deref().and_then(wire::object::<wire::Params<'_>>);
             let name = params.as_ref().and_then(|params| params.name.as_deref()).unwrap_or_default();
@@ -177,19 +164,13 @@ async fn all(seat: Seat, before: Vec<Before>, head: Head, asked: Asked) -> Resul
                 Err(fault) => return Ok(asked.unanswered(&fault)),
             };
             let work = Work { seat, server: before.name, way, link, params: head.params };
-            call::governed(work, Method::Call, asked).await
+            call::governed(work, asked).await
         }
         _ => Ok(asked.no_method()),
     }
 }
 
 impl Asked {
-    /// The request for the server, as it came.
-    pub(super) fn wanted(&self, more: &[(axum::http::HeaderName, axum::http::HeaderValue)]) -> Wanted {
-        let params = self.params.as_deref().and_then(speak::members).unwrap_or_default();
-        Wanted { method: self.method.clone(), params, from: self.era, more: more.to_vec() }
-    }
-
     pub(super) fn result(&self, result: &serde_json::Value) -> Said {
         Said::Line(200, speak::result(&self.id, &self.method, &speak::raw(result), self.era))
     }

@@ -1,14 +1,16 @@
 //! Servers over HTTP that lie, flood, hang, redirect or go away: what each can do is bounded, others go on, and nothing
 //! stays open.
 
+use std::io::Write as _;
 use std::time::Instant;
 
 use serde_json::{Value, json};
 
 use super::{Web, add, call, mcp_token, say, text};
-use crate::mcp::of_kind;
+use crate::approved::activate;
+use crate::mcp::{asked, of_kind};
 use crate::service::Server;
-use crate::site::{PATIENCE, Site};
+use crate::site::{PATIENCE, Site, finish};
 
 #[test]
 fn whatever_a_server_does_its_call_is_closed_and_the_others_go_on() {
@@ -60,7 +62,7 @@ fn whatever_a_server_does_its_call_is_closed_and_the_others_go_on() {
     drop(server);
     let receipts = site.receipts();
     for (way, kind, code) in ways {
-        let intent = of_kind(&receipts, "task_started").into_iter().find(|one| {
+        let intent = asked(&site, &receipts, "t").into_iter().find(|one| {
             let shown = site.run(&["--json", "show", one.id()]).expect(0).stdout;
             shown.contains(&format!("mcp:{way}"))
         });
@@ -140,5 +142,121 @@ fn so_many_calls_of_a_server_are_in_flight_and_no_more() {
     });
     drop(server);
     assert_eq!(of_kind(&site.receipts(), "task_unknown").len(), 256);
+    site.assert_sound();
+}
+
+#[test]
+fn a_credential_that_a_server_repeats_goes_nowhere() {
+    let site = Site::new();
+    site.run(&["init"]).expect(0);
+    let shown = mcp_token(&site);
+    let web = Web::hostile(&site, "repeats");
+    let set = site.cascade(&["secret", "set", "w", "--for-model", web.origin()]);
+    finish(set, b"hidden-of-w").expect(0);
+    add(&site, "w", &web, &["--header", "Authorization=Bearer secret:w"]);
+    let server = Server::start(&site);
+    let said = call(&server, &shown, ("/v1/mcp/w", "t")).to_string();
+    assert!(said.contains("repeats the credential") && !said.contains("hidden-of-w"), "{said}");
+    drop(server);
+    let receipts = site.receipts();
+    let call = asked(&site, &receipts, "t")[0];
+    let closer = receipts.iter().find(|one| one.reference("intent") == Some(call.id())).unwrap();
+    assert_eq!((closer.kind(), closer.reasons()), ("task_unknown", vec!["mcp.no_answer"]));
+    assert!(!site.run(&["--json", "show", closer.id()]).expect(0).stdout.contains("hidden-of-w"));
+    site.assert_sound();
+}
+
+#[test]
+fn a_call_ends_with_what_admitted_it() {
+    let site = Site::new();
+    site.run(&["init"]).expect(0);
+    let hangs = Web::hostile(&site, "hangs");
+    add(&site, "hangs", &hangs, &[]);
+    let server = Server::start(&site);
+    let issued = site.run(&["--json", "token", "issue", "--scope", "mcp"]).expect(0).json();
+    let (id, shown) = (issued["token_id"].as_str().unwrap(), issued["token"].as_str().unwrap());
+    for (what, code) in [
+        (vec!["token", "revoke", id], "revoked.identity"),
+        (vec!["halt", "--reason", "stop"], "revoked.halted"),
+    ] {
+        let fresh = mcp_token(&site);
+        let shown = if code == "revoked.identity" { shown } else { &fresh };
+        let called = || std::fs::read_to_string(site.work("called")).unwrap_or_default().lines().count();
+        let before = called();
+        std::thread::scope(|scope| {
+            let asking = scope.spawn(|| call(&server, shown, ("/v1/mcp/hangs", "t")));
+            let deadline = Instant::now() + PATIENCE;
+            while called() == before {
+                assert!(Instant::now() < deadline);
+            }
+            site.run(&what).expect(0);
+            assert_eq!(asking.join().unwrap()["error"]["code"], -32001, "{code}");
+        });
+        let receipts = site.receipts();
+        let closer = of_kind(&receipts, "task_revoked").pop().unwrap();
+        assert_eq!(closer.reasons(), [code]);
+    }
+    site.run(&["resume", "--reason", "go"]).expect(0);
+    drop(server);
+    site.assert_sound();
+}
+
+#[test]
+fn nothing_is_said_to_a_server_that_may_not_be_spoken_to() {
+    let site = Site::new();
+    site.run(&["init"]).expect(0);
+    let shown = mcp_token(&site);
+    let web = Web::hostile(&site, "answers");
+    add(&site, "w", &web, &[]);
+    let rule = "@id(\"no\") forbid (principal, action, resource == Program::\"mcp:w\") \
+                when { context.subcommand == \"initialize\" };\n";
+    activate(&site, rule);
+    let server = Server::start(&site);
+    for face in [("/v1/mcp/w", "t"), ("/v1/mcp", "w__t")] {
+        let said = call(&server, &shown, face).to_string();
+        assert!(said.contains("Denied: policy"), "{said}");
+    }
+    assert!(!site.work("heard").exists());
+    drop(server);
+    assert_eq!(of_kind(&site.receipts(), "blocked").len(), 2);
+    site.assert_sound();
+}
+
+#[test]
+fn a_service_that_stops_waits_for_calls_whose_clients_have_gone() {
+    let site = Site::new();
+    site.run(&["init"]).expect(0);
+    let shown = mcp_token(&site);
+    let web = Web::hostile(&site, "slow");
+    add(&site, "w", &web, &[]);
+    let mut server = Server::start(&site);
+    let address = server.address().to_owned();
+    let body =
+        json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "t"}}).to_string();
+    let mut client = server.connect();
+    let head = format!(
+        "POST /v1/mcp/w HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {shown}\r\nContent-Type: application/json\r\n\
+         Accept: application/json, text/event-stream\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    client.write_all(head.as_bytes()).unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    while !site.work("called").exists() {
+        assert!(Instant::now() < deadline);
+    }
+    drop(client);
+    std::thread::scope(|scope| {
+        let stopping = scope.spawn(|| server.stop());
+        // Nothing listens any more: the service is on its way out.
+        while std::net::TcpStream::connect(&address).is_ok() {
+            assert!(Instant::now() < deadline);
+        }
+        std::fs::write(site.work("go"), "").unwrap();
+        assert_eq!(stopping.join().unwrap(), Some(0));
+    });
+    let receipts = site.receipts();
+    let call = asked(&site, &receipts, "t")[0];
+    let closer = receipts.iter().find(|one| one.reference("intent") == Some(call.id())).unwrap();
+    assert_eq!(closer.kind(), "task_completed");
     site.assert_sound();
 }
