@@ -384,6 +384,7 @@ fn facts() -> Facts {
             script: None,
             files: Vec::new(),
             defaults: Vec::new(),
+            home: Vec::new(),
             resource: None,
         },
         spec: None,

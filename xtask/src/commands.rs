@@ -130,6 +130,7 @@ fn every_test(root: &Path, steps: &mut Steps) -> Result<()> {
     let clippy =
         ["clippy", "--workspace", "--all-targets", "--locked", "--quiet", "--", "--deny", "warnings"];
     steps.run("clippy", &mut cargo(root, &clippy))?;
+    fuzz::style(root, steps)?;
     steps.step("tidy", || tidy(root))?;
     steps.run("tests", &mut cargo(root, &["test", "--workspace", "--locked"]))?;
     if root.join(VECTORS).is_dir() {

@@ -30,14 +30,22 @@ const FLAGS: &[&str] = &[
     "-Ccodegen-units=1",
 ];
 
-/// Style, the replay of every seed, and a short time of blindly changed ones.
+/// Style, and whether the targets still fit what they shake: a type that grew fails here, before the
+/// long tests.
 ///
 /// # Errors
 /// The first step that fails.
-pub(crate) fn short(root: &Path, steps: &mut Steps) -> Result<()> {
+pub(crate) fn style(root: &Path, steps: &mut Steps) -> Result<()> {
     let clippy = ["clippy", "--all-targets", "--locked", "--quiet", "--", "--deny", "warnings"];
     steps.run("fuzz: format", &mut cargo(root, &["fmt", "--check"]))?;
-    steps.run("fuzz: clippy", &mut cargo(root, &clippy))?;
+    steps.run("fuzz: clippy", &mut cargo(root, &clippy))
+}
+
+/// The replay of every seed, and a short time of blindly changed ones.
+///
+/// # Errors
+/// The step fails.
+pub(crate) fn short(root: &Path, steps: &mut Steps) -> Result<()> {
     let mut test = cargo(root, &["test", "--locked"]);
     steps.run("fuzz: seeds and a short run", test.env("CASCADE_FUZZ_SECONDS", SHORT_SECONDS))
 }

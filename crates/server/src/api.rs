@@ -118,10 +118,10 @@ impl Api {
 
     /// Goes on with what was begun, also where nobody waits for it any more.
     fn detached<T: Send + 'static>(&self, task: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
-        let own = Arc::clone(&self.detached);
+        // Counted before it is anybody's turn: a service that stops at this moment waits for it as well.
+        let counted = Arc::clone(&self.detached).try_acquire_owned().ok();
         tokio::spawn(async move {
-            // Closed by nobody.
-            let _counted = own.acquire_owned().await;
+            let _counted = counted;
             task.await
         })
     }

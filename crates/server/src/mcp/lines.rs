@@ -4,15 +4,13 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
-use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::thread;
+use std::time::Duration;
 
 use super::{LINE_BYTES_MAX, UNREAD_BYTES_MAX};
 
 /// Lines that were read and not looked at: each may be as long as a line can be.
 const AHEAD_MAX: usize = 2;
-/// How often is looked whether everything was written.
-const DRAIN_LOOK: Duration = Duration::from_millis(5);
 
 /// Where something comes from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -97,7 +95,8 @@ pub(super) fn next(from: From, source: &mut impl BufRead) -> Option<Event> {
 pub(super) struct Outbox {
     lines: Sender<Vec<u8>>,
     unread: Arc<AtomicUsize>,
-    writing: JoinHandle<()>,
+    /// Closed when nothing is written any more.
+    written: Receiver<()>,
 }
 
 impl Outbox {
@@ -105,17 +104,19 @@ impl Outbox {
     pub(super) fn new(mut to: impl Write + Send + 'static) -> io::Result<Self> {
         let (lines, waiting) = mpsc::channel::<Vec<u8>>();
         let unread = Arc::new(AtomicUsize::new(0));
-        let written = Arc::clone(&unread);
-        let writing = thread::Builder::new().name("outbox".to_owned()).spawn(move || {
+        let still = Arc::clone(&unread);
+        let (writing, written) = mpsc::channel();
+        thread::Builder::new().name("outbox".to_owned()).spawn(move || {
+            let _writing: Sender<()> = writing;
             for line in waiting {
                 // A server that is gone is told of by the end of what it says, a client by that nothing can be sent.
                 if to.write_all(&line).and_then(|()| to.flush()).is_err() {
                     return;
                 }
-                written.fetch_sub(line.len(), Ordering::Relaxed);
+                still.fetch_sub(line.len(), Ordering::Relaxed);
             }
         })?;
-        Ok(Self { lines, unread, writing })
+        Ok(Self { lines, unread, written })
     }
 
     /// Puts a line on its way; false where nobody reads, and more would wait than [`UNREAD_BYTES_MAX`].
@@ -126,12 +127,10 @@ impl Outbox {
 
     /// Waits for so long until what is on its way has been written; the rest is left to the end of this process.
     pub(super) fn drain(self, grace: Duration) {
-        let Self { lines, writing, .. } = self;
+        let Self { lines, written, .. } = self;
         drop(lines);
-        let until = Instant::now() + grace;
-        while !writing.is_finished() && Instant::now() < until {
-            thread::sleep(DRAIN_LOOK);
-        }
+        // Nothing is ever sent there: it ends, or the time does.
+        _ = written.recv_timeout(grace);
     }
 
     /// The same for lines that have their ends.

@@ -112,7 +112,7 @@ struct Page<'a> {
 
 /// Has the server say who it is, unless it has: an action of its own, decided as `initialize` whichever revision it speaks.
 pub(super) async fn greeted(work: &Work, until: Instant) -> Result<Result<(), Unlisted>, Problem> {
-    if work.link.known().await.is_some() {
+    if work.link.known(until).await.is_some() {
         return Ok(Ok(()));
     }
     let done = call::own(work, wire::INITIALIZE, async {

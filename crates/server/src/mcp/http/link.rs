@@ -169,9 +169,10 @@ impl Link {
         Ok(hello)
     }
 
-    /// What it has said of itself already.
-    pub(super) async fn known(&self) -> Option<Arc<Hello>> {
-        self.hello.lock().await.clone()
+    /// What it has said of itself already. Whoever is asking it just now is waited for as long as that may take.
+    pub(super) async fn known(&self, until: Instant) -> Option<Arc<Hello>> {
+        let until = until.min(Instant::now() + HELLO_TIME_MAX);
+        timeout_at(until.into(), self.hello.lock()).await.ok()?.clone()
     }
 
     /// Asks a server, and waits for its answer.
@@ -182,7 +183,7 @@ impl Link {
         until: Instant,
     ) -> Result<Answer, ExchangeFault> {
         // Who it is was asked before, as an action of its own; what has ended meanwhile is begun anew by the next.
-        let hello = self.known().await.ok_or(ExchangeFault::SessionGone)?;
+        let hello = self.known(until).await.ok_or(ExchangeFault::SessionGone)?;
         let answer = self.exchange((way, &hello), wanted, until).await;
         if matches!(answer, Err(ExchangeFault::SessionGone)) {
             let mut known = self.hello.lock().await;
