@@ -115,6 +115,11 @@ pub(crate) fn say(text: impl fmt::Display) {
     say_raw(format_args!("{}: {}\n", Painted(DIM, "cascade"), indented(&text.to_string())));
 }
 
+/// The same for somebody else to write, without colour.
+pub(crate) fn said(text: impl fmt::Display) -> String {
+    screen::shown(&format!("cascade: {}\n", indented(&text.to_string())))
+}
+
 /// What follows the first line begins with a space: no text of others can look like a message of ours.
 fn indented(text: &str) -> String {
     text.replace('\n', "\n  ")

@@ -32,7 +32,7 @@ use crate::subject::Concerned;
 
 pub use asked::Asked;
 pub use going::{Started, Waiting, begin, start};
-pub use live::{Live, Under};
+pub use live::{Handed, Live, Under};
 pub(crate) use outcome::Stands;
 pub use outcome::{Open, Outcome, Output, closer, is_told, settle};
 

@@ -253,10 +253,10 @@ impl Relaying<'_> {
 
     /// Hands on what waits, once a heartbeat that commits to it is durable.
     fn release(&mut self, client: &mut dyn Client) -> Result<Option<Stop>, LeaseError> {
-        let Some(bytes) = self.under(|live, under| live.release(under))? else {
+        let Some(handed) = self.under(|live, under| live.release(under))? else {
             return Ok(Some(Stop::Revoked));
         };
-        let taken = client.take(self.live.intent(), bytes);
+        let taken = client.take(self.live.intent(), handed.out);
         Ok((!taken).then_some(Stop::Gone))
     }
 

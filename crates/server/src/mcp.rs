@@ -10,6 +10,7 @@
 mod calls;
 mod canonical;
 mod elicit;
+mod ending;
 mod gateway;
 mod governed;
 pub(crate) mod http;
@@ -18,6 +19,7 @@ mod listing;
 pub mod own;
 mod start;
 mod wire;
+mod words;
 
 use std::time::Duration;
 
@@ -31,6 +33,10 @@ pub const LINE_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub const DEPTH_MAX: usize = 64;
 /// Requests of the client that wait for an answer, and of the server.
 pub const IN_FLIGHT_MAX: usize = 256;
+/// Requests of a server that are refused in a second; then none is decided for [`UNHEARD`].
+pub const REFUSED_PER_S_MAX: u32 = 20;
+/// How long a server is not heard that had too many requests refused.
+pub const UNHEARD: Duration = Duration::from_secs(10);
 /// Most bytes that wait until the server reads them.
 pub const UNREAD_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Most tools of one server.

@@ -13,7 +13,7 @@ use cascade_runtime::identity;
 use cascade_runtime::lease::Begun;
 use cascade_runtime::people;
 use cascade_runtime::policy_store::PolicyInForce;
-use cascade_runtime::process::{CLOSE_GRACE, CompanionEnd, Enclosure};
+use cascade_runtime::process::Enclosure;
 use cascade_server::mcp::{
     self, ANSWER_TIME_MAX, Finished, Gateway, Mouths, StartError, Started, Stopper, own,
 };
@@ -144,7 +144,7 @@ fn stand_between(global: &Global, args: &Mcp) -> Exit {
     let asker = Asker::find(&ledger, &command.env, global.acting_as.as_deref())?;
     let (runtime, policy) = (identity::runtime(&ledger)?, PolicyInForce::default());
     let cwd = command.cwd.clone();
-    let mut serving = match mcp::start(&ledger, &asker, (&runtime, &policy), command).map_err(no_server)? {
+    let serving = match mcp::start(&ledger, &asker, (&runtime, &policy), command).map_err(no_server)? {
         Started::Serving(serving) => serving,
         Started::Refused(begun) => {
             let words = ("the server is not started", "then have the client start it again");
@@ -165,16 +165,11 @@ fn stand_between(global: &Global, args: &Mcp) -> Exit {
     let mouths = Mouths {
         input: Box::new(std::io::stdin()),
         output: Box::new(std::io::stdout()),
-        say: &|text| output::say(output::safe(text)),
+        people: Box::new(std::io::stderr()),
+        line: &|text| output::said(output::safe(text)),
     };
-    let finished = mcp::run(gateway, mouths, heard, &mut serving);
-    // What a server that goes closes first is its output; how it ended is known a moment later.
-    let goes = matches!(finished, Ok(Finished::ClientClosed | Finished::ServerEnded));
-    let grace = if goes { CLOSE_GRACE } else { Duration::ZERO };
-    let end = serving.end(&ledger, grace);
-    // Its closer is written by whoever opens the chain next.
-    let end = if matches!(finished, Ok(Finished::Unrecorded)) { CompanionEnd::Ended } else { end? };
-    match finished? {
+    let (finished, end) = mcp::run(gateway, mouths, heard, *serving)?;
+    match finished {
         Finished::ClientClosed | Finished::Stopped => Ok(exit::DONE),
         Finished::Revoked => {
             output::say("the server may not run any more, and was ended");

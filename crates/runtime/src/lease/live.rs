@@ -19,7 +19,7 @@ use crate::govern::running::revocations;
 use crate::grants;
 use crate::limits;
 use crate::policy_store::PolicyInForce;
-use crate::process::{Output, Stream, TRUST_INTERVAL};
+use crate::process::{Output, Stream, TICK_LONG, TRUST_INTERVAL};
 use crate::run_lock::RunLock;
 
 /// How often a heartbeat is tried anew whose governance changed in between.
@@ -40,11 +40,24 @@ pub struct Live {
     /// What was handed on, as it was hashed; `None` once that is more than is kept.
     kept: Option<Vec<u8>>,
     handed_on: bool,
+    /// Something waits that is not for people alone.
+    urgent: bool,
+    /// When something left last.
+    left: Option<Instant>,
     began: Instant,
     /// When the gates were asked last.
     reviewed: Instant,
     revoked: Vec<Reason>,
     review: Option<(Decision, PrivateItem)>,
+}
+
+/// What may leave, by where it goes.
+#[derive(Debug, Default)]
+pub struct Handed {
+    /// Output.
+    pub out: Vec<u8>,
+    /// Words for people.
+    pub errors: Vec<u8>,
 }
 
 /// Under what it goes on.
@@ -83,6 +96,8 @@ impl Live {
             _lock: lock,
             kept: Some(Vec::new()),
             handed_on: false,
+            urgent: false,
+            left: None,
             began: now,
             reviewed: now,
             revoked: Vec::new(),
@@ -109,13 +124,21 @@ impl Live {
 
     /// Takes in what came out of it. It waits until a heartbeat commits to it.
     pub fn push(&mut self, bytes: &[u8]) {
+        self.urgent |= !bytes.is_empty();
         self.output.push(Stream::Out, bytes, Instant::now());
+    }
+
+    /// Takes in what it says to people. It waits as output does; of these alone a receipt a second is enough.
+    pub fn push_errors(&mut self, bytes: &[u8]) {
+        self.output.push(Stream::Err, bytes, Instant::now());
     }
 
     /// When what waits should leave; `None` while nothing does.
     #[must_use]
     pub fn due(&self) -> Option<Instant> {
-        self.output.due(false)
+        let due = self.output.due(false)?;
+        let left = self.left.filter(|_| !self.urgent);
+        Some(left.map_or(due, |left| due.max(left + TICK_LONG)))
     }
 
     /// Whether something was handed on.
@@ -182,7 +205,7 @@ impl Live {
     ///
     /// # Errors
     /// [`LeaseError`]; what waits is not to leave then.
-    pub fn release(&mut self, under: &Under<'_>) -> Result<Option<Vec<u8>>, LeaseError> {
+    pub fn release(&mut self, under: &Under<'_>) -> Result<Option<Handed>, LeaseError> {
         let segment = self.output.commit();
         let body = Heartbeat {
             intent: self.intent.clone(),
@@ -213,31 +236,35 @@ impl Live {
 
     /// Drops what waits: it couldn't be put on record.
     pub fn withhold(&mut self) {
+        self.urgent = false;
         self.output.withhold();
     }
 
     /// What waits, for the closer to commit to: it may leave once that is durable.
-    pub fn rest(&mut self) -> Vec<u8> {
+    pub fn rest(&mut self) -> Handed {
         self.outgoing()
     }
 
     /// The bytes that may leave, which are kept as they were hashed.
-    fn outgoing(&mut self) -> Vec<u8> {
-        self.output.released(Instant::now());
-        let mut bytes = Vec::new();
+    fn outgoing(&mut self) -> Handed {
+        let now = Instant::now();
+        self.output.released(now);
+        (self.left, self.urgent) = (Some(now), false);
+        let mut handed = Handed::default();
         while let Some(frame) = self.output.next_outgoing() {
             if let Some(kept) = &mut self.kept {
                 kept.extend_from_slice(&frame.header());
                 kept.extend_from_slice(&frame.bytes);
             }
-            bytes.extend_from_slice(&frame.bytes);
+            let to = if frame.stream == Stream::Err { &mut handed.errors } else { &mut handed.out };
+            to.extend_from_slice(&frame.bytes);
             self.output.sent();
+            self.handed_on = true;
         }
-        self.handed_on |= !bytes.is_empty();
         if self.kept.as_ref().is_some_and(|kept| kept.len() > KEPT_BYTES_MAX) {
             self.kept = None;
         }
-        bytes
+        handed
     }
 
     /// Puts on record how it ended. Where it was revoked, with what the gates said.

@@ -52,6 +52,8 @@ pub struct Companion {
     pub stdin: Option<File>,
     /// What it writes; taken by whoever reads it.
     pub stdout: Option<File>,
+    /// What it writes for people; taken by whoever reads it. Until somebody does, it waits.
+    pub stderr: Option<File>,
 }
 
 /// How it ended.
@@ -79,15 +81,14 @@ impl fmt::Display for CompanionEnd {
 }
 
 impl Companion {
-    /// Starts it. To be called only when the intent is durable. Its standard error is this process's own.
+    /// Starts it. To be called only when the intent is durable.
     ///
     /// # Errors
     /// [`PrepareError`]; nothing was executed.
     pub fn start(plan: CompanionPlan) -> Result<Self, PrepareError> {
         rustix::process::set_child_subreaper(Some(rustix::process::getpid())).map_err(io::Error::from)?;
         let pipe = || rustix::pipe::pipe_with(PipeFlags::CLOEXEC).map_err(io::Error::from);
-        let ((far_in, near_in), (near_out, far_out)) = (pipe()?, pipe()?);
-        let errors = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stderr(), 3).map_err(io::Error::from)?;
+        let ((far_in, near_in), (near_out, far_out), (near_err, far_err)) = (pipe()?, pipe()?, pipe()?);
         let mut env = plan.env;
         env.retain(|(name, _)| name != MARKER && !WITHHELD.iter().any(|withheld| name == withheld));
         env.push((MARKER.into(), plan.receipt_id.to_string().into()));
@@ -108,7 +109,7 @@ impl Companion {
             return Err(PrepareError::TooLarge(payload.len()));
         }
         let (mut guard, channel) = Guard::spawn(plan.receipt_id, plan.agent.as_deref())?;
-        let sent = Order::Launch(payload, vec![far_in, far_out, errors]).send(&channel);
+        let sent = Order::Launch(payload, vec![far_in, far_out, far_err]).send(&channel);
         let report = sent.and_then(|()| Report::recv(&channel));
         let started = match report? {
             Some(Report::Locked(lock)) => {
@@ -120,8 +121,13 @@ impl Companion {
         };
         guard.channel = Some(channel);
         started?;
-        let (stdin, stdout) = (Some(File::from(near_in)), Some(File::from(near_out)));
-        Ok(Self { guard, lock_path: plan.lock_path, stdin, stdout })
+        Ok(Self {
+            guard,
+            lock_path: plan.lock_path,
+            stdin: Some(near_in.into()),
+            stdout: Some(near_out.into()),
+            stderr: Some(near_err.into()),
+        })
     }
 
     /// Waits for it to end by itself until `grace` is over, then ends it and everything that it started. Close its input

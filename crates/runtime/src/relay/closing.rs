@@ -32,7 +32,7 @@ impl Relaying<'_> {
         };
         let began = self.live.handed_on();
         // The closer commits to what waits, as a heartbeat would have.
-        let rest = if ending == Ending::Completed { self.live.rest() } else { Vec::new() };
+        let rest = if ending == Ending::Completed { self.live.rest().out } else { Vec::new() };
         if let (Ending::Failed, Some(words)) = (ending, relayed.fault.as_ref().and_then(ModelFault::words)) {
             // Why there is no answer is told in the provider's own words; what of an answer waits is not.
             self.live.withhold();

@@ -12,11 +12,11 @@ use cascade_runtime::lease::{self, Begun, Open, Outcome};
 use serde_json::json;
 use serde_json::value::RawValue;
 
-use super::IN_FLIGHT_MAX;
 use super::elicit::{self, Consent};
 use super::gateway::{Passage, Pending, What};
 use super::listing;
 use super::wire::{self, Id, Members, Meta, Method, Params};
+use super::{IN_FLIGHT_MAX, UNHEARD};
 
 /// A request that is decided.
 #[derive(Debug)]
@@ -272,6 +272,10 @@ impl Passage<'_> {
             }
             _ if self.questions.contains_key(&id) => Some("the id is that of a request in flight"),
             _ if self.questions.len() >= IN_FLIGHT_MAX => Some("too many requests are in flight"),
+            // Each refusal is a receipt: a server does not fill the chain with them.
+            _ if self.unheard.is_some_and(|until| Instant::now() < until) => {
+                Some("too many requests were refused; ask again later")
+            }
             _ => None,
         };
         if let Some(text) = refusal {
@@ -294,6 +298,9 @@ impl Passage<'_> {
             Ok(begun) => denial(&begun),
             Err(text) => text,
         };
+        if !self.refused.take(Instant::now()) {
+            self.unheard = Some(Instant::now() + UNHEARD);
+        }
         let _sent = self.tell_server(wire::error(Some(&id), wire::REFUSED, &refusal));
     }
 

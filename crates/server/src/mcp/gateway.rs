@@ -12,16 +12,18 @@ use cascade_receipt::content::Runtime;
 use cascade_receipt::id::ReceiptId;
 use cascade_runtime::consent::ANSWER_POLL;
 use cascade_runtime::facts::Asker;
-use cascade_runtime::lease::{Live, Open};
+use cascade_runtime::lease::{LeaseError, Live, Open};
 use cascade_runtime::policy_store::PolicyInForce;
-use cascade_runtime::process::CLOSE_GRACE;
+use cascade_runtime::process::{CLOSE_GRACE, CompanionEnd};
 use serde_json::value::RawValue;
 
 use super::calls::Call;
 use super::lines::{self, Event, From, Heard, Outbox};
 use super::listing::Listing;
 use super::wire::{self, Id, Message, Method};
-use super::{IN_FLIGHT_MAX, Serving};
+use super::words::Words;
+use super::{IN_FLIGHT_MAX, REFUSED_PER_S_MAX, Serving, ending};
+use crate::api::Pace;
 
 /// Who decides for whom, and how long answers are waited for.
 #[derive(Debug)]
@@ -42,14 +44,16 @@ pub struct Gateway<'a> {
     pub timeout: Duration,
 }
 
-/// The client's side, and where something is told to people.
+/// The client's side, and where something is told to people. Nobody waits for whoever does not read.
 pub struct Mouths<'a> {
     /// What the client says.
     pub input: Box<dyn Read + Send>,
     /// What the client reads.
     pub output: Box<dyn Write + Send>,
-    /// Tells people.
-    pub say: &'a dyn Fn(&str),
+    /// What people read: what the server writes to standard error, and what the gateway has to say.
+    pub people: Box<dyn Write + Send>,
+    /// A sentence of the gateway as they read it.
+    pub line: &'a dyn Fn(&str) -> String,
 }
 
 impl fmt::Debug for Mouths<'_> {
@@ -83,10 +87,12 @@ pub enum GatewayError {
     /// Threads or pipes could not be made.
     #[error("couldn't stand between client and server: {0}")]
     Setup(#[from] io::Error),
+    /// How the server ended couldn't be put on record; nothing of it is alive all the same.
+    #[error(transparent)]
+    Lease(#[from] LeaseError),
 }
 
-/// Stands between until one of the two ends. What is open then is closed as unknown; the server is left to
-/// [`Serving::end`].
+/// Stands between until one of the two ends, then ends the server. What is open is closed as unknown.
 ///
 /// # Errors
 /// [`GatewayError`].
@@ -94,23 +100,32 @@ pub fn run(
     gateway: Gateway<'_>,
     mouths: Mouths<'_>,
     heard: Heard,
-    serving: &mut Serving,
-) -> Result<Finished, GatewayError> {
+    serving: Serving,
+) -> Result<(Finished, CompanionEnd), GatewayError> {
+    let Serving { mut companion, live } = serving;
+    let Mouths { input, output, people, line } = mouths;
     let taken = || io::Error::from(io::ErrorKind::NotConnected);
-    let to = serving.companion.stdin.take().ok_or_else(taken)?;
-    let from = serving.companion.stdout.take().ok_or_else(taken)?;
+    let to = companion.stdin.take().ok_or_else(taken)?;
+    let from = companion.stdout.take().ok_or_else(taken)?;
+    let errors = companion.stderr.take().ok_or_else(taken)?;
     let Heard { sender, events } = heard;
-    lines::read(From::Client, mouths.input, sender.clone())?;
-    lines::read(From::Server, from, sender)?;
+    let people = Outbox::new(people)?;
+    lines::read(From::Client, input, sender.clone())?;
+    lines::read(From::Server, from, sender.clone())?;
     let mut passage = Passage {
         gateway,
-        live: &mut serving.live,
-        client: Some(Outbox::new(mouths.output)?),
+        live,
+        words: Words::new(errors, sender)?,
+        people: &people,
+        client: Some(Outbox::new(output)?),
         server: Some(Outbox::new(to)?),
-        say: mouths.say,
+        // Whoever reads nothing misses it.
+        say: &|text| _ = people.send_whole(line(text).into_bytes()),
         elicits: false,
         calls: BTreeMap::new(),
         questions: BTreeMap::new(),
+        refused: Pace::new(REFUSED_PER_S_MAX, Instant::now()),
+        unheard: None,
         elicitations: BTreeMap::new(),
         listing: Listing::default(),
         told: BTreeSet::new(),
@@ -118,8 +133,13 @@ pub fn run(
         revoked: false,
     };
     let finished = passage.serve(&events);
-    passage.close(finished);
-    Ok(finished)
+    let end = passage.end(finished, companion);
+    let Passage { gateway, live, .. } = passage;
+    let recorded = ending::record(&gateway, live, end, &people);
+    people.drain(CLOSE_GRACE);
+    // Where nothing can be recorded, its closer is written by whoever opens the chain next.
+    recorded.or_else(|error| if finished == Finished::Unrecorded { Ok(()) } else { Err(error) })?;
+    Ok((finished, end))
 }
 
 /// A request of the client that has no answer yet.
@@ -151,18 +171,24 @@ impl Pending {
 /// What a gateway knows while it stands between.
 pub(super) struct Passage<'a> {
     pub(super) gateway: Gateway<'a>,
-    /// The server itself, with what it notifies.
-    live: &'a mut Live,
+    /// The server itself, with what it notifies and what it says to people.
+    pub(super) live: Live,
+    pub(super) words: Words,
+    pub(super) people: &'a Outbox,
     /// Gone when the client does not read any more.
-    client: Option<Outbox>,
+    pub(super) client: Option<Outbox>,
     /// Gone when the client has nothing more to say.
-    server: Option<Outbox>,
+    pub(super) server: Option<Outbox>,
     pub(super) say: &'a dyn Fn(&str),
     /// The client of a revision with sessions can ask its user.
     pub(super) elicits: bool,
     pub(super) calls: BTreeMap<Id, Pending>,
     /// Requests of the server to the client, with their intents.
     pub(super) questions: BTreeMap<Id, (Open, Instant)>,
+    /// Requests of the server that were refused.
+    pub(super) refused: Pace,
+    /// Until when none of them is decided: too many were refused.
+    pub(super) unheard: Option<Instant>,
     /// Questions to the client's user that were asked from here, with the call that each is about.
     pub(super) elicitations: BTreeMap<Id, Id>,
     pub(super) listing: Listing,
@@ -205,8 +231,9 @@ impl Passage<'_> {
                 Ok(Event::End(From::Server)) | Err(RecvTimeoutError::Disconnected) => {
                     return Finished::ClientClosed;
                 }
-                Err(RecvTimeoutError::Timeout) => {}
+                Ok(Event::Words) | Err(RecvTimeoutError::Timeout) => {}
             }
+            self.hear_words();
             if closing.is_some_and(|until| until <= Instant::now()) {
                 return Finished::ClientClosed;
             }
@@ -236,10 +263,10 @@ impl Passage<'_> {
         if now.saturating_duration_since(self.polled) >= ANSWER_POLL {
             self.polled = now;
             self.look_for_answers();
-            self.revoked |= !self.gateway.under(self.live, |live, under| live.goes_on(under));
+            self.revoked |= !self.gateway.under(&mut self.live, |live, under| live.goes_on(under));
         }
         if self.live.due().is_some_and(|due| due <= Instant::now()) {
-            self.tell_notified();
+            self.hand_on();
         }
     }
 
@@ -351,7 +378,7 @@ impl Passage<'_> {
 
     /// Tells what is on record already, or is Cascade's own; what the server has notified before goes first.
     pub(super) fn tell_client(&mut self, line: &[u8]) {
-        self.tell_notified();
+        self.hand_on();
         self.write([line, b"\n"].concat());
     }
 
@@ -366,21 +393,42 @@ impl Passage<'_> {
     /// What the server notifies is its output, and waits until a heartbeat of it is durable.
     fn notify(&mut self, line: &[u8]) {
         if self.live.room() <= line.len() {
-            self.tell_notified();
+            self.hand_on();
         }
         self.live.push(&[line, b"\n"].concat());
     }
 
-    /// Commit point: what the server notified leaves when it is on record.
-    fn tell_notified(&mut self) {
+    /// What the server says to people is its output as well.
+    pub(super) fn said(&mut self, words: &[u8]) {
+        if self.revoked {
+            return;
+        }
+        if self.live.room() < words.len() {
+            self.hand_on();
+        }
+        self.live.push_errors(words);
+    }
+
+    pub(super) fn hear_words(&mut self) {
+        let words = self.words.so_far();
+        self.said(&words);
+    }
+
+    /// Commit point: what the server notified, or said to people, leaves when it is on record.
+    pub(super) fn hand_on(&mut self) {
         if self.live.due().is_none() || self.revoked {
             return;
         }
-        match self.gateway.under(self.live, |live, under| live.release(under)) {
-            Ok(Some(bytes)) => self.write(bytes),
+        match self.gateway.under(&mut self.live, |live, under| live.release(under)) {
+            Ok(Some(handed)) => {
+                _ = self.people.send_whole(handed.errors);
+                if !handed.out.is_empty() {
+                    self.write(handed.out);
+                }
+            }
             Ok(None) => self.revoked = true,
             Err(_) => {
-                self.tell_once("what the server notified couldn't be recorded, and is withheld");
+                self.tell_once("what the server said couldn't be recorded, and is withheld");
                 self.live.withhold();
             }
         }
@@ -395,30 +443,6 @@ impl Passage<'_> {
     pub(super) fn tell_once(&mut self, text: &'static str) {
         if self.told.insert(text) {
             (self.say)(text);
-        }
-    }
-
-    fn close(&mut self, finished: Finished) {
-        let code = match finished {
-            Finished::ServerEnded => "mcp.server_gone",
-            Finished::ServerFloods => "mcp.server_floods",
-            Finished::ClientClosed | Finished::Stopped | Finished::ClientFloods => "mcp.client_gone",
-            Finished::Revoked => "mcp.server_revoked",
-            Finished::Unrecorded => "mcp.server_ended",
-        };
-        // The last words of a server are words too.
-        self.tell_notified();
-        self.give_up_asking(code);
-        let ids: Vec<Id> = self.calls.keys().cloned().collect();
-        for id in ids {
-            self.unanswered(&id, code);
-        }
-        for (_, (open, began)) in std::mem::take(&mut self.questions) {
-            self.unknown(open, began, code);
-        }
-        self.server = None;
-        if let Some(client) = self.client.take() {
-            client.drain(CLOSE_GRACE);
         }
     }
 }

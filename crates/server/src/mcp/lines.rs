@@ -26,6 +26,8 @@ pub(super) enum Event {
     /// The line is longer than [`LINE_BYTES_MAX`]; nothing after it is read.
     TooLong(From),
     End(From),
+    /// The server has said something to people.
+    Words,
     Stop,
 }
 

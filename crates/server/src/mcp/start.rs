@@ -1,14 +1,12 @@
 //! The server that a gateway stands in front of: its start is an action like any other.
 
-use std::time::Duration;
-
 use cascade_ledger::Ledger;
 use cascade_receipt::content::{Ending, Runtime};
 use cascade_receipt::decision::Reason;
 use cascade_runtime::facts::{Asker, Command};
 use cascade_runtime::lease::{self, Asked, Begun, Held, LeaseError, Live, Outcome, Request};
 use cascade_runtime::policy_store::PolicyInForce;
-use cascade_runtime::process::{Companion, CompanionEnd, CompanionPlan, PrepareError};
+use cascade_runtime::process::{Companion, CompanionPlan, PrepareError};
 
 /// A server that runs, and the intent that says so.
 #[derive(Debug)]
@@ -86,28 +84,5 @@ pub fn start(
             lease::settle(ledger, open, &Outcome { reasons, ..Outcome::of(Ending::Failed) })?;
             Err(error.into())
         }
-    }
-}
-
-impl Serving {
-    /// Lets the server end within `grace`, ends it otherwise, and puts on record how it ended.
-    ///
-    /// # Errors
-    /// [`LeaseError`]; nothing of the server is alive all the same.
-    pub fn end(self, ledger: &Ledger, grace: Duration) -> Result<CompanionEnd, LeaseError> {
-        let Self { companion, live } = self;
-        let end = companion.end(grace);
-        let (ending, exit_code, code) = match end {
-            _ if !live.revoked().is_empty() => (Ending::Revoked, None, None),
-            CompanionEnd::Exited(0) => (Ending::Completed, Some(0), None),
-            CompanionEnd::Exited(code) => (Ending::Failed, Some(code), None),
-            CompanionEnd::Signaled(_) => (Ending::Failed, None, Some("mcp.server_died")),
-            CompanionEnd::NotStarted(_) => (Ending::Failed, None, Some("mcp.not_started")),
-            CompanionEnd::Ended => (Ending::Failed, None, Some("mcp.server_ended")),
-        };
-        let reasons: Vec<_> =
-            code.into_iter().map(Reason::code).chain(live.revoked().iter().cloned()).collect();
-        live.close(ledger, Outcome { exit_code, reasons, ..Outcome::of(ending) })?;
-        Ok(end)
     }
 }

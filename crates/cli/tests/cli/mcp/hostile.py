@@ -17,6 +17,12 @@ def answer(ident, text):
     say({"jsonrpc": "2.0", "id": ident, "result": {"content": [{"type": "text", "text": text}]}})
 
 
+def mutter(text):
+    """For people: a few words, or a lot of them."""
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
 def called(ident):
     if WAY == "lies":
         # Answers for nobody, under an id that looks the same, twice, and for whoever comes next.
@@ -42,10 +48,21 @@ def called(ident):
         for number in range(300):
             say({"jsonrpc": "2.0", "id": number, "method": "roots/list"})
         answer(ident, "asked")
+    elif WAY == "begs":
+        for number in range(200):
+            say({"jsonrpc": "2.0", "id": number, "method": "x/beg"})
+        answer(ident, "begged")
     elif WAY == "tells":
         say({"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progressToken": 1, "progress": 0.5}, "aside": "s"})
         say({"jsonrpc": "2.0", "method": "notifications/message", "params": {"level": "info", "data": "half way"}})
         say({"jsonrpc": "2.0", "id": ident, "result": {"content": [{"type": "text", "text": "whole"}]}, "aside": "s"})
+    elif WAY == "mutters":
+        mutter("one")
+        answer(ident, "two")
+    elif WAY == "drones":
+        answer(ident, "first")
+        while True:
+            mutter("x" * 65536)
     elif WAY == "deaf":
         answer(ident, "last words")
         time.sleep(3600)
@@ -69,3 +86,5 @@ for line in sys.stdin:
         pass
     else:
         answer(ident, method)
+if WAY == "mutters":
+    raise SystemExit("last words")

@@ -1,13 +1,14 @@
 //! Servers that lie, flood, hang, die, or do not listen: what each can do is bounded, and nothing stays open.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Instant;
 
 use serde_json::{Value, json};
 
 use super::{asked, fixture, of_kind, python};
 use crate::approved::activate;
+use crate::full::{self, Room};
 use crate::site::{Done, PATIENCE, Site, ended};
 
 /// A client that says what it likes.
@@ -23,7 +24,10 @@ impl Bare {
         let mut words = vec!["mcp", "--name", "h"];
         words.extend(more);
         words.extend(["--", python(site), &server, way]);
-        let mut command = site.cascade(&words);
+        Self::of(site.cascade(&words))
+    }
+
+    fn of(mut command: Command) -> Self {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let (to, from) = (child.stdin.take(), BufReader::new(child.stdout.take().unwrap()));
@@ -227,6 +231,69 @@ fn what_a_server_notifies_is_on_record_before_anybody_hears_it() {
 }
 
 #[test]
+fn what_a_server_says_to_people_is_on_record_before_they_read_it() {
+    let site = Site::new();
+    site.run(&["init"]).expect(0);
+    let mut client = Bare::start(&site, "mutters", &[]);
+    client.call(1);
+    assert_eq!(text(&client.hear()), "two");
+    let mut people = BufReader::new(client.child.stderr.take().unwrap());
+    let mut first = String::new();
+    people.read_line(&mut first).unwrap();
+    assert_eq!(first, "one\n");
+    let receipts = site.receipts();
+    let server = of_kind(&receipts, "task_started")[0];
+    let beats = of_kind(&receipts, "heartbeat");
+    assert_eq!(beats.last().unwrap().reference("intent"), Some(server.id()));
+    assert_eq!(beats.last().unwrap().content("bytes"), &json!(first.len()));
+    // With the input closed it ends with a fault of its own, which its last words explain.
+    client.end().expect(0);
+    let mut rest = String::new();
+    people.read_to_string(&mut rest).unwrap();
+    assert_eq!(rest, "last words\n");
+    let closer = site.receipts().pop().unwrap();
+    assert_eq!((closer.kind(), closer.reference("intent")), ("task_failed", Some(server.id())));
+    assert_eq!(closer.content("exit_code"), &json!(1));
+    // Frames of the second stream, as they were handed on.
+    let code = "import sqlite3, sys, hashlib, json
+d = sqlite3.connect(sys.argv[1])
+for n, b in d.execute(\"select n.bytes, o.bytes from items n, items o where n.field = 'output_nonce' and o.field = 'output_hash'\"):
+    if hashlib.sha256(n + b).hexdigest() == sys.argv[2]:
+        print(json.dumps(b.decode('latin-1')))";
+    let (vault, hash) =
+        (site.home().join("tenants/default/vault.db"), closer.content("output_hash").as_str().unwrap());
+    let kept = site.set("python3", &["-c", code, vault.to_str().unwrap(), hash]).json();
+    assert_eq!(kept, "\u{2}\0\0\0\u{4}one\n\u{2}\0\0\0\u{b}last words\n");
+    site.assert_sound();
+}
+
+#[test]
+fn a_server_that_talks_without_end_to_people_who_do_not_read_is_bounded() {
+    let site = Site::new();
+    let mut client = Bare::start(&site, "drones", &[]);
+    client.call(1);
+    assert_eq!(text(&client.hear()), "first");
+    // It takes more than any pipe, and nobody reads: what is asked meanwhile is answered all the same.
+    let deadline = Instant::now() + PATIENCE;
+    let said = |site: &Site| {
+        let receipts = site.receipts();
+        of_kind(&receipts, "heartbeat").last().and_then(|beat| beat.content("bytes").as_u64()).unwrap_or(0)
+    };
+    while said(&site) < 64 << 20 {
+        assert!(Instant::now() < deadline);
+    }
+    client.say(&json!({"jsonrpc": "2.0", "id": 2, "method": "x/forget"}));
+    site.run(&["halt", "--reason", "stop"]).expect(0);
+    assert_eq!(client.hear()["id"], 2);
+    let mut people = client.child.stderr.take().unwrap();
+    drop(client.to.take());
+    std::io::copy(&mut people, &mut std::io::sink()).unwrap();
+    assert_eq!(client.child.wait().unwrap().code(), Some(3));
+    site.run(&["resume", "--reason", "go"]).expect(0);
+    site.assert_sound();
+}
+
+#[test]
 fn a_request_that_nobody_knows_is_decided_like_a_tool_that_nobody_knows() {
     let site = Site::new();
     site.run(&["init"]).expect(0);
@@ -258,6 +325,53 @@ fn a_request_that_nobody_knows_is_decided_like_a_tool_that_nobody_knows() {
         assert_eq!(client.hear()["error"]["code"], -32602);
         client.end().expect(0);
     }
+    site.assert_sound();
+}
+
+#[test]
+fn a_server_does_not_fill_the_chain_with_what_it_is_refused() {
+    let site = Site::new();
+    site.run(&["init"]).expect(0);
+    activate(
+        &site,
+        "@id(\"no\") forbid (principal, action, resource == Program::\"mcp:h\") \
+         when { context.subcommand like \"request x/beg\" };\n",
+    );
+    let mut client = Bare::start(&site, "begs", &[]);
+    let began = Instant::now();
+    client.call(1);
+    assert_eq!(text(&client.hear()), "begged");
+    let seconds = usize::try_from(began.elapsed().as_secs()).unwrap() + 1;
+    let blocked = of_kind(&site.receipts(), "blocked").len();
+    // Twenty at once, twenty a second, and the one that was too many.
+    assert!((20..=21 + 20 * seconds).contains(&blocked), "{blocked} in {seconds} s");
+    let done = client.end().expect(0);
+    let told = done.stderr.matches("the server asks the client too much").count();
+    assert_eq!(told, usize::from(blocked < 200), "{}", done.stderr);
+    site.assert_sound();
+}
+
+#[test]
+fn a_gateway_that_can_record_nothing_more_ends_its_server() {
+    let site = Site::new();
+    let server = fixture("hostile.py");
+    let words = ["mcp", "--name", "h", "--", python(&site), server.as_str(), "mutters"];
+    let mut client = Bare::of(full::unheeding(&site, &words));
+    client.call(1);
+    assert_eq!(text(&client.hear()), "two");
+    full::set(&client.child, Room::None);
+    client.call(2);
+    let answer = client.hear();
+    assert_eq!((&answer["id"], answer.get("result")), (&json!(2), None), "{answer}");
+    let done = client.end().expect_failure(1, "nothing more could be put on record");
+    assert_eq!(done.stdout, "", "left without a receipt");
+    assert!(!done.stderr.contains("last words"), "{}", done.stderr);
+    site.wait_until_quiet();
+    site.run(&["run", "--", "true"]).expect(0);
+    let receipts = site.receipts();
+    let server = of_kind(&receipts, "task_started")[0];
+    let closer = receipts.iter().find(|one| one.kind() == "task_unknown").unwrap();
+    assert_eq!(closer.reference("intent"), Some(server.id()));
     site.assert_sound();
 }
 
