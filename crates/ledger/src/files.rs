@@ -8,7 +8,8 @@ use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
-use rustix::fs::{CWD, FlockOperation, RenameFlags};
+use rustix::fs::{CWD, FlockOperation, Mode, OFlags, RenameFlags};
+use rustix::io::Errno;
 
 use crate::fault::{At as _, Fault};
 
@@ -43,12 +44,23 @@ pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
     file.sync_all().at(path)
 }
 
+/// Writes so many bytes durably to a file without a name. A file system that has none of these says nothing.
+pub(crate) fn probe(dir: &Path, bytes: usize) -> Result<(), Fault> {
+    let flags = OFlags::WRONLY | OFlags::TMPFILE | OFlags::CLOEXEC;
+    let mut file: File = match rustix::fs::open(dir, flags, Mode::from_raw_mode(FILE_MODE)) {
+        Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::NOENT) => return Ok(()),
+        opened => opened.at(dir)?.into(),
+    };
+    file.write_all(&vec![0; bytes]).at(dir)?;
+    file.sync_data().at(dir)
+}
+
 /// Like [`write_new`], by way of `fresh`, which lies beside: under its own name the file is whole or not there.
 pub(crate) fn write_new_whole(path: &Path, fresh: &Path, bytes: &[u8]) -> Result<(), Fault> {
     write_new(fresh, bytes)?;
     match rustix::fs::renameat_with(CWD, fresh, CWD, path, RenameFlags::NOREPLACE) {
         // Some file systems of removable media cannot refuse to replace; nothing was there a moment ago.
-        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => std::fs::rename(fresh, path).at(path),
+        Err(Errno::INVAL | Errno::NOSYS) => std::fs::rename(fresh, path).at(path),
         other => other.at(path),
     }
 }
@@ -94,7 +106,7 @@ pub(crate) fn open_lock(path: &Path) -> Result<Option<File>, Fault> {
 pub(crate) fn try_lock(file: &File) -> rustix::io::Result<bool> {
     match rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(true),
-        Err(rustix::io::Errno::WOULDBLOCK) => Ok(false),
+        Err(Errno::WOULDBLOCK) => Ok(false),
         Err(other) => Err(other),
     }
 }

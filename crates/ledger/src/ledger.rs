@@ -20,6 +20,9 @@ use crate::vault::{self, PrincipalKind};
 use crate::writer::Writer;
 use crate::{batch, files, random};
 
+/// What there must be room for, in bytes: a few groups of receipts.
+const PROBE_BYTES: usize = 256 * 1024;
+
 /// One tenant, open for writing. Several threads may share it, and several processes may have the
 /// same tenant open.
 #[derive(Debug)]
@@ -81,6 +84,15 @@ impl Ledger {
     #[must_use]
     pub fn has_failed(&self) -> bool {
         self.writer.has_stopped()
+    }
+
+    /// Whether bytes can be made durable where this tenant lies: opening needs none, recording does. What is written for it
+    /// has no name, and is gone at once.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub fn takes_bytes(&self) -> Result<(), Fault> {
+        files::probe(self.reader.dir(), PROBE_BYTES)
     }
 
     /// The principal of this kind and name; a random id is made on first use and stays, whichever

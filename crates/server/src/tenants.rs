@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use cascade_ledger::{Fault, Home, Ledger, OpenError, Present, Reader, TenantId};
@@ -56,6 +57,8 @@ pub struct Tenant {
     pub(crate) gauges: Arc<Gauges>,
     pub(crate) feed: Arc<Feed>,
     pub(crate) share: Arc<Share>,
+    /// It was opened again after a write had failed, and nothing has shown yet that there is room now.
+    doubtful: AtomicBool,
     /// The layers below language models, once somebody asks them.
     router: OnceLock<Option<Router>>,
 }
@@ -258,6 +261,14 @@ impl From<Unaccepted> for Refused {
 }
 
 impl Tenant {
+    /// Whether what is decided can be recorded, as far as a write that failed has made that doubtful.
+    pub(crate) fn has_room(&self) -> bool {
+        if self.doubtful.load(Ordering::Relaxed) && self.ledger.takes_bytes().is_ok() {
+            self.doubtful.store(false, Ordering::Relaxed);
+        }
+        !self.doubtful.load(Ordering::Relaxed)
+    }
+
     /// The layers that answer without a language model; none where this machine cannot try out what they answer.
     pub(crate) fn router(&self) -> Option<&Router> {
         self.router.get_or_init(|| Router::new(ROUTER_WORKERS, Models::default()).ok()).as_ref()
@@ -288,6 +299,7 @@ impl Tenant {
             gauges,
             feed,
             share,
+            doubtful: AtomicBool::new(before.is_some()),
             router: OnceLock::new(),
         })
     }

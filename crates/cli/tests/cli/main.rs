@@ -47,6 +47,8 @@ mod fan_out;
 #[cfg(test)]
 mod forged;
 #[cfg(test)]
+mod full;
+#[cfg(test)]
 mod git;
 #[cfg(test)]
 mod glass;

@@ -3,6 +3,7 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 
 use serde_json::{Value, json};
@@ -14,6 +15,8 @@ use crate::site::{PATIENCE, Site};
 pub(crate) enum Says {
     /// A whole answer.
     Text(&'static str),
+    /// The same, once it is let go.
+    Held(&'static str),
     /// The beginning of one: the limit of its length was reached.
     Cut(&'static str),
     /// Nothing, until the other side leaves.
@@ -31,6 +34,7 @@ pub(crate) struct Model {
     address: String,
     asked: Receiver<Value>,
     left: Receiver<()>,
+    go: Arc<(Mutex<usize>, Condvar)>,
 }
 
 impl Model {
@@ -38,19 +42,22 @@ impl Model {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let ((tell, asked), (leave, left)) = (mpsc::channel(), mpsc::channel());
+        let go = Arc::<(Mutex<usize>, Condvar)>::default();
+        let gate = Arc::clone(&go);
         thread::spawn(move || {
             let (mut says, mut now) = (says.into_iter(), Says::Nothing);
             for stream in listener.incoming() {
                 let Ok(stream) = stream else { return };
                 now = says.next().unwrap_or(now);
                 let (tell, leave, now) = (tell.clone(), leave.clone(), now.clone());
+                let gate = Arc::clone(&gate);
                 thread::spawn(move || {
-                    serve(stream, &tell, &now);
+                    serve(stream, &tell, (&now, &gate));
                     _ = leave.send(());
                 });
             }
         });
-        Self { address, asked, left }
+        Self { address, asked, left, go }
     }
 
     /// The home's configuration says that this model is asked.
@@ -73,13 +80,23 @@ impl Model {
         self.asked.try_iter().count()
     }
 
+    /// Lets one answer go that is held.
+    pub(crate) fn let_go(&self) {
+        *self.go.0.lock().unwrap() += 1;
+        self.go.1.notify_all();
+    }
+
     /// Waits until a connection is over.
     pub(crate) fn wait_until_left(&self) {
         self.left.recv_timeout(PATIENCE).unwrap();
     }
 }
 
-fn serve(mut stream: TcpStream, tell: &mpsc::Sender<Value>, says: &Says) {
+fn serve(
+    mut stream: TcpStream,
+    tell: &mpsc::Sender<Value>,
+    (says, (held, waits)): (&Says, &(Mutex<usize>, Condvar)),
+) {
     let mut request = BufReader::new(stream.try_clone().unwrap());
     let (mut line, mut length) = (String::new(), 0);
     while request.read_line(&mut line).is_ok_and(|count| count > 2) {
@@ -106,6 +123,10 @@ fn serve(mut stream: TcpStream, tell: &mpsc::Sender<Value>, says: &Says) {
             let head = "HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\nconnection: close";
             let answer = format!("{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
             return drop(stream.write_all(answer.as_bytes()));
+        }
+        Says::Held(text) => {
+            *waits.wait_while(held.lock().unwrap(), |free| *free == 0).unwrap() -= 1;
+            (json!({"content": text}), "stop")
         }
         Says::Text(text) => (json!({"content": text}), "stop"),
         Says::Cut(text) => (json!({"content": text}), "length"),

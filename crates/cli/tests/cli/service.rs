@@ -2,11 +2,12 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::full;
 use crate::site::Site;
 
 /// Longest wait for an answer.
@@ -55,6 +56,11 @@ impl Server {
     pub(crate) fn with_env(site: &Site, args: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut command = site.cascade(&["--json", "serve"]);
         command.args(args).envs(variables.iter().copied());
+        Self::of(command)
+    }
+
+    /// One that this command starts, which says where it listens.
+    pub(crate) fn of(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
@@ -77,6 +83,11 @@ impl Server {
 
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// From now on it can write so much.
+    pub(crate) fn set(&self, room: full::Room) {
+        full::set(&self.child, room);
     }
 
     /// Ends it without a word, as a power cut would.

@@ -101,6 +101,9 @@ pub(super) async fn ready(State(api): State<Arc<Api>>) -> Result<(StatusCode, &'
                     "a chain takes no receipts: a write failed; it is opened again",
                 ));
             }
+            if !tenant.has_room() {
+                return Err(Problem::internal("a chain takes no receipts: there is no room on its disk"));
+            }
             if tenant.ledger.stopped_by()?.is_some() {
                 return Err(Problem::internal("a chain takes no receipts"));
             }
