@@ -42,6 +42,12 @@ pub struct Token {
 }
 
 impl Token {
+    /// Whether whoever shows the other one acts as the same, for the same.
+    #[must_use]
+    pub fn is_of_same_holder(&self, other: &Self) -> bool {
+        (self.to, self.on_behalf_of) == (other.to, other.on_behalf_of)
+    }
+
     /// Whether it is an agent's.
     #[must_use]
     pub const fn agent(&self) -> bool {

@@ -157,14 +157,18 @@ pub fn accept_at(
     }
 }
 
-/// Nobody is asked for keys unless the token names somebody who is bound.
+/// Nobody is asked for keys unless the token names somebody who is bound. One that names different holders by different
+/// claims says nothing: which of them counted would turn on which was bound first.
 fn by_jwt(reader: &Reader, tenant: &TenantId, jwt: &Jwt, issuers: &Issuers) -> Result<Shown, Unaccepted> {
     let now = facts::chain_now(reader)?;
-    let found = holding(reader, now)?.into_iter().find_map(|binding| match binding.credential {
+    let mut found = holding(reader, now)?.into_iter().filter_map(|binding| match binding.credential {
         Credential::Jwt(identity) if jwt.names(&identity) => Some((binding.token, identity)),
         _ => None,
     });
-    let (token, identity) = found.ok_or(Unaccepted::Unknown)?;
+    let (token, identity) = found.next().ok_or(Unaccepted::Unknown)?;
+    if !found.all(|(other, _)| other.is_of_same_holder(&token)) {
+        return Err(Unaccepted::Unknown);
+    }
     let until = match &identity.jwks {
         Some(text) => {
             jwt.verify(&keys::Keys::parse(text.as_bytes()).map_err(|_| Unaccepted::Unknown)?, now)?
@@ -193,8 +197,7 @@ fn by_certificate(reader: &Reader, certificate: &Certificate) -> Result<Shown, U
         None => {
             let mut named = certificate.names().iter().filter_map(bound);
             let first = named.next().ok_or(Unaccepted::Unknown)?;
-            let alike = named.all(|other| (other.to, other.on_behalf_of) == (first.to, first.on_behalf_of));
-            if !alike {
+            if !named.all(|other| other.is_of_same_holder(first)) {
                 return Err(Unaccepted::Unknown);
             }
             first

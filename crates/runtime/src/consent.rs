@@ -429,6 +429,21 @@ pub fn reply(ledger: &Ledger, asker: &Asker, reply: &Reply, sign: Sign<'_>) -> R
     reply_once(ledger, asker, reply, sign)
 }
 
+/// Puts on record that the policy in force lets somebody answer nothing, who answered this.
+///
+/// # Errors
+/// [`ConsentError`].
+pub fn not_let(ledger: &Ledger, asker: &Asker, id: &str) -> Result<Appended, ConsentError> {
+    let (subject, _) = subject_of(ledger, id)?;
+    let reasons = vec![Reason::code("approval.not_eligible")];
+    refuse(ledger, asker, vec![about(&subject)], reasons).map(|(receipt, _)| receipt)
+}
+
+const fn about(subject: &Subject) -> Ref {
+    let rel = if matches!(subject.kind, Kind::DryRun) { Rel::DryRun } else { Rel::Escalation };
+    Ref { rel, receipt_id: subject.receipt_id, entry_hash: subject.entry_hash }
+}
+
 fn reply_once(
     ledger: &Ledger,
     asker: &Asker,
@@ -442,8 +457,7 @@ fn reply_once(
     }
     let speaker = ledger.person(asker.speaker())?.filter(Person::is_registered);
     let now = facts::chain_now(ledger)?;
-    let rel = if subject.kind == Kind::DryRun { Rel::DryRun } else { Rel::Escalation };
-    let about = Ref { rel, receipt_id: subject.receipt_id, entry_hash: subject.entry_hash };
+    let about = about(&subject);
     let answers = ledger.approvals_of(subject.receipt_id)?;
     let facts = stored_facts(ledger, subject.receipt_id, &content)?;
     let groups = groups_asked(ledger, &subject, &facts)?;

@@ -159,6 +159,12 @@ fn what_an_issuer_did_not_sign_for_us_now_is_refused() {
         assert!(!answer.body.contains("builder"), "{at}");
     }
     assert_eq!(site.receipts().len(), before);
+    // One that names two holders by two claims is neither's, whichever was bound first.
+    let both = json!({"alg": "ES256", "claims": {"email": "ada@example.org", "email_verified": true}});
+    let both = provider.forged(&site, &[both]).remove(0);
+    assert_eq!(server.decide(&both, &["git", "status"]).status, 200);
+    bind(&site, &provider, "ada@example.org", &["--claim", "email", "--agent", "cd"]);
+    assert!([401, 429].contains(&server.decide(&both, &["git", "status"]).status));
     // Guessing is counted like that of tokens; whoever is right is let in all the same.
     (0..30).for_each(|_| drop(server.decide(&tokens[0], &["true"])));
     server.decide(&tokens[0], &["true"]).problem(429, "auth.too_many");

@@ -1,5 +1,8 @@
 //! Who tries to govern and may not leaves a receipt of it, like everybody who tries to run what is not allowed.
 
+use serde_json::json;
+
+use crate::service::{Server, token};
 use crate::site::{Done, Receipt, kinds};
 use crate::team::Team;
 
@@ -136,4 +139,40 @@ fn other_verbs_know_what_such_a_receipt_is() {
     assert!(shown.contains("an agent cannot answer for people"), "{shown}");
     team.site.run(&["erase", id]).expect(0);
     team.site.assert_sound();
+}
+
+#[test]
+fn over_http_no_less() {
+    let team = Team::new();
+    team.joins("eve", &["auditors"]);
+    let site = &team.site;
+    let agent = token(site, &["--agent", "builder"]);
+    let eve = token(site, &["--for", "eve", "--scope", "approve", "--scope", "admin"]);
+    let service = Server::start(site);
+    let waits = service.decide(&agent, &["terraform", "apply", "-auto-approve"]).expect(200);
+    let id = waits["receipt_id"].as_str().unwrap();
+    let (answer, why) = (json!({"verdict": "approve"}).to_string(), json!({"reason": "x"}).to_string());
+    for (path, body, kind, task_type) in [
+        (format!("/v1/approvals/{id}"), answer.as_str(), "approval_refused", None),
+        ("/v1/tenant/suspend".to_owned(), &why, "blocked", Some("control.tenant_suspend")),
+        ("/v1/tenant/resume".to_owned(), &why, "blocked", Some("control.tenant_resume")),
+        ("/v1/checkpoints".to_owned(), "", "blocked", Some("control.checkpoint")),
+    ] {
+        let problem = service.ask(&eve, ("POST", &path), body).problem(403, "policy.denied");
+        let last = site.last();
+        assert_eq!((last.kind(), last.content("task_type").as_str()), (kind, task_type), "{path}");
+        assert!(problem["detail"].as_str().unwrap().contains(last.id()), "{problem}");
+    }
+    // Whoever has the right and does not prove to be who has it.
+    let me = token(site, &["--scope", "admin"]);
+    let forged = json!({"reason": "x", "sshsig": "forged"}).to_string();
+    service.ask(&me, ("POST", "/v1/tenant/suspend"), &forged).problem(409, "tenant.unusable");
+    let last = site.last();
+    assert_eq!(
+        (last.kind(), last.content("task_type").as_str()),
+        ("blocked", Some("control.tenant_suspend"))
+    );
+    assert!(last.content("decision").to_string().contains("approval.signature"), "{last:?}");
+    drop(service);
+    site.assert_sound();
 }

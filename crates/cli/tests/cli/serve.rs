@@ -413,6 +413,12 @@ fn outsiders_get_keys_and_checkpoints_and_this_machine_its_metrics() {
     ] {
         assert!(metrics.lines().any(|one| one == line), "{line} is missing in\n{metrics}");
     }
+    // Neither a proxy nor a page in a browser is this machine, nor whoever was told another name for it.
+    for (name, value) in [("Via", "1.1 proxy"), ("Origin", "https://evil.example")] {
+        service.send(("GET", "/v1/metrics"), &[(name, value)], "").problem(401, "auth.missing");
+    }
+    let rebound = "GET /v1/metrics HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n";
+    service.raw(rebound.as_bytes()).unwrap().problem(401, "auth.missing");
     let document = service.send(("GET", "/v1/openapi.json"), &[], "").expect(200);
     assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
     let page = service.send(("GET", "/v1/docs"), &[], "").body;

@@ -151,8 +151,14 @@ fn what_spans_say_is_what_receipts_say() {
     assert_eq!(no["status"], 2);
     has(span_of(&spans, &waits), &json!({"cascade.decision.verdict": "escalate"}));
     has(span_of(&spans, ran), &json!({"process.exit.code": 1, "error.type": "task_failed"}));
-    let said = json!({"gen_ai.operation.name": "invoke_agent", "cascade.layer": "L4", "cascade.evidence": "checked",
-        "cascade.router.declined_layers": ["L6", "L1", "L3"]});
+    // A busy machine may leave a search to the next layer: what is told is what the receipt says.
+    let receipts = site.receipts();
+    let done = receipts.iter().find(|one| one.id() == task).unwrap();
+    let declined: Vec<_> =
+        done.content("route")["declined"].as_array().unwrap().iter().map(|one| &one["layer"]).collect();
+    assert!(declined.len() >= 3, "{done:?}");
+    let said = json!({"gen_ai.operation.name": "invoke_agent", "cascade.layer": done.content("layer_hit"),
+        "cascade.evidence": done.content("evidence"), "cascade.router.declined_layers": declined});
     has(span_of(&spans, task), &said);
     // What nobody's request began is a trace of its own, which whoever has the chain can name.
     let alone = span_of(&spans, by_hand.id());

@@ -3,8 +3,8 @@
 use base64ct::{Base64UrlUnpadded, Encoding as _};
 use cascade_receipt::time::Timestamp;
 use jsonwebtoken::Algorithm;
-use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer};
 
 use super::credential::JwtIdentity;
 use super::keys::{ALGORITHMS, Keys};
@@ -50,7 +50,18 @@ struct Head {
     alg: String,
     kid: Option<String>,
     typ: Option<String>,
-    crit: Option<IgnoredAny>,
+    #[serde(default)]
+    crit: There,
+}
+
+/// That a member is there, whatever it holds: `null` is no absence (RFC 7515 section 4.1.11).
+#[derive(Default)]
+struct There(bool);
+
+impl<'de> Deserialize<'de> for There {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        IgnoredAny::deserialize(from).map(|IgnoredAny| Self(true))
+    }
 }
 
 #[derive(Deserialize)]
@@ -68,7 +79,11 @@ struct Claims {
     nbf: Option<u64>,
     iat: Option<u64>,
     /// Bound to a key that whoever shows it must prove to have (RFC 7800), which nobody is asked for here.
-    cnf: Option<IgnoredAny>,
+    #[serde(default)]
+    cnf: There,
+    /// Tells of something that happened, such as somebody logging out (RFC 8417): no token for access.
+    #[serde(default)]
+    events: There,
     #[serde(flatten)]
     others: serde_json::Map<String, serde_json::Value>,
 }
@@ -107,7 +122,7 @@ impl Jwt {
         let algorithm = known.map(|(algorithm, _)| *algorithm).ok_or(JwtFault::Algorithm)?;
         let typ = head.typ.unwrap_or_else(|| "jwt".to_owned()).to_ascii_lowercase();
         let claims: Claims = part(claims)?;
-        if head.crit.is_some() || claims.cnf.is_some() || !TYPES.contains(&typ.as_str()) {
+        if head.crit.0 || claims.cnf.0 || claims.events.0 || !TYPES.contains(&typ.as_str()) {
             return Err(JwtFault::Demands);
         }
         let many = matches!(&claims.aud, Audience::Many(all) if all.len() > AUDIENCES_MAX);

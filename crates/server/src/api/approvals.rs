@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, State};
+use axum::http::StatusCode;
 use cascade_ledger::{Subject, SubjectState};
 use cascade_receipt::content::TokenScope;
 use cascade_receipt::json;
@@ -98,10 +99,24 @@ pub(super) async fn answer(
 ) -> Result<Json<AnswerOut>, Problem> {
     api.work(shown, TokenScope::Approve, move |caller| {
         let request: AnswerRequest = read(&body)?;
-        caller.may(if request.verdict == AnswerIn::Approve { "approve" } else { "deny" })?;
+        let verb = if request.verdict == AnswerIn::Approve { "approve" } else { "deny" };
+        caller.may(verb).map_err(|problem| not_let(caller, &id, problem))?;
         answered(caller, id, request).map(Json)
     })
     .await
+}
+
+/// An attempt to answer what one may not is as much part of the history as an answer.
+fn not_let(caller: &Caller, id: &str, problem: Problem) -> Problem {
+    if problem.status() != StatusCode::FORBIDDEN {
+        return problem;
+    }
+    match consent::not_let(&caller.tenant.ledger, &caller.asker, id) {
+        Ok(receipt) => problem.of(receipt.receipt_id),
+        // Whether there is such a thing is nothing that it is told.
+        Err(ConsentError::NotFound(_) | ConsentError::Ambiguous(_)) => problem,
+        Err(error) => error.into(),
+    }
 }
 
 fn answered(caller: &Caller, id: String, request: AnswerRequest) -> Result<AnswerOut, Problem> {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderName, StatusCode, header};
-use cascade_ledger::TenantId;
+use cascade_ledger::{Appended, TenantId};
 use cascade_policy::decide::{self, Ruling};
 use cascade_policy::facts::ToolCall;
 use cascade_receipt::content::TokenScope;
@@ -18,11 +18,12 @@ use cascade_receipt::id::ReceiptId;
 use cascade_runtime::bindings::Presented;
 use cascade_runtime::facts::Asker;
 use cascade_runtime::lease::{self, Asked};
+use cascade_runtime::refused_act::{self, Act};
 
 use utoipa::IntoParams;
 
 use super::wire::ReasonOut;
-use super::{Api, Problem};
+use super::{Api, Problem, local};
 use crate::listener::Peer;
 use crate::tenants::{Admitted, Refused, Tenant};
 use crate::traces::Trace;
@@ -31,8 +32,6 @@ use crate::traces::Trace;
 static TENANT: HeaderName = HeaderName::from_static("cascade-tenant");
 /// Makes a request one that can be sent again.
 static IDEMPOTENCY: HeaderName = HeaderName::from_static("idempotency-key");
-/// What proxies say of those whom they speak for.
-const FORWARDED: [&str; 4] = ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip"];
 /// Longest idempotency key, in bytes.
 pub(crate) const KEY_BYTES_MAX: usize = 255;
 /// Wrong tokens of one address within [`GUESSES_TIME`] that are told apart from a busy service.
@@ -67,7 +66,7 @@ pub(crate) struct Credentials {
     shown: Option<Presented>,
     key: Option<String>,
     address: Option<IpAddr>,
-    /// Somebody between says that it speaks for others.
+    /// It is sent for others, by whoever stands between.
     forwarded: bool,
     trace: Option<Trace>,
 }
@@ -111,7 +110,7 @@ impl FromRequestParts<Arc<Api>> for Credentials {
                 format!("a key has 1 to {KEY_BYTES_MAX} bytes"),
             ));
         }
-        let forwarded = FORWARDED.iter().any(|name| parts.headers.contains_key(*name));
+        let forwarded = local::speaks_for_others(parts);
         let trace = parts.extensions.get::<Trace>().cloned();
         Ok(Self { tenant, shown, key, address, forwarded, trace })
     }
@@ -226,6 +225,24 @@ impl Caller {
         }
         let detail = format!("the policy in force does not let you do what `cascade {verb}` does");
         Err(Problem::forbidden(detail, ReasonOut::all(&ruling)))
+    }
+
+    /// The same for what changes something: that somebody tried who may not is on record, like on the command line.
+    pub(crate) fn may_act(&self, verb: &str) -> Result<(), Problem> {
+        self.may(verb).map_err(|problem| {
+            if problem.status() != StatusCode::FORBIDDEN {
+                return problem;
+            }
+            let recorded = self.refused_act(verb, "approval.not_eligible");
+            recorded.map_or_else(|error| error, |receipt| problem.of(receipt.receipt_id))
+        })
+    }
+
+    /// Puts on record that this caller tried what `cascade VERB` does, and why that was refused.
+    pub(crate) fn refused_act(&self, verb: &str, code: &str) -> Result<Appended, Problem> {
+        let name = verb.replace(' ', "_");
+        let act = Act { name: &name, line: &format!("{verb} (over HTTP)") };
+        Ok(refused_act::record(&self.tenant.ledger, &self.asker, &act, code)?)
     }
 
     /// Whether this caller is shown private words: asked for by the name `cascade disclose`, which is no command.

@@ -86,7 +86,7 @@ pub(super) async fn newest(State(api): State<Arc<Api>>, shown: Credentials) -> R
 pub(super) async fn sign(State(api): State<Arc<Api>>, shown: Credentials) -> Result<Response, Problem> {
     let own = Arc::clone(&api);
     api.work(shown, TokenScope::Admin, move |caller| {
-        caller.may("checkpoint")?;
+        caller.may_act("checkpoint")?;
         Ok(note(own.tenants().checkpoint(&caller.tenant)?))
     })
     .await
@@ -122,7 +122,7 @@ pub(super) async fn bundle(
     let own = Arc::clone(&api);
     api.long_work(shown, TokenScope::Admin, move |caller| {
         let request: BundleRequest = read(&body)?;
-        caller.may("bundle create")?;
+        caller.may_act("bundle create")?;
         let wanted = wanted(caller, &request)?;
         Ok(answer::json(made(&own, caller, &wanted)?))
     })

@@ -4,10 +4,12 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use cascade_ledger::{AppendError, Fault, OpenError};
 use cascade_receipt::decision::Reason;
+use cascade_receipt::id::ReceiptId;
 use cascade_runtime::consent::ConsentError;
 use cascade_runtime::govern::GovernError;
 use cascade_runtime::lease::LeaseError;
 use cascade_runtime::policy_store::StoreError;
+use cascade_runtime::refused_act::RecordError;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -58,6 +60,17 @@ impl Problem {
         Self { reasons, ..Self::new(StatusCode::FORBIDDEN, "policy.denied", detail) }
     }
 
+    /// Its status.
+    pub(crate) fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    /// What is on record of it.
+    pub(crate) fn of(mut self, receipt: ReceiptId) -> Self {
+        self.detail.push_str(&format!("; that is on record as {receipt}"));
+        self
+    }
+
     /// An answer of a person that does not count.
     pub(crate) fn refused(reasons: &[Reason]) -> Self {
         let reasons = reasons.iter().map(ReasonOut::of_code).collect();
@@ -103,7 +116,7 @@ impl Problem {
 
     /// What it says, for whoever says it in other words.
     pub(crate) fn told(&self) -> (StatusCode, &'static str, &str, &[ReasonOut]) {
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status = self.status();
         (status, self.code, &self.detail, &self.reasons)
     }
 
@@ -167,6 +180,16 @@ impl From<AppendError> for Problem {
                 Self::internal("nothing could be recorded, so nothing was done; `cascade doctor` says more")
             }
             other => Self::conflict("refused", other.to_string()),
+        }
+    }
+}
+
+impl From<RecordError> for Problem {
+    fn from(error: RecordError) -> Self {
+        match error {
+            RecordError::Append(error) => error.into(),
+            RecordError::Ledger(fault) => fault.into(),
+            RecordError::Runtime(_) => Self::internal("it was refused, and that could not be recorded"),
         }
     }
 }

@@ -199,9 +199,19 @@ fn turned(caller: &Caller, suspend: bool, request: TurnRequest) -> Result<TurnOu
         }
         Err(AdminError::Ledger(fault)) => Err(fault.into()),
         Err(AdminError::Append(error)) => Err(error.into()),
-        Err(AdminError::Refused(_)) => {
-            Err(Problem::forbidden("only an administrator of the chain turns this switch", Vec::new()))
-        }
-        Err(error) => Err(Problem::conflict("tenant.unusable", error.to_string())),
+        Err(error) => Err(refused(caller, if suspend { "tenant suspend" } else { "tenant resume" }, &error)),
     }
+}
+
+/// Who may not, or does not prove to be who may, has tried: that is on record.
+fn refused(caller: &Caller, verb: &str, error: &AdminError) -> Problem {
+    let problem = match error {
+        AdminError::Refused(_) => {
+            Problem::forbidden("only an administrator of the chain turns this switch", Vec::new())
+        }
+        other => Problem::conflict("tenant.unusable", other.to_string()),
+    };
+    let Some(code) = error.refusal() else { return problem };
+    let recorded = caller.refused_act(verb, code);
+    recorded.map_or_else(|error| error, |receipt| problem.of(receipt.receipt_id))
 }

@@ -40,6 +40,7 @@ fn what_proves_nothing_or_demands_something_is_refused_unread() {
         (json!({"alg": "RS512"}), JwtFault::Algorithm),
         (json!({}), JwtFault::Malformed),
         (json!({"alg": "ES256", "crit": ["b64"], "b64": false}), JwtFault::Demands),
+        (json!({"alg": "ES256", "crit": null}), JwtFault::Demands),
         (json!({"alg": "ES256", "typ": "logout+jwt"}), JwtFault::Demands),
         (json!({"alg": "ES256", "typ": "dpop+jwt"}), JwtFault::Demands),
         (json!({"alg": "ES256", "kid": 7}), JwtFault::Malformed),
@@ -50,6 +51,8 @@ fn what_proves_nothing_or_demands_something_is_refused_unread() {
     let head = json!({"alg": "ES256"});
     for (claims, fault) in [
         (with("cnf", json!({"jkt": "x"})), JwtFault::Demands),
+        (with("cnf", json!(null)), JwtFault::Demands),
+        (with("events", json!({})), JwtFault::Demands),
         (with("exp", json!("soon")), JwtFault::Malformed),
         (with("exp", json!(-1)), JwtFault::Malformed),
         (with("exp", Value::Null), JwtFault::Malformed),
