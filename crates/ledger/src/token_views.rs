@@ -60,7 +60,7 @@ impl Token {
         self.on_behalf_of.unwrap_or(self.to)
     }
 
-    /// Whether it is neither taken back nor run out. Whether its owner left is another question.
+    /// Whether it is neither taken back, by itself or with whoever left, nor run out.
     #[must_use]
     pub fn holds(&self, at: Timestamp) -> bool {
         self.revoked.is_none() && self.expires > at
@@ -80,6 +80,14 @@ pub(crate) fn apply(conn: &Connection, entry: &Entry, change: &Change) -> rusqli
         Change::TokenRevoked { token_id } => {
             conn.prepare_cached("UPDATE tokens SET revoked = ?1 WHERE token_id = ?2 AND revoked IS NULL")?
                 .execute(params![entry.receipt_id.0, token_id.0])?;
+            Ok(())
+        }
+        // Whoever comes back is let in anew, not by what was shown before.
+        Change::PersonRemoved { principal } => {
+            conn.prepare_cached(
+                "UPDATE tokens SET revoked = ?1 WHERE revoked IS NULL AND ?2 IN (holder, on_behalf_of)",
+            )?
+            .execute(params![entry.receipt_id.0, principal.0])?;
             Ok(())
         }
         _ => Ok(()),

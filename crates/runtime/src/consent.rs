@@ -429,6 +429,23 @@ pub fn reply(ledger: &Ledger, asker: &Asker, reply: &Reply, sign: Sign<'_>) -> R
     reply_once(ledger, asker, reply, sign)
 }
 
+/// The registered person who could answer, if it is one who asks.
+///
+/// # Errors
+/// [`Fault`].
+pub fn who_answers(ledger: &Ledger, asker: &Asker) -> Result<Option<Person>, Fault> {
+    if asker.agent.is_some() || asker.has_ended() {
+        return Ok(None);
+    }
+    Ok(ledger.person(asker.speaker())?.filter(Person::is_registered))
+}
+
+/// Whether this person is one of those whom an escalation asks.
+#[must_use]
+pub fn is_asked(subject: &Subject, person: &Person) -> bool {
+    is_eligible(&subject.groups, person)
+}
+
 /// Puts on record that the policy in force lets somebody answer nothing, who answered this.
 ///
 /// # Errors

@@ -164,12 +164,11 @@ impl TokenState {
     }
 
     fn within(present: &Present<'_>, token: &Token, at: Timestamp) -> Result<Self, Fault> {
-        if token.revoked.is_some() {
-            return Ok(Self::Revoked);
-        }
         let owner = present.person(token.owner())?;
         Ok(if !owner.as_ref().is_some_and(Person::is_registered) {
             Self::Broken
+        } else if token.revoked.is_some() {
+            Self::Revoked
         } else if token.holds(at) {
             Self::Holds
         } else {

@@ -171,8 +171,7 @@ impl Api {
         work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
     ) -> Result<T, Problem> {
         let turn = turns::among(&self.room).await?;
-        let worked = tokio::task::spawn_blocking(move || turns::held(turn, work));
-        worked.await.unwrap_or_else(|_| Err(Problem::internal("the request could not be worked on")))
+        turns::in_turn(turn, |turn| turns::held(turn, work)).await
     }
 }
 

@@ -1,16 +1,17 @@
 //! Connections: accepted within limits, read within time, ended in order when the service stops.
 
+mod place;
+
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, Version, header};
 use axum::response::Response;
 use cascade_runtime::bindings::Certificate;
 use hyper::body::Incoming;
@@ -24,6 +25,7 @@ use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
 use crate::tls::HANDSHAKE_TIME_MAX;
+use place::Place;
 
 /// Connections that are open at once; more wait in the kernel's queue.
 pub const CONNECTIONS_MAX: usize = 16_384;
@@ -64,14 +66,14 @@ impl Peer {
 /// A socket that is bound.
 pub(crate) enum Bound {
     Tcp(TcpListener, Option<TlsAcceptor>),
-    Unix(UnixListener, PathBuf),
+    Unix(UnixListener, Place),
 }
 
 impl Bound {
     pub(crate) async fn to(listen: &Listen, tls: Option<TlsAcceptor>) -> io::Result<Self> {
         match listen {
             Listen::Tcp(address) => TcpListener::bind(address).await.map(|listener| Self::Tcp(listener, tls)),
-            Listen::Unix(path) => unix(path).map(|listener| Self::Unix(listener, path.clone())),
+            Listen::Unix(path) => place::bind(path).map(|(listener, place)| Self::Unix(listener, place)),
         }
     }
 
@@ -80,35 +82,9 @@ impl Bound {
         Ok(match self {
             Self::Tcp(listener, None) => format!("http://{}", listener.local_addr()?),
             Self::Tcp(listener, Some(_)) => format!("https://{}", listener.local_addr()?),
-            Self::Unix(_, path) => format!("unix:{}", path.display()),
+            Self::Unix(_, place) => format!("unix:{}", place.path().display()),
         })
     }
-}
-
-/// What a dead service left at the path is taken away; what a living one has is not.
-fn unix(path: &Path) -> io::Result<UnixListener> {
-    match UnixListener::bind(path) {
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-            // A file of somebody's is no socket, and nothing to clear away.
-            let is_socket = std::fs::symlink_metadata(path)?.file_type().is_socket();
-            if !is_socket || std::os::unix::net::UnixStream::connect(path).is_ok() {
-                return Err(error);
-            }
-            std::fs::remove_file(path)?;
-            let listener = UnixListener::bind(path)?;
-            restrict(path)?;
-            Ok(listener)
-        }
-        Err(error) => Err(error),
-        Ok(listener) => {
-            restrict(path)?;
-            Ok(listener)
-        }
-    }
-}
-
-fn restrict(path: &Path) -> io::Result<()> {
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
 }
 
 /// Serves until `stop` says so; then nothing new is accepted and what is in flight ends by itself. Resolves when the
@@ -129,9 +105,9 @@ pub(crate) async fn serve(bound: Bound, router: Router, stop: watch::Receiver<bo
             },
         }
     }
-    if let Bound::Unix(_, path) = &bound {
+    if let Bound::Unix(_, place) = &bound {
         // Whoever comes next finds no socket of ours.
-        drop(std::fs::remove_file(path));
+        place.clear();
     }
     drop(bound);
     let all = u32::try_from(CONNECTIONS_MAX).unwrap_or(u32::MAX);
@@ -196,9 +172,16 @@ fn head_bytes<B>(request: &hyper::Request<B>) -> usize {
     line + headers.map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len()).sum::<usize>() + 2
 }
 
-fn too_long() -> Response<Body> {
+/// Whether a request says once whom it means: where it says so never or twice, a proxy before us may have read it
+/// otherwise (RFC 9112 section 3.2).
+fn names_one_host<B>(request: &hyper::Request<B>) -> bool {
+    let hosts = request.headers().get_all(header::HOST).iter().count();
+    hosts == 1 || hosts == 0 && request.version() < Version::HTTP_11
+}
+
+fn closed(status: StatusCode) -> Response<Body> {
     let mut response = Response::new(Body::empty());
-    *response.status_mut() = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+    *response.status_mut() = status;
     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     response
 }
@@ -217,7 +200,10 @@ async fn converse(
         async move {
             // The buffer of a connection may be longer than what it is told to be.
             if head_bytes(&request) > HEAD_BYTES_MAX {
-                return Ok(too_long());
+                return Ok(closed(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE));
+            }
+            if !names_one_host(&request) {
+                return Ok(closed(StatusCode::BAD_REQUEST));
             }
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(peer);

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
-use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::body::Body;
+use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
@@ -15,11 +15,13 @@ use cascade_ledger::{Witness, WitnessError};
 use cascade_receipt::digest::Digest;
 use cascade_receipt::witness::{REQUEST_BYTES_MAX, Refusal};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
+
+use crate::listener::{self, Bound};
 
 /// Requests that are worked on at once; more are turned away.
 pub const REQUESTS_MAX: usize = 64;
-/// Longest that one request may take, its body included.
+/// Longest that the body of a request may take to come, and then what is done with it.
 pub const REQUEST_TIME_MAX: Duration = Duration::from_secs(10);
 /// Longest wait for requests in flight when the witness is told to stop.
 const DRAIN_TIME_MAX: Duration = Duration::from_secs(10);
@@ -44,19 +46,18 @@ pub fn serve(
         let stop = stop_signal()?;
         ready(listener.local_addr()?);
         let shared = Arc::new(Shared { witness, room: Semaphore::new(REQUESTS_MAX) });
-        let (asked, mut was_asked) = tokio::sync::watch::channel(false);
-        let serving = axum::serve(listener, routes(shared)).with_graceful_shutdown(async move {
-            stop.await;
-            // Nobody left to hear it means that serving has ended.
-            _ = asked.send(true);
-        });
+        let (asked, was_asked) = watch::channel(false);
+        let serving = listener::serve(Bound::Tcp(listener, None), routes(shared), was_asked);
         tokio::select! {
-            served = serving => served,
+            () = serving => {}
             () = async {
-                drop(was_asked.wait_for(|asked| *asked).await);
+                stop.await;
+                // Nobody left to hear it means that serving has ended.
+                _ = asked.send(true);
                 tokio::time::sleep(DRAIN_TIME_MAX).await;
-            } => Ok(()),
+            } => {}
         }
+        Ok(())
     });
     runtime.shutdown_timeout(Duration::from_secs(1));
     done
@@ -67,7 +68,6 @@ fn routes(shared: Arc<Shared>) -> Router {
         .route("/add-checkpoint", post(add_checkpoint))
         .route("/{origin}/checkpoint", get(latest))
         .route("/vkey", get(vkey))
-        .layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX))
         .with_state(shared)
 }
 
@@ -80,7 +80,14 @@ fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Send + 'static> {
     })
 }
 
-async fn add_checkpoint(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
+async fn add_checkpoint(State(shared): State<Arc<Shared>>, body: Body) -> Response {
+    let body = match tokio::time::timeout(REQUEST_TIME_MAX, axum::body::to_bytes(body, REQUEST_BYTES_MAX))
+        .await
+    {
+        Ok(Ok(body)) => body,
+        Ok(Err(_)) => return text(StatusCode::PAYLOAD_TOO_LARGE, "the request is too long\n".to_owned()),
+        Err(_) => return text(StatusCode::REQUEST_TIMEOUT, "the request did not come in time\n".to_owned()),
+    };
     let Ok(_room) = shared.room.try_acquire() else { return busy() };
     let witness = Arc::clone(&shared.witness);
     let work = tokio::task::spawn_blocking(move || witness.add_checkpoint(&body, now_s()));

@@ -6,6 +6,7 @@ use cascade_server::tenants::{Tenants, Unsigned};
 use cascade_server::tls::TlsFiles;
 use cascade_server::traces::Traces;
 use clap::Args;
+use rustix::process::{Resource, Rlimit};
 
 use crate::args::Global;
 use crate::exit::{self, Exit, Failure};
@@ -64,7 +65,26 @@ fn listen(text: &str) -> Result<Listen, String> {
     text.parse().map(Listen::Tcp).map_err(|_| "give ADDRESS:PORT, or unix:/PATH".to_owned())
 }
 
+/// Descriptors for as many connections as are accepted, and for what is done for them.
+const DESCRIPTORS: u64 = 32_768;
+
+/// Each connection needs a descriptor, and so does what is done for it: what the system allows at the most, up to what
+/// a service can use.
+fn raise_descriptors() {
+    let limit = rustix::process::getrlimit(Resource::Nofile);
+    let most = limit.maximum.unwrap_or(DESCRIPTORS).min(DESCRIPTORS);
+    if limit.current.is_some_and(|current| current < most) {
+        // Where that is refused, fewer connections are accepted at once.
+        _ = rustix::process::setrlimit(Resource::Nofile, Rlimit { current: Some(most), ..limit });
+    }
+}
+
 pub(crate) fn run(global: &Global, args: &Serve) -> Exit {
+    if args.tls_cert.is_some() && matches!(args.listen, Listen::Unix(_)) {
+        return Err(Failure::usage("a socket in the file system speaks no TLS and asks for no certificate")
+            .hint("leave the --tls options out, or --listen on an address"));
+    }
+    raise_descriptors();
     // What cannot be opened is told here, not to whoever asks first; on first use it is made, as everywhere.
     let ledger = place::ledger(global)?;
     let (home, tenant) = (place::home_dir(global)?, place::tenant(global)?);

@@ -29,6 +29,7 @@ fn usage_errors_touch_nothing() {
         &["key", "export"],
         &["--tenant", "../other", "log"],
         &["--tenant", "", "run", "--", "true"],
+        &["serve", "--listen", "unix:/tmp/no-socket", "--tls-cert", "a", "--tls-key", "b"],
     ] {
         let done = site.run(args).expect(2);
         assert_eq!(done.stdout, "", "{args:?}");

@@ -18,7 +18,7 @@ impl Team {
         id(self.site.run(&[&["--json", "grant", "add"], args].concat()))
     }
 
-    fn user(&self) -> String {
+    pub(crate) fn user(&self) -> String {
         self.site.set("id", &["-un"]).stdout.trim().to_owned()
     }
 

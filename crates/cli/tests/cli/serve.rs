@@ -79,6 +79,15 @@ fn a_person_approves_over_http_and_the_same_request_is_then_admitted() {
     assert_eq!(pending["approvals"][0]["receipt_id"], id);
     assert_eq!(pending["approvals"][0]["action"]["argv"], json!(asked));
 
+    // Whoever is not asked is not told what it is, whatever the token is for.
+    team.joins("carol", &["sre"]);
+    let carol = token(site, &["--for", "carol", "--scope", "approve", "--scope", "read"]);
+    let untold = service.ask(&carol, ("GET", "/v1/approvals"), "").expect(200);
+    assert_eq!(
+        (&untold["approvals"][0]["receipt_id"], untold["approvals"][0].get("action")),
+        (&json!(id), None)
+    );
+
     let route = ("POST", format!("/v1/approvals/{id}"));
     let route = (route.0, route.1.as_str());
     // Whoever is not meant to answer does not; an agent least of all.
@@ -363,6 +372,18 @@ fn receipts_come_in_pages_and_as_they_happen() {
         service.decide(&agent, &["git", "status"]).expect(200);
     }
     let all = site.receipts();
+    // Whoever connects anew goes on, although it asks for the same address.
+    let mut anew = BufReader::new(service.connect());
+    let head = format!(
+        "GET /v1/events?from=0 HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {agent}\r\nLast-Event-ID: 3\r\n\r\n"
+    );
+    anew.get_mut().write_all(head.as_bytes()).unwrap();
+    let first =
+        anew.lines().map_while(Result::ok).find_map(|line| line.strip_prefix("id: ").map(str::to_owned));
+    assert_eq!(first.as_deref(), Some("4"));
+    let nowhere = [("Authorization", format!("Bearer {agent}")), ("Last-Event-ID", "3.0".to_owned())];
+    let nowhere = nowhere.each_ref().map(|(name, value)| (*name, value.as_str()));
+    service.send(("GET", "/v1/events"), &nowhere, "").problem(400, "request.malformed");
     let (mut told, mut line) = (0, String::new());
     while told < 5 {
         line.clear();

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::service::{Answer, Server, token};
 use crate::site::{CASCADE, Done, Receipt, Site, ended, finish, kinds};
+use crate::team::Team;
 
 const WHY: [&str; 2] = ["--reason", "the contract has ended"];
 
@@ -242,6 +243,26 @@ fn a_service_notices_what_other_processes_do_to_its_tenants() {
     as_acme(&fresh, ("POST", "/v1/decisions"), &action).expect(200);
     assert_ne!(receipts(&site, "acme")[0].content("log_origin"), chain[0].content("log_origin"));
     drop(server);
+}
+
+#[test]
+fn a_chain_does_not_end_before_the_other_one_can_be_told() {
+    let team = Team::new();
+    let site = &team.site;
+    site.run(&["tenant", "create", "acme"]).expect(0);
+    let public = team.public("acme");
+    let (user, public) = (team.user(), public.to_str().unwrap());
+    site.run(&["--tenant", "acme", "people", "add", &user, "--ssh-key", public, "--group", "admins"])
+        .expect(0);
+    let (key, proof) = (team.key("acme"), site.path("proof"));
+    let key = key.to_str().unwrap();
+    site.run(&["tenant", "suspend", "acme", "--reason", "over", "--key", key]).expect(0);
+    // With that key alone nobody signs for the chain that says so.
+    let words = ["tenant", "delete", "acme", "--reason", "over", "--out", proof.to_str().unwrap()];
+    site.run(&[&words[..], &["--key", key]].concat()).expect(3);
+    let acme = listed(site).into_iter().find(|one| one["tenant"] == "acme").unwrap();
+    assert_eq!(acme["state"], "suspended");
+    assert!(!proof.exists());
 }
 
 #[test]

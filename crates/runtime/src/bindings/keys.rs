@@ -1,6 +1,6 @@
 //! The keys of an issuer, as a JWK Set (RFC 7517) says them.
 
-use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, PublicKeyUse};
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, KeyOperations, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::Deserialize;
 
@@ -94,6 +94,10 @@ impl Key {
         if jwk.common.public_key_use.as_ref().is_some_and(|what| *what != PublicKeyUse::Signature) {
             return None;
         }
+        let operations = jwk.common.key_operations.as_ref();
+        if operations.is_some_and(|all| !all.contains(&KeyOperations::Verify)) {
+            return None;
+        }
         let possible: &[(Algorithm, KeyAlgorithm)] = match &jwk.algorithm {
             AlgorithmParameters::RSA(_) => {
                 &[(Algorithm::RS256, KeyAlgorithm::RS256), (Algorithm::PS256, KeyAlgorithm::PS256)]
@@ -140,9 +144,13 @@ mod tests {
     #[test]
     fn keys_for_other_things_and_secrets_are_not_used() {
         let with = |member: &str| EC.replace(r#""kid""#, &format!(r#"{member},"kid""#));
-        for other in
-            [with(r#""use":"enc""#), with(r#""alg":"ES384""#), r#"{"kty":"new"}"#.to_owned(), "7".to_owned()]
-        {
+        for other in [
+            with(r#""use":"enc""#),
+            with(r#""key_ops":["encrypt"]"#),
+            with(r#""alg":"ES384""#),
+            r#"{"kty":"new"}"#.to_owned(),
+            "7".to_owned(),
+        ] {
             assert_eq!(Keys::parse(set(&[&other]).as_bytes()).err(), Some(JwksFault::None), "{other}");
         }
         for secret in [with(r#""d":"AA""#), r#"{"kty":"oct","k":"AA"}"#.to_owned()] {

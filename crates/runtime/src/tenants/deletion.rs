@@ -85,6 +85,9 @@ impl From<Fault> for DeleteError {
     }
 }
 
+/// A statement that is none of a receipt, to be signed and forgotten.
+const PROBE: &str = r#"{"kind":"none"}"#;
+
 impl Deletion<'_> {
     /// Does it, or goes on with it.
     ///
@@ -93,7 +96,7 @@ impl Deletion<'_> {
     pub fn carry_out(self, ledger: Ledger, sign: Sign<'_>) -> Result<Deleted, DeleteError> {
         self.check_place()?;
         if let Some(recorder) = &self.recorder {
-            admin::may(recorder.ledger, &recorder.asker)?;
+            self.check_recorder(&ledger, recorder, sign)?;
         }
         self.end(&ledger, sign)?;
         let note = ledger.sign_checkpoint(self.log_key, self.guard_dir)?;
@@ -113,6 +116,21 @@ impl Deletion<'_> {
         drop(ledger);
         let recovery_elsewhere = self.home.destroy_tenant(self.tenant)?;
         Ok(Deleted { proof, log_origin, recorded, recovery_elsewhere })
+    }
+
+    /// The other chain is told when this one has ended: whether that can be signed is found out before. Who signs for both
+    /// with one key has signed for this one then.
+    fn check_recorder(
+        &self,
+        ledger: &Ledger,
+        recorder: &Recorder<'_>,
+        sign: Sign<'_>,
+    ) -> Result<(), AdminError> {
+        let there = admin::may(recorder.ledger, &recorder.asker)?;
+        if there.ssh_key != admin::may(ledger, self.asker)?.ssh_key {
+            admin::signature(recorder.ledger, &recorder.asker, PROBE, sign)?;
+        }
+        Ok(())
     }
 
     /// A proof that goes with what it proves is none.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use cascade_ledger::{Subject, SubjectState};
+use cascade_ledger::{Person, Subject, SubjectState};
 use cascade_receipt::content::TokenScope;
 use cascade_receipt::json;
 use cascade_runtime::consent::{self, ConsentError, Replied, Reply};
@@ -42,18 +42,36 @@ pub(super) async fn pending(
     api.work(shown, TokenScope::Read, |caller| {
         caller.may("approvals")?;
         let ledger = &caller.tenant.ledger;
-        // Nobody answers what they cannot see.
-        let told = caller.may("approve").is_ok() || caller.is_told_words()?;
+        let told = Told::of(caller)?;
         let now = cascade_runtime::facts::chain_now(ledger)?;
         let waiting = ledger.pending_escalations()?;
         let live = waiting.iter().filter(|one| one.expires.is_none_or(|expires| expires > now));
         let approvals = live
             .take(PENDING_MAX)
-            .map(|subject| one(caller, subject, (now, told)))
+            .map(|subject| one(caller, subject, (now, told.of_subject(subject))))
             .collect::<Result<_, _>>()?;
         Ok(Json(Pending { approvals }))
     })
     .await
+}
+
+/// Whose private words this caller is shown. Nobody answers what they cannot see, and nobody needs to see what they are
+/// not asked about.
+struct Told {
+    everything: bool,
+    asked: Option<Person>,
+}
+
+impl Told {
+    fn of(caller: &Caller) -> Result<Self, Problem> {
+        let asks = caller.is_for(TokenScope::Approve) && caller.may("approve").is_ok();
+        let asked = if asks { consent::who_answers(&caller.tenant.ledger, &caller.asker)? } else { None };
+        Ok(Self { everything: caller.is_told_words()?, asked })
+    }
+
+    fn of_subject(&self, subject: &Subject) -> bool {
+        self.everything || self.asked.as_ref().is_some_and(|person| consent::is_asked(subject, person))
+    }
 }
 
 fn one(

@@ -149,6 +149,8 @@ pub(crate) struct Caller {
     pub(crate) tenant: Arc<Tenant>,
     /// Who asks.
     pub(crate) asker: Asker,
+    /// What the credential may be used for.
+    pub(crate) scopes: Vec<TokenScope>,
     /// Makes the request one that can be sent again.
     pub(crate) key: Option<String>,
     /// The trace that the request belongs to, where there are traces.
@@ -187,8 +189,8 @@ impl Api {
                 format!("this token is not for `{}`", scope.as_str()),
             ));
         }
-        let Admitted { asker, suspended, .. } = counts;
-        let caller = Caller { tenant, asker, key: shown.key.clone(), trace: shown.trace.clone() };
+        let Admitted { asker, suspended, scopes } = counts;
+        let caller = Caller { tenant, asker, scopes, key: shown.key.clone(), trace: shown.trace.clone() };
         Ok((caller, suspended))
     }
 
@@ -209,6 +211,18 @@ fn unknown() -> Problem {
 }
 
 impl Caller {
+    /// The same, for what is not asked again under a key.
+    pub(crate) fn apart(&self) -> Self {
+        let Self { tenant, asker, scopes, key: _, trace } = self;
+        let (tenant, asker) = (Arc::clone(tenant), asker.clone());
+        Self { tenant, asker, scopes: scopes.clone(), key: None, trace: trace.clone() }
+    }
+
+    /// Whether the credential may be used for this.
+    pub(crate) fn is_for(&self, scope: TokenScope) -> bool {
+        self.scopes.contains(&scope)
+    }
+
     /// These receipts came of the request.
     pub(crate) fn began(&self, receipts: impl IntoIterator<Item = ReceiptId>) {
         if let Some(trace) = &self.trace {

@@ -89,7 +89,7 @@ pub(crate) async fn feed(api: Arc<Api>, mut stop: watch::Receiver<bool>) {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Since {
-    /// The first receipt, by its place in the chain; without it, and without `Last-Event-ID`, only what comes from now on.
+    /// The first receipt, by its place in the chain; `Last-Event-ID` counts before it. Without both only what comes from now on.
     #[param(value_type = u64, required = false, maximum = 9007199254740991_u64)]
     from: Option<u64>,
 }
@@ -118,8 +118,8 @@ pub(super) async fn stream(
     since: Result<Query<Since>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
     let Query(since) = answer::query(since)?;
-    let last = headers.get("last-event-id").and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    let first = since.from.or_else(|| last.map(|last| last.saturating_add(1)));
+    // A client that connects anew asks for the same address again, `from` included.
+    let first = last(&headers)?.map(|last| last.saturating_add(1)).or(since.from);
     let listening = api
         .work(shown, TokenScope::Read, move |caller| {
             caller.may("log")?;
@@ -128,6 +128,14 @@ pub(super) async fn stream(
         .await?;
     let stream = futures_util::stream::unfold(listening, Listening::next);
     Ok(Sse::new(stream).keep_alive(KeepAlive::new().interval(ALIVE)))
+}
+
+/// The last one that a client has, which it says when it connects anew. One that is misread would be silence.
+fn last(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
+    let Some(value) = headers.get("last-event-id") else { return Ok(None) };
+    let place = value.to_str().ok().and_then(|text| text.parse().ok());
+    let wrong = || Problem::bad("request.malformed", "`Last-Event-ID` is no place in the chain");
+    place.map(Some).ok_or_else(wrong)
 }
 
 /// One listener.
@@ -159,8 +167,7 @@ impl Listening {
         }
         let now = tenant.ledger.head()?.next_seq;
         let head = tenant.feed.head.subscribe();
-        let caller =
-            Caller { tenant: Arc::clone(tenant), asker: caller.asker.clone(), key: None, trace: None };
+        let caller = Caller { trace: None, ..caller.apart() };
         let next = first.unwrap_or(now).min(now);
         let ready = Vec::new().into_iter();
         Ok(Self { caller, head, next, ready, checked: std::time::Instant::now(), _place: place })

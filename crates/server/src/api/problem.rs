@@ -60,6 +60,11 @@ impl Problem {
         Self { reasons, ..Self::new(StatusCode::FORBIDDEN, "policy.denied", detail) }
     }
 
+    /// Whether it tells somebody that nobody knows them.
+    pub(crate) fn is_of_somebody_unknown(&self) -> bool {
+        matches!(self.code, "auth.unknown" | "auth.too_many")
+    }
+
     /// Its status.
     pub(crate) fn status(&self) -> StatusCode {
         StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)

@@ -149,13 +149,7 @@ fn prepared(
     let model = named(&models, dialect, &read.model)?.clone();
     let alone = models.lower_layers().and_then(|least| Some((least, read.alone()?)));
     let (sent, shown) = read.sent(&model, headers)?;
-    let caller = Caller {
-        tenant: Arc::clone(&caller.tenant),
-        asker: caller.asker.clone(),
-        key: None,
-        trace: caller.trace.clone(),
-    };
-    Ok(Answering { caller, model, sent, shown, alone })
+    Ok(Answering { caller: caller.apart(), model, sent, shown, alone })
 }
 
 fn configured(api: &Api) -> Result<Models, Problem> {

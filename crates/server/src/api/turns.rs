@@ -2,7 +2,7 @@
 //! of that, so that nobody takes every turn.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use cascade_receipt::content::TokenScope;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -65,13 +65,21 @@ pub(super) fn held<T>(turn: OwnedSemaphorePermit, work: impl FnOnce() -> T) -> T
     work()
 }
 
+/// Who is unknown is told so no sooner than this: how long it took to find out says which tenants there are.
+const UNKNOWN_TIME: Duration = Duration::from_millis(10);
+
 /// Works on a thread that may block, and hands the turn on.
-async fn in_turn<T: Send + 'static>(
+pub(super) async fn in_turn<T: Send + 'static>(
     turn: OwnedSemaphorePermit,
     work: impl FnOnce(OwnedSemaphorePermit) -> Result<T, Problem> + Send + 'static,
 ) -> Result<T, Problem> {
-    let worked = tokio::task::spawn_blocking(move || work(turn));
-    worked.await.unwrap_or_else(|_| Err(gone()))
+    let until = tokio::time::Instant::now() + UNKNOWN_TIME;
+    let worked = tokio::task::spawn_blocking(move || work(turn)).await.unwrap_or_else(|_| Err(gone()));
+    if worked.as_ref().is_err_and(Problem::is_of_somebody_unknown) {
+        // The turn is handed on by now.
+        tokio::time::sleep_until(until).await;
+    }
+    worked
 }
 
 /// A request whose work is done but for something that it waits for: it keeps its turns.
