@@ -298,13 +298,15 @@ impl Reader {
         })
     }
 
-    /// How many admitted actions wait for their outcome until some moment.
+    /// How many admitted actions wait for their outcome until some moment, of this principal or of all.
     ///
     /// # Errors
     /// [`Fault`].
-    pub fn open_lease_count(&self) -> Result<u64, Fault> {
-        let sql = "SELECT count(*) FROM open_actions WHERE until_ms IS NOT NULL";
-        let counts = self.all(sql, (), |row| Ok(from_sql(row.get(0)?)))?;
+    pub fn open_lease_count(&self, whose: Option<PrincipalId>) -> Result<u64, Fault> {
+        let sql = "SELECT count(*) FROM open_actions
+                   WHERE until_ms IS NOT NULL AND (?1 IS NULL OR principal = ?1)";
+        let whose = whose.map(|principal| principal.0);
+        let counts = self.all(sql, [whose], |row| Ok(from_sql(row.get(0)?)))?;
         Ok(counts.first().copied().unwrap_or(0))
     }
 

@@ -99,7 +99,8 @@ fn begun<T>(
         return Ok(Told::Known(known));
     }
     if !request.dry_run {
-        caller.tenant.share.leases.admit(|| Ok(ledger.open_lease_count()?))?;
+        let leases = &caller.tenant.share.leases;
+        leases.admit(caller.asker.principal_id(), |whose| Ok(ledger.open_lease_count(whose)?))?;
     }
     let held = Held::Lease(request.lease());
     let subject = match &request.subject {

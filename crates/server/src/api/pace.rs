@@ -1,7 +1,10 @@
 //! How fast a tenant may ask, and how much of what it began may be open.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
+
+use cascade_receipt::id::PrincipalId;
 
 use super::Problem;
 
@@ -58,26 +61,52 @@ impl Pace {
     }
 }
 
-/// Actions whose outcome is not reported. Requests that are worked on at the same moment may each go one past it.
+/// Actions whose outcome is not reported. One principal has at most half of them, so that none shuts the others out.
+/// Requests that are worked on at the same moment may each go one past it.
 #[derive(Debug)]
 pub(crate) struct Leases {
     most: u32,
     /// So many fit without looking again: what is closed meanwhile only makes more room.
-    left: Mutex<u32>,
+    left: Mutex<Left>,
 }
 
+#[derive(Debug, Default)]
+struct Left {
+    of_all: u32,
+    of_one: BTreeMap<PrincipalId, u32>,
+}
+
+/// Principals whose room is known without looking again.
+const KNOWN_MAX: usize = 4096;
+
 impl Leases {
-    pub(crate) const fn new(most: u32) -> Self {
-        Self { most, left: Mutex::new(0) }
+    pub(crate) fn new(most: u32) -> Self {
+        Self { most, left: Mutex::default() }
     }
 
-    /// Takes room for one more; `open` counts those that are open.
-    pub(crate) fn admit(&self, open: impl FnOnce() -> Result<u64, Problem>) -> Result<(), Problem> {
+    /// Takes room for one more of this principal; `open` counts those that are open, of one or of all.
+    pub(crate) fn admit(
+        &self,
+        principal: PrincipalId,
+        open: impl Fn(Option<PrincipalId>) -> Result<u64, Problem>,
+    ) -> Result<(), Problem> {
         let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
-        if *left == 0 {
-            *left = self.most.saturating_sub(u32::try_from(open()?).unwrap_or(u32::MAX));
+        let Left { of_all, of_one } = &mut *left;
+        if of_one.len() >= KNOWN_MAX {
+            of_one.clear();
         }
-        *left = left.checked_sub(1).ok_or_else(|| Problem::too_many_open(self.most))?;
+        let of_one = of_one.entry(principal).or_default();
+        for (room, most, whose) in
+            [(&mut *of_all, self.most, None), (&mut *of_one, self.most.div_ceil(2), Some(principal))]
+        {
+            if *room == 0 {
+                *room = most.saturating_sub(u32::try_from(open(whose)?).unwrap_or(u32::MAX));
+            }
+            if *room == 0 {
+                return Err(Problem::too_many_open(most, whose.is_some()));
+            }
+        }
+        (*of_all, *of_one) = (*of_all - 1, *of_one - 1);
         Ok(())
     }
 }
@@ -87,6 +116,29 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    #[test]
+    fn one_principal_has_half_of_what_may_be_open_and_all_have_all() {
+        let (one, two, three) = (PrincipalId([1; 8]), PrincipalId([2; 8]), PrincipalId([3; 8]));
+        let open = Mutex::new(Vec::new());
+        let leases = Leases::new(5);
+        let take = |principal| {
+            let count = |whose: Option<PrincipalId>| {
+                let open = open.lock().unwrap();
+                Ok(open.iter().filter(|one| whose.is_none_or(|whose| **one == whose)).count() as u64)
+            };
+            let taken = leases.admit(principal, count).is_ok();
+            if taken {
+                open.lock().unwrap().push(principal);
+            }
+            taken
+        };
+        assert_eq!([one; 4].map(take), [true, true, true, false]);
+        assert_eq!([two, two, two, three].map(take), [true, true, false, false]);
+        // Of what is closed each has its share again.
+        open.lock().unwrap().retain(|principal| *principal != one);
+        assert_eq!([three, one, one, one].map(take), [true, true, true, false]);
+    }
 
     #[test]
     fn so_many_requests_fit_into_a_second_and_one_more_does_not() {

@@ -107,9 +107,10 @@ impl Problem {
     }
 
     /// The tenant has begun more than it has reported.
-    pub(crate) fn too_many_open(most: u32) -> Self {
+    pub(crate) fn too_many_open(most: u32, of_one: bool) -> Self {
+        let whose = if of_one { "yours" } else { "this tenant" };
         let detail = format!(
-            "{most} admitted actions of this tenant wait for their outcome; report some, or let them run out"
+            "{most} admitted actions of {whose} wait for their outcome; report some, or let them run out"
         );
         Self::new(StatusCode::TOO_MANY_REQUESTS, "tenant.too_many_open", detail)
     }
