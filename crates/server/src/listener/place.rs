@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use tokio::net::UnixListener;
 
-/// Where a socket lies, and which file it is.
+/// Where a socket lies, and which file it is. As long as its listener lives no other file has that number.
 pub(crate) struct Place {
     path: PathBuf,
     file: (u64, u64),
@@ -82,13 +82,12 @@ mod tests {
         assert_eq!(bind(&path).err().map(|error| error.kind()), Some(io::ErrorKind::AddrInUse));
         // Somebody takes it away, and another one is put there.
         std::fs::remove_file(&path).unwrap();
-        let (second, other) = bind(&path).unwrap();
+        let (second, _) = bind(&path).unwrap();
         place.clear();
         UnixStream::connect(&path).unwrap();
         drop((first, second));
         // A dead one is replaced; what is no socket stays.
         let (_third, own) = bind(&path).unwrap();
-        other.clear();
         UnixStream::connect(&path).unwrap();
         own.clear();
         assert!(!path.exists());
