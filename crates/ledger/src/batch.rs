@@ -10,7 +10,8 @@
 //! 3. All lines are signed and stored, the head moves, and `COMMIT` returns. This is the commit
 //!    point: before it nothing of the batch is in the chain, after it all of it is. A failure of
 //!    `COMMIT` itself leaves open which, until the ledger is opened again.
-//! 4. Only then is anyone answered.
+//! 4. The files are still those that lie under their names: a home that was removed or replaced takes nothing on record.
+//! 5. Only then is anyone answered.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -148,6 +149,10 @@ impl Scribe {
         } else {
             tx.commit().at(&self.ledger.path).map_err(Failure::Unsettled)?;
             self.ratcheted |= ratcheted;
+            // What is durable where nobody will ever look is not on record.
+            if !self.ledger.is_in_place() || !self.vault.is_in_place() {
+                return Err(Failure::Unsettled(Fault::gone(&self.ledger.path)));
+            }
         }
         #[cfg(test)]
         tests::fail_at(self.fault, tests::Point::AfterCommit)?;

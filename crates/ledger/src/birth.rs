@@ -269,6 +269,7 @@ fn write_ledger(
     master: &[u8; 32],
 ) -> Result<(), OpenError> {
     let database = Database::create(&dir.join("ledger.db"), schema::LEDGER)?;
+    database.at(database.conn.pragma_update(None, "user_version", schema::VIEWS_VERSION))?;
     let failed = || Fault::damaged(&database.path, "the cryptographic library failed");
     database.at(database.conn.execute_batch(schema::VIEWS))?;
     let epoch = EpochKey::first(master, &signer.log_origin);

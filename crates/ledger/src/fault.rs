@@ -51,6 +51,12 @@ pub enum Fault {
         /// What was seen, and where.
         why: String,
     },
+    /// The file was removed, moved or replaced while it was open.
+    #[error("`{place}` is not there any more, or is another file now")]
+    Gone {
+        /// Which database.
+        place: String,
+    },
     /// The system gave no random bytes.
     #[error("no random bytes from the system")]
     Random,
@@ -84,6 +90,7 @@ impl Fault {
             Self::Stopped { .. } => Some(
                 "put back the newest copy of the home, then run `cascade anchor` to ask the witnesses again",
             ),
+            Self::Gone { .. } => Some("look whether the home was moved or restored, then start this again"),
             Self::Random | Self::Io { .. } => None,
         }
     }
@@ -116,6 +123,10 @@ impl Fault {
             }
             _ => Self::Io { place, detail: error.to_string() },
         }
+    }
+
+    pub(crate) fn gone(place: &Path) -> Self {
+        Self::Gone { place: shown(place) }
     }
 
     pub(crate) fn damaged(place: &Path, detail: &str) -> Self {

@@ -194,6 +194,7 @@ impl Home {
         // What cannot be removed now is tried by whoever comes next.
         drop(self.finish_removals());
         let ledger = Ledger::open(&self.existing(tenant)?, key, passphrase)?;
+        ledger.renew_views()?;
         ledger.close_orphans(sweep)?;
         // An erasure that was cut short, or that a reader kept waiting. What cannot be done now stays noted.
         drop(ledger.wipe_erased(Duration::ZERO, &mut |_| ()));

@@ -146,6 +146,7 @@ fn is_of(fault: &Fault, path: &Path) -> bool {
         | Fault::Busy { place }
         | Fault::Damaged { place, .. }
         | Fault::WalUnreadable { place }
+        | Fault::Gone { place }
         | Fault::Io { place, .. } => place.starts_with(&own) || place.ends_with(LOCK),
         Fault::Stopped { .. } | Fault::Random => false,
     }
@@ -211,7 +212,7 @@ impl Index {
         let path = PathBuf::from(":memory:");
         let conn = Connection::open_in_memory().at(&path)?;
         conn.set_prepared_statement_cache_capacity(64);
-        Ok(Self { database: Database { conn, path }, _lock: None })
+        Ok(Self { database: Database::of(conn, path), _lock: None })
     }
 
     /// What the file says it is; `None` when it is empty.
@@ -265,5 +266,5 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Database, Fault> {
     conn.set_prepared_statement_cache_capacity(64);
     // With SQLite's journal of old a second file lies beside it only while something is written.
     conn.execute_batch(&format!("PRAGMA synchronous=NORMAL; PRAGMA cache_size=-{CACHE_KIB};")).at(path)?;
-    Ok(Database { conn, path: path.to_owned() })
+    Ok(Database::of(conn, path.to_owned()))
 }

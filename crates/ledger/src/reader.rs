@@ -202,6 +202,13 @@ impl Reader {
         Self::open(&self.dir, self.access)
     }
 
+    /// Whether the chain that is open is the one that others find under its name: a home can be removed, moved, or
+    /// replaced by a copy, beneath whoever has it open.
+    #[must_use]
+    pub fn is_in_place(&self) -> bool {
+        lock(&self.ledger).is_in_place()
+    }
+
     /// The tenant's directory.
     #[must_use]
     pub fn dir(&self) -> &Path {

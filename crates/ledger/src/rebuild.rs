@@ -12,11 +12,17 @@ use crate::frontier;
 use crate::ledger::Ledger;
 use crate::requests;
 use crate::schedule_views;
-use crate::schema::{VIEW_TABLES, VIEWS};
+use crate::schema::{VIEW_TABLES, VIEWS, VIEWS_VERSION};
 use crate::segment::Segment;
 use crate::views::{self, Entry};
 
 impl Ledger {
+    /// Makes the views again where they were made by a program for which they meant something else.
+    pub(crate) fn renew_views(&self) -> Result<(), Fault> {
+        let made: i64 = self.ask(|conn| conn.pragma_query_value(None, "user_version", |row| row.get(0)))?;
+        if made < VIEWS_VERSION { self.rebuild_views() } else { Ok(()) }
+    }
+
     /// Drops every view and makes it again from the log, in one transaction; appends of all
     /// processes wait meanwhile. The log itself is not touched.
     ///
@@ -43,6 +49,7 @@ impl Ledger {
                 next = segment.first_seq + segment.count.max(1);
             }
             database.at(frontier::write(&tx, &tree))?;
+            database.at(tx.pragma_update(None, "user_version", VIEWS_VERSION))?;
             database.at(tx.commit())
         })
     }

@@ -53,7 +53,13 @@ CREATE TABLE erasing (
 ) STRICT, WITHOUT ROWID;
 ";
 
+/// What the views of this program mean, as `user_version` of the database says it: views of an earlier meaning are made
+/// again by whoever opens the tenant for writing.
+pub(crate) const VIEWS_VERSION: i64 = 1;
+
 /// What decisions read; written in the transaction of the append.
+///
+/// What they take from the log changes with [`VIEWS_VERSION`].
 pub(crate) const VIEWS: &str = "
 CREATE TABLE standing (
     id INTEGER PRIMARY KEY CHECK (id = 0),

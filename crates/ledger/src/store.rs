@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -29,11 +30,17 @@ pub(crate) enum Access {
     ReadOnly,
 }
 
+fn file_at(path: &Path) -> Option<(u64, u64)> {
+    std::fs::metadata(path).ok().map(|data| (data.dev(), data.ino()))
+}
+
 /// One open SQLite file.
 #[derive(Debug)]
 pub(crate) struct Database {
     pub(crate) conn: Connection,
     pub(crate) path: PathBuf,
+    /// Which file it is, as the system numbers them; none where it is not the one at `path`.
+    file: Option<(u64, u64)>,
 }
 
 impl Database {
@@ -73,8 +80,9 @@ impl Database {
                 .map_err(|_| Fault::WalUnreadable { place: path.display().to_string() });
         }
         let flags = read_only | OpenFlags::SQLITE_OPEN_URI;
+        let file = file_at(path);
         let mut database = Self::connect(Path::new(&uri_of(path, "immutable=1")), flags)?;
-        database.path = path.to_owned();
+        (database.path, database.file) = (path.to_owned(), file);
         Ok(database)
     }
 
@@ -93,6 +101,8 @@ impl Database {
     }
 
     fn connect(path: &Path, flags: OpenFlags) -> Result<Self, Fault> {
+        // Before it is opened: where another one is put there meanwhile the two differ, whichever was opened.
+        let file = file_at(path);
         let mut conn = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX).at(path)?;
         conn.busy_handler(Some(jittered_wait())).at(path)?;
         // Otherwise each short-lived process would fold the log at its end and start a new one at
@@ -102,7 +112,18 @@ impl Database {
         // that might be planned otherwise.
         conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).at(path)?;
         conn.set_prepared_statement_cache_capacity(64);
-        Ok(Self { conn, path: path.to_owned() })
+        Ok(Self { conn, path: path.to_owned(), file })
+    }
+
+    /// One that whoever opened it looks after, whichever file lies at the path.
+    pub(crate) const fn of(conn: Connection, path: PathBuf) -> Self {
+        Self { conn, path, file: None }
+    }
+
+    /// Whether the file that is open is still the one that others find under its name. One that was removed, moved or
+    /// replaced can be written and read as before, by this process alone.
+    pub(crate) fn is_in_place(&self) -> bool {
+        self.file.is_none() || file_at(&self.path) == self.file
     }
 
     fn settle(&self) -> Result<(), Fault> {

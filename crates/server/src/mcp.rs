@@ -23,7 +23,7 @@ mod words;
 
 use std::time::Duration;
 
-pub use gateway::{Finished, Gateway, GatewayError, Mouths, run};
+pub use gateway::{Ended, Finished, Gateway, GatewayError, Mouths, run};
 pub use lines::{Stopper, stopper};
 pub use start::{Serving, StartError, Started, start};
 

@@ -119,7 +119,7 @@ impl Tenants {
     /// The tenant of this name and what somebody shows to it. Until that counts, nothing is opened for writing, and
     /// nothing tells whether there is such a tenant.
     pub(crate) fn admit(&self, id: &TenantId, shown: &Presented) -> Result<(Arc<Tenant>, Admitted), Refused> {
-        if let Some(tenant) = self.find(id) {
+        if let Some(tenant) = self.find(id).filter(|tenant| self.is_in_place(tenant)) {
             let present = tenant.ledger.present()?;
             if !present.is_deleted() {
                 let admitted = self.accept(id, &present, shown)?;
@@ -158,6 +158,11 @@ impl Tenants {
         }
     }
 
+    /// Whether the home that they are in is there.
+    pub(crate) fn has_home(&self) -> bool {
+        Home::open(&self.home).is_ok()
+    }
+
     /// The home that they are in.
     pub(crate) fn home(&self) -> &Path {
         &self.home
@@ -171,6 +176,15 @@ impl Tenants {
         }
         self.close(&tenant);
         Ok(None)
+    }
+
+    /// One whose files were removed or replaced beneath this service is none that it has open.
+    fn is_in_place(&self, tenant: &Arc<Tenant>) -> bool {
+        let there = tenant.ledger.is_in_place();
+        if !there {
+            self.close(tenant);
+        }
+        there
     }
 
     fn find(&self, id: &TenantId) -> Option<Arc<Tenant>> {

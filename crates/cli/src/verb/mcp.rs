@@ -2,6 +2,7 @@ mod pins;
 mod upstream;
 
 use std::ffi::OsString;
+use std::os::fd::AsFd as _;
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use cascade_runtime::people;
 use cascade_runtime::policy_store::PolicyInForce;
 use cascade_runtime::process::Enclosure;
 use cascade_server::mcp::{
-    self, ANSWER_TIME_MAX, Finished, Gateway, Mouths, StartError, Started, Stopper, own,
+    self, ANSWER_TIME_MAX, Ended, Finished, Gateway, Mouths, StartError, Started, Stopper, own,
 };
 use clap::{Args, Subcommand};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -165,10 +166,16 @@ fn stand_between(global: &Global, args: &Mcp) -> Exit {
     let mouths = Mouths {
         input: Box::new(std::io::stdin()),
         output: Box::new(std::io::stdout()),
-        people: Box::new(std::io::stderr()),
+        // Not Rust's own, whose lock whoever waits for a reader would keep.
+        people: Box::new(std::fs::File::from(std::io::stderr().as_fd().try_clone_to_owned()?)),
         line: &|text| output::said(output::safe(text)),
     };
-    let (finished, end) = mcp::run(gateway, mouths, heard, *serving)?;
+    let Ended { finished, end, heard } = mcp::run(gateway, mouths, heard, *serving)?;
+    if !heard {
+        // Nobody reads why it ends either; the exit code says it.
+        let nowhere = std::fs::File::options().write(true).open("/dev/null")?;
+        rustix::stdio::dup2_stderr(&nowhere).map_err(std::io::Error::from)?;
+    }
     match finished {
         Finished::ClientClosed | Finished::Stopped => Ok(exit::DONE),
         Finished::Revoked => {

@@ -32,6 +32,34 @@ pub(crate) fn set(child: &Child, room: Room) {
     rustix::process::prlimit(Some(Pid::from_child(child)), Resource::Fsize, limit).unwrap();
 }
 
+/// What nobody finds under its name takes no receipts, and what is found there counts.
+#[test]
+fn a_home_that_goes_or_is_replaced_beneath_a_service_is_noticed_before_anything_is_answered() {
+    let site = Site::new();
+    let agent = token(&site, &["--agent", "builder"]);
+    let server = Server::with(&site, &["--listen", "127.0.0.1:0", "--perform"]);
+    server.decide(&agent, &["git", "status"]).expect(200);
+    let (home, copy) = (site.home(), site.path("copy"));
+    site.set("cp", &["-a", home.to_str().unwrap(), copy.to_str().unwrap()]);
+    std::fs::rename(&home, site.path("moved")).unwrap();
+    assert_ne!(server.decide(&agent, &["git", "status"]).status, 200);
+    assert_eq!(ready(&server), 503);
+    std::fs::rename(&copy, &home).unwrap();
+    let ran = json!({"argv": ["touch", site.work("ran").to_str().unwrap()]}).to_string();
+    let deadline = Instant::now() + PATIENCE;
+    let answer = loop {
+        let answer = server.ask(&agent, ("POST", "/v1/actions"), &ran);
+        if answer.status == 200 {
+            break answer.expect(200);
+        }
+        assert!(!site.work("ran").exists() && Instant::now() < deadline, "{answer:?}");
+    };
+    let intent = answer["receipts"][0].as_str().unwrap();
+    assert!(site.receipts().iter().any(|one| one.id() == intent), "{answer}");
+    site.run(&["halt", "--reason", "stop"]).expect(0);
+    assert_eq!(server.decide(&agent, &["git", "status"]).expect(200)["verdict"], "deny");
+}
+
 fn ready(server: &Server) -> u16 {
     server.send(("GET", "/readyz"), &[], "").status
 }

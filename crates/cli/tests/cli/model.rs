@@ -109,7 +109,9 @@ fn serve(
     if request.read_exact(&mut body).is_err() {
         return;
     }
-    drop(tell.send(serde_json::from_slice(&body).unwrap_or_default()));
+    let asked: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let whole = asked["stream"] == false;
+    drop(tell.send(asked));
     let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
     let (delta, finish) = match says {
         Says::Nothing => return drop(request.read_to_end(&mut Vec::new())),
@@ -138,6 +140,17 @@ fn serve(
             (json!({"tool_calls": calls.iter().enumerate().map(call).collect::<Vec<_>>()}), "tool_calls")
         }
     };
+    if whole {
+        let mut message = delta;
+        message["role"] = json!("assistant");
+        let body = json!({"id": "c", "object": "chat.completion", "created": 1, "model": "some-model",
+            "choices": [{"index": 0, "message": message, "finish_reason": finish}],
+            "usage": {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}});
+        let body = body.to_string();
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close";
+        let answer = format!("{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+        return drop(stream.write_all(answer.as_bytes()));
+    }
     let events = [
         json!({"choices": [{"index": 0, "delta": delta, "finish_reason": null}]}),
         json!({"choices": [{"index": 0, "delta": {}, "finish_reason": finish}]}),

@@ -152,7 +152,12 @@ fn clients_that_were_not_written_here_work_unchanged() {
 
 #[test]
 fn a_stream_stays_one_and_what_left_is_on_record() {
-    let model = Model::new(vec![Says::Text("because"), Says::Begins("be"), Says::Rejects("too warm")]);
+    let model = Model::new(vec![
+        Says::Text("because"),
+        Says::Text("because"),
+        Says::Begins("be"),
+        Says::Rejects("too warm"),
+    ]);
     let (site, token) = site_with(&model, "timeout_s = 1\nmax_output_tokens = 50");
     let server = Server::start(&site);
     let answer = ask(&server, &token, &question(true));
@@ -167,6 +172,12 @@ fn a_stream_stays_one_and_what_left_is_on_record() {
     assert!([intent.id(), closed.id()].contains(&header(&answer, "cascade-receipt")));
     assert_eq!((closed.kind(), closed.content("tokens_in")), ("task_completed", &json!(11)));
     assert_eq!(intent.content("task_type"), "model");
+    // To the byte, and what comes whole no less.
+    let kept = || site.kept_output(&closer(&site)).into_iter().map(|(_, text)| text).collect::<String>();
+    assert_eq!(kept(), answer.body);
+    let whole = ask(&server, &token, &question(false));
+    assert_eq!(whole.status, 200, "{}", whole.body);
+    assert_eq!(whole.body, kept());
     // What has begun and is not ended is no answer, and the client is told so where it reads.
     let cut = ask(&server, &token, &question(true));
     let closed = closer(&site);

@@ -7,6 +7,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use cascade_ledger::{Home, TenantId};
+use cascade_receipt::digest::Digest;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, PidfdFlags, Signal};
 use serde_json::Value;
@@ -139,6 +141,23 @@ impl Site {
         assert_eq!(verdict.fault, None);
         assert_eq!(verdict.open, leased, "intents without a closer");
         self.run(&["fsck"]).expect(0);
+    }
+
+    /// The frames that a closer's `output_hash` commits to, each after the number of its stream; they are in the vault.
+    pub(crate) fn kept_output(&self, closer: &Receipt) -> Vec<(u8, String)> {
+        let hash = Digest::from_hex(closer.content("output_hash").as_str().unwrap()).unwrap();
+        let tenant = TenantId::parse("default").unwrap();
+        let reader = Home::open(&self.home()).unwrap().open_tenant_read_only(&tenant).unwrap();
+        let (nonce, bytes) = reader.private(&hash).unwrap().expect("what the closer commits to is kept");
+        assert_eq!(Digest::salted(&nonce, &bytes), hash);
+        let (mut frames, mut rest) = (Vec::new(), bytes.as_slice());
+        while let Some((head, more)) = rest.split_first_chunk::<5>() {
+            let length = usize::try_from(u32::from_be_bytes([head[1], head[2], head[3], head[4]])).unwrap();
+            let (text, after) = more.split_at(length);
+            frames.push((head[0], String::from_utf8_lossy(text).into_owned()));
+            rest = after;
+        }
+        frames
     }
 
     /// Living processes that carry this site's mark, or its path in what they were called.

@@ -249,6 +249,20 @@ fn views_come_back_from_the_log() {
     assert_eq!(codes(dir.path()), Vec::<&str>::new());
 }
 
+#[test]
+fn views_of_an_earlier_meaning_are_made_again_by_whoever_writes() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(create(dir.path()));
+    let conn = Connection::open(dir.path().join("home/tenants/default/ledger.db")).unwrap();
+    let version =
+        |conn: &Connection| conn.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0));
+    let known = version(&conn).unwrap();
+    conn.execute_batch("UPDATE people SET groups = '[]'; PRAGMA user_version = 0").unwrap();
+    assert_eq!(codes(dir.path()), ["views.people"]);
+    drop(open(dir.path()));
+    assert_eq!((codes(dir.path()), version(&conn).unwrap()), (Vec::<&str>::new(), known));
+}
+
 /// A head that was edited would make the next receipt an invalid one: nothing is appended to it.
 #[test]
 fn an_edited_head_takes_no_receipts() {

@@ -242,6 +242,8 @@ impl Live {
 
     /// What waits, for the closer to commit to: it may leave once that is durable.
     pub fn rest(&mut self) -> Handed {
+        // The closer's hash is that of what was released so far, which this is part of from here on.
+        self.output.commit();
         self.outgoing()
     }
 

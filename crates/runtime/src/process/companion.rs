@@ -9,6 +9,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsFd as _;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use cascade_receipt::id::ReceiptId;
@@ -21,6 +22,8 @@ use super::{Guard, MARKER, PrepareError, WITHHELD, refused, tree};
 
 /// How long a program whose input was closed may take to end by itself.
 pub const CLOSE_GRACE: Duration = Duration::from_secs(2);
+/// How often it is asked meanwhile whether it may go on.
+const LOOK: Duration = Duration::from_millis(100);
 /// How long it may then take to obey SIGTERM before its whole tree gets SIGKILL.
 const COMPANION_TERM_GRACE: Duration = Duration::from_secs(2);
 
@@ -130,12 +133,20 @@ impl Companion {
         })
     }
 
-    /// Waits for it to end by itself until `grace` is over, then ends it and everything that it started. Close its input
-    /// before.
+    /// Waits for it to end by itself until `grace` is over, or `at_once` says that it may not go on, then ends it and
+    /// everything that it started. Close its input before.
     #[must_use]
-    pub fn end(mut self, grace: Duration) -> CompanionEnd {
+    pub fn end(mut self, grace: Duration, at_once: &AtomicBool) -> CompanionEnd {
         self.stdin = None;
-        let mut end = self.wait(grace);
+        let until = Instant::now() + grace;
+        let mut end = None;
+        while end.is_none() && !at_once.load(Ordering::Relaxed) {
+            let left = until.saturating_duration_since(Instant::now());
+            end = self.wait(left.min(LOOK));
+            if left.is_zero() {
+                break;
+            }
+        }
         if end.is_none() {
             self.order(&Order::Signal(SIGTERM));
             // It was told to: how it obeys is no news.

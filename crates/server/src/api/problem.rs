@@ -185,6 +185,9 @@ impl From<AppendError> for Problem {
             AppendError::NotRecorded(_) | AppendError::Stopped => {
                 Self::internal("nothing could be recorded, so nothing was done; `cascade doctor` says more")
             }
+            AppendError::Unsettled(_) => Self::internal(
+                "whether it was recorded cannot be said, so nothing was done; `cascade doctor` says more",
+            ),
             other => Self::conflict("refused", other.to_string()),
         }
     }

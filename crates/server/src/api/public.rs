@@ -93,8 +93,14 @@ pub(super) async fn alive() -> &'static str {
 pub(super) async fn ready(State(api): State<Arc<Api>>) -> Result<(StatusCode, &'static str), Problem> {
     let own = Arc::clone(&api);
     api.blocking(move || {
+        if !own.tenants().has_home() {
+            return Err(Problem::internal("the home is not there any more"));
+        }
         for tenant in own.tenants().all() {
             tenant.ledger.sound_head()?;
+            if !tenant.ledger.is_in_place() {
+                return Err(Problem::internal("a chain is not there any more, or is another one now"));
+            }
             if tenant.ledger.has_failed() {
                 own.tenants().reopen(&tenant);
                 return Err(Problem::internal(

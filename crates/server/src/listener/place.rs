@@ -1,12 +1,16 @@
 //! A socket in the file system: nobody's but its owner's from the first moment, and taken away by whoever put it there.
 
-use std::fs::DirBuilder;
+use std::fs::{DirBuilder, File};
 use std::io;
+use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use tokio::net::UnixListener;
+
+/// Directories beside a socket that are tried.
+const PLACES_MAX: u32 = 1000;
 
 /// Where a socket lies, and which file it is. As long as its listener lives no other file has that number.
 pub(crate) struct Place {
@@ -43,17 +47,30 @@ pub(crate) fn bind(path: &Path) -> io::Result<(UnixListener, Place)> {
     }
     // Between being bound and being restricted a socket is open to whom the umask lets in: it comes into being where
     // nobody else gets.
-    let own = path.with_file_name(format!(".{}", std::process::id()));
-    DirBuilder::new().mode(0o700).create(&own)?;
+    let own = place_of_its_own(path)?;
     let bound = bind_in(&own, path);
     drop(std::fs::remove_dir_all(&own));
     bound
 }
 
+/// A directory that nobody else gets into. One of somebody who was killed here stays, and is passed by.
+fn place_of_its_own(path: &Path) -> io::Result<PathBuf> {
+    for number in 0..PLACES_MAX {
+        let own = path.with_file_name(format!(".socket-{number}"));
+        match DirBuilder::new().mode(0o700).create(&own) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            made => return made.map(|()| own),
+        }
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
+}
+
 fn bind_in(own: &Path, path: &Path) -> io::Result<(UnixListener, Place)> {
-    // No longer than where it goes: names of sockets are short.
     let inside = own.join("s");
-    let listener = UnixListener::bind(&inside)?;
+    // Names of sockets are short, and this one may be longer than the one that it gets: it is called by its directory's
+    // number.
+    let dir = File::open(own)?;
+    let listener = UnixListener::bind(format!("/proc/self/fd/{}/s", dir.as_raw_fd()))?;
     std::fs::set_permissions(&inside, std::fs::Permissions::from_mode(0o600))?;
     let file = file_at(&inside)?;
     // Under a second name: unlike moving it, that fails where somebody else was faster.
@@ -86,13 +103,18 @@ mod tests {
         place.clear();
         UnixStream::connect(&path).unwrap();
         drop((first, second));
-        // A dead one is replaced; what is no socket stays.
+        // Somebody was killed in the middle; a dead one is replaced; what is no socket stays.
+        DirBuilder::new().create(dir.path().join(".socket-0")).unwrap();
         let (_third, own) = bind(&path).unwrap();
         UnixStream::connect(&path).unwrap();
         own.clear();
         assert!(!path.exists());
         std::fs::write(&path, "mine").unwrap();
         assert!(bind(&path).is_err());
-        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2);
+        // As long as a name can be.
+        let long = dir.path().join("x".repeat(107 - dir.path().as_os_str().len() - 1));
+        let (_fourth, _) = bind(&long).unwrap();
+        UnixStream::connect(&long).unwrap();
     }
 }

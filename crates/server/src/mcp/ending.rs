@@ -1,5 +1,6 @@
 //! How a gateway comes to its end: what is open is closed, the server is ended, and its last words are words too.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::RecvTimeoutError;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -60,10 +61,11 @@ impl Passage<'_> {
 
     /// Hears the server out while it ends: one whose last words nobody took would not get to its end.
     fn outlive(&mut self, companion: Companion, grace: Duration) -> CompanionEnd {
+        let at_once = &AtomicBool::new(false);
         thread::scope(|scope| {
             let named = thread::Builder::new().name("ending".to_owned());
             // Without a thread it is ended here and now, by being dropped.
-            let Ok(ending) = named.spawn_scoped(scope, move || companion.end(grace)) else {
+            let Ok(ending) = named.spawn_scoped(scope, move || companion.end(grace, at_once)) else {
                 return CompanionEnd::Ended;
             };
             let mut over: Option<Instant> = None;
@@ -73,6 +75,9 @@ impl Passage<'_> {
                     // Nothing of it is alive, so nobody can write there.
                     Err(RecvTimeoutError::Disconnected) => break,
                     Err(RecvTimeoutError::Timeout) => {}
+                }
+                if !self.may_go_on() {
+                    at_once.store(true, Ordering::Relaxed);
                 }
                 if self.live.due().is_some_and(|due| due <= Instant::now()) {
                     self.hand_on();
@@ -89,7 +94,9 @@ impl Passage<'_> {
     }
 }
 
-/// Puts on record how the server ended. What of its words waits leaves when that is durable.
+/// Puts on record how the server ended. What of its words waits leaves when that is durable, if it is still admitted.
+///
+/// True where it was not.
 ///
 /// # Errors
 /// [`LeaseError`]; nothing more leaves then.
@@ -98,7 +105,8 @@ pub(super) fn record(
     mut live: Live,
     end: CompanionEnd,
     people: &Outbox,
-) -> Result<(), LeaseError> {
+) -> Result<bool, LeaseError> {
+    gateway.under(&mut live, |live, under| live.goes_on(under));
     let (ending, exit_code, code) = match end {
         _ if !live.revoked().is_empty() => (Ending::Revoked, None, None),
         CompanionEnd::Exited(0) => (Ending::Completed, Some(0), None),
@@ -108,8 +116,9 @@ pub(super) fn record(
         CompanionEnd::Ended => (Ending::Failed, None, Some("mcp.server_ended")),
     };
     let rest = if live.revoked().is_empty() { live.rest() } else { Default::default() };
+    let revoked = !live.revoked().is_empty();
     let reasons: Vec<_> = code.into_iter().map(Reason::code).chain(live.revoked().iter().cloned()).collect();
     live.close(gateway.ledger, Outcome { exit_code, reasons, ..Outcome::of(ending) })?;
     _ = people.send_whole(rest.errors);
-    Ok(())
+    Ok(revoked)
 }

@@ -81,6 +81,17 @@ pub enum Finished {
     ServerFloods,
 }
 
+/// The end of a gateway.
+#[derive(Clone, Copy, Debug)]
+pub struct Ended {
+    /// Why.
+    pub finished: Finished,
+    /// How the server ended.
+    pub end: CompanionEnd,
+    /// People read what was said to them; otherwise whoever says more waits for ever.
+    pub heard: bool,
+}
+
 /// Why there is no gateway.
 #[derive(Debug, thiserror::Error)]
 pub enum GatewayError {
@@ -101,7 +112,7 @@ pub fn run(
     mouths: Mouths<'_>,
     heard: Heard,
     serving: Serving,
-) -> Result<(Finished, CompanionEnd), GatewayError> {
+) -> Result<Ended, GatewayError> {
     let Serving { mut companion, live } = serving;
     let Mouths { input, output, people, line } = mouths;
     let taken = || io::Error::from(io::ErrorKind::NotConnected);
@@ -136,10 +147,11 @@ pub fn run(
     let end = passage.end(finished, companion);
     let Passage { gateway, live, .. } = passage;
     let recorded = ending::record(&gateway, live, end, &people);
-    people.drain(CLOSE_GRACE);
+    let heard = people.drain(CLOSE_GRACE);
     // Where nothing can be recorded, its closer is written by whoever opens the chain next.
-    recorded.or_else(|error| if finished == Finished::Unrecorded { Ok(()) } else { Err(error) })?;
-    Ok((finished, end))
+    let revoked =
+        recorded.or_else(|error| if finished == Finished::Unrecorded { Ok(false) } else { Err(error) })?;
+    Ok(Ended { finished: if revoked { Finished::Revoked } else { finished }, end, heard })
 }
 
 /// A request of the client that has no answer yet.
@@ -263,11 +275,17 @@ impl Passage<'_> {
         if now.saturating_duration_since(self.polled) >= ANSWER_POLL {
             self.polled = now;
             self.look_for_answers();
-            self.revoked |= !self.gateway.under(&mut self.live, |live, under| live.goes_on(under));
+            self.may_go_on();
         }
         if self.live.due().is_some_and(|due| due <= Instant::now()) {
             self.hand_on();
         }
+    }
+
+    /// Whether the server is still admitted. The gates are asked where what they saw has changed.
+    pub(super) fn may_go_on(&mut self) -> bool {
+        self.revoked |= !self.gateway.under(&mut self.live, |live, under| live.goes_on(under));
+        !self.revoked
     }
 
     fn client_said(&mut self, line: &[u8]) {

@@ -127,12 +127,13 @@ impl Outbox {
         self.send_whole(line)
     }
 
-    /// Waits for so long until what is on its way has been written; the rest is left to the end of this process.
-    pub(super) fn drain(self, grace: Duration) {
+    /// Waits for so long until what is on its way has been written; the rest is left to the end of this process. False where
+    /// there is such a rest.
+    pub(super) fn drain(self, grace: Duration) -> bool {
         let Self { lines, written, .. } = self;
         drop(lines);
         // Nothing is ever sent there: it ends, or the time does.
-        _ = written.recv_timeout(grace);
+        written.recv_timeout(grace) != Err(mpsc::RecvTimeoutError::Timeout)
     }
 
     /// The same for lines that have their ends.

@@ -1,6 +1,7 @@
 """A server that follows no rules. `hostile.py WAY`; it answers `initialize` and `tools/list` as others do."""
 
 import json
+import os
 import sys
 import time
 
@@ -87,4 +88,7 @@ for line in sys.stdin:
     else:
         answer(ident, method)
 if WAY == "mutters":
+    # Long after whoever reads answers has seen the last of them.
+    os.close(1)
+    time.sleep(0.5)
     raise SystemExit("last words")
