@@ -141,9 +141,10 @@ impl Companion {
         let until = Instant::now() + grace;
         let mut end = None;
         while end.is_none() && !at_once.load(Ordering::Relaxed) {
-            let left = until.saturating_duration_since(Instant::now());
+            let (asked, left) = (Instant::now(), until.saturating_duration_since(Instant::now()));
             end = self.wait(left.min(LOOK));
-            if left.is_zero() {
+            // Nothing to wait for any more, or nobody who could tell.
+            if left <= LOOK || asked.elapsed() < LOOK / 2 {
                 break;
             }
         }
