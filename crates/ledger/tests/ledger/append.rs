@@ -9,17 +9,15 @@ use cascade_receipt::time::Timestamp;
 
 use crate::chain;
 use crate::fixture::{
-    ADMIN, PERSON, SNAPSHOT, action, activation, answer, blocked, closed, create, draft, escalation, open,
-    policy, reference, started,
+    ADMIN, PERSON, SNAPSHOT, action, activation, answer, blocked, blocked_with, closed, create, draft,
+    escalation, open, policy, reference, started,
 };
 
 #[test]
 fn a_receipt_is_there_after_append_and_after_opening_again() {
     let dir = tempfile::tempdir().unwrap();
     let ledger = create(dir.path());
-    let mut private = blocked("one");
-    let item = PrivateItem::new("facts_hash", nonce().unwrap(), b"argv".to_vec());
-    private.private.push(item.clone());
+    let (private, item) = blocked_with("one", b"argv".to_vec());
     let one = ledger.append(private).unwrap();
     let tickets: Vec<_> = (0..300).map(|index| ledger.submit(blocked(&format!("many {index}")))).collect();
     let many: Vec<_> = tickets.into_iter().map(|ticket| ticket.wait().unwrap()).collect();

@@ -4,17 +4,17 @@ use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use cascade_ledger::{Home, PrivateItem, VERSION, nonce};
+use cascade_ledger::{Home, VERSION};
 use rusqlite::Connection;
 
-use crate::fixture::{ADMIN, activation, answer, blocked, closed, create, escalation, open, started, tenant};
+use crate::fixture::{
+    ADMIN, activation, answer, blocked, blocked_with, closed, create, escalation, open, started, tenant,
+};
 
 /// A chain with something in every view, closed.
 fn grown(dir: &Path) {
     let ledger = create(dir);
-    let mut private = blocked("private");
-    private.private.push(PrivateItem::new("facts_hash", nonce().unwrap(), vec![7; 100]));
-    ledger.append(private).unwrap();
+    ledger.append(blocked_with("private", vec![7; 100]).0).unwrap();
     let intent = ledger.append(started("done", Vec::new())).unwrap();
     ledger.append(closed(&intent)).unwrap();
     let asked = ledger.append(escalation("push", 1)).unwrap();

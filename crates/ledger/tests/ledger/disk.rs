@@ -4,11 +4,11 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use cascade_ledger::{AppendError, Fault, Home, OpenError, PrivateItem, nonce};
+use cascade_ledger::{AppendError, Fault, Home, OpenError};
 
 use rustix::process::{Resource, Rlimit};
 
-use crate::fixture::{birth, blocked, create, no_sweep, open, tenant};
+use crate::fixture::{birth, blocked, blocked_with, create, no_sweep, open, tenant};
 use crate::{chain, child};
 
 /// The words that run a program after `script`, in a mount name space of its own and as root there;
@@ -80,10 +80,7 @@ fn fill(dir: &Path, with_private: bool, expected: impl Fn(&Fault) -> bool, make_
     let ledger = create(dir);
     let mut answered = 0;
     let error = loop {
-        let mut draft = blocked("action");
-        if with_private {
-            draft.private.push(PrivateItem::new("facts_hash", nonce().unwrap(), vec![7; 40_000]));
-        }
+        let draft = if with_private { blocked_with("action", vec![7; 40_000]).0 } else { blocked("action") };
         match ledger.append(draft) {
             Ok(_) => answered += 1,
             Err(error) => break error,

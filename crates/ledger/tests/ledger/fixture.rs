@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use cascade_ledger::{
-    Birth, Draft, Home, Ledger, OpenAction, Passphrase, PrincipalKind, TenantId, receipt_id,
+    Birth, Draft, Home, Ledger, OpenAction, Passphrase, PrincipalKind, PrivateItem, TenantId, nonce,
+    receipt_id,
 };
 use cascade_receipt::content::{
     Action, Admin, Answer, Body, Closing, Ending, Escalation, PolicyActivated, PolicyRef, Ref, Rel, Runtime,
@@ -87,6 +88,14 @@ pub(crate) fn draft(body: Body) -> Draft {
 
 pub(crate) fn blocked(name: &str) -> Draft {
     draft(Body::Blocked(action(name)))
+}
+
+/// The same with private facts, which its body commits to.
+pub(crate) fn blocked_with(name: &str, facts: Vec<u8>) -> (Draft, PrivateItem) {
+    let item = PrivateItem::new("facts_hash", nonce().unwrap(), facts);
+    let mut draft = draft(Body::Blocked(Action { facts_hash: item.hash, ..action(name) }));
+    draft.private.push(item.clone());
+    (draft, item)
 }
 
 pub(crate) fn started(name: &str, refs: Vec<Ref>) -> Draft {
