@@ -278,6 +278,17 @@ fn bad_requests_are_bounded_and_leave_nothing() {
 }
 
 #[test]
+fn a_request_says_once_whom_it_means() {
+    let site = Site::new();
+    let service = Server::start(&site);
+    let status = |hosts: &str| {
+        let request = format!("GET /healthz HTTP/1.1\r\n{hosts}Connection: close\r\n\r\n");
+        service.raw(request.as_bytes()).unwrap().status
+    };
+    assert_eq!(["", "Host: a\r\n", "Host: a\r\nHost: b\r\n"].map(status), [400, 200, 400]);
+}
+
+#[test]
 fn a_head_is_so_long_and_no_longer() {
     let site = Site::new();
     site.run(&["init"]).expect(0);

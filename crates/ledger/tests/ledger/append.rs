@@ -258,6 +258,11 @@ fn drafts_that_lie_are_refused() {
     lie.private.push(item);
     assert_eq!(ledger.append(lie), Err(AppendError::ItemHash { field: "facts_hash" }));
 
+    // What its body commits to is other bytes.
+    let (mut other, _) = blocked_with("other", b"argv".to_vec());
+    other.private = blocked_with("other", b"argv!".to_vec()).0.private;
+    assert_eq!(ledger.append(other), Err(AppendError::ItemHash { field: "facts_hash" }));
+
     let mut missing = activation(b"nowhere", "x");
     missing.blobs.clear();
     assert_eq!(ledger.append(missing), Err(AppendError::SnapshotMissing { hash: Digest::of(b"nowhere") }));
